@@ -1,0 +1,61 @@
+"""The one door: pages, the API, waiting agents and sockets, each under the handler that suits it."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.conf import LazySettings, UserSettingsHolder, settings
+from django.core.asgi import get_asgi_application
+from django.core.handlers.asgi import ASGIHandler
+from django.urls import path
+
+pages = get_asgi_application()
+
+from agents import wait  # noqa: E402  # models need the application registry above
+from console.consumers import InboxConsumer  # noqa: E402
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+def handler(middleware: list[str]) -> ASGIHandler:
+    """A Django handler with a middleware list of its own; Django reads the list once, when the handler is made."""
+    everyone = settings._wrapped
+    held = UserSettingsHolder(everyone)
+    held.MIDDLEWARE = middleware
+    LazySettings.__setattr__(settings, "_wrapped", held)
+    try:
+        return ASGIHandler()
+    finally:
+        LazySettings.__setattr__(settings, "_wrapped", everyone)
+
+
+api = handler(settings.API_MIDDLEWARE)
+static = handler(settings.STATIC_MIDDLEWARE)
+
+
+async def http(scope: Scope, receive: Receive, send: Send) -> None:
+    """Waiting agents pin no thread: their two paths are answered beside Django."""
+    place = scope["path"]
+    if place.startswith("/api/v1/"):
+        application = wait.application if wait.is_waiting(scope) else api
+    else:
+        application = static if place.startswith(settings.STATIC_URL) else pages
+    await application(scope, receive, send)
+
+
+application = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": AllowedHostsOriginValidator(
+            AuthMiddlewareStack(URLRouter([path("ws/inbox/", InboxConsumer.as_asgi())]))
+        ),
+    }
+)

@@ -1,0 +1,309 @@
+"""Every setting, from the environment.
+
+Two modes. *Embedded*: `manage.py up` runs PostgreSQL and Valkey itself and keeps a secret in its data directory.
+*Production*: DATABASE_URL, REDIS_URL, SECRET_KEY and ALLOWED_HOSTS are given, and start-up refuses to go without.
+"""
+
+import sys
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+from console import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+ASSENT_DATA = Path(env.text("ASSENT_DATA", str(BASE_DIR / ".assent"))).resolve()
+ASSENT_DEMO = env.flag("ASSENT_DEMO")
+ASSENT_BASE_URL = env.text("ASSENT_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+
+_embedded = env.Embedded(ASSENT_DATA)
+# Commands that read neither database nor secret must run on a fresh clone.
+_offline = len(sys.argv) > 1 and sys.argv[1] in {"up", "bench", "makemessages", "compilemessages", "help", "--version"}
+
+
+def _required(name: str, found: str) -> str:
+    if found:
+        return found
+    if _offline:
+        return "offline"
+    raise ImproperlyConfigured(f"{name} is not set, and no embedded servers run on {ASSENT_DATA} (manage.py up)")
+
+
+SECRET_KEY = _required("SECRET_KEY", env.text("SECRET_KEY") or _embedded.secret())
+EMBEDDED = not env.text("SECRET_KEY")
+DEBUG = env.flag("DEBUG")
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if EMBEDDED or DEBUG else "")
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
+INTERNAL_HTTP = env.flag("ALLOW_HTTP", EMBEDDED)
+
+# --- Database and Redis
+
+DATABASE_URL = _required("DATABASE_URL", env.text("DATABASE_URL") or _embedded.server("database_url"))
+REDIS_URL = _required("REDIS_URL", env.text("REDIS_URL") or _embedded.server("redis_url"))
+
+
+def _database(url: str) -> dict[str, object]:
+    """A Django database from `postgresql://user:password@host:port/name?host=/socket/directory`."""
+    parts = urlsplit(url)
+    if not _offline and parts.scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured("DATABASE_URL must start with postgresql://; no other engine settles races the same")
+    options = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": options.pop("user", unquote(parts.username or "")),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        # Every ASGI request runs in a fresh thread: without the pool each would open a connection.
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            "pool": {"min_size": 1, "max_size": env.number("DATABASE_POOL", 20, at_least=2), "timeout": 10},
+            **options,
+        },
+    }
+
+
+def redis_database(number: int) -> str:
+    """The URL of logical database `number`, for TCP and for Unix sockets."""
+    if REDIS_URL.startswith("unix://"):
+        return f"{REDIS_URL.split('?')[0]}?db={number}"
+    return f"{REDIS_URL.split('?')[0].rstrip('/')}/{number}" if urlsplit(REDIS_URL).path in {"", "/"} else REDIS_URL
+
+
+DATABASES = {"default": _database(DATABASE_URL)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_database(2)}}
+CHANNEL_LAYERS = {
+    # The core layer times out after 5 s of silence and loses its pool at 1,000 group_add; the pub/sub layer does not.
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [redis_database(0)], "prefix": "assent"},
+    }
+}
+
+# --- Celery: doorbells only; whatever must happen is a row that the clock rings for again
+
+CELERY_BROKER_URL = (
+    REDIS_URL.split("?")[0].replace("unix://", "redis+socket://") + "?virtual_host=1"
+    if REDIS_URL.startswith("unix://")
+    else redis_database(1)
+)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 120
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# With the defaults a task whose worker was killed was not back after 90 s; with these it was in 9.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 180,
+    "unacked_restore_interval": 2,
+    "unacked_restore_throttle": 1,
+}
+CELERY_TIMEZONE = "UTC"
+
+# --- Applications
+
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "allauth",
+    "allauth.account",
+    "channels",
+    "csp",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "approvals",
+    "agents",
+    "console",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "console.middleware.PersonMiddleware",
+]
+# Each middleware that is not async-native costs two thread hops a request: /api/ carries none of the page's.
+API_MIDDLEWARE: list[str] = []
+STATIC_MIDDLEWARE = ["whitenoise.middleware.WhiteNoiseMiddleware"]
+
+ROOT_URLCONF = "console.urls"
+ASGI_APPLICATION = "console.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "console.context.page",
+            ]
+        },
+    }
+]
+
+# --- People
+
+AUTH_USER_MODEL = "approvals.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = reverse_lazy("account_login")
+LOGIN_REDIRECT_URL = reverse_lazy("inbox")
+ACCOUNT_ADAPTER = "console.accounts.ClosedAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_LOGOUT_REDIRECT_URL = reverse_lazy("account_login")
+ACCOUNT_SESSION_REMEMBER = None
+
+# --- Requests and their limits
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024  # one attachment and its form; the API holds its own 1 MB
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["agents.parsers.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "agents.problems.handler",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Assent",
+    "DESCRIPTION": "The review console that stands between AI agents and the world.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": [],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "OAS_VERSION": "3.1.1",  # its schemas are JSON Schema: the shapes that the API checks with, as they are
+    "POSTPROCESSING_HOOKS": ["agents.api.openapi.add_components"],
+}
+
+# --- Security
+
+SECURE_HSTS_SECONDS = 0 if INTERNAL_HTTP else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not INTERNAL_HTTP
+SECURE_HSTS_PRELOAD = not INTERNAL_HTTP
+SECURE_SSL_REDIRECT = not INTERNAL_HTTP
+SECURE_REDIRECT_EXEMPT = [r"^health/"]  # load balancers ask without TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY") else None
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = not INTERNAL_HTTP
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SECURE = not INTERNAL_HTTP
+CSRF_COOKIE_HTTPONLY = True
+CSRF_USE_SESSIONS = True
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "manifest-src": [SELF],
+    },
+}
+# Unfold ships standard Alpine, which compiles expressions; no agent content is shown under /admin/.
+ADMIN_CONTENT_SECURITY_POLICY = {
+    **CONTENT_SECURITY_POLICY["DIRECTIVES"],
+    "script-src": [SELF, UNSAFE_EVAL, UNSAFE_INLINE],
+    "style-src": [SELF, UNSAFE_INLINE],
+}
+
+# --- Language, time, files
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "console" / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+STATIC_ROOT = ASSENT_DATA / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "console.storage.HashedStorage"},
+}
+WHITENOISE_MAX_AGE = 3600
+WHITENOISE_USE_FINDERS = DEBUG
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.number("EMAIL_PORT", 25)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "assent@localhost")
+
+# --- Assent
+
+ASSENT_CHECKPOINT_SECONDS = env.number("ASSENT_CHECKPOINT_SECONDS", 3600, at_least=1)
+ASSENT_CHECKPOINT_FILE = Path(env.text("ASSENT_CHECKPOINT_FILE", str(ASSENT_DATA / "checkpoints.jsonl")))
+ASSENT_KEY_RATE = env.number("ASSENT_KEY_RATE", 6000, at_least=1)  # requests a minute and key
+
+UNFOLD = {
+    "SITE_TITLE": "Assent",
+    "SITE_HEADER": "Assent",
+    "SITE_SUBHEADER": _("Policy and people"),
+    "SITE_URL": "/",
+    "SITE_SYMBOL": "verified",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
+    "SHOW_VIEW_ON_SITE": False,
+    "THEME": "console.menu.theme",
+    "SIDEBAR": {"navigation": "console.menu.groups"},
+    "ENVIRONMENT": None,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
+    "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}},
+}
