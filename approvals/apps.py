@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class ApprovalsConfig(AppConfig):
+    name = "approvals"
+    verbose_name = "Policy and people"
+
+    def ready(self) -> None:
+        from approvals import roles
+
+        post_migrate.connect(roles.set_admins, dispatch_uid="approvals.roles.set_admins")

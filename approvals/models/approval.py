@@ -1,0 +1,382 @@
+"""A pause of an agent, the approvals in it, and what people say of them.
+
+Arguments and texts live in `Proposal`, which retention and erasure may empty; the approval keeps the columns that
+lists, deadlines, races and evidence need.
+"""
+
+from datetime import timedelta
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Least
+from django.utils.translation import gettext_lazy as _
+
+from approvals.ids import new_id
+from approvals.models.people import Agent, Domain, Tier, User
+from approvals.models.policy import CONSENTING, ActionType, Gate, Impact, PolicyVersion, Reversibility, Silence, Verdict
+from approvals.models.run import Run
+
+
+class Pause(models.Model):
+    """Everything an agent needs answered before it goes on (a *request* in the API)."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", _("Pending")
+        DECIDED = "decided", _("Decided")
+        EXPIRED = "expired", _("Expired")
+        CANCELLED = "cancelled", _("Cancelled")
+        SUPERSEDED = "superseded", _("Superseded")
+
+    class Decide(models.TextChoices):
+        TOGETHER = "together", _("Together")
+        INDEPENDENTLY = "independently", _("As they come")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="pauses")
+    run = models.ForeignKey(Run, models.PROTECT, related_name="pauses", null=True)
+    step = models.CharField(max_length=200, blank=True)
+    key = models.CharField(max_length=255, null=True)  # noqa: DJ001  # NULL: not idempotent; "" is refused on the wire
+    content_hash = models.CharField(max_length=71)
+    decide = models.CharField(max_length=13, choices=Decide.choices, default=Decide.TOGETHER)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    open_items = models.PositiveSmallIntegerField()
+    resume = models.JSONField(default=dict)
+    callback_url = models.URLField(max_length=2000, blank=True)
+    labels = models.JSONField(default=dict)
+    answer = models.TextField(default="", help_text="The decision document, written once when the pause closes.")
+    created_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["agent", "key"], name="pause_once_per_key"),
+            models.CheckConstraint(condition=~Q(key=""), name="pause_key_is_not_empty"),
+            models.CheckConstraint(
+                condition=Q(status="pending", closed_at=None, answer="", open_items__gt=0)
+                | (~Q(status="pending") & Q(closed_at__isnull=False, open_items=0) & ~Q(answer="")),
+                name="pause_is_open_or_answered",
+            ),
+        ]
+        indexes = [models.Index(fields=["agent", "-created_at", "-id"], name="pause_of_agent")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Status(models.TextChoices):
+    """An approval's life: pending, held, released, then what became of it; or it ended undecided."""
+
+    PENDING = "pending", _("Pending")
+    HELD = "held", _("Held")
+    RELEASED = "released", _("Released")
+    EXECUTED = "executed", _("Executed")
+    FAILED = "failed", _("Failed")
+    SKIPPED = "skipped", _("Skipped")
+    COMPENSATED = "compensated", _("Compensated")
+    EXPIRED = "expired", _("Expired")
+    CANCELLED = "cancelled", _("Cancelled")
+    SUPERSEDED = "superseded", _("Superseded")
+
+
+# Where a released decision can be: what an agent reads as "decided".
+DECIDED: frozenset[str] = frozenset(
+    {Status.RELEASED, Status.EXECUTED, Status.FAILED, Status.SKIPPED, Status.COMPENSATED}
+)
+# Where the approval still waits for somebody or for the undo window.
+OPEN: frozenset[str] = frozenset({Status.PENDING, Status.HELD})
+
+
+class Kind(models.TextChoices):
+    REAL = "real", _("Real")
+    PRACTICE = "practice", _("Practice")
+    SEEDED = "seeded", _("Seeded")
+    SECOND = "second", _("Second review")
+    AUDIT = "audit", _("Audit")
+
+
+class Subject(models.TextChoices):
+    """What is asked."""
+
+    ACTION = "action", _("Action")
+    QUESTION = "question", _("Question")
+    PLAN = "plan", _("Plan")
+
+
+class Source(models.TextChoices):
+    HUMAN = "human", _("A person")
+    POLICY = "policy", _("Policy")
+    TIMEOUT = "timeout", _("Silence")
+    GRANT = "grant", _("A standing approval")
+
+
+class Route(models.TextChoices):
+    AUTO = "auto", _("Passes")
+    REVIEW = "review", _("A person decides")
+    REJECT = "reject", _("Refused")
+
+
+class Approval(models.Model):
+    """One proposed action, question or plan, decided by itself (an *item* in the API, a card on the page)."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    pause = models.ForeignKey(Pause, models.PROTECT, related_name="approvals")
+    position = models.PositiveSmallIntegerField(default=0)
+    item = models.CharField(max_length=200, help_text="The agent's own id of it, unique in its pause.")
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.REAL)
+    subject = models.CharField(max_length=8, choices=Subject.choices, default=Subject.ACTION)
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="approvals")
+    action_type = models.ForeignKey(ActionType, models.PROTECT, related_name="approvals", null=True)
+    domain = models.ForeignKey(Domain, models.PROTECT, related_name="approvals")
+    status = models.CharField(max_length=11, choices=Status.choices, default=Status.PENDING)
+
+    # What a verdict covers
+    revision = models.PositiveIntegerField(default=1)
+    round = models.PositiveIntegerField(default=1)
+    proposal = models.ForeignKey("Proposal", models.PROTECT, related_name="+", null=True)
+    digest = models.CharField(max_length=71, help_text="SHA-256 of the canonical form of what will execute.")
+    about = models.CharField(max_length=200, blank=True, help_text="Whom or what it concerns: customer:981.")
+    allowed = ArrayField(models.CharField(max_length=8, choices=Verdict.choices), default=list)
+
+    # How it was routed
+    policy = models.ForeignKey(PolicyVersion, models.PROTECT, related_name="approvals")
+    route = models.CharField(max_length=6, choices=Route.choices)
+    gate = models.CharField(max_length=7, choices=Gate.choices)
+    reversibility = models.CharField(max_length=12, choices=Reversibility.choices)
+    reason_code = models.CharField(max_length=24)
+    reasons = models.JSONField(default=list)
+    assessment = models.JSONField(default=dict, help_text="Signals, weights, composite, flags, matched rules.")
+    flagged = models.PositiveSmallIntegerField(default=0, help_text="How many flags are up.")
+    confidence = models.DecimalField(max_digits=4, decimal_places=3, null=True)
+    value = models.DecimalField(max_digits=20, decimal_places=2, null=True, help_text="In base currency.")
+    impact = models.CharField(max_length=6, choices=Impact.choices, default=Impact.LOW)
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="approvals")
+    tiers_visited = ArrayField(models.PositiveSmallIntegerField(), default=list)
+    approvers = models.PositiveSmallIntegerField(default=1)
+    votes = models.PositiveSmallIntegerField(default=0)
+
+    # Time
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True, help_text="When the tier should have answered; then it escalates.")
+    expires_at = models.DateTimeField(null=True, help_text="The end; then silence speaks. NULL: it stays queued.")
+    on_timeout = models.CharField(max_length=10, choices=Silence.choices)
+    hold = models.DurationField(default=timedelta(0))
+    hold_until = models.DateTimeField(null=True)
+    claimed_by = models.ForeignKey(User, models.SET_NULL, related_name="claims", null=True)
+    claim_until = models.DateTimeField(null=True)
+    snoozed_until = models.DateTimeField(null=True)
+    escalations = models.PositiveSmallIntegerField(default=0, help_text="How often it left a tier.")
+    breaches = models.PositiveSmallIntegerField(default=0, help_text="How many tiers did not answer in time.")
+
+    # What was decided
+    verdict = models.CharField(max_length=8, choices=Verdict.choices, blank=True)
+    source = models.CharField(max_length=8, choices=Source.choices, blank=True)
+    decided_by = models.ForeignKey(User, models.PROTECT, related_name="decided", null=True)
+    decided_at = models.DateTimeField(null=True)
+    released_at = models.DateTimeField(null=True)
+
+    # What evidence needs
+    agent_model = models.CharField(max_length=120, blank=True)
+    prompt_version = models.CharField(max_length=120, blank=True)
+    tool_version = models.CharField(max_length=120, blank=True)
+    first_opened_at = models.DateTimeField(null=True)
+    viewed = models.DurationField(default=timedelta(0), help_text="Time in view of the one who decided.")
+
+    # Its chain of events
+    event_seq = models.PositiveIntegerField(default=0)
+    event_head = models.BinaryField(max_length=32)
+
+    class Meta:
+        verbose_name = _("approval")
+        verbose_name_plural = _("approvals")
+        constraints = [
+            models.UniqueConstraint(fields=["pause", "item"], name="item_once_per_pause"),
+            models.CheckConstraint(
+                condition=~Q(on_timeout__in=sorted(CONSENTING)) | Q(reversibility=Reversibility.REVERSIBLE),
+                name="silence_runs_only_the_reversible",
+            ),
+            models.CheckConstraint(
+                condition=~Q(route=Route.AUTO) | ~Q(reversibility=Reversibility.IRREVERSIBLE),
+                name="irreversible_never_passes",
+            ),
+            models.CheckConstraint(
+                condition=~Q(source=Source.TIMEOUT, verdict=Verdict.APPROVE)
+                | Q(reversibility=Reversibility.REVERSIBLE),
+                name="timeout_approves_only_the_reversible",
+            ),
+            models.CheckConstraint(
+                condition=(Q(status__in=["pending", "expired", "cancelled", "superseded"]) & Q(verdict=""))
+                | (
+                    Q(status__in=["held", "released", "executed", "failed", "skipped", "compensated"])
+                    & ~Q(verdict="")
+                    & ~Q(source="")
+                    & Q(decided_at__isnull=False)
+                ),
+                name="verdict_goes_with_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="held", hold_until__isnull=False) | (~Q(status="held") & Q(hold_until=None)),
+                name="held_until_goes_with_held",
+            ),
+            models.CheckConstraint(
+                condition=~Q(source=Source.HUMAN) | Q(decided_by__isnull=False), name="human_verdict_has_a_person"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["executed", "failed", "skipped", "compensated"])
+                | (Q(kind="real") & ~Q(verdict="reject")),
+                name="only_approved_real_ones_run",
+            ),
+            models.CheckConstraint(condition=Q(votes__lte=F("approvers")), name="votes_within_approvers"),
+        ]
+        indexes = [
+            # The inbox: open ones of a queue, by the next moment that matters.
+            models.Index(
+                "tier",
+                "domain",
+                Least("due_at", "expires_at"),
+                "id",
+                condition=Q(status__in=["pending", "held"]),
+                name="approval_inbox",
+            ),
+            # The sweep: each of its questions is one partial index.
+            models.Index(fields=["expires_at"], condition=Q(status="pending"), name="approval_expiring"),
+            models.Index(fields=["due_at"], condition=Q(status="pending"), name="approval_due"),
+            models.Index(fields=["hold_until"], condition=Q(status="held"), name="approval_held"),
+            models.Index(
+                fields=["claim_until"],
+                condition=Q(status="pending", claim_until__isnull=False),
+                name="approval_claimed",
+            ),
+            # History: this agent and action type, this subject, what a person settled lately.
+            models.Index(fields=["agent", "action_type", "-created_at"], name="approval_precedent"),
+            models.Index(fields=["about", "action_type", "-created_at"], condition=~Q(about=""), name="approval_about"),
+            models.Index(fields=["digest"], name="approval_digest"),
+            models.Index(fields=["-decided_at", "-id"], condition=Q(decided_at__isnull=False), name="approval_decided"),
+            models.Index(fields=["-created_at", "-id"], name="approval_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action_type_id or self.subject} {self.id}"  # no word of the agent's: the admin shows it
+
+    @property
+    def queue(self) -> str:
+        """Tier and domain in one word: where it waits, and whom a change of it concerns."""
+        return queue_name(self.tier_id, self.domain_id)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+    @property
+    def is_decided(self) -> bool:
+        return self.status in DECIDED
+
+
+def queue_name(tier: int, domain: str) -> str:
+    """The name of a queue, safe as a channel group: `2.finance`."""
+    return f"{tier}.{domain}"
+
+
+class Proposal(models.Model):
+    """What is proposed in one revision: the arguments that would execute, and the agent's words. Immutable.
+
+    A reviewer's modification and an agent's amendment are new revisions; erasure empties the texts of old ones.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="proposals")
+    revision = models.PositiveIntegerField()
+    author = models.ForeignKey(User, models.PROTECT, related_name="modifications", null=True)  # NULL: the agent
+    name = models.CharField(max_length=80, blank=True)  # of the action type
+    args = models.JSONField(null=True)
+    parsed = models.BooleanField(default=True, help_text="False: the model's arguments did not parse.")
+    schema = models.JSONField(default=dict, help_text="JSON Schema of the answer to a question.")
+    digest = models.CharField(max_length=71)
+    headline = models.CharField(max_length=500)
+    summary = models.TextField(blank=True)
+    reasoning = models.TextField(blank=True)
+    context = models.JSONField(default=dict)
+    current = models.JSONField(null=True)
+    preconditions = models.JSONField(default=dict)
+    alternatives = models.JSONField(default=list)
+    remember = models.JSONField(default=list)
+    rename_to = ArrayField(models.CharField(max_length=80), default=list)
+    signals = models.JSONField(default=dict, help_text="As the agent stated them.")
+    prompt = models.TextField(blank=True, help_text="A question's words.")
+    best_guess = models.JSONField(null=True)
+    steps = models.JSONField(default=list, help_text="A plan's steps.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["approval", "revision"], name="proposal_once_per_revision")]
+
+    def __str__(self) -> str:
+        return self.headline
+
+
+class Vote(models.Model):
+    """One person's approval where several are needed. Counted in the approval's row itself."""
+
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="cast")
+    revision = models.PositiveIntegerField()
+    round = models.PositiveIntegerField()
+    user = models.ForeignKey(User, models.PROTECT, related_name="votes")
+    note = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["approval", "revision", "round", "user"], name="vote_once_per_person")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.approval}"
+
+
+class Note(models.Model):
+    """What a person wrote about an approval: a comment, or the words that travel with an escalation."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="notes")
+    seq = models.PositiveIntegerField(help_text="Of the event it belongs to.")
+    user = models.ForeignKey(User, models.PROTECT, related_name="notes")
+    text = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["approval", "seq"], name="note_once_per_event")]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+
+class Decision(models.Model):
+    """A verdict with its words. An undone one stays, marked; at most one of a round stands."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="decisions")
+    revision = models.PositiveIntegerField()
+    round = models.PositiveIntegerField()
+    verdict = models.CharField(max_length=8, choices=Verdict.choices)
+    source = models.CharField(max_length=8, choices=Source.choices)
+    user = models.ForeignKey(User, models.PROTECT, related_name="decisions", null=True)
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="decisions")
+    surface = models.CharField(max_length=8, default="page", help_text="page, batch, api, clock, policy")
+    reason = models.CharField(max_length=40, blank=True, help_text="From the pick-list.")
+    message = models.TextField(null=True)  # noqa: DJ001  # null: no message; "" is a message (api.md)
+    answer = models.JSONField(null=True)
+    alternative = models.CharField(max_length=200, blank=True)
+    guidance = models.TextField(blank=True)
+    stop = models.BooleanField(default=False)
+    remember = models.JSONField(null=True)
+    decided_at = models.DateTimeField()
+    undone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["approval", "revision", "round"], name="decision_once_per_round"),
+        ]
+        indexes = [models.Index(fields=["user", "-decided_at"], name="decision_of_person")]
+
+    def __str__(self) -> str:
+        return f"{self.verdict} · {self.approval}"

@@ -1,0 +1,106 @@
+"""What happened, chained; and what has to leave the house because of it."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from approvals.ids import new_id
+from approvals.models.approval import Approval
+from approvals.models.people import Agent, User
+
+
+class Event(models.Model):
+    """One change of one approval. The database refuses to update, delete or truncate events.
+
+    `hash` = SHA-256(hash of the approval's event before it ‖ SHA-256(canonical JSON of what this event says)).
+    """
+
+    class Kind(models.TextChoices):
+        SUBMITTED = "submitted", _("Submitted")
+        AMENDED = "amended", _("Revised by the agent")
+        CLAIMED = "claimed", _("Claimed")
+        UNCLAIMED = "unclaimed", _("Returned to the queue")
+        VOTED = "voted", _("Approved by one of several")
+        MODIFIED = "modified", _("Modified, needs approval again")
+        DECIDED = "decided", _("Decided")
+        UNDONE = "undone", _("Verdict taken back")
+        RELEASED = "released", _("Released to the agent")
+        ESCALATED = "escalated", _("Escalated")
+        OVERDUE = "overdue", _("The last tier did not answer in time")
+        EXPIRED = "expired", _("Nobody decided before the deadline")
+        CANCELLED = "cancelled", _("Withdrawn by the agent")
+        SUPERSEDED = "superseded", _("Replaced")
+        SNOOZED = "snoozed", _("Snoozed")
+        COMMENTED = "commented", _("Comment")
+        ASKED = "asked", _("Question to the agent")
+        ANSWERED = "answered", _("Answer of the agent")
+        OUTCOME = "outcome", _("Outcome")
+        DELIVERY = "delivery", _("Delivery")
+
+    id = models.BigAutoField(primary_key=True)
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="events")
+    seq = models.PositiveIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    user = models.ForeignKey(User, models.PROTECT, related_name="events", null=True)
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="events", null=True)
+    actor = models.CharField(max_length=160, help_text="user:ana, agent:robot, clock, policy")
+    facts = models.JSONField(default=dict, help_text="Digests and small facts, no arguments and no texts.")
+    at = models.DateTimeField()
+    hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["approval", "seq"], name="event_once_per_seq")]
+        indexes = [
+            models.Index(fields=["at"], name="event_at"),
+            models.Index(fields=["user", "-at"], name="event_of_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.kind}"
+
+
+class Seal(models.Model):
+    """An event's place in the one order of all events, given after its commit. The number is the feed."""
+
+    number = models.BigIntegerField(primary_key=True)
+    event = models.OneToOneField(Event, models.PROTECT, related_name="seal")
+    hash = models.BinaryField(max_length=32, help_text="SHA-256(hash of the seal before ‖ hash of the event)")
+    sealed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class Delivery(models.Model):
+    """Something that leaves the house: written in the transaction that causes it, carried out by a worker."""
+
+    class Channel(models.TextChoices):
+        MAIL = "mail", _("Mail")
+        WEBHOOK = "webhook", _("Webhook")
+
+    class Status(models.TextChoices):
+        DUE = "due", _("Due")
+        DONE = "done", _("Delivered")
+        DROPPED = "dropped", _("No longer needed")
+        DEAD = "dead", _("Given up")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="deliveries")
+    channel = models.CharField(max_length=7, choices=Channel.choices)
+    topic = models.CharField(max_length=40)
+    user = models.ForeignKey(User, models.CASCADE, related_name="deliveries", null=True)
+    target = models.CharField(max_length=2000, blank=True)
+    payload = models.JSONField(default=dict)
+    status = models.CharField(max_length=7, choices=Status.choices, default=Status.DUE)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    last_error = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        indexes = [models.Index(fields=["due_at"], condition=models.Q(status="due"), name="delivery_due")]
+
+    def __str__(self) -> str:
+        return f"{self.topic} · {self.channel}"

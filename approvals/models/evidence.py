@@ -1,0 +1,78 @@
+"""What decisions and outcomes teach."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from approvals.ids import new_id
+from approvals.models.approval import Approval
+from approvals.models.people import Agent, User
+from approvals.models.policy import ActionType
+
+
+class Outcome(models.Model):
+    """What happened when an approved action ran, as its executor reports it. One per approval."""
+
+    class Result(models.TextChoices):
+        SUCCEEDED = "succeeded", _("Succeeded")
+        FAILED = "failed", _("Failed")
+        SKIPPED = "skipped", _("Skipped")
+        COMPENSATED = "compensated", _("Undone")
+
+    approval = models.OneToOneField(Approval, models.PROTECT, related_name="outcome", primary_key=True)
+    result = models.CharField(max_length=11, choices=Result.choices)
+    detail = models.TextField(blank=True)
+    data = models.JSONField(default=dict)
+    reported_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.result
+
+
+class Incident(models.Model):
+    """An approved action that caused harm."""
+
+    class Severity(models.TextChoices):
+        LOW = "low", _("Low")
+        HIGH = "high", _("High")
+        CRITICAL = "critical", _("Critical")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="incidents")
+    severity = models.CharField(max_length=8, choices=Severity.choices)
+    text = models.TextField()
+    opened_by = models.ForeignKey(User, models.PROTECT, related_name="incidents", null=True)
+    opened_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("incident")
+        verbose_name_plural = _("incidents")
+
+    def __str__(self) -> str:
+        return f"{self.severity} · {self.approval}"
+
+
+class Autonomy(models.Model):
+    """How much an agent may do by itself with one action type; a new pair starts at the type's first level."""
+
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="autonomy")
+    action_type = models.ForeignKey(ActionType, models.CASCADE, related_name="autonomy")
+    level = models.PositiveSmallIntegerField(
+        _("level"), default=1, validators=[MinValueValidator(1), MaxValueValidator(4)]
+    )
+    breaker_open = models.BooleanField(
+        _("breaker open"), default=False, help_text=_("While open, everything of this pair asks a person.")
+    )
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = _("autonomy")
+        verbose_name_plural = _("autonomy")
+        constraints = [
+            models.UniqueConstraint(fields=["agent", "action_type"], name="autonomy_once_per_pair"),
+            models.CheckConstraint(condition=Q(level__gte=1, level__lte=4), name="autonomy_level_is_1_to_4"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent} · {self.action_type} · {self.level}"

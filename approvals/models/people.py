@@ -1,0 +1,194 @@
+"""Who proposes, who decides, and with what authority."""
+
+from datetime import timedelta
+
+from django.contrib.auth.models import AbstractUser
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from approvals.ids import new_id
+
+
+class User(AbstractUser):
+    """A person. Being a reviewer is a membership, not a flag; staff may configure and decide nothing by that."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    email = models.EmailField(_("e-mail address"), unique=True)
+    is_manager = models.BooleanField(
+        _("manager"), default=False, help_text=_("Reads reports and calibration of every queue; decides nothing.")
+    )
+    is_auditor = models.BooleanField(
+        _("auditor"), default=False, help_text=_("Reads and verifies the whole history; decides nothing.")
+    )
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    language = models.CharField(_("language"), max_length=12, default="en")
+    theme = models.CharField(
+        _("appearance"),
+        max_length=6,
+        default="system",
+        choices=[("system", _("As the system")), ("light", _("Light")), ("dark", _("Dark"))],
+    )
+    shortcuts = models.BooleanField(_("single-key shortcuts"), default=True)
+    mail_on_escalation = models.BooleanField(_("mail me when an approval escalates to my tier"), default=True)
+
+    class Meta(AbstractUser.Meta):
+        verbose_name = _("person")  # type: ignore[assignment]  # the stubs know no lazy translation here
+        verbose_name_plural = _("people")  # type: ignore[assignment]  # as above
+        constraints = [
+            models.CheckConstraint(condition=Q(theme__in=["system", "light", "dark"]), name="user_theme_is_known")
+        ]
+
+    @property
+    def name(self) -> str:
+        """What colleagues call the person: the first name, else the user name."""
+        return self.first_name or self.username
+
+
+class Agent(models.Model):
+    """A program that proposes actions; it speaks through its keys."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.SlugField(_("name"), max_length=80, unique=True)
+    description = models.CharField(_("description"), max_length=300, blank=True)
+    operators = models.ManyToManyField(
+        User,
+        verbose_name=_("operators"),
+        related_name="operated_agents",
+        blank=True,
+        help_text=_("The people who run it. They see its approvals and never decide them."),
+    )
+    paused_at = models.DateTimeField(
+        _("paused at"), null=True, blank=True, help_text=_("While set, everything that the agent proposes is refused.")
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("agent")
+        verbose_name_plural = _("agents")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Domain(models.Model):
+    """A field of knowledge: finance, clinical, legal. With a tier it makes a queue."""
+
+    slug = models.SlugField(_("short name"), max_length=40, primary_key=True)
+    name = models.CharField(_("name"), max_length=80)
+
+    class Meta:
+        verbose_name = _("domain")
+        verbose_name_plural = _("domains")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tier(models.Model):
+    """Reviewers of one authority, with the time in which they answer."""
+
+    level = models.PositiveSmallIntegerField(
+        _("level"), primary_key=True, validators=[MinValueValidator(1), MaxValueValidator(9)]
+    )
+    name = models.CharField(_("name"), max_length=80)
+    ceiling = models.DecimalField(
+        _("value ceiling"),
+        max_digits=16,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text=_(
+            "In base currency. A value above it goes to the next tier; exactly at it stays. Empty: no ceiling."
+        ),
+    )
+    sla = models.DurationField(
+        _("answer within"),
+        default=timedelta(hours=1),
+        help_text=_("After this the approval escalates to the next tier."),
+    )
+    hold = models.DurationField(
+        _("undo window"),
+        default=timedelta(seconds=5),
+        help_text=_("How long a verdict can be taken back, 0 to 30 seconds."),
+    )
+    claim = models.DurationField(
+        _("claim lasts"), default=timedelta(minutes=10), help_text=_("An idle claim returns to the queue after this.")
+    )
+    next = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        verbose_name=_("escalates to"),
+        null=True,
+        blank=True,
+        related_name="below",
+        help_text=_("Empty: the end of the chain; there the approval waits for its deadline."),
+    )
+
+    class Meta:
+        verbose_name = _("tier")
+        verbose_name_plural = _("tiers")
+        ordering = ["level"]
+        constraints = [
+            models.CheckConstraint(condition=Q(sla__gt=timedelta(0)), name="tier_sla_is_positive"),
+            models.CheckConstraint(condition=Q(claim__gt=timedelta(0)), name="tier_claim_is_positive"),
+            models.CheckConstraint(
+                condition=Q(hold__gte=timedelta(0), hold__lte=timedelta(seconds=30)), name="tier_hold_is_0_to_30_s"
+            ),
+            # A chain that only climbs cannot loop.
+            models.CheckConstraint(condition=Q(next=None) | Q(next__gt=F("level")), name="tier_escalates_upwards"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.level} · {self.name}"
+
+
+class Membership(models.Model):
+    """A person reviews in a tier, in one domain or in all of them. In force at once, never versioned."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships", verbose_name=_("person"))
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="memberships", verbose_name=_("tier"))
+    domain = models.ForeignKey(
+        Domain,
+        models.PROTECT,
+        related_name="memberships",
+        verbose_name=_("domain"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: every domain."),
+    )
+    since = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = [
+            models.UniqueConstraint(fields=["user", "tier", "domain"], name="membership_once", nulls_distinct=False)
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.tier} · {self.domain or _('every domain')}"
+
+
+class Absence(models.Model):
+    """Days on which a reviewer is not asked."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="absences", verbose_name=_("person"))
+    starts_at = models.DateTimeField(_("from"))
+    ends_at = models.DateTimeField(_("until"))
+    delegate = models.ForeignKey(
+        User, models.SET_NULL, related_name="delegated", null=True, blank=True, verbose_name=_("delegate")
+    )
+
+    class Meta:
+        verbose_name = _("absence")
+        verbose_name_plural = _("absences")
+        constraints = [
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="absence_ends_after_it_starts")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"

@@ -1,0 +1,270 @@
+"""What admins configure, and the immutable snapshot that every routing uses."""
+
+from datetime import timedelta
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from approvals.models.people import Domain, Tier, User
+
+
+class Reversibility(models.TextChoices):
+    REVERSIBLE = "reversible", _("Reversible")
+    PARTIAL = "partial", _("Partially reversible")
+    IRREVERSIBLE = "irreversible", _("Irreversible")
+
+
+class Strategy(models.TextChoices):
+    """When a person is asked."""
+
+    NEVER = "never", _("Never")
+    ALWAYS = "always", _("Always")
+    RISK = "risk", _("When a rule or flag matches")
+    CONFIDENCE = "confidence", _("By confidence")
+
+
+class Gate(models.TextChoices):
+    """How a person is asked."""
+
+    SOFT = "soft", _("Soft: proceeds unless stopped")
+    HARD = "hard", _("Hard: waits for a yes")
+    MANUAL = "manual", _("Manual: typed value and password again")
+    ASYNC = "async", _("Work queue: no hurry")
+    CLARIFY = "clarify", _("Question")
+
+
+class Silence(models.TextChoices):
+    """What it means when nobody decides before the deadline."""
+
+    REJECT = "reject", _("Nothing runs")
+    ESCALATE = "escalate", _("Escalates, then nothing runs")
+    APPROVE = "approve", _("Runs")
+    PROCEED = "proceed", _("Runs, and is audited afterwards")
+    BEST_GUESS = "best_guess", _("The agent goes on with its best guess")
+
+
+# Words for the silences that let something run without a person; reversible types only.
+CONSENTING: frozenset[str] = frozenset({Silence.APPROVE, Silence.PROCEED})
+
+
+class Verdict(models.TextChoices):
+    APPROVE = "approve", _("Approve")
+    MODIFY = "modify", _("Modify")
+    REJECT = "reject", _("Reject")
+    ANSWER = "answer", _("Answer")
+    SKIP = "skip", _("Skip")
+
+
+def default_allowed() -> list[str]:
+    return [Verdict.APPROVE, Verdict.MODIFY, Verdict.REJECT]
+
+
+class ActionType(models.Model):
+    """A kind of action that agents propose, with everything policy says of it."""
+
+    name = models.SlugField(
+        _("name"), max_length=80, primary_key=True, help_text=_("What agents send as action.name, for example refund.")
+    )
+    title = models.CharField(_("title"), max_length=120)
+    headline = models.CharField(
+        _("headline"),
+        max_length=300,
+        help_text=_("What the card leads with, from the arguments: refund {amount} {currency} to order {order}"),
+    )
+    domain = models.ForeignKey(Domain, models.PROTECT, verbose_name=_("domain"), related_name="action_types")
+    pack = models.SlugField(_("pack"), max_length=40, blank=True, editable=False)
+    schema = models.JSONField(_("JSON Schema of the arguments"), default=dict, blank=True)
+    schema_version = models.PositiveIntegerField(default=1, editable=False)
+    policy_text = models.TextField(
+        _("policy in words"), blank=True, help_text=_("Reviewers read it on the card, as plain text.")
+    )
+
+    reversibility = models.CharField(_("reversibility"), max_length=12, choices=Reversibility.choices)
+    strategy = models.CharField(_("when a person is asked"), max_length=10, choices=Strategy.choices)
+    gate = models.CharField(_("how"), max_length=7, choices=Gate.choices, default=Gate.HARD)
+    tier = models.ForeignKey(Tier, models.PROTECT, verbose_name=_("lowest tier"), related_name="action_types")
+    approvers = models.PositiveSmallIntegerField(
+        _("people who must approve"), default=1, validators=[MinValueValidator(1), MaxValueValidator(5)]
+    )
+    allowed = models.JSONField(_("allowed verdicts"), default=default_allowed)
+    level = models.PositiveSmallIntegerField(
+        _("first autonomy level"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(4)],
+        help_text=_("Where an agent starts: 1 full human control, 2 approval gates, 3 exceptions only, 4 audit."),
+    )
+
+    auto_threshold = models.DecimalField(_("passes from"), max_digits=4, decimal_places=3, default="0.850")
+    review_threshold = models.DecimalField(_("a person from"), max_digits=4, decimal_places=3, default="0.600")
+    weights = models.JSONField(
+        _("signal weights"), default=dict, blank=True, help_text=_("Empty: the default weights.")
+    )
+    flags = models.JSONField(
+        _("flags that ask a person"), default=list, blank=True, help_text=_("Names of flags; the others only inform.")
+    )
+
+    value_path = models.CharField(
+        _("value"), max_length=120, blank=True, help_text=_("Argument that holds the value, for example amount.")
+    )
+    currency_path = models.CharField(_("currency"), max_length=120, blank=True)
+    subject_path = models.CharField(
+        _("subject"), max_length=120, blank=True, help_text=_("Argument that names whom or what it concerns.")
+    )
+    subject_kind = models.CharField(_("kind of subject"), max_length=40, blank=True)
+
+    expires_after = models.DurationField(_("deadline after"), default=timedelta(hours=4))
+    on_timeout = models.CharField(_("silence means"), max_length=10, choices=Silence.choices, default=Silence.REJECT)
+    reason_required = models.BooleanField(_("a rejection needs a reason"), default=True)
+    active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("action type")
+        verbose_name_plural = _("action types")
+        ordering = ["domain", "name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(reversibility=Reversibility.IRREVERSIBLE)
+                | Q(strategy=Strategy.ALWAYS, gate__in=[Gate.HARD, Gate.MANUAL]),
+                name="irreversible_always_asks",
+            ),
+            models.CheckConstraint(
+                condition=Q(reversibility=Reversibility.REVERSIBLE)
+                | (~Q(on_timeout__in=[Silence.APPROVE, Silence.PROCEED, Silence.BEST_GUESS]) & ~Q(gate=Gate.SOFT)),
+                name="silence_approves_only_the_reversible",
+            ),
+            models.CheckConstraint(
+                condition=Q(auto_threshold__gte=models.F("review_threshold"))
+                & Q(review_threshold__gte=0)
+                & Q(auto_threshold__lte=1),
+                name="thresholds_are_ordered",
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_after__gt=timedelta(0)), name="action_type_deadline_is_positive"
+            ),
+            models.CheckConstraint(condition=Q(level__gte=1, level__lte=4), name="action_type_level_is_1_to_4"),
+            models.CheckConstraint(
+                condition=Q(approvers__gte=1, approvers__lte=5), name="action_type_approvers_1_to_5"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Rule(models.Model):
+    """An expression over a proposal and what follows when it is true."""
+
+    class Effect(models.TextChoices):
+        BLOCK = "block", _("Refuse")
+        REVIEW = "review", _("Ask a person")
+        FLAG = "flag", _("Only show it on the card")
+
+    name = models.CharField(_("name"), max_length=120)
+    action_type = models.ForeignKey(
+        ActionType,
+        models.CASCADE,
+        related_name="rules",
+        verbose_name=_("action type"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: every action type."),
+    )
+    expression = models.TextField(
+        _("when"),
+        help_text=_(
+            "CEL over args, value, currency, agent, action, signals, context: "
+            'args.amount > 250.0 && args.currency == "EUR". Write double(args.count) * 1.5 for whole numbers.'
+        ),
+    )
+    effect = models.CharField(_("then"), max_length=6, choices=Effect.choices, default=Effect.REVIEW)
+    tier = models.ForeignKey(
+        Tier, models.PROTECT, verbose_name=_("at least tier"), null=True, blank=True, related_name="rules"
+    )
+    approvers = models.PositiveSmallIntegerField(
+        _("people who must approve"), default=1, validators=[MinValueValidator(1), MaxValueValidator(5)]
+    )
+    message = models.CharField(
+        _("in words"), max_length=300, help_text=_("What reviewer and agent read when it matches.")
+    )
+    active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("rule")
+        verbose_name_plural = _("rules")
+        ordering = ["action_type", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["action_type", "name"], name="rule_name_once", nulls_distinct=False)
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Impact(models.TextChoices):
+    """Bands of value in base currency: low up to 100, medium up to 5,000, high above; irreversible is always high."""
+
+    LOW = "low", _("Low impact")
+    MEDIUM = "medium", _("Medium impact")
+    HIGH = "high", _("High impact")
+
+
+class Threshold(models.Model):
+    """Confidence bands of an action type for one impact; without a row the action type's own hold."""
+
+    action_type = models.ForeignKey(
+        ActionType, models.CASCADE, related_name="thresholds", verbose_name=_("action type")
+    )
+    impact = models.CharField(_("impact"), max_length=6, choices=Impact.choices)
+    auto = models.DecimalField(_("passes from"), max_digits=4, decimal_places=3)
+    review = models.DecimalField(_("a person from"), max_digits=4, decimal_places=3)
+
+    class Meta:
+        verbose_name = _("threshold")
+        verbose_name_plural = _("thresholds")
+        constraints = [
+            models.UniqueConstraint(fields=["action_type", "impact"], name="threshold_once_per_impact"),
+            models.CheckConstraint(
+                condition=Q(auto__gte=models.F("review")) & Q(review__gte=0) & Q(auto__lte=1),
+                name="threshold_is_ordered",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action_type} · {self.get_impact_display()}"
+
+
+class Currency(models.Model):
+    """What one unit is worth in base currency. The base currency's own rate is 1."""
+
+    code = models.CharField(_("code"), max_length=3, primary_key=True)
+    rate = models.DecimalField(_("in base currency"), max_digits=16, decimal_places=8)
+
+    class Meta:
+        verbose_name = _("currency")
+        verbose_name_plural = _("currencies")
+        ordering = ["code"]
+        constraints = [models.CheckConstraint(condition=Q(rate__gt=0), name="currency_rate_is_positive")]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class PolicyVersion(models.Model):
+    """An immutable compiled snapshot of all policy; a routing uses one, an approval pins the one it arrived under."""
+
+    number = models.PositiveIntegerField(primary_key=True)
+    snapshot = models.JSONField()
+    digest = models.CharField(max_length=71)
+    note = models.CharField(_("what changed"), max_length=300, blank=True)
+    published_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
+    published_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("policy version")
+        verbose_name_plural = _("policy versions")
+        ordering = ["-number"]
+
+    def __str__(self) -> str:
+        return f"v{self.number}"

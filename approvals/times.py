@@ -1,0 +1,34 @@
+"""One clock for the product: the database's.
+
+Web, worker and clock may run on machines whose clocks differ; deadlines are judged by the one they share.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from django.db import connection
+
+_pinned: ContextVar[datetime | None] = ContextVar("pinned", default=None)
+
+
+def now() -> datetime:
+    """The database's clock (UTC); inside a transaction, the time of this statement."""
+    pinned = _pinned.get()
+    if pinned is not None:
+        return pinned
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (value,) = cursor.fetchone()
+    return value.astimezone(UTC)  # type: ignore[no-any-return]  # psycopg returns an aware datetime
+
+
+@contextmanager
+def at(moment: datetime) -> Iterator[None]:
+    """Pin `now()` for this context: tests of deadlines, and the demo's made-up past."""
+    token = _pinned.set(moment)
+    try:
+        yield
+    finally:
+        _pinned.reset(token)
