@@ -1,0 +1,135 @@
+"""What policy knows of a proposal before anything is decided: signals, flags, the rules that matched, the impact."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from approvals.models.policy import Rule
+from approvals.policy import signals
+from approvals.policy.flags import Flag, flags_of
+from approvals.policy.history import History, Question, gather
+from approvals.policy.schema import Json
+from approvals.policy.signals import Signal
+from approvals.policy.snapshot import TypePolicy
+
+__all__ = ["Assessment", "Flag", "History", "Question", "RuleMatch", "Signal", "assess", "gather"]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleMatch:
+    """A rule that is true of the proposal; or that `failed` to evaluate, and therefore asks a person."""
+
+    name: str
+    effect: str
+    tier: int | None
+    approvers: int
+    message: str
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Everything routing weighs. `composite` and `own` (our signals alone) lie between 0 and 1, None: no weight.
+
+    `without_precedent` is the composite without it, while people have decided nothing of this agent and action yet:
+    want of history keeps an agent from passing, but is no ground to refuse it. `thresholds` are (auto, review) of this
+    action type at this impact.
+    """
+
+    signals: list[Signal]
+    missing: list[str]
+    composite: Decimal | None
+    own: Decimal | None
+    without_precedent: Decimal | None
+    flags: list[Flag]
+    impact: str
+    matched: list[RuleMatch]
+    thresholds: tuple[Decimal, Decimal]
+
+    def as_json(self) -> dict[str, Json]:
+        """What is stored with the approval, and shown: numbers as numbers, every part of the confidence by name."""
+        auto, review = self.thresholds
+        return {
+            "signals": [
+                {
+                    "name": signal.name,
+                    "value": float(signal.value),
+                    "weight": float(signal.weight),
+                    "ours": signal.ours,
+                    "note": signal.note,
+                }
+                for signal in self.signals
+            ],
+            "missing": self.missing,
+            "composite": None if self.composite is None else float(self.composite),
+            "own": None if self.own is None else float(self.own),
+            "without_precedent": None if self.without_precedent is None else float(self.without_precedent),
+            "flags": [{"name": flag.name, "text": flag.text, "data": flag.data} for flag in self.flags],
+            "rules": [
+                {
+                    "name": rule.name,
+                    "effect": rule.effect,
+                    "tier": rule.tier,
+                    "approvers": rule.approvers,
+                    "message": rule.message,
+                    "failed": rule.failed,
+                }
+                for rule in self.matched
+            ],
+            "impact": self.impact,
+            "thresholds": {"auto": float(auto), "review": float(review)},
+        }
+
+
+def assess(question: Question, history: History) -> Assessment:
+    """Weigh one proposal against its type's rules and our history of it. Reads nothing else."""
+    precedent, impact = signals.precedent(question, history), signals.impact(question)
+    stated = signals.stated(question)
+    matched = _matches(question, [*stated, precedent, impact])
+    flags = flags_of(question, history)
+    alignment = signals.alignment(
+        question,
+        effects=[Rule.Effect.REVIEW if match.failed else match.effect for match in matched],
+        # That it is the first time is what the precedent says already.
+        flags=sum(flag.name != "first_time" for flag in flags),
+    )
+    own = [precedent, alignment, impact]
+    band = signals.impact_of(question)
+    return Assessment(
+        signals=[*stated, *own],
+        missing=[name for name in signals.STATED if name not in {signal.name for signal in stated}],
+        composite=signals.composite([*stated, *own]),
+        own=signals.composite(own),
+        without_precedent=None if history.decided else signals.composite([*stated, alignment, impact]),
+        flags=flags,
+        impact=band,
+        matched=matched,
+        thresholds=thresholds_of(question.type, band),
+    )
+
+
+def thresholds_of(type: TypePolicy, impact: str) -> tuple[Decimal, Decimal]:
+    """(auto, review) of the impact band, else of the action type."""
+    return type.thresholds.get(impact, (type.auto_threshold, type.review_threshold))
+
+
+def _matches(question: Question, known: Sequence[Signal]) -> list[RuleMatch]:
+    if not question.type.rules:
+        return []
+    facts = question.facts({signal.name: float(signal.value) for signal in known}).bound()
+    matches = []
+    for rule in question.type.rules:
+        holds = rule.expression.holds(facts) if rule.expression else None
+        if holds is False or (holds is None and question.unchecked):
+            continue  # arguments that did not parse fail most rules; routing asks a person for them anyway
+        matches.append(
+            RuleMatch(
+                name=rule.name,
+                effect=rule.effect,
+                tier=rule.tier,
+                approvers=rule.approvers,
+                message=rule.message,
+                failed=holds is None,
+            )
+        )
+    return matches

@@ -1,0 +1,276 @@
+"""Should a person be asked, and which? A pure function of the proposal, its assessment, the policy and the standing.
+
+The steps run in the order of the table below; the first that settles it ends it, and each says so in words.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+
+from approvals.models.approval import Route
+from approvals.models.policy import Gate, Reversibility, Rule, Strategy
+from approvals.policy import words
+from approvals.policy.assess import Assessment, Question, RuleMatch
+from approvals.policy.schema import Json, pick
+from approvals.policy.snapshot import Policy, TypePolicy
+
+HIGH_RISK = "high_risk"
+LOW_CONFIDENCE = "low_confidence"
+POLICY_VIOLATION = "policy_violation"
+FIXED = "fixed"
+PASSED = "passed"  # no reason to ask: policy let it through
+
+_CENT = Decimal("0.01")
+_LARGEST = Decimal(10) ** 18  # what the column of values holds
+_LONGEST_NUMBER = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is in force at once and never versioned: is the agent paused, its level for this action, the breaker."""
+
+    paused: bool = False
+    level: int = 1
+    breaker_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """A value in base currency, cents rounded half up; None where there is none, or none that could be told."""
+
+    value: Decimal | None = None
+    unknown_currency: bool = False
+    unreadable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Who decides, and how.
+
+    `approvable` False: no verdict may run these arguments as they are. `strict` True: silence must never let it run,
+    whatever the action type says of its deadline, because something other than its own strategy asks for a person.
+    """
+
+    route: str
+    gate: str
+    tier: int
+    approvers: int
+    reason_code: str
+    reasons: list[str] = field(default_factory=list)
+    approvable: bool = True
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    route: str
+    code: str
+    words: list[str]
+    strict: bool = False
+
+
+def route(question: Question, assessment: Assessment, policy: Policy, standing: Standing) -> Routing:
+    """Route one proposal: auto, review or reject, with gate, tier, number of approvers, and the reasons in words."""
+    value = worth(question.type, question.args, policy)
+    settled = next(filter(None, _steps(question, assessment, value, standing)))
+    tier, raised = _tier(question, assessment, policy, value)
+    review = settled.route == Route.REVIEW
+    # A soft gate runs at the deadline; whatever needs a person's yes cannot wait there.
+    gate = Gate.HARD if settled.strict and question.type.gate == Gate.SOFT else question.type.gate
+    approvers = max([question.type.approvers, *(match.approvers for match in assessment.matched)])
+    reasons = list(dict.fromkeys([*settled.words, *_informing(assessment, raised if review else "")]))
+    if review and approvers > 1:
+        reasons.append(words.SEVERAL.format(approvers=approvers))
+    return Routing(
+        route=settled.route,
+        gate=gate,
+        tier=tier,
+        approvers=approvers,
+        reason_code=HIGH_RISK if review and raised and settled.code == FIXED else settled.code,
+        reasons=reasons,
+        approvable=not question.unchecked,
+        strict=settled.strict,
+    )
+
+
+def worth(type: TypePolicy, args: Json, policy: Policy) -> Worth:
+    """What the arguments are worth in base currency, by the action type's paths and the policy's rates.
+
+    Without a currency path the value is in base currency already. A currency that is missing, or has no rate, is
+    unknown; so is a value that is there and is not a number.
+    """
+    if not type.value_path:
+        return Worth()
+    amount = pick(args, type.value_path)
+    if amount is None:
+        return Worth()
+    number = _decimal(amount)
+    if number is None:
+        return Worth(unreadable=True)
+    rate: Decimal | None = Decimal(1)
+    if type.currency_path:
+        currency = pick(args, type.currency_path)
+        rate = policy.rates.get(currency.strip().upper()) if isinstance(currency, str) else None
+    if rate is None:
+        return Worth(unknown_currency=True)
+    value = number * rate
+    if abs(value) >= _LARGEST:
+        return Worth(unreadable=True)
+    return Worth(value.quantize(_CENT, rounding=ROUND_HALF_UP))
+
+
+def _steps(question: Question, assessment: Assessment, value: Worth, standing: Standing) -> Iterator[_Settled | None]:
+    """The routing table. Each entry settles it or passes it on; the last always settles it."""
+    type = question.type
+    yield _refused(standing)
+    yield _blocked(assessment)
+    yield _unchecked(question)
+    yield _bound(standing)
+    yield _demanded(assessment)
+    yield _unvalued(question, value)
+    yield _irreversible_or_manual(type)
+    yield _flagged(type, assessment)
+    yield _free(type, standing)
+    if standing.level >= 3 or type.strategy == Strategy.CONFIDENCE:
+        yield _by_confidence(assessment)
+    if type.strategy == Strategy.ALWAYS:
+        yield _Settled(Route.REVIEW, FIXED, [words.FIXED])
+    yield _Settled(Route.AUTO, PASSED, [words.NOTHING_MATCHED])
+
+
+def _refused(standing: Standing) -> _Settled | None:
+    return _Settled(Route.REJECT, POLICY_VIOLATION, [words.PAUSED]) if standing.paused else None
+
+
+def _blocked(assessment: Assessment) -> _Settled | None:
+    blocking = [match for match in assessment.matched if match.effect == Rule.Effect.BLOCK and not match.failed]
+    if not blocking:
+        return None
+    said = [words.BLOCKED.format(name=match.name, message=match.message) for match in blocking]
+    return _Settled(Route.REJECT, POLICY_VIOLATION, said)
+
+
+def _unchecked(question: Question) -> _Settled | None:
+    if not question.unchecked:
+        return None
+    return _Settled(Route.REVIEW, POLICY_VIOLATION, [words.UNPARSED], strict=True)
+
+
+def _bound(standing: Standing) -> _Settled | None:
+    if standing.breaker_open:
+        return _Settled(Route.REVIEW, HIGH_RISK, [words.BREAKER], strict=True)
+    if standing.level <= 1:
+        return _Settled(Route.REVIEW, FIXED, [words.LEVEL_ONE], strict=True)
+    return None
+
+
+def _demanded(assessment: Assessment) -> _Settled | None:
+    """A rule that asks for a person: by its effect, by a tier or several approvers, or because it failed."""
+    demanding = [
+        match
+        for match in assessment.matched
+        if match.failed or match.effect == Rule.Effect.REVIEW or match.tier is not None or match.approvers > 1
+    ]
+    if not demanding:
+        return None
+    # The words of every matching rule follow anyway; what settles it comes first.
+    return _Settled(Route.REVIEW, HIGH_RISK, [_said(match) for match in demanding], strict=True)
+
+
+def _unvalued(question: Question, value: Worth) -> _Settled | None:
+    if value.unknown_currency:
+        text = words.UNKNOWN_CURRENCY.format(currency=question.currency[:12] or "?")
+    elif value.unreadable:
+        text = words.UNREADABLE_VALUE
+    else:
+        return None
+    return _Settled(Route.REVIEW, HIGH_RISK, [text], strict=True)
+
+
+def _irreversible_or_manual(type: TypePolicy) -> _Settled | None:
+    if type.reversibility == Reversibility.IRREVERSIBLE:
+        return _Settled(Route.REVIEW, HIGH_RISK, [words.IRREVERSIBLE], strict=True)
+    if type.gate == Gate.MANUAL:
+        return _Settled(Route.REVIEW, HIGH_RISK, [words.MANUAL], strict=True)
+    return None
+
+
+def _flagged(type: TypePolicy, assessment: Assessment) -> _Settled | None:
+    up = [words.FLAG.format(text=flag.text) for flag in assessment.flags if flag.name in type.flags]
+    return _Settled(Route.REVIEW, HIGH_RISK, up, strict=True) if up else None
+
+
+def _free(type: TypePolicy, standing: Standing) -> _Settled | None:
+    if type.strategy == Strategy.NEVER:
+        return _Settled(Route.AUTO, PASSED, [words.NEVER])
+    if standing.level >= 4 and type.reversibility == Reversibility.REVERSIBLE:
+        return _Settled(Route.AUTO, PASSED, [words.LEVEL_FOUR])
+    return None
+
+
+def _by_confidence(assessment: Assessment) -> _Settled:
+    """The bands, "at or above". Our own signals alone must reach the review threshold: nobody talks itself through.
+
+    Want of history alone refuses nobody, or a new agent could never come by any.
+    """
+    score, own = assessment.composite, assessment.own
+    auto, review = assessment.thresholds
+    if score is None or own is None:
+        return _Settled(Route.REVIEW, LOW_CONFIDENCE, [words.UNMEASURED])
+    said = {"composite": score, "own": own, "auto": auto, "review": review, "impact": assessment.impact}
+    bare = assessment.without_precedent
+    if score < review and bare is not None and bare >= review:
+        return _Settled(Route.REVIEW, LOW_CONFIDENCE, [words.NEWCOMER.format(**said)])
+    if score < review:
+        return _Settled(Route.REJECT, LOW_CONFIDENCE, [words.TOO_LOW.format(**said)])
+    if score < auto:
+        return _Settled(Route.REVIEW, LOW_CONFIDENCE, [words.HESITANT.format(**said)])
+    if own < review:
+        return _Settled(Route.REVIEW, LOW_CONFIDENCE, [words.UNSUPPORTED.format(**said)])
+    return _Settled(Route.AUTO, PASSED, [words.CONFIDENT.format(**said)])
+
+
+def _tier(question: Question, assessment: Assessment, policy: Policy, value: Worth) -> tuple[int, str]:
+    """The highest of the type's tier, the matching rules' and the value's; and the words when the value raised it."""
+    levels = sorted(policy.tiers)
+    ruled = max([question.type.tier, *(match.tier for match in assessment.matched if match.tier is not None)])
+    if value.unknown_currency or value.unreadable:
+        return max(ruled, levels[-1]), ""
+    if question.value is None:
+        return ruled, ""
+    size = abs(question.value)
+    by_value, below = levels[0], None
+    for level in levels:
+        ceiling = policy.tiers[level].ceiling
+        by_value = level
+        if ceiling is None or size <= ceiling:
+            break
+        below = policy.tiers[level]
+    if by_value <= ruled or below is None:
+        return max(ruled, by_value), ""
+    text = words.VALUE_RAISES.format(
+        value=f"{size:,.2f}", base=policy.base, below=below.level, ceiling=f"{below.ceiling:,.2f}", tier=by_value
+    )
+    return by_value, text
+
+
+def _informing(assessment: Assessment, raised: str) -> list[str]:
+    """What else a reader should know: every matching rule, and the value that raised the tier."""
+    said = [_said(match) for match in assessment.matched if match.failed or match.effect != Rule.Effect.BLOCK]
+    return [*said, raised] if raised else said
+
+
+def _said(match: RuleMatch) -> str:
+    if match.failed:
+        return words.RULE_FAILED.format(name=match.name)
+    return words.RULE.format(name=match.name, message=match.message)
+
+
+def _decimal(amount: Json) -> Decimal | None:
+    if isinstance(amount, bool) or not isinstance(amount, int | float | str) or len(str(amount)) > _LONGEST_NUMBER:
+        return None
+    try:
+        number = Decimal(str(amount).strip())
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None

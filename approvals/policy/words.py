@@ -1,0 +1,74 @@
+"""Every sentence that policy says, in one place.
+
+They are stored with the approval as they were said, in English: a reason is evidence, and does not change with the
+reader's language or with the next release. Names of action types, rules and tiers are the admin's own.
+"""
+
+PAUSED = "The agent is paused; nothing of it runs."
+BLOCKED = "Refused by the rule '{name}': {message}"
+UNPARSED = "The arguments did not parse, so they could not be checked; they can be modified or rejected, not approved."
+BREAKER = "The breaker of this agent and action is open; everything asks a person."
+LEVEL_ONE = "This agent is at level 1 (full human control) for this action."
+RULE = "Rule '{name}': {message}"
+RULE_FAILED = "The rule '{name}' could not be evaluated for this proposal, so a person is asked."
+UNKNOWN_CURRENCY = "The currency {currency} has no rate in the policy, so the highest tier decides."
+UNREADABLE_VALUE = "The value is not a number, so the highest tier decides."
+IRREVERSIBLE = "This action cannot be undone; a person always decides."
+MANUAL = "This action always asks a person, who types a value and signs in again."
+FLAG = "Flag: {text}."
+NEVER = "This action needs no person."
+LEVEL_FOUR = "This agent is at level 4 (autonomy with audit) for this action, and it can be undone."
+CONFIDENT = "Confidence {composite} is at or above {auto} for {impact} impact, and {own} by our own signals alone."
+UNSUPPORTED = (
+    "Confidence {composite} is at or above {auto}, but by our own signals alone it is {own}, "
+    "below {review}; the agent's own numbers do not let it pass."
+)
+HESITANT = "Confidence {composite} is below {auto} and at or above {review} for {impact} impact."
+NEWCOMER = "Confidence {composite} is below {review} only because people have decided nothing of this agent and action."
+TOO_LOW = "Confidence {composite} is below {review} for {impact} impact; reformulate the proposal and ask again."
+UNMEASURED = "No signal carries weight, so there is no confidence to pass by."
+FIXED = "This action always asks a person."
+NOTHING_MATCHED = "No rule and no flag asks for a person."
+VALUE_RAISES = (
+    "The value {value} {base} is above the ceiling of tier {below} ({ceiling} {base}), so tier {tier} decides."
+)
+SEVERAL = "{approvers} people must approve."
+
+AGENT_SAYS = "as the agent states it"
+NO_PRECEDENT = "no decisions by people yet; a newcomer counts as one approval in four"
+PRECEDENT = "{approved} of the last {decided} approved unchanged by people"
+ALIGNED = "arguments fit the schema, no rule matched"
+MISALIGNED = "rules that matched: {rules}, flags: {flags}"
+IMPACT = "{reversibility}, {band} impact"
+
+FIRST_TIME = "First time that {agent} proposes {action}"
+DUPLICATE = "The same action {status} ({id})"
+DUPLICATE_HERE = "The same action is in this submission already"
+UNUSUAL_AMOUNT = "{ratio} times the usual value of {usual} (median of the last {count} approved)"
+FREQUENCY = "{nth} time for {about} in {days} days: {action}"
+BURST = "{count} proposals of {action} by {agent} in {minutes} minutes"
+HIDDEN = "Hidden or misleading characters ({kinds}) in {where}"
+NUMBERS = "Numbers in the summary that the arguments do not contain: {numbers}"
+RECIPIENTS = "Recipients in the summary that the arguments do not contain: {recipients}"
+
+# What became of the twin of a duplicate, by its status.
+TWIN = {
+    "pending": "is pending already",
+    "held": "was approved just now",
+    "released": "was approved already",
+    "executed": "was executed already",
+}
+CHARACTERS = {
+    "bidi": "text direction",
+    "zero_width": "zero width",
+    "tag": "invisible tags",
+    "control": "control characters",
+    "mixed_script": "look-alike alphabets in one word",
+}
+
+
+def ordinal(number: int) -> str:
+    """2 is 2nd, 11 is 11th, 23 is 23rd."""
+    if number % 100 in (11, 12, 13):
+        return f"{number}th"
+    return f"{number}" + {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")

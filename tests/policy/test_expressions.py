@@ -1,0 +1,103 @@
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from approvals.policy.expressions import BadExpression, Facts, compile, unknown_paths
+
+FACTS = Facts(
+    args={"amount": "420.00", "count": 3, "share": 0.5, "tags": ["new"], "lines": list(range(300))},
+    value=Decimal("420.00"),
+    currency="EUR",
+    agent="robot",
+    action="refund",
+    signals={"stated_confidence": 0.9, "precedent": 0.25},
+    context={"freeze": True},
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "value > 250.0",
+        "double(args.amount) > 250.0",
+        'currency == "EUR" && agent == "robot" && action == "refund"',
+        'has(args.tags) && "new" in args.tags',
+        "!has(args.nothing)",
+        "signals.precedent < 0.5",
+        "context.freeze",
+        "double(args.count) * 1.5 > 4.0",
+        "value > 250",
+    ],
+)
+def test_a_rule_that_is_true_holds(text):
+    assert compile(text).holds(FACTS) is True
+
+
+def test_a_rule_that_is_false_does_not_hold():
+    assert compile("value > 1000.0").holds(FACTS) is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "args.nothing > 5",  # an error that the library returns as a truthy value
+        "args.amount > 250.0",  # a string against a number
+        "args.count * 1.5 > 3.0",  # a whole number times a fraction
+        "args.count",  # a number is not a boolean
+        'args.amount.matches("(")',
+        "args.lines[999] == 1",
+        "1 / (args.count - 3) == 1",
+        "9223372036854775807 + args.count > 0",
+        "args.lines.all(x, args.lines.all(y, args.lines.all(z, x + y + z >= 0)))",  # over budget
+    ],
+)
+def test_a_rule_that_fails_could_not_be_told(text):
+    assert compile(text).holds(FACTS) is None
+
+
+def test_an_integer_beyond_64_bits_could_not_be_told():
+    assert compile("args.count > 5").holds(replace(FACTS, args={"count": 2**70})) is None
+
+
+def test_arguments_that_are_no_object_could_not_be_told():
+    assert compile("args.count > 5").holds(replace(FACTS, args="refund everything")) is None
+
+
+def test_no_value_is_null():
+    without = replace(FACTS, value=None)
+    assert compile("value == null").holds(without) is True
+    assert compile("value > 250.0").holds(without) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("value >", 1, 8),
+        ("valeu > 1.0", 1, 1),
+        ("value > 1.0 &&\n  currency == 5", 2, 12),
+        ("1 + 1", 1, 1),
+        ('"text"', 1, 1),
+        ("", 1, 1),
+        ("true || " * 1000 + "true", 1, 4000),
+    ],
+)
+def test_what_does_not_compile_is_refused_with_its_place(text, line, column):
+    with pytest.raises(BadExpression) as refused:
+        compile(text)
+    assert (refused.value.line, refused.value.column) == (line, column)
+    assert refused.value.message
+
+
+def test_paths_that_the_schema_closes_out_are_named():
+    schema = {
+        "additionalProperties": False,
+        "properties": {
+            "amount": {"type": "string"},
+            "customer": {"additionalProperties": False, "properties": {"id": {}}},
+            "free": {"type": "object"},
+        },
+    }
+    text = 'args.amuont > 1 && args.customer.nmae == "args.no" && args.free.any.thing && args.amount.startsWith("4")'
+    assert unknown_paths(text, schema) == ["args.amuont", "args.customer.nmae"]
+    assert unknown_paths(text, {}) == []
