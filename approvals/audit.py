@@ -1,0 +1,221 @@
+"""The one way to change an approval, and so to write history.
+
+Every change is a conditional UPDATE that advances the approval's own chain and returns where it stands; the event is
+written beside it in the same transaction. Listeners hear of it after the commit. The sealer then gives all committed
+events one order. Nothing here serialises two approvals, only two changes of the same one.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection, models, transaction
+
+from approvals.models import Agent, Approval, Event, User
+from approvals.policy.schema import Json, canonical
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who caused a change, as history names them."""
+
+    name: str
+    user_id: UUID | None = None
+    agent_id: UUID | None = None
+
+    @classmethod
+    def person(cls, user: User) -> "Actor":
+        return cls(f"user:{user.username}", user_id=user.pk)
+
+    @classmethod
+    def of(cls, agent: Agent) -> "Actor":
+        return cls(f"agent:{agent.name}", agent_id=agent.pk)
+
+
+CLOCK = Actor("clock")
+POLICY = Actor("policy")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An approval as a change left it, and the event that tells of the change."""
+
+    approval: Approval
+    event: Event
+
+
+Listener = Callable[[Sequence[Change]], None]
+_listeners: list[Listener] = []
+
+
+def listen(listener: Listener) -> None:
+    """Call `listener` with the changes of each transaction, after its commit."""
+    if listener not in _listeners:
+        _listeners.append(listener)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One approval's next state: what it must look like now, what it will look like, and what history says of it.
+
+    `expect` and `sets` map column names (`status`, `votes`, `claimed_by_id` …) to values. All moves of one call name
+    the same columns. `facts` are digests and small facts, never arguments or texts.
+    """
+
+    id: UUID
+    kind: str
+    actor: Actor
+    expect: Mapping[str, object]
+    sets: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, Json] = field(default_factory=dict)
+
+
+# What must still be true of the row by the clock, judged in the WHERE of the UPDATE itself.
+UNLESS_OVER = "(a.expires_at IS NULL OR a.expires_at > %(now)s)"
+EXPIRED = "a.expires_at <= %(now)s"
+OVERDUE = "a.due_at <= %(now)s"
+HOLDING = "a.hold_until > %(now)s"
+HELD_OUT = "a.hold_until <= %(now)s"
+CLAIM_IDLE = "a.claim_until <= %(now)s"
+_GUARDS = frozenset({"", UNLESS_OVER, EXPIRED, OVERDUE, HOLDING, HELD_OUT, CLAIM_IDLE})
+
+
+def event_digest(kind: str, actor: Actor, at: datetime, facts: Mapping[str, Json]) -> bytes:
+    """SHA-256 of the canonical JSON of what one event says."""
+    said: dict[str, Json] = {"actor": actor.name, "at": at.isoformat(), "facts": dict(facts), "kind": kind}
+    return hashlib.sha256(canonical(said)).digest()
+
+
+def link(head: bytes, digest: bytes) -> bytes:
+    """The next head of a chain: SHA-256(head ‖ digest)."""
+    return hashlib.sha256(head + digest).digest()
+
+
+def genesis(approval_id: UUID) -> bytes:
+    """Where an approval's chain starts: its own id, so that no chain passes for another's."""
+    return hashlib.sha256(approval_id.bytes).digest()
+
+
+def begin(
+    approval: Approval, entries: Sequence[tuple[str, Actor, Mapping[str, Json]]], *, now: datetime
+) -> list[Change]:
+    """Start the chain of an approval that is about to be inserted; returns its first events, unsaved.
+
+    The caller inserts the approval and hands the changes to `write`.
+    """
+    changes = []
+    head = genesis(approval.pk)
+    for seq, (kind, actor, facts) in enumerate(entries, start=1):
+        head = link(head, event_digest(kind, actor, now, facts))
+        changes.append(Change(approval, _event(approval, seq, head, kind, actor, facts, now)))
+    approval.event_seq = len(entries)
+    approval.event_head = head
+    return changes
+
+
+def write(changes: Sequence[Change]) -> None:
+    """Insert events and tell the listeners after the commit. Inside the transaction of the change only."""
+    if not changes:
+        return
+    Event.objects.bulk_create(change.event for change in changes)
+    transaction.on_commit(lambda: _tell(changes))
+
+
+def move(moves: Sequence[Move], *, now: datetime, guard: str = "") -> list[Approval]:
+    """Move every approval that still is as expected; returns those that moved, in the order asked.
+
+    One UPDATE settles the race: whoever is not in the returned list lost it. Must run inside `transaction.atomic`.
+    """
+    if not moves:
+        return []
+    if guard not in _GUARDS:
+        raise ValueError("a guard is one of this module's conditions")
+    if len(moves) > 1:
+        # Two sets that overlap would deadlock if they locked their rows in different orders.
+        ids = sorted(one.id for one in moves)
+        list(Approval.objects.filter(pk__in=ids).order_by("pk").select_for_update().values_list("pk"))
+    sql = _update(tuple(moves[0].expect), tuple(moves[0].sets), guard)
+    rows = [
+        {
+            "id_": str(one.id),
+            "digest_": event_digest(one.kind, one.actor, now, one.facts).hex(),
+            **{f"was_{column}": _plain(value) for column, value in one.expect.items()},
+            **{f"new_{column}": _plain(value) for column, value in one.sets.items()},
+        }
+        for one in moves
+    ]
+    moved = {row.pk: row for row in Approval.objects.raw(sql, {"rows": json.dumps(rows), "now": now})}
+    found = [(one, moved[one.id]) for one in moves if one.id in moved]
+    write(
+        [
+            Change(row, _event(row, row.event_seq, bytes(row.event_head), one.kind, one.actor, one.facts, now))
+            for one, row in found
+        ]
+    )
+    return [row for _, row in found]
+
+
+def _event(
+    approval: Approval, seq: int, head: bytes, kind: str, actor: Actor, facts: Mapping[str, Json], at: datetime
+) -> Event:
+    return Event(
+        approval=approval,
+        seq=seq,
+        kind=kind,
+        actor=actor.name,
+        user_id=actor.user_id,
+        agent_id=actor.agent_id,
+        facts=dict(facts),
+        at=at,
+        hash=head,
+    )
+
+
+def _update(expect: Iterable[str], sets: Iterable[str], guard: str) -> str:
+    """The UPDATE over a set of rows; column names and types come from the model, values stay parameters."""
+    expect, sets = tuple(expect), tuple(sets)
+    types = {field.attname: field for field in Approval._meta.concrete_fields}
+    record = ["id_ uuid", "digest_ text"]
+    record += [f"was_{column} {types[column].db_type(connection)}" for column in expect]
+    record += [f"new_{column} {types[column].db_type(connection)}" for column in sets]
+    changes = [f"{column} = m.new_{column}" for column in sets]
+    changes += ["event_seq = a.event_seq + 1", "event_head = sha256(a.event_head || decode(m.digest_, 'hex'))"]
+    where = ["a.id = m.id_", *(f"a.{column} IS NOT DISTINCT FROM m.was_{column}" for column in expect)]
+    if guard:
+        where.append(guard)
+    return (
+        f"UPDATE {Approval._meta.db_table} AS a SET {', '.join(changes)} "  # noqa: S608  # names from the model only
+        f"FROM jsonb_to_recordset(%(rows)s::jsonb) AS m({', '.join(record)}) "
+        f"WHERE {' AND '.join(where)} RETURNING a.*"
+    )
+
+
+def _plain(value: object) -> object:
+    """A column's value as JSON that PostgreSQL reads back into the column's type."""
+    match value:
+        case UUID() | Decimal():
+            return str(value)
+        case datetime() | date():
+            return value.isoformat()
+        case timedelta():
+            return f"{value.total_seconds()} seconds"
+        case models.Model():
+            raise TypeError("name the column: tier_id, not tier")
+        case _:
+            return value
+
+
+def _tell(changes: Sequence[Change]) -> None:
+    for listener in _listeners:
+        try:
+            listener(changes)
+        except Exception:
+            # News is a hint; readers re-read the rows. What changed is committed and stays so.
+            log.exception("listener %s failed", listener)

@@ -1,0 +1,93 @@
+"""The decision document: what the agent reads once its pause is closed, the same bytes at every reading."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+from approvals.models import Approval, Decision, Pause
+from approvals.models.approval import DECIDED, OPEN, Source, Status, Subject
+from approvals.models.policy import Verdict
+from approvals.policy.schema import Json
+
+NOBODY_DECIDED = "Nobody decided before the deadline."
+WITHDRAWN = "The agent withdrew this request."
+REPLACED = "The agent replaced this request."
+
+_ENDED: Mapping[str, tuple[str, str]] = {
+    Status.EXPIRED: ("expired", NOBODY_DECIDED),
+    Status.CANCELLED: ("cancelled", WITHDRAWN),
+    Status.SUPERSEDED: ("cancelled", REPLACED),
+}
+
+
+def document(pause: Pause, approvals: Iterable[Approval], decisions: Mapping[object, Decision]) -> str:
+    """The closed pause as JSON text. `decisions` maps an approval's id to the decision that stands."""
+    return json.dumps(
+        {
+            "request": str(pause.pk),
+            "status": pause.status,
+            "items": [item(one, decisions.get(one.pk)) for one in approvals],
+            "resume": pause.resume,
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+def partial(pause: Pause) -> dict[str, Json]:
+    """What an open pause can say: with *independently*, the items that are settled already."""
+    settled: list[Json] = []
+    if pause.decide == Pause.Decide.INDEPENDENTLY:
+        approvals = [one for one in of_pauses([pause]) if one.status not in OPEN]
+        decisions = standing(approvals)
+        settled = [item(one, decisions.get(one.pk)) for one in approvals]
+    return {"request": str(pause.pk), "status": pause.status, "items": settled}
+
+
+def of_pauses(pauses: Iterable[Pause]) -> list[Approval]:
+    """The approvals of some pauses in the agent's order, with what a document reads of them."""
+    return list(
+        Approval.objects.filter(pause__in=pauses)
+        .select_related("proposal", "decided_by", "action_type", "agent")
+        .order_by("pause_id", "position")
+    )
+
+
+def standing(approvals: Iterable[Approval]) -> dict[object, Decision]:
+    """The decisions that were not taken back, by approval id."""
+    wanted = Decision.objects.filter(approval__in=approvals, undone_at=None).select_related("user")
+    return {one.approval_id: one for one in wanted}
+
+
+def item(approval: Approval, decision: Decision | None) -> dict[str, Json]:
+    """One settled approval in the words of the API."""
+    if approval.status not in DECIDED or decision is None:
+        status, message = _ENDED[approval.status]
+        return {"id": approval.item, "status": status, "verdict": None, "source": None, "message": message}
+    proposal = approval.proposal
+    runs = decision.verdict in (Verdict.APPROVE, Verdict.MODIFY)
+    told: dict[str, Json] = {
+        "id": approval.item,
+        "status": "decided",
+        "verdict": decision.verdict,
+        "alternative": decision.alternative or None,
+        "source": decision.source,
+        "action": None,
+        "action_digest": approval.digest,
+        "answer": decision.answer,
+        "message": decision.message,
+        "stop": decision.stop,
+        "remember": decision.remember,
+        "compensate": [],
+        "plan": None,
+        "guidance": decision.guidance or None,
+        "decided_at": decision.decided_at.isoformat(),
+        "decided_by": None,
+        "policy_version": approval.policy_id,
+    }
+    if decision.source == Source.HUMAN and decision.user is not None:
+        told["decided_by"] = {"tier": decision.tier_id, "name": decision.user.name}
+    if runs and proposal is not None and approval.subject == Subject.ACTION:
+        told["action"] = {"name": proposal.name, "args": proposal.args}
+    if runs and proposal is not None and approval.subject == Subject.PLAN:
+        told["plan"] = {"steps": [{**step, "verdict": "approve"} for step in proposal.steps]}
+    return told

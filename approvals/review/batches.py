@@ -1,0 +1,76 @@
+"""Several alike approvals settled together, each by a decision of its own."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from approvals.models import Approval, User
+from approvals.models.policy import Verdict
+from approvals.review.access import batchable
+from approvals.review.decisions import NO_WORDS, Seen, Words, decide
+from approvals.review.errors import NotAllowed, ReviewError
+
+MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one item: settled, or why not."""
+
+    id: UUID
+    ok: bool
+    text: str
+    approval: Approval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Open approvals of one action type and tier that may be settled together."""
+
+    action_type: str
+    tier: int
+    approvals: tuple[Approval, ...]
+
+
+def groups(approvals: Iterable[Approval], *, least: int = 2) -> list[Group]:
+    """The alike ones among some approvals, most first; groups smaller than `least` are left out."""
+
+    def likeness(approval: Approval) -> tuple[str, int]:
+        return approval.action_type_id or "", approval.tier_id
+
+    alike = sorted(filter(batchable, approvals), key=likeness)
+    found = [Group(*key, tuple(group)) for key, group in groupby(alike, key=likeness)]
+    return sorted((one for one in found if len(one.approvals) >= least), key=lambda one: -len(one.approvals))
+
+
+def decide_many(seen: Sequence[Seen], *, by: User, verdict: str, words: Words = NO_WORDS) -> list[Result]:
+    """Approve or reject every one of a set; one failure leaves the others as they are. Repeats count once.
+
+    Raises NotAllowed for a verdict that cannot be given together, or for more than a thousand.
+    """
+    if verdict not in (Verdict.APPROVE, Verdict.REJECT):
+        raise NotAllowed(_("Only approving and rejecting can be done together."))
+    once = list({one.id: one for one in seen}.values())
+    if len(once) > MOST:
+        raise NotAllowed(_("At most %(most)d at a time.") % {"most": MOST})
+    loaded = Approval.objects.select_related("action_type").in_bulk([one.id for one in once])
+    kinds = {(one.action_type_id, one.tier_id) for one in loaded.values()}
+    if len(kinds) > 1:
+        raise NotAllowed(_("These are not of one kind and tier; decide them one by one."))
+    return [_one(one, loaded.get(one.id), by=by, verdict=verdict, words=words) for one in once]
+
+
+def _one(seen: Seen, approval: Approval | None, *, by: User, verdict: str, words: Words) -> Result:
+    if approval is None:
+        return Result(seen.id, False, _("There is no such approval."))
+    if approval.is_open and not batchable(approval):
+        return Result(seen.id, False, _("This one has to be decided by itself."), approval)
+    try:
+        settled = decide(seen, by=by, verdict=verdict, words=words)
+    except ReviewError as error:
+        return Result(seen.id, False, str(error), approval)
+    done = _("Approved") if verdict == Verdict.APPROVE else _("Rejected")
+    return Result(seen.id, True, done, settled)

@@ -1,0 +1,152 @@
+"""Reading, passing on and talking: what reviewers do with an approval short of deciding it."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from approvals import audit, times
+from approvals.ids import new_id
+from approvals.models import Approval, Event, Note, User
+from approvals.models.approval import Status
+from approvals.policy import snapshot
+from approvals.policy.schema import Fault
+from approvals.review import access, escalation
+from approvals.review.decisions import LONGEST_TEXT, load
+from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed
+
+
+@transaction.atomic
+def claim(approval_id: UUID, *, by: User, take_over: bool = False) -> Approval:
+    """Say "I am reading this": holds it for the tier's claim time; again extends it.
+
+    A colleague's claim is only taken over explicitly. Raises NotAllowed, NoLongerPending.
+    """
+    now = times.now()
+    approval = load(approval_id)
+    if approval.status != Status.PENDING:
+        raise NoLongerPending(approval)
+    may = access.actions_for(approval, by, now=now)
+    if "claim" not in may and not (take_over and "take_over" in may):
+        raise NotAllowed(_("%(who)s is reviewing this.") % {"who": _holder(approval)} if "take_over" in may else "")
+    mine = approval.claimed_by_id == by.pk
+    moved = audit.move(
+        [
+            audit.Move(
+                approval.pk,
+                Event.Kind.CLAIMED,
+                audit.Actor.person(by),
+                expect={"status": Status.PENDING, "claimed_by_id": approval.claimed_by_id},
+                sets={
+                    "claimed_by_id": by.pk,
+                    "claim_until": now + approval.tier.claim,
+                    "first_opened_at": approval.first_opened_at or now,
+                },
+                facts={"extended": True} if mine else {"from": _holder(approval)} if take_over else {},
+            )
+        ],
+        now=now,
+        guard=audit.UNLESS_OVER,
+    )
+    if not moved:
+        current = load(approval_id)
+        if current.status == Status.PENDING:
+            raise NotAllowed(_("%(who)s is reviewing this.") % {"who": _holder(current)})
+        raise NoLongerPending(current)
+    return load(approval_id)
+
+
+def _holder(approval: Approval) -> str:
+    return approval.claimed_by.name if approval.claimed_by else ""
+
+
+@transaction.atomic
+def release_claim(approval_id: UUID, *, by: User) -> Approval:
+    """Return one's claim to the queue. Raises NotAllowed where it is not one's own."""
+    now = times.now()
+    moved = audit.move(
+        [
+            audit.Move(
+                approval_id,
+                Event.Kind.UNCLAIMED,
+                audit.Actor.person(by),
+                expect={"status": Status.PENDING, "claimed_by_id": by.pk},
+                sets={"claimed_by_id": None, "claim_until": None},
+            )
+        ],
+        now=now,
+    )
+    if not moved:
+        raise NotAllowed
+    return load(approval_id)
+
+
+@transaction.atomic
+def escalate(approval_id: UUID, *, by: User, note: str = "") -> Approval:
+    """Hand it to the next tier now, with a note. Raises NotAllowed, BadVerdict, NoLongerPending."""
+    now = times.now()
+    approval = load(approval_id)
+    if not access.authority_of(by).was_asked(approval) and "escalate" not in access.actions_for(approval, by, now=now):
+        raise NotAllowed
+    if approval.status != Status.PENDING or (approval.expires_at and approval.expires_at <= now):
+        raise NoLongerPending(approval)
+    _check(note)
+    receiver = escalation.receiver_of(approval, snapshot.load(approval.policy_id), now=now)
+    if receiver is None or "escalate" not in access.actions_for(approval, by, now=now):
+        raise NotAllowed(_("This is the last tier; nobody is above it."))
+    moved = audit.move(
+        [to_tier(approval, receiver, audit.Actor.person(by), kept=True)], now=now, guard=audit.UNLESS_OVER
+    )
+    if not moved:
+        raise NoLongerPending(load(approval_id))
+    if note.strip():
+        _note(moved[0], by=by, text=note)
+    escalation.tell(moved[0], "escalated", now=now)
+    return load(approval_id)
+
+
+def to_tier(approval: Approval, receiver: escalation.Receiver, actor: audit.Actor, *, kept: bool) -> audit.Move:
+    """The move of an escalation; `kept` False: the tier it leaves did not answer in time."""
+    visited = [*approval.tiers_visited, receiver.tier.pk]
+    return audit.Move(
+        approval.pk,
+        Event.Kind.ESCALATED,
+        actor,
+        expect={"status": Status.PENDING, "tier_id": approval.tier_id, "round": approval.round},
+        sets={
+            "tier_id": receiver.tier.pk,
+            "tiers_visited": visited,
+            "due_at": receiver.due_at,
+            "escalations": approval.escalations + 1,
+            "breaches": approval.breaches + (0 if kept else 1),
+            "claimed_by_id": None,
+            "claim_until": None,
+        },
+        facts={"from": approval.tier_id, "to": receiver.tier.pk, "due_at": receiver.due_at.isoformat()},
+    )
+
+
+@transaction.atomic
+def comment(approval_id: UUID, *, by: User, text: str) -> Approval:
+    """Write something beside the card for colleagues; the agent does not read it. Raises NotAllowed, BadVerdict."""
+    now = times.now()
+    approval = load(approval_id)
+    if "comment" not in access.actions_for(approval, by, now=now):
+        raise NotAllowed
+    if not text.strip():
+        raise BadVerdict([Fault("/text", _("Write something first."))])
+    _check(text)
+    [moved] = audit.move([audit.Move(approval.pk, Event.Kind.COMMENTED, audit.Actor.person(by), expect={})], now=now)
+    _note(moved, by=by, text=text)
+    return load(approval_id)
+
+
+def _check(text: str) -> None:
+    if len(text) > LONGEST_TEXT:
+        raise BadVerdict([Fault("/text", _("At most %(most)d characters.") % {"most": LONGEST_TEXT})])
+
+
+def _note(approval: Approval, *, by: User, text: str) -> None:
+    Note.objects.create(
+        id=new_id(), approval=approval, seq=approval.event_seq, user=by, text=text, created_at=times.now()
+    )

@@ -1,0 +1,272 @@
+"""What happens because time passed, and for no other reason. Runs in its own process, without Celery and Redis.
+
+Two sweeps at once are harmless: each claims the rows it takes (FOR UPDATE SKIP LOCKED) and every move is conditional.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, transaction
+from django.db.models import Min, Q
+
+from approvals import audit, times
+from approvals.ids import new_id
+from approvals.models import Approval, Decision, Event
+from approvals.models.approval import Source, Status
+from approvals.models.policy import CONSENTING, Silence, Verdict
+from approvals.policy import snapshot
+from approvals.review import escalation
+from approvals.review.claims import to_tier
+from approvals.review.settle import settle
+
+log = logging.getLogger(__name__)
+
+SET = 500  # rows of one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many approvals a sweep moved, by what time did to them."""
+
+    released: int = 0
+    expired: int = 0
+    escalated: int = 0
+    unclaimed: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.released or self.expired or self.escalated or self.unclaimed)
+
+
+def sweep() -> Swept:
+    """Release, expire, escalate and un-claim everything that is due, oldest first."""
+    return Swept(
+        released=_drain(_release, Q(status=Status.HELD), "hold_until"),
+        expired=_drain(_expire, Q(status=Status.PENDING), "expires_at"),
+        # Who is reading it is not interrupted; when the claim ends the tier's time counts again.
+        escalated=_drain(_escalate, Q(status=Status.PENDING, claimed_by=None), "due_at"),
+        unclaimed=_drain(_unclaim, Q(status=Status.PENDING, claimed_by__isnull=False), "claim_until"),
+    )
+
+
+def next_moment() -> datetime | None:
+    """When the next deadline of any kind comes; None when nothing waits for time."""
+    moments = [
+        Approval.objects.filter(status=Status.HELD).aggregate(at=Min("hold_until"))["at"],
+        Approval.objects.filter(status=Status.PENDING).aggregate(at=Min("expires_at"))["at"],
+        Approval.objects.filter(status=Status.PENDING, claimed_by=None).aggregate(at=Min("due_at"))["at"],
+        Approval.objects.filter(status=Status.PENDING, claim_until__isnull=False).aggregate(at=Min("claim_until"))[
+            "at"
+        ],
+    ]
+    return min((moment for moment in moments if moment), default=None)
+
+
+Step = Callable[[Sequence[Approval], datetime], int]
+
+
+def _drain(step: Step, among: Q, column: str) -> int:
+    """Apply a step to all that is due by `column`, a set at a time, until nothing is left."""
+    done = 0
+    while True:
+        with transaction.atomic():
+            now = times.now()
+            rows = list(
+                Approval.objects.filter(among, **{f"{column}__lte": now})
+                .order_by(column, "pk")
+                .select_for_update(skip_locked=True, of=("self",))
+                .select_related("tier", "agent", "action_type", "proposal")[:SET]
+            )
+            moved = _in_halves(step, rows, now)
+            done += moved
+        if len(rows) < SET or not moved:
+            return done
+
+
+def _in_halves(step: Step, rows: Sequence[Approval], now: datetime) -> int:
+    """Apply a step to a set; where that fails, halve the set until the one row that fails stands alone."""
+    if not rows:
+        return 0
+    try:
+        with transaction.atomic():
+            return step(rows, now)
+    except DatabaseError:
+        if len(rows) == 1:
+            log.exception("approval %s could not be moved by the clock", rows[0].pk)
+            return 0
+    middle = len(rows) // 2
+    return _in_halves(step, rows[:middle], now) + _in_halves(step, rows[middle:], now)
+
+
+def _release(rows: Sequence[Approval], now: datetime) -> int:
+    """The undo window is over: the agent may know."""
+    moved = audit.move(
+        [
+            audit.Move(
+                one.pk,
+                Event.Kind.RELEASED,
+                audit.CLOCK,
+                expect={"status": Status.HELD, "round": one.round},
+                sets={"status": Status.RELEASED, "hold_until": None, "released_at": now},
+                facts={"verdict": one.verdict},
+            )
+            for one in rows
+        ],
+        now=now,
+        guard=audit.HELD_OUT,
+    )
+    settle(moved, now=now)
+    return len(moved)
+
+
+def _expire(rows: Sequence[Approval], now: datetime) -> int:
+    """Nobody decided: silence means what was agreed at submission, and is recorded as silence."""
+    silent = [one for one in rows if _consent(one) is None]
+    spoken = [one for one in rows if _consent(one) is not None]
+    moved = audit.move(
+        [
+            audit.Move(
+                one.pk,
+                Event.Kind.EXPIRED,
+                audit.CLOCK,
+                expect={"status": Status.PENDING, "round": one.round},
+                sets={"status": Status.EXPIRED, "claimed_by_id": None, "claim_until": None},
+                facts={"silence": one.on_timeout},
+            )
+            for one in silent
+        ],
+        now=now,
+        guard=audit.EXPIRED,
+    )
+    moved += _consented(spoken, now)
+    settle(moved, now=now)
+    return len(moved)
+
+
+def _consent(approval: Approval) -> str | None:
+    """The verdict that silence stands for, None for none. The database refuses approval of what is not reversible."""
+    if approval.on_timeout in CONSENTING:
+        return Verdict.APPROVE
+    if approval.on_timeout == Silence.BEST_GUESS and approval.proposal is not None:
+        return Verdict.ANSWER
+    return None
+
+
+def _consented(rows: Sequence[Approval], now: datetime) -> list[Approval]:
+    moved = audit.move(
+        [
+            audit.Move(
+                one.pk,
+                Event.Kind.EXPIRED,
+                audit.CLOCK,
+                expect={"status": Status.PENDING, "round": one.round},
+                sets={
+                    "status": Status.RELEASED,
+                    "verdict": _consent(one),
+                    "source": Source.TIMEOUT,
+                    "decided_at": now,
+                    "released_at": now,
+                    "claimed_by_id": None,
+                    "claim_until": None,
+                },
+                facts={"silence": one.on_timeout, "verdict": _consent(one)},
+            )
+            for one in rows
+        ],
+        now=now,
+        guard=audit.EXPIRED,
+    )
+    guesses = {one.pk: one.proposal.best_guess if one.proposal else None for one in rows}
+    Decision.objects.bulk_create(
+        Decision(
+            id=new_id(),
+            approval=one,
+            revision=one.revision,
+            round=one.round,
+            verdict=one.verdict,
+            source=Source.TIMEOUT,
+            tier_id=one.tier_id,
+            surface="clock",
+            answer=guesses[one.pk] if one.verdict == Verdict.ANSWER else None,
+            decided_at=now,
+        )
+        for one in moved
+    )
+    return moved
+
+
+def _escalate(rows: Sequence[Approval], now: datetime) -> int:
+    """The tier did not answer in time: the next one gets it; at the end of the chain only the clock is silenced."""
+    policies = {number: snapshot.load(number) for number in {one.policy_id for one in rows}}
+    upwards, at_the_end = [], []
+    for one in rows:
+        receiver = escalation.receiver_of(one, policies[one.policy_id], now=now)
+        if receiver is None:
+            at_the_end.append(one)
+        else:
+            upwards.append(to_tier(one, receiver, audit.CLOCK, kept=False))
+    moved = audit.move(upwards, now=now, guard=audit.OVERDUE)
+    for one in moved:
+        escalation.tell(one, "escalated", now=now)
+    ended = audit.move(
+        [
+            audit.Move(
+                one.pk,
+                Event.Kind.OVERDUE,
+                audit.CLOCK,
+                expect={"status": Status.PENDING, "tier_id": one.tier_id},
+                sets={"due_at": None, "breaches": one.breaches + 1},
+                facts={"tier": one.tier_id},
+            )
+            for one in at_the_end
+        ],
+        now=now,
+        guard=audit.OVERDUE,
+    )
+    return len(moved) + len(ended)
+
+
+def _unclaim(rows: Sequence[Approval], now: datetime) -> int:
+    moved = audit.move(
+        [
+            audit.Move(
+                one.pk,
+                Event.Kind.UNCLAIMED,
+                audit.CLOCK,
+                expect={"status": Status.PENDING, "claimed_by_id": one.claimed_by_id},
+                sets={"claimed_by_id": None, "claim_until": None},
+                facts={"idle": True},
+            )
+            for one in rows
+        ],
+        now=now,
+        guard=audit.CLAIM_IDLE,
+    )
+    return len(moved)
+
+
+class Jump(Exception):
+    """The wall clock moved against the monotonic one: deadlines cannot be trusted until a person looked."""
+
+
+class Watch:
+    """Compares the database's clock with this machine's uptime, which no one can set.
+
+    A jump of more than `tolerance` in either direction raises Jump at every check until the clocks agree again, or
+    until the process is started anew.
+    """
+
+    def __init__(self, uptime: Callable[[], float], tolerance: timedelta = timedelta(seconds=5)) -> None:
+        self._uptime = uptime
+        self._tolerance = tolerance.total_seconds()
+        self._offset: float | None = None
+
+    def check(self, now: datetime) -> None:
+        offset = now.timestamp() - self._uptime()
+        if self._offset is None:
+            self._offset = offset
+        drift = offset - self._offset
+        if abs(drift) > self._tolerance:
+            raise Jump(f"the clock moved by {drift:+.0f} s")
+        self._offset = offset  # slow correction by the time service is no jump

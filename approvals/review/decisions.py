@@ -1,0 +1,357 @@
+"""Deciding: one person's verdict on exactly what that person saw, and taking it back while it is held."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from approvals import audit, times
+from approvals.ids import new_id
+from approvals.models import Approval, Decision, Event, Proposal, User, Vote
+from approvals.models.approval import Source, Status
+from approvals.models.policy import Gate, Verdict
+from approvals.policy import schema
+from approvals.policy.schema import Fault, Json
+from approvals.review import access, revisions
+from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
+from approvals.review.settle import settle
+
+LONGEST_TEXT = 10_000
+REASONS = ("wrong_amount", "wrong_recipient", "not_justified", "policy", "duplicate", "unclear", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An approval as a person's card showed it: a verdict on anything else is refused."""
+
+    id: UUID
+    revision: int
+    round: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a person says with a verdict. `message` None: nothing was said; "" is a message.
+
+    `args` replace the arguments whole (modify); `alternative` names one the agent offered; `typed` is the value that a
+    manual gate asks to type, `fresh` that the person proved who they are again; `viewed` is the time in view.
+    """
+
+    message: str | None = None
+    reason: str = ""
+    args: Json = None
+    alternative: str = ""
+    answer: Json = None
+    stop: bool = False
+    guidance: str = ""
+    remember: Json = None
+    typed: str = ""
+    fresh: bool = False
+    surface: str = "page"
+    viewed: timedelta = field(default=timedelta(0))
+
+
+NO_WORDS = Words()
+
+
+def load(approval_id: UUID) -> Approval:
+    """An approval with what deciding and showing it reads. Raises Approval.DoesNotExist."""
+    return Approval.objects.select_related(
+        "pause", "proposal", "tier", "action_type", "agent", "decided_by", "claimed_by"
+    ).get(pk=approval_id)
+
+
+def decide(seen: Seen, *, by: User, verdict: str, words: Words = NO_WORDS) -> Approval:
+    """Settle a pending approval, or cast one of the votes it needs; returns it as it then is.
+
+    Raises NotAllowed, BadVerdict, OutOfDate when it was revised since, or NoLongerPending when another person, the
+    agent or the clock was first.
+    """
+    for _attempt in range(5):
+        settled = _decide(seen, by=by, verdict=verdict, words=words)
+        if settled is not None:
+            return settled
+        # Only the count of votes moved: a colleague approved at the same moment, which is no conflict.
+    raise NoLongerPending(load(seen.id))
+
+
+@transaction.atomic
+def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | None:
+    now = times.now()
+    approval = load(seen.id)
+    _refuse_unless_possible(approval, seen, by=by, verdict=verdict, now=now)
+    faults = _faults(approval, verdict, words)
+    if faults:
+        raise BadVerdict(faults)
+    change = revisions.of(approval, verdict, words.args, words.alternative, by=by, now=now)
+    votes = (0 if change.proposal else approval.votes) + 1
+    final = verdict not in (Verdict.APPROVE, Verdict.MODIFY) or votes >= change.approvers
+    if final:
+        move = _verdict(approval, seen, change, verdict, votes, by=by, words=words, now=now)
+    else:
+        move = _vote(approval, seen, change, votes, by=by, now=now)
+    moved = audit.move([move], now=now, guard=audit.UNLESS_OVER)
+    if not moved:
+        current = load(seen.id)
+        if current.status == Status.PENDING and (current.revision, current.round) == (seen.revision, seen.round):
+            if current.expires_at and current.expires_at <= times.now():
+                raise NoLongerPending(current)
+            return None
+        _refuse_unless_possible(current, seen, by=by, verdict=verdict, now=times.now())
+        return None
+    if change.proposal:
+        change.proposal.save(force_insert=True)
+    if verdict in (Verdict.APPROVE, Verdict.MODIFY) and change.approvers > 1:
+        _cast(moved[0], by=by, note=words.message or "", now=now)
+    if final:
+        _record(moved[0], move, by=by, words=words, change=change, now=now)
+        if moved[0].status == Status.RELEASED:
+            settle(moved, now=now)
+    return load(seen.id)
+
+
+def _refuse_unless_possible(approval: Approval, seen: Seen, *, by: User, verdict: str, now: datetime) -> None:
+    authority = access.authority_of(by)
+    if not authority.reaches(approval.tier_id, approval.domain_id) or approval.agent_id in authority.operates:
+        raise NotAllowed
+    if approval.status != Status.PENDING or (approval.expires_at and approval.expires_at <= now):
+        raise NoLongerPending(approval)
+    if (approval.revision, approval.round, approval.digest) != (seen.revision, seen.round, seen.digest):
+        raise OutOfDate(approval)
+    if verdict not in access.actions_for(approval, by, now=now):
+        raise NotAllowed
+
+
+def _verdict(
+    approval: Approval,
+    seen: Seen,
+    change: "revisions.Revised",
+    verdict: str,
+    votes: int,
+    *,
+    by: User,
+    words: Words,
+    now: datetime,
+) -> audit.Move:
+    """The move that settles: held for the tier's undo window, or released at once where there is none."""
+    proposal = change.proposal or approval.proposal
+    changed = proposal is not None and proposal.author_id is not None
+    effective = Verdict.MODIFY if verdict == Verdict.APPROVE and changed else verdict
+    holds = approval.hold > timedelta(0)
+    counted = verdict in (Verdict.APPROVE, Verdict.MODIFY)
+    return audit.Move(
+        approval.pk,
+        Event.Kind.DECIDED,
+        audit.Actor.person(by),
+        expect=_as_seen(approval, seen),
+        sets={
+            "status": Status.HELD if holds else Status.RELEASED,
+            "verdict": effective,
+            "source": Source.HUMAN,
+            "decided_by_id": by.pk,
+            "decided_at": now,
+            "hold_until": now + approval.hold if holds else None,
+            "released_at": None if holds else now,
+            "claimed_by_id": None,
+            "claim_until": None,
+            "viewed": words.viewed,
+            "votes": min(votes, change.approvers) if counted else approval.votes,
+            **change.columns,
+        },
+        facts={
+            "verdict": effective,
+            "surface": words.surface,
+            "tier": approval.tier_id,
+            "revision": change.revision,
+            "digest": change.digest,
+            **({"reason": words.reason} if words.reason else {}),
+            **({"alternative": words.alternative} if words.alternative else {}),
+            **({"edited": list(change.edited)} if change.edited else {}),
+        },
+    )
+
+
+def _vote(
+    approval: Approval, seen: Seen, change: "revisions.Revised", votes: int, *, by: User, now: datetime
+) -> audit.Move:
+    """The move of one approval among several: the row counts, so that two at once cannot both be the last."""
+    return audit.Move(
+        approval.pk,
+        Event.Kind.MODIFIED if change.proposal else Event.Kind.VOTED,
+        audit.Actor.person(by),
+        expect=_as_seen(approval, seen),
+        sets={"votes": votes, "claimed_by_id": None, "claim_until": None, **change.columns},
+        facts={
+            "votes": votes,
+            "of": change.approvers,
+            "revision": change.revision,
+            "digest": change.digest,
+            **({"edited": list(change.edited)} if change.edited else {}),
+        },
+    )
+
+
+def _as_seen(approval: Approval, seen: Seen) -> Mapping[str, object]:
+    return {
+        "status": Status.PENDING,
+        "revision": seen.revision,
+        "round": seen.round,
+        "digest": seen.digest,
+        "votes": approval.votes,
+        "tier_id": approval.tier_id,  # an escalation in between may have left this person behind
+    }
+
+
+def _cast(approval: Approval, *, by: User, note: str, now: datetime) -> None:
+    try:
+        with transaction.atomic():
+            Vote.objects.create(
+                approval=approval, revision=approval.revision, round=approval.round, user=by, note=note, created_at=now
+            )
+    except IntegrityError as error:
+        raise NotAllowed(_("You have approved this already; another person must.")) from error
+
+
+def _record(
+    approval: Approval, move: audit.Move, *, by: User, words: Words, change: "revisions.Revised", now: datetime
+) -> None:
+    Decision.objects.create(
+        id=new_id(),
+        approval=approval,
+        revision=approval.revision,
+        round=approval.round,
+        verdict=approval.verdict,
+        source=Source.HUMAN,
+        user=by,
+        tier_id=approval.tier_id,
+        surface=words.surface,
+        reason=words.reason,
+        message=words.message,
+        answer=words.answer if approval.verdict == Verdict.ANSWER else None,
+        alternative=words.alternative,
+        guidance=words.guidance,
+        stop=words.stop and approval.verdict == Verdict.REJECT,
+        remember=words.remember,
+        decided_at=now,
+    )
+
+
+# --- What a verdict must carry
+
+
+def _faults(approval: Approval, verdict: str, words: Words) -> list[Fault]:
+    faults = [
+        Fault(f"/{name}", _("At most %(most)d characters.") % {"most": LONGEST_TEXT})
+        for name, text in (("message", words.message or ""), ("guidance", words.guidance))
+        if len(text) > LONGEST_TEXT
+    ]
+    if words.reason and words.reason not in REASONS:
+        faults.append(Fault("/reason", _("This reason is not in the list.")))
+    unsaid = not (words.message or "").strip() and words.reason in ("", "other")
+    if verdict == Verdict.REJECT and _reason_required(approval) and unsaid:
+        faults.append(Fault("/message", _("A rejection needs a reason: choose one or write one.")))
+    if verdict == Verdict.ANSWER and approval.proposal is not None:
+        if approval.proposal.schema:
+            faults += [
+                Fault(f"/answer{fault.pointer}", fault.message)
+                for fault in schema.check(approval.proposal.schema, words.answer)
+            ]
+        elif words.answer is None or (isinstance(words.answer, str) and not words.answer.strip()):
+            faults.append(Fault("/answer", _("An answer cannot be empty.")))
+    if words.remember is not None and words.remember not in (approval.proposal.remember if approval.proposal else ()):
+        faults.append(Fault("/remember", _("The agent did not offer this.")))
+    if approval.gate == Gate.MANUAL and verdict in (Verdict.APPROVE, Verdict.MODIFY):
+        faults += _manual_faults(approval, words)
+    return faults
+
+
+def _reason_required(approval: Approval) -> bool:
+    return approval.action_type is None or approval.action_type.reason_required
+
+
+def _manual_faults(approval: Approval, words: Words) -> list[Fault]:
+    if words.surface != "page":
+        raise NotAllowed(_("This needs the page: it asks to type a value and to sign in again."))
+    faults = []
+    if words.typed.strip() != to_type(approval):
+        faults.append(Fault("/typed", _("Type %(value)s exactly as shown.") % {"value": to_type(approval)}))
+    if not words.fresh:
+        faults.append(Fault("/password", _("Give your password again.")))
+    return faults
+
+
+def to_type(approval: Approval) -> str:
+    """What a manual gate asks to type: the value, else whom it concerns, else the action's name."""
+    kind, proposal = approval.action_type, approval.proposal
+    if kind is None or proposal is None:
+        return approval.about
+    for path in (kind.value_path, kind.subject_path):
+        picked = schema.pick(proposal.args, path) if path else None
+        if picked is not None:
+            return str(picked)
+    return kind.name
+
+
+# --- Taking a verdict back
+
+
+@transaction.atomic
+def undo(approval_id: UUID, *, by: User) -> Approval:
+    """Take one's own verdict back while it is held; a new round starts with what the agent proposed.
+
+    Raises NotAllowed, or NoLongerPending when it was released.
+    """
+    now = times.now()
+    approval = load(approval_id)
+    if approval.decided_by_id != by.pk:
+        raise NotAllowed
+    if "undo" not in access.actions_for(approval, by, now=now):
+        raise NoLongerPending(approval)
+    first = _before_the_verdict(approval)
+    moved = audit.move(
+        [
+            audit.Move(
+                approval.pk,
+                Event.Kind.UNDONE,
+                audit.Actor.person(by),
+                expect={"status": Status.HELD, "round": approval.round, "decided_by_id": by.pk},
+                sets={
+                    "status": Status.PENDING,
+                    "verdict": "",
+                    "source": "",
+                    "decided_by_id": None,
+                    "decided_at": None,
+                    "hold_until": None,
+                    "round": approval.round + 1,
+                    "votes": 0,
+                    "revision": first.revision,
+                    "proposal_id": first.pk,
+                    "digest": first.digest,
+                },
+                facts={"verdict": approval.verdict, "round": approval.round + 1},
+            )
+        ],
+        now=now,
+        guard=audit.HOLDING,
+    )
+    if not moved:
+        raise NoLongerPending(load(approval_id))
+    Decision.objects.filter(approval_id=approval_id, round=approval.round, undone_at=None).update(undone_at=now)
+    return load(approval_id)
+
+
+def _before_the_verdict(approval: Approval) -> Proposal:
+    """The agent's newest proposal: a person's modification goes with the verdict that made it."""
+    newest = approval.proposals.filter(author=None).order_by("-revision").first()
+    if newest is None:
+        raise Proposal.DoesNotExist
+    return newest
+
+
+def seen(approval: Approval) -> Seen:
+    """The approval as a card shows it now."""
+    return Seen(approval.pk, approval.revision, approval.round, approval.digest)

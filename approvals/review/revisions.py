@@ -1,0 +1,146 @@
+"""A modification is a new revision: validated, valued and routed again, within the modifier's own authority."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from approvals.ids import new_id
+from approvals.models import Approval, Autonomy, Proposal, User
+from approvals.models.approval import Route
+from approvals.models.policy import Verdict
+from approvals.policy import schema, snapshot
+from approvals.policy.assess import Question, assess, gather
+from approvals.policy.routing import Routing, Standing, route, worth
+from approvals.policy.schema import Fault, Json
+from approvals.policy.snapshot import TypePolicy
+from approvals.review import access
+from approvals.review.errors import BadVerdict, NotAllowed
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """What a verdict covers: the revision as it stands, or a new one with the columns that change with it."""
+
+    revision: int
+    digest: str
+    approvers: int
+    proposal: Proposal | None = None
+    columns: Mapping[str, object] = field(default_factory=dict)
+    edited: tuple[str, ...] = ()
+
+
+def of(approval: Approval, verdict: str, args: Json, alternative: str, *, by: User, now: datetime) -> Revised:
+    """The revision a verdict covers; for a modification a new, unsaved proposal. Raises BadVerdict, NotAllowed."""
+    if verdict != Verdict.MODIFY:
+        return Revised(approval.revision, approval.digest, approval.approvers)
+    proposal = approval.proposal
+    if proposal is None or approval.action_type is None:
+        raise NotAllowed
+    if alternative:
+        args = _alternative(proposal, alternative)
+    policy = snapshot.load(approval.policy_id)
+    kind = policy.types[approval.action_type.name]
+    faults = [Fault(f"/args{fault.pointer}", fault.message) for fault in kind.check(args)]
+    if faults:
+        raise BadVerdict(faults)
+    edited = changed_paths(proposal.args, args)
+    if not edited:
+        raise BadVerdict([Fault("/args", _("Nothing is changed; approve it as it is."))])
+    revised = _proposal(approval, proposal, kind, args, by=by, now=now)
+    value = worth(kind, args, policy)
+    routing = _route(approval, kind, revised, now=now)
+    if routing.route == Route.REJECT:
+        raise BadVerdict([Fault("/args", _("Policy refuses this: %(why)s") % {"why": "; ".join(routing.reasons)})])
+    tier = max(routing.tier, approval.tier_id)
+    if not access.authority_of(by).reaches(tier, approval.domain_id):
+        raise BadVerdict([Fault("/args", _("This change needs tier %(tier)d, which is above yours.") % {"tier": tier})])
+    approvers = max(routing.approvers, approval.approvers)
+    columns: dict[str, object] = {
+        "revision": revised.revision,
+        "proposal_id": revised.pk,
+        "digest": revised.digest,
+        "value": value.value,
+        "approvers": approvers,
+    }
+    return Revised(revised.revision, revised.digest, approvers, revised, columns, tuple(edited))
+
+
+def _alternative(proposal: Proposal, label: str) -> Json:
+    for one in proposal.alternatives:
+        if one.get("label") == label:
+            return one.get("args")  # type: ignore[no-any-return]  # JSON as stored
+    raise BadVerdict([Fault("/alternative", _("The agent did not offer this alternative."))])
+
+
+def _proposal(
+    approval: Approval, before: Proposal, kind: TypePolicy, args: Json, *, by: User, now: datetime
+) -> Proposal:
+    newest = approval.proposals.order_by("-revision").values_list("revision", flat=True).first() or 0
+    return Proposal(
+        id=new_id(),
+        approval=approval,
+        revision=newest + 1,
+        author=by,
+        name=before.name,
+        args=args,
+        digest=schema.action_digest(
+            agent=approval.agent.name,
+            action=before.name,
+            schema_version=kind.schema_version,
+            args=args,
+            about=approval.about,
+        ),
+        headline=schema.headline(kind.headline, args)[:500],
+        summary=before.summary,
+        reasoning=before.reasoning,
+        context=before.context,
+        current=before.current,
+        preconditions=before.preconditions,
+        alternatives=before.alternatives,
+        remember=before.remember,
+        rename_to=before.rename_to,
+        signals=before.signals,
+        created_at=now,
+    )
+
+
+def _route(approval: Approval, kind: TypePolicy, revised: Proposal, *, now: datetime) -> Routing:
+    policy = snapshot.load(approval.policy_id)
+    question = Question(
+        agent_id=approval.agent_id,
+        agent_name=approval.agent.name,
+        type=kind,
+        args=revised.args,
+        parsed=True,
+        about=approval.about,
+        value=worth(kind, revised.args, policy).value,
+        stated=revised.signals,
+        summary=revised.summary,
+        context=revised.context,
+        digest=revised.digest,
+        now=now,
+        approval_id=approval.pk,
+    )
+    row = Autonomy.objects.filter(agent=approval.agent_id, action_type=kind.name).first()
+    standing = Standing(
+        paused=False, level=row.level if row else kind.level, breaker_open=row.breaker_open if row else False
+    )
+    [history] = gather([question])
+    return route(question, assess(question, history), policy, standing)
+
+
+def changed_paths(before: Json, after: Json, path: str = "") -> list[str]:
+    """JSON pointers of what differs, at the leaves; a value of another kind differs as a whole."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        found = []
+        for key in sorted({*before, *after}):
+            step = f"{path}/{key.replace('~', '~0').replace('/', '~1')}"
+            if key in before and key in after:
+                found += changed_paths(before[key], after[key], step)
+            else:
+                found.append(step)
+        return found
+    same = type(before) is type(after) and before == after
+    return [] if same else [path or "/"]

@@ -1,0 +1,94 @@
+"""What an agent submits, once its shape has been checked at the edge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+
+from approvals.models import Approval, Pause
+from approvals.models.approval import Subject
+from approvals.policy.schema import Fault, Json
+
+# Questions and plans are routed by the policy of these two action types, which every installation has.
+RESERVED = {Subject.QUESTION: "question", Subject.PLAN: "plan"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One proposed action, question or plan. Texts are the agent's and untrusted; `value` is in `currency`."""
+
+    id: str
+    subject: Subject = Subject.ACTION
+    action: str = ""
+    args: Json = None
+    parsed: bool = True
+    allowed: tuple[str, ...] | None = None
+    summary: str = ""
+    reasoning: str = ""
+    context: Mapping[str, Json] = field(default_factory=dict)
+    alternatives: Sequence[Mapping[str, Json]] = ()
+    signals: Mapping[str, float] = field(default_factory=dict)
+    value: Decimal | None = None
+    about: str = ""
+    current: Json = None
+    preconditions: Mapping[str, Json] = field(default_factory=dict)
+    rename_to: tuple[str, ...] = ()
+    remember: Sequence[Json] = ()
+    prompt: str = ""
+    response_schema: Mapping[str, Json] = field(default_factory=dict)
+    best_guess: Json = None
+    steps: Sequence[Mapping[str, Json]] = ()
+
+    @property
+    def type_name(self) -> str:
+        """The action type whose policy routes it."""
+        return RESERVED.get(self.subject, self.action)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRef:
+    """The agent's workflow and where in it the agent stands."""
+
+    key: str
+    name: str = ""
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Everything one pause needs answered. `content_hash` tells a repeat from another request under the same key."""
+
+    items: tuple[Item, ...]
+    content_hash: str
+    key: str | None = None
+    run: RunRef | None = None
+    decide: str = Pause.Decide.TOGETHER
+    timeout: timedelta | None = None
+    on_timeout: str | None = None
+    model: str = ""
+    prompt_version: str = ""
+    tool_version: str = ""
+    resume: Mapping[str, Json] = field(default_factory=dict)
+    callback_url: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was stored, durable when returned. `replayed`: it had been submitted before under the same key."""
+
+    pause: Pause
+    approvals: list[Approval]
+    replayed: bool = False
+
+
+class BadSubmission(Exception):
+    """The request cannot be taken as it is; each fault points at a field (JSON pointer into the request)."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(f"{fault.pointer}: {fault.message}" for fault in faults))
+        self.faults = tuple(faults)
+
+
+class KeyReused(Exception):
+    """The idempotency key was used for another request."""

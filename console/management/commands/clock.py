@@ -1,0 +1,121 @@
+"""The clock process: everything that happens because time passed."""
+
+import signal
+import time
+from argparse import ArgumentParser
+from types import FrameType
+
+import structlog
+from django.conf import settings
+from django.core.cache import cache
+from django.core.management.base import BaseCommand
+from django.db import OperationalError, close_old_connections, connection
+from kombu.exceptions import OperationalError as BrokerDown
+from redis.exceptions import RedisError
+
+from approvals import seal, times
+from approvals.review import clock, deliveries
+from approvals.tasks import deliver
+
+log = structlog.get_logger("assent.clock")
+
+LONGEST_SLEEP = 1.0
+RING_AGAIN = 20.0  # seconds before a doorbell that nobody answered is rung again
+
+
+class Command(BaseCommand):
+    help = "Expires, escalates and releases on time, seals history, and rings Celery for what is due to go out."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="sweep once and stop")
+
+    def handle(self, *args: object, once: bool = False, **options: object) -> None:
+        running = Running(once=once)
+        signal.signal(signal.SIGTERM, running.stop)
+        signal.signal(signal.SIGINT, running.stop)
+        running.run()
+
+
+class Running:
+    """The loop. The database being away is waited out; a jump of the wall clock stops the deadlines and is said."""
+
+    def __init__(self, *, once: bool) -> None:
+        self.once = once
+        self.stopping = False
+        self.watch = clock.Watch(lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
+        self.rung: dict[object, float] = {}
+        self.sealed_all_at = -3600.0
+        self.checkpoint_at = time.monotonic() + settings.ASSENT_CHECKPOINT_SECONDS
+
+    def stop(self, signum: int, frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def run(self) -> None:
+        while not self.stopping:
+            try:
+                pause = self.turn()
+            except OperationalError as error:
+                log.warning("database away", error=str(error)[:200])
+                close_old_connections()
+                connection.close()
+                pause = 0.5
+            if self.once:
+                return
+            time.sleep(pause)
+
+    def turn(self) -> float:
+        """One round; returns the seconds until the next."""
+        now = times.now()
+        try:
+            self.watch.check(now)
+        except clock.Jump as jump:
+            log.error("deadlines are stopped; set the clock right, or restart this process", reason=str(jump))
+            return LONGEST_SLEEP
+        swept = clock.sweep()
+        if swept:
+            log.info(
+                "swept",
+                released=swept.released,
+                expired=swept.expired,
+                escalated=swept.escalated,
+                unclaimed=swept.unclaimed,
+            )
+        self.seal()
+        self.ring()
+        self.beat()
+        upcoming = clock.next_moment()
+        return (
+            LONGEST_SLEEP
+            if upcoming is None
+            else min(max((upcoming - times.now()).total_seconds(), 0.01), LONGEST_SLEEP)
+        )
+
+    def seal(self) -> None:
+        everything = time.monotonic() - self.sealed_all_at > 600
+        seal.seal(now=times.now(), everything=everything)
+        if everything:
+            self.sealed_all_at = time.monotonic()
+        if time.monotonic() > self.checkpoint_at or self.once:
+            seal.checkpoint(settings.ASSENT_CHECKPOINT_FILE, now=times.now(), secret=settings.SECRET_KEY)
+            self.checkpoint_at = time.monotonic() + settings.ASSENT_CHECKPOINT_SECONDS
+
+    def ring(self) -> None:
+        """Ring for what is due. With the broker away the rows wait; nothing is lost."""
+        for one in deliveries.due():
+            if time.monotonic() - self.rung.get(one.pk, -RING_AGAIN) < RING_AGAIN:
+                continue
+            try:
+                deliver.apply_async((str(one.pk),), retry=False)
+            except (BrokerDown, OSError) as error:
+                log.warning("broker away", error=str(error)[:200])
+                return
+            self.rung[one.pk] = time.monotonic()
+        if len(self.rung) > 10_000:
+            self.rung.clear()
+
+    def beat(self) -> None:
+        """Tell the health page that time passes; Redis being away is no reason to stop."""
+        try:
+            cache.set("clock:beat", time.time(), timeout=60)
+        except (OSError, RedisError) as error:
+            log.warning("cache away", error=str(error)[:200])

@@ -1,0 +1,151 @@
+"""Reads the database after a storm and says which promises were broken. Shares no code with what it checks."""
+
+import hashlib
+import json
+from collections import defaultdict
+
+import psycopg
+import rfc8785
+
+DECIDED = ("released", "executed", "failed", "skipped", "compensated")
+ENDED = ("expired", "cancelled", "superseded")
+
+
+def check(url: str) -> list[str]:
+    """Every violation found, in words; empty when all invariants hold."""
+    with psycopg.connect(url) as db:
+        return [
+            *one_decision(db),
+            *shown_is_decided(db),
+            *deadlines(db),
+            *chains(db),
+            *order_of_all(db),
+            *closed(db),
+            *answers(db),
+        ]
+
+
+def one_decision(db: psycopg.Connection) -> list[str]:
+    """I2: at most one standing decision, and exactly one where something is decided."""
+    rows = db.execute(
+        """SELECT a.id, a.status, a.verdict, count(d.id), min(d.verdict) FROM approvals_approval a
+           LEFT JOIN approvals_decision d ON d.approval_id = a.id AND d.undone_at IS NULL GROUP BY a.id"""
+    )
+    found = []
+    for pk, status, verdict, standing, decided in rows:
+        if status in (*DECIDED, "held") and (standing != 1 or verdict != decided):
+            found.append(f"I2: approval {pk} is {status} ({verdict}) with {standing} standing decisions ({decided})")
+        if status in ("pending", *ENDED) and standing:
+            found.append(f"I2: approval {pk} is {status} but {standing} decisions stand")
+    short = db.execute(
+        """SELECT a.id FROM approvals_approval a WHERE a.source = 'human' AND a.verdict IN ('approve', 'modify')
+           AND a.approvers > 1 AND (SELECT count(DISTINCT v.user_id) FROM approvals_vote v WHERE v.approval_id = a.id
+           AND v.revision = a.revision AND v.round = a.round) < a.approvers"""
+    )
+    return found + [f"I2: approval {pk} was approved by too few people" for (pk,) in short]
+
+
+def shown_is_decided(db: psycopg.Connection) -> list[str]:
+    """I4: the digest of the row is that of the revision it shows, and of the arguments stored there."""
+    rows = db.execute(
+        """SELECT a.id, a.digest, p.digest, a.revision, p.revision, g.name, p.name, p.args, a.about, a.subject,
+                  (v.snapshot -> 'types' -> a.action_type_id ->> 'schema_version')::int
+           FROM approvals_approval a JOIN approvals_proposal p ON p.id = a.proposal_id
+           JOIN approvals_agent g ON g.id = a.agent_id JOIN approvals_policyversion v ON v.number = a.policy_id"""
+    )
+    found = []
+    for pk, digest, shown, revision, of, agent, action, args, about, subject, version in rows:
+        if (digest, revision) != (shown, of):
+            found.append(f"I4: approval {pk} shows revision {of}, and decides revision {revision}")
+        if subject == "action":
+            said = {"agent": agent, "action": action, "schema_version": version, "args": args, "about": about}
+            if "sha256:" + hashlib.sha256(rfc8785.dumps(said)).hexdigest() != digest:
+                found.append(f"I4: the arguments of approval {pk} are not those of its digest")
+    return found
+
+
+def deadlines(db: psycopg.Connection) -> list[str]:
+    """I5: nothing pending is more than ten seconds past its end; nothing expired before it."""
+    late = db.execute(
+        "SELECT id FROM approvals_approval WHERE status = 'pending' AND expires_at < now() - interval '10 s'"
+    )
+    early = db.execute(
+        """SELECT a.id FROM approvals_approval a JOIN approvals_event e ON e.approval_id = a.id AND e.kind = 'expired'
+           WHERE e.at < a.expires_at"""
+    )
+    after = db.execute(
+        """SELECT id FROM approvals_approval WHERE source = 'human' AND expires_at IS NOT NULL
+           AND decided_at >= expires_at"""
+    )
+    return [
+        *(f"I5: approval {pk} is overdue" for (pk,) in late),
+        *(f"I5: approval {pk} expired early" for (pk,) in early),
+        *(f"I5: approval {pk} was decided after its end" for (pk,) in after),
+    ]
+
+
+def chains(db: psycopg.Connection) -> list[str]:
+    """I7: every approval's events are numbered without a gap and each follows from the one before."""
+    events = defaultdict(list)
+    for pk, seq, kind, actor, facts, at, digest in db.execute(
+        "SELECT approval_id, seq, kind, actor, facts, at AT TIME ZONE 'UTC', hash FROM approvals_event ORDER BY seq"
+    ):
+        events[pk].append((seq, kind, actor, facts, at, bytes(digest)))
+    found = []
+    for pk, count, head in db.execute("SELECT id, event_seq, event_head FROM approvals_approval"):
+        link = hashlib.sha256(pk.bytes).digest()
+        for place, (seq, kind, actor, facts, at, digest) in enumerate(events[pk], start=1):
+            said = {"actor": actor, "at": at.isoformat() + "+00:00", "facts": facts, "kind": kind}
+            link = hashlib.sha256(link + hashlib.sha256(rfc8785.dumps(said)).digest()).digest()
+            if seq != place or link != digest:
+                found.append(f"I7: event {seq} of approval {pk} does not follow")
+                break
+        if (count, bytes(head)) != (len(events[pk]), link):
+            found.append(f"I7: the head of approval {pk} is not its last event")
+    return found
+
+
+def order_of_all(db: psycopg.Connection) -> list[str]:
+    """I7: seals are numbered without a gap, and chained."""
+    link = bytes(32)
+    rows = db.execute(
+        "SELECT s.number, s.hash, e.hash FROM approvals_seal s JOIN approvals_event e ON e.id = s.event_id ORDER BY 1"
+    )
+    for place, (number, sealed, digest) in enumerate(rows, start=1):
+        link = hashlib.sha256(link + bytes(digest)).digest()
+        if number != place or bytes(sealed) != link:
+            return [f"I7: seal {number} does not follow"]
+    return []
+
+
+def closed(db: psycopg.Connection) -> list[str]:
+    """I10 and I3: nothing irreversible passed without a person, and silence approved only what is reversible."""
+    rows = db.execute(
+        """SELECT id, source, reversibility FROM approvals_approval WHERE verdict IN ('approve', 'modify')
+           AND ((source = 'timeout' AND reversibility <> 'reversible')
+                OR (source = 'policy' AND reversibility = 'irreversible'))"""
+    )
+    return [f"I10: approval {pk} ({reversibility}) was approved by {source}" for pk, source, reversibility in rows]
+
+
+def answers(db: psycopg.Connection) -> list[str]:
+    """I1: a pause is answered exactly when nothing in it is open, and the answer says what was decided."""
+    found = []
+    rows = db.execute(
+        """SELECT p.id, p.status, p.answer, json_agg(json_build_array(a.item, a.status, a.verdict, a.digest))
+           FROM approvals_pause p JOIN approvals_approval a ON a.pause_id = p.id GROUP BY p.id"""
+    )
+    for pk, status, answer, items in rows:
+        open_ = [one for one in items if one[1] in ("pending", "held")]
+        if (status == "pending") != bool(open_):
+            found.append(f"I1: request {pk} is {status} with {len(open_)} open items")
+        if not answer:
+            continue
+        said = {item["id"]: item for item in json.loads(answer)["items"]}
+        for item, state, verdict, digest in items:
+            told = said[item]
+            if state in DECIDED and (told["verdict"], told["action_digest"]) != (verdict, digest):
+                found.append(f"I4: the answer of {pk} says {told['verdict']} of {item}, the row {verdict}")
+            if state in ENDED and told["verdict"] is not None:
+                found.append(f"I3: the answer of {pk} gives a verdict on {item}, which {state}")
+    return found

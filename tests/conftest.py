@@ -1,0 +1,342 @@
+"""The cast, the builders, and real servers.
+
+Alice reviews commerce in tier 1, Bob in tier 2, Carol in tier 3; Mallory reviews another domain; Olga operates the
+agent called robot. Mia manages, Otto audits, Ada administers, Root is superuser, Oscar has left.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.db import connection
+from django.test import Client, TransactionTestCase
+
+from approvals.models import (
+    ActionType,
+    Agent,
+    Approval,
+    Currency,
+    Domain,
+    Membership,
+    Tier,
+    User,
+)
+from approvals.policy import snapshot
+from approvals.review import decisions, intake
+from approvals.review.submission import Item, Receipt, Submission
+
+ROOT = Path(__file__).resolve().parents[1]
+PASSWORD = "correct horse battery staple"
+HASHED = make_password(PASSWORD)  # once: hashing is slow by design
+REFUND = {
+    "type": "object",
+    "properties": {
+        "order": {"type": "string", "title": "Order"},
+        "amount": {"type": "number", "title": "Amount", "minimum": 0},
+        "currency": {"type": "string", "title": "Currency", "enum": ["EUR", "USD", "GBP"]},
+    },
+    "required": ["order", "amount", "currency"],
+    "additionalProperties": False,
+}
+
+
+def flush_append_only(case: TransactionTestCase) -> None:
+    """Django's flush truncates; the append-only triggers refuse that to everybody else."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+    try:
+        _flush(case)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = DEFAULT")
+
+
+_flush = TransactionTestCase._fixture_teardown
+TransactionTestCase._fixture_teardown = flush_append_only
+
+
+# --- People
+
+
+@pytest.fixture
+def tiers(db) -> dict[int, Tier]:
+    """Frontline answers in 15 minutes up to 5,000; specialists in an hour up to 50,000; seniors in four hours."""
+    rows = [(3, "Senior", None, 240, None), (2, "Specialists", 50_000, 60, 3), (1, "Frontline", 5_000, 15, 2)]
+    for level, name, ceiling, minutes, following in rows:
+        Tier.objects.create(
+            level=level,
+            name=name,
+            ceiling=ceiling,
+            sla=timedelta(minutes=minutes),
+            hold=timedelta(0),
+            next_id=following,
+        )
+    for code, rate in (("EUR", 1), ("USD", "0.9"), ("GBP", "1.2")):
+        Currency.objects.create(code=code, rate=rate)
+    return {tier.level: tier for tier in Tier.objects.all()}
+
+
+@pytest.fixture
+def commerce(db) -> Domain:
+    return Domain.objects.create(slug="commerce", name="Commerce")
+
+
+@pytest.fixture
+def clinical(db) -> Domain:
+    return Domain.objects.create(slug="clinical", name="Clinical")
+
+
+@pytest.fixture
+def person(db) -> Callable[..., User]:
+    """Make a person: person("alice", tier=1, domain=commerce, is_manager=…). The password is PASSWORD."""
+
+    def make(username: str, *, tier: int | None = None, domain: Domain | None = None, **fields: object) -> User:
+        user = User.objects.create(
+            username=username,
+            email=f"{username}@example.com",
+            password=HASHED,
+            **{"first_name": username.capitalize(), **fields},
+        )
+        if tier:
+            Membership.objects.create(user=user, tier_id=tier, domain=domain)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def alice(person, tiers, commerce) -> User:
+    return person("alice", tier=1, domain=commerce)
+
+
+@pytest.fixture
+def bob(person, tiers, commerce) -> User:
+    return person("bob", tier=2, domain=commerce)
+
+
+@pytest.fixture
+def carol(person, tiers, commerce) -> User:
+    return person("carol", tier=3, domain=commerce)
+
+
+@pytest.fixture
+def mallory(person, tiers, clinical) -> User:
+    return person("mallory", tier=3, domain=clinical)
+
+
+@pytest.fixture
+def olga(person, tiers, commerce, robot) -> User:
+    olga = person("olga", tier=3, domain=commerce)
+    robot.operators.add(olga)
+    return olga
+
+
+@pytest.fixture
+def mia(person) -> User:
+    return person("mia", is_manager=True)
+
+
+@pytest.fixture
+def otto(person) -> User:
+    return person("otto", is_auditor=True)
+
+
+@pytest.fixture
+def ada(person) -> User:
+    return person("ada", is_staff=True)
+
+
+@pytest.fixture
+def root(person) -> User:
+    return person("root", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def oscar(person, tiers, commerce) -> User:
+    return person("oscar", tier=3, domain=commerce, is_active=False)
+
+
+@pytest.fixture
+def as_() -> Callable[[User], Client]:
+    """A browser in which this person is signed in."""
+
+    def signed_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return signed_in
+
+
+# --- Agents and policy
+
+
+@pytest.fixture
+def robot(db) -> Agent:
+    return Agent.objects.create(name="robot")
+
+
+@pytest.fixture
+def action_type(tiers, commerce) -> Callable[..., ActionType]:
+    """Make an action type and publish policy: action_type("refund", strategy="always", gate="soft" …)."""
+
+    def make(name: str = "refund", **fields: object) -> ActionType:
+        made = ActionType.objects.create(
+            name=name,
+            **{
+                "title": name.capitalize(),
+                "headline": name + " {amount} {currency} to order {order}",
+                "domain": commerce,
+                "schema": REFUND,
+                "reversibility": "partial",
+                "strategy": "always",
+                "gate": "hard",
+                "tier_id": 1,
+                "level": 2,
+                "value_path": "amount",
+                "currency_path": "currency",
+                "subject_path": "order",
+                "subject_kind": "order",
+                "expires_after": timedelta(hours=4),
+                **fields,
+            },
+        )
+        snapshot.publish(by=None, note=f"added {name}")
+        return made
+
+    return make
+
+
+@pytest.fixture
+def refunds(action_type) -> ActionType:
+    return action_type("refund")
+
+
+@pytest.fixture
+def propose(robot, refunds) -> Callable[..., Approval]:
+    """Have robot propose a refund: propose(amount=420, key="…", timeout=timedelta(…), summary="…")."""
+
+    def make(
+        amount: float = 420,
+        currency: str = "EUR",
+        order: str = "456",
+        *,
+        action: str = "refund",
+        args: object = None,
+        agent: Agent = robot,
+        items: tuple[Item, ...] | None = None,
+        key: str | None = None,
+        **fields: object,
+    ) -> Approval:
+        of_submission = {name: fields.pop(name) for name in list(fields) if name in Submission.__dataclass_fields__}
+        proposed = args if args is not None else {"order": order, "amount": amount, "currency": currency}
+        items = items or (Item(id="call_1", action=action, args=proposed, **fields),)
+        submission = Submission(items=items, content_hash=f"sha256:{proposed!r}"[:71], key=key, **of_submission)
+        [answer] = intake.submit(agent, [submission])
+        if not isinstance(answer, Receipt):
+            raise answer
+        return decisions.load(answer.approvals[0].pk)
+
+    return make
+
+
+@pytest.fixture
+def refund(propose) -> Approval:
+    """A pending refund of 420 EUR in tier 1 of commerce."""
+    return propose()
+
+
+@pytest.fixture
+def with_undo(tiers) -> timedelta:
+    """Give every tier an undo window of five seconds; for approvals routed afterwards."""
+    window = timedelta(seconds=5)
+    Tier.objects.update(hold=window)
+    snapshot.publish(by=None, note="undo window")
+    return window
+
+
+# --- Real servers
+
+
+def database_url() -> str:
+    """Where another process finds the database that this test writes to."""
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    return f"{parts.scheme}://{parts.netloc}/{connection.settings_dict['NAME']}?{parts.query}"
+
+
+class Web:
+    """A real Daphne on the test's database, to be talked to from outside."""
+
+    def __init__(self, data: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.data = data
+        self.log = data / "web.log"
+        self.processes: list[subprocess.Popen] = []
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "ASSENT_BASE_URL": self.url,
+            "ASSENT_DATA": str(self.data),
+            "DATABASE_POOL": "10",
+            "DEBUG": "1",  # static files from the tree, without collecting them
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def run(self, *command: str) -> subprocess.Popen:
+        with self.log.open("a") as sink:
+            process = subprocess.Popen(
+                [sys.executable, *command], cwd=ROOT, env=self.environment, stdout=sink, stderr=sink
+            )
+        self.processes.append(process)
+        return process
+
+    def start(self) -> None:
+        self.run("-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "console.asgi:application")
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/health/live", timeout=2).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise RuntimeError(self.log.read_text()[-3000:])
+
+    def clock(self) -> subprocess.Popen:
+        """The clock process beside it."""
+        return self.run("-m", "django", "clock")
+
+    def stop(self) -> None:
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture
+def web(transactional_db, tmp_path) -> Iterator[Web]:
+    """A running console; `web.url`, `web.clock()`."""
+    running = Web(tmp_path)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()

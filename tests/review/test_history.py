@@ -1,0 +1,134 @@
+"""Every change writes one event; the chains verify; edits, deletions, reordering and truncation are found."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from approvals import audit, seal, times
+from approvals.models import Event, Seal
+from approvals.review.decisions import decide, seen
+
+SECRET = "a secret"
+
+
+@pytest.fixture
+def history(propose, alice):
+    """Six events of three approvals, sealed."""
+    for amount in (1, 2, 3):
+        refund = propose(amount=amount)
+        decide(seen(refund), by=alice, verdict="approve")
+    seal.seal(now=times.now())
+
+
+def tamper(sql: str, *values: object) -> None:
+    """What somebody with the database's keys could do."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(sql, values)
+        cursor.execute("SET session_replication_role = DEFAULT")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE approvals_event SET actor = 'user:bob'",
+        "DELETE FROM approvals_event",
+        "TRUNCATE approvals_event CASCADE",
+        "UPDATE approvals_seal SET number = number + 1",
+        "DELETE FROM approvals_policyversion",
+    ],
+)
+def test_the_database_refuses_to_change_history(sql, history):
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(sql)
+
+
+def test_a_sound_history_verifies(history):
+    found = seal.verify()
+
+    assert (found.ok, found.checked) == (True, 6)
+    assert seal.feed() == 6
+
+
+def test_what_is_not_sealed_yet_is_said(history, propose):
+    propose(amount=4)
+
+    assert "1 not sealed yet" in seal.verify().message
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("UPDATE approvals_event SET actor = 'user:bob' WHERE kind = 'decided'", "event 2"),
+        ("UPDATE approvals_event SET facts = facts || '{\"tier\": 3}' WHERE kind = 'decided'", "event 2"),
+        ("UPDATE approvals_event SET at = at + interval '1 s' WHERE seq = 1", "event 1"),
+        ("DELETE FROM approvals_event WHERE seq = 1", "event 1"),
+        ("DELETE FROM approvals_event WHERE seq = 2", "not the head"),
+        ("UPDATE approvals_event SET seq = 4 - seq", "event 1"),
+        ("UPDATE approvals_seal SET hash = '\\x00' WHERE number = 3", "seal 3"),
+        ("DELETE FROM approvals_seal WHERE number = 2", "seal 2"),
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+def test_tampering_is_found_and_the_row_named(sql, named, history):
+    tamper(sql)
+
+    found = seal.verify()
+    assert not found.ok
+    assert named in found.message
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_tail_that_was_cut_off_is_found_by_the_checkpoint_outside(history, tmp_path):
+    outside = tmp_path / "checkpoints.jsonl"
+    seal.checkpoint(outside, now=times.now(), secret=SECRET)
+    assert seal.verify(checkpoints=outside, secret=SECRET).ok
+    last = Event.objects.order_by("-pk").first()
+    tamper("DELETE FROM approvals_seal WHERE number = 6")
+    tamper("DELETE FROM approvals_event WHERE id = %s", last.pk)
+    before = Event.objects.filter(approval=last.approval).last()
+    tamper(
+        "UPDATE approvals_approval SET event_seq = 1, event_head = %s WHERE id = %s",
+        bytes(before.hash),
+        last.approval_id,
+    )
+
+    assert seal.verify().ok  # the chains alone do not show it
+    assert "seal 6" in seal.verify(checkpoints=outside, secret=SECRET).message
+
+
+def test_a_checkpoint_that_was_rewritten_is_found(history, tmp_path):
+    outside = tmp_path / "checkpoints.jsonl"
+    seal.checkpoint(outside, now=times.now(), secret=SECRET)
+    outside.write_text(outside.read_text().replace('"number": 6', '"number": 5'))
+
+    assert "not signed" in seal.verify(checkpoints=outside, secret=SECRET).message
+
+
+def test_the_order_of_all_is_the_order_of_commits_however_late_one_commits(history, propose):
+    late = propose(amount=5)
+    with times.at(times.now() + timedelta(hours=1)):
+        propose(amount=6)
+        seal.seal(now=times.now())
+    assert not Seal.objects.filter(event__approval=late).exists()
+    seal.seal(now=times.now(), everything=True)
+
+    assert Seal.objects.get(event__approval=late).number == 8
+    assert seal.verify().ok
+
+
+@pytest.mark.django_db(transaction=True)
+def test_listeners_hear_of_a_change_after_its_commit_and_cannot_break_it(refund, alice, monkeypatch):
+    heard = []
+
+    def broken(changes):
+        heard.extend((change.event.kind, transaction.get_connection().in_atomic_block) for change in changes)
+        raise RuntimeError
+
+    monkeypatch.setattr(audit, "_listeners", [broken])
+    settled = decide(seen(refund), by=alice, verdict="approve")
+
+    assert settled.status == "released"
+    assert heard == [("decided", False)]

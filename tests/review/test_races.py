@@ -1,0 +1,191 @@
+"""Two at once, on real PostgreSQL: one wins, every other is told, and the checker finds nothing broken."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from approvals import times
+from approvals.models import Approval, Event, Pause
+from approvals.models.approval import Status
+from approvals.review import agent, claims, clock, intake
+from approvals.review.decisions import Words, decide, load, seen, undo
+from approvals.review.errors import ReviewError
+from approvals.review.submission import Item, KeyReused, Receipt, Submission
+from tests.checker import check
+from tests.conftest import database_url
+
+ROUNDS = 15
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def together(*calls: Callable[[], object]) -> list[object]:
+    """Run all calls at the same moment, each on a connection of its own; returns results and errors."""
+    gate = threading.Barrier(len(calls))
+    found: list[object] = [None] * len(calls)
+
+    def run(place: int, call: Callable[[], object]) -> None:
+        connection.ensure_connection()
+        gate.wait()
+        try:
+            found[place] = call()
+        except Exception as error:  # whatever it was, the test looks at it
+            found[place] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def winners(found: list[object]) -> int:
+    surprises = [one for one in found if isinstance(one, Exception) and not isinstance(one, ReviewError)]
+    assert not surprises, surprises
+    return sum(not isinstance(one, Exception) for one in found)
+
+
+def test_of_two_reviewers_who_click_at_once_one_decides(propose, alice, bob):
+    for _ in range(ROUNDS):
+        shown = seen(propose())
+        found = together(
+            lambda: decide(shown, by=alice, verdict="approve"),  # noqa: B023  # used within the round
+            lambda: decide(shown, by=bob, verdict="reject", words=Words(message="no")),  # noqa: B023
+        )
+        assert winners(found) == 1
+    assert Event.objects.filter(kind="decided").count() == ROUNDS
+    assert check(database_url()) == []
+
+
+def test_one_person_deciding_in_two_tabs_decides_once(propose, alice):
+    for _ in range(ROUNDS):
+        shown = seen(propose())
+        found = together(*[lambda: decide(shown, by=alice, verdict="approve")] * 3)  # noqa: B023
+        assert winners(found) == 1
+    assert check(database_url()) == []
+
+
+def test_a_verdict_against_the_agents_withdrawal(propose, robot, alice):
+    ends = Counter()
+    for _ in range(ROUNDS):
+        refund = propose()
+        found = together(
+            lambda: decide(seen(refund), by=alice, verdict="approve"),  # noqa: B023
+            lambda: agent.cancel(refund.pause, by=robot),  # noqa: B023
+        )
+        assert winners(found) == 1
+        ends[load(refund.pk).status] += 1
+    assert set(ends) <= {Status.RELEASED, Status.CANCELLED}
+    assert check(database_url()) == []
+
+
+def test_a_verdict_against_the_deadline(propose, alice):
+    """Each decides by the database's clock in its own UPDATE; whoever moves the row first ends it."""
+    for _ in range(ROUNDS):
+        refund = propose(timeout=timedelta(milliseconds=60))
+        together(
+            lambda: decide(seen(refund), by=alice, verdict="approve"),  # noqa: B023
+            *[wait_and_sweep] * 2,
+        )
+        assert load(refund.pk).status in (Status.RELEASED, Status.EXPIRED)
+    assert check(database_url()) == []
+
+
+def wait_and_sweep() -> None:
+    threading.Event().wait(0.06)
+    clock.sweep()
+
+
+def test_undo_against_the_release(with_undo, propose, alice):
+    for _ in range(ROUNDS):
+        refund = propose()
+        held = decide(seen(refund), by=alice, verdict="approve")
+        Approval.objects.filter(pk=refund.pk).update(hold_until=times.now() + timedelta(milliseconds=20))
+        found = together(
+            lambda: (threading.Event().wait(0.018), undo(held.pk, by=alice)),  # noqa: B023
+            lambda: (threading.Event().wait(0.021), clock.sweep()),
+        )
+        status = load(refund.pk).status
+        assert status == (Status.RELEASED if isinstance(found[0], Exception) else Status.PENDING)
+    assert check(database_url()) == []
+
+
+def test_two_votes_at_once_are_two_votes(action_type, propose, alice, bob, carol):
+    action_type("payout", approvers=3)
+    for _ in range(ROUNDS):
+        shown = seen(propose(action="payout"))
+        found = together(
+            *[lambda who=who: decide(shown, by=who, verdict="approve") for who in (alice, bob, carol)]  # noqa: B023
+        )
+        assert winners(found) == 3
+        assert load(shown.id).status == Status.RELEASED
+    assert check(database_url()) == []
+
+
+def test_a_verdict_against_an_escalation(propose, alice, bob):
+    for _ in range(ROUNDS):
+        refund = propose()
+        found = together(
+            lambda: decide(seen(refund), by=alice, verdict="approve"),  # noqa: B023
+            lambda: claims.escalate(refund.pk, by=alice),  # noqa: B023
+        )
+        assert winners(found) >= 1
+        settled = load(refund.pk)
+        assert (settled.status == Status.RELEASED) == (not isinstance(found[0], Exception))
+    assert check(database_url()) == []
+
+
+def test_the_last_two_items_of_a_pause_settled_at_once_close_it(refunds, robot, propose, alice, bob):
+    args = {"order": "1", "amount": 1, "currency": "EUR"}
+    items = tuple(Item(id=f"call_{n}", action="refund", args=args) for n in range(2))
+    for _ in range(ROUNDS):
+        first = propose(items=items)
+        second = load(first.pause.approvals.get(item="call_1").pk)
+        found = together(
+            lambda: decide(seen(first), by=alice, verdict="approve"),  # noqa: B023
+            lambda: decide(seen(second), by=bob, verdict="approve"),  # noqa: B023
+        )
+        assert winners(found) == 2
+        assert Pause.objects.get(pk=first.pause_id).status == "decided"
+    assert check(database_url()) == []
+
+
+def test_the_same_key_submitted_at_once_is_one_request(refunds, robot):
+    args = {"order": "1", "amount": 1, "currency": "EUR"}
+    for number in range(ROUNDS):
+        submission = Submission(
+            items=(Item(id="call_1", action="refund", args=args),), content_hash="sha256:a", key=f"key-{number}"
+        )
+        found = together(*[lambda: intake.submit(robot, [submission])[0]] * 3)  # noqa: B023
+        assert all(isinstance(one, Receipt) for one in found), found
+        assert len({one.pause.pk for one in found}) == 1
+        assert sorted(one.replayed for one in found) == [False, True, True]
+    assert check(database_url()) == []
+
+
+def test_the_same_key_with_other_content_at_once_is_refused_to_one(refunds, robot):
+    args = {"order": "1", "amount": 1, "currency": "EUR"}
+
+    def submit(content: str) -> object:
+        one = Submission(items=(Item(id="a", action="refund", args=args),), content_hash=content, key="same")
+        return intake.submit(robot, [one])[0]
+
+    found = together(lambda: submit("sha256:a"), lambda: submit("sha256:b"))
+    assert sorted(type(one).__name__ for one in found) == [Receipt.__name__, KeyReused.__name__][::-1]
+
+
+def test_two_clocks_settle_every_deadline_once(propose):
+    refunds_ = [propose(timeout=timedelta(milliseconds=50)) for _ in range(40)]
+    threading.Event().wait(0.1)
+    together(*[clock.sweep] * 3)
+
+    assert {load(one.pk).status for one in refunds_} == {Status.EXPIRED}
+    assert Event.objects.filter(kind="expired").count() == len(refunds_)
+    assert check(database_url()) == []

@@ -1,0 +1,198 @@
+"""What an agent submits is durable when acknowledged, routed with reasons, and answered once."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from approvals import times
+from approvals.models import Approval, Pause
+from approvals.models.approval import Status
+from approvals.review import agent, intake
+from approvals.review.decisions import Words, decide, load, seen
+from approvals.review.submission import BadSubmission, Item, KeyReused, Receipt, RunRef, Submission
+
+ARGS = {"order": "456", "amount": 420, "currency": "EUR"}
+ITEM = Item(id="call_1", action="refund", args=ARGS)
+
+
+def submission(*items: Item, content: str = "sha256:a", **fields) -> Submission:
+    return Submission(items=items or (ITEM,), content_hash=content, **fields)
+
+
+def test_a_request_waits_with_route_tier_deadlines_and_reasons(refund):
+    assert (refund.status, refund.route, refund.gate, refund.tier_id) == (Status.PENDING, "review", "hard", 1)
+    assert refund.reasons
+    assert refund.proposal.headline == "refund 420 EUR to order 456"
+    assert refund.about == "order:456"
+    assert refund.due_at < refund.expires_at == refund.created_at + timedelta(hours=4)
+    assert [event.kind for event in refund.events.all()] == ["submitted"]
+
+
+def test_what_policy_lets_through_is_answered_at_once(action_type, propose):
+    action_type("tag", strategy="never", reversibility="reversible")
+    tag = propose(action="tag")
+
+    [item] = json.loads(tag.pause.answer)["items"]
+    assert (tag.status, item["verdict"], item["source"], item["decided_by"]) == ("released", "approve", "policy", None)
+
+
+def test_a_paused_agent_is_refused_in_words(propose, robot):
+    robot.paused_at = times.now()
+    robot.save()
+    refund = propose()
+
+    [item] = json.loads(refund.pause.answer)["items"]
+    assert (refund.route, item["verdict"], item["action"]) == ("reject", "reject", None)
+    assert item["message"]
+
+
+def test_a_set_answers_each_and_one_that_cannot_be_taken_holds_up_none(refunds, robot):
+    bad = Item(id="a", action="refund", args={"order": 1})
+    answers = intake.submit(
+        robot,
+        [
+            submission(),
+            submission(bad),
+            submission(Item(id="a", action="nonsense")),
+            submission(timeout=timedelta(days=366)),
+            submission(ITEM, Item(id="call_2", action="refund", args=ARGS)),
+        ],
+    )
+
+    assert [type(one) for one in answers] == [Receipt, BadSubmission, BadSubmission, BadSubmission, Receipt]
+    assert "/items/0/action/args/order" in {fault.pointer for fault in answers[1].faults}
+    assert Pause.objects.count() == 2
+    assert Approval.objects.count() == 3
+
+
+@pytest.mark.parametrize("wish", ["approve", "proceed"])
+def test_an_agent_cannot_wish_for_approval_by_silence(wish, action_type, refunds, robot):
+    action_type("tag", reversibility="reversible")
+    [partly, reversible] = intake.submit(
+        robot,
+        [
+            submission(on_timeout=wish),
+            submission(Item(id="a", action="tag", args=ARGS), on_timeout=wish),
+        ],
+    )
+
+    assert isinstance(partly, BadSubmission)
+    assert isinstance(reversible, BadSubmission)
+
+
+def test_verdicts_the_agents_framework_cannot_honour_are_not_offered(propose):
+    assert propose(allowed=("reject", "approve")).allowed == ["approve", "reject"]
+    with pytest.raises(BadSubmission):
+        propose(allowed=("skip",))
+
+
+def test_an_agent_that_understates_its_value_is_valued_by_its_arguments(propose):
+    from decimal import Decimal
+
+    assert propose(amount=6000, value=Decimal(1)).tier_id == 2
+    assert propose(amount=1, value=Decimal(6000)).tier_id == 2
+
+
+def test_arguments_that_did_not_parse_are_shown_and_cannot_be_approved(propose, alice):
+    broken = propose(args='{"order": "456", "amount":', parsed=False)
+
+    assert "approve" not in broken.allowed
+    assert decide(seen(broken), by=alice, verdict="reject", words=Words(reason="unclear")).verdict == "reject"
+
+
+# --- Idempotency
+
+
+def test_the_same_key_and_content_is_the_same_request_also_after_the_decision(refunds, robot, alice):
+    [first] = intake.submit(robot, [submission(key="k")])
+    decide(seen(load(first.approvals[0].pk)), by=alice, verdict="approve")
+    [again] = intake.submit(robot, [submission(key="k")])
+
+    assert (again.pause.pk, again.replayed, again.pause.status) == (first.pause.pk, True, "decided")
+    assert Approval.objects.count() == 1
+
+
+def test_the_same_key_with_other_content_is_refused(refunds, robot):
+    intake.submit(robot, [submission(key="k")])
+
+    assert isinstance(intake.submit(robot, [submission(key="k", content="sha256:b")])[0], KeyReused)
+
+
+def test_a_key_repeated_within_a_set_is_one_request(refunds, robot):
+    first, again, other = intake.submit(
+        robot, [submission(key="k"), submission(key="k"), submission(key="k", content="sha256:b")]
+    )
+
+    assert (again.pause.pk, again.replayed) == (first.pause.pk, True)
+    assert isinstance(other, KeyReused)
+
+
+def test_a_run_is_found_again_by_the_agents_own_name_for_it(refunds, robot):
+    run = RunRef("thread-7", "support case", "refund")
+    first, second = intake.submit(robot, [submission(run=run), submission(run=run)])
+
+    assert first.pause.run_id == second.pause.run_id is not None
+    assert first.pause.step == "refund"
+
+
+# --- Several items
+
+
+def test_together_answers_when_all_are_settled_and_the_bytes_stay(propose, alice):
+    items = (ITEM, Item(id="call_2", action="refund", args=ARGS))
+    first = propose(items=items)
+    second = load(first.pause.approvals.get(item="call_2").pk)
+    decide(seen(first), by=alice, verdict="approve")
+    assert Pause.objects.get(pk=first.pause_id).answer == ""
+    settled = decide(seen(second), by=alice, verdict="reject", words=Words(reason="duplicate"))
+
+    document = json.loads(settled.pause.answer)
+    assert [item["id"] for item in document["items"]] == ["call_1", "call_2"]
+    assert [item["verdict"] for item in document["items"]] == ["approve", "reject"]
+
+
+# --- Afterwards
+
+
+def test_a_withdrawn_request_says_so_and_runs_nothing(refund, robot):
+    pause = agent.cancel(refund.pause, by=robot, reason="the customer called")
+
+    assert pause.status == "cancelled"
+    assert json.loads(pause.answer)["items"][0]["verdict"] is None
+    with pytest.raises(agent.AlreadyClosed):
+        agent.cancel(pause, by=robot)
+
+
+def test_a_held_verdict_goes_with_the_withdrawal(with_undo, refund, robot, alice):
+    decide(seen(refund), by=alice, verdict="approve")
+    agent.cancel(refund.pause, by=robot)
+
+    assert load(refund.pk).status == Status.CANCELLED
+
+
+def test_the_first_outcome_counts_a_repeat_is_fine_a_contradiction_is_not(refund, robot, alice):
+    with pytest.raises(agent.NotDecided):
+        agent.report_outcome(refund, by=robot, result="succeeded")
+    decide(seen(refund), by=alice, verdict="approve")
+    agent.report_outcome(refund, by=robot, result="succeeded", detail="ref 1")
+    agent.report_outcome(refund, by=robot, result="succeeded", detail="ref 1")
+    with pytest.raises(agent.Contradiction):
+        agent.report_outcome(refund, by=robot, result="failed")
+
+    assert load(refund.pk).status == Status.EXECUTED
+    assert refund.events.filter(kind="outcome").count() == 1
+
+
+def test_nothing_rejected_can_have_run(refund, robot, alice):
+    decide(seen(refund), by=alice, verdict="reject", words=Words(reason="policy"))
+
+    with pytest.raises(agent.NotDecided):
+        agent.report_outcome(refund, by=robot, result="succeeded")
+
+
+def test_evaluating_stores_nothing(refunds, robot):
+    [(_, routing, assessment)] = intake.evaluate(robot, submission())
+
+    assert (routing.route, Approval.objects.count()) == ("review", 0)
+    assert assessment.as_json()["signals"]

@@ -1,0 +1,26 @@
+"""A pytest plugin: real PostgreSQL and Valkey for the whole run, in a folder that goes with it.
+
+Loaded before Django's settings are, which read where the servers are. Where DATABASE_URL is set, those servers serve.
+"""
+
+import atexit
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+from console.embedded import Servers
+
+if "DATABASE_URL" not in os.environ:
+    folder = tempfile.TemporaryDirectory(prefix="assent-", ignore_cleanup_errors=True)
+    servers = Servers(Path(folder.name), durable=False)
+    servers.__enter__()
+    atexit.register(folder.cleanup)
+    atexit.register(servers.stop)
+    os.environ |= {
+        "DATABASE_URL": servers.database_url,
+        "REDIS_URL": servers.redis_url,
+        "ASSENT_DATA": folder.name,
+    }
+os.environ.setdefault("SECRET_KEY", secrets.token_hex(32))
+os.environ |= {"DEBUG": "0", "ALLOW_HTTP": "1", "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1", "ASSENT_TEST": "1"}
