@@ -78,7 +78,13 @@ def redis_database(number: int) -> str:
 
 DATABASES = {"default": _database(DATABASE_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_database(2)}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": redis_database(2),
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+    }
+}
 CHANNEL_LAYERS = {
     # The core layer times out after 5 s of silence and loses its pool at 1,000 group_add; the pub/sub layer does not.
     "default": {
@@ -111,7 +117,6 @@ CELERY_TIMEZONE = "UTC"
 # --- Applications
 
 INSTALLED_APPS = [
-    "daphne",
     "unfold",
     "unfold.contrib.forms",
     "django.contrib.admin",
@@ -252,7 +257,7 @@ CONTENT_SECURITY_POLICY = {
 # Unfold ships standard Alpine, which compiles expressions; no agent content is shown under /admin/.
 ADMIN_CONTENT_SECURITY_POLICY = {
     **CONTENT_SECURITY_POLICY["DIRECTIVES"],
-    "script-src": [SELF, UNSAFE_EVAL, UNSAFE_INLINE],
+    "script-src": [SELF, UNSAFE_EVAL],
     "style-src": [SELF, UNSAFE_INLINE],
 }
 
@@ -295,6 +300,21 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
     "THEME": "console.menu.theme",
+    "COLORS": {
+        "primary": {  # shades of the console's accent
+            "50": "oklch(97% .02 272)",
+            "100": "oklch(94% .04 272)",
+            "200": "oklch(88% .07 272)",
+            "300": "oklch(80% .11 272)",
+            "400": "oklch(72% .15 272)",
+            "500": "oklch(62% .18 272)",
+            "600": "oklch(50% .20 272)",
+            "700": "oklch(44% .19 272)",
+            "800": "oklch(38% .16 272)",
+            "900": "oklch(32% .13 272)",
+            "950": "oklch(24% .09 272)",
+        }
+    },
     "SIDEBAR": {"navigation": "console.menu.groups"},
     "ENVIRONMENT": None,
 }

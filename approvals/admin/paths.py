@@ -1,0 +1,48 @@
+"""Where an argument path leads in a JSON Schema, so that a misspelt one is found when it is written."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from approvals.policy.schema import Json
+
+_OPEN = ("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProperties")
+
+
+class Missing(LookupError):
+    """The schema has no such field; `known` are those that it has there."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.known = known
+
+
+def placeholders(template: str) -> list[str]:
+    """The paths in braces of a headline: `refund {amount} to {order.id}` has two."""
+    return [match.strip() for match in re.findall(r"\{([^{}]*)\}", template)]
+
+
+def subschema(schema: Mapping[str, Json], path: str) -> Mapping[str, Json] | None:
+    """The schema of the argument at a dotted path or JSON pointer; None where the schema leaves open what is there.
+
+    Raises Missing where the schema lists its fields and this one is not among them.
+    """
+    parts = path[1:].split("/") if path.startswith("/") else path.split(".")
+    here: Json = schema
+    for part in parts:
+        if not isinstance(here, Mapping):
+            return None
+        fields = here.get("properties")
+        if isinstance(fields, Mapping) and part in fields:
+            here = fields[part]
+        elif part.isdecimal() and "items" in here:
+            here = here["items"]
+        elif any(word in here for word in _OPEN) or here.get("additionalProperties"):
+            return None
+        elif isinstance(fields, Mapping):
+            raise Missing(part, list(fields))
+        elif here.get("type") in {"string", "number", "integer", "boolean", "array"}:
+            raise Missing(part, [])
+        else:
+            return None
+    return here if isinstance(here, Mapping) else None

@@ -1,0 +1,179 @@
+"""People, what they may decide, and when they are away."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, PaginationInlineFormSet, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminSelectWidget
+
+from approvals.admin.base import Judged, Kept
+from approvals.models import Absence, Domain, Membership, User
+
+OWN_TIERS = _("Nobody changes their own memberships; ask another admin.")
+
+
+class MembershipFormSet(PaginationInlineFormSet):
+    """Memberships of a person or of a tier. `by` is who edits, and may be nobody among them."""
+
+    by: User
+
+    def clean(self) -> None:
+        super().clean()
+        for form in self.forms:
+            # Who it is of now, and who it was of when the page was drawn.
+            mine = self.by.pk in {form.instance.user_id, form.initial.get("user")}
+            if mine and (form.has_changed() or self._should_delete_form(form)):
+                raise ValidationError(OWN_TIERS, code="own_tiers")
+
+
+class MembershipInline(TabularInline):
+    """Under a person and under a tier: the same rows, the same refusal."""
+
+    model = Membership
+    formset = MembershipFormSet
+    extra = 0
+    autocomplete_fields = ("user",)
+    verbose_name_plural = _("memberships: tier and domain in which a person decides")
+
+    def get_formset(self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any) -> type[Any]:
+        made = super().get_formset(request, obj, **kwargs)
+        return type(made.__name__, (made,), {"by": request.user})
+
+
+class AbsenceInline(TabularInline):
+    model = Absence
+    fk_name = "user"
+    extra = 0
+    autocomplete_fields = ("delegate",)
+
+
+@admin.register(User)
+class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  # stubs
+    """People are deactivated, never deleted: history points at them."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    inlines = [MembershipInline, AbsenceInline]
+    list_display = ("username", "first_name", "last_name", "email", "tiers", "is_manager", "is_auditor", "is_active")
+    list_filter = ("is_active", "memberships__tier", "memberships__domain", "is_manager", "is_auditor", "is_staff")
+    search_fields = ("username", "first_name", "last_name", "email")
+    ordering = ("username",)
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("username", "password", "first_name", "last_name", "email")}),
+        (
+            _("Reads everything, decides nothing"),
+            {
+                "fields": ("is_manager", "is_auditor"),
+                "description": _(
+                    "Deciding comes from a membership below, never from one of these. Nobody grants them to oneself."
+                ),
+            },
+        ),
+        (
+            _("Configures"),
+            {
+                "fields": ("is_active", "is_staff", "groups", "is_superuser"),
+                "description": _(
+                    "Staff in the group Admins edit policy, people and agents here. Superusers also look at records "
+                    "and grant these. Neither sees what agents propose, and neither decides."
+                ),
+            },
+        ),
+        (_("Profile"), {"fields": ("language", "time_zone", "theme", "shortcuts", "mail_on_escalation")}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("username", "email", "first_name", "last_name", "usable_password")}),
+        (_("Password"), {"fields": ("password1", "password2")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        people: QuerySet[User] = super().get_queryset(request).prefetch_related("memberships")
+        return people
+
+    def get_inlines(self, request: HttpRequest, obj: models.Model | None) -> list[type[Any]]:
+        # First the account, then, on the page that follows, what it may do.
+        return self.inlines if obj else []
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        fields: tuple[str, ...] = (*self.readonly_fields,)
+        if not request.user.is_superuser:
+            fields += ("is_staff", "groups", "is_superuser")
+        if obj is not None and obj.pk == request.user.pk:
+            fields += ("is_manager", "is_auditor", "is_active", "is_staff", "groups", "is_superuser")
+        return tuple(dict.fromkeys(fields))
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        # Else an admin could take a superuser's account by setting its password.
+        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+            return False
+        return bool(super().has_change_permission(request, obj))
+
+    def formfield_for_dbfield(self, db_field: "models.Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "time_zone":
+            zones = [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones())]
+            return forms.ChoiceField(
+                label=_("Time zone"), choices=zones, widget=UnfoldAdminSelect2Widget, initial="UTC"
+            )
+        if db_field.name == "language":
+            return forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    @display(description=_("decides in"))
+    def tiers(self, person: User) -> str:
+        """What the person may decide: `1 finance, 2 every domain`; empty for nothing."""
+        rows = sorted((row.tier_id, row.domain_id or gettext("every domain")) for row in person.memberships.all())
+        return ", ".join(f"{tier} {domain}" for tier, domain in rows)
+
+
+@admin.register(Absence)
+class AbsenceAdmin(Judged):
+    list_display = ("user", "starts_at", "ends_at", "delegate")
+    list_filter = ("user",)
+    autocomplete_fields = ("user", "delegate")
+
+    def get_form(
+        self, request: HttpRequest, obj: models.Model | None = None, change: bool = False, **kwargs: Any
+    ) -> "type[ModelForm[models.Model]]":
+        return super().get_form(request, obj, change=change, **{**kwargs, "form": AbsenceForm})
+
+
+class AbsenceForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        starts, ends = cleaned.get("starts_at"), cleaned.get("ends_at")
+        if starts and ends and ends <= starts:
+            self.add_error("ends_at", _("An absence ends after it starts."))
+        if cleaned.get("user") and cleaned.get("user") == cleaned.get("delegate"):
+            self.add_error("delegate", _("Somebody else stands in."))
+        return cleaned
+
+
+@admin.register(Domain)
+class DomainAdmin(Kept, Judged):
+    list_display = ("name", "slug")
+    search_fields = ("name", "slug")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Domain | None = None) -> tuple[str, ...]:
+        return ("slug",) if obj else ()  # a new short name would be a second domain
+
+
+# What admins may do is code (approvals/roles.py); a group that anyone edits would not be.
+admin.site.unregister(Group)

@@ -1,0 +1,73 @@
+"""The admin's frame: its navigation, where each link shows to those who may open it, and the person's appearance."""
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+_GROUPS = (
+    (
+        _("Policy"),
+        (
+            (_("Action types"), "rule_settings", "approvals_actiontype"),
+            (_("Rules"), "alt_route", "approvals_rule"),
+            (_("Tiers"), "stacks", "approvals_tier"),
+            (_("Domains"), "category", "approvals_domain"),
+            (_("Currencies"), "payments", "approvals_currency"),
+            (_("Versions"), "history", "approvals_policyversion"),
+        ),
+    ),
+    (
+        _("People"),
+        (
+            (_("People"), "group", "approvals_user"),
+            (_("Absences"), "event_busy", "approvals_absence"),
+        ),
+    ),
+    (
+        _("Agents"),
+        (
+            (_("Agents"), "smart_toy", "approvals_agent"),
+            (_("Keys"), "key", "agents_apikey"),
+            (_("Autonomy"), "tune", "approvals_autonomy"),
+        ),
+    ),
+    (
+        _("Records"),
+        (
+            (_("Approvals"), "fact_check", "approvals_approval"),
+            (_("Decisions"), "gavel", "approvals_decision"),
+            (_("Events"), "timeline", "approvals_event"),
+            (_("Deliveries"), "outbox", "approvals_delivery"),
+            (_("Incidents"), "report", "approvals_incident"),
+        ),
+    ),
+)
+# Whoever may not open these lacks the permission altogether; superusers have every permission.
+_RECORDS = {"approvals_approval", "approvals_decision", "approvals_event", "approvals_delivery", "approvals_incident"}
+
+
+def groups(request: HttpRequest) -> list[dict[str, object]]:
+    """What Unfold draws as sidebar; groups without a link are left out."""
+    drawn = []
+    for title, links in _GROUPS:
+        items = [
+            {"title": name, "icon": icon, "link": reverse(f"admin:{page}_changelist")}
+            for name, icon, page in links
+            if _may_open(request, page)
+        ]
+        if items:
+            drawn.append({"title": title, "separator": True, "items": items})
+    return drawn
+
+
+def _may_open(request: HttpRequest, page: str) -> bool:
+    if page in _RECORDS:
+        return request.user.is_superuser
+    app, _sep, model = page.partition("_")
+    return request.user.has_perm(f"{app}.view_{model}")
+
+
+def theme(request: HttpRequest) -> str | None:
+    """The appearance that the person chose for the console; None leaves it to the system."""
+    chosen = getattr(request.user, "theme", "system")
+    return chosen if chosen in {"light", "dark"} else None

@@ -1,0 +1,155 @@
+"""Accounts and memberships: who may give whom what."""
+
+import pytest
+from django.contrib.auth.models import Group
+
+from approvals import roles
+from approvals.models import Membership, User
+
+PERSON = "/admin/approvals/user/{}/change/"
+
+
+def membership(person: str, tier: int = 3, row: int = 0, total: int = 1) -> dict[str, object]:
+    return {
+        "memberships-TOTAL_FORMS": total,
+        f"memberships-{row}-user": person,
+        f"memberships-{row}-tier": tier,
+        f"memberships-{row}-domain": "commerce",
+    }
+
+
+@pytest.mark.parametrize("who", ["admin", "root"])
+def test_nobody_adds_oneself_to_a_tier(who, request, as_, save, refused, tiers, commerce):
+    me = request.getfixturevalue(who)
+
+    on_own_page = save(as_(me), PERSON.format(me.pk), **membership(me.pk))
+    on_the_tiers_page = save(as_(me), "/admin/approvals/tier/3/change/", **membership(me.pk))
+
+    for page in (on_own_page, on_the_tiers_page):
+        assert page.status_code == 200
+        assert "Nobody changes their own memberships; ask another admin." in page.content.decode()
+    assert not Membership.objects.filter(user=me).exists()
+
+
+def test_nobody_changes_or_drops_an_own_membership(as_, root, save, tiers, commerce, carol):
+    row = Membership.objects.create(user=root, tier_id=3, domain=commerce)
+
+    for change in ({"memberships-0-tier": 2}, {"memberships-0-DELETE": "on"}):
+        page = save(as_(root), PERSON.format(root.pk), **change)
+        assert "Nobody changes their own memberships" in page.content.decode()
+
+    row.refresh_from_db()
+    assert row.tier_id == 3
+
+
+def test_nobody_hands_an_own_membership_to_somebody_else_or_takes_theirs(as_, root, save, tiers, commerce, carol):
+    theirs = carol.memberships.get()
+
+    page = save(as_(root), "/admin/approvals/tier/3/change/", **{"memberships-0-user": root.pk})
+
+    assert "Nobody changes their own memberships" in page.content.decode()
+    theirs.refresh_from_db()
+    assert theirs.user == carol
+
+
+def test_another_admin_adds_one_to_a_tier(as_, admin, save, person, tiers, commerce):
+    newcomer = person("newcomer")
+
+    assert save(as_(admin), PERSON.format(newcomer.pk), **membership(newcomer.pk)).status_code == 302
+
+    assert newcomer.memberships.get().tier_id == 3
+
+
+@pytest.mark.parametrize("who", ["admin", "root"])
+def test_nobody_gives_oneself_a_role(who, request, as_, save):
+    me = request.getfixturevalue(who)
+
+    save(as_(me), PERSON.format(me.pk), is_manager="on", is_auditor="on", is_superuser="on")
+
+    me.refresh_from_db()
+    assert not me.is_manager and not me.is_auditor
+    assert me.is_superuser == (who == "root")
+
+
+def test_an_admin_makes_nobody_an_admin_and_touches_no_superuser(as_, admin, root, save, person):
+    newcomer = person("newcomer")
+
+    save(as_(admin), PERSON.format(newcomer.pk), is_staff="on", is_superuser="on", is_manager="on")
+
+    newcomer.refresh_from_db()
+    assert newcomer.is_manager
+    assert not newcomer.is_staff and not newcomer.is_superuser
+    assert as_(admin).post(PERSON.format(root.pk), {"username": "mine"}).status_code == 403
+    assert as_(admin).get(f"/admin/approvals/user/{root.pk}/password/").status_code == 403
+
+
+def test_the_only_reviewer_that_policy_leads_to_is_not_deactivated(
+    as_, admin, save, refused, refunds, alice, bob, carol
+):
+    complaint = refused(save(as_(admin), PERSON.format(alice.pk), is_active=[]))
+
+    assert "The action type “Refund” leads to tier 1" in complaint
+    alice.refresh_from_db()
+    assert alice.is_active
+
+
+def test_a_gap_that_was_there_before_does_not_stop_other_work(as_, admin, save, refunds, mia):
+    assert save(as_(admin), PERSON.format(mia.pk), first_name="Maria").status_code == 302
+
+
+def test_people_are_never_deleted(as_, root, mia):
+    assert as_(root).post(f"/admin/approvals/user/{mia.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert User.objects.filter(pk=mia.pk).exists()
+
+
+def test_a_new_person_gets_a_password_and_a_zone_that_exists(as_, admin, save, refused):
+    browser = as_(admin)
+    added = save(
+        browser,
+        "/admin/approvals/user/add/",
+        username="newcomer",
+        email="newcomer@example.com",
+        password1="correct-horse-staple",
+        password2="correct-horse-staple",
+    )
+    newcomer = User.objects.get(username="newcomer")
+
+    assert added.headers["Location"].endswith(PERSON.format(newcomer.pk))
+    assert newcomer.check_password("correct-horse-staple")
+    assert save(browser, PERSON.format(newcomer.pk), time_zone="Europe/Vienna").status_code == 302
+    assert "Mars" in refused(save(browser, PERSON.format(newcomer.pk), time_zone="Mars/Olympus"))
+
+
+def test_an_absence_ends_after_it_starts(as_, admin, save, refused, alice):
+    complaint = refused(
+        save(
+            as_(admin),
+            "/admin/approvals/absence/add/",
+            user=alice.pk,
+            delegate=alice.pk,
+            starts_at_0="2026-12-24",
+            starts_at_1="08:00",
+            ends_at_0="2026-12-23",
+            ends_at_1="08:00",
+        )
+    )
+
+    assert "ends after it starts" in complaint and "Somebody else stands in" in complaint
+
+
+def test_the_group_has_what_configuring_needs_and_no_record(db):
+    allowed = set(Group.objects.get(name=roles.ADMINS).permissions.values_list("codename", flat=True))
+
+    assert {"change_tier", "change_actiontype", "add_rule", "add_membership", "add_apikey"} <= allowed
+    assert not {
+        name for name in allowed if name.split("_")[1] in {"approval", "decision", "event", "proposal", "pause"}
+    }
+    assert not {"delete_user", "delete_tier", "delete_agent", "delete_actiontype", "delete_apikey"} & allowed
+
+
+@pytest.mark.parametrize("who", ["alice", "mia", "otto"])
+def test_the_admin_is_closed_to_those_who_are_no_staff(who, request, as_):
+    me = request.getfixturevalue(who)
+
+    assert as_(me).get("/admin/").status_code in {302, 403}
+    assert as_(me).get("/admin/approvals/tier/").status_code in {302, 403}

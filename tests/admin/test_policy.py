@@ -1,0 +1,328 @@
+"""Wrong settings are refused with their mend, and a save publishes one version."""
+
+import json
+
+import pytest
+from django.contrib.messages import get_messages
+from django.forms import modelform_factory
+
+from approvals.admin.forms import ActionTypeForm, RuleForm
+from approvals.models import ActionType, Autonomy, Currency, Membership, PolicyVersion, Rule, Threshold, Tier
+from approvals.policy import packs, snapshot
+
+TIER = "/admin/approvals/tier/{}/change/"
+TYPE = "/admin/approvals/actiontype/{}/change/"
+RULE = "/admin/approvals/rule/add/"
+IRREVERSIBLE = {"reversibility": "irreversible", "strategy": "always", "gate": "manual", "on_timeout": "reject"}
+
+
+@pytest.fixture
+def desk(as_, admin, refunds, alice, bob, carol):
+    """An admin at work in an installation where every tier has somebody."""
+    return as_(admin)
+
+
+def versions() -> list[int]:
+    return sorted(PolicyVersion.objects.values_list("number", flat=True))
+
+
+# --- Publishing
+
+
+def test_a_save_publishes_one_version_and_says_so(desk, save, admin):
+    before = versions()
+
+    answer = save(desk, TIER.format(2), sla="00:45:00", name="Experts")
+
+    assert answer.status_code == 302
+    assert versions() == [*before, before[-1] + 1]
+    assert f"Policy v{before[-1] + 1} is in force; open approvals keep theirs." in map(
+        str, get_messages(answer.wsgi_request)
+    )
+    newest = PolicyVersion.objects.first()
+    assert newest.published_by == admin
+    assert "sla" in newest.note and "name" in newest.note
+    assert snapshot.current().tiers[2].name == "Experts"
+
+
+def test_inlines_are_part_of_the_same_version(desk, save):
+    before = versions()
+
+    save(
+        desk,
+        TYPE.format("refund"),
+        title="Money back",
+        **{"thresholds-TOTAL_FORMS": 1, "thresholds-0-impact": "high", "thresholds-0-auto": "0.95"},
+        **{"thresholds-0-review": "0.7"},
+    )
+
+    assert len(versions()) == len(before) + 1
+    assert {row.impact for row in Threshold.objects.all()} == {"high"}
+    assert list(snapshot.current().types["refund"].thresholds) == ["high"]
+
+
+def test_an_idle_save_publishes_nothing(desk, save):
+    snapshot.publish(by=None, note="as it is")
+    before = versions()
+
+    assert save(desk, TYPE.format("refund")).status_code == 302
+    assert save(desk, TIER.format(1)).status_code == 302
+
+    assert versions() == before
+
+
+def test_open_approvals_keep_the_version_they_arrived_under(desk, save, refund):
+    pinned = refund.policy_id
+
+    save(desk, TIER.format(1), sla="00:20:00")
+
+    refund.refresh_from_db()
+    assert refund.policy_id == pinned < versions()[-1]
+
+
+def test_a_changed_schema_is_a_new_schema_version(desk, save, refunds):
+    schema = {**refunds.schema, "title": "A refund"}
+
+    save(desk, TYPE.format("refund"), schema=json.dumps(schema))
+
+    refunds.refresh_from_db()
+    assert refunds.schema_version == 2
+
+
+def test_deleting_a_rule_publishes_too(desk):
+    rule = Rule.objects.create(name="big", expression="value > 100.0", message="big", effect="review")
+    snapshot.publish(by=None, note="a rule")
+    before = versions()
+
+    desk.post(f"/admin/approvals/rule/{rule.pk}/delete/", {"post": "yes"})
+
+    assert not Rule.objects.exists()
+    assert len(versions()) == len(before) + 1
+
+
+def test_a_refused_save_publishes_nothing(desk, save, refused):
+    before = versions()
+
+    refused(save(desk, TIER.format(2), ceiling="1000"))
+
+    assert versions() == before
+    assert Tier.objects.get(level=2).ceiling == 50_000
+
+
+# --- Tiers
+
+
+@pytest.mark.parametrize(
+    ("fields", "mend"),
+    [
+        ({"sla": "0"}, "give it more than nothing"),
+        ({"claim": "0"}, "give it more than nothing"),
+        ({"hold": "00:01:00"}, "0 to 30 seconds"),
+        ({"next": "1"}, "2 → 1 → 2"),
+        ({"next": "2"}, "2 → 2"),
+        ({"ceiling": "5000"}, "Set “2 · Specialists” above 5000"),
+        ({"ceiling": ""}, "Give “2 · Specialists” a ceiling"),
+        ({"ceiling": "-1"}, "above 0"),
+    ],
+)
+def test_a_tier_that_cannot_work_is_refused(desk, save, refused, fields, mend):
+    assert mend in refused(save(desk, TIER.format(2), **fields))
+
+
+def test_the_highest_tier_has_no_ceiling(desk, save, refused):
+    assert "would belong to no tier" in refused(save(desk, TIER.format(3), ceiling="90000"))
+
+
+def test_an_empty_tier_that_an_action_type_leads_to_is_refused(as_, admin, refunds, save, refused):
+    complaint = refused(save(as_(admin), TIER.format(1), sla="00:10:00"))
+
+    assert "The action type “Refund” leads to tier 1, which has no active reviewer" in complaint
+    assert "Add an active person to tier 1 first" in complaint
+
+
+def test_a_tier_and_its_first_member_are_saved_together(as_, admin, refunds, person, save):
+    newcomer = person("newcomer")
+
+    answer = save(
+        as_(admin),
+        TIER.format(1),
+        **{"memberships-TOTAL_FORMS": 1, "memberships-0-user": newcomer.pk, "memberships-0-domain": "commerce"},
+    )
+
+    assert answer.status_code == 302
+    assert Membership.objects.get().user == newcomer
+
+
+def test_the_last_member_of_a_tier_is_not_taken_out(desk, save, refused, alice):
+    row = alice.memberships.get()
+
+    complaint = refused(save(desk, TIER.format(1), **{"memberships-0-DELETE": "on"}))
+
+    assert "no active reviewer" in complaint
+    assert Membership.objects.filter(pk=row.pk).exists()
+
+
+def test_the_list_of_tiers_counts_active_reviewers(desk, oscar):
+    page = desk.get("/admin/approvals/tier/")
+
+    assert {tier.level: tier.active for tier in page.context["cl"].result_list} == {1: 1, 2: 1, 3: 1}
+
+
+# --- Action types
+
+
+@pytest.mark.parametrize(
+    ("fields", "mend"),
+    [
+        ({"schema": '{"type": "nonsense"}'}, "/type"),
+        ({"schema": '{"$ref": "https://example.com/schema"}'}, "may not refer"),
+        ({"schema": "{"}, "valid JSON"),
+        ({"headline": "refund {ammount}"}, "did you mean “amount”"),
+        ({"value_path": "sum"}, "there are: order, amount, currency"),
+        ({"value_path": "order", "schema": '{"properties": {"order": {"type": "array"}}}'}, "is no number"),
+        ({"currency_path": "curency"}, "did you mean “currency”"),
+        ({"subject_path": "orders"}, "did you mean “order”"),
+        ({"value_path": ""}, "A currency goes with a value"),
+        ({**IRREVERSIBLE, "strategy": "confidence"}, "always asks a person"),
+        ({**IRREVERSIBLE, "gate": "soft"}, "choose “Hard” or “Manual”"),
+        ({**IRREVERSIBLE, "level": "4"}, "stays at level 1 or 2"),
+        ({**IRREVERSIBLE, "on_timeout": "approve"}, "choose “Nothing runs”"),
+        ({"reversibility": "partial", "on_timeout": "best_guess"}, "choose “Nothing runs”"),
+        ({"reversibility": "partial", "gate": "soft"}, "only reversible actions"),
+        ({"reversibility": "reversible", "gate": "soft", "on_timeout": "reject"}, "proceeds unless stopped"),
+        ({"auto_threshold": "0.5"}, "must be at least 0.600"),
+        ({"auto_threshold": "1.2"}, "between 0 and 1"),
+        ({"weights": '{"luck": 1}'}, "“luck” is not known"),
+        ({"weights": '{"precedent": -1}'}, "a number from 0 to 1"),
+        ({"weights": '{"precedent": 0}'}, "above 0"),
+        ({"weights": "[]"}, ""),
+        ({"flags": ["astrology"]}, "astrology"),
+        ({"allowed": ["reject"]}, "Nothing could ever be approved"),
+        ({"expires_after": "0"}, "A deadline lies ahead"),
+        ({"approvers": "3"}, "needs 3 people in tier 1"),
+    ],
+)
+def test_an_action_type_that_cannot_work_is_refused(desk, save, refused, fields, mend):
+    answer = save(desk, TYPE.format("refund"), **fields)
+    if fields == {"weights": "[]"}:  # nothing is nothing
+        assert answer.status_code == 302
+        return
+    assert mend in refused(answer)
+
+
+def test_no_refusal_is_left_to_the_database(desk, save, refused):
+    """A constraint's name says nothing to an admin."""
+    wrong = {**IRREVERSIBLE, "strategy": "never", "on_timeout": "approve", "gate": "soft"}
+    complaint = refused(save(desk, TYPE.format("refund"), **wrong))
+
+    assert "onstraint" not in complaint
+
+
+def test_an_action_type_for_an_unstaffed_queue_is_refused(desk, save, refused, clinical):
+    complaint = refused(save(desk, TYPE.format("refund"), domain="clinical"))
+
+    assert "no active reviewer of clinical" in complaint
+    assert ActionType.objects.get().domain_id == "commerce"
+
+
+def test_an_inactive_action_type_needs_nobody(desk, save, clinical):
+    answer = save(desk, TYPE.format("refund"), domain="clinical", active=[])
+
+    assert answer.status_code == 302
+
+
+def test_bands_of_an_impact_are_ordered(desk, save, refused):
+    rows = {"thresholds-TOTAL_FORMS": 1, "thresholds-0-impact": "low", "thresholds-0-auto": "0.5"}
+
+    page = save(desk, TYPE.format("refund"), **rows, **{"thresholds-0-review": "0.8"})
+
+    assert "The bands overlap: between 0.5 and 0.8" in page.content.decode()
+    assert not Threshold.objects.exists()
+
+
+def test_nothing_of_policy_that_records_name_is_deleted(as_, root, refunds, tiers):
+    for page in ("tier/1", "actiontype/refund", "currency/EUR", "domain/commerce"):
+        assert as_(root).get(f"/admin/approvals/{page}/delete/").status_code == 403
+
+
+# --- Rules
+
+
+@pytest.mark.parametrize(
+    ("fields", "mend"),
+    [
+        ({"expression": "value >\n  > 1"}, "Line 2, column 3"),
+        ({"expression": "args.amount + 1.0"}, ""),
+        ({"expression": '"text"'}, "must be true or false"),
+        ({"expression": "args.ammount > 1.0", "action_type": "refund"}, "have no args.ammount"),
+        ({"effect": "block", "tier": "3"}, "Only “Ask a person” sends it to a tier"),
+        ({"effect": "flag", "approvers": "2"}, "Only “Ask a person” needs people"),
+        ({"tier": "2", "approvers": "2"}, "needs 2 people in tier 2"),
+    ],
+)
+def test_a_rule_that_cannot_work_is_refused(desk, save, refused, fields, mend):
+    rule = {"name": "big", "expression": "value > 250.0", "effect": "review", "message": "It is big."}
+
+    assert mend in refused(save(desk, RULE, **{**rule, **fields})) or not mend
+
+
+def test_a_rule_that_works_is_in_the_next_version(desk, save):
+    answer = save(desk, RULE, name="big", expression="value > 250.0", effect="review", message="Big.", tier="2")
+
+    assert answer.status_code == 302
+    assert [rule.name for rule in snapshot.current().types["refund"].rules] == ["big"]
+
+
+# --- Currencies and autonomy
+
+
+def test_there_is_one_base_currency(desk, save, refused):
+    assert "No currency would have the rate 1" in refused(save(desk, "/admin/approvals/currency/EUR/change/", rate="2"))
+    assert "EUR, USD would both" in refused(save(desk, "/admin/approvals/currency/USD/change/", rate="1"))
+    assert "above 0" in refused(save(desk, "/admin/approvals/currency/USD/change/", rate="0"))
+    assert Currency.objects.get(code="EUR").rate == 1
+
+
+def test_an_admin_lowers_autonomy_and_a_manager_signs_more(desk, as_, save, refused, refunds, robot, admin):
+    pair = Autonomy.objects.create(agent=robot, action_type=refunds, level=2, breaker_open=True)
+    url = f"/admin/approvals/autonomy/{pair.pk}/change/"
+
+    assert "signed by a manager" in refused(save(desk, url, level="3"))
+    assert "closed by a manager" in refused(save(desk, url, breaker_open=[]))
+    assert save(desk, url, level="1").status_code == 302
+
+    admin.is_manager = True
+    admin.save()
+    assert "only reversible actions" in refused(save(desk, url, level="4"))
+    assert save(desk, url, level="3", breaker_open=[]).status_code == 302
+
+
+# --- Versions
+
+
+def test_a_version_shows_what_changed(desk, save):
+    save(desk, TIER.format(2), name="Experts")
+    newest = PolicyVersion.objects.first()
+
+    page = desk.get(f"/admin/approvals/policyversion/{newest.pk}/change/").content.decode()
+
+    assert "tiers / 2 / name" in page
+    assert "Specialists" in page and "Experts" in page
+
+
+# --- Packs
+
+
+@pytest.mark.django_db
+def test_what_the_packs_bring_can_be_saved_as_it_is():
+    """Else an admin who corrects a title would first have to mend somebody else's policy."""
+    for name in packs.names():
+        packs.load(name)
+
+    for made, form in ((ActionType, ActionTypeForm), (Rule, RuleForm)):
+        every = modelform_factory(made, form=form, fields="__all__")
+        for row in made.objects.all():
+            filled = every(instance=row)
+            data = {key: filled[key].value() for key in filled.fields}
+            bound = every(data=data, instance=row)
+            assert bound.is_valid(), (row.pk, bound.errors)
