@@ -273,4 +273,4 @@ def _decimal(amount: Json) -> Decimal | None:
         number = Decimal(str(amount).strip())
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and number.adjusted() < _LARGEST.adjusted() else None

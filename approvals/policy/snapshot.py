@@ -4,49 +4,21 @@
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from threading import Lock
-from typing import Any, TypeAlias
 
 from django.db import connection, transaction
 
-from approvals.models import ActionType, Currency, PolicyVersion, Rule, Threshold, Tier, User
+from approvals.models import PolicyVersion, User
 from approvals.policy.expressions import BadExpression, Expression
-from approvals.policy.schema import BadSchema, Fault, Json, Validator, digest_of, pointer_of, storable
+from approvals.policy.rows import Row, faults_of, snapshot_of_tables
+from approvals.policy.schema import Fault, Json, Validator, digest_of
 
 KEPT = 16  # compiled versions in memory
 _LOCK = 0x61737365  # "asse": one publisher at a time
-
-
-# A row of the snapshot as JSON: its shape is that of `snapshot_of()`, and of nothing else.
-Row: TypeAlias = dict[str, Any]
-
-# Fields of ActionType that the snapshot holds unchanged.
-_AS_THEY_ARE = [
-    "title",
-    "headline",
-    "pack",
-    "schema",
-    "schema_version",
-    "policy_text",
-    "reversibility",
-    "strategy",
-    "gate",
-    "approvers",
-    "allowed",
-    "level",
-    "weights",
-    "flags",
-    "value_path",
-    "currency_path",
-    "subject_path",
-    "subject_kind",
-    "on_timeout",
-    "reason_required",
-]
 
 
 class NoPolicy(Exception):
@@ -71,7 +43,7 @@ class RulePolicy:
     approvers: int
     message: str
     text: str
-    expression: Expression | None
+    expression: Expression | None = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +132,7 @@ def publish(*, by: User | None, note: str) -> PolicyVersion:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     snapshot = snapshot_of_tables()
-    faults = storable(snapshot) or _faults_of(snapshot)
+    faults = faults_of(snapshot)
     if faults:
         raise Unpublishable(faults)
     digest = digest_of(snapshot)
@@ -171,43 +143,6 @@ def publish(*, by: User | None, note: str) -> PolicyVersion:
     return PolicyVersion.objects.create(
         number=number, snapshot=snapshot, digest=digest, note=note[:300], published_by=by
     )
-
-
-def snapshot_of_tables() -> Row:
-    """What the policy tables say now: money and thresholds as text, durations in seconds, inactive types left out."""
-    active = ActionType.objects.filter(active=True).prefetch_related("rules", "thresholds")
-    return snapshot_of(
-        [(type, list(type.rules.all()), list(type.thresholds.all())) for type in active],
-        rules=Rule.objects.filter(action_type=None),
-        tiers=Tier.objects.all(),
-        currencies=Currency.objects.all(),
-    )
-
-
-def snapshot_of(
-    types: Iterable[tuple[ActionType, Iterable[Rule], Iterable[Threshold]]],
-    *,
-    rules: Iterable[Rule],
-    tiers: Iterable[Tier],
-    currencies: Iterable[Currency],
-) -> Row:
-    """The snapshot of these rows, saved or not."""
-    return {
-        "types": {type.name: _type_row(type, own, thresholds) for type, own, thresholds in types},
-        "rules": _rule_rows(rules),
-        "tiers": {
-            str(tier.level): {
-                "name": tier.name,
-                "ceiling": None if tier.ceiling is None else _number(tier.ceiling),
-                "sla": tier.sla.total_seconds(),
-                "hold": tier.hold.total_seconds(),
-                "claim": tier.claim.total_seconds(),
-                "next": tier.next_id,
-            }
-            for tier in tiers
-        },
-        "rates": {currency.code: _number(currency.rate) for currency in currencies},
-    }
 
 
 def compiled(number: int, snapshot: Row) -> Policy:
@@ -239,34 +174,6 @@ def _kept(row: tuple[int, str] | None) -> Policy:
         while len(_cache) > KEPT:
             _cache.popitem(last=False)
     return policy
-
-
-def _type_row(type: ActionType, rules: Iterable[Rule], thresholds: Iterable[Threshold]) -> Row:
-    return {
-        **{name: getattr(type, name) for name in _AS_THEY_ARE},
-        "domain": type.domain_id,
-        "tier": type.tier_id,
-        "auto_threshold": _number(type.auto_threshold),
-        "review_threshold": _number(type.review_threshold),
-        "expires_after": type.expires_after.total_seconds(),
-        "rules": _rule_rows(rules),
-        "thresholds": {row.impact: [_number(row.auto), _number(row.review)] for row in thresholds},
-    }
-
-
-def _rule_rows(rules: Iterable[Rule]) -> list[Row]:
-    return [
-        {
-            "name": rule.name,
-            "effect": rule.effect,
-            "tier": rule.tier_id,
-            "approvers": rule.approvers,
-            "message": rule.message,
-            "when": rule.expression,
-        }
-        for rule in sorted(rules, key=lambda rule: rule.name)
-        if rule.active
-    ]
 
 
 def _type(name: str, row: Row, shared: list[RulePolicy]) -> TypePolicy:
@@ -319,35 +226,3 @@ def _tier(level: int, row: Row) -> TierPolicy:
 def _base(rates: Mapping[str, Decimal]) -> str:
     units = [code for code, rate in rates.items() if rate == 1]
     return "EUR" if "EUR" in units or not units else min(units)
-
-
-def _faults_of(snapshot: Row) -> list[Fault]:
-    faults = []
-    if not snapshot["tiers"]:
-        faults.append(Fault("/tiers", "There is no tier: nobody could be asked."))
-    if snapshot["rates"] and all(Decimal(rate) != 1 for rate in snapshot["rates"].values()):
-        faults.append(Fault("/rates", "No currency has the rate 1: one of them is the base."))
-    for name, row in snapshot["types"].items():
-        try:
-            Validator(row["schema"])
-        except BadSchema as error:
-            faults += [
-                Fault(pointer_of(["types", name, "schema"]) + fault.pointer, fault.message) for fault in error.faults
-            ]
-        faults += _rule_faults(["types", name], row["rules"])
-    return faults + _rule_faults([], snapshot["rules"])
-
-
-def _rule_faults(path: list[str], rules: list[Row]) -> list[Fault]:
-    faults = []
-    for row in rules:
-        try:
-            Expression(row["when"])
-        except BadExpression as error:
-            faults.append(Fault(pointer_of([*path, "rules", row["name"]]), str(error)))
-    return faults
-
-
-def _number(number: Decimal | str) -> str:
-    """One spelling of a number, whether it comes from a form, a file or a column: 0.850 is 0.85."""
-    return format(Decimal(number).normalize(), "f")

@@ -197,7 +197,10 @@ class TestHeadline:
         assert headline("{a}", {"a": "{b}", "b": "secret"}) == "{b}"
 
     def test_hidden_characters_are_seen(self):
-        assert headline("pay {to}", {"to": "a\u202eb\u200b\nc"}) == "pay a‹U+202E›b‹U+200B›‹U+000A›c"
+        assert (
+            headline("pay {to}", {"to": "a\u202eb\u200b\nc"})
+            == "pay a\u2039U+202E\u203ab\u2039U+200B\u203a\u2039U+000A\u203ac"
+        )
 
     def test_it_is_bounded(self):
         assert len(headline("{a} {b} {c}", dict.fromkeys("abc", "x" * 10_000))) <= schema.LONGEST_HEADLINE

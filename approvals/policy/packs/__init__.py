@@ -17,8 +17,9 @@ from django.db import transaction
 from approvals.models import ActionType, Currency, Domain, Rule, Threshold, Tier
 from approvals.policy import routing
 from approvals.policy.history import History, Question
+from approvals.policy.rows import snapshot_of
 from approvals.policy.schema import Json, action_digest, pick
-from approvals.policy.snapshot import Policy, compiled, snapshot_of
+from approvals.policy.snapshot import Policy, compiled
 
 CORE = "core"
 FIELDS = ("deployment", "clinical", "finance", "education", "commerce", "legal")

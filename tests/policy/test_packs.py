@@ -1,0 +1,120 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from approvals.models import ActionType, Currency, Rule, Tier
+from approvals.policy import packs, snapshot
+from approvals.policy.assess import assess, gather
+from approvals.policy.expressions import unknown_paths
+from approvals.policy.flags import LABELS
+from approvals.policy.routing import Standing, route
+from approvals.policy.rows import snapshot_of_tables
+from approvals.policy.schema import check_schema, headline
+from approvals.policy.signals import WEIGHTS
+
+EVERY = [(scenario.pack, scenario.name, scenario) for name in packs.FIELDS for scenario in packs.read(name).scenarios]
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return packs.policy()
+
+
+@pytest.mark.parametrize(("pack", "name", "scenario"), EVERY, ids=[f"{pack}: {name}" for pack, name, _ in EVERY])
+def test_the_scenario_takes_its_route(shipped, now, pack, name, scenario):
+    question = scenario.question(shipped, now=now)
+    assert question.type.check(scenario.args) == []
+    assert "?" not in headline(question.type.headline, scenario.args)
+    standing = Standing(level=scenario.level or question.type.level)
+    routing = route(question, assess(question, scenario.past), shipped, standing)
+    assert (routing.route, routing.tier, routing.reason_code) == (scenario.route, scenario.tier, scenario.reason_code)
+    assert routing.reasons
+
+
+def test_together_they_take_every_route_and_tier():
+    reached = {(scenario.route, scenario.tier) for *_, scenario in EVERY}
+    assert {("auto", 1), ("review", 1), ("review", 2), ("review", 3), ("reject", 1)} <= reached
+
+
+@pytest.mark.parametrize("name", packs.FIELDS)
+def test_a_pack_is_a_real_start(name):
+    pack = packs.read(name)
+    assert len(pack.scenarios) >= 6
+    assert {scenario.action for scenario in pack.scenarios} == {type.name for type, *_ in pack.types}
+    for type, rules, _ in pack.types:
+        type.clean_fields(exclude=["domain", "tier"])
+        assert check_schema(type.schema) == []
+        assert len(type.policy_text) > 80
+        assert 2 <= len(rules) <= 4
+        assert set(type.flags) <= set(LABELS)
+        assert set(type.weights) <= set(WEIGHTS)
+        assert all(field.get("title") for field in type.schema["properties"].values())
+        for rule in rules:
+            rule.clean_fields(exclude=["action_type", "tier"])
+            assert unknown_paths(rule.expression, type.schema) == []
+
+
+def test_the_order_of_fields_is_written_down(shipped):
+    assert shipped.types["send_mail"].schema["x-order"] == ["to", "subject", "body"]
+
+
+def test_customer_mail_always_asks_the_frontline(shipped):
+    mail = shipped.types["send_mail"]
+    assert (mail.reversibility, mail.strategy, mail.gate, mail.tier) == ("partial", "always", "hard", 1)
+
+
+def test_every_installation_routes_questions_and_plans():
+    core = packs.policy(packs.CORE)
+    assert set(core.types) == {"question", "plan"}
+    assert list(core.tiers) == [1, 2, 3]
+    assert [tier.sla for tier in core.tiers.values()] == [
+        timedelta(minutes=15),
+        timedelta(hours=1),
+        timedelta(hours=4),
+    ]
+    assert (core.base, core.rates["EUR"]) == ("EUR", 1)
+
+
+def test_a_policy_read_from_files_is_the_one_published_from_tables(db):
+    for name in packs.names():
+        packs.load(name)
+    snapshot.publish(by=None, note="packs")
+    in_tables, in_files = snapshot.current(), packs.policy()
+    assert in_tables.types == in_files.types
+    assert in_tables.tiers == in_files.tiers
+    assert in_tables.rates == in_files.rates
+
+
+def test_loading_again_changes_nothing(published):
+    packs.load("commerce")
+    assert snapshot.publish(by=None, note="again") == published.version
+
+
+def test_loading_leaves_tiers_rates_and_own_rules_of_the_admin_alone(published):
+    Tier.objects.filter(level=1).update(ceiling=250)
+    Currency.objects.filter(code="USD").update(rate="0.9")
+    Rule.objects.create(name="ours", action_type_id="refund", expression="value > 1.0", message="Ours.")
+    packs.load("commerce")
+    assert Tier.objects.get(level=1).ceiling == 250
+    assert Rule.objects.filter(name="ours").exists()
+    assert snapshot_of_tables()["rates"]["USD"] == "0.9"
+
+
+def test_a_changed_schema_is_a_new_version_of_it(published):
+    ActionType.objects.filter(name="refund").update(schema={"type": "object"})
+    packs.load("commerce")
+    assert ActionType.objects.get(name="refund").schema_version == 2
+    packs.load("commerce")
+    assert ActionType.objects.get(name="refund").schema_version == 2
+
+
+@pytest.mark.parametrize(("approved", "refused", "expected"), [(60, 1, "auto"), (0, 0, "review"), (3, 27, "review")])
+def test_a_refund_by_the_history_in_the_tables(published, happened, now, approved, refused, expected):
+    happened("refund", times=approved, value="40.00")
+    happened("refund", times=refused, verdict="reject")
+    (scenario,) = (one for one in packs.read("commerce").scenarios if one.name.startswith("a small refund"))
+    question = replace(scenario.question(published.policy, now=now), agent_id=published.robot.pk)
+    (past,) = gather([question])
+    routing = route(question, assess(question, past), published.policy, Standing(level=question.type.level))
+    assert routing.route == expected

@@ -1,0 +1,288 @@
+from dataclasses import replace
+from decimal import Decimal
+from itertools import product
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from approvals.policy.assess import Flag, RuleMatch
+from approvals.policy.routing import Standing, Worth, route, worth
+
+TWO = Standing(level=2)
+
+
+def match(effect="review", **changes):
+    return RuleMatch(**{"name": "big", "effect": effect, "tier": None, "approvers": 1, "message": "Big.", **changes})
+
+
+class TestRows:
+    """Each row of the table, and that it comes before the next."""
+
+    def test_a_paused_agent_is_refused_whatever_else_holds(self, ask, weighed, policy, kind):
+        question = ask(kind(strategy="never"))
+        routing = route(question, weighed(), policy, Standing(paused=True, level=4, breaker_open=True))
+        assert (routing.route, routing.reason_code) == ("reject", "policy_violation")
+        assert routing.reasons == ["The agent is paused; nothing of it runs."]
+
+    def test_a_blocking_rule_refuses_at_every_level(self, ask, weighed, policy):
+        for level in (1, 2, 3, 4):
+            routing = route(ask(), weighed(matched=[match("block")]), policy, Standing(level=level))
+            assert (routing.route, routing.reason_code) == ("reject", "policy_violation")
+            assert "'big': Big." in routing.reasons[0]
+
+    def test_block_beats_review(self, ask, weighed, policy):
+        routing = route(ask(), weighed(matched=[match("review"), match("block", name="no")]), policy, TWO)
+        assert routing.route == "reject"
+
+    def test_arguments_that_did_not_parse_ask_a_person_and_cannot_be_approved(self, ask, weighed, policy, kind):
+        question = ask(kind(strategy="never"), args='{"amount": 4', parsed=False, value=None)
+        routing = route(question, weighed(), policy, Standing(level=4))
+        assert (routing.route, routing.approvable, routing.strict) == ("review", False, True)
+
+    def test_without_a_schema_unparsed_arguments_are_ordinary(self, ask, weighed, policy, kind):
+        question = ask(kind(strategy="never", schema={}), args="do it", parsed=False, value=None)
+        routing = route(question, weighed(), policy, TWO)
+        assert (routing.route, routing.approvable) == ("auto", True)
+
+    def test_an_open_breaker_asks_whatever_the_level(self, ask, weighed, policy, kind):
+        routing = route(ask(kind(strategy="never")), weighed(), policy, Standing(level=4, breaker_open=True))
+        assert (routing.route, routing.reason_code) == ("review", "high_risk")
+
+    def test_level_one_asks_whatever_the_strategy(self, ask, weighed, policy, kind):
+        for strategy in ("never", "always", "risk", "confidence"):
+            routing = route(ask(kind(strategy=strategy)), weighed("1", "1"), policy, Standing(level=1))
+            assert (routing.route, routing.reason_code) == ("review", "fixed")
+
+    @pytest.mark.parametrize(
+        "demand",
+        [
+            match("review"),
+            match("flag", tier=2),
+            match("flag", approvers=2),
+            match("flag", failed=True),
+            match("block", failed=True),
+        ],
+    )
+    def test_a_rule_that_demands_a_person_gets_one(self, ask, weighed, policy, kind, demand):
+        routing = route(ask(kind(strategy="never")), weighed(matched=[demand]), policy, Standing(level=4))
+        assert (routing.route, routing.reason_code) == ("review", "high_risk")
+        assert "big" in routing.reasons[0]
+
+    def test_a_rule_that_failed_says_so(self, ask, weighed, policy):
+        routing = route(ask(), weighed(matched=[match(failed=True)]), policy, TWO)
+        assert routing.reasons == ["The rule 'big' could not be evaluated for this proposal, so a person is asked."]
+
+    def test_a_rule_that_only_shows_asks_nobody_and_is_said(self, ask, weighed, policy):
+        routing = route(ask(), weighed(matched=[match("flag")]), policy, TWO)
+        assert routing.route == "auto"
+        assert "Rule 'big': Big." in routing.reasons
+
+    def test_irreversible_asks_at_every_level(self, ask, weighed, policy, kind):
+        for level, strategy in product((2, 3, 4), ("never", "always", "risk", "confidence")):
+            question = ask(kind(reversibility="irreversible", strategy=strategy))
+            routing = route(question, weighed("1", "1"), policy, Standing(level=level))
+            assert (routing.route, routing.reason_code) == ("review", "high_risk")
+
+    def test_a_manual_gate_asks_at_every_level(self, ask, weighed, policy, kind):
+        for level in (2, 3, 4):
+            routing = route(ask(kind(gate="manual", strategy="never")), weighed(), policy, Standing(level=level))
+            assert (routing.route, routing.gate) == ("review", "manual")
+
+    def test_a_flag_asks_only_where_the_action_type_names_it(self, ask, weighed, policy, kind):
+        up = weighed(flags=[Flag("burst", "12 in 10 minutes")])
+        assert route(ask(kind(flags=("duplicate",))), up, policy, TWO).route == "auto"
+        routing = route(ask(kind(flags=("burst",))), up, policy, Standing(level=4))
+        assert (routing.route, routing.reason_code) == ("review", "high_risk")
+        assert routing.reasons == ["Flag: 12 in 10 minutes."]
+
+    def test_level_four_passes_what_is_reversible(self, ask, weighed, policy, kind):
+        low = weighed("0.10", "0.10")
+        assert route(ask(kind(strategy="always")), low, policy, Standing(level=4)).route == "auto"
+        assert route(ask(kind(reversibility="partial")), low, policy, Standing(level=4)).route == "reject"
+
+    def test_never_passes(self, ask, weighed, policy, kind):
+        routing = route(ask(kind(strategy="never")), weighed("0.10", "0.10"), policy, TWO)
+        assert (routing.route, routing.reason_code) == ("auto", "passed")
+
+    def test_always_asks_at_level_two(self, ask, weighed, policy, kind):
+        routing = route(ask(kind(strategy="always")), weighed("1", "1"), policy, TWO)
+        assert (routing.route, routing.reason_code) == ("review", "fixed")
+
+    def test_level_three_passes_the_confident_even_where_the_strategy_says_always(self, ask, weighed, policy, kind):
+        routing = route(ask(kind(strategy="always")), weighed(), policy, Standing(level=3))
+        assert routing.route == "auto"
+
+    def test_risk_passes_when_nothing_matched(self, ask, weighed, policy, kind):
+        routing = route(ask(kind(strategy="risk")), weighed("0.10", "0.10"), policy, TWO)
+        assert (routing.route, routing.reasons) == ("auto", ["No rule and no flag asks for a person."])
+
+
+class TestBands:
+    @pytest.mark.parametrize(
+        ("composite", "expected"),
+        [
+            ("1.000", "auto"),
+            ("0.850", "auto"),
+            ("0.849", "review"),
+            ("0.600", "review"),
+            ("0.599", "reject"),
+            ("0.000", "reject"),
+        ],
+    )
+    def test_at_or_above(self, ask, weighed, policy, composite, expected):
+        assert route(ask(), weighed(composite), policy, TWO).route == expected
+
+    def test_an_agent_cannot_talk_itself_into_auto(self, ask, weighed, policy):
+        routing = route(ask(), weighed("0.990", "0.599"), policy, TWO)
+        assert (routing.route, routing.reason_code) == ("review", "low_confidence")
+        assert "by our own signals alone it is 0.599" in routing.reasons[0]
+        assert route(ask(), weighed("0.990", "0.600"), policy, TWO).route == "auto"
+
+    def test_want_of_history_alone_refuses_nobody(self, ask, weighed, policy):
+        newcomer = weighed("0.500", "0.500", without_precedent=Decimal("0.600"))
+        assert route(ask(), newcomer, policy, TWO).route == "review"
+        unsure = weighed("0.500", "0.500", without_precedent=Decimal("0.599"))
+        assert route(ask(), unsure, policy, TWO).route == "reject"
+
+    def test_no_weight_at_all_asks(self, ask, weighed, policy):
+        assert route(ask(), replace(weighed(), own=None), policy, TWO).route == "review"
+
+    def test_a_refusal_tells_the_agent_what_to_do(self, ask, weighed, policy):
+        assert "reformulate" in route(ask(), weighed("0.100"), policy, TWO).reasons[0]
+
+
+REVERSIBILITIES = ("reversible", "partial", "irreversible")
+BANDS = {"auto": ("0.9", "0.9"), "unsupported": ("0.9", "0.5"), "review": ("0.7", "0.7"), "reject": ("0.3", "0.3")}
+
+
+def promised(level, strategy, reversibility, gate, band):
+    """What the design says, read off the table by hand and not from the code."""
+    if level == 1 or reversibility == "irreversible" or gate == "manual":
+        return "review"
+    if strategy == "never" or (level == 4 and reversibility == "reversible"):
+        return "auto"
+    if strategy == "confidence" or level >= 3:
+        return {"auto": "auto", "unsupported": "review", "review": "review", "reject": "reject"}[band]
+    return {"always": "review", "risk": "auto"}[strategy]
+
+
+@pytest.mark.parametrize("gate", ["soft", "hard", "manual", "async", "clarify"])
+@pytest.mark.parametrize("level", [1, 2, 3, 4])
+def test_every_cell_of_level_strategy_reversibility_and_band(ask, weighed, policy, kind, level, gate):
+    for strategy, reversibility, band in product(("never", "always", "risk", "confidence"), REVERSIBILITIES, BANDS):
+        question = ask(kind(strategy=strategy, reversibility=reversibility, gate=gate))
+        routing = route(question, weighed(*BANDS[band]), policy, Standing(level=level))
+        cell = (level, strategy, reversibility, gate, band)
+        assert (cell, routing.route) == (cell, promised(*cell))
+        assert routing.reasons and routing.reason_code
+
+
+class TestSoftGates:
+    def test_what_asks_by_its_own_strategy_may_run_by_silence(self, ask, weighed, policy, kind):
+        routing = route(ask(kind(gate="soft", strategy="always")), weighed(), policy, TWO)
+        assert (routing.gate, routing.strict) == ("soft", False)
+
+    def test_what_something_else_demands_waits_for_a_yes(self, ask, weighed, policy, kind):
+        question = ask(kind(gate="soft", strategy="always", flags=("burst",)))
+        for assessment, standing in [
+            (weighed(), Standing(level=1)),
+            (weighed(), Standing(level=2, breaker_open=True)),
+            (weighed(matched=[match()]), TWO),
+            (weighed(flags=[Flag("burst", "10")]), TWO),
+        ]:
+            routing = route(question, assessment, policy, standing)
+            assert (routing.gate, routing.strict) == ("hard", True)
+
+
+class TestTiers:
+    @pytest.mark.parametrize(
+        ("value", "tier"),
+        [
+            ("0", 1),
+            ("5000.00", 1),
+            ("5000.01", 2),
+            ("50000.00", 2),
+            ("50000.01", 3),
+            ("-50000.01", 3),
+            ("900000000", 3),
+        ],
+    )
+    def test_exactly_at_the_ceiling_stays(self, ask, weighed, policy, kind, value, tier):
+        routing = route(ask(kind(strategy="always"), value=Decimal(value)), weighed(), policy, TWO)
+        assert routing.tier == tier
+
+    def test_the_reason_names_value_and_ceiling(self, ask, weighed, policy, kind):
+        routing = route(ask(kind(strategy="always"), value=Decimal("6200")), weighed(), policy, TWO)
+        assert routing.reason_code == "high_risk"
+        assert "6,200.00 EUR is above the ceiling of tier 1 (5,000.00 EUR)" in routing.reasons[-1]
+
+    def test_the_highest_of_type_rule_and_value(self, ask, weighed, policy, kind):
+        def tier(own=1, ruled=None, value="10"):
+            question = ask(kind(strategy="always", tier=own), value=Decimal(value))
+            return route(question, weighed(matched=[match(tier=ruled)]), policy, TWO).tier
+
+        assert (tier(), tier(own=2), tier(ruled=3), tier(value="6000")) == (1, 2, 3, 2)
+        assert tier(own=3, ruled=2, value="6000") == 3
+
+    def test_beyond_every_ceiling_is_the_highest(self, ask, weighed, policy, kind):
+        capped = replace(policy, tiers={level: policy.tiers[level] for level in (1, 2)})
+        assert route(ask(kind(strategy="always"), value=Decimal(10**9)), weighed(), capped, TWO).tier == 2
+
+    @pytest.mark.parametrize("currency", ["XXX", None, 7, ""])
+    def test_an_unknown_currency_goes_to_the_highest_tier_and_asks(self, ask, weighed, policy, kind, currency):
+        type = kind(strategy="never", currency_path="currency")
+        question = ask(type, args={"amount": 1, "currency": currency}, value=None)
+        routing = route(question, weighed(), policy, Standing(level=4))
+        assert (routing.route, routing.tier, routing.reason_code) == ("review", 3, "high_risk")
+
+    def test_a_value_that_is_no_number_does_so_too(self, ask, weighed, policy, kind):
+        question = ask(kind(strategy="never"), args={"amount": "lots"}, value=None)
+        routing = route(question, weighed(), policy, Standing(level=4))
+        assert (routing.route, routing.tier) == ("review", 3)
+
+    def test_the_most_approvers_of_type_and_rules(self, ask, weighed, policy, kind):
+        routing = route(ask(kind(approvers=2)), weighed(matched=[match(approvers=3), match()]), policy, TWO)
+        assert routing.approvers == 3
+        assert routing.reasons[-1] == "3 people must approve."
+
+
+class TestWorth:
+    @pytest.mark.parametrize(
+        ("amount", "value"),
+        [("420.00", "420.00"), (420, "420.00"), (0.1, "0.10"), ("1e3", "1000.00"), (" 7 ", "7.00"), ("0.005", "0.01")],
+    )
+    def test_reads_what_agents_send_as_amounts(self, kind, policy, amount, value):
+        assert worth(kind(), {"amount": amount}, policy) == Worth(Decimal(value))
+
+    @pytest.mark.parametrize(
+        "amount", ["lots", "NaN", "Infinity", True, [1], {}, "1" * 41, "1e30", "1e999999999", "1,000.00"]
+    )
+    def test_what_is_no_amount_is_unreadable(self, kind, policy, amount):
+        assert worth(kind(), {"amount": amount}, policy).unreadable
+
+    def test_converts_with_the_policys_rates(self, kind, policy):
+        type = kind(currency_path="currency")
+        assert worth(type, {"amount": "10.00", "currency": "USD"}, policy).value == Decimal("5.00")
+        assert worth(type, {"amount": "10.00", "currency": " usd"}, policy).value == Decimal("5.00")
+        assert worth(type, {"amount": "10.00", "currency": "JPY"}, policy).unknown_currency
+
+    def test_nothing_to_value(self, kind, policy):
+        assert worth(kind(value_path=""), {"amount": 5}, policy) == Worth()
+        assert worth(kind(), {}, policy) == Worth()
+        assert worth(kind(), "text", policy) == Worth()
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(amount=json, currency=json)
+def test_no_argument_makes_valuing_fail(amount, currency):
+    type = SimpleNamespace(value_path="amount", currency_path="currency")
+    rates = SimpleNamespace(rates={"EUR": Decimal(1)})
+    worth(type, {"amount": amount, "currency": currency}, rates)
