@@ -106,6 +106,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 120
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # the default gives up for good after 100 attempts
 # With the defaults a task whose worker was killed was not back after 90 s; with these it was in 9.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 180,
@@ -199,6 +200,7 @@ ACCOUNT_SESSION_REMEMBER = None
 # --- Requests and their limits
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024  # one attachment and its form; the API holds its own 1 MB
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1100  # a batch of a thousand, and its form
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],

@@ -1,0 +1,91 @@
+"""Keeps a list of processes running: what dies is started again, and everything stops in order."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from console.embedded.processes import Process, stop
+from console.terminal import say
+
+PAUSES = (0.5, 0.5, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # before each further attempt, in seconds
+SETTLED = 3.0  # a process that lives this long runs again
+FORGIVEN = 60.0  # and after this long its earlier deaths count no more
+LOG_CHECK = 30.0
+
+
+@dataclass
+class Watched:
+    """A process with what the supervisor remembers about it."""
+
+    process: Process
+    deaths: int = 0
+    told: bool = True  # whether the terminal knows that it runs
+    started: float = field(default_factory=time.monotonic)
+    next_start: float | None = None
+
+
+class Supervisor:
+    """Groups of processes: started first to last, stopped last to first."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[Watched]] = []
+
+    def add(self, processes: Sequence[Process]) -> None:
+        """Watch a group that has been started already."""
+        self.groups.append([Watched(process) for process in processes])
+
+    @property
+    def watched(self) -> list[Watched]:
+        return [watched for group in self.groups for watched in group]
+
+    def all_run(self) -> bool:
+        return all(watched.process.ready() for watched in self.watched)
+
+    def check(self) -> None:
+        """Look at every process once; start again what died and has waited long enough."""
+        now = time.monotonic()
+        for watched in self.watched:
+            process = watched.process
+            if watched.next_start is not None:
+                if now >= watched.next_start:
+                    process.start()
+                    watched.started, watched.next_start = now, None
+            elif not process.alive():
+                self._died(watched, now)
+            elif not watched.told and now - watched.started >= SETTLED and process.ready():
+                say(f"  {process.name} runs again.")
+                watched.told = True
+            elif watched.deaths and now - watched.started >= FORGIVEN:
+                watched.deaths = 0
+
+    def _died(self, watched: Watched, now: float) -> None:
+        process = watched.process
+        pause = PAUSES[min(watched.deaths, len(PAUSES) - 1)]
+        watched.next_start = now + pause
+        watched.deaths += 1
+        # The quick attempts of one failure are one line; what keeps failing is said again.
+        if watched.told or pause >= 1.0:
+            say(
+                f"  {process.name} stopped by itself ({process.how_it_ended()}) and is started again in {pause:g} s. "
+                f"Log: {process.home.log(process.name)}"
+            )
+        watched.told = False
+
+    def run(self) -> None:
+        """Watch until an exception ends it, as the one that a signal raises."""
+        logs_checked = time.monotonic()
+        while True:
+            self.check()
+            if time.monotonic() - logs_checked > LOG_CHECK:
+                for watched in self.watched:
+                    watched.process.bound_log()
+                logs_checked = time.monotonic()
+            time.sleep(0.25)
+
+    def stop(self, *, patience: float) -> None:
+        """Stop all groups, the last first, each with its share of `patience` seconds and what others left of theirs."""
+        deadline = time.monotonic() + patience
+        for left in range(len(self.groups), 0, -1):
+            share = max(0.5, (deadline - time.monotonic()) / left)
+            stop([watched.process for watched in self.groups[left - 1]], patience=share)
+        self.groups.clear()
