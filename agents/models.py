@@ -1,6 +1,5 @@
 """What agents and people's tools present instead of a password."""
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -22,7 +21,6 @@ class ApiKey(models.Model):
     name = models.CharField(_("name"), max_length=80, blank=True)
     prefix = models.CharField(_("starts with"), max_length=12, editable=False)
     hash = models.CharField(max_length=64, unique=True, editable=False)
-    scopes = ArrayField(models.CharField(max_length=40), default=list, blank=True, verbose_name=_("scopes"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)

@@ -4,7 +4,7 @@ Arguments and texts live in `Proposal`, which retention and erasure may empty; t
 lists, deadlines, races and evidence need.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -262,6 +262,14 @@ class Approval(models.Model):
     def queue(self) -> str:
         """Tier and domain in one word: where it waits, and whom a change of it concerns."""
         return queue_name(self.tier_id, self.domain_id)
+
+    def urgency(self, now: datetime) -> str:
+        """By the used share of the time to the deadline: low to 25 %, medium, high above 50 %, critical above 75 %."""
+        end = self.expires_at or self.due_at
+        if end is None:
+            return "low"
+        used = (now - self.created_at) / max(end - self.created_at, timedelta(seconds=1))
+        return "critical" if used > 0.75 else "high" if used > 0.5 else "medium" if used > 0.25 else "low"
 
     @property
     def is_open(self) -> bool:

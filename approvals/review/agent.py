@@ -77,7 +77,8 @@ def report_outcome(
             return earlier
         raise Contradiction(f"The outcome was reported as {earlier.result} before; the first report stands.")
     approved = approval.verdict in (Verdict.APPROVE, Verdict.MODIFY, Verdict.ANSWER)
-    if approval.status != Status.RELEASED or not approved or approval.pause.status == Pause.Status.PENDING:
+    told = approval.pause.status != Pause.Status.PENDING or approval.pause.decide == Pause.Decide.INDEPENDENTLY
+    if approval.status != Status.RELEASED or not approved or not told:
         raise NotDecided("Nothing was approved here that could have run.")
     outcome = Outcome.objects.create(
         approval=approval, result=result, detail=detail, data=dict(data or {}), reported_at=now

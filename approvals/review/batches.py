@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from approvals.models import Approval, User
 from approvals.models.policy import Verdict
+from approvals.review import access
 from approvals.review.access import batchable
 from approvals.review.decisions import NO_WORDS, Seen, Words, decide
 from approvals.review.errors import NotAllowed, ReviewError
@@ -56,7 +57,7 @@ def decide_many(seen: Sequence[Seen], *, by: User, verdict: str, words: Words = 
     once = list({one.id: one for one in seen}.values())
     if len(once) > MOST:
         raise NotAllowed(_("At most %(most)d at a time.") % {"most": MOST})
-    loaded = Approval.objects.select_related("action_type").in_bulk([one.id for one in once])
+    loaded = access.visible_to(by).select_related("action_type").in_bulk([one.id for one in once])
     kinds = {(one.action_type_id, one.tier_id) for one in loaded.values()}
     if len(kinds) > 1:
         raise NotAllowed(_("These are not of one kind and tier; decide them one by one."))

@@ -196,3 +196,23 @@ def test_evaluating_stores_nothing(refunds, robot):
 
     assert (routing.route, Approval.objects.count()) == ("review", 0)
     assert assessment.as_json()["signals"]
+
+
+def test_independently_an_item_can_report_while_another_still_waits(propose, robot, alice):
+    items = (ITEM, Item(id="call_2", action="refund", args=ARGS))
+    first = propose(items=items, decide="independently")
+    decide(seen(first), by=alice, verdict="approve")
+
+    agent.report_outcome(first, by=robot, result="succeeded")
+
+    assert load(first.pk).status == Status.EXECUTED
+    assert first.pause.status == "pending"
+
+
+def test_together_nothing_has_run_before_all_are_settled(propose, robot, alice):
+    items = (ITEM, Item(id="call_2", action="refund", args=ARGS))
+    first = propose(items=items)
+    decide(seen(first), by=alice, verdict="approve")
+
+    with pytest.raises(agent.NotDecided):
+        agent.report_outcome(first, by=robot, result="succeeded")

@@ -1,0 +1,205 @@
+"""What every endpoint does alike: recognise the key, count the call, read the body strictly, answer in JSON."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
+from io import BytesIO
+from typing import TypeVar
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agents import limits, parsers
+from agents.auth import BearerKey, IsAgent, IsPerson, KeyRate
+from agents.keys import Caller
+from agents.problems import agents_only, invalid, people_only
+from agents.shapes.build import ref
+from approvals.models import Agent, User
+from approvals.policy.schema import Fault, Json
+
+MOST_ROWS = 200
+_ROWS = 50
+
+_Handler = TypeVar("_Handler", bound=Callable[..., HttpResponseBase])
+
+
+class OnlyJSON(BaseContentNegotiation):
+    """There is one format, whatever the Accept header wishes for."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+        kind, _, parameters = request.content_type.partition(";")
+        plain = kind.strip().lower() == "application/json"
+        charset = parameters.replace(" ", "").replace('"', "").lower()
+        return next(iter(parsers)) if plain and charset in ("", "charset=utf-8") else None
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
+
+
+class Call(Request):
+    """A request with its caller. The body is read whatever Content-Length says: DRF takes a missing one for no body."""
+
+    auth: Caller
+    allowance: limits.Allowance | None = None
+    body_is_optional = False
+
+    def _load_stream(self) -> None:
+        raw = parsers.read(self._request)
+        if not raw and not self.body_is_optional:
+            raise parsers.malformed("The body is empty.")
+        # None is DRF's word for no body; the stubs do not know it.
+        self._stream = BytesIO(raw) if raw or not self.body_is_optional else None  # type: ignore[assignment]
+
+    def json(self) -> Mapping[str, Json]:
+        """The body as a JSON object. Raises Problem 400, 413, 415."""
+        return dict(self.data)
+
+    @property
+    def agent_id(self) -> UUID:
+        """The agent that calls. Raises Problem 403 for a person."""
+        if self.auth.agent_id is None:
+            raise agents_only()
+        return self.auth.agent_id
+
+    @property
+    def user_id(self) -> UUID:
+        """The person who calls. Raises Problem 403 for an agent."""
+        if self.auth.user_id is None:
+            raise people_only()
+        return self.auth.user_id
+
+
+class View(APIView):
+    """An endpoint for any key."""
+
+    authentication_classes = [BearerKey]
+    throttle_classes = [KeyRate]
+    content_negotiation_class = OnlyJSON
+    metadata_class = None
+    body_is_optional = False
+
+    def initialize_request(self, request: HttpRequest, *args: object, **kwargs: object) -> Call:
+        call = Call(
+            request,
+            parsers=self.get_parsers(),
+            authenticators=self.get_authenticators(),
+            negotiator=self.get_content_negotiator(),
+            parser_context=self.get_parser_context(request),
+        )
+        call.body_is_optional = self.body_is_optional
+        return call
+
+    def finalize_response(self, request: Request, response: Response, *args: object, **kwargs: object) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Cache-Control"] = "no-store"
+        allowance = getattr(request, "allowance", None)
+        if allowance is not None:
+            for name, value in allowance.headers().items():
+                response[name] = value
+        return response
+
+
+class AgentView(View):
+    """An endpoint for agents."""
+
+    permission_classes = [IsAgent]
+
+    def agent(self, call: Call) -> Agent:
+        return Agent.objects.get(pk=call.agent_id)
+
+
+class PersonView(View):
+    """An endpoint for people's tools."""
+
+    permission_classes = [IsPerson]
+
+    def person(self, call: Call) -> User:
+        return User.objects.get(pk=call.user_id)
+
+
+class Query:
+    """The query string, every parameter known and given once. Raises Problem 422."""
+
+    def __init__(self, call: Call, known: Collection[str]) -> None:
+        self._given = call.query_params
+        faults = [Fault(f"/{name}", "This parameter is not known.") for name in self._given if name not in known]
+        faults += [
+            Fault(f"/{name}", "Give this parameter once.") for name, values in self._given.lists() if len(values) > 1
+        ]
+        if faults:
+            raise invalid(faults)
+
+    def text(self, name: str) -> str:
+        return self._given.get(name, "")
+
+    def choice(self, name: str, words: Collection[str]) -> str:
+        given = self.text(name)
+        if given and given not in words:
+            raise invalid([Fault(f"/{name}", f"One of {', '.join(words)}.")])
+        return given
+
+    def moment(self, name: str) -> datetime | None:
+        given = self.text(name)
+        if not given:
+            return None
+        try:
+            at = datetime.fromisoformat(given)
+        except ValueError:
+            raise invalid([Fault(f"/{name}", "An RFC 3339 time, such as 2026-11-21T09:00:00Z.")]) from None
+        if at.tzinfo is None:
+            raise invalid([Fault(f"/{name}", "A time needs its zone, such as Z.")])
+        return at
+
+    def rows(self) -> int:
+        """How many rows a page has: `limit`, 1 to 200, else 50."""
+        given = self.text("limit")
+        if not given:
+            return _ROWS
+        if not given.isdecimal() or len(given) > 6 or not 1 <= int(given) <= MOST_ROWS:
+            raise invalid([Fault("/limit", f"A whole number from 1 to {MOST_ROWS}.")])
+        return int(given)
+
+
+def documented(
+    summary: str,
+    *,
+    answers: Mapping[int, str],
+    body: str = "",
+    parameters: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    problems: Collection[int] = (),
+    tag: str = "agents",
+    name: str = "",
+) -> Callable[[_Handler], _Handler]:
+    """The OpenAPI entry of an endpoint: names of shapes by status, parameters with what they mean."""
+    refused = sorted({401, 403, 429, *problems})
+    told: dict[int | tuple[int, str], OpenApiResponse] = {
+        status: OpenApiResponse(dict(ref(shape)), "") for status, shape in answers.items()
+    }
+    told |= {
+        (status, "application/problem+json"): OpenApiResponse(dict(ref("Problem")), "Problem") for status in refused
+    }
+    return extend_schema(
+        summary=summary,
+        operation_id=name or None,
+        tags=[tag],
+        request={"application/json": dict(ref(body))} if body else None,
+        responses=told,
+        parameters=[
+            OpenApiParameter(one, str, OpenApiParameter.QUERY, description=says)
+            for one, says in (parameters or {}).items()
+        ]
+        + [
+            OpenApiParameter(one, str, OpenApiParameter.HEADER, description=says)
+            for one, says in (headers or {}).items()
+        ],
+    )

@@ -1,0 +1,177 @@
+"""People's tools: the inbox and the verdicts of one person, with the same authority as on the page."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.db.models import Q
+from django.db.models.functions import Least
+from rest_framework.response import Response
+
+from agents import cards, cursors, shapes
+from agents.api.base import Call, PersonView, Query, documented
+from agents.problems import Problem, not_found
+from approvals import times
+from approvals.models import Approval, User
+from approvals.models.policy import Gate
+from approvals.policy.schema import Json
+from approvals.review import access, batches, claims, decisions
+from approvals.review.decisions import Seen, Words
+
+_SHOWN = ("proposal", "agent", "action_type", "claimed_by", "decided_by", "tier", "pause")
+
+
+def visible(person: User, pk: UUID) -> Approval:
+    """An approval that this person may open. Raises Problem 404."""
+    approval = access.visible_to(person).select_related(*_SHOWN).filter(pk=pk).first()
+    if approval is None:
+        raise not_found()
+    return approval
+
+
+class Inbox(PersonView):
+    """What waits for this person."""
+
+    @documented(
+        "List the open approvals of one's queues, least time left first",
+        name="list_inbox",
+        answers={200: "InboxList"},
+        parameters={
+            "action": "Only this action type.",
+            "agent": "Only this agent's.",
+            "limit": "Rows of a page, 1 to 200; 50 without it.",
+            "cursor": "Where the page before ended.",
+        },
+        problems=[422],
+        tag="people",
+    )
+    def get(self, call: Call) -> Response:
+        query = Query(call, ["action", "agent", "limit", "cursor"])
+        action, agent, rows = query.text("action"), query.text("agent"), query.rows()
+        # Whatever waits has a time of its tier or a deadline; both are in the index that the order uses.
+        waiting = access.inbox_of(self.person(call)).annotate(next_at=Least("due_at", "expires_at"))
+        waiting = waiting.filter(next_at__isnull=False)
+        if action:
+            waiting = waiting.filter(action_type=action)
+        if agent:
+            waiting = waiting.filter(agent__name=agent)
+        listed = f"inbox|{call.user_id}|{action}|{agent}"
+        if query.text("cursor"):
+            at, pk = cursors.read(query.text("cursor"), listed)
+            waiting = waiting.filter(Q(next_at__gt=at) | Q(next_at=at, pk__gt=pk))
+        found = list(waiting.select_related(*_SHOWN)[: rows + 1])
+        last = found[rows - 1] if len(found) > rows else None
+        now = times.now()
+        return Response(
+            {
+                "approvals": [cards.entry(one, now=now) for one in found[:rows]],
+                "next": cursors.write(listed, last.next_at, last.pk) if last else None,
+            }
+        )
+
+
+class Card(PersonView):
+    """One approval with everything a decision needs."""
+
+    @documented("Open an approval", name="read_card", answers={200: "Card"}, problems=[404], tag="people")
+    def get(self, call: Call, pk: UUID) -> Response:
+        person = self.person(call)
+        return Response(cards.card(visible(person, pk), reader=person, now=times.now()))
+
+
+class Claim(PersonView):
+    """I am reading this."""
+
+    body_is_optional = True
+
+    @documented(
+        "Claim an approval, or extend the claim",
+        name="claim",
+        body="Claiming",
+        answers={200: "Card"},
+        problems=[400, 404, 409, 413, 415, 422],
+        tag="people",
+    )
+    def post(self, call: Call, pk: UUID) -> Response:
+        body = call.json()
+        shapes.check("Claiming", body)
+        person = self.person(call)
+        visible(person, pk)
+        claims.claim(pk, by=person, take_over=body.get("take_over") is True)
+        return Response(cards.card(visible(person, pk), reader=person, now=times.now()))
+
+
+class Decide(PersonView):
+    """A verdict on exactly what was read."""
+
+    @documented(
+        "Decide an approval",
+        name="decide",
+        body="Verdict",
+        answers={200: "Card"},
+        problems=[400, 404, 409, 413, 415, 422],
+        tag="people",
+    )
+    def post(self, call: Call, pk: UUID) -> Response:
+        body = call.json()
+        shapes.check("Verdict", body)
+        person = self.person(call)
+        approval = visible(person, pk)
+        if approval.gate == Gate.MANUAL:
+            detail = "This is decided on the page only: it asks to type a value and to sign in again."
+            raise Problem(403, "manual_gate", detail)
+        seen = _seen(pk, body, approval.round)
+        decisions.decide(seen, by=person, verdict=str(body["verdict"]), words=_words(body))
+        return Response(cards.card(visible(person, pk), reader=person, now=times.now()))
+
+
+class Batch(PersonView):
+    """One verdict on several alike approvals, each settled by itself."""
+
+    @documented(
+        "Approve or reject several alike approvals; each has its own result",
+        name="decide_batch",
+        body="Batch",
+        answers={200: "BatchAnswer"},
+        problems=[400, 413, 415, 422],
+        tag="people",
+    )
+    def post(self, call: Call) -> Response:
+        body = call.json()
+        shapes.check("Batch", body)
+        person = self.person(call)
+        items = body["items"] if isinstance(body["items"], list) else []
+        wanted = {UUID(str(one["id"])): one for one in items if isinstance(one, Mapping)}
+        rounds = dict(access.visible_to(person).filter(pk__in=wanted).values_list("pk", "round"))
+        seen = [_seen(pk, one, rounds[pk]) for pk, one in wanted.items() if pk in rounds]
+        found = batches.decide_many(seen, by=person, verdict=str(body["verdict"]), words=_words(body, "batch"))
+        results = {one.id: {"id": str(one.id), "ok": one.ok, "text": one.text} for one in found}
+        nowhere = "There is no such approval."
+        return Response(
+            {"results": [results.get(pk) or {"id": str(pk), "ok": False, "text": nowhere} for pk in wanted]}
+        )
+
+
+def _seen(pk: UUID, body: Mapping[str, Json], round_: int) -> Seen:
+    """What the tool read. A tool that keeps no rounds means the present one."""
+    revision, stated = body["revision"], body.get("round")
+    return Seen(
+        pk,
+        int(revision) if isinstance(revision, int | float) else 0,
+        int(stated) if isinstance(stated, int | float) else round_,
+        str(body["digest"]),
+    )
+
+
+def _words(body: Mapping[str, Json], surface: str = "api") -> Words:
+    message = body.get("message")
+    return Words(
+        message=None if message is None else str(message),
+        reason=str(body.get("reason", "")),
+        args=body.get("args"),
+        alternative=str(body.get("alternative", "")),
+        answer=body.get("answer"),
+        stop=body.get("stop") is True,
+        guidance=str(body.get("guidance", "")),
+        remember=body.get("remember"),
+        surface=surface,
+    )

@@ -1,0 +1,229 @@
+"""An agent asks: submit, read, withdraw, and report what became of it."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Prefetch, Q
+from django.http import HttpResponse
+from rest_framework.response import Response
+
+from agents import cursors, documents, problems, shapes, submissions, wait
+from agents.api.base import AgentView, Call, Query, documented
+from agents.problems import Problem, invalid, not_found
+from agents.shapes.incoming import MOST_REQUESTS
+from approvals.models import Agent, Approval, Outcome, Pause
+from approvals.policy.schema import Fault, Json
+from approvals.review import agent as agents_own
+from approvals.review import intake
+from approvals.review.submission import BadSubmission, KeyReused, Receipt, Submission
+
+
+def own(agent: Agent | UUID | None, pk: UUID) -> Pause:
+    """The agent's own request. Raises Problem 404 for every other."""
+    pause = Pause.objects.select_related("run").filter(agent=agent, pk=pk).first()
+    if pause is None:
+        raise not_found()
+    return pause
+
+
+def items_of(pause: Pause) -> list[Approval]:
+    return list(pause.approvals.order_by("position"))
+
+
+class Requests(AgentView):
+    """Submit one, list one's own."""
+
+    @documented(
+        "Submit a request: everything that one pause needs answered",
+        name="submit",
+        body="Request",
+        answers={201: "RequestState", 200: "RequestState"},
+        headers={"Idempotency-Key": "1 to 255 characters; or the field idempotency_key."},
+        problems=[400, 409, 413, 415, 422],
+    )
+    def post(self, call: Call) -> Response:
+        body = call.json()
+        submission = submissions.read(body, call.headers.get("Idempotency-Key"))
+        [answer] = intake.submit(self.agent(call), [submission])
+        if isinstance(answer, BadSubmission):
+            raise submissions.refused(answer, body)
+        if isinstance(answer, KeyReused):
+            raise answer
+        state = documents.of_request(answer.pause, answer.approvals)
+        if answer.replayed:
+            return Response(state, headers={"Idempotent-Replayed": "true"})
+        return Response(state, status=201, headers={"Location": f"/api/v1/requests/{answer.pause.pk}"})
+
+    @documented(
+        "List the agent's own requests, newest first",
+        name="list_requests",
+        answers={200: "RequestList"},
+        parameters={
+            "status": "pending, decided, expired, cancelled or superseded.",
+            "action": "Requests with an item of this action type.",
+            "since": "Submitted at this RFC 3339 time or later.",
+            "limit": "Rows of a page, 1 to 200; 50 without it.",
+            "cursor": "Where the page before ended.",
+        },
+        problems=[422],
+    )
+    def get(self, call: Call) -> Response:
+        query = Query(call, ["status", "action", "since", "limit", "cursor"])
+        status, action, since = query.choice("status", Pause.Status.values), query.text("action"), query.moment("since")
+        rows = query.rows()
+        pauses = Pause.objects.filter(agent=call.agent_id).order_by("-created_at", "-pk")
+        if status:
+            pauses = pauses.filter(status=status)
+        if action:
+            pauses = pauses.filter(Exists(Approval.objects.filter(pause=OuterRef("pk"), action_type=action)))
+        if since:
+            pauses = pauses.filter(created_at__gte=since)
+        listed = f"requests|{call.agent_id}|{status}|{action}|{since}"
+        if query.text("cursor"):
+            at, pk = cursors.read(query.text("cursor"), listed)
+            pauses = pauses.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=pk))
+        ordered = Prefetch("approvals", Approval.objects.order_by("position"))
+        found = list(pauses.select_related("run").prefetch_related(ordered)[: rows + 1])
+        more = len(found) > rows
+        last = found[rows - 1] if more else None
+        return Response(
+            {
+                "requests": [documents.of_request(one, one.approvals.all(), decision=False) for one in found[:rows]],
+                "next": cursors.write(listed, last.created_at, last.pk) if last else None,
+            }
+        )
+
+
+class Bulk(AgentView):
+    """Many at once, each with its own answer."""
+
+    @documented(
+        "Submit up to 500 requests; each is answered as it would be alone",
+        name="submit_bulk",
+        body="BulkRequest",
+        answers={200: "BulkAnswer"},
+        problems=[400, 409, 413, 415, 422],
+    )
+    def post(self, call: Call) -> Response:
+        bodies = self._bodies(call)
+        answers: dict[int, Receipt | Problem] = {}
+        read: dict[int, Submission] = {}
+        for place, body in enumerate(bodies):
+            try:
+                read[place] = submissions.read(body)
+            except Problem as problem:
+                answers[place] = problem
+        for place, answer in zip(read, intake.submit(self.agent(call), list(read.values())), strict=True):
+            answers[place] = answer if isinstance(answer, Receipt) else self._refused(answer, bodies[place])
+        return Response({"results": [self._told(answers[place]) for place in range(len(bodies))]})
+
+    def _bodies(self, call: Call) -> Sequence[Mapping[str, Json]]:
+        """The requests by themselves: what is wrong inside one of them is its own answer."""
+        if "Idempotency-Key" in call.headers:
+            raise invalid([Fault("", "Each request of a bulk call carries its own idempotency_key.")])
+        body = call.json()
+        faults = [Fault(f"/{name}"[:200], "This field is not known.") for name in body if name != "requests"]
+        requests = body.get("requests")
+        if not isinstance(requests, list) or not 1 <= len(requests) <= MOST_REQUESTS:
+            faults.append(Fault("/requests", f"A list of 1 to {MOST_REQUESTS} requests."))
+            raise invalid(faults)
+        found = [one for one in requests if isinstance(one, Mapping)]
+        if len(found) < len(requests):
+            faults += [
+                Fault(f"/requests/{place}", "A request is an object.")
+                for place, one in enumerate(requests)
+                if not isinstance(one, Mapping)
+            ]
+        if faults:
+            raise invalid(faults)
+        return found
+
+    def _refused(self, error: BadSubmission | KeyReused, body: Mapping[str, Json]) -> Problem:
+        if isinstance(error, BadSubmission):
+            return submissions.refused(error, body)
+        return problems.of(error) or invalid([Fault("", str(error))])
+
+    def _told(self, answer: Receipt | Problem) -> dict[str, Json]:
+        if isinstance(answer, Problem):
+            return {"status": answer.status_code, "problem": answer.document()}
+        state = documents.of_request(answer.pause, answer.approvals)
+        return {"status": 200 if answer.replayed else 201, "request": state}
+
+
+class OneRequest(AgentView):
+    """One of the agent's own."""
+
+    @documented("Read a request", name="read_request", answers={200: "RequestState"}, problems=[404])
+    def get(self, call: Call, pk: UUID) -> Response:
+        pause = own(call.agent_id, pk)
+        return Response(documents.of_request(pause, items_of(pause)))
+
+
+class OneDecision(AgentView):
+    """The decision as it stands now. With `wait`, `agents.wait` answers instead, beside Django."""
+
+    @documented(
+        "Read the decision, or wait for it",
+        name="read_decision",
+        answers={200: "DecisionDocument", 202: "DecisionDocument"},
+        parameters={"wait": "Seconds to wait for it, up to 60. Without it the answer comes at once."},
+        problems=[404, 422],
+    )
+    def get(self, call: Call, pk: UUID) -> HttpResponse:
+        Query(call, ["wait"])
+        look = wait.look(pk, call.agent_id)
+        return HttpResponse(look.body, status=look.status, content_type="application/json")
+
+
+class Cancel(AgentView):
+    """The agent no longer needs an answer."""
+
+    body_is_optional = True
+
+    @documented(
+        "Withdraw a request",
+        name="cancel_request",
+        body="Cancellation",
+        answers={200: "RequestState"},
+        problems=[400, 404, 409, 413, 415, 422],
+    )
+    def post(self, call: Call, pk: UUID) -> Response:
+        body = call.json()
+        shapes.check("Cancellation", body)
+        pause = agents_own.cancel(own(call.agent_id, pk), by=self.agent(call), reason=str(body.get("reason", "")))
+        return Response(documents.of_request(pause, items_of(pause)))
+
+
+class ItemOutcome(AgentView):
+    """What happened when it ran."""
+
+    @documented(
+        "Report what became of an item; the first report counts, an identical one is fine",
+        name="report_outcome",
+        body="OutcomeReport",
+        answers={200: "OutcomeState"},
+        problems=[400, 404, 409, 413, 415, 422],
+    )
+    def post(self, call: Call, pk: UUID, item: str) -> Response:
+        body = call.json()
+        shapes.check("OutcomeReport", body)
+        approval = own(call.agent_id, pk).approvals.filter(item=item).first()
+        if approval is None:
+            raise not_found()
+        data = body.get("data")
+        outcome: Outcome = agents_own.report_outcome(
+            approval,
+            by=self.agent(call),
+            result=str(body["result"]),
+            detail=str(body.get("detail", "")),
+            data=data if isinstance(data, Mapping) else {},
+        )
+        return Response(
+            {
+                "item": item,
+                "result": outcome.result,
+                "detail": outcome.detail,
+                "data": outcome.data,
+                "reported_at": documents.moment(outcome.reported_at),
+            }
+        )

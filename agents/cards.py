@@ -1,0 +1,110 @@
+"""An approval as a person's tool reads it: the same card as on the page."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from agents.documents import moment
+from approvals.models import Approval, User
+from approvals.models.approval import Subject
+from approvals.models.policy import Gate, Verdict
+from approvals.policy.schema import Json
+from approvals.review import access
+
+
+def entry(approval: Approval, *, now: datetime, content: bool = True) -> dict[str, Json]:
+    """One row of the inbox. Without `content`: that it exists, and nothing of what it says."""
+    proposal = approval.proposal if content else None
+    title = approval.action_type.title if approval.action_type else ""
+    return {
+        "id": str(approval.pk),
+        "headline": proposal.headline if proposal else title,
+        "action": approval.action_type_id,
+        "subject": approval.subject,
+        "agent": approval.agent.name,
+        "kind": approval.kind,
+        "status": approval.status,
+        "urgency": approval.urgency(now),
+        "pending_s": max(0, round((now - approval.created_at).total_seconds())),
+        "queue": approval.queue,
+        "tier": approval.tier_id,
+        "domain": approval.domain_id,
+        "gate": approval.gate,
+        "revision": approval.revision,
+        "round": approval.round,
+        "digest": approval.digest,
+        "flags": _flags(approval) if content else [],
+        "claimed_by": approval.claimed_by.name if approval.claimed_by else None,
+        "created_at": moment(approval.created_at),
+        "due_at": moment(approval.due_at),
+        "expires_at": moment(approval.expires_at),
+        "on_timeout": approval.on_timeout,
+    }
+
+
+def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
+    """Everything a decision needs, as far as this person may see it."""
+    content = access.sees_content(approval, reader)
+    proposal = approval.proposal if content else None
+    may = access.actions_for(approval, reader, now=now) if approval.gate != Gate.MANUAL else frozenset()
+    question = proposal if proposal and approval.subject == Subject.QUESTION else None
+    plan = proposal if proposal and approval.subject == Subject.PLAN else None
+    return {
+        **entry(approval, now=now, content=content),
+        "item": approval.item,
+        "arguments": proposal.args if proposal else None,
+        "parsed": proposal.parsed if proposal else True,
+        "allowed": [verdict for verdict in Verdict.values if verdict in may],
+        "summary": proposal.summary if proposal else None,
+        "reasoning": proposal.reasoning if proposal else None,
+        "context": proposal.context if proposal else None,
+        "current": proposal.current if proposal else None,
+        "alternatives": proposal.alternatives if proposal else [],
+        "question": {
+            "prompt": question.prompt,
+            "response_schema": question.schema,
+            "best_guess": question.best_guess,
+        }
+        if question
+        else None,
+        "plan": {"steps": plan.steps} if plan else None,
+        "remember": proposal.remember if proposal else [],
+        "policy_text": approval.action_type.policy_text if approval.action_type else "",
+        "policy_version": approval.policy_id,
+        "reason_code": approval.reason_code,
+        "reasons": approval.reasons if content else [],
+        "signals": _listed(approval, "signals") if content else [],
+        "confidence": None if approval.confidence is None else float(approval.confidence),
+        "value": None if approval.value is None or not content else str(approval.value),
+        "impact": approval.impact,
+        "reversibility": approval.reversibility,
+        "approvers": approval.approvers,
+        "votes": approval.votes,
+        "verdict": approval.verdict or None,
+        "decided_by": approval.decided_by.name if approval.decided_by else None,
+        "decided_at": moment(approval.decided_at),
+        "held_until": moment(approval.hold_until),
+        "timeline": [
+            {
+                "seq": event.seq,
+                "kind": event.kind,
+                "text": event.get_kind_display(),
+                "actor": event.actor,
+                "at": moment(event.at),
+                "facts": event.facts if content else {},
+            }
+            for event in approval.events.order_by("seq")
+        ],
+    }
+
+
+def _listed(approval: Approval, name: str) -> list[Json]:
+    found: Json = approval.assessment.get(name)
+    return list(found) if isinstance(found, Sequence) and not isinstance(found, str) else []
+
+
+def _flags(approval: Approval) -> list[Json]:
+    return [
+        {"name": str(flag.get("name", "")), "text": str(flag.get("text", ""))}
+        for flag in _listed(approval, "flags")
+        if isinstance(flag, Mapping)
+    ]

@@ -1,0 +1,162 @@
+"""Every refusal of the API as an RFC 9457 problem document with a stable code, and one bounded line in the log."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from approvals.policy.schema import Fault, Json
+from approvals.policy.snapshot import NoPolicy
+from approvals.review.agent import AlreadyClosed, Contradiction, NotDecided
+from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate, ReviewError
+from approvals.review.intake import KeyInFlight
+from approvals.review.submission import BadSubmission, KeyReused
+
+MEDIA_TYPE = "application/problem+json"
+_ERRORS_SHOWN = 50
+_LINE = 400  # characters of a log line that a caller can influence
+
+logger = logging.getLogger(__name__)
+
+
+class Problem(exceptions.APIException):
+    """A refusal. `code` is stable and for programs, `detail` one sentence for people, `faults` point at fields."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        faults: Sequence[Fault] = (),
+        *,
+        extra: Mapping[str, Json] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail, code)
+        self.status_code = status
+        self.code = code
+        self.sentence = detail
+        self.faults = tuple(faults)
+        self.extra = dict(extra or {})
+        self.headers = dict(headers or {})
+
+    def document(self) -> dict[str, Json]:
+        """The problem as JSON: type, title, status, detail, code, and errors where fields are at fault."""
+        told: dict[str, Json] = {
+            "type": f"urn:assent:problem:{self.code}",
+            "title": HTTPStatus(self.status_code).phrase,
+            "status": self.status_code,
+            "detail": self.sentence,
+            "code": self.code,
+        }
+        if self.faults:
+            told["errors"] = [
+                {"pointer": fault.pointer, "message": fault.message} for fault in self.faults[:_ERRORS_SHOWN]
+            ]
+        return {**told, **self.extra}
+
+
+def invalid(faults: Sequence[Fault]) -> Problem:
+    """422: the request was understood, and its fields cannot be taken."""
+    first = faults[0]
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    where = first.pointer or "the request"
+    return Problem(422, "invalid_request", f"{where}: {first.message}{more}"[:500], faults)
+
+
+def not_found() -> Problem:
+    """404, the same for what is not there and for what belongs to somebody else."""
+    return Problem(404, "not_found", "There is nothing here that this key may read.")
+
+
+def unauthorized() -> Problem:
+    """401: no key, or none that is in force."""
+    return Problem(
+        401,
+        "unauthorized",
+        "Send a key that is in force: Authorization: Bearer <key>.",
+        headers={"WWW-Authenticate": 'Bearer realm="assent"'},
+    )
+
+
+def agents_only() -> Problem:
+    """403: a person's token where an agent speaks."""
+    return Problem(403, "agents_only", "This needs an agent's key (asn_…).")
+
+
+def people_only() -> Problem:
+    """403: an agent's key where a person speaks."""
+    return Problem(403, "people_only", "This needs a personal token (asp_…).")
+
+
+def of(error: Exception) -> Problem | None:
+    """The problem that an exception means to a caller; None for a surprise."""
+    match error:
+        case Problem():
+            return error
+        case BadSubmission():
+            return invalid(error.faults)
+        case KeyReused():
+            return Problem(422, "idempotency_key_reused", "This idempotency key was used for another request.")
+        case KeyInFlight():
+            detail = "A request with this idempotency key is being taken at this moment."
+            return Problem(409, "idempotency_key_in_flight", detail, headers={"Retry-After": "1"})
+        case AlreadyClosed():
+            return Problem(409, "already_closed", str(error))
+        case NotDecided():
+            return Problem(409, "not_decided", str(error))
+        case Contradiction():
+            return Problem(409, "contradiction", str(error))
+        case NoPolicy():
+            return Problem(503, "no_policy", "No policy was published yet.", headers={"Retry-After": "60"})
+        case BadVerdict():
+            return Problem(422, "invalid_verdict", str(error), error.faults)
+        case NotAllowed() | PermissionDenied():
+            return Problem(403, "not_allowed", str(error) or "This is not allowed.")
+        case OutOfDate():
+            now: dict[str, Json] = {
+                "revision": error.approval.revision,
+                "round": error.approval.round,
+                "digest": error.approval.digest,
+            }
+            return Problem(409, "out_of_date", str(error), extra={"now": now})
+        case NoLongerPending():
+            return Problem(409, "no_longer_pending", str(error), extra={"now": {"status": error.approval.status}})
+        case ReviewError():
+            return Problem(409, "conflict", str(error))
+        case Http404() | exceptions.NotFound():
+            return not_found()
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            return unauthorized()
+        case exceptions.MethodNotAllowed():
+            return Problem(405, "method_not_allowed", str(error.detail))
+        case exceptions.UnsupportedMediaType():
+            return Problem(415, "unsupported_media_type", "Send the body as application/json in UTF-8.")
+        case exceptions.APIException():
+            return Problem(error.status_code, str(error.default_code), str(error.detail))
+    return None
+
+
+def handler(error: Exception, context: Mapping[str, object]) -> Response:
+    """What DRF answers for an exception. A surprise is logged with its trace, and told without one."""
+    problem = of(error)
+    request = context.get("request")
+    if problem is None:
+        logger.exception("%s failed", _place(request))
+        problem = Problem(500, "internal_error", "Something went wrong here. What you sent was not taken.")
+    else:
+        log(problem, _place(request))
+    return Response(problem.document(), status=problem.status_code, headers=problem.headers, content_type=MEDIA_TYPE)
+
+
+def log(problem: Problem, place: str) -> None:
+    """One line, bounded, with nothing in it that could start another one."""
+    logger.info("%s %d %s %s", ascii(place[:200]), problem.status_code, problem.code, ascii(problem.sentence[:_LINE]))
+
+
+def _place(request: object) -> str:
+    return f"{getattr(request, 'method', '')} {getattr(request, 'path', '')}"

@@ -1,0 +1,150 @@
+"""The shapes of what agents and people's tools send."""
+
+from agents.shapes.build import (
+    ANY_OBJECT,
+    ANYTHING,
+    DIGEST,
+    FLAG,
+    ID,
+    Schema,
+    fields,
+    many,
+    one_of,
+    or_null,
+    ref,
+    text,
+    whole,
+    word,
+)
+from approvals.models import Outcome, Pause
+from approvals.models.policy import Silence, Verdict
+
+MOST_ITEMS = 200
+MOST_REQUESTS = 500
+YEAR = 365 * 24 * 3600
+
+_SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+# Never negative: a value below zero would slip under every ceiling.
+_MONEY: Schema = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,8})?$"},
+        {"type": "number", "minimum": 0, "maximum": 1e15},
+    ],
+    "description": "What it is worth, as text or number; never less than the action type finds in the arguments.",
+}
+
+_ASKED: dict[str, Schema] = {
+    "question": fields(
+        ["prompt"],
+        says="Instead of an action: something that the agent needs to know.",
+        prompt=word(4000),
+        response_schema=ANY_OBJECT,
+        best_guess=ANYTHING,
+    ),
+    "plan": fields(
+        ["steps"], says="Instead of an action: several steps reviewed at once.", steps=many(ref("Step"), 100, least=1)
+    ),
+    "allowed": many(
+        one_of(Verdict.values), least=1, unique=True, says="What the agent's framework can honour; no more is offered."
+    ),
+    "summary": text(4000, says="The agent's own words; shown as plain text and marked as unverified."),
+    "reasoning": text(20_000, says="The agent's own words; shown as plain text and marked as unverified."),
+    "context": {**ANY_OBJECT, "description": "Evidence: what was done, what can be undone."},
+    "alternatives": many(fields(["label", "args"], label=word(), args=ANYTHING), 20),
+    "signals": {
+        "type": "object",
+        "additionalProperties": _SHARE,
+        "propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,39}$"},
+        "maxProperties": 20,
+        "description": "From 0 to 1: stated_confidence, tool_validity, retrieval_relevance.",
+    },
+    "value": _MONEY,
+    "subject": word(says="Whom or what it concerns: customer:981."),
+    "current": {**ANYTHING, "description": "The present state of what would change, for the comparison."},
+    "preconditions": ANY_OBJECT,
+    "rename_to": many(word(80), 50, unique=True, says="Other actions that a modification may switch to."),
+    "remember": many(ANYTHING, 20, says="Standing permissions that a reviewer may grant with the verdict."),
+    "args_schema": {
+        **ANY_OBJECT,
+        "maxProperties": 0,
+        "description": "No action type takes the agent's own schema; leave it empty.",
+    },
+}
+
+_ENVELOPE: dict[str, Schema] = {
+    "idempotency_key": word(255, says="The same key and content give the same answer; or the header Idempotency-Key."),
+    "run": fields(["id"], says="The agent's workflow.", id=word(), name=text(300), step=text(200)),
+    "decide": one_of(
+        Pause.Decide.values, says="together: answered when all items are settled; independently: as they come."
+    ),
+    "timeout_s": whole(1, YEAR, says="Seconds until silence speaks; without it the action type's own deadline."),
+    "on_timeout": one_of(Silence.values, says="What silence means; only reversible actions may run by it."),
+    "agent": fields(model=text(120), prompt_version=text(120), tool_version=text(120)),
+    "resume": {**ANY_OBJECT, "description": "Opaque, returned unchanged, at most 64 KB."},
+    "callback_url": or_null({"type": "string", "pattern": "^https?://", "format": "uri", "maxLength": 2000}),
+    "labels": {"type": "object", "additionalProperties": text(200), "maxProperties": 50},
+}
+
+_OUTCOME = fields(
+    ["result"],
+    result=one_of(Outcome.Result.values),
+    detail=text(4000),
+    data={**ANY_OBJECT, "maxProperties": 100},
+)
+
+_SEEN: dict[str, Schema] = {"revision": whole(1, 2**31 - 1), "digest": DIGEST, "round": whole(1, 2**31 - 1)}
+_VERDICT: dict[str, Schema] = {
+    "verdict": one_of(Verdict.values),
+    "message": or_null(text(10_000)),
+    "reason": text(40, says="From the pick-list of reasons."),
+}
+
+COMPONENTS: dict[str, Schema] = {
+    "Action": fields(["name"], name=word(80), args={**ANYTHING, "description": "Normally an object."}),
+    "Step": fields(
+        ["id", "action"],
+        id=word(),
+        action=ref("Action"),
+        depends_on=many(word(), 100, unique=True),
+        undo=ref("Action"),
+    ),
+    "Item": fields(
+        ["id"],
+        _ASKED,
+        says="One proposed action, question or plan.",
+        id=word(says="The agent's own id of it, unique in its request."),
+        action=ref("Action"),
+    ),
+    "ItemsRequest": fields(["items"], _ENVELOPE, items=many(ref("Item"), MOST_ITEMS, least=1)),
+    "FlatRequest": fields(
+        [],
+        _ASKED,
+        _ENVELOPE,
+        says="One item, without the wrapping.",
+        id=word(),
+        action=word(80, says="The name of the action type."),
+        args={**ANYTHING, "description": "Normally an object."},
+    ),
+    "Request": {"oneOf": [ref("ItemsRequest"), ref("FlatRequest")]},
+    "BulkRequest": fields(["requests"], requests=many(ref("Request"), MOST_REQUESTS, least=1)),
+    "Cancellation": fields(reason=text(200)),
+    "OutcomeReport": _OUTCOME,
+    "Claiming": fields(take_over={**FLAG, "description": "Also when another person is reading it; recorded."}),
+    "Verdict": fields(
+        ["revision", "digest", "verdict"],
+        _SEEN,
+        _VERDICT,
+        says="A verdict on exactly what was read: revision and digest of the card.",
+        args={**ANYTHING, "description": "modify: the full replacement of the arguments."},
+        alternative=text(200, says="modify: the label of the chosen alternative."),
+        answer={**ANYTHING, "description": "answer: any JSON."},
+        stop={**FLAG, "description": "reject: end the whole run."},
+        guidance=text(4000),
+        remember={**ANYTHING, "description": "One of the offered permissions."},
+    ),
+    "Batch": fields(
+        ["items", "verdict"],
+        _VERDICT,
+        items=many(fields(["id", "revision", "digest"], _SEEN, id=ID), 1000, least=1),
+    ),
+}

@@ -1,0 +1,171 @@
+"""Agents that wait for a decision, without a thread of their own: a small ASGI application beside Django.
+
+An async Django view pins a thread for every wait: 800 waits, 801 threads. Here the process's waker looks for all.
+"""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from agents import keys, problems
+from agents.auth import limited, secret_in
+from agents.keys import Caller
+from agents.problems import Problem, invalid, not_found
+from agents.waker import Waiter, in_thread, waker
+from approvals.models import Pause
+from approvals.policy.schema import Fault
+from approvals.review import answers
+
+Scope: TypeAlias = MutableMapping[str, object]
+Message: TypeAlias = MutableMapping[str, object]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+LONGEST = 60.0  # seconds
+_PLACE = re.compile(r"^/api/v1/requests/([0-9a-fA-F-]{36})/decision$")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A request's decision at one moment: 200 with the stored bytes, or 202 with what is settled."""
+
+    status: int
+    body: bytes
+    open_items: int = 0
+
+
+def look(pk: UUID, agent_id: UUID | None) -> Look:
+    """The decision as it stands. Raises Problem 404 for what is not this agent's."""
+    pause = Pause.objects.filter(pk=pk, agent=agent_id).first()
+    if pause is None:
+        raise not_found()
+    if pause.answer:
+        return Look(200, pause.answer.encode())
+    body = json.dumps(answers.partial(pause), ensure_ascii=False, separators=(",", ":")).encode()
+    # Whoever takes the answer all at once is not woken by a part of it.
+    return Look(202, body, pause.open_items if pause.decide == Pause.Decide.INDEPENDENTLY else 0)
+
+
+def is_waiting(scope: Mapping[str, object]) -> bool:
+    """True for a decision that is read with `wait`; without it Django answers as always."""
+    if scope["method"] != "GET" or not _PLACE.match(str(scope["path"])):
+        return False
+    return "wait" in _query(scope)
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """GET /api/v1/requests/{id}/decision?wait=seconds."""
+    try:
+        found = await _answer(scope, receive)
+        if found is not None:
+            await _send(send, found.status, found.body, "application/json", {})
+    except Problem as problem:
+        problems.log(problem, f"GET {scope['path']}")
+        await _send_problem(send, problem)
+    except Exception:
+        logger.exception("GET %s failed", ascii(str(scope["path"])[:200]))
+        await _send_problem(send, Problem(500, "internal_error", "Something went wrong here. Ask again."))
+
+
+async def _answer(scope: Scope, receive: Receive) -> Look | None:
+    """What to say after at most the wished time; None when the agent has gone."""
+    secret = secret_in(_header(scope, b"authorization"))
+    caller = await in_thread(_admit, secret)
+    seconds, pk = _seconds(scope), _wanted(scope)
+    room = waker()
+    # Joined before the first look: what is settled between look and wait is not missed.
+    waiter = Waiter(pk, asyncio.get_running_loop().create_future())
+    room.join(waiter)
+    try:
+        found = await in_thread(look, pk, caller.agent_id)
+        waiter.open_items = found.open_items
+        if found.status == 200 or not seconds:
+            return found
+        gone = asyncio.ensure_future(_gone(receive))
+        try:
+            await asyncio.wait({gone, waiter.woken}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if gone.done():
+                return None
+        finally:
+            gone.cancel()
+        # The key may have been revoked meanwhile, and the decision is not for whoever holds it now.
+        return await in_thread(_look_again, secret, pk)
+    finally:
+        room.leave(waiter)
+
+
+def _admit(secret: str) -> Caller:
+    caller = _agent(secret)
+    limited(caller)
+    return caller
+
+
+def _agent(secret: str) -> Caller:
+    caller = keys.who(secret)
+    if caller is None:
+        raise problems.unauthorized()
+    if caller.agent_id is None:
+        raise problems.agents_only()
+    return caller
+
+
+def _look_again(secret: str, pk: UUID) -> Look:
+    return look(pk, _agent(secret).agent_id)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _query(scope: Mapping[str, object]) -> dict[str, list[str]]:
+    raw = scope.get("query_string", b"")
+    return parse_qs(raw.decode("latin-1") if isinstance(raw, bytes) else "", keep_blank_values=True)
+
+
+def _seconds(scope: Scope) -> float:
+    query = _query(scope)
+    faults = [Fault(f"/{name}"[:200], "This parameter is not known.") for name in query if name != "wait"]
+    given = query["wait"]
+    if not faults and len(given) == 1 and re.fullmatch(r"\d{1,3}(\.\d{1,3})?", given[0]):
+        seconds = float(given[0])
+        if seconds <= LONGEST:
+            return seconds
+    raise invalid(faults or [Fault("/wait", f"Seconds from 0 to {LONGEST:.0f}.")])
+
+
+def _wanted(scope: Scope) -> UUID:
+    place = _PLACE.match(str(scope["path"]))
+    try:
+        return UUID(place.group(1) if place else "")
+    except ValueError:
+        raise not_found() from None
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    headers = scope["headers"]
+    if isinstance(headers, Sequence):
+        for name, value in headers:
+            if name == wanted:
+                return str(value, "latin-1")
+    return ""
+
+
+async def _send_problem(send: Send, problem: Problem) -> None:
+    body = json.dumps(problem.document()).encode()
+    await _send(send, problem.status_code, body, problems.MEDIA_TYPE, problem.headers)
+
+
+async def _send(send: Send, status: int, body: bytes, kind: str, headers: Mapping[str, str]) -> None:
+    fields = {"Content-Type": kind, "Content-Length": str(len(body)), "Cache-Control": "no-store", **headers}
+    encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in fields.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,147 @@
+"""Who waits for which request, and one task that looks for all of them.
+
+A waiter is a future in a dictionary. The waker of an event loop reads all awaited requests in one query: when the
+channel layer says that something was settled, and on a timer, because a push is a hint that may be lost.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from channels.layers import get_channel_layer
+from django.db import close_old_connections
+
+from agents import push
+from approvals.audit import Change
+from approvals.models import Event, Pause
+
+_T = TypeVar("_T")
+
+GROUP = "decisions"
+_TIMER = 1.0
+_SETTLING = frozenset(
+    {Event.Kind.DECIDED, Event.Kind.RELEASED, Event.Kind.EXPIRED, Event.Kind.CANCELLED, Event.Kind.SUPERSEDED}
+)
+
+logger = logging.getLogger(__name__)
+
+# Reads are short, so a few threads serve every waiter.
+_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="wait")
+
+
+@dataclass(eq=False, slots=True)
+class Waiter:
+    """One held connection. Wakes when its request closes or, answered as they come, when another item is settled.
+
+    `open_items` are those that were open at its first look; None before it.
+    """
+
+    pause: UUID
+    woken: asyncio.Future[None]
+    open_items: int | None = None
+
+
+@dataclass(eq=False)
+class Waker:
+    """All waiters of one event loop, and the task that reads for them."""
+
+    waiters: dict[UUID, set[Waiter]] = field(default_factory=dict)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    watch: asyncio.Task[None] | None = None
+
+    def join(self, waiter: Waiter) -> None:
+        self.waiters.setdefault(waiter.pause, set()).add(waiter)
+        if self.watch is None or self.watch.done():
+            self.watch = asyncio.create_task(self._watch())
+
+    def leave(self, waiter: Waiter) -> None:
+        those = self.waiters.get(waiter.pause, set())
+        those.discard(waiter)
+        if not those:
+            self.waiters.pop(waiter.pause, None)
+
+    async def _watch(self) -> None:
+        """Read when there is news, and at least every second."""
+        listening = asyncio.create_task(self._listen())
+        try:
+            while True:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.news.wait(), _TIMER)
+                self.news.clear()
+                if self.waiters:
+                    await self._read()
+        finally:
+            listening.cancel()
+
+    async def _read(self) -> None:
+        try:
+            self._wake(await in_thread(_standings, list(self.waiters)))
+        except Exception:
+            logger.exception("The waiting agents could not be looked up; again in a second.")
+            await asyncio.sleep(_TIMER)
+
+    def _wake(self, standings: Sequence[tuple[UUID, str, int, str]]) -> None:
+        for pk, status, open_items, decide in standings:
+            for waiter in self.waiters.get(pk, ()):
+                closed = status != Pause.Status.PENDING
+                another = decide == Pause.Decide.INDEPENDENTLY and waiter.open_items not in (None, open_items)
+                if (closed or another) and not waiter.woken.done():
+                    waiter.woken.set_result(None)
+
+    async def _listen(self) -> None:
+        """Turn settled requests that are waited for into news; without Redis the timer alone must do."""
+        while True:
+            layer = get_channel_layer()
+            try:
+                channel = await layer.new_channel("wait.")
+                await layer.group_add(GROUP, channel)
+                try:
+                    while True:
+                        message = await layer.receive(channel)
+                        if any(UUID(pause) in self.waiters for pause in message.get("pauses", ())):
+                            self.news.set()
+                finally:
+                    await layer.group_discard(GROUP, channel)
+            except Exception as error:
+                logger.warning("No news for waiting agents, the timer reads alone: %r", error)
+                await asyncio.sleep(5)
+
+
+wakers: WeakKeyDictionary[asyncio.AbstractEventLoop, Waker] = WeakKeyDictionary()
+
+
+def waker() -> Waker:
+    """The waker of the running loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in wakers:
+        wakers[loop] = Waker()
+    return wakers[loop]
+
+
+def _standings(pauses: Sequence[UUID]) -> list[tuple[UUID, str, int, str]]:
+    return list(Pause.objects.filter(pk__in=pauses).values_list("pk", "status", "open_items", "decide"))
+
+
+async def in_thread(work: Callable[..., _T], *arguments: object) -> _T:
+    """Run a short read in one of the few threads, and give its connection back to the pool."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, _with_connection, work, arguments)
+
+
+def _with_connection(work: Callable[..., _T], arguments: Sequence[object]) -> _T:
+    try:
+        return work(*arguments)
+    finally:
+        close_old_connections()
+
+
+def announce(changes: Sequence[Change]) -> None:
+    """Tell every process which requests have something settled: the audit listener of this side."""
+    pauses = {str(one.approval.pause_id) for one in changes if one.event.kind in _SETTLING and not one.approval.is_open}
+    if pauses:
+        push.send(GROUP, {"type": "settled", "pauses": sorted(pauses)})

@@ -1,0 +1,104 @@
+"""The published document is the code's: every route is in it, and everything it refers to is there."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import jsonschema_rs
+import pytest
+from django.test import Client
+from django.urls import URLPattern
+
+import console.settings
+from agents.shapes import COMPONENTS
+from agents.urls import urlpatterns
+
+# Not of the contract: the document, its page, and the answer to what is nowhere.
+UNLISTED = {"api_openapi", "api_docs", "api_missing"}
+
+
+@pytest.fixture
+def document(db, anon) -> dict:
+    response = anon.get("openapi.json")
+    assert response.status_code == 200
+    return response.json()
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    """Path as the document writes it, and method, of every route of the API."""
+    for pattern in urlpatterns:
+        assert isinstance(pattern, URLPattern)
+        if pattern.name in UNLISTED:
+            continue
+        path = "/api/" + re.sub(r"<\w+:(\w+)>", r"{\1}", str(pattern.pattern)).replace("{pk}", "{id}")
+        for method in ("get", "post", "put", "patch", "delete"):
+            if hasattr(pattern.callback.cls, method):
+                yield path, method
+
+
+def test_every_route_is_in_the_document_and_nothing_else(document):
+    told = {(path, method) for path, methods in document["paths"].items() for method in methods}
+    assert told == set(routes())
+
+
+def test_the_document_is_openapi_and_refers_to_nothing_that_is_missing(document):
+    assert document["openapi"].startswith("3.1")
+    names = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert names <= set(document["components"]["schemas"])
+    for name in document["components"]["schemas"]:
+        shape = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": document["components"]["schemas"]}}
+        jsonschema_rs.validator_for(shape)
+
+
+def test_every_shape_is_used(document):
+    assert set(document["components"]["schemas"]) == set(COMPONENTS)
+    used = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert used == set(COMPONENTS)
+
+
+def test_every_operation_has_a_name_an_answer_and_its_refusals(document):
+    names = set()
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            names.add(operation["operationId"])
+            assert operation["summary"]
+            assert operation["security"] == [{"key": []}]
+            assert {"401", "403", "429"} <= operation["responses"].keys()
+            for status, response in operation["responses"].items():
+                kinds = set(response["content"])
+                assert kinds == {"application/json" if status < "400" else "application/problem+json"}
+    assert len(names) == sum(1 for _ in routes())
+
+
+def test_the_fields_of_the_contract_have_their_names(document):
+    schemas = document["components"]["schemas"]
+    assert set(schemas["Item"]["properties"]) == {
+        "id", "action", "question", "plan", "allowed", "summary", "reasoning", "context", "alternatives", "signals",
+        "value", "subject", "current", "preconditions", "rename_to", "remember", "args_schema",
+    }  # fmt: skip
+    assert set(schemas["ItemsRequest"]["properties"]) == {
+        "idempotency_key", "run", "decide", "items", "timeout_s", "on_timeout", "agent", "resume", "callback_url",
+        "labels",
+    }  # fmt: skip
+    assert set(schemas["ItemState"]["properties"]) >= {
+        "id", "status", "route", "gate", "tier", "revision", "action_digest", "reason_code", "reasons", "due_at",
+        "expires_at", "on_timeout", "expected_wait_s",
+    }  # fmt: skip
+    assert set(schemas["DecidedItem"]["properties"]) >= {
+        "id", "status", "verdict", "alternative", "source", "action", "action_digest", "answer", "message", "stop",
+        "remember", "compensate", "plan", "guidance", "decided_at", "decided_by", "policy_version",
+    }  # fmt: skip
+
+
+def test_the_page_loads_files_only_as_its_policy_allows(db, settings):
+    settings.MIDDLEWARE = console.settings.MIDDLEWARE  # a page, under the pages' handler
+    response = Client().get("/api/docs/")
+    page = response.content.decode()
+
+    assert response.status_code == 200
+    assert "script-src 'self'" in response["Content-Security-Policy"]
+    assert "<style" not in page and " style=" not in page
+    assert not re.search(r"<script(?![^>]*\bsrc=)", page)
+    script = Client().get("/api/docs/?script")
+    assert script["Content-Type"].startswith("application/javascript")
+    assert "/api/v1/openapi.json" in script.content.decode()

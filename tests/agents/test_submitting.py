@@ -1,0 +1,263 @@
+"""An agent asks: flat and with items, many at once, and the same thing twice."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+from django.db import connections, transaction
+
+from approvals.models import Approval, Decision, Pause
+from approvals.times import now
+
+ITEM = {"id": "call_1", "action": {"name": "refund", "args": {"order": "456", "amount": 420, "currency": "EUR"}}}
+
+
+def test_a_flat_request_is_one_item_that_waits_for_a_person(api, refunds, asked, conforms):
+    response = api.post("requests", asked(reasoning="the parcel arrived broken"))
+
+    assert response.status_code == 201
+    told = conforms("RequestState", response)
+    assert response["Location"] == f"/api/v1/requests/{told['id']}"
+    assert told["status"] == "pending"
+    assert "decision" not in told
+    [item] = told["items"]
+    assert (item["id"], item["status"], item["route"], item["gate"], item["tier"]) == (
+        "1",
+        "pending",
+        "review",
+        "hard",
+        1,
+    )
+    assert item["reasons"] and item["reason_code"]
+    approval = Approval.objects.get()
+    assert told["review_url"].endswith(f"/approvals/{approval.pk}/")
+    assert told["decision_url"].endswith(f"/api/v1/requests/{told['id']}/decision")
+    assert approval.proposal.reasoning == "the parcel arrived broken"
+
+
+def test_every_field_of_the_contract_is_taken(api, refunds, conforms):
+    request = {
+        "idempotency_key": "thread-7/refund/1",
+        "run": {"id": "thread-7", "name": "support case 456", "step": "refund"},
+        "decide": "independently",
+        "items": [
+            {
+                **ITEM,
+                "allowed": ["approve", "modify", "reject"],
+                "summary": "…",
+                "reasoning": "…",
+                "context": {"seen": ["photo"]},
+                "alternatives": [{"label": "Half", "args": {"order": "456", "amount": 210, "currency": "EUR"}}],
+                "signals": {"stated_confidence": 0.82, "tool_validity": 1.0, "retrieval_relevance": 0.74},
+                "value": "420.00",
+                "subject": "customer:981",
+                "current": {"amount": 0},
+                "preconditions": {"order_status": "delivered", "version": 7},
+                "rename_to": [],
+                "remember": [],
+                "args_schema": {},
+            }
+        ],
+        "timeout_s": 21600,
+        "on_timeout": "reject",
+        "agent": {"model": "m", "prompt_version": "p", "tool_version": "t"},
+        "resume": {"checkpoint": "c-1"},
+        "callback_url": None,
+        "labels": {"env": "prod"},
+    }
+    response = api.post("requests", request)
+
+    assert response.status_code == 201, response.content
+    told = conforms("RequestState", response)
+    assert told["run"] == {"id": "thread-7", "name": "support case 456", "step": "refund"}
+    assert told["labels"] == {"env": "prod"}
+    approval = Approval.objects.select_related("pause", "proposal").get()
+    assert (approval.about, approval.agent_model, approval.pause.resume) == ("customer:981", "m", {"checkpoint": "c-1"})
+    assert (approval.expires_at - approval.created_at).total_seconds() == 21600
+
+
+def test_several_items_are_one_pause_and_one_approval_each(api, refunds, conforms):
+    told = conforms("RequestState", api.post("requests", {"items": [ITEM, {**ITEM, "id": "call_2"}]}))
+
+    assert [item["id"] for item in told["items"]] == ["call_1", "call_2"]
+    assert Pause.objects.count() == 1
+
+
+def test_a_question_and_a_plan_are_items_too(api, action_type, refunds, conforms):
+    for name in ("question", "plan"):
+        action_type(name, schema={}, headline=name, allowed=["approve", "reject", "answer", "skip"], value_path="")
+    steps = [{"id": "a", "action": {"name": "refund"}}, {"id": "b", "action": {"name": "mail"}, "depends_on": ["a"]}]
+
+    question = api.post("requests", {"question": {"prompt": "Which of the two orders?", "best_guess": "456"}})
+    plan = api.post("requests", {"items": [{"id": "p", "plan": {"steps": steps}}]})
+
+    assert conforms("RequestState", question)["items"][0]["action"] == "question"
+    assert conforms("RequestState", plan)["items"][0]["action"] == "plan"
+    assert Approval.objects.get(subject="question").proposal.prompt == "Which of the two orders?"
+    assert [step["id"] for step in Approval.objects.get(subject="plan").proposal.steps] == ["a", "b"]
+
+
+def test_what_policy_lets_through_is_answered_at_once_with_the_decision(api, action_type, asked, conforms):
+    action_type("refund", strategy="never", reversibility="reversible", level=4)
+    told = conforms("RequestState", api.post("requests", asked()))
+
+    assert told["status"] == "decided"
+    [decided] = told["decision"]["items"]
+    assert (decided["verdict"], decided["source"]) == ("approve", "policy")
+    assert decided["action"] == {"name": "refund", "args": {"order": "456", "amount": 420.0, "currency": "EUR"}}
+
+
+def test_arguments_that_did_not_parse_are_taken_as_they_are(api, refunds, asked):
+    assert api.post("requests", asked(args='{"order": "456", "amo')).status_code == 201
+    proposal = Approval.objects.get().proposal
+    assert (proposal.args, proposal.parsed) == ('{"order": "456", "amo', False)
+
+
+def test_a_paused_agent_is_refused_by_routing_and_told_so(api, robot, refunds, asked, conforms):
+    type(robot).objects.update(paused_at="2026-11-21T00:00:00Z")
+    told = conforms("RequestState", api.post("requests", asked()))
+
+    assert (told["status"], told["items"][0]["route"]) == ("decided", "reject")
+    assert Decision.objects.get().verdict == "reject"
+
+
+def test_the_expected_wait_is_the_median_of_the_queue_once_five_were_decided(api, propose, alice, asked, settle_many):
+    assert "expected_wait_s" not in api.post("requests", asked()).json()["items"][0]
+    settle_many(5)
+    assert api.post("requests", asked()).json()["items"][0]["expected_wait_s"] >= 0
+
+
+# --- Once only
+
+
+def test_the_same_key_and_content_give_the_same_request(api, refunds, asked):
+    first = api.post("requests", asked(), Idempotency_Key="k")
+    again = api.post("requests", asked(), Idempotency_Key="k")
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first
+    assert again.json()["id"] == first.json()["id"]
+
+
+def test_the_key_in_the_body_is_the_key_in_the_header(api, refunds, asked):
+    first = api.post("requests", asked(idempotency_key="k"))
+    again = api.post("requests", asked(), Idempotency_Key="k")
+    assert again.json()["id"] == first.json()["id"]
+
+
+def test_the_same_key_with_other_content_is_refused(api, refunds, asked, refused):
+    api.post("requests", asked(), Idempotency_Key="k")
+    refused(api.post("requests", asked(summary="other"), Idempotency_Key="k"), 422, "idempotency_key_reused")
+    assert Pause.objects.count() == 1
+
+
+def test_two_agents_may_use_the_same_key(api, stranger, refunds, asked):
+    first = api.post("requests", asked(), Idempotency_Key="k")
+    second = stranger.post("requests", asked(), Idempotency_Key="k")
+    assert (first.status_code, second.status_code) == (201, 201)
+
+
+def test_a_header_and_a_field_that_differ_are_refused(api, refunds, asked, refused):
+    response = api.post("requests", asked(idempotency_key="a"), Idempotency_Key="b")
+    refused(response, 422, "invalid_request", "/idempotency_key")
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256])
+def test_a_key_has_1_to_255_characters(key, api, refunds, asked, refused):
+    refused(api.post("requests", asked(), Idempotency_Key=key), 422)
+    refused(api.post("requests", asked(idempotency_key=key)), 422, "invalid_request", "/idempotency_key")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_simultaneous_submissions_with_one_key_one_is_stored(api, refunds, asked):
+    def submit(_: int) -> tuple[int, str]:
+        try:
+            response = api.post("requests", asked(), Idempotency_Key="k")
+            return response.status_code, response.json()["id"]
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(submit, range(8)))
+
+    assert sorted(status for status, _ in answers) == [200] * 7 + [201]
+    assert len({pk for _, pk in answers}) == 1
+    assert Pause.objects.count() == Approval.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_that_another_transaction_holds_is_waited_for_a_second_and_then_409(api, robot, refunds, asked, refused):
+    held, over = Event(), Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic():
+                Pause.objects.create(agent=robot, key="k", content_hash="sha256:x", open_items=1, created_at=now())
+                held.set()
+                over.wait(10)
+                transaction.set_rollback(True)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as threads:
+        holding = threads.submit(hold)
+        held.wait(5)
+        problem = api.post("requests", asked(), Idempotency_Key="k")
+        over.set()
+        holding.result()
+
+    refused(problem, 409, "idempotency_key_in_flight")
+    assert problem["Retry-After"] == "1"
+    assert api.post("requests", asked(), Idempotency_Key="k").status_code == 201
+
+
+# --- Many
+
+
+def test_a_bulk_call_answers_each_request_as_it_would_be_alone(api, refunds, asked, conforms):
+    requests = [
+        asked(idempotency_key="a"),
+        asked(status="decided"),
+        asked(action="launch"),
+        asked(idempotency_key="a"),
+        asked(idempotency_key="a", summary="other"),
+    ]
+    results = conforms("BulkAnswer", api.post("requests/bulk", {"requests": requests}))["results"]
+
+    assert [one["status"] for one in results] == [201, 422, 422, 200, 422]
+    assert results[3]["request"]["id"] == results[0]["request"]["id"]
+    assert results[1]["problem"]["errors"][0]["pointer"] == "/status"
+    assert results[2]["problem"]["errors"][0]["pointer"] == "/action"
+    assert results[4]["problem"]["code"] == "idempotency_key_reused"
+    assert Pause.objects.count() == 1
+
+
+def test_a_bulk_call_takes_500_and_no_more(api, refunds, asked, refused):
+    answered = api.post("requests/bulk", {"requests": [asked()] * 500})
+    assert [one["status"] for one in answered.json()["results"]] == [201] * 500
+    refused(api.post("requests/bulk", {"requests": [asked()] * 501}), 422, "invalid_request", "/requests")
+
+
+# --- Before asking
+
+
+def test_evaluating_says_what_policy_would_do_and_stores_nothing(api, refunds, asked, conforms, refused):
+    told = conforms("Evaluation", api.post("evaluate", asked()))
+    assert (told["items"][0]["route"], told["items"][0]["tier"]) == ("review", 1)
+
+    refused(api.post("evaluate", asked(action="launch")), 422, "invalid_request", "/action")
+    assert not Pause.objects.exists() and not Approval.objects.exists()
+
+
+def test_an_agent_reads_the_action_types_before_it_asks(api, refunds, conforms, refused):
+    listed = conforms("ActionTypeList", api.get("action-types"))
+    assert [one["name"] for one in listed["action_types"]] == ["refund"]
+    one = conforms("ActionType", api.get("action-types/refund"))
+    assert (one["schema"]["required"], one["value_ceiling"]) == (["order", "amount", "currency"], "5000.00")
+    refused(api.get("action-types/launch"), 404, "not_found")
+
+
+def test_before_any_policy_was_published_nothing_is_taken(api, asked, refused):
+    refused(api.post("requests", asked()), 503, "no_policy")
+    refused(api.get("action-types"), 503, "no_policy")
