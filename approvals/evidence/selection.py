@@ -1,0 +1,163 @@
+"""Which approvals a figure counts, and the rows behind it: one definition for both.
+
+A selection is a cohort: the real approvals that arrived in a period, whatever became of them since. A row set narrows
+it to one figure. Metrics count row sets, the rows page lists them, so that a number and its rows cannot disagree.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from approvals.models import Approval, Incident
+from approvals.models.approval import DECIDED, OPEN, Kind, Route, Source, Status, Subject
+from approvals.models.policy import Gate, Verdict
+
+LONGEST = 366  # days
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Approvals that arrived from the first to the last day, both included, as days pass in `zone`."""
+
+    first: date
+    last: date
+    zone: tzinfo = UTC
+    action_type: str | None = None
+    agent: UUID | None = None
+    tier: int | None = None  # where it started: else an escalation would count against the tier that took it on
+    person: UUID | None = None  # who decided
+    band: int | None = None  # confidence from band/10 up to the next tenth
+
+    @property
+    def starts_at(self) -> datetime:
+        return datetime.combine(self.first, time.min, self.zone)
+
+    @property
+    def ends_at(self) -> datetime:
+        """The first moment after it."""
+        return datetime.combine(self.last + timedelta(days=1), time.min, self.zone)
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+    def within(self, first: date, last: date) -> "Selection":
+        return replace(self, first=first, last=last)
+
+
+@dataclass(frozen=True, slots=True)
+class RowSet:
+    """What one figure counts: its name on the page, its definition in words, and the condition."""
+
+    title: Promise
+    meaning: Promise
+    condition: Q | Exists
+
+
+# `starting` is annotated by cohort().
+_routed = Q(route=Route.REVIEW)
+_decided = Q(source=Source.HUMAN, status__in=sorted(DECIDED))
+_judged = _decided & ~Q(subject=Subject.QUESTION)
+_expired = Q(status=Status.EXPIRED) | (Q(source=Source.TIMEOUT, status__in=sorted(DECIDED)) & ~Q(gate=Gate.SOFT))
+# The clock counts a breach when it takes an approval from a tier; between the end of the tier's time and the clock's
+# next look, a person can still decide.
+_late = (Q(breaches__gt=0) | (_decided & Q(decided_at__gt=F("due_at")))) & ~_expired
+
+ROW_SETS: dict[str, RowSet] = {
+    "submitted": RowSet(_("Submitted"), _("Everything that agents proposed or asked."), Q()),
+    "auto": RowSet(_("Passed by policy"), _("Routed past people: policy let it run."), Q(route=Route.AUTO)),
+    "review": RowSet(_("Routed to people"), _("Policy asked a person."), _routed),
+    "refused": RowSet(_("Refused by policy"), _("Policy refused it; nobody was asked."), Q(route=Route.REJECT)),
+    "open": RowSet(
+        _("Open"),
+        _("Routed to people and waiting, or still in the undo window."),
+        _routed & Q(status__in=sorted(OPEN)),
+    ),
+    "decided": RowSet(
+        _("Decided by people"),
+        _("A person gave the verdict and the undo window is over. Policy and silence are not people."),
+        _decided,
+    ),
+    "judged": RowSet(
+        _("Proposals decided by people"),
+        _("Decided by people, without questions: a question is answered, not approved."),
+        _judged,
+    ),
+    "approved": RowSet(
+        _("Approved unchanged"), _("A person approved it exactly as proposed."), _judged & Q(verdict=Verdict.APPROVE)
+    ),
+    "modified": RowSet(
+        _("Modified"), _("A person changed it and approved the change."), _judged & Q(verdict=Verdict.MODIFY)
+    ),
+    "rejected": RowSet(
+        _("Rejected"),
+        _("A person rejected or skipped it, or answered instead of letting it run."),
+        _judged & Q(verdict__in=[Verdict.REJECT, Verdict.SKIP, Verdict.ANSWER]),
+    ),
+    "escalated": RowSet(
+        _("Escalated"),
+        _("Routed to people and left the tier where it started, by a person or by the clock."),
+        _routed & ~Q(tier_id=F("starting")),
+    ),
+    "expired": RowSet(
+        _("Ended in silence"),
+        _("Nobody decided before the deadline. Approvals that are shown and run unless stopped do not count."),
+        _expired,
+    ),
+    "late": RowSet(
+        _("Late"),
+        _("A tier's time to answer ran out: the clock escalated it, it was decided afterwards, or it still waits."),
+        _late,
+    ),
+    "missed": RowSet(_("Deadlines missed"), _("Ended in silence, or late."), _expired | _late),
+    "incidents": RowSet(
+        _("Incidents"),
+        _("It ran and somebody reported harm."),
+        Exists(Incident.objects.filter(approval=OuterRef("pk"))),
+    ),
+}
+
+
+def cohort(selection: Selection) -> QuerySet[Approval]:
+    """The approvals of a selection, each with `starting`, the level of the tier where it started."""
+    approvals = Approval.objects.filter(
+        kind=Kind.REAL, created_at__gte=selection.starts_at, created_at__lt=selection.ends_at
+    ).annotate(starting=Coalesce(F("tiers_visited__0"), F("tier_id")))
+    if selection.action_type is not None:
+        approvals = approvals.filter(action_type=selection.action_type)
+    if selection.agent is not None:
+        approvals = approvals.filter(agent=selection.agent)
+    if selection.tier is not None:
+        approvals = approvals.filter(starting=selection.tier)
+    if selection.person is not None:
+        approvals = approvals.filter(decided_by=selection.person)
+    if selection.band is not None:
+        approvals = approvals.filter(confidence__gte=Decimal(selection.band) / 10)
+        if selection.band < 9:  # exactly 1 belongs to the last band
+            approvals = approvals.filter(confidence__lt=Decimal(selection.band + 1) / 10)
+    return approvals
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page of rows ends, newest first; the next one starts after it."""
+
+    created_at: datetime
+    id: UUID
+
+
+def rows(selection: Selection, name: str) -> QuerySet[Approval]:
+    """The rows behind one figure, newest first. Raises KeyError for a row set that does not exist."""
+    return cohort(selection).filter(ROW_SETS[name].condition).order_by("-created_at", "-pk")
+
+
+def after(found: QuerySet[Approval], place: Place) -> QuerySet[Approval]:
+    """The rest of `rows()` behind a place."""
+    # The first condition is implied by the second and is what the index can use.
+    return found.filter(created_at__lte=place.created_at).exclude(created_at=place.created_at, pk__gte=place.id)

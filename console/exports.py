@@ -1,0 +1,160 @@
+"""Reports as CSV: UTF-8 with a byte order mark, one row at a time, and no cell that a spreadsheet would execute."""
+
+import csv
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from asgiref.sync import sync_to_async
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from approvals.evidence import selection
+from approvals.evidence.metrics import Group, Report
+from approvals.evidence.rates import Rate
+from approvals.evidence.selection import Place, Selection
+from approvals.models import Approval
+
+MARK = "\ufeff"  # without it a spreadsheet reads UTF-8 as the machine's old code page
+PAGE = 500
+# What makes a spreadsheet take a text for a formula, its full-width twins included.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001  # full-width is the point
+
+Value = str | int | float | Decimal | datetime | timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    meaning: Promise
+    value: Callable[[Approval], Value]
+
+
+def _seconds(approval: Approval) -> float | None:
+    return (approval.decided_at - approval.created_at).total_seconds() if approval.decided_at else None
+
+
+DECISIONS: list[Column] = [
+    Column("id", _("The approval."), lambda one: str(one.pk)),
+    Column("agent", _("Who proposed it."), lambda one: one.agent.name),
+    Column("action_type", _("What kind of action."), lambda one: one.action_type_id),
+    Column("subject", _("action, question or plan"), lambda one: one.subject),
+    Column("about", _("Whom or what it concerns."), lambda one: one.about),
+    Column("route", _("auto, review or reject: what policy did with it."), lambda one: one.route),
+    Column("reason_code", _("Why."), lambda one: one.reason_code),
+    Column("policy_version", _("The policy it arrived under."), lambda one: one.policy_id),
+    Column("confidence", _("Composite confidence, 0 to 1."), lambda one: one.confidence),
+    Column("value", _("In base currency."), lambda one: one.value),
+    Column("impact", _("low, medium or high"), lambda one: one.impact),
+    Column("reversibility", _("reversible, partial or irreversible"), lambda one: one.reversibility),
+    Column("tier_started", _("Level of the tier where it started."), lambda one: _tiers(one)[0]),
+    Column("tier", _("Level of the tier where it is or ended."), lambda one: one.tier_id),
+    Column("escalations", _("How often it left a tier."), lambda one: one.escalations),
+    Column("breaches", _("How many tiers did not answer in time."), lambda one: one.breaches),
+    Column("status", _("pending, held, released, executed, failed, expired, cancelled …"), lambda one: one.status),
+    Column("verdict", _("approve, modify, reject, answer or skip; empty while open"), lambda one: one.verdict),
+    Column("source", _("human, policy, timeout or grant"), lambda one: one.source),
+    Column("decided_by", _("The person's user name."), lambda one: one.decided_by.username if one.decided_by else ""),
+    Column("created_at", _("When it arrived, UTC."), lambda one: one.created_at),
+    Column("due_at", _("When the tier should have answered, UTC."), lambda one: one.due_at),
+    Column("expires_at", _("The deadline, UTC."), lambda one: one.expires_at),
+    Column("decided_at", _("When the verdict was given, UTC."), lambda one: one.decided_at),
+    Column("released_at", _("When the agent could know it, UTC."), lambda one: one.released_at),
+    Column("seconds_to_decision", _("From created_at to decided_at."), _seconds),
+    Column("agent_model", _("As the agent stated it."), lambda one: one.agent_model),
+    Column("prompt_version", _("As the agent stated it."), lambda one: one.prompt_version),
+    Column("tool_version", _("As the agent stated it."), lambda one: one.tool_version),
+]
+
+FIGURES = [
+    *("group", "name", "first_day", "last_day", "submitted", "auto", "review", "refused", "open", "decided", "judged"),
+    *("approved", "modified", "rejected", "escalated", "expired", "late", "missed"),
+    *("approval_rate", "approval_low", "approval_high", "override_rate", "override_low", "override_high"),
+    *("escalation_rate", "escalation_low", "escalation_high", "median_seconds", "p95_seconds"),
+]
+
+
+def neutral(value: Value) -> str:
+    """A cell as text that a spreadsheet shows and does not run: an apostrophe before what looks like a formula.
+
+    Only texts can be formulas; a negative number stays a number.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():.3f}"
+    if isinstance(value, float):
+        return f"{value:.6g}" if abs(value) < 1 else f"{value:.3f}"
+    if not isinstance(value, str):
+        return str(value)
+    text = value.replace("\0", "")
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+async def decisions(chosen: Selection, row_set: str) -> AsyncIterator[str]:
+    """The rows of a row set as CSV, newest first, read page by page: memory does not grow with the selection."""
+    yield MARK + _line([column.name for column in DECISIONS])
+    place: Place | None = None
+    while True:
+        page = await sync_to_async(_page)(chosen, row_set, place)
+        if page:
+            yield "".join(_line([column.value(one) for column in DECISIONS]) for one in page)
+        if len(page) < PAGE:
+            return
+        place = Place(page[-1].created_at, page[-1].pk)
+
+
+def figures(report: Report) -> Iterator[str]:
+    """The figures of a report as CSV: the whole, then each action type, agent, tier, person and span of time."""
+    yield MARK + _line(FIGURES)
+    whole = Group("", "", report.total)
+    days = [(span.first, span.last, Group("", "", span.figures)) for span in report.spans]
+    first, last = report.selection.first, report.selection.last
+    for kind, groups in (
+        ("all", [whole]),
+        ("action_type", report.by_type),
+        ("agent", report.by_agent),
+        ("tier", report.by_tier),
+        ("person", report.by_person),
+    ):
+        for group in groups:
+            name = group.name if kind in ("agent", "person") else group.key
+            yield _line([kind, name, first.isoformat(), last.isoformat(), *_numbers(group)])
+    for start, end, group in days:
+        yield _line(["period", "", start.isoformat(), end.isoformat(), *_numbers(group)])
+
+
+def _page(chosen: Selection, row_set: str, place: Place | None) -> list[Approval]:
+    found = selection.rows(chosen, row_set).select_related("agent", "decided_by").defer("assessment", "reasons")
+    return list((selection.after(found, place) if place else found)[:PAGE])
+
+
+def _tiers(approval: Approval) -> list[int]:
+    return approval.tiers_visited or [approval.tier_id]
+
+
+def _numbers(group: Group) -> list[Value]:
+    f = group.figures
+    counts = [f.submitted, f.auto, f.review, f.refused, f.open, f.decided, f.judged]
+    ends = [f.approved, f.modified, f.rejected, f.escalated, f.expired, f.late, f.missed]
+    shares = [cell for rate in (f.approval, f.override, f.escalation) for cell in _rate(rate)]
+    return [*counts, *ends, *shares, f.median, f.p95]
+
+
+def _rate(rate: Rate) -> list[Value]:
+    return [rate.share, rate.low, rate.high] if rate.whole else [None, None, None]
+
+
+class _Echo:
+    """A file that gives back what is written to it."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _line(values: Sequence[Value]) -> str:
+    # The writer returns what its file's write() returns.
+    return str(csv.writer(_Echo()).writerow([neutral(value) for value in values]))

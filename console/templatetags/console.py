@@ -1,0 +1,169 @@
+"""What the console's templates say in one word: icons, times, revealed characters."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import SupportsInt
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from approvals.models import Approval
+from approvals.models.approval import Source, Status
+from approvals.policy import characters
+from approvals.review import access
+from console import timeleft
+from console.filters import MOST
+from console.words import DONE, WARNINGS
+
+register = template.Library()
+
+_AMOUNT = re.compile(r"(?<![\w.,])(\d+)(\.\d+)? (?=[A-Z]{3}\b)")
+
+
+@register.simple_tag
+def icon(name: str, title: str = "") -> SafeString:
+    """An icon of our sprite; with a title it speaks, without one it is decoration."""
+    place = static("icons.svg")
+    if title:
+        return format_html(
+            '<svg class="icon" role="img" aria-label="{}"><use href="{}#{}"></use></svg>', title, place, name
+        )
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', place, name)
+
+
+@register.simple_tag
+def time_left(approval: Approval, now: datetime) -> timeleft.TimeLeft:
+    return timeleft.time_left(approval, now)
+
+
+@register.filter
+def reveal(text: object) -> SafeString:
+    """Untrusted text with every hidden or bidirectional character as a visible token."""
+    return segments(characters.visible(str(text)))
+
+
+@register.filter
+def segments(parts: Sequence[tuple[str, bool]]) -> SafeString:
+    """(text, is_token) pairs as markup; both are escaped. A token's quotation marks give way to its box."""
+    return format_html_join(
+        "",
+        "{}{}{}",
+        (
+            (SafeString('<span class="token">'), text[1:-1], SafeString("</span>")) if token else ("", text, "")
+            for text, token in parts
+        ),
+    )
+
+
+def _money(headline: str) -> str:
+    """Amounts with thousands set apart, never parted from their currency: 62,400.00 EUR."""
+    return _AMOUNT.sub(lambda found: f"{int(found[1]):,}{found[2] or ''}\u00a0", headline)
+
+
+@register.filter
+def sentence(headline: str) -> str:
+    """A headline as the start of a line, its amounts never parted from their currency."""
+    joined = _money(headline)
+    return joined[:1].upper() + joined[1:]
+
+
+@register.filter
+def phrase(headline: str) -> str:
+    """A headline in mid-sentence."""
+    joined = _money(headline)
+    return joined[:1].lower() + joined[1:] if joined[1:2].islower() else joined
+
+
+@register.filter
+def capped(count: SupportsInt) -> str:
+    """A count as it is shown: "1,000+" above a thousand."""
+    number = int(str(count))  # a lazy object has no __int__
+    return _("1,000+") if number > MOST else str(number)
+
+
+@register.filter
+def short_digest(digest: str) -> str:
+    """The start of a digest that a reader can compare."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+@register.filter
+def hex_prefix(value: bytes) -> str:
+    return bytes(value).hex()[:8]
+
+
+@register.filter
+def initials(name: str) -> str:
+    words = name.split()
+    return ((words[0][:1] + words[-1][:1]) if len(words) > 1 else name[:2]).upper()
+
+
+@register.filter
+def get(mapping: object, key: str) -> object:
+    """A value of a mapping by a name that a template holds."""
+    return mapping.get(key) if isinstance(mapping, dict) else None
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+@register.filter
+def warning(name: str) -> str:
+    """What is odd about the characters of a value."""
+    return str(WARNINGS.get(name, name))
+
+
+@register.simple_tag
+def settled_words(approval: Approval) -> str:
+    """Who settled it, for a row that greys in place: "Approved by Ana"."""
+    if approval.verdict and approval.decided_by:
+        return _("%(done)s by %(who)s") % {"done": DONE[approval.verdict], "who": approval.decided_by.name}
+    if approval.verdict:
+        source = _("silence") if approval.source == Source.TIMEOUT else _("policy")
+        return _("%(done)s by %(who)s") % {"done": DONE[approval.verdict], "who": source}
+    return {
+        Status.EXPIRED: _("Nobody decided before the deadline"),
+        Status.CANCELLED: _("Withdrawn by the agent"),
+        Status.SUPERSEDED: _("Replaced by the agent"),
+    }.get(Status(approval.status), approval.get_status_display())
+
+
+@register.simple_tag
+def moment(at: datetime | None, clock: bool = True) -> SafeString:
+    """A time in the viewer's zone: today's as 14:20:05, another day's with the date; UTC on hover."""
+    if at is None:
+        return SafeString("")
+    local = timezone.localtime(at)
+    today = timezone.localtime(timezone.now()).date()
+    shape = ("H:i:s" if clock else "H:i") if local.date() == today else "j M H:i"
+    if local.year != today.year:
+        shape = "j M Y H:i"
+    stated = at.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        stated.isoformat(),
+        stated.strftime("%Y-%m-%d %H:%M:%S"),
+        date_format(local, shape),
+    )
+
+
+@register.filter
+def amount(number: float | None) -> str:
+    """A number as a reader compares it: 1,240.50."""
+    if number is None:
+        return ""
+    return f"{number:,.2f}" if number != int(number) else f"{int(number):,}"
+
+
+@register.filter
+def alike(approval: Approval) -> str:
+    """What a row can be selected together with; empty for what is decided by itself."""
+    return f"{approval.action_type_id}|{approval.tier_id}" if access.batchable(approval) else ""

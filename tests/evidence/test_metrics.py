@@ -1,0 +1,236 @@
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, date, timedelta
+from statistics import median
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from approvals.evidence.metrics import ESCALATION_LINE, PERSON_NEEDS, enough_decisions, report
+from approvals.evidence.selection import ROW_SETS, Place, Selection, after, cohort, rows
+from approvals.models import Incident
+from tests.evidence.builders import NOON
+
+NOVEMBER = Selection(date(2026, 10, 22), date(2026, 11, 20))
+
+
+def total(selection):
+    return report(selection).total
+
+
+def by_hand(approvals):
+    """The same figures in plain Python, from the definitions in words."""
+    people = [a for a in approvals if a.source == "human" and a.status in {"released", "executed", "failed"}]
+    judged = [a for a in people if a.subject != "question"]
+    asked = [a for a in approvals if a.route == "review"]
+    expired = [a for a in approvals if a.status == "expired"]
+    late = [a for a in approvals if a not in expired and (a.breaches or (a in people and a.decided_at > a.due_at))]
+    times = sorted(a.decided_at - a.created_at for a in people)
+    return {
+        "submitted": len(approvals),
+        "auto": sum(a.route == "auto" for a in approvals),
+        "review": len(asked),
+        "refused": sum(a.route == "reject" for a in approvals),
+        "open": sum(a.status in {"pending", "held"} for a in asked),
+        "decided": len(people),
+        "judged": len(judged),
+        "approved": sum(a.verdict == "approve" for a in judged),
+        "modified": sum(a.verdict == "modify" for a in judged),
+        "rejected": sum(a.verdict in {"reject", "skip", "answer"} for a in judged),
+        "escalated": sum(len(a.tiers_visited) > 1 for a in asked),
+        "expired": len(expired),
+        "late": len(late),
+        "missed": len(expired) + len(late),
+        "median": median(times) if times else None,
+        "p95": interpolated(times, 0.95) if times else None,
+    }
+
+
+def interpolated(times, share):
+    place = share * (len(times) - 1)
+    low = int(place)
+    return times[low] + (times[min(low + 1, len(times) - 1)] - times[low]) * (place - low)
+
+
+def same(figures, expected):
+    for name, value in expected.items():
+        found = getattr(figures, name)
+        if isinstance(value, timedelta):
+            assert abs(found - value) < timedelta(milliseconds=1), name
+        else:
+            assert found == value, name
+
+
+def test_every_figure_equals_a_count_by_hand(past, reviewers):
+    past.add_many(150, reviewers)
+    found = report(NOVEMBER)
+
+    same(found.total, by_hand(past.added))
+    for group in found.by_type:
+        same(group.figures, by_hand([a for a in past.added if a.action_type_id == group.key]))
+    for group in found.by_agent:
+        same(group.figures, by_hand([a for a in past.added if str(a.agent_id) == group.key]))
+    for group in found.by_tier:
+        starting = [a for a in past.added if (a.tiers_visited or [a.tier_id])[0] == int(group.key)]
+        same(group.figures, by_hand(starting))
+    days = defaultdict(list)
+    for approval in past.added:
+        days[approval.created_at.date()].append(approval)
+    assert len(found.spans) == 30
+    for span in found.spans:
+        same(span.figures, by_hand(days[span.first]))
+    assert sum(found.trends["refund"]) + sum(found.trends["mail"]) == 150
+
+
+def test_every_number_equals_the_rows_behind_it(past, reviewers):
+    past.add_many(80, reviewers)
+    found = total(NOVEMBER)
+    for name in ROW_SETS.keys() - {"incidents"}:
+        assert getattr(found, name) == rows(NOVEMBER, name).count(), name
+    assert found.judged == found.approved + found.modified + found.rejected
+
+
+def test_rates_are_taken_of_what_they_say(past, alice):
+    for verdict in ("approve", "approve", "modify", "reject"):
+        past.add(verdict, by=alice)
+    past.add("answer", by=alice, subject="question")
+    past.add("approve", route="auto")
+    past.add(status="expired", tiers=(1, 2))
+    figures = total(NOVEMBER)
+
+    assert (figures.approval.part, figures.approval.whole) == (2, 4)
+    assert (figures.override.part, figures.override.whole) == (1, 4)
+    assert (figures.escalation.part, figures.escalation.whole) == (1, 6)
+    assert figures.decided == 5
+    assert not figures.escalates_too_much and figures.escalation.share < ESCALATION_LINE
+
+
+def test_only_real_ones_count(past, reviewers):
+    for kind in ("practice", "seeded", "second", "audit"):
+        past.add("approve", by=reviewers[0], kind=kind)
+    assert total(NOVEMBER).submitted == 0
+
+
+def test_a_verdict_in_its_undo_window_is_not_yet_a_decision(past, reviewers):
+    past.add("approve", by=reviewers[0], status="held", hold_until=NOON, released_at=None)
+    figures = total(NOVEMBER)
+    assert (figures.decided, figures.open) == (0, 1)
+
+
+def test_silence_is_nobodys_decision(past):
+    past.add("approve", source="timeout")
+    past.add("approve", source="timeout", gate="soft")
+    figures = total(NOVEMBER)
+    assert (figures.decided, figures.expired, figures.missed) == (0, 1, 1)
+    assert figures.median is None
+    assert figures.approval.share is None
+
+
+def test_late_is_after_the_time_to_answer_not_at_it(past, reviewers):
+    hour = timedelta(hours=1)
+    past.add("approve", by=reviewers[0], due=hour, took=hour)
+    past.add("approve", by=reviewers[0], due=hour, took=hour + timedelta(microseconds=1))
+    assert total(NOVEMBER).late == 1
+
+
+def test_late_is_also_what_the_clock_took_from_a_tier(past, reviewers):
+    past.add("approve", by=reviewers[0], tiers=(1, 2), breaches=1)  # decided in time by the tier above
+    past.add("approve", by=reviewers[0], tiers=(1, 2))  # a person handed it on in time
+    past.add(breaches=1)  # the last tier is late and still holds it
+    past.add(status="expired", breaches=2)
+    figures = total(NOVEMBER)
+    assert (figures.late, figures.expired, figures.missed, figures.escalated) == (2, 1, 3, 2)
+
+
+def test_days_pass_in_the_readers_zone(past):
+    past.add(at=NOON.replace(day=19, hour=23, minute=30))  # half past midnight of the 20th in Berlin
+    day = Selection(date(2026, 11, 20), date(2026, 11, 20))
+    assert total(day).submitted == 0
+    assert total(replace(day, zone=ZoneInfo("Europe/Berlin"))).submitted == 1
+    spans = report(replace(NOVEMBER, zone=ZoneInfo("Europe/Berlin"))).spans
+    assert [span.first for span in spans if span.figures.submitted] == [date(2026, 11, 20)]
+
+
+def test_a_quarter_is_counted_in_weeks_and_the_last_is_what_is_left(past):
+    past.add(at=NOON)
+    past.add(at=NOON - timedelta(days=89))
+    spans = report(Selection(date(2026, 8, 23), date(2026, 11, 20))).spans
+    assert [span.figures.submitted for span in spans] == [1] + [0] * 11 + [1]
+    assert (spans[-1].first, spans[-1].last) == (date(2026, 11, 15), date(2026, 11, 20))
+
+
+def test_a_filter_narrows_every_figure(past, reviewers):
+    past.add_many(60, reviewers)
+    agent = past.agents["robot"]
+    only = replace(NOVEMBER, action_type="mail", agent=agent.pk, tier=1)
+    expected = [
+        a
+        for a in past.added
+        if a.action_type_id == "mail" and a.agent_id == agent.pk and (a.tiers_visited or [a.tier_id])[0] == 1
+    ]
+    same(report(only).total, by_hand(expected))
+
+
+def test_a_person_has_a_row_from_twenty_decisions_on(past, alice, bob):
+    for number in range(PERSON_NEEDS):
+        past.add("approve", by=alice)
+        if number:
+            past.add("reject", by=bob)
+    found = report(NOVEMBER)
+    assert [(group.name, group.figures.decided) for group in found.by_person] == [("Alice", 20)]
+    assert found.few == 1
+    assert enough_decisions(replace(NOVEMBER, person=alice.pk))
+    assert not enough_decisions(replace(NOVEMBER, person=bob.pk))
+
+
+def test_an_approval_with_two_incidents_is_one_row(past, reviewers):
+    approval = past.add("approve", by=reviewers[0])
+    for text in ("refunded twice", "and to the wrong card"):
+        Incident.objects.create(approval=approval, severity="high", text=text)
+    assert report(NOVEMBER).incidents == 1
+    assert rows(NOVEMBER, "incidents").get() == approval
+
+
+def test_the_number_of_queries_does_not_grow(past, reviewers, carol):
+    past.add_many(10, reviewers)
+    with CaptureQueriesContext(connection) as few:
+        report(NOVEMBER)
+    past.add_many(60, [*reviewers, carol], seed=8)
+    with CaptureQueriesContext(connection) as many:
+        report(NOVEMBER)
+    assert len(few) == len(many)
+
+
+def test_pages_of_rows_are_complete_and_do_not_overlap(past, reviewers):
+    past.add_many(20, reviewers)
+    for _ in range(5):
+        past.add(at=NOON)  # the same moment: the id decides
+    seen, place = [], None
+    while True:
+        found = rows(NOVEMBER, "submitted")
+        page = list((after(found, place) if place else found)[:4])
+        if not page:
+            break
+        seen += page
+        place = Place(page[-1].created_at, page[-1].pk)
+    assert [a.pk for a in seen] == [a.pk for a in rows(NOVEMBER, "submitted")]
+    assert len(seen) == 25
+
+
+def test_an_empty_past_is_no_error(db):
+    found = report(NOVEMBER)
+    assert found.total.submitted == 0
+    assert found.total.p95 is None
+    assert found.by_type == found.by_person == []
+    assert cohort(NOVEMBER).count() == 0
+
+
+def test_unknown_row_sets_are_refused(db):
+    with pytest.raises(KeyError):
+        rows(NOVEMBER, "everything")
+
+
+def test_the_last_day_is_included():
+    assert Selection(date(2026, 11, 1), date(2026, 11, 1), UTC).days == 1
