@@ -5,6 +5,7 @@ agent called robot. Mia manages, Otto audits, Ada administers, Root is superuser
 """
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,9 +17,11 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.test import Client, TransactionTestCase
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from approvals.models import (
     ActionType,
@@ -35,6 +38,12 @@ from approvals.review import decisions, intake
 from approvals.review.submission import Item, Receipt, Submission
 
 ROOT = Path(__file__).resolve().parents[1]
+# Collecting and hashing static files is `up`'s business; in here they are taken from the tree.
+settings.STORAGES = {
+    **settings.STORAGES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
 PASSWORD = "correct horse battery staple"
 HASHED = make_password(PASSWORD)  # once: hashing is slow by design
 REFUND = {
@@ -340,3 +349,55 @@ def web(transactional_db, tmp_path) -> Iterator[Web]:
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's headless Chromium. Closed after each file: its event loop and asyncio's tests do not mix."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no Chromium on this machine (Debian: apt install chromium)")
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=quiet)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def sign_in(web, chromium) -> Iterator[Callable[..., Page]]:
+    """Open a browser window in which a person has signed in: sign_in(alice, viewport={…}, color_scheme="dark")."""
+    windows = []
+
+    def open_window(user: User, **options: object) -> Page:
+        window = chromium.new_context(
+            base_url=web.url, **{"viewport": {"width": 1280, "height": 720}, "locale": "en-GB", **options}
+        )
+        windows.append(window)
+        page = window.new_page()
+        page.goto("/account/login/")
+        page.fill("[name=login]", user.username)
+        page.fill("[name=password]", PASSWORD)
+        page.press("[name=password]", "Enter")
+        page.wait_for_url(f"{web.url}/")
+        return page
+
+    yield open_window
+    for window in windows:
+        window.close()
+
+
+# --- Skips
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    skipped = len(terminalreporter.stats.get("skipped", []))
+    if skipped:
+        terminalreporter.section(f"{skipped} TESTS WERE SKIPPED; without Chromium the pages were not tried", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In CI a skip is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("ASSENT_NO_SKIPS") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

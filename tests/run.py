@@ -1,0 +1,43 @@
+"""The second command: lint, types, then the tests. Everything runs, and the first thing that fails decides.
+
+Arguments go to pytest, which then runs alone: `python3 manage.py test tests/review -k undo`.
+"""
+
+import os
+import subprocess
+import sys
+import time
+
+PYTHON = sys.executable
+# The type checker reads the settings, and needs no server for it.
+NOWHERE = {
+    "SECRET_KEY": "of-no-use",
+    "DATABASE_URL": "postgresql:///nowhere",
+    "REDIS_URL": "redis://nowhere",
+    "ALLOW_HTTP": "1",
+}
+STEPS = [
+    ("ruff check", [PYTHON, "-m", "ruff", "check", "."]),
+    ("ruff format", [PYTHON, "-m", "ruff", "format", "--check", "."]),
+    ("templates", [PYTHON, "-m", "djlint", "--lint", "--quiet", "templates"]),
+    ("types", [PYTHON, "-m", "mypy", "approvals", "agents", "console"]),
+    ("tests", [PYTHON, "-m", "pytest"]),
+]
+
+
+def main(arguments: list[str]) -> int:
+    if arguments:
+        return subprocess.call([PYTHON, "-m", "pytest", *arguments])
+    worst = 0
+    for name, command in STEPS:
+        started = time.monotonic()
+        print(f"--- {name}", flush=True)
+        environment = {**os.environ, **NOWHERE} if name == "types" else None
+        code = subprocess.call(command, env=environment)
+        print(f"--- {name}: {'ok' if code == 0 else 'FAILED'} in {time.monotonic() - started:.0f} s", flush=True)
+        worst = worst or code
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
