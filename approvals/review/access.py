@@ -113,12 +113,14 @@ def sees_content(approval: Approval, user: User, authority: Authority | None = N
     return authority.sees_all or authority.was_asked(approval) or approval.agent_id in authority.operates
 
 
-def actions_for(approval: Approval, user: User, *, now: datetime | None = None) -> frozenset[str]:
+def actions_for(
+    approval: Approval, user: User, *, now: datetime | None = None, authority: Authority | None = None
+) -> frozenset[str]:
     """What this person may do with this approval at this moment.
 
     Any of: approve, modify, reject, answer, skip, claim, take_over, release_claim, escalate, comment, undo.
     """
-    authority = authority_of(user)
+    authority = authority or authority_of(user)
     now = now or times.now()
     if approval.kind != Kind.REAL and not authority.reaches(approval.tier_id, approval.domain_id):
         return frozenset()

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, transaction
-from django.db.models import Min, Q
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Q
 
 from approvals import audit, times
 from approvals.ids import new_id
@@ -41,32 +41,48 @@ class Swept:
 
 def sweep() -> Swept:
     """Release, expire, escalate and un-claim everything that is due, oldest first."""
+    hold, end, due, claim = _upcoming()
+    now = times.now()
+
+    def reached(moment: datetime | None) -> bool:
+        return moment is not None and moment <= now
+
+    pending = Q(status=Status.PENDING)
     return Swept(
-        released=_drain(_release, Q(status=Status.HELD), "hold_until"),
-        expired=_drain(_expire, Q(status=Status.PENDING), "expires_at"),
+        released=_drain(_release, Q(status=Status.HELD), "hold_until") if reached(hold) else 0,
+        expired=_drain(_expire, pending, "expires_at", "proposal") if reached(end) else 0,
         # Who is reading it is not interrupted; when the claim ends the tier's time counts again.
-        escalated=_drain(_escalate, Q(status=Status.PENDING, claimed_by=None), "due_at"),
-        unclaimed=_drain(_unclaim, Q(status=Status.PENDING, claimed_by__isnull=False), "claim_until"),
+        escalated=_drain(_escalate, pending & Q(claimed_by=None), "due_at", "tier") if reached(due) else 0,
+        unclaimed=_drain(_unclaim, pending & Q(claimed_by__isnull=False), "claim_until") if reached(claim) else 0,
     )
+
+
+# Each is the first row of a partial index.
+_UPCOMING = """
+SELECT
+    (SELECT min(hold_until) FROM approvals_approval WHERE status = 'held'),
+    (SELECT min(expires_at) FROM approvals_approval WHERE status = 'pending'),
+    (SELECT min(due_at) FROM approvals_approval WHERE status = 'pending' AND claimed_by_id IS NULL),
+    (SELECT min(claim_until) FROM approvals_approval WHERE status = 'pending' AND claim_until IS NOT NULL)
+"""
+
+
+def _upcoming() -> tuple[datetime | None, ...]:
+    """The next end of an undo window, of a deadline, of a tier's time and of a claim."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UPCOMING)
+        return tuple(cursor.fetchone())
 
 
 def next_moment() -> datetime | None:
     """When the next deadline of any kind comes; None when nothing waits for time."""
-    moments = [
-        Approval.objects.filter(status=Status.HELD).aggregate(at=Min("hold_until"))["at"],
-        Approval.objects.filter(status=Status.PENDING).aggregate(at=Min("expires_at"))["at"],
-        Approval.objects.filter(status=Status.PENDING, claimed_by=None).aggregate(at=Min("due_at"))["at"],
-        Approval.objects.filter(status=Status.PENDING, claim_until__isnull=False).aggregate(at=Min("claim_until"))[
-            "at"
-        ],
-    ]
-    return min((moment for moment in moments if moment), default=None)
+    return min(filter(None, _upcoming()), default=None)
 
 
 Step = Callable[[Sequence[Approval], datetime], int]
 
 
-def _drain(step: Step, among: Q, column: str) -> int:
+def _drain(step: Step, among: Q, column: str, *related: str) -> int:
     """Apply a step to all that is due by `column`, a set at a time, until nothing is left."""
     done = 0
     while True:
@@ -76,7 +92,7 @@ def _drain(step: Step, among: Q, column: str) -> int:
                 Approval.objects.filter(among, **{f"{column}__lte": now})
                 .order_by(column, "pk")
                 .select_for_update(skip_locked=True, of=("self",))
-                .select_related("tier", "agent", "action_type", "proposal")[:SET]
+                .select_related(*(related or (None,)))[:SET]
             )
             moved = _in_halves(step, rows, now)
             done += moved

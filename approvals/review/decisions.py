@@ -60,9 +60,7 @@ NO_WORDS = Words()
 
 def load(approval_id: UUID) -> Approval:
     """An approval with what deciding and showing it reads. Raises Approval.DoesNotExist."""
-    return Approval.objects.select_related(
-        "pause", "proposal", "tier", "action_type", "agent", "decided_by", "claimed_by"
-    ).get(pk=approval_id)
+    return Approval.objects.select_related("pause", "proposal", "tier", "action_type", "agent").get(pk=approval_id)
 
 
 def decide(seen: Seen, *, by: User, verdict: str, words: Words = NO_WORDS) -> Approval:
@@ -107,11 +105,21 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
         change.proposal.save(force_insert=True)
     if verdict in (Verdict.APPROVE, Verdict.MODIFY) and change.approvers > 1:
         _cast(moved[0], by=by, note=words.message or "", now=now)
+    settled = _with_relations(moved[0], approval, change, by=by if final else None)
     if final:
-        _record(moved[0], move, by=by, words=words, change=change, now=now)
-        if moved[0].status == Status.RELEASED:
-            settle(moved, now=now)
-    return load(seen.id)
+        _record(settled, by=by, words=words, now=now)
+        if settled.status == Status.RELEASED and (closed := settle([settled], now=now)):
+            settled.pause = closed[0]
+    return settled
+
+
+def _with_relations(moved: Approval, before: Approval, change: "revisions.Revised", *, by: User | None) -> Approval:
+    """The row as the UPDATE returned it, with what was loaded before: deciding many must not load each twice."""
+    moved.pause, moved.agent = before.pause, before.agent
+    moved.tier, moved.action_type = before.tier, before.action_type
+    moved.proposal = change.proposal or before.proposal
+    moved.decided_by, moved.claimed_by = by, None
+    return moved
 
 
 def _refuse_unless_possible(approval: Approval, seen: Seen, *, by: User, verdict: str, now: datetime) -> None:
@@ -122,7 +130,7 @@ def _refuse_unless_possible(approval: Approval, seen: Seen, *, by: User, verdict
         raise NoLongerPending(approval)
     if (approval.revision, approval.round, approval.digest) != (seen.revision, seen.round, seen.digest):
         raise OutOfDate(approval)
-    if verdict not in access.actions_for(approval, by, now=now):
+    if verdict not in access.actions_for(approval, by, now=now, authority=authority):
         raise NotAllowed
 
 
@@ -216,9 +224,7 @@ def _cast(approval: Approval, *, by: User, note: str, now: datetime) -> None:
         raise NotAllowed(_("You have approved this already; another person must.")) from error
 
 
-def _record(
-    approval: Approval, move: audit.Move, *, by: User, words: Words, change: "revisions.Revised", now: datetime
-) -> None:
+def _record(approval: Approval, *, by: User, words: Words, now: datetime) -> None:
     Decision.objects.create(
         id=new_id(),
         approval=approval,

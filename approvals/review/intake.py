@@ -102,6 +102,8 @@ def _again(agent: Agent, keyed: Mapping[int, Submission]) -> dict[int, Answer]:
     if not wanted:
         return {}
     stored = {pause.key: pause for pause in Pause.objects.filter(agent=agent, key__in=wanted)}
+    if not stored:
+        return {}
     approvals: dict[object, list[Approval]] = {}
     for approval in answers.of_pauses(stored.values()):
         approvals.setdefault(approval.pause_id, []).append(approval)
@@ -310,9 +312,13 @@ def _store(
     Proposal.objects.bulk_create(proposals)
     Decision.objects.bulk_create(decisions)
     audit.write(changes)
+    standing = {decision.approval_id: decision for decision in decisions}
+    closed = []
     for place, group in approvals.items():
-        if all(one.status != Status.PENDING for one in group):
-            settle.close(taken[place][1], group, now=now)
+        if not any(one.is_open for one in group):
+            settle.close(taken[place][1], group, standing, now=now)
+            closed.append(taken[place][1])
+    Pause.objects.bulk_update(closed, settle.CLOSING)
     return {place: Receipt(pause, approvals[place]) for place, (_, pause) in taken.items()}
 
 

@@ -1,10 +1,10 @@
 """When the last approval of a pause is settled, the pause closes and its answer is written, once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from approvals.models import Approval, Pause
+from approvals.models import Approval, Decision, Pause
 from approvals.models.approval import DECIDED, OPEN, Status
 from approvals.review import answers
 
@@ -17,7 +17,9 @@ def settle(approvals: Sequence[Approval], *, now: datetime) -> list[Pause]:
     ids = sorted({one.pause_id for one in approvals})
     pauses = {one.pk: one for one in Pause.objects.filter(pk__in=ids).order_by("pk").select_for_update()}
     closed = []
-    for pk, group in groupby(answers.of_pauses(pauses.values()), key=lambda one: one.pause_id):
+    approvals = answers.of_pauses(pauses.values())
+    decisions = answers.standing(approvals)
+    for pk, group in groupby(approvals, key=lambda one: one.pause_id):
         pause, items = pauses[pk], list(group)
         if pause.status != Pause.Status.PENDING:
             continue
@@ -26,18 +28,22 @@ def settle(approvals: Sequence[Approval], *, now: datetime) -> list[Pause]:
             if left != pause.open_items:
                 Pause.objects.filter(pk=pk).update(open_items=left)
             continue
-        close(pause, items, now=now)
+        close(pause, items, decisions, now=now)
         closed.append(pause)
+    Pause.objects.bulk_update(closed, CLOSING)
     return closed
 
 
-def close(pause: Pause, approvals: Sequence[Approval], *, now: datetime) -> None:
-    """Write the answer of a pause whose approvals are all settled."""
+# What closing a pause writes.
+CLOSING = ("status", "open_items", "closed_at", "answer")
+
+
+def close(pause: Pause, approvals: Sequence[Approval], decisions: Mapping[object, Decision], *, now: datetime) -> None:
+    """Give a pause whose approvals are all settled its answer; the caller saves it."""
     pause.status = _status(approvals)
     pause.open_items = 0
     pause.closed_at = now
-    pause.answer = answers.document(pause, approvals, answers.standing(approvals))
-    pause.save(update_fields=["status", "open_items", "closed_at", "answer"])
+    pause.answer = answers.document(pause, approvals, decisions)
 
 
 def _status(approvals: Sequence[Approval]) -> str:

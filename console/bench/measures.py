@@ -1,0 +1,183 @@
+"""The measurements. Each returns what it found, and beside it what the design wants held."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.bench import memory
+from console.bench.load import percentile
+from console.bench.stage import ROOT, Stage
+from console.terminal import Refused, phase
+
+OPEN_INBOXES = 50
+REST = 15.0  # seconds after the start until memory is at rest
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number with its unit, and the bound it should keep where there is one."""
+
+    name: str
+    value: float
+    unit: str
+    bound: str = ""
+    held: bool | None = None
+
+
+def submit(stage: Stage) -> list[Figure]:
+    """One request per call from 32 clients with a key each, in turns with the view that does nothing; then bulk."""
+    calls = {True: [0, 0.0], False: [0, 0.0]}
+    took: list[float] = []
+    for seconds, submits in ((1, True), (3, False), (6, True), (3, False), (6, True)):
+        done = stage.asks(do="rate", keys=stage.seeded["keys"], seconds=seconds, submit=submits).result()
+        if seconds == 1:
+            continue  # warms the process up
+        calls[submits][0] += done["calls"]
+        calls[submits][1] += done["seconds"]
+        took += done["took"] if submits else []
+    submitted, empty = (calls[which][0] / calls[which][1] for which in (True, False))
+    filled = stage.asks(do="bulk", key=stage.seeded["keys"][0], of=500, times=6).result()
+    bulk = filled["requests"] / filled["seconds"]
+    ratio = submitted / empty
+    return [
+        Figure("submit, one per call, 32 clients", submitted, "/s"),
+        Figure("empty async view, same handler and run", empty, "/s"),
+        Figure("submit / empty view", ratio, "", "at least 0.5", ratio >= 0.5),
+        Figure("submit, one call under that load, p50", percentile(took, 0.5) * 1000, "ms"),
+        Figure("submit, one call under that load, p95", percentile(took, 0.95) * 1000, "ms"),
+        Figure("submit in bulk of 500", bulk, "/s", "at least 2,000", bulk >= 2000),
+    ]
+
+
+def live(stage: Stage) -> list[Figure]:
+    """From the agent's call to the frame on another person's screen, over every one of the open inboxes."""
+    cookies = (stage.seeded["cookies"] * OPEN_INBOXES)[:OPEN_INBOXES]
+    marks = 60
+    watching = stage.asks(do="watch", cookies=cookies, marks=marks, seconds=60)
+    if (ready := watching.line()["ready"]) < OPEN_INBOXES:
+        raise Refused(f"only {ready} of {OPEN_INBOXES} inboxes could be opened")
+    began = stage.asks(do="submit", key=stage.seeded["keys"][1], marks=marks, gap=0.25).result()["began"]
+    shown = watching.result()["shown"]
+    took = [when - began[mark] for inbox in shown for mark, when in inbox.items()]
+    missing = OPEN_INBOXES * marks - len(took)
+    if missing:
+        raise Refused(f"{missing} of {OPEN_INBOXES * marks} rows never arrived")
+    p95 = percentile(took, 0.95) * 1000
+    return [
+        Figure(f"submit to row on another screen, {OPEN_INBOXES} open, p50", percentile(took, 0.5) * 1000, "ms"),
+        Figure(f"submit to row on another screen, {OPEN_INBOXES} open, p95", p95, "ms", "at most 250", p95 <= 250),
+    ]
+
+
+def release(stage: Stage) -> list[Figure]:
+    """From the commit that releases a verdict to the waiting agent's next line, over long poll."""
+    count, at_once = 150, 20
+    key = stage.seeded["keys"][2]
+    ids = stage.asks(do="submit", key=key, marks=count, gap=0).result()["ids"]
+    waiting = stage.asks(do="wait", key=key, ids=ids, at_once=at_once, seconds=60)
+    waiting.line()
+    deciding = stage.decides(reviewer=stage.seeded["reviewer"], ids=ids, gap=0.06)
+    decided, person = waiting.result()["decided"], deciding.result()
+    took = [decided[one] - person["committed"][one] for one in ids]
+    whole = [decided[one] - person["began"][one] for one in ids]
+    p50, p95 = (percentile(took, share) * 1000 for share in (0.5, 0.95))
+    return [
+        Figure("release to the waiting agent's next line, p50", p50, "ms", "at most 15", p50 <= 15),
+        Figure("release to the waiting agent's next line, p95", p95, "ms", "at most 50", p95 <= 50),
+        Figure("verdict to the waiting agent's next line, p95", percentile(whole, 0.95) * 1000, "ms"),
+    ]
+
+
+def inbox(stage: Stage) -> list[Figure]:
+    """The inbox page with a thousand approvals waiting."""
+    stage.seed(1000)
+    took = stage.asks(do="page", cookie=stage.seeded["cookies"][0], path="/", times=60).result()["took"]
+    p95 = percentile(took, 0.95) * 1000
+    return [
+        Figure("inbox page, 1,000 pending, p50", percentile(took, 0.5) * 1000, "ms"),
+        Figure("inbox page, 1,000 pending, p95", p95, "ms", "at most 150", p95 <= 150),
+    ]
+
+
+def rest(data: Path) -> list[Figure]:
+    """Memory of the Assent that runs on `data`; where none does, of one that is started for it, with its start-up."""
+    try:
+        found, start = memory.at_rest(data), None
+    except Refused:
+        found, start = _started()
+    agent = found.pop("agent", 0.0)
+    whole = sum(found.values())
+    figures = [Figure(f"memory at rest, {name}", size, "MiB") for name, size in found.items()]
+    figures.append(Figure("memory at rest, all but the demo agent", whole, "MiB", "at most 600", whole <= 600))
+    if agent:
+        figures.append(Figure("memory at rest, demo agent", agent, "MiB"))
+    if start is not None:
+        figures.append(Figure("start of an empty installation", start, "s", "at most 15", start <= 15))
+    return figures
+
+
+def _started() -> tuple[dict[str, float], float]:
+    with tempfile.TemporaryDirectory(prefix="assent-bench-") as folder, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+        probe.close()
+        data = Path(folder) / "assent"
+        environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+        start = time.monotonic()
+        up = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, str(ROOT / "manage.py"), "up", "--port", port, "--data", str(data)],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            said = []
+            for line in up.stdout or ():
+                said.append(line)
+                if line.startswith("Assent is ready"):
+                    break
+            else:
+                raise Refused(f"Assent did not start:\n{''.join(said[-15:])}")
+            took = time.monotonic() - start
+            time.sleep(REST)
+            return memory.at_rest(data), took
+        finally:
+            up.send_signal(signal.SIGINT)
+            try:
+                up.communicate(timeout=30)
+            except subprocess.TimeoutExpired:
+                up.kill()
+                up.communicate()
+
+
+STAGED: dict[str, Callable[[Stage], list[Figure]]] = {
+    # In this order: what `submit` leaves behind must not lie on the pages of the others.
+    "live": live,
+    "release": release,
+    "inbox": inbox,
+    "submit": submit,
+}
+
+
+def run(which: str, data: Path) -> list[Figure]:
+    """Everything, or one measurement by its name. Raises Refused when one cannot be made."""
+    figures: list[Figure] = []
+    wanted = [name for name in STAGED if which in {name, "all"}]
+    if wanted:
+        with Stage() as stage:
+            for name in wanted:
+                with phase(name):
+                    figures += STAGED[name](stage)
+    if which in {"memory", "all"}:
+        with phase("memory"):
+            figures += rest(data)
+    return figures

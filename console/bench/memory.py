@@ -1,0 +1,71 @@
+"""What the processes of a running Assent take of this machine's memory, shared pages counted by their share (PSS)."""
+
+import os
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from console.terminal import Refused
+
+PROC = Path("/proc")
+
+
+def at_rest(data: Path) -> dict[str, float]:
+    """MiB by the name of each process that `manage.py up` runs on `data`, its descendants included; and of itself.
+
+    Raises Refused when nothing runs there or the numbers may not be read.
+    """
+    try:
+        root = int((data / "lock").read_text())
+        children = _children()
+    except (OSError, ValueError):
+        raise Refused(f"No Assent runs on {data}. Start one: manage.py up") from None
+    if not (PROC / str(root)).exists():
+        raise Refused(f"No Assent runs on {data}. Start one: manage.py up")
+    found = {"up": _pss(root)}
+    for file in sorted((data / "pids").glob("*.pid")):
+        pid = int(file.read_text().split()[0])
+        found[file.stem] = sum(_pss(one) for one in _tree(pid, children))
+    return {name: kib / 1024 for name, kib in found.items() if kib}
+
+
+def _children() -> dict[int, list[int]]:
+    found: dict[int, list[int]] = defaultdict(list)
+    for entry in PROC.iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            # The command's name in parentheses may hold anything; what follows the last one is fixed.
+            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        found[int(parent)].append(int(entry.name))
+    return found
+
+
+def _tree(root: int, children: dict[int, list[int]]) -> list[int]:
+    return [root, *(one for child in children.get(root, ()) for one in _tree(child, children))]
+
+
+def _pss(pid: int) -> int:
+    try:
+        text = (PROC / str(pid) / "smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    except PermissionError:
+        raise Refused(
+            f"The memory of process {pid} belongs to another user; measure as that user or as root."
+        ) from None
+    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def machine() -> dict[str, str | int]:
+    """Cores, processor and memory."""
+    model = re.search(r"^model name\s*:\s*(.+)$", (PROC / "cpuinfo").read_text(), re.MULTILINE)
+    total = re.search(r"^MemTotal:\s+(\d+)", (PROC / "meminfo").read_text(), re.MULTILINE)
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": model[1] if model else "unknown",
+        "memory_mib": int(total[1]) // 1024 if total else 0,
+    }

@@ -1,0 +1,145 @@
+"""The servers and processes that are measured: Assent's own, in a directory of its own, gone afterwards."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from console.bench.wire import HOST
+from console.embedded import Servers
+from console.embedded.processes import Process, Program, stop
+from console.terminal import Refused
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
+
+
+class Stage:
+    """PostgreSQL, Redis, the clock and one Daphne, with content; `seeded` is what seed.py says of it."""
+
+    port: int
+    seeded: dict[str, Any]
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assent-bench-")))
+            servers = stack.enter_context(Servers(self.data / "assent"))
+            listener = stack.enter_context(socket.create_server((HOST, 0), backlog=1024))
+            self.port = int(listener.getsockname()[1])
+            self.environment = {
+                **os.environ,
+                "DJANGO_SETTINGS_MODULE": "console.settings",
+                "DATABASE_URL": servers.database_url,
+                "REDIS_URL": servers.redis_url,
+                "SECRET_KEY": secrets.token_urlsafe(50),
+                "ALLOWED_HOSTS": HOST,
+                "ALLOW_HTTP": "1",
+                "DEBUG": "0",
+                "ASSENT_DATA": str(servers.home.data),
+                "ASSENT_DEMO": "no",
+                "ASSENT_KEY_RATE": str(10**6),
+                "MALLOC_ARENA_MAX": "2",
+            }
+            manage = [sys.executable, str(ROOT / "manage.py")]
+            self._run([*manage, "prepare"])
+            self.seeded = json.loads(self._run([sys.executable, "-m", "console.bench.seed"]))
+            daphne = [sys.executable, "-m", "daphne", "--fd", str(listener.fileno()), "--verbosity", "0"]
+            processes = [
+                Process(Program("clock", [*manage, "clock"], env=self.environment), servers.home),
+                Process(
+                    Program("web", [*daphne, "console.bench.asgi:application"], self.environment, [listener.fileno()]),
+                    servers.home,
+                ),
+            ]
+            stack.callback(stop, processes, patience=10)
+            for process in processes:
+                process.start()
+            self._until_answered(processes[1])
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _until_answered(self, web: Process) -> None:
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and web.alive():
+            try:
+                with socket.create_connection((HOST, self.port), timeout=5) as probe:
+                    probe.sendall(b"GET /api/v1/bench/empty HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+                    if b" 200 " in probe.recv(100):
+                        return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        raise Refused(f"The web process did not come up:\n{web.home.last_lines('web')}")
+
+    def _run(self, command: list[str], **more: str) -> str:
+        done = subprocess.run(  # noqa: S603 - our own programs
+            command,
+            cwd=ROOT,
+            env={**self.environment, **more},
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        if done.returncode:
+            raise Refused(f"{' '.join(command[1:])} failed:\n{done.stderr[-2000:]}")
+        return done.stdout
+
+    def asks(self, **job: Any) -> "Asking":
+        """Start a process that does this job of load.py."""
+        return Asking([sys.executable, "-m", "console.bench.load"], {"port": self.port, **job}, self.environment)
+
+    def decides(self, **job: Any) -> "Asking":
+        """Start a process in which a person decides."""
+        return Asking([sys.executable, "-m", "console.bench.person"], job, self.environment)
+
+    def seed(self, pending: int) -> None:
+        """Have that many more approvals wait."""
+        self._run([sys.executable, "-m", "console.bench.seed", str(pending)])
+
+
+class Asking:
+    """A process that works on a job; it says JSON lines."""
+
+    def __init__(self, command: list[str], job: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        self.process = subprocess.Popen(  # noqa: S603 - our own programs
+            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        if self.process.stdin is None:
+            raise Refused("no pipe to the asking process")
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.close()
+
+    def line(self) -> dict[str, Any]:
+        """The next thing it says. Raises Refused when it fails instead."""
+        said = self.process.stdout.readline() if self.process.stdout else ""
+        if not said:
+            raise Refused(f"a measuring process failed (exit {self.process.wait(10)})")
+        answer: dict[str, Any] = json.loads(said)
+        return answer
+
+    def result(self) -> dict[str, Any]:
+        """The last thing it says."""
+        try:
+            answer = self.line()
+            self.process.wait(10)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            if self.process.stdout:
+                self.process.stdout.close()
+        return answer

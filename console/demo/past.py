@@ -1,0 +1,244 @@
+"""Two months that never were: what agents proposed, what the cast decided, how it went.
+
+A made-up calendar is played in order with the clock pinned, through the functions that the product uses, in one
+transaction: the real clock process never sees the past half told. The dice are seeded: the same day, the same past.
+"""
+
+import heapq
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+
+from django.db import transaction
+
+from approvals import times
+from approvals.models import Agent, Approval, Outcome, Pause, User
+from approvals.models.approval import Status
+from approvals.models.policy import Gate, Verdict
+from approvals.policy import snapshot
+from approvals.policy.snapshot import Policy
+from approvals.review import agent as agents_own
+from approvals.review import clock, intake
+from approvals.review.decisions import Words, decide, load, seen, to_type
+from approvals.review.errors import BadVerdict, ReviewError
+from approvals.review.submission import Item, Receipt, RunRef, Submission
+from console.demo import people, variety
+from console.demo.variety import Pattern
+
+DAYS = 60
+PREFIX = "demo/past/"
+# The others do not say what became of it, as agents in the world often do not.
+REPORTING = {"support-agent", "deploy-bot"}
+NOTES = {
+    "wrong_amount": "The amount is not what the contract says.",
+    "wrong_recipient": "This goes to the wrong place.",
+    "not_justified": "The evidence does not carry this.",
+    "policy": "Our handbook says otherwise.",
+    "duplicate": "We did this last week.",
+    "unclear": "I cannot tell from this what would happen.",
+}
+
+
+def there() -> bool:
+    """True when the past was told already."""
+    return Pause.objects.filter(key__startswith=PREFIX).exists()
+
+
+@transaction.atomic
+def tell(cast: Mapping[str, User], agents: Mapping[str, Agent], patterns: Mapping[str, Sequence[Pattern]]) -> int:
+    """Play the calendar that ends yesterday; returns how many approvals it made.
+
+    `patterns` are what each agent proposes, by its name.
+    """
+    today = times.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    calendar = Calendar(cast, agents, patterns, snapshot.current())
+    for back in range(DAYS, 0, -1):
+        day = today - timedelta(days=back)
+        if day.weekday() < 5:
+            calendar.plan(day)
+    calendar.play()
+    return calendar.made
+
+
+@dataclass
+class Calendar:
+    """What will happen, by time; what happens plans what follows from it."""
+
+    cast: Mapping[str, User]
+    agents: Mapping[str, Agent]
+    patterns: Mapping[str, Sequence[Pattern]]
+    policy: Policy
+    dice: random.Random = field(default_factory=lambda: random.Random(11))  # noqa: S311 - a story, no secret
+    made: int = 0
+    _ahead: list[tuple[datetime, int, Callable[[], None]]] = field(default_factory=list)
+    _order: "count[int]" = field(default_factory=count)
+
+    def at(self, moment: datetime, happen: Callable[[], None]) -> None:
+        heapq.heappush(self._ahead, (moment, next(self._order), happen))
+
+    def play(self) -> None:
+        """Let everything happen, in order."""
+        while self._ahead:
+            moment, _, happen = heapq.heappop(self._ahead)
+            with times.at(moment):
+                happen()
+
+    def plan(self, day: datetime) -> None:
+        """One agent proposes several things at once: a set costs little more than one, and the first start waits."""
+        moment = day + timedelta(hours=8, seconds=self.dice.randrange(8 * 3600))
+        name = self.dice.choices(list(self.patterns), [len(some) for some in self.patterns.values()])[0]
+        self.at(moment, lambda: self.propose(name, moment))
+
+    def propose(self, name: str, now: datetime) -> None:
+        """One agent submits several; each that waits gets somebody and a time, or nobody."""
+        drawn = [self.dice.choice(self.patterns[name]) for _ in range(self.dice.randint(4, 9))]
+        qualities = [self.dice.betavariate(5, 1.6) for _ in drawn]
+        answers = intake.submit(
+            self.agents[name],
+            [self.submission(name, one, quality) for one, quality in zip(drawn, qualities, strict=True)],
+        )
+        waiting: list[tuple[Approval, float]] = []
+        for answer, quality in zip(answers, qualities, strict=True):
+            if not isinstance(answer, Receipt):
+                raise answer
+            for approval in answer.approvals:
+                self.made += 1
+                if approval.status == Status.PENDING:
+                    waiting.append((approval, quality))
+                elif approval.verdict == Verdict.APPROVE and name in REPORTING:
+                    self.at(now + self.some_seconds(5, 90), lambda one=approval: self.report(one))  # type: ignore[misc]
+        self.sit_down(waiting, now)
+
+    def submission(self, name: str, pattern: Pattern, quality: float) -> Submission:
+        """The pattern with other numbers, and a stated confidence that flatters the agent a little."""
+        args = variety.varied(pattern, self.policy.types[pattern.action], self.dice)
+        stated = min(0.99, max(0.3, quality + self.dice.gauss(0.05, 0.08)))
+        number = next(self._order)
+        item = Item(
+            id="call_1",
+            action=pattern.action,
+            args=args,
+            summary=variety.retold(pattern.summary, dict(pattern.args), args),
+            reasoning=variety.retold(pattern.reasoning, dict(pattern.args), args),
+            context=pattern.context,
+            signals={**pattern.signals, "stated_confidence": round(stated, 2)},
+        )
+        return Submission(
+            items=(item,),
+            content_hash=f"sha256:{number:064x}",
+            key=f"{PREFIX}{number}",
+            run=RunRef(f"{name}-{number // 9}", pattern.name),
+            model="scripted",
+            prompt_version="2026-09",
+            timeout=None if self.policy.types[pattern.action].gate != Gate.ASYNC else timedelta(hours=8),
+        )
+
+    # --- People at work
+
+    def sit_down(self, waiting: Sequence[tuple[Approval, float]], now: datetime) -> None:
+        """Somebody looks through what came in, one after the other; some of it nobody gets to in time."""
+        moment = now + self.some_seconds(40, 900)
+        decided = []
+        for approval, quality in waiting:
+            fate = self.fate(quality)
+            if fate == "":
+                self.wait_out(approval)
+                continue
+            moment += self.some_seconds(4, 25)
+            self.at(moment, lambda one=approval, fate=fate: self.settle(one, fate))  # type: ignore[misc]
+            decided.append(approval)
+        if decided:
+            hold = max(one.hold for one in decided)
+            self.at(moment + hold + timedelta(seconds=1), lambda: self.release(decided))
+
+    def fate(self, quality: float) -> str:
+        """Approve what is good; of the rest some is mended and some refused; now and then nobody has time."""
+        if self.dice.random() < 0.08:
+            return ""
+        if self.dice.random() < quality:
+            return Verdict.APPROVE
+        return Verdict.MODIFY if self.dice.random() < 0.45 else Verdict.REJECT
+
+    def settle(self, approval: Approval, fate: str) -> None:
+        """Decide, with as many people as it needs; corrections that the schema refuses become a rejection."""
+        asked: list[User] = []
+        while approval.status == Status.PENDING:
+            by = next((one for one in self.reviewers(approval) if one not in asked), None)
+            if by is None:
+                return self.at_its_end(approval)
+            verdict = Verdict.APPROVE if fate == Verdict.MODIFY and approval.revision > 1 else fate
+            try:
+                approval = decide(seen(approval), by=by, verdict=verdict, words=self.words(approval, verdict))
+            except BadVerdict:
+                fate = Verdict.REJECT
+                continue
+            except ReviewError:  # the clock moved it meanwhile
+                approval = load(approval.pk)
+            asked.append(by)
+
+    def words(self, approval: Approval, verdict: str) -> Words:
+        """What goes with a verdict: a reason, corrected arguments, or what a manual gate asks to type."""
+        viewed = self.some_seconds(8, 140)
+        if verdict == Verdict.REJECT:
+            reason = self.dice.choice(list(NOTES))
+            return Words(reason=reason, message=NOTES[reason], viewed=viewed)
+        args = None
+        if verdict == Verdict.MODIFY and approval.proposal is not None:
+            kind = self.policy.types[approval.action_type_id or ""]
+            args = variety.mended(approval.proposal.args, kind, self.dice)
+        typed = to_type(approval) if approval.gate == Gate.MANUAL else ""
+        return Words(args=args, typed=typed, fresh=bool(typed), viewed=viewed)
+
+    def reviewers(self, approval: Approval) -> list[User]:
+        """Those of the cast who may decide it, the lowest tier first."""
+        able = [
+            (max(level for level, where in person.reviews if where in {None, approval.domain_id}), person.username)
+            for person in people.PEOPLE
+            if any(level >= approval.tier_id and where in {None, approval.domain_id} for level, where in person.reviews)
+            and people.OWNER.get(approval.agent.name) != person.username
+        ]
+        return [self.cast[username] for _, username in sorted(able)]
+
+    # --- Time
+
+    def wait_out(self, approval: Approval) -> None:
+        """Nobody comes: the clock escalates, and then somebody of the next tier does, or silence speaks."""
+        if approval.due_at is not None and approval.expires_at is not None and approval.due_at < approval.expires_at:
+            self.at(approval.due_at + timedelta(seconds=1), self.sweep)
+            fate = self.fate(0.6) if self.dice.random() < 0.6 else ""
+            middle = approval.due_at + (approval.expires_at - approval.due_at) * self.dice.uniform(0.05, 0.3)
+            if fate:
+                self.at(middle, lambda: self.settle_late(approval, fate))
+                return
+        self.at_its_end(approval)
+
+    def at_its_end(self, approval: Approval) -> None:
+        if approval.expires_at is not None:
+            self.at(approval.expires_at + timedelta(seconds=1), self.sweep)
+
+    def settle_late(self, approval: Approval, fate: str) -> None:
+        approval = load(approval.pk)
+        self.settle(approval, fate)
+        self.at(times.now() + approval.hold + timedelta(seconds=1), lambda: self.release([approval]))
+
+    def sweep(self) -> None:
+        clock.sweep()
+
+    def release(self, decided: Sequence[Approval]) -> None:
+        """The undo window is over; agents that report say how it went."""
+        self.sweep()
+        now = times.now()
+        may_run = Approval.objects.filter(pk__in=[one.pk for one in decided], status=Status.RELEASED)
+        for one in may_run.filter(verdict__in=[Verdict.APPROVE, Verdict.MODIFY]).select_related("agent"):
+            if one.agent.name in REPORTING:
+                self.at(now + self.some_seconds(2, 60), lambda one=one: self.report(one))  # type: ignore[misc]
+
+    def report(self, approval: Approval) -> None:
+        result = Outcome.Result.SUCCEEDED if self.dice.random() < 0.96 else Outcome.Result.FAILED
+        detail = "" if result == Outcome.Result.SUCCEEDED else "The other system did not answer."
+        agents_own.report_outcome(approval, by=approval.agent, result=result, detail=detail)
+
+    def some_seconds(self, least: int, most: int) -> timedelta:
+        return timedelta(seconds=self.dice.randint(least, most))

@@ -1,0 +1,28 @@
+"""`manage.py bench`: measure this machine's Assent."""
+
+import sys
+from argparse import ArgumentParser
+from contextlib import redirect_stdout
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from console.bench import measures, report
+from console.terminal import Refused
+
+
+class Command(BaseCommand):
+    help = "Measure speed and size on servers of its own; memory of the Assent that runs, else of one started for it."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("which", nargs="?", default="all", choices=[*measures.STAGED, "memory", "all"])
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+    def handle(self, *, which: str, json: bool, **options: object) -> None:
+        try:
+            with redirect_stdout(sys.stderr):
+                figures = measures.run(which, settings.ASSENT_DATA)
+        except Refused as refused:
+            raise CommandError(str(refused)) from None
+        self.stdout.write(report.document(figures) if json else report.table(figures))

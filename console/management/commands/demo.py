@@ -1,0 +1,45 @@
+"""`manage.py demo`: people, agents, waiting requests and a past to look at. A second run adds nothing."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from approvals import seal, times
+from approvals.models import ActionType
+from approvals.policy import packs, snapshot
+from console.demo import past, patterns, people, waiting
+from console.demo.keyring import Keyring
+
+
+class Command(BaseCommand):
+    help = "Load demo content, and write passwords, tokens and keys to demo.json in the data directory."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--data", type=Path, default=settings.ASSENT_DATA, help="data directory")
+
+    def handle(self, *, data: Path, **options: object) -> None:
+        keyring = Keyring.read(data)
+        with transaction.atomic():
+            loaded = _policy()
+            cast, agents = people.ensure(keyring)
+        if not past.there():
+            past.tell(cast, agents, patterns.all_patterns(loaded))
+        waiting.submit(agents)
+        while seal.seal(now=times.now(), everything=True):
+            pass  # a newcomer's first feed has everything that was made up
+        keyring.write(data, url=settings.ASSENT_BASE_URL, roles={one.username: one.role for one in people.PEOPLE})
+
+
+def _policy() -> list[packs.Pack]:
+    """Load the packs that are not there, and publish; what an administrator has changed since stays."""
+    read = [packs.read(name) for name in packs.names()]
+    there = set(ActionType.objects.values_list("pack", flat=True))
+    missing = [pack.name for pack in read if pack.name not in there]
+    for name in missing:
+        packs.load(name)
+    if missing:
+        snapshot.publish(by=None, note=f"packs: {', '.join(missing)}")
+    return read
