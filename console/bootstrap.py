@@ -28,13 +28,16 @@ PARENT = re.compile(r"^    #(?: via)? +([A-Za-z0-9._-]+)", re.MULTILINE)
 
 
 def main(argv: list[str]) -> None:
-    """Run one command of manage.py; `up` and `test` install first what they need."""
+    """Run one command of manage.py; `up` and `test` install first what they need, `install` does only that."""
     command = argv[1] if len(argv) > 1 else "help"
     try:
         if command == "up":
             options = up.parse(argv[2:])  # before the installation: a typing error is said at once
             ensure({DEPENDENCIES} if options.no_demo else {DEPENDENCIES, DEMO})
             sys.exit(up.run(options))
+        if command == "install":  # for images: what production runs on, and nothing started
+            ensure({DEPENDENCIES})
+            return
         if command == "test":
             ensure({DEPENDENCIES, DEMO, TEST})
             os.chdir(ROOT)
