@@ -1,0 +1,333 @@
+"""Everything one card shows, read once: what would run, by when, what is odd, why a person, and what happened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from urllib.parse import urlencode
+
+from django.utils.translation import gettext as _
+
+from approvals import times
+from approvals.models import Approval, Decision, Event, Proposal, User
+from approvals.models.approval import DECIDED, Status, Subject
+from approvals.models.policy import Gate, Silence, Verdict
+from approvals.policy import snapshot
+from approvals.policy.schema import Json
+from approvals.review import access, decisions
+from console import rows, timeleft
+from console.facts import Fact, Value, changes_of, facts_of, present_and_future, shown
+from console.words import ACTORS, DONE, REASONS, SIGNALS
+
+SIMILAR = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One line of the confidence table; a missing signal has no value."""
+
+    title: str
+    value: float | None
+    weight: float | None
+    note: str = ""
+    hint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One event of the timeline in words."""
+
+    event: Event
+    title: str
+    who: str
+    details: str
+    text: str
+    sealed: bool
+
+
+class Card:
+    """One approval as one person sees it now. Each part is read when the template asks for it."""
+
+    def __init__(self, approval: Approval, user: User, *, filters: Mapping[str, str] | None = None) -> None:
+        self.approval = approval
+        self.user = user
+        self.now: datetime = times.now()
+        self.filters = dict(filters or {})
+
+    @property
+    def proposal(self) -> Proposal | None:
+        return self.approval.proposal
+
+    @property
+    def title(self) -> str:
+        """What the browser's tab says."""
+        kind = self.approval.action_type
+        if self.content and self.proposal:
+            return self.proposal.headline[:1].upper() + self.proposal.headline[1:]
+        return kind.title if kind else ""
+
+    @cached_property
+    def query(self) -> str:
+        """The list's filters, to go on in the same list after the verdict."""
+        return f"?{urlencode(self.filters)}" if self.filters else ""
+
+    @cached_property
+    def authority(self) -> access.Authority:
+        return access.authority_of(self.user)
+
+    @cached_property
+    def actions(self) -> frozenset[str]:
+        return access.actions_for(self.approval, self.user, now=self.now)
+
+    @cached_property
+    def content(self) -> bool:
+        return access.sees_content(self.approval, self.user, self.authority)
+
+    @property
+    def left(self) -> timeleft.TimeLeft:
+        return timeleft.time_left(self.approval, self.now)
+
+    @property
+    def pending(self) -> bool:
+        return self.approval.status == Status.PENDING
+
+    @property
+    def held(self) -> bool:
+        return self.approval.status == Status.HELD
+
+    @property
+    def is_question(self) -> bool:
+        return self.approval.subject == Subject.QUESTION
+
+    @property
+    def is_plan(self) -> bool:
+        return self.approval.subject == Subject.PLAN
+
+    @property
+    def manual(self) -> bool:
+        return self.approval.gate == Gate.MANUAL
+
+    @property
+    def own_agent(self) -> bool:
+        """The viewer operates the agent, and so never decides this."""
+        return self.approval.agent_id in self.authority.operates
+
+    @cached_property
+    def claimant(self) -> User | None:
+        """Who is reading it now."""
+        approval = self.approval
+        return approval.claimed_by if approval.claim_until and approval.claim_until > self.now else None
+
+    @property
+    def claimed_by_other(self) -> bool:
+        return self.claimant is not None and self.claimant.pk != self.user.pk
+
+    @property
+    def decides(self) -> bool:
+        """True where any verdict is this person's to give now."""
+        return bool(self.actions & set(Verdict.values))
+
+    @cached_property
+    def verdicts(self) -> frozenset[str]:
+        """The verdicts to offer now: none while a colleague reads it, until it is taken over."""
+        return frozenset() if self.claimed_by_other else self.actions & frozenset(Verdict.values)
+
+    @property
+    def to_type(self) -> str:
+        return decisions.to_type(self.approval)
+
+    # --- What will run
+
+    @cached_property
+    def facts(self) -> list[Fact]:
+        return facts_of(self.proposal.args) if self.proposal else []
+
+    @cached_property
+    def touched(self) -> list[Fact]:
+        if self.proposal is None or self.proposal.current in (None, {}):
+            return []
+        return present_and_future(self.proposal.current, self.proposal.args)
+
+    @property
+    def unchanged(self) -> int:
+        return sum(not fact.changed for fact in self.touched)
+
+    @cached_property
+    def context(self) -> list[Fact]:
+        return facts_of(self.proposal.context) if self.proposal and self.proposal.context else []
+
+    @cached_property
+    def preconditions(self) -> list[Fact]:
+        return facts_of(self.proposal.preconditions) if self.proposal and self.proposal.preconditions else []
+
+    @cached_property
+    def revised(self) -> list[Fact]:
+        """What this revision changed against the one before it."""
+        if self.approval.revision < 2 or self.proposal is None:
+            return []
+        before = self.approval.proposals.filter(revision__lt=self.proposal.revision).order_by("-revision").first()
+        return [one for one in changes_of(before.args, self.proposal.args) if one.changed] if before else []
+
+    @cached_property
+    def alternatives(self) -> list[tuple[int, str, list[Fact]]]:
+        """Other ways the agent offers: number, label, and how its arguments differ."""
+        if self.proposal is None:
+            return []
+        return [
+            (
+                number,
+                str(one.get("label", "")),
+                [fact for fact in changes_of(self.proposal.args, one.get("args")) if fact.changed],
+            )
+            for number, one in enumerate(self.proposal.alternatives)
+            if isinstance(one, dict)
+        ]
+
+    @cached_property
+    def best_guess(self) -> Value | None:
+        guess = self.proposal.best_guess if self.proposal else None
+        return shown(guess) if guess is not None else None
+
+    @cached_property
+    def steps(self) -> list[tuple[str, str, list[Fact]]]:
+        """A plan's steps, in order: id, action, arguments."""
+        found = []
+        for step in self.proposal.steps if self.proposal else []:
+            action = step.get("action") or {}
+            found.append((str(step.get("id", "")), str(action.get("name", "")), facts_of(action.get("args"))))
+        return found
+
+    # --- When, and why
+
+    @property
+    def silence(self) -> str:
+        """What happens when nobody decides."""
+        return {
+            Silence.REJECT: _("If nobody decides, nothing runs."),
+            Silence.ESCALATE: _("If nobody decides, it escalates, and then nothing runs."),
+            Silence.APPROVE: _("If nobody decides, it runs."),
+            Silence.PROCEED: _("If nobody decides, it runs and is audited afterwards."),
+            Silence.BEST_GUESS: _("If nobody answers, the agent goes on with its best guess."),
+        }[Silence(self.approval.on_timeout)]
+
+    @property
+    def escalates(self) -> bool:
+        """True where the tier's time ends before the deadline and somebody is next."""
+        approval = self.approval
+        return bool(
+            approval.due_at
+            and approval.tier.next_id
+            and (approval.expires_at is None or approval.due_at < approval.expires_at)
+        )
+
+    @property
+    def flags(self) -> list[Mapping[str, Json]]:
+        return list(self.approval.assessment.get("flags", []))
+
+    @property
+    def rules(self) -> list[Mapping[str, Json]]:
+        """The rules that matched and that no reason mentions, such as those that only show."""
+        said = " ".join(self.approval.reasons)
+        return [one for one in self.approval.assessment.get("rules", []) if str(one.get("message")) not in said]
+
+    @cached_property
+    def signals(self) -> list[Signal]:
+        assessment = self.approval.assessment
+        found = [
+            Signal(
+                _signal(str(one.get("name"))),
+                one.get("value"),
+                one.get("weight"),
+                str(one.get("note") or ""),
+                not one.get("ours", True),
+            )
+            for one in assessment.get("signals", [])
+        ]
+        missing = [Signal(_signal(name), None, None) for name in assessment.get("missing", [])]
+        return found + missing
+
+    @property
+    def thresholds(self) -> tuple[str, str] | None:
+        """Passes from, a person from."""
+        match self.approval.assessment.get("thresholds"):
+            case {"auto": auto, "review": review}:
+                return str(auto), str(review)
+            case [auto, review]:
+                return str(auto), str(review)
+        return None
+
+    @cached_property
+    def policy_text(self) -> str:
+        """The policy in words, of the version this arrived under."""
+        try:
+            kind = snapshot.load(self.approval.policy_id).types.get(self.approval.action_type_id or "")
+        except snapshot.NoPolicy:
+            return ""
+        return kind.policy_text if kind else ""
+
+    # --- What was
+
+    @cached_property
+    def similar(self) -> list[Approval]:
+        """What people decided lately of the same kind: about the same subject first, then of the same agent."""
+        mine = self.approval
+        past = (
+            rows.for_rows(access.visible_to(self.user, self.authority))
+            .filter(action_type_id=mine.action_type_id, status__in=DECIDED, source="human", kind="real")
+            .exclude(pk=mine.pk)
+            .order_by("-created_at")
+        )
+        same = list(past.filter(about=mine.about)[:SIMILAR]) if mine.about else []
+        known = {one.pk for one in same}
+        return (same + [one for one in past.filter(agent_id=mine.agent_id)[:SIMILAR] if one.pk not in known])[:SIMILAR]
+
+    @cached_property
+    def siblings(self) -> list[Approval]:
+        """The other approvals of the same pause, answered together with this one."""
+        return list(
+            rows.for_rows(Approval.objects.filter(pause_id=self.approval.pause_id))
+            .exclude(pk=self.approval.pk)
+            .order_by("position")[:20]
+        )
+
+    @cached_property
+    def timeline(self) -> list[Moment]:
+        events = self.approval.events.select_related("user", "agent", "seal").order_by("seq")
+        if not self.content:
+            return [_moment(event, "") for event in events]
+        notes = dict(self.approval.notes.values_list("seq", "text"))
+        messages = dict(Decision.objects.filter(approval=self.approval).values_list("decided_at", "message"))
+        return [_moment(event, notes.get(event.seq) or messages.get(event.at) or "") for event in events]
+
+    @cached_property
+    def outcome(self) -> object:
+        return getattr(self.approval, "outcome", None)
+
+    @cached_property
+    def next_tier_name(self) -> str:
+        following = self.approval.tier.next
+        return following.name if following else ""
+
+
+def _signal(name: str) -> str:
+    return str(SIGNALS.get(name, name.replace("_", " ").capitalize()))
+
+
+def _moment(event: Event, text: str) -> Moment:
+    """`text` is what its actor wrote with it."""
+    said = event.facts
+    title = event.get_kind_display()
+    if event.kind == Event.Kind.DECIDED and said.get("verdict") in DONE:
+        title = str(DONE[str(said["verdict"])])
+    details = [
+        _("reason: %s") % REASONS[str(said["reason"])] if said.get("reason") in REASONS else "",
+        _("edited: %s") % ", ".join(map(str, said["edited"])) if said.get("edited") else "",
+        _("instead: %s") % said["alternative"] if said.get("alternative") else "",
+        _("vote %(votes)s of %(of)s") % said if {"votes", "of"} <= said.keys() else "",
+        _("tier %(from)s to %(to)s") % said if {"from", "to"} <= said.keys() else "",
+        _("taken over from %s") % said["from"] if event.kind == Event.Kind.CLAIMED and said.get("from") else "",
+    ]
+    person = event.user or event.agent
+    who = person.name if person else str(ACTORS.get(event.actor, event.actor))
+    shown = event.kind in (Event.Kind.DECIDED, Event.Kind.COMMENTED, Event.Kind.ESCALATED, Event.Kind.VOTED)
+    return Moment(event, title, who, " · ".join(filter(None, details)), text if shown else "", hasattr(event, "seal"))

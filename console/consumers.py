@@ -1,0 +1,111 @@
+"""The inbox's socket: forwards what changed in the person's queues, and takes nothing in.
+
+Verdicts never come this way: a message queued while offline would decide minutes later.
+"""
+
+import asyncio
+from collections import OrderedDict
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+
+from approvals import times
+from console import live
+
+COLLECT = 0.1  # seconds in which changes become one frame
+BACKLOG = 1000  # changes waiting for a page; beyond that it re-reads its list
+
+REFUSED = 4400  # the page sent something
+GONE = 4403  # rights changed: the page reconnects and is asked who it is
+
+
+class InboxConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channels ships no types
+    """One open inbox."""
+
+    async def connect(self) -> None:
+        user = self.scope.get("user")
+        if user is None or not user.is_authenticated:
+            await self.close()
+            return
+        self.user_id: UUID = user.pk
+        watch = await database_sync_to_async(live.watch_of)(user)
+        if not watch:
+            await self.close()
+            return
+        self.watch = watch
+        self.language: str = user.language
+        self.waiting: dict[UUID, int] = {}
+        self.sent: OrderedDict[UUID, int] = OrderedDict()
+        self.sending: asyncio.Task[None] | None = None
+        self.follower = live.follower()
+        for group in watch.groups:
+            await self.channel_layer.group_add(group, self.channel_name)
+        await self.accept()
+        self.follower.join(self)
+        # The page now reads the list again: what changed before the groups were joined is in it.
+        await self.send_json({"type": "hello", "now": (await database_sync_to_async(times.now)()).isoformat()})
+
+    async def disconnect(self, code: int) -> None:
+        if not hasattr(self, "watch"):
+            return
+        await self.follower.leave(self)
+        if self.sending is not None:
+            self.sending.cancel()
+        for group in self.watch.groups:
+            await self.channel_layer.group_discard(group, self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: object) -> None:
+        """A page has nothing to say here."""
+        await self.close(code=REFUSED)
+
+    async def rows_changed(self, message: dict[str, dict[str, int]]) -> None:
+        self.collect({UUID(pk): seq for pk, seq in message["ids"].items()})
+
+    async def access_changed(self, message: object) -> None:
+        await self.close(code=GONE)
+
+    def collect(self, changed: dict[UUID, int]) -> None:
+        """Note what changed; the first of a burst starts the frame's clock."""
+        for pk, seq in changed.items():
+            if self.sent.get(pk, 0) < seq and len(self.waiting) <= BACKLOG:
+                self.waiting[pk] = max(seq, self.waiting.get(pk, 0))
+        if self.waiting and (self.sending is None or self.sending.done()):
+            self.sending = asyncio.get_running_loop().create_task(self._send())
+
+    async def _send(self) -> None:
+        while self.waiting:
+            await asyncio.sleep(COLLECT)
+            wanted, self.waiting = self.waiting, {}
+            if len(wanted) > live.MOST:
+                self._remember(wanted)
+                await self.send_json({"type": "reload"})
+                continue
+            found = await self.follower.board.rows(wanted, self.language)
+            self._remember(wanted)
+            frame = [{**row, "gone": not self.watch.covers(row["queue"], row["agent"])} for row in found]
+            if frame:
+                await self.send_json({"type": "rows", "rows": frame, "feed": self.follower.feed})
+
+    def _remember(self, wanted: dict[UUID, int]) -> None:
+        for pk, seq in wanted.items():
+            self.sent[pk] = seq
+            self.sent.move_to_end(pk)
+        while len(self.sent) > BACKLOG:
+            self.sent.popitem(last=False)
+
+    async def beat(self, found: live.Beat) -> None:
+        """A heartbeat: closes where rights changed, sends what the layer may have lost, says feed, time and count."""
+        watch = found.watches.get(self.user_id)
+        if watch != self.watch:
+            await self.close(code=GONE)
+            return
+        missed = {pk: seq for pk, seq in found.changed.items() if self.sent.get(pk, 0) < seq}
+        if len(missed) > live.MOST:
+            await self.send_json({"type": "reload"})
+        elif missed:
+            mine = await database_sync_to_async(live.concerned)(missed, self.watch)
+            self.collect({pk: seq for pk, seq in missed.items() if pk in mine})
+        await self.send_json(
+            {"type": "heartbeat", "feed": found.feed, "now": found.now, "count": found.counts.get(self.user_id, 0)}
+        )

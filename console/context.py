@@ -1,0 +1,34 @@
+"""What every page of the console needs: appearance, the person's keys, the waiting count."""
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import resolve
+from django.utils.functional import SimpleLazyObject
+
+from approvals import times
+from approvals.models import User
+from approvals.review import access
+from console.filters import count_of
+
+THEMES = {"light", "dark"}
+
+
+def page(request: HttpRequest) -> dict[str, object]:
+    """Lazy where it costs a query; the admin has its own pages and reads none of this."""
+    user = request.user if hasattr(request, "user") and isinstance(request.user, User) else None
+    theme = user.theme if user else request.COOKIES.get("theme", "")
+    return {
+        "theme": theme if theme in THEMES else "",
+        "single_keys": user is None or user.shortcuts,
+        "demo": settings.ASSENT_DEMO,
+        "waiting": SimpleLazyObject(lambda: count_of(access.inbox_of(user)) if user else 0),
+        "server_now": SimpleLazyObject(times.now),
+        "place": request.resolver_match.url_name if request.resolver_match else _place(request.path_info),
+    }
+
+
+def _place(path: str) -> str:
+    try:
+        return resolve(path).url_name or ""
+    except Exception:
+        return ""  # an error page of an unknown address

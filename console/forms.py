@@ -1,0 +1,100 @@
+"""What people post to the console, checked for shape; what it means is the domain's to say."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from approvals.models import Approval, User
+from approvals.models.policy import Verdict
+from approvals.policy.schema import Fault
+from approvals.review.decisions import LONGEST_TEXT, REASONS, Seen
+
+# Nobody looks at one card for longer; a tab left open over night does not count as reading.
+LONGEST_LOOK = timedelta(hours=1)
+
+
+class VerdictForm(forms.Form):
+    """A verdict on exactly what its card showed: revision, round and digest come back with it."""
+
+    verdict = forms.ChoiceField(choices=Verdict.choices)
+    revision = forms.IntegerField(min_value=1)
+    round = forms.IntegerField(min_value=1)
+    digest = forms.RegexField(r"^sha256:[0-9a-f]{64}$")
+    viewed = forms.IntegerField(required=False, min_value=0)
+    message = forms.CharField(required=False, max_length=LONGEST_TEXT)
+    reason = forms.ChoiceField(required=False, choices=[("", ""), *((name, name) for name in REASONS)])
+    alternative = forms.CharField(required=False, max_length=200, strip=False)
+    stop = forms.BooleanField(required=False)
+    stay = forms.BooleanField(required=False)
+    typed = forms.CharField(required=False, max_length=300)
+    password = forms.CharField(required=False, max_length=1000, strip=False)
+    answer = forms.CharField(required=False, max_length=LONGEST_TEXT)
+
+    def seen(self, approval: Approval) -> Seen:
+        """What the person's card showed of this approval; only after `is_valid()`."""
+        cleaned = self.cleaned_data
+        return Seen(approval.pk, cleaned["revision"], cleaned["round"], cleaned["digest"])
+
+    @property
+    def viewed_for(self) -> timedelta:
+        return min(timedelta(milliseconds=min(self.cleaned_data.get("viewed") or 0, 10**9)), LONGEST_LOOK)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What keeps it from being a verdict, by field."""
+        return [Fault(f"/{name}", str(message)) for name, messages in self.errors.items() for message in messages]
+
+
+class NoteForm(forms.Form):
+    """Words for colleagues, with an escalation or by themselves."""
+
+    note = forms.CharField(required=False, max_length=LONGEST_TEXT)
+    text = forms.CharField(required=False, max_length=LONGEST_TEXT)
+
+
+class PickForm(forms.Form):
+    """The approvals selected together, each as its row showed it: `id:revision:round:sha256:…`."""
+
+    verdict = forms.ChoiceField(required=False, choices=[("", ""), (Verdict.APPROVE, ""), (Verdict.REJECT, "")])
+    message = forms.CharField(required=False, max_length=LONGEST_TEXT)
+    reason = forms.ChoiceField(required=False, choices=[("", ""), *((name, name) for name in REASONS)])
+
+    def __init__(self, data: Mapping[str, object], picks: list[str]) -> None:
+        super().__init__(data)
+        self.picks = picks
+
+    @property
+    def seen(self) -> list[Seen]:
+        """What was picked; a pick that is none of ours is left out."""
+        found = []
+        for pick in self.picks:
+            try:
+                pk, revision, round_, digest = pick.split(":", 3)
+                found.append(Seen(UUID(pk), int(revision), int(round_), digest))
+            except ValueError:
+                continue
+        return found
+
+
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    """How the console looks and speaks to one person."""
+
+    language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)
+    time_zone = forms.ChoiceField(label=_("Time zone"))
+
+    class Meta:
+        model = User
+        fields = ["language", "time_zone", "theme", "shortcuts", "mail_on_escalation"]
+        widgets = {"theme": forms.RadioSelect}
+
+    def __init__(self, *args: object, **fields: object) -> None:
+        super().__init__(*args, **fields)  # type: ignore[arg-type]  # as Django's own
+        zones = sorted(available_timezones())
+        field = self.fields["time_zone"]
+        if isinstance(field, forms.ChoiceField):
+            field.choices = [("UTC", "UTC"), *((zone, zone.replace("_", " ")) for zone in zones if "/" in zone)]

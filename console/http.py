@@ -1,0 +1,52 @@
+"""What a page's view may rely on: a signed-in person, and only approvals that this person may see."""
+
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import Http404, HttpRequest
+from django_htmx.middleware import HtmxDetails
+
+from approvals.models import Approval, User
+from approvals.review import access
+
+
+class ConsoleRequest(HttpRequest):
+    """A request behind `login_required` and the htmx middleware."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+def visible_or_404(user: User, pk: UUID, authority: access.Authority | None = None) -> Approval:
+    """The approval with everything its card names; what the person may not see does not exist for them."""
+    try:
+        return (
+            access.visible_to(user, authority)
+            .select_related(
+                "agent", "action_type", "domain", "tier", "proposal", "claimed_by", "decided_by", "pause__run", "policy"
+            )
+            .defer("policy__snapshot")
+            .get(pk=pk)
+        )
+    except Approval.DoesNotExist:
+        raise Http404 from None
+
+
+def content_or_404(user: User, pk: UUID) -> Approval:
+    """The same for whoever also reads arguments and texts."""
+    authority = access.authority_of(user)
+    approval = visible_or_404(user, pk, authority)
+    if not access.sees_content(approval, user, authority):
+        raise Http404
+    return approval
+
+
+def is_fragment(request: ConsoleRequest) -> bool:
+    """True where htmx asks for a part; a boosted or restored page is a whole one."""
+    return bool(request.htmx) and not request.htmx.boosted and not request.htmx.history_restore_request
+
+
+def query_of(request: HttpRequest, *names: str) -> str:
+    """The named parameters of the URL that are set, as "?a=b", or "" for none."""
+    kept = [(name, request.GET[name]) for name in names if request.GET.get(name)]
+    return f"?{urlencode(kept)}" if kept else ""

@@ -1,0 +1,311 @@
+"""News for open inboxes: what changed goes to the groups of its queues, by id and sequence only.
+
+A push is a hint and may be lost. Each process therefore also follows the feed itself: every few seconds it looks
+what was sealed since, tells its own pages, and checks that each page's person still has the rights it was opened with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from channels.db import database_sync_to_async
+from django.contrib.auth.signals import user_logged_out
+from django.db.models.signals import post_delete, post_save
+
+from agents import push
+from approvals import audit, seal, times
+from approvals.models import Agent, Approval, Domain, Event, Membership, Tier, User
+from approvals.models.approval import Status, queue_name
+from approvals.review import access
+from approvals.review.access import Authority
+from console import rows
+from console.filters import count_of
+
+if TYPE_CHECKING:
+    from console.consumers import InboxConsumer
+
+log = logging.getLogger(__name__)
+
+BEAT = 5.0  # seconds between heartbeats, and the longest that a revoked right keeps a page open
+MOST = 200  # rows in one frame; beyond that the page re-reads its list
+_KEPT = 2000
+
+
+class Row(TypedDict):
+    """One row as every page of one language gets it; whose it may be is checked by queue and agent."""
+
+    id: str
+    seq: int
+    status: str
+    queue: str
+    agent: str
+    revision: int
+    round: int
+    tier: int
+    tier_name: str
+    claim: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a page hears of: queues the person reviews (managers and auditors: all), agents the person operates."""
+
+    authority: Authority
+    queues: frozenset[str]
+
+    def __bool__(self) -> bool:
+        """True where there is anything to hear of."""
+        return bool(self.queues or self.authority.operates)
+
+    @property
+    def groups(self) -> list[str]:
+        operated = [agent_group(pk) for pk in self.authority.operates]
+        return [*map(queue_group, self.queues), *operated, person_group(self.authority.user_id)]
+
+    def covers(self, queue: str, agent: str) -> bool:
+        return queue in self.queues or UUID(agent) in self.authority.operates
+
+
+def queue_group(queue: str) -> str:
+    return f"inbox.{queue}"
+
+
+def agent_group(pk: UUID) -> str:
+    return f"inbox.agent.{pk}"
+
+
+def person_group(pk: UUID) -> str:
+    return f"inbox.person.{pk}"
+
+
+# --- Telling
+
+
+def connect() -> None:
+    """Hear of every change of an approval and of every change of who reviews."""
+    audit.listen(announce)
+    post_save.connect(_membership_changed, sender=Membership, dispatch_uid="live")
+    post_delete.connect(_membership_changed, sender=Membership, dispatch_uid="live")
+    user_logged_out.connect(_signed_out, dispatch_uid="live")
+
+
+def announce(changes: Sequence[audit.Change]) -> None:
+    """Publish what changed to its queue, to those it came from, and to the agent's operators."""
+    news: dict[str, dict[str, int]] = {}
+    for change in changes:
+        approval = change.approval
+        queues = {queue_name(tier, approval.domain_id) for tier in (*approval.tiers_visited, approval.tier_id)}
+        for group in (*map(queue_group, queues), agent_group(approval.agent_id)):
+            news.setdefault(group, {})[str(approval.pk)] = change.event.seq
+    for group, ids in news.items():
+        push.send(group, {"type": "rows.changed", "ids": ids})
+
+
+def _membership_changed(instance: Membership, **_: object) -> None:
+    push.send(person_group(instance.user_id), {"type": "access.changed"})
+
+
+def _signed_out(user: User | None, **_: object) -> None:
+    if user is not None:
+        push.send(person_group(user.pk), {"type": "access.changed"})
+
+
+# --- Who may hear
+
+
+def watches(user_ids: Iterable[UUID]) -> dict[UUID, Watch]:
+    """The present rights of these people, in five queries for all of them."""
+    ids = set(user_ids)
+    people = {user.pk: user for user in User.objects.filter(pk__in=ids, is_active=True)}
+    reviews: dict[UUID, list[tuple[int, str | None]]] = {}
+    members = Membership.objects.filter(user__in=people).order_by("pk")
+    for user_id, tier, domain in members.values_list("user_id", "tier_id", "domain_id"):
+        reviews.setdefault(user_id, []).append((tier, domain))
+    operates: dict[UUID, set[UUID]] = {}
+    for agent_id, user_id in Agent.operators.through.objects.filter(user__in=people).values_list("agent_id", "user_id"):
+        operates.setdefault(user_id, set()).add(agent_id)
+    tiers, domains = list(Tier.objects.values_list("pk", flat=True)), list(Domain.objects.values_list("pk", flat=True))
+    pairs = [(tier, domain) for tier in tiers for domain in domains]
+    found = {}
+    for pk, user in people.items():
+        authority = Authority(
+            user_id=pk,
+            reviews=tuple(reviews.get(pk, ())),
+            operates=frozenset(operates.get(pk, ())),
+            manager=user.is_manager,
+            auditor=user.is_auditor,
+            superuser=user.is_superuser,
+        )
+        mine = [queue_name(*pair) for pair in pairs if authority.sees_all or authority.reaches(*pair)]
+        found[pk] = Watch(authority, frozenset(mine))
+    return found
+
+
+def watch_of(user: User) -> Watch:
+    """One person's present rights."""
+    return watches([user.pk]).get(user.pk) or Watch(access.NOBODY, frozenset())
+
+
+# --- What they hear
+
+
+class Board:
+    """The rows of one event loop: each loaded and rendered once for its state and language, however many pages ask."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[UUID, int, str], asyncio.Future[Row | None]] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def rows(self, wanted: Mapping[UUID, int], language: str) -> list[Row]:
+        """The rows of these approvals as they were at that sequence or later."""
+        keys = [(pk, seq, language) for pk, seq in wanted.items()]
+        missing = [key for key in keys if key not in self._known]
+        loop = asyncio.get_running_loop()
+        for key in missing:
+            self._known[key] = loop.create_future()
+        if missing:
+            task = loop.create_task(self._load(missing, language))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        asked = [self._known[key] for key in keys]
+        while len(self._known) > max(_KEPT, len(keys)):
+            self._known.popitem(last=False)
+        return [row for row in await asyncio.gather(*asked) if row is not None]
+
+    async def _load(self, keys: Sequence[tuple[UUID, int, str]], language: str) -> None:
+        futures = {key: self._known[key] for key in keys}
+        try:
+            found = await database_sync_to_async(_rows)([pk for pk, *_ in keys], language)
+        except Exception:
+            log.exception("rows could not be read")
+            found = {}
+        for key, future in futures.items():
+            if not future.done():
+                future.set_result(found.get(key[0]))
+            if key[0] not in found:
+                self._known.pop(key, None)  # asked again, it is tried again
+
+
+def _rows(ids: Iterable[UUID], language: str) -> dict[UUID, Row]:
+    return {
+        approval.pk: Row(
+            id=str(approval.pk),
+            seq=approval.event_seq,
+            status=approval.status,
+            queue=approval.queue,
+            agent=str(approval.agent_id),
+            revision=approval.revision,
+            round=approval.round,
+            tier=approval.tier_id,
+            tier_name=approval.tier.name,
+            claim=str(approval.claimed_by_id or ""),
+            html=html,
+        )
+        for approval, html in rows.rendered(ids, language)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What one look at the database found: the feed, what was sealed since the last, rights and counts by person."""
+
+    feed: int
+    now: str
+    changed: Mapping[UUID, int]
+    watches: Mapping[UUID, Watch]
+    counts: Mapping[UUID, int]
+
+
+class Follower:
+    """One task for all pages of this event loop: heartbeats, the feed, and everybody's rights."""
+
+    def __init__(self) -> None:
+        self.board = Board()
+        self.pages: set[InboxConsumer] = set()
+        self.feed: int | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def join(self, page: InboxConsumer) -> None:
+        self.pages.add(page)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def leave(self, page: InboxConsumer) -> None:
+        self.pages.discard(page)
+        if not self.pages and self._task is not None:
+            task, self._task, self.feed = self._task, None, None
+            if task is not asyncio.current_task():
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    async def _run(self) -> None:
+        while self.pages:
+            await asyncio.sleep(BEAT)
+            try:
+                await self.beat()
+            except Exception:
+                # Pages that hear no heartbeat poll by themselves.
+                log.exception("heartbeat failed")
+
+    async def beat(self) -> None:
+        """Look once, and tell every page what concerns it."""
+        people = {page.user_id for page in self.pages}
+        found = await database_sync_to_async(look)(people, self.feed)
+        self.feed = found.feed
+        for page in list(self.pages):
+            try:
+                await page.beat(found)
+            except Exception:
+                log.exception("a page could not be told")
+                await self.leave(page)
+
+
+def look(people: Iterable[UUID], since: int | None) -> Beat:
+    """Everything a heartbeat needs, for all people together."""
+    feed = seal.feed()
+    changed: dict[UUID, int] = {}
+    if since is not None and feed > since:
+        sealed = Event.objects.filter(seal__number__gt=since, seal__number__lte=feed).order_by("-seal__number")
+        for pk, seq in sealed.values_list("approval_id", "seq")[: MOST * 10]:
+            changed.setdefault(pk, seq)
+    rights = watches(people)
+    counted: dict[object, int] = {}
+    counts = {}
+    for pk, watch in rights.items():
+        key = (watch.queues, watch.authority.operates)
+        if key not in counted:
+            waiting = access.inbox_of(User(pk=pk), watch.authority).filter(status=Status.PENDING)
+            counted[key] = count_of(waiting)
+        counts[pk] = counted[key]
+    return Beat(feed, times.now().isoformat(), changed, rights, counts)
+
+
+_followers: WeakKeyDictionary[asyncio.AbstractEventLoop, Follower] = WeakKeyDictionary()
+
+
+def follower() -> Follower:
+    """The follower of the running event loop."""
+    return _followers.setdefault(asyncio.get_running_loop(), Follower())
+
+
+def concerned(ids: Iterable[UUID], watch: Watch) -> set[UUID]:
+    """Which of these approvals a page may hear of, now or because they were in its queues before."""
+    found = Approval.objects.filter(pk__in=list(ids)).values_list(
+        "pk", "tier_id", "tiers_visited", "domain_id", "agent_id"
+    )
+    return {
+        pk
+        for pk, tier, visited, domain, agent in found
+        if agent in watch.authority.operates
+        or any(queue_name(level, domain) in watch.queues for level in (tier, *visited))
+    }

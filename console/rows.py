@@ -1,0 +1,58 @@
+"""Rows of lists: one template, neutral to the viewer, the same on the page, in a fragment and over the socket."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import datetime
+from threading import Lock
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from approvals import times
+from approvals.models import Approval
+
+_KEPT = 2000
+_cache: OrderedDict[tuple[UUID, int, str], str] = OrderedDict()
+_lock = Lock()
+
+# Texts and arguments are not for lists: a row names the headline only.
+_HEAVY = [
+    f"proposal__{name}"
+    for name in (
+        *("args", "schema", "summary", "reasoning", "context", "current", "preconditions", "alternatives"),
+        *("remember", "rename_to", "signals", "prompt", "best_guess", "steps"),
+    )
+]
+
+
+def for_rows(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
+    """With what a row names, and without what it does not."""
+    return approvals.select_related(
+        "agent", "action_type", "domain", "tier", "proposal", "claimed_by", "decided_by"
+    ).defer("assessment", "reasons", "action_type__schema", "action_type__policy_text", *_HEAVY)
+
+
+def render(approval: Approval, now: datetime) -> str:
+    """The row in the active language. Holds no permission, no token and nothing of the viewer's."""
+    return render_to_string("_row.html", {"approval": approval, "now": now})
+
+
+def rendered(ids: Iterable[UUID], language: str) -> list[tuple[Approval, str]]:
+    """Rows as they are now, each rendered once a process for its language and state; unknown ids are left out."""
+    found = []
+    now = times.now()
+    with translation.override(language):
+        for approval in for_rows(Approval.objects.filter(pk__in=list(ids))):
+            key = (approval.pk, approval.event_seq, language)
+            with _lock:
+                html = _cache.get(key)
+            if html is None:
+                html = render(approval, now)
+                with _lock:
+                    _cache[key] = html
+                    while len(_cache) > _KEPT:
+                        _cache.popitem(last=False)
+            found.append((approval, html))
+    return found

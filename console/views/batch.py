@@ -1,0 +1,214 @@
+"""Several alike approvals at once: what they share, what differs, and each one's own result."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from approvals import times
+from approvals.models import Approval, User
+from approvals.models.approval import Status
+from approvals.policy.schema import Json
+from approvals.review import access, batches, decisions
+from approvals.review.decisions import Seen, Words
+from approvals.review.errors import NotAllowed
+from console import facts
+from console.forms import PickForm
+from console.http import ConsoleRequest, is_fragment
+from console.views.inbox import list_context
+from console.words import REASONS
+
+OUTLIER = 3.0  # times the median
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """One that was selected and cannot be decided together with the rest, and why."""
+
+    approval: Approval
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field that varies. Numbers also have their range and sum."""
+
+    path: str
+    numeric: bool
+    low: float | None = None
+    high: float | None = None
+    total: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value of a varying field; `odd` where the number is far from the others."""
+
+    value: facts.Value | None
+    numeric: bool
+    odd: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One approval and its values of the varying fields."""
+
+    approval: Approval
+    cells: list[Cell]
+
+
+class Together:
+    """The selection as a person may decide it: one kind and tier, what is shared, what varies, what is left out."""
+
+    def __init__(self, picked: Sequence[Seen], user: User) -> None:
+        wanted = {one.id: one for one in picked[: batches.MOST]}
+        found = (
+            access.visible_to(user)
+            .filter(pk__in=wanted)
+            .select_related("agent", "action_type", "tier", "domain", "proposal", "claimed_by", "decided_by")
+        )
+        self.approvals: list[Approval] = []
+        self.left: list[Left] = []
+        for approval in sorted(found, key=lambda one: list(wanted).index(one.pk)):
+            why = self._why_not(approval, wanted[approval.pk], user)
+            if why:
+                self.left.append(Left(approval, why))
+            else:
+                self.approvals.append(approval)
+
+    def _why_not(self, approval: Approval, seen: Seen, user: User) -> str:
+        if approval.status != Status.PENDING:
+            return _("settled meanwhile")
+        if seen != decisions.seen(approval):
+            return _("revised meanwhile")
+        if not access.batchable(approval):
+            return _("has a flag, or needs more than one yes")
+        if self.approvals and (approval.action_type_id, approval.tier_id) != (
+            self.approvals[0].action_type_id,
+            self.approvals[0].tier_id,
+        ):
+            return _("another action or tier")
+        if not {"approve", "reject"} & access.actions_for(approval, user):
+            return _("not yours to decide")
+        return ""
+
+    @property
+    def first(self) -> Approval | None:
+        return self.approvals[0] if self.approvals else None
+
+    @property
+    def shared(self) -> list[facts.Fact]:
+        """The arguments that all have alike."""
+        varying = {column.path for column in self.columns}
+        first = self.first
+        if first is None or first.proposal is None:
+            return []
+        return [fact for fact in facts.facts_of(first.proposal.args) if fact.path not in varying]
+
+    @property
+    def columns(self) -> list[Column]:
+        """The fields that differ, in the order of the first one's arguments."""
+        values = [self._values(one) for one in self.approvals]
+        paths = list(dict.fromkeys(path for one in values for path in one))
+        return [
+            _column(path, [one.get(path) for one in values])
+            for path in paths
+            if len({facts.plain(one.get(path)) if path in one else None for one in values}) > 1
+        ]
+
+    @property
+    def lines(self) -> list[Line]:
+        columns = self.columns
+        lines = []
+        medians = {column.path: self._median(column.path) for column in columns if column.numeric}
+        for approval in self.approvals:
+            values = self._values(approval)
+            cells = []
+            for column in columns:
+                number = _number(values.get(column.path)) if column.numeric else None
+                middle = medians.get(column.path)
+                odd = number is not None and bool(middle) and abs(number) > OUTLIER * abs(middle or 0)
+                shown = facts.shown(values[column.path]) if column.path in values else None
+                cells.append(Cell(shown, column.numeric, odd))
+            lines.append(Line(approval, cells))
+        return lines
+
+    def _values(self, approval: Approval) -> dict[str, Json]:
+        return dict(facts.leaves(approval.proposal.args)) if approval.proposal else {}
+
+    def _median(self, path: str) -> float:
+        numbers = sorted(n for one in self.approvals if (n := _number(self._values(one).get(path))) is not None)
+        return numbers[len(numbers) // 2] if numbers else 0.0
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def batch(request: ConsoleRequest) -> HttpResponse:
+    """Without a verdict shows the selection (by POST too: a thousand picks fit no address); else settles each."""
+    source = request.POST if request.method == "POST" else request.GET
+    form = PickForm(source, source.getlist("pick"))
+    if request.method != "POST" or not form.is_valid() or not form.cleaned_data["verdict"]:
+        return _page(request, {"together": Together(form.seen, request.user), "reasons": REASONS.items()})
+    said = form.cleaned_data["message"].strip()
+    words = Words(message=said or None, reason=form.cleaned_data["reason"], surface="batch")
+    verdict = form.cleaned_data["verdict"]
+    together = Together(form.seen, request.user)
+    types = [one.action_type for one in together.approvals]
+    needs = verdict == "reject" and any(kind is None or kind.reason_required for kind in types)
+    if needs and not said and words.reason in ("", "other"):
+        fault = _("A rejection needs a reason: choose one or write one.")
+        context = {"together": together, "reasons": REASONS.items(), "fault": fault, "rejecting": True}
+        return _page(request, context, status=422)
+    try:
+        results = batches.decide_many(form.seen, by=request.user, verdict=verdict, words=words)
+    except NotAllowed as error:
+        return _page(request, {"together": together, "reasons": REASONS.items(), "fault": str(error)}, status=403)
+    return _page(request, _outcome(results, request.user), status=200 if any(one.ok for one in results) else 409)
+
+
+def _outcome(results: Sequence[batches.Result], user: User) -> dict[str, object]:
+    """What became of each; those that still wait can be tried again."""
+    ids: list[UUID] = [one.id for one in results]
+    known = access.visible_to(user).select_related("proposal", "agent", "tier", "action_type").in_bulk(ids)
+    shown = [(one, known.get(one.id)) for one in results]
+    again = [decisions.seen(one) for result, one in shown if one and not result.ok and one.status == Status.PENDING]
+    return {
+        "results": shown,
+        "done": sum(one.ok for one in results),
+        "failed": sum(not one.ok for one in results),
+        "again": [f"{one.id}:{one.revision}:{one.round}:{one.digest}" for one in again],
+    }
+
+
+def _page(request: ConsoleRequest, context: dict[str, object], *, status: int = 200) -> HttpResponse:
+    context = {"now": times.now(), "batch": True, **context}
+    if is_fragment(request):
+        return render(request, "_batch.html", context, status=status)
+    return render(request, "inbox.html", {**list_context(request), **context}, status=status)
+
+
+def _column(path: str, values: Sequence[Json]) -> Column:
+    numbers = [_number(value) for value in values]
+    known = [number for number in numbers if number is not None]
+    if len(known) != len(values) or not known:
+        return Column(path, False)
+    return Column(path, True, min(known), max(known), sum(known))
+
+
+def _number(value: Json) -> float | None:
+    """A number, or a text that is nothing but one, such as "420.00"."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return float(value)
+    if isinstance(value, str) and "." in value:
+        try:
+            return float(value)
+        except ValueError:
+            return None
+    return None

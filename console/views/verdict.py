@@ -1,0 +1,169 @@
+"""What moves a card on: a verdict or an escalation, and the next card after it."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from approvals.models import Approval
+from approvals.models.approval import Status
+from approvals.models.policy import Gate, Verdict
+from approvals.policy.schema import Fault, Json
+from approvals.review import access, claims, decisions
+from approvals.review.decisions import Words
+from approvals.review.errors import BadVerdict, ReviewError
+from console import live, rows, schemaform
+from console.cards import Card
+from console.filters import InboxFilter
+from console.forms import NoteForm, VerdictForm
+from console.http import ConsoleRequest, content_or_404, is_fragment, visible_or_404
+from console.views.card import answering, panel, show, too_late
+from console.views.inbox import filters_of, list_context
+
+
+@login_required
+@require_POST
+def decide(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+    """One verdict on what the card showed."""
+    approval = content_or_404(request.user, pk)
+    form = VerdictForm(request.POST)
+    if not form.is_valid():
+        return refuse(request, approval, form.faults)
+    verdict = form.cleaned_data["verdict"]
+    try:
+        words = _words(request, form, approval)
+        settled = decisions.decide(form.seen(approval), by=request.user, verdict=verdict, words=words)
+    except schemaform.Unreadable as error:
+        return refuse(request, approval, error.faults)
+    except BadVerdict as error:
+        return refuse(request, approval, error.faults)
+    except ReviewError as error:
+        return too_late(request, approval, error)
+    return decided(request, settled, stay=form.cleaned_data["stay"])
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def escalate(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+    """GET says who would receive it and by when; POST hands it over."""
+    approval = content_or_404(request.user, pk)
+    if request.method != "POST":
+        return panel(request, approval, "_escalate.html")
+    form = NoteForm(request.POST)
+    note = form.cleaned_data["note"] if form.is_valid() else request.POST.get("note", "")
+    try:
+        escalated = claims.escalate(approval.pk, by=request.user, note=note)
+    except BadVerdict as error:
+        return panel(request, approval, "_escalate.html", error.faults, status=422)
+    except ReviewError as error:
+        return too_late(request, approval, error)
+    return onward(request, escalated, _("Escalated to %(tier)s.") % {"tier": escalated.tier.name})
+
+
+# --- Answers
+
+
+def refuse(request: ConsoleRequest, approval: Approval, faults: Sequence[Fault]) -> HttpResponse:
+    """422: the panel again, with what is wrong."""
+    verdict = request.POST.get("verdict", "")
+    if verdict == Verdict.REJECT:
+        return panel(request, approval, "_reject.html", faults, status=422)
+    if verdict == Verdict.APPROVE and approval.gate == Gate.MANUAL:
+        return panel(request, approval, "_approve.html", faults, status=422)
+    if verdict == Verdict.ANSWER:
+        card = Card(approval, request.user)
+        fields = answering(card, request.POST)["answer_fields"]
+        left = schemaform.show_faults(fields, faults, prefix="/answer") if fields else list(faults)
+        return panel(request, approval, "_answer.html", left, status=422, answer_fields=fields)
+    return show(request, approval, status=422, late=" ".join(fault.message for fault in faults))
+
+
+def decided(request: ConsoleRequest, settled: Approval, *, stay: bool = False) -> HttpResponse:
+    """After a verdict: the next card of the same list, and a toast with the seconds left to undo."""
+    if settled.status == Status.PENDING:
+        text = _("Recorded: %(votes)d of %(of)d approvals.") % {"votes": settled.votes, "of": settled.approvers}
+        return onward(request, settled, text, stay=stay)
+    done = {
+        Verdict.APPROVE: _("Approved"),
+        Verdict.MODIFY: _("Approved with changes"),
+        Verdict.REJECT: _("Rejected"),
+        Verdict.ANSWER: _("Answered"),
+        Verdict.SKIP: _("Skipped"),
+    }[Verdict(settled.verdict)]
+    if settled.status == Status.HELD:
+        return onward(request, settled, _("%s. Goes to the agent in") % done, until=settled.hold_until, stay=stay)
+    return onward(request, settled, _("%s. Released to the agent.") % done, stay=stay)
+
+
+def onward(
+    request: ConsoleRequest, settled: Approval, text: str, *, until: object = None, stay: bool = False
+) -> HttpResponse:
+    """The next card of the same filters, or the same one; without htmx back to the list."""
+    toast = {"text": text, "undo": until is not None, "until": until, "id": settled.pk}
+    if not is_fragment(request):
+        messages.success(request, text.removesuffix(" in"))
+        filters = filters_of(request)
+        return redirect(f"{reverse('approval', args=[settled.pk])}{Card(settled, request.user, filters=filters).query}")
+    following = visible_or_404(request.user, settled.pk) if stay else _next(request, settled)
+    context: dict[str, object] = {"toast": toast, "settled": _row(settled), "late": ""}
+    if following is None:
+        context = {**list_context(request), **context}
+        response = render(request, "_decided.html", context)
+        response["HX-Push-Url"] = reverse("inbox") + Card(settled, request.user, filters=filters_of(request)).query
+        return response
+    card = Card(following, request.user, filters=filters_of(request))
+    response = render(request, "_decided.html", {**context, "card": card, "now": card.now, **answering(card)})
+    response["HX-Push-Url"] = reverse("approval", args=[following.pk]) + card.query
+    return response
+
+
+def _row(approval: Approval) -> Approval | None:
+    return rows.for_rows(Approval.objects.filter(pk=approval.pk)).first()
+
+
+def _next(request: ConsoleRequest, settled: Approval) -> Approval | None:
+    """The most urgent one of the same filters that no colleague is reading; first those after the settled one."""
+    user = request.user
+    card = Card(settled, user)
+    pending = access.inbox_of(user, card.authority).filter(status=Status.PENDING).exclude(pk=settled.pk)
+    pending = pending.exclude(agent__in=card.authority.operates)
+    if filters_of(request):
+        pending = InboxFilter(request.GET, user, live.watch_of(user).queues).apply(pending, card.now)
+    free = pending.filter(claimed_by=None) | pending.filter(claim_until__lte=card.now) | pending.filter(claimed_by=user)
+    at = card.left.at
+    candidates = list(free.values_list("pk", "due_at", "expires_at")[:50])
+    later = [pk for pk, due, end in candidates if at and min(filter(None, (due, end)), default=at) >= at]
+    chosen = (later or [pk for pk, _due, _end in candidates])[:1]
+    return visible_or_404(user, chosen[0], card.authority) if chosen else None
+
+
+def _words(request: ConsoleRequest, form: VerdictForm, approval: Approval) -> Words:
+    cleaned = form.cleaned_data
+    said = cleaned["message"].strip()
+    return Words(
+        message=said or None,
+        reason=cleaned["reason"],
+        alternative=cleaned["alternative"],
+        answer=_answer(request, approval) if cleaned["verdict"] == Verdict.ANSWER else None,
+        stop=cleaned["stop"],
+        typed=cleaned["typed"],
+        fresh=bool(cleaned["password"]) and request.user.check_password(cleaned["password"]),
+        viewed=form.viewed_for,
+    )
+
+
+def _answer(request: ConsoleRequest, approval: Approval) -> Json:
+    """The answer as its schema wants it: fields as an object, a scalar as its type, else text."""
+    card = Card(approval, request.user)
+    fields = answering(card)["answer_fields"]
+    if fields:
+        return schemaform.read(fields, request.POST)
+    text = request.POST.get("answer", "").strip()
+    kind = card.proposal.schema.get("type") if card.proposal else None
+    return text if kind in (None, "string") else schemaform.read_scalar(kind, text)

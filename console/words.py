@@ -1,0 +1,46 @@
+"""The console's words for what the domain names by codes."""
+
+from django.utils.translation import gettext_lazy as _
+
+from approvals.models.policy import Verdict
+
+SIGNALS = {
+    "stated_confidence": _("Stated confidence"),
+    "tool_validity": _("Tool result validity"),
+    "retrieval_relevance": _("Retrieval relevance"),
+    "precedent": _("Action precedent"),
+    "action_precedent": _("Action precedent"),
+    "policy_alignment": _("Policy alignment"),
+    "policy": _("Policy alignment"),
+    "impact": _("Impact"),
+}
+
+# Done, as the timeline and a settled row say it; "by Ana" follows.
+DONE = {
+    Verdict.APPROVE.value: _("Approved"),
+    Verdict.MODIFY.value: _("Approved with changes"),
+    Verdict.REJECT.value: _("Rejected"),
+    Verdict.ANSWER.value: _("Answered"),
+    Verdict.SKIP.value: _("Skipped"),
+}
+
+# The pick-list of a rejection.
+REASONS = {
+    "wrong_amount": _("The amount is wrong"),
+    "wrong_recipient": _("The recipient or target is wrong"),
+    "not_justified": _("Not justified"),
+    "policy": _("Against policy"),
+    "duplicate": _("Duplicate"),
+    "unclear": _("Unclear, ask again with more"),
+    "other": _("Something else"),
+}
+
+ACTORS = {"clock": _("the clock"), "policy": _("policy")}
+
+WARNINGS = {
+    "bidi": _("changes the reading direction"),
+    "zero_width": _("invisible characters"),
+    "tag": _("invisible characters"),
+    "control": _("control characters"),
+    "mixed_script": _("mixes look-alike alphabets"),
+}

@@ -1,0 +1,87 @@
+// Keys. An element names its key in data-key; the overlay lists the keys of this page. Nothing happens while one
+// types, with Ctrl, Alt or Meta, or when a held key repeats.
+import { all, body, one } from "./page.js";
+
+const moves = new Map(); // keys of behaviours without a button: j, k, x …
+let prefix = "";
+
+export function onKey(key, label, run, shown = key) {
+  moves.set(key, { label, run, shown });
+}
+
+export const typing = (target) =>
+  target.closest?.("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]") != null;
+
+const visible = (element) => element.checkVisibility() && !element.closest("[inert]");
+const buttons = () => all("[data-key]").filter((element) => visible(element) && !element.disabled);
+
+function press(element) {
+  if (element.matches("input")) element.focus();
+  else element.click();
+}
+
+document.addEventListener("keydown", (event) => {
+  const dialog = one("#keys[open]");
+  if (dialog || event.defaultPrevented || event.repeat) return;
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    const send = buttons().find((element) => element.dataset.key === "Ctrl+Enter");
+    if (send) {
+      event.preventDefault();
+      send.click();
+    }
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape") {
+    moves.get("Escape")?.run(event);
+    return;
+  }
+  if (body.dataset.singleKeys !== "on" || typing(event.target)) return;
+  const stay = event.shiftKey && /^[A-Z]$/.test(event.key);
+  const key = stay ? event.key.toLowerCase() : event.key;
+  const sequence = prefix ? `${prefix} ${key}` : key;
+  prefix = "";
+  const move = moves.get(stay ? `Shift+${key}` : key) ?? moves.get(key);
+  if (sequence === "g") {
+    prefix = "g";
+    return;
+  }
+  const element = buttons().find((found) => found.dataset.key === sequence);
+  if (element) {
+    event.preventDefault();
+    element.closest("form")?.toggleAttribute("data-stay", stay);
+    press(element);
+  } else if (move) {
+    move.run(event);
+  }
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-open-keys]")) show();
+});
+
+function show() {
+  const dialog = one("#keys");
+  const list = one("dl", dialog);
+  list.replaceChildren();
+  const lines = [...moves.values()].filter((move) => move.label() && move.label() !== "").map((m) => [m.shown, m.label()]);
+  const seen = new Set();
+  for (const element of buttons()) {
+    if (seen.has(element.dataset.key)) continue;
+    seen.add(element.dataset.key);
+    lines.push([element.dataset.key, element.dataset.keyLabel]);
+  }
+  for (const [key, label] of lines) {
+    const line = one("#key-line").content.cloneNode(true);
+    const dt = one("dt", line);
+    for (const part of key.split(" ")) {
+      const cap = document.createElement("kbd");
+      cap.textContent = part.length === 1 ? part.toUpperCase() : part;
+      dt.append(cap, " ");
+    }
+    one("dd", line).textContent = label;
+    list.append(line);
+  }
+  one("[data-keys-off]", dialog).hidden = body.dataset.singleKeys === "on";
+  dialog.showModal();
+}

@@ -1,0 +1,144 @@
+// The socket of the inbox, and what the page does without it. A push is a hint: after every gap the list is re-read.
+import { all, announce, one, say } from "./page.js";
+import { correct } from "./clock.js";
+import { put, reconcile, row, rows, steadily } from "./rows.js";
+import { changed } from "./pane.js";
+import { focusRow } from "./list.js";
+import { waiting } from "./title.js";
+
+const GRACE = 4000; // without a socket for so long, the page says so
+const POLL = 10000;
+const SILENCE = 13000; // two missed heartbeats
+let socket = null;
+let heard = 0;
+let lost = null;
+let poll = null;
+let wait = 500;
+
+const address = () => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/inbox/`;
+
+function connect() {
+  socket = new WebSocket(address());
+  socket.onmessage = (event) => receive(JSON.parse(event.data));
+  socket.onclose = (event) => closed(event.code);
+}
+
+function receive(frame) {
+  heard = performance.now();
+  if (frame.type === "hello") {
+    wait = 500;
+    restored(); // whatever happened before the groups were joined is read now
+  } else if (frame.type === "rows") {
+    arrived(frame.rows);
+  } else if (frame.type === "reload") {
+    refresh();
+  }
+  if (frame.now) correct(frame.now);
+  if (frame.count != null) waiting(frame.count);
+}
+
+function arrived(messages) {
+  const filtered = one("[data-list]")?.hasAttribute("data-filtered");
+  steadily(() => {
+    for (const message of messages) put(message.html, { add: !filtered, gone: message.gone && message.status === "pending" ? message.tier_name : "" });
+  });
+  for (const message of messages) changed(message);
+  if (filtered && messages.some((message) => message.status === "pending" && !row(message.id))) refresh();
+  after();
+}
+
+function after() {
+  const fresh = all("[data-row][data-new]");
+  const pill = one("[data-new-pill]");
+  if (pill) {
+    pill.hidden = fresh.length === 0;
+    pill.textContent = say("new", fresh.length);
+  }
+  const empty = one("[data-empty]");
+  if (empty) empty.hidden = rows().length > 0;
+}
+
+function closed(code) {
+  socket = null;
+  lost ??= setTimeout(paused, GRACE);
+  if (code === 4401) {
+    location.reload(); // signed out elsewhere: the server asks who one is
+    return;
+  }
+  setTimeout(connect, wait + Math.random() * 250);
+  wait = Math.min(wait * 2, 8000);
+}
+
+function paused() {
+  state("paused");
+  if (poll) return;
+  refresh();
+  poll = setInterval(refresh, POLL);
+}
+
+function restored() {
+  clearTimeout(lost);
+  clearInterval(poll);
+  lost = poll = null;
+  state("live");
+  refresh();
+}
+
+function state(name) {
+  const banner = one("[data-banner]");
+  if (banner) banner.hidden = name === "live";
+  const light = one("[data-live]");
+  if (!light || light.dataset.state === name) return;
+  const paused_ = light.dataset.state === "paused";
+  light.dataset.state = name;
+  one("[data-live-text]", light).textContent = say(name);
+  light.setAttribute("aria-label", say(name));
+  if (name === "paused" || paused_) announce(name === "paused" ? (banner?.textContent.trim() ?? "") : say("live"));
+}
+
+async function refresh() {
+  const place = one("[data-list]");
+  if (!place) return;
+  try {
+    const response = await fetch(one("[data-split]").dataset.home + place.dataset.query, {
+      headers: { "HX-Request": "true", "HX-Target": "rows" },
+      credentials: "same-origin",
+    });
+    if (response.redirected) location.reload();
+    if (!response.ok) return;
+    const html = await response.text();
+    reconcile(html);
+    const count = response.headers.get("X-Waiting");
+    if (count) waiting(Number(count));
+    after();
+  } catch {
+    // Still out of reach; the next round tries again.
+  }
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-new-pill]")) {
+    const first = one("[data-row][data-new]");
+    for (const found of all("[data-row][data-new]")) found.removeAttribute("data-new");
+    after();
+    focusRow(first);
+  }
+});
+
+// The answer to a verdict brings its row along, so that the list is right without a socket, too.
+document.addEventListener("htmx:afterSwap", () => {
+  const holder = one("[data-row-update]");
+  if (!holder) return;
+  steadily(() => put(holder.innerHTML, { add: false }));
+  holder.remove();
+  one("[data-row][data-open][data-new]")?.removeAttribute("data-new");
+  after();
+});
+
+if (one("[data-live]")) {
+  lost = setTimeout(paused, GRACE);
+  connect();
+  setInterval(() => {
+    if (socket?.readyState === WebSocket.OPEN && performance.now() - heard > SILENCE) socket.close();
+  }, 2000);
+}
