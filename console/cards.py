@@ -140,7 +140,8 @@ class Card:
 
     @cached_property
     def facts(self) -> list[Fact]:
-        return facts_of(self.proposal.args) if self.proposal else []
+        order = self.approval.action_type.schema.get("x-order", ()) if self.approval.action_type else ()
+        return facts_of(self.proposal.args, order) if self.proposal else []
 
     @cached_property
     def touched(self) -> list[Fact]:

@@ -16,12 +16,14 @@ THEMES = {"light", "dark"}
 def page(request: HttpRequest) -> dict[str, object]:
     """Lazy where it costs a query; the admin has its own pages and reads none of this."""
     user = request.user if hasattr(request, "user") and isinstance(request.user, User) else None
+    authority = SimpleLazyObject(lambda: access.authority_of(user) if user else access.NOBODY)
     theme = user.theme if user else request.COOKIES.get("theme", "")
     return {
         "theme": theme if theme in THEMES else "",
         "single_keys": user is None or user.shortcuts,
         "demo": settings.ASSENT_DEMO,
-        "waiting": SimpleLazyObject(lambda: count_of(access.inbox_of(user)) if user else 0),
+        "authority": authority,
+        "waiting": SimpleLazyObject(lambda: count_of(access.inbox_of(user, authority)) if user else 0),
         "server_now": SimpleLazyObject(times.now),
         "place": request.resolver_match.url_name if request.resolver_match else _place(request.path_info),
     }

@@ -1,12 +1,16 @@
 """Arguments as a reviewer reads them: every value by its path, nothing hidden, nothing cut without saying so."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from django.utils.translation import ngettext
 
 from approvals.policy import characters
 from approvals.policy.schema import Json, NotCanonical, canonical
 
 LONG = 400
+_GAP = re.compile(r"((?:\r?\n){4,})")
 
 Segments = list[tuple[str, bool]]
 
@@ -43,8 +47,10 @@ class Fact:
         return self.path.replace(".", ".\0").replace("[", "\0[").split("\0")
 
 
-def facts_of(args: Json) -> list[Fact]:
-    """Every argument, in the order the agent gave it."""
+def facts_of(args: Json, order: Sequence[str] = ()) -> list[Fact]:
+    """Every argument; those that `order` names come first and in its order, since the database sorts keys."""
+    if isinstance(args, Mapping):
+        args = {name: args[name] for name in [*(name for name in order if name in args), *args]}
     return [Fact(path, shown(value), warnings=_warnings(value)) for path, value in leaves(args)]
 
 
@@ -91,9 +97,22 @@ def shown(value: Json) -> Value:
     if isinstance(value, str):
         if not value:
             return Value([("", False)], [], "empty")
-        return Value(characters.visible(value[:LONG]), characters.visible(value[LONG:]), "text")
+        return Value(_segments(value[:LONG]), _segments(value[LONG:]), "text")
     kind = "number" if isinstance(value, int | float) and not isinstance(value, bool) else "word"
     return Value([(plain(value), False)], [], kind)
+
+
+def _segments(text: str) -> Segments:
+    """The text as it would read, hidden characters and long gaps as tokens: nothing waits below an empty screen."""
+    found: Segments = []
+    for place, piece in enumerate(_GAP.split(text)):
+        if place % 2:
+            breaks = piece.count("\n")
+            token = ngettext("%d line break", "%d line breaks", breaks) % breaks
+            found += [("\n", False), (f"\u2039{token}\u203a", True), ("\n", False)]
+        else:
+            found += characters.visible(piece)
+    return found
 
 
 def plain(value: Json) -> str:

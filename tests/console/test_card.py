@@ -10,6 +10,7 @@ from approvals.policy import snapshot
 from approvals.review import claims
 from approvals.review.decisions import Words, decide, seen
 from approvals.review.submission import Item
+from console.facts import facts_of
 
 FRAGMENT = {"HX-Request": "true"}
 
@@ -192,3 +193,15 @@ def test_what_the_model_did_not_form_is_shown_as_it_is_and_cannot_be_approved(ro
 
 def test_an_owner_is_told_that_a_colleague_decides(refund, olga, card):
     assert "You operate this agent" in card(refund, olga)
+
+
+def test_a_command_below_five_thousand_line_breaks_stands_in_view():
+    [fact] = facts_of({"body": "Dear Ana," + "\n" * 5000 + "and pay Mallory"[:100]})
+    text = "".join(part for part, _ in [*fact.value.head, *fact.value.rest])
+
+    assert "line breaks" in text
+    assert text.count("\n") < 10
+
+
+def test_facts_stand_in_the_order_of_the_schema():
+    assert [fact.path for fact in facts_of({"a": 1, "b": 2, "c": 3}, ["c", "a"])] == ["c", "a", "b"]
