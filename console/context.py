@@ -1,5 +1,7 @@
 """What every page of the console needs: appearance, the person's keys, the waiting count."""
 
+from typing import cast
+
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import resolve
@@ -8,6 +10,7 @@ from django.utils.functional import SimpleLazyObject
 from approvals import times
 from approvals.models import User
 from approvals.review import access
+from approvals.review.access import Authority
 from console.filters import count_of
 
 THEMES = {"light", "dark"}
@@ -16,7 +19,7 @@ THEMES = {"light", "dark"}
 def page(request: HttpRequest) -> dict[str, object]:
     """Lazy where it costs a query; the admin has its own pages and reads none of this."""
     user = request.user if hasattr(request, "user") and isinstance(request.user, User) else None
-    authority = SimpleLazyObject(lambda: access.authority_of(user) if user else access.NOBODY)
+    authority = cast(Authority, SimpleLazyObject(lambda: access.authority_of(user) if user else access.NOBODY))
     theme = user.theme if user else request.COOKIES.get("theme", "")
     return {
         "theme": theme if theme in THEMES else "",

@@ -4,7 +4,7 @@ Two sweeps at once are harmless: each claims the rows it takes (FOR UPDATE SKIP 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from approvals.models import Approval, Decision, Event
 from approvals.models.approval import Source, Status
 from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.policy import snapshot
+from approvals.policy.schema import Json
 from approvals.review import escalation
 from approvals.review.claims import to_tier
 from approvals.review.settle import settle
@@ -115,22 +116,46 @@ def _in_halves(step: Step, rows: Sequence[Approval], now: datetime) -> int:
     return _in_halves(step, rows[:middle], now) + _in_halves(step, rows[middle:], now)
 
 
-def _release(rows: Sequence[Approval], now: datetime) -> int:
-    """The undo window is over: the agent may know."""
-    moved = audit.move(
+def _moved(
+    rows: Sequence[Approval],
+    kind: str,
+    guard: str,
+    now: datetime,
+    *,
+    sets: Callable[[Approval], Mapping[str, object]],
+    facts: Callable[[Approval], Mapping[str, Json]],
+    still: Sequence[str] = ("round",),
+) -> list[Approval]:
+    """Move those of a set that time still says so of, and whose `still` columns are as they were read."""
+    return audit.move(
         [
             audit.Move(
                 one.pk,
-                Event.Kind.RELEASED,
+                kind,
                 audit.CLOCK,
-                expect={"status": Status.HELD, "round": one.round},
-                sets={"status": Status.RELEASED, "hold_until": None, "released_at": now},
-                facts={"verdict": one.verdict},
+                expect={"status": one.status, **{column: getattr(one, column) for column in still}},
+                sets=sets(one),
+                facts=facts(one),
             )
             for one in rows
         ],
         now=now,
-        guard=audit.HELD_OUT,
+        guard=guard,
+    )
+
+
+_FREE = {"claimed_by_id": None, "claim_until": None}
+
+
+def _release(rows: Sequence[Approval], now: datetime) -> int:
+    """The undo window is over: the agent may know."""
+    moved = _moved(
+        rows,
+        Event.Kind.RELEASED,
+        audit.HELD_OUT,
+        now,
+        sets=lambda _: {"status": Status.RELEASED, "hold_until": None, "released_at": now},
+        facts=lambda one: {"verdict": one.verdict},
     )
     settle(moved, now=now)
     return len(moved)
@@ -138,24 +163,15 @@ def _release(rows: Sequence[Approval], now: datetime) -> int:
 
 def _expire(rows: Sequence[Approval], now: datetime) -> int:
     """Nobody decided: silence means what was agreed at submission, and is recorded as silence."""
-    silent = [one for one in rows if _consent(one) is None]
-    spoken = [one for one in rows if _consent(one) is not None]
-    moved = audit.move(
-        [
-            audit.Move(
-                one.pk,
-                Event.Kind.EXPIRED,
-                audit.CLOCK,
-                expect={"status": Status.PENDING, "round": one.round},
-                sets={"status": Status.EXPIRED, "claimed_by_id": None, "claim_until": None},
-                facts={"silence": one.on_timeout},
-            )
-            for one in silent
-        ],
-        now=now,
-        guard=audit.EXPIRED,
+    moved = _moved(
+        [one for one in rows if _consent(one) is None],
+        Event.Kind.EXPIRED,
+        audit.EXPIRED,
+        now,
+        sets=lambda _: {"status": Status.EXPIRED, **_FREE},
+        facts=lambda one: {"silence": one.on_timeout},
     )
-    moved += _consented(spoken, now)
+    moved += _consented([one for one in rows if _consent(one) is not None], now)
     settle(moved, now=now)
     return len(moved)
 
@@ -170,28 +186,20 @@ def _consent(approval: Approval) -> str | None:
 
 
 def _consented(rows: Sequence[Approval], now: datetime) -> list[Approval]:
-    moved = audit.move(
-        [
-            audit.Move(
-                one.pk,
-                Event.Kind.EXPIRED,
-                audit.CLOCK,
-                expect={"status": Status.PENDING, "round": one.round},
-                sets={
-                    "status": Status.RELEASED,
-                    "verdict": _consent(one),
-                    "source": Source.TIMEOUT,
-                    "decided_at": now,
-                    "released_at": now,
-                    "claimed_by_id": None,
-                    "claim_until": None,
-                },
-                facts={"silence": one.on_timeout, "verdict": _consent(one)},
-            )
-            for one in rows
-        ],
-        now=now,
-        guard=audit.EXPIRED,
+    moved = _moved(
+        rows,
+        Event.Kind.EXPIRED,
+        audit.EXPIRED,
+        now,
+        sets=lambda one: {
+            "status": Status.RELEASED,
+            "verdict": _consent(one),
+            "source": Source.TIMEOUT,
+            "decided_at": now,
+            "released_at": now,
+            **_FREE,
+        },
+        facts=lambda one: {"silence": one.on_timeout, "verdict": _consent(one)},
     )
     guesses = {one.pk: one.proposal.best_guess if one.proposal else None for one in rows}
     Decision.objects.bulk_create(
@@ -225,39 +233,28 @@ def _escalate(rows: Sequence[Approval], now: datetime) -> int:
     moved = audit.move(upwards, now=now, guard=audit.OVERDUE)
     for one in moved:
         escalation.tell(one, "escalated", now=now)
-    ended = audit.move(
-        [
-            audit.Move(
-                one.pk,
-                Event.Kind.OVERDUE,
-                audit.CLOCK,
-                expect={"status": Status.PENDING, "tier_id": one.tier_id},
-                sets={"due_at": None, "breaches": one.breaches + 1},
-                facts={"tier": one.tier_id},
-            )
-            for one in at_the_end
-        ],
-        now=now,
-        guard=audit.OVERDUE,
+    ended = _moved(
+        at_the_end,
+        Event.Kind.OVERDUE,
+        audit.OVERDUE,
+        now,
+        sets=lambda one: {"due_at": None, "breaches": one.breaches + 1},
+        facts=lambda one: {"tier": one.tier_id},
+        still=("tier_id",),
     )
     return len(moved) + len(ended)
 
 
 def _unclaim(rows: Sequence[Approval], now: datetime) -> int:
-    moved = audit.move(
-        [
-            audit.Move(
-                one.pk,
-                Event.Kind.UNCLAIMED,
-                audit.CLOCK,
-                expect={"status": Status.PENDING, "claimed_by_id": one.claimed_by_id},
-                sets={"claimed_by_id": None, "claim_until": None},
-                facts={"idle": True},
-            )
-            for one in rows
-        ],
-        now=now,
-        guard=audit.CLAIM_IDLE,
+    """An idle claim returns to the queue."""
+    moved = _moved(
+        rows,
+        Event.Kind.UNCLAIMED,
+        audit.CLAIM_IDLE,
+        now,
+        sets=lambda _: _FREE,
+        facts=lambda _: {"idle": True},
+        still=("claimed_by_id",),
     )
     return len(moved)
 

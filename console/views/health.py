@@ -5,13 +5,15 @@ No access check: they tell strangers ok or failed, and nothing else.
 
 import time
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.connection import ConnectionProxy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from redis.exceptions import RedisError
 
+cache = ConnectionProxy(caches, "strict")
 BEAT = "clock:beat"  # the cache key in which the clock leaves the time of its last round
 STALE = 15.0  # seconds; deadlines fire at most 10 s late when all is well
 
