@@ -21,9 +21,27 @@ def secret_in(header: str) -> str:
     return secret.strip()
 
 
+def agent_behind(secret: str) -> Caller:
+    """The agent that presents this secret. Raises Problem 401, and 403 for a person's token."""
+    return as_agent(keys.who(secret))
+
+
+def as_agent(caller: Caller | None) -> Caller:
+    """The caller that was recognised, if it is an agent. Raises Problem 401, 403."""
+    if caller is None:
+        raise unauthorized()
+    if caller.agent_id is None:
+        raise agents_only()
+    return caller
+
+
 def limited(caller: Caller) -> limits.Allowance:
     """Count this call. Raises Problem 429 above the key's limit."""
-    allowance = limits.take(caller.key_id)
+    return within(limits.take(caller.key_id))
+
+
+def within(allowance: limits.Allowance) -> limits.Allowance:
+    """Raises Problem 429 for a call above its key's limit."""
     if allowance.exceeded:
         raise Problem(
             429,

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
+from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
@@ -12,6 +14,7 @@ from approvals.models import Approval, Outcome, Pause
 from approvals.models.approval import DECIDED, OPEN, Status
 from approvals.policy.schema import Json
 
+_ANY = UUID(int=0)
 _RESULTS = {
     Status.EXECUTED: Outcome.Result.SUCCEEDED,
     Status.FAILED: Outcome.Result.FAILED,
@@ -36,13 +39,23 @@ def of_request(pause: Pause, approvals: Iterable[Approval], *, decision: bool = 
         "decide": pause.decide,
         "run": {"id": pause.run.key, "name": pause.run.name, "step": pause.step} if pause.run else None,
         "labels": pause.labels,
-        "review_url": f"{settings.ASSENT_BASE_URL}{reverse('approval', args=[items[0].pk])}",
-        "decision_url": f"{settings.ASSENT_BASE_URL}{reverse('api_decision', args=[pause.pk])}",
+        "review_url": _url("approval", items[0].pk),
+        "decision_url": _url("api_decision", pause.pk),
         "items": [_item(one) for one in items],
     }
     if decision and pause.answer:
         told["decision"] = json.loads(pause.answer)
     return told
+
+
+def _url(name: str, pk: UUID) -> str:
+    return settings.ASSENT_BASE_URL + _path(name).replace(str(_ANY), str(pk))
+
+
+@cache
+def _path(name: str) -> str:
+    # Resolving the same two names took as long as the rest of the document.
+    return reverse(name, args=[_ANY])
 
 
 def word_for(status: str) -> str:

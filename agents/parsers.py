@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import IO
 
 from django.http import HttpRequest
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
 from agents.problems import Problem
@@ -35,8 +36,26 @@ def read(stream: IO[bytes] | HttpRequest) -> bytes:
     """The body, never more than the limit of it, whatever length the headers claim. Raises Problem 413."""
     raw = stream.read(LIMIT + 1)
     if len(raw) > LIMIT:
-        raise Problem(413, "body_too_large", "The body is larger than 1 MB.")
+        raise too_large()
     return raw
+
+
+def body(raw: bytes, kind: str) -> dict[str, Json]:
+    """The JSON object in a body, which `kind` must announce. Raises Problem 400, 413, 415."""
+    if len(raw) > LIMIT:
+        raise too_large()
+    if not raw:
+        raise empty()
+    if not is_json(kind):
+        raise UnsupportedMediaType(kind)
+    return loads(raw)
+
+
+def is_json(kind: str) -> bool:
+    """True for the one media type of the API, in its one character set."""
+    kind, _, parameters = kind.partition(";")
+    charset = parameters.replace(" ", "").replace('"', "").lower()
+    return kind.strip().lower() == "application/json" and charset in ("", "charset=utf-8")
 
 
 def loads(raw: bytes) -> dict[str, Json]:
@@ -65,6 +84,16 @@ def loads(raw: bytes) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise malformed("The body must be a JSON object.")
     return value
+
+
+def too_large() -> Problem:
+    """413: more than the limit."""
+    return Problem(413, "body_too_large", "The body is larger than 1 MB.")
+
+
+def empty() -> Problem:
+    """400: nothing where something was needed."""
+    return malformed("The body is empty.")
 
 
 def malformed(detail: str) -> Problem:

@@ -13,8 +13,7 @@ from approvals.policy.schema import Fault, Json
 from approvals.policy.snapshot import NoPolicy
 from approvals.review.agent import AlreadyClosed, Contradiction, NotDecided
 from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate, ReviewError
-from approvals.review.intake import KeyInFlight
-from approvals.review.submission import BadSubmission, KeyReused
+from approvals.review.submission import BadSubmission, KeyInFlight, KeyReused
 
 MEDIA_TYPE = "application/problem+json"
 _ERRORS_SHOWN = 50
@@ -142,15 +141,19 @@ def of(error: Exception) -> Problem | None:
 
 
 def handler(error: Exception, context: Mapping[str, object]) -> Response:
-    """What DRF answers for an exception. A surprise is logged with its trace, and told without one."""
-    problem = of(error)
-    request = context.get("request")
-    if problem is None:
-        logger.exception("%s failed", _place(request))
-        problem = Problem(500, "internal_error", "Something went wrong here. What you sent was not taken.")
-    else:
-        log(problem, _place(request))
+    """What DRF answers for an exception."""
+    problem = met(error, _place(context.get("request")))
     return Response(problem.document(), status=problem.status_code, headers=problem.headers, content_type=MEDIA_TYPE)
+
+
+def met(error: Exception, place: str) -> Problem:
+    """The problem of an exception, logged. A surprise is logged with its trace, and told without one."""
+    problem = of(error)
+    if problem is None:
+        logger.error("%s failed", ascii(place[:200]), exc_info=error)
+        return Problem(500, "internal_error", "Something went wrong here. What you sent was not taken.")
+    log(problem, place)
+    return problem
 
 
 def log(problem: Problem, place: str) -> None:

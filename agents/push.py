@@ -11,7 +11,8 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from channels.layers import get_channel_layer
 
@@ -19,7 +20,8 @@ from channels.layers import get_channel_layer
 Message = Mapping[str, object]
 
 _BACKLOG = 10_000
-_PATIENCE = 2.0  # seconds for one publish; a Redis that hangs costs the thread, never a request
+_AT_ONCE = 100  # messages
+_PATIENCE = 2.0  # seconds for so many; a Redis that hangs costs the thread, never a request
 _SILENCE = 30.0  # seconds between two log lines about a Redis that stays away
 
 logger = logging.getLogger(__name__)
@@ -55,18 +57,24 @@ class Publisher:
         # The layer's connection belongs to the loop that first used it: one loop for the life of the thread.
         with asyncio.Runner() as runner:
             while True:
-                group, message = self._waiting.get()
+                taken = [self._waiting.get()]
+                with suppress(queue.Empty):
+                    while len(taken) < _AT_ONCE:
+                        taken.append(self._waiting.get_nowait())
                 try:
-                    runner.run(self._publish(group, message))
+                    runner.run(self._publish(taken))
                 except Exception as error:
                     self._complain(error)
                 finally:
-                    self._waiting.task_done()
+                    for _ in taken:
+                        self._waiting.task_done()
 
-    async def _publish(self, group: str, message: Message) -> None:
+    async def _publish(self, taken: Sequence[tuple[str, Message]]) -> None:
         layer = get_channel_layer()
         if layer is not None:
-            await asyncio.wait_for(layer.group_send(group, dict(message)), _PATIENCE)
+            async with asyncio.timeout(_PATIENCE):
+                for group, message in taken:
+                    await layer.group_send(group, dict(message))
 
     def _complain(self, error: Exception) -> None:
         now = time.monotonic()

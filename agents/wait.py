@@ -7,25 +7,20 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 from urllib.parse import parse_qs
 from uuid import UUID
 
-from agents import keys, problems
-from agents.auth import limited, secret_in
+from agents import problems
+from agents.auth import agent_behind, limited, secret_in
+from agents.beside import Receive, Reply, Scope, Send, answer, header, refusal
 from agents.keys import Caller
 from agents.problems import Problem, invalid, not_found
 from agents.waker import Waiter, in_thread, waker
 from approvals.models import Pause
 from approvals.policy.schema import Fault
 from approvals.review import answers
-
-Scope: TypeAlias = MutableMapping[str, object]
-Message: TypeAlias = MutableMapping[str, object]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 LONGEST = 60.0  # seconds
 _PLACE = re.compile(r"^/api/v1/requests/([0-9a-fA-F-]{36})/decision$")
@@ -66,18 +61,18 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         found = await _answer(scope, receive)
         if found is not None:
-            await _send(send, found.status, found.body, "application/json", {})
+            await answer(send, Reply(found.status, found.body))
     except Problem as problem:
         problems.log(problem, f"GET {scope['path']}")
-        await _send_problem(send, problem)
+        await answer(send, refusal(problem))
     except Exception:
         logger.exception("GET %s failed", ascii(str(scope["path"])[:200]))
-        await _send_problem(send, Problem(500, "internal_error", "Something went wrong here. Ask again."))
+        await answer(send, refusal(Problem(500, "internal_error", "Something went wrong here. Ask again.")))
 
 
 async def _answer(scope: Scope, receive: Receive) -> Look | None:
     """What to say after at most the wished time; None when the agent has gone."""
-    secret = secret_in(_header(scope, b"authorization"))
+    secret = secret_in(header(scope, b"authorization") or "")
     caller = await in_thread(_admit, secret)
     seconds, pk = _seconds(scope), _wanted(scope)
     room = waker()
@@ -103,22 +98,13 @@ async def _answer(scope: Scope, receive: Receive) -> Look | None:
 
 
 def _admit(secret: str) -> Caller:
-    caller = _agent(secret)
+    caller = agent_behind(secret)
     limited(caller)
     return caller
 
 
-def _agent(secret: str) -> Caller:
-    caller = keys.who(secret)
-    if caller is None:
-        raise problems.unauthorized()
-    if caller.agent_id is None:
-        raise problems.agents_only()
-    return caller
-
-
 def _look_again(secret: str, pk: UUID) -> Look:
-    return look(pk, _agent(secret).agent_id)
+    return look(pk, agent_behind(secret).agent_id)
 
 
 async def _gone(receive: Receive) -> None:
@@ -148,24 +134,3 @@ def _wanted(scope: Scope) -> UUID:
         return UUID(place.group(1) if place else "")
     except ValueError:
         raise not_found() from None
-
-
-def _header(scope: Scope, wanted: bytes) -> str:
-    headers = scope["headers"]
-    if isinstance(headers, Sequence):
-        for name, value in headers:
-            if name == wanted:
-                return str(value, "latin-1")
-    return ""
-
-
-async def _send_problem(send: Send, problem: Problem) -> None:
-    body = json.dumps(problem.document()).encode()
-    await _send(send, problem.status_code, body, problems.MEDIA_TYPE, problem.headers)
-
-
-async def _send(send: Send, status: int, body: bytes, kind: str, headers: Mapping[str, str]) -> None:
-    fields = {"Content-Type": kind, "Content-Length": str(len(body)), "Cache-Control": "no-store", **headers}
-    encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in fields.items()]
-    await send({"type": "http.response.start", "status": status, "headers": encoded})
-    await send({"type": "http.response.body", "body": body})

@@ -6,16 +6,15 @@ events one order. Nothing here serialises two approvals, only two changes of the
 """
 
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, models, transaction
 
+from approvals import bulk
 from approvals.models import Agent, Approval, Event, User
 from approvals.policy.schema import Json, canonical
 
@@ -120,11 +119,14 @@ def begin(
     return changes
 
 
-def write(changes: Sequence[Change]) -> None:
-    """Insert events and tell the listeners after the commit. Inside the transaction of the change only."""
+def write(changes: Sequence[Change], *beside: Sequence[models.Model]) -> None:
+    """Insert events and tell the listeners after the commit. Inside the transaction of the change only.
+
+    `beside` are sets of new rows that the events tell of, for those who would save a message to the database.
+    """
     if not changes:
         return
-    Event.objects.bulk_create(change.event for change in changes)
+    bulk.insert(*beside, [change.event for change in changes])
     transaction.on_commit(lambda: _tell(changes))
 
 
@@ -146,12 +148,12 @@ def move(moves: Sequence[Move], *, now: datetime, guard: str = "") -> list[Appro
         {
             "id_": str(one.id),
             "digest_": event_digest(one.kind, one.actor, now, one.facts).hex(),
-            **{f"was_{column}": _plain(value) for column, value in one.expect.items()},
-            **{f"new_{column}": _plain(value) for column, value in one.sets.items()},
+            **{f"was_{column}": value for column, value in one.expect.items()},
+            **{f"new_{column}": value for column, value in one.sets.items()},
         }
         for one in moves
     ]
-    moved = {row.pk: row for row in Approval.objects.raw(sql, {"rows": json.dumps(rows), "now": now})}
+    moved = {row.pk: row for row in Approval.objects.raw(sql, {"rows": bulk.as_json(rows), "now": now})}
     found = [(one, moved[one.id]) for one in moves if one.id in moved]
     write(
         [
@@ -195,21 +197,6 @@ def _update(expect: Iterable[str], sets: Iterable[str], guard: str) -> str:
         f"FROM jsonb_to_recordset(%(rows)s::jsonb) AS m({', '.join(record)}) "
         f"WHERE {' AND '.join(where)} RETURNING a.*"
     )
-
-
-def _plain(value: object) -> object:
-    """A column's value as JSON that PostgreSQL reads back into the column's type."""
-    match value:
-        case UUID() | Decimal():
-            return str(value)
-        case datetime() | date():
-            return value.isoformat()
-        case timedelta():
-            return f"{value.total_seconds()} seconds"
-        case models.Model():
-            raise TypeError("name the column: tier_id, not tier")
-        case _:
-            return value
 
 
 def _tell(changes: Sequence[Change]) -> None:

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from agents import limits, parsers
 from agents.auth import BearerKey, IsAgent, IsPerson, KeyRate
 from agents.keys import Caller
+from agents.parsers import is_json
 from agents.problems import agents_only, invalid, people_only
 from agents.shapes.build import ref
 from approvals.models import Agent, User
@@ -33,10 +34,7 @@ class OnlyJSON(BaseContentNegotiation):
     """There is one format, whatever the Accept header wishes for."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
-        kind, _, parameters = request.content_type.partition(";")
-        plain = kind.strip().lower() == "application/json"
-        charset = parameters.replace(" ", "").replace('"', "").lower()
-        return next(iter(parsers)) if plain and charset in ("", "charset=utf-8") else None
+        return next(iter(parsers)) if is_json(request.content_type) else None
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
@@ -55,7 +53,7 @@ class Call(Request):
     def _load_stream(self) -> None:
         raw = parsers.read(self._request)
         if not raw and not self.body_is_optional:
-            raise parsers.malformed("The body is empty.")
+            raise parsers.empty()
         # None is DRF's word for no body; the stubs do not know it.
         self._stream = BytesIO(raw) if raw or not self.body_is_optional else None  # type: ignore[assignment]
 

@@ -1,21 +1,20 @@
 """An agent asks: submit, read, withdraw, and report what became of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.http import HttpResponse
 from rest_framework.response import Response
 
-from agents import cursors, documents, problems, shapes, submissions, wait
+from agents import cursors, documents, shapes, wait
 from agents.api.base import AgentView, Call, Query, documented
-from agents.problems import Problem, invalid, not_found
-from agents.shapes.incoming import MOST_REQUESTS
+from agents.asking import Asking, Many, One
+from agents.problems import not_found
 from approvals.models import Agent, Approval, Outcome, Pause
-from approvals.policy.schema import Fault, Json
 from approvals.review import agent as agents_own
 from approvals.review import intake
-from approvals.review.submission import BadSubmission, KeyReused, Receipt, Submission
+from approvals.review.submission import Asked
 
 
 def own(agent: Agent | UUID | None, pk: UUID) -> Pause:
@@ -30,6 +29,13 @@ def items_of(pause: Pause) -> list[Approval]:
     return list(pause.approvals.order_by("position"))
 
 
+def answered(call: Call, asking: type[Asking]) -> Response:
+    """Take what the call asks. Where the site is served by ASGI, agents.submit answers instead, beside Django."""
+    asked = asking.read(call.json(), call.headers.get("Idempotency-Key"))
+    told = asked.told(intake.take([Asked(call.agent_id, one) for one in asked.submissions]))
+    return Response(told.document, status=told.status, headers=told.headers)
+
+
 class Requests(AgentView):
     """Submit one, list one's own."""
 
@@ -42,17 +48,7 @@ class Requests(AgentView):
         problems=[400, 409, 413, 415, 422],
     )
     def post(self, call: Call) -> Response:
-        body = call.json()
-        submission = submissions.read(body, call.headers.get("Idempotency-Key"))
-        [answer] = intake.submit(self.agent(call), [submission])
-        if isinstance(answer, BadSubmission):
-            raise submissions.refused(answer, body)
-        if isinstance(answer, KeyReused):
-            raise answer
-        state = documents.of_request(answer.pause, answer.approvals)
-        if answer.replayed:
-            return Response(state, headers={"Idempotent-Replayed": "true"})
-        return Response(state, status=201, headers={"Location": f"/api/v1/requests/{answer.pause.pk}"})
+        return answered(call, One)
 
     @documented(
         "List the agent's own requests, newest first",
@@ -105,49 +101,7 @@ class Bulk(AgentView):
         problems=[400, 409, 413, 415, 422],
     )
     def post(self, call: Call) -> Response:
-        bodies = self._bodies(call)
-        answers: dict[int, Receipt | Problem] = {}
-        read: dict[int, Submission] = {}
-        for place, body in enumerate(bodies):
-            try:
-                read[place] = submissions.read(body)
-            except Problem as problem:
-                answers[place] = problem
-        for place, answer in zip(read, intake.submit(self.agent(call), list(read.values())), strict=True):
-            answers[place] = answer if isinstance(answer, Receipt) else self._refused(answer, bodies[place])
-        return Response({"results": [self._told(answers[place]) for place in range(len(bodies))]})
-
-    def _bodies(self, call: Call) -> Sequence[Mapping[str, Json]]:
-        """The requests by themselves: what is wrong inside one of them is its own answer."""
-        if "Idempotency-Key" in call.headers:
-            raise invalid([Fault("", "Each request of a bulk call carries its own idempotency_key.")])
-        body = call.json()
-        faults = [Fault(f"/{name}"[:200], "This field is not known.") for name in body if name != "requests"]
-        requests = body.get("requests")
-        if not isinstance(requests, list) or not 1 <= len(requests) <= MOST_REQUESTS:
-            faults.append(Fault("/requests", f"A list of 1 to {MOST_REQUESTS} requests."))
-            raise invalid(faults)
-        found = [one for one in requests if isinstance(one, Mapping)]
-        if len(found) < len(requests):
-            faults += [
-                Fault(f"/requests/{place}", "A request is an object.")
-                for place, one in enumerate(requests)
-                if not isinstance(one, Mapping)
-            ]
-        if faults:
-            raise invalid(faults)
-        return found
-
-    def _refused(self, error: BadSubmission | KeyReused, body: Mapping[str, Json]) -> Problem:
-        if isinstance(error, BadSubmission):
-            return submissions.refused(error, body)
-        return problems.of(error) or invalid([Fault("", str(error))])
-
-    def _told(self, answer: Receipt | Problem) -> dict[str, Json]:
-        if isinstance(answer, Problem):
-            return {"status": answer.status_code, "problem": answer.document()}
-        state = documents.of_request(answer.pause, answer.approvals)
-        return {"status": 200 if answer.replayed else 201, "request": state}
+        return answered(call, Many)
 
 
 class OneRequest(AgentView):

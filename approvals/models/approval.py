@@ -229,12 +229,12 @@ class Approval(models.Model):
             models.CheckConstraint(condition=Q(votes__lte=F("approvers")), name="votes_within_approvers"),
         ]
         indexes = [
-            # The inbox: open ones of a queue, by the next moment that matters.
+            # The inbox: the open ones by the next moment that matters, whatever mixture of queues a person sees.
             models.Index(
-                "tier",
-                "domain",
                 Least("due_at", "expires_at"),
                 "id",
+                "tier",
+                "domain",
                 condition=Q(status__in=["pending", "held"]),
                 name="approval_inbox",
             ),

@@ -61,9 +61,12 @@ def plain(text: str, *, in_line: bool = True) -> str:
 
 def suspicious(text: str) -> set[str]:
     """Why a text may not read as it is: of bidi, zero_width, tag, control, mixed_script. Empty for ordinary text."""
+    hidden = _HIDDEN.search(text)
+    if not hidden and text.isascii():
+        return set()
     reasons = {
         name
-        for name, pattern in _KINDS
+        for name, pattern in (_KINDS if hidden else ())
         if any(not _is_ordinary(text, match.start()) for match in pattern.finditer(text))
     }
     if not text.isascii() and any(_mixes(word) for word in _WORD.findall(text)):

@@ -1,4 +1,4 @@
-"""What our own past says of a proposal, read for a whole set of them in three queries, however long the past is."""
+"""What our own past says of a proposal, read for a whole set of them at once, however long the past is."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -99,29 +99,29 @@ class History:
 
 # The newest LOOK_BACK rows of each pair come from the index approval_precedent; nothing older is touched.
 _PAIRS = """
-SELECT pair.agent, pair.name,
-       count(past.id),
-       count(past.id) FILTER (WHERE past.created_at > %(burst)s),
-       (array_agg(past.verdict ORDER BY past.created_at DESC) FILTER (
-           WHERE past.source = 'human' AND past.released_at IS NOT NULL
-             AND past.verdict IN ('approve', 'modify', 'reject')))[1:%(decisions)s],
-       (array_agg(past.value ORDER BY past.created_at DESC) FILTER (
-           WHERE past.value IS NOT NULL AND past.verdict IN ('approve', 'modify')))[1:%(amounts)s]
+SELECT pair.agent, pair.name, past.*
 FROM unnest(%(agents)s::uuid[], %(names)s::text[]) AS pair (agent, name)
-LEFT JOIN LATERAL (
-    SELECT id, created_at, verdict, source, released_at, value
-    FROM approvals_approval
-    WHERE agent_id = pair.agent AND action_type_id = pair.name
-      AND created_at <= %(now)s AND kind = 'real' AND id <> ALL (%(own)s::uuid[])
-    ORDER BY created_at DESC LIMIT %(look_back)s
-) AS past ON true
-GROUP BY pair.agent, pair.name
+CROSS JOIN LATERAL (
+    SELECT count(*),
+           count(*) FILTER (WHERE created_at > %(burst)s),
+           (array_agg(verdict) FILTER (
+               WHERE source = 'human' AND released_at IS NOT NULL
+                 AND verdict IN ('approve', 'modify', 'reject')))[1:%(decisions)s],
+           (array_agg(value) FILTER (WHERE value IS NOT NULL AND verdict IN ('approve', 'modify')))[1:%(amounts)s]
+    FROM (
+        SELECT created_at, verdict, source, released_at, value
+        FROM approvals_approval
+        WHERE agent_id = pair.agent AND action_type_id = pair.name
+          AND created_at <= %(now)s AND kind = 'real' AND id <> ALL (%(own)s::uuid[])
+        ORDER BY created_at DESC LIMIT %(look_back)s
+    ) AS newest
+) AS past
 """
 
 _TWINS = """
 SELECT DISTINCT ON (digest) digest, id, status
 FROM approvals_approval
-WHERE digest = ANY (%(digests)s) AND created_at > %(since)s AND created_at <= %(now)s
+WHERE digest = ANY (%(digests)s) AND created_at > %(lately)s AND created_at <= %(now)s
   AND kind = 'real' AND id <> ALL (%(own)s::uuid[])
   AND (status = 'pending' OR (status IN ('held', 'released', 'executed') AND verdict <> 'reject'))
 ORDER BY digest, created_at DESC
@@ -129,7 +129,7 @@ ORDER BY digest, created_at DESC
 
 _ABOUTS = """
 SELECT pair.about, pair.name, count(past.id)
-FROM unnest(%(abouts)s::text[], %(names)s::text[]) AS pair (about, name)
+FROM unnest(%(abouts)s::text[], %(about_names)s::text[]) AS pair (about, name)
 JOIN LATERAL (
     SELECT id FROM approvals_approval
     WHERE about = pair.about AND about <> '' AND action_type_id = pair.name
@@ -142,7 +142,10 @@ GROUP BY pair.about, pair.name
 
 
 def gather(questions: Sequence[Question]) -> list[History]:
-    """The history of each question, in order, in three queries. Earlier questions of the set count for later ones."""
+    """The history of each question, in order, by one message to the database.
+
+    Earlier questions of the set count for later ones.
+    """
     if not questions:
         return []
     past = _Past(questions)
@@ -170,49 +173,42 @@ def gather(questions: Sequence[Question]) -> list[History]:
 
 
 class _Past:
-    """The three queries."""
+    """The three queries, sent as one."""
 
     def __init__(self, questions: Sequence[Question]) -> None:
-        self.now = max(question.now for question in questions)
-        self.own = [question.approval_id for question in questions if question.approval_id]
-        self.pairs = self._pairs(sorted({(question.agent_id, question.type.name) for question in questions}))
-        self.twins = self._twins(sorted({question.digest for question in questions}))
-        self.abouts = self._abouts(sorted({(one.about, one.type.name) for one in questions if one.about}))
-
-    def _pairs(self, wanted: list[tuple[UUID, str]]) -> dict[tuple[UUID, str], History]:
-        rows = self._rows(
-            _PAIRS,
-            agents=[agent for agent, _ in wanted],
-            names=[name for _, name in wanted],
-            burst=self.now - BURST,
-            decisions=DECISIONS,
-            amounts=AMOUNTS,
-        )
-        return {
-            (agent, name): History(
-                proposed=proposed,
-                recent=recent,
-                decided=len(verdicts or ()),
-                approved=(verdicts or []).count(Verdict.APPROVE),
-                amounts=tuple(amounts or ()),
-            )
-            for agent, name, proposed, recent, verdicts, amounts in rows
+        now = max(question.now for question in questions)
+        pairs = sorted({(question.agent_id, question.type.name) for question in questions})
+        subjects = sorted({(one.about, one.type.name) for one in questions if one.about})
+        values: dict[str, Any] = {  # the cursor's own types
+            "now": now,
+            "own": [question.approval_id for question in questions if question.approval_id],
+            "look_back": LOOK_BACK,
+            "agents": [agent for agent, _ in pairs],
+            "names": [name for _, name in pairs],
+            "burst": now - BURST,
+            "decisions": DECISIONS,
+            "amounts": AMOUNTS,
+            "digests": sorted({question.digest for question in questions}),
+            "lately": now - DUPLICATE,
+            "abouts": [about for about, _ in subjects],
+            "about_names": [name for _, name in subjects],
+            "since": now - FREQUENCY,
         }
-
-    def _twins(self, digests: list[str]) -> dict[str, Twin]:
-        rows = self._rows(_TWINS, digests=digests, since=self.now - DUPLICATE)
-        return {digest: Twin(id, status) for digest, id, status in rows}
-
-    def _abouts(self, wanted: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
-        rows = self._rows(
-            _ABOUTS,
-            abouts=[about for about, _ in wanted],
-            names=[name for _, name in wanted],
-            since=self.now - FREQUENCY,
-        )
-        return {(about, name): count for about, name, count in rows}
-
-    def _rows(self, query: str, **values: Any) -> list[Any]:
         with connection.cursor() as cursor:
-            cursor.execute(query, {"now": self.now, "own": self.own, "look_back": LOOK_BACK, **values})
-            return list(cursor.fetchall())
+            cursor.execute(f"{_PAIRS}; {_TWINS}; {_ABOUTS}", values)
+            self.pairs = {(agent, name): _of_pair(*found) for agent, name, *found in cursor.fetchall()}
+            cursor.nextset()
+            self.twins = {digest: Twin(pk, status) for digest, pk, status in cursor.fetchall()}
+            cursor.nextset()
+            self.abouts = {(about, name): count for about, name, count in cursor.fetchall()}
+
+
+def _of_pair(proposed: int, recent: int, verdicts: list[str] | None, amounts: list[Decimal] | None) -> History:
+    verdicts = verdicts or []
+    return History(
+        proposed=proposed,
+        recent=recent,
+        decided=len(verdicts),
+        approved=verdicts.count(Verdict.APPROVE),
+        amounts=tuple(amounts or ()),
+    )

@@ -115,7 +115,10 @@ _cache_lock = Lock()
 
 def current() -> Policy:
     """The policy in force: one small query, and a compilation when the version is new here. Raises NoPolicy."""
-    return _kept(PolicyVersion.objects.order_by("-number").values_list("number", "digest").first())
+    with connection.cursor() as cursor:
+        # Asked for every set of submissions: rendering it through the ORM took longer than the answer.
+        cursor.execute("SELECT number, digest FROM approvals_policyversion ORDER BY number DESC LIMIT 1")
+        return _kept(cursor.fetchone())
 
 
 def load(number: int) -> Policy:

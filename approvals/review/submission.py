@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
 
 from approvals.models import Approval, Pause
 from approvals.models.approval import Subject
@@ -73,6 +75,18 @@ class Submission:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+class Asked(NamedTuple):
+    """A submission and the id of the agent that submits it: a set may hold those of many agents."""
+
+    agent: UUID
+    submission: Submission
+
+    @property
+    def once(self) -> tuple[UUID, str] | None:
+        """What may be stored once only; None for a submission without a key."""
+        return None if self.submission.key is None else (self.agent, self.submission.key)
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What was stored, durable when returned. `replayed`: it had been submitted before under the same key."""
@@ -92,3 +106,11 @@ class BadSubmission(Exception):
 
 class KeyReused(Exception):
     """The idempotency key was used for another request."""
+
+
+class KeyInFlight(Exception):
+    """Another request with the same idempotency key is being taken at this moment."""
+
+
+# What becomes of a submission: stored, refused for its own reason, or failed by a surprise, with nothing stored.
+Answer = Receipt | BadSubmission | KeyReused | KeyInFlight | Exception

@@ -1,7 +1,11 @@
 import struct
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
+from approvals.models.policy import Verdict
 from approvals.policy import schema
 from approvals.policy.schema import Fault, NotCanonical, Validator, canonical, headline
 
@@ -56,6 +60,29 @@ class TestCanonicalForm:
     def test_what_has_no_canonical_form_is_refused_by_name(self, value):
         with pytest.raises(NotCanonical):
             canonical({"a": [value]})
+
+    @given(
+        st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats()
+            | st.text()
+            | st.sampled_from([1e-4, 9.9e-5, 1e15, 1e16, 123456789.0, -0.0, 0.1 + 0.2, 2**53 - 1, 1 - 2**53]),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner),
+        )
+    )
+    def test_the_quick_form_is_the_librarys(self, value):
+        try:
+            form = rfc8785.dumps(value)
+        except rfc8785.CanonicalizationError:
+            with pytest.raises(NotCanonical):
+                canonical(value)
+        else:
+            assert canonical(value) == form
+
+    def test_words_of_a_list_of_choices_are_words(self):
+        assert canonical({"kind": Verdict.APPROVE, "at": (1, 2.0)}) == b'{"at":[1,2],"kind":"approve"}'
 
     def test_nesting_without_end_is_refused_by_name(self):
         value = inner = {}

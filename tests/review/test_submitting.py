@@ -4,13 +4,15 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from approvals import times
-from approvals.models import Approval, Pause
+from approvals.models import Agent, Approval, Autonomy, Event, Pause
 from approvals.models.approval import Status
 from approvals.review import agent, intake
 from approvals.review.decisions import Words, decide, load, seen
-from approvals.review.submission import BadSubmission, Item, KeyReused, Receipt, RunRef, Submission
+from approvals.review.submission import Asked, BadSubmission, Item, KeyReused, Receipt, RunRef, Submission
 
 ARGS = {"order": "456", "amount": 420, "currency": "EUR"}
 ITEM = Item(id="call_1", action="refund", args=ARGS)
@@ -99,6 +101,42 @@ def test_arguments_that_did_not_parse_are_shown_and_cannot_be_approved(propose, 
 
     assert "approve" not in broken.allowed
     assert decide(seen(broken), by=alice, verdict="reject", words=Words(reason="unclear")).verdict == "reject"
+
+
+# --- Sets of several agents
+
+
+def test_a_set_may_hold_what_several_agents_submit(refunds, robot):
+    other = Agent.objects.create(name="other")
+    same = submission(key="k", run=RunRef("thread-7"))
+    first, second, again = intake.take([Asked(robot.pk, same), Asked(other.pk, same), Asked(robot.pk, same)])
+
+    assert [one.replayed for one in (first, second, again)] == [False, False, True]
+    assert again.pause == first.pause != second.pause
+    assert first.pause.run_id != second.pause.run_id
+    assert first.approvals[0].digest != second.approvals[0].digest
+    assert [event.actor for event in Event.objects.order_by("id")] == ["agent:robot", "agent:other"]
+
+
+def test_pauses_and_trust_are_each_agents_own(refunds, robot):
+    """Read when the set is taken: whoever was paused a moment ago is refused."""
+    paused = Agent.objects.create(name="paused", paused_at=times.now())
+    bound = Agent.objects.create(name="bound")
+    Autonomy.objects.create(agent=bound, action_type=refunds, level=2, breaker_open=True)
+    asked = [Asked(agent.pk, submission()) for agent in (robot, paused, bound)]
+    routes = [(one.approvals[0].route, one.approvals[0].reason_code) for one in intake.take(asked)]
+
+    assert routes == [("review", "fixed"), ("reject", "policy_violation"), ("review", "high_risk")]
+
+
+def test_a_set_is_taken_in_as_many_queries_as_one(refunds, robot, django_assert_num_queries):
+    others = [Agent.objects.create(name=f"robot-{number}") for number in range(20)]
+    intake.take([Asked(robot.pk, submission(key="warm", run=RunRef("a")))])
+    with CaptureQueriesContext(connection) as one:
+        intake.take([Asked(robot.pk, submission(key="b", run=RunRef("b")))])
+    with django_assert_num_queries(len(one)):
+        intake.take([Asked(agent.pk, submission(key=key, run=RunRef("b"))) for agent in others for key in "bcd"])
+    assert len(one) <= 12
 
 
 # --- Idempotency

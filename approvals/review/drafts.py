@@ -1,0 +1,191 @@
+"""The rows that taking a submission stores: its pause, the approvals in it, and what history says of them first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from approvals import audit
+from approvals.ids import new_id
+from approvals.models import Approval, Decision, Event, Pause, Proposal, Run
+from approvals.models.approval import Route, Source, Status, Subject
+from approvals.models.policy import CONSENTING, Gate, Silence, Verdict
+from approvals.policy import schema
+from approvals.policy.routing import Routing
+from approvals.policy.schema import Json
+from approvals.policy.snapshot import Policy, TypePolicy
+from approvals.review import settle
+from approvals.review.cases import Case
+from approvals.review.escalation import due_at
+from approvals.review.faults import allowed
+from approvals.review.submission import Asked, Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Everything that taking one submission will store."""
+
+    pause: Pause
+    approvals: list[Approval] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    changes: list[audit.Change] = field(default_factory=list)
+
+
+def draft_of(asked: Asked, cases: Sequence[Case], run: Run | None, policy: Policy, *, now: datetime) -> Draft:
+    """The rows of a submission and its cases, unsaved; closed already where policy settles all of it."""
+    submission = asked.submission
+    draft = Draft(
+        Pause(
+            id=new_id(),
+            agent_id=asked.agent,
+            run=run,
+            step=submission.run.step if submission.run else "",
+            key=submission.key,
+            content_hash=submission.content_hash,
+            decide=submission.decide,
+            open_items=len(submission.items),
+            resume=submission.resume,
+            callback_url=submission.callback_url,
+            labels=submission.labels,
+            created_at=now,
+        )
+    )
+    for position, case in enumerate(cases):
+        approval = _approval(draft.pause, submission, position, case, policy, now=now)
+        approval.proposal = _proposal(approval, case, now=now)
+        actor = audit.Actor(f"agent:{case.agent}", agent_id=asked.agent)
+        entries = [(Event.Kind.SUBMITTED, actor, _submitted(approval))]
+        if case.routing.route != Route.REVIEW:
+            decision = _by_policy(approval, case.routing, now=now)
+            draft.decisions.append(decision)
+            entries.append((Event.Kind.RELEASED, audit.POLICY, {"verdict": decision.verdict, "source": "policy"}))
+        draft.changes.extend(audit.begin(approval, entries, now=now))
+        draft.approvals.append(approval)
+        draft.proposals.append(approval.proposal)
+    if not any(one.is_open for one in draft.approvals):
+        standing: dict[object, Decision] = {one.approval_id: one for one in draft.decisions}
+        settle.close(draft.pause, draft.approvals, standing, now=now)
+    return draft
+
+
+def _approval(
+    pause: Pause, submission: Submission, position: int, case: Case, policy: Policy, *, now: datetime
+) -> Approval:
+    routing, assessment = case.routing, case.assessment
+    expires_at = _deadline(submission, case.type, routing, now=now)
+    waits = routing.route == Route.REVIEW
+    return Approval(
+        id=new_id(),
+        pause=pause,
+        position=position,
+        item=case.item.id,
+        subject=case.item.subject,
+        agent_id=pause.agent_id,
+        action_type_id=case.type.name,
+        domain_id=case.type.domain,
+        status=Status.PENDING if waits else Status.RELEASED,
+        digest=case.digest,
+        about=case.about,
+        allowed=[one for one in allowed(case.item, case.type) if routing.approvable or one != Verdict.APPROVE],
+        policy_id=policy.number,
+        route=routing.route,
+        gate=routing.gate,
+        reversibility=case.type.reversibility,
+        reason_code=routing.reason_code,
+        reasons=list(routing.reasons),
+        assessment=assessment.as_json(),
+        flagged=len(assessment.flags),
+        confidence=assessment.composite,
+        value=case.worth.value,
+        impact=assessment.impact,
+        tier_id=routing.tier,
+        tiers_visited=[routing.tier] if waits else [],
+        approvers=routing.approvers,
+        created_at=now,
+        due_at=due_at(policy.tiers, routing.tier, now=now, expires_at=expires_at) if waits else None,
+        expires_at=expires_at if waits else None,
+        on_timeout=_silence(submission, case, routing),
+        hold=policy.tiers[routing.tier].hold,
+        agent_model=submission.model,
+        prompt_version=submission.prompt_version,
+        tool_version=submission.tool_version,
+    )
+
+
+def _deadline(submission: Submission, kind: TypePolicy, routing: Routing, *, now: datetime) -> datetime | None:
+    if routing.gate == Gate.ASYNC and submission.timeout is None:
+        return None
+    return now + (submission.timeout or kind.expires_after)
+
+
+def _silence(submission: Submission, case: Case, routing: Routing) -> str:
+    """What the deadline means: a question takes its best guess, a soft gate proceeds, else the type's own word.
+
+    Where more than the type's own strategy asks for a person, silence lets nothing run.
+    """
+    if case.item.subject == Subject.QUESTION:
+        guess = Silence.BEST_GUESS if case.item.best_guess is not None else Silence.REJECT
+        return submission.on_timeout or guess
+    silence = submission.on_timeout or (Silence.APPROVE if routing.gate == Gate.SOFT else case.type.on_timeout)
+    return Silence.REJECT if routing.strict and silence in CONSENTING else silence
+
+
+def _proposal(approval: Approval, case: Case, *, now: datetime) -> Proposal:
+    item = case.item
+    question = item.subject == Subject.QUESTION
+    headline = item.prompt if question else schema.headline(case.type.headline, item.args)
+    return Proposal(
+        id=new_id(),
+        approval=approval,
+        revision=1,
+        name=item.action,
+        args=item.args,
+        parsed=item.parsed,
+        schema=dict(item.response_schema),
+        digest=case.digest,
+        headline=headline[:500],
+        summary=item.summary,
+        reasoning=item.reasoning,
+        context=item.context,
+        current=item.current,
+        preconditions=item.preconditions,
+        alternatives=[dict(one) for one in item.alternatives],
+        remember=list(item.remember),
+        rename_to=list(item.rename_to),
+        signals=dict(item.signals),
+        prompt=item.prompt,
+        best_guess=item.best_guess,
+        steps=[dict(step) for step in item.steps],
+        created_at=now,
+    )
+
+
+def _submitted(approval: Approval) -> dict[str, Json]:
+    return {
+        "digest": approval.digest,
+        "revision": 1,
+        "route": approval.route,
+        "reason": approval.reason_code,
+        "tier": approval.tier_id,
+        "policy": approval.policy_id,
+    }
+
+
+def _by_policy(approval: Approval, routing: Routing, *, now: datetime) -> Decision:
+    """Policy's own verdict, released at once."""
+    passes = routing.route == Route.AUTO
+    approval.verdict = Verdict.APPROVE if passes else Verdict.REJECT
+    approval.source = Source.POLICY
+    approval.decided_at = approval.released_at = now
+    return Decision(
+        id=new_id(),
+        approval=approval,
+        revision=1,
+        round=1,
+        verdict=approval.verdict,
+        source=Source.POLICY,
+        tier_id=approval.tier_id,
+        surface="policy",
+        message=None if passes else "; ".join(routing.reasons),
+        decided_at=now,
+    )

@@ -1,0 +1,64 @@
+"""Why policy cannot take a submission as it is. Its shape was checked at the edge."""
+
+from datetime import timedelta
+
+from approvals.models.approval import Subject
+from approvals.models.policy import CONSENTING, Gate, Reversibility, Silence
+from approvals.policy import schema
+from approvals.policy.schema import Fault
+from approvals.policy.snapshot import Policy, TypePolicy
+from approvals.review.submission import Item, Submission
+
+LONGEST = timedelta(days=365)
+
+
+def faults_of(submission: Submission, policy: Policy) -> list[Fault]:
+    """All that is wrong, each with a pointer into the request."""
+    faults = []
+    for place, item in enumerate(submission.items):
+        at = f"/items/{place}"
+        kind = policy.types.get(item.type_name)
+        if kind is None:
+            faults.append(Fault(f"{at}/action/name", f"unknown action type {item.action!r}"))
+            continue
+        faults += _item_faults(item, kind, at)
+        faults += _silence_faults(submission, item, kind)
+    if submission.timeout is not None and not timedelta(0) < submission.timeout <= LONGEST:
+        faults.append(Fault("/timeout_s", "the deadline must lie between one second and a year ahead"))
+    return faults
+
+
+def _item_faults(item: Item, kind: TypePolicy, at: str) -> list[Fault]:
+    faults = []
+    if item.subject == Subject.ACTION and item.parsed:
+        faults += [Fault(f"{at}/action/args{fault.pointer}", fault.message) for fault in kind.check(item.args)]
+        for number, alternative in enumerate(item.alternatives):
+            faults += [
+                Fault(f"{at}/alternatives/{number}/args{fault.pointer}", fault.message)
+                for fault in kind.check(alternative.get("args"))
+            ]
+    if item.subject == Subject.QUESTION and item.response_schema:
+        faults += [
+            Fault(f"{at}/question/response_schema{fault.pointer}", fault.message)
+            for fault in schema.check_schema(item.response_schema)
+        ]
+    if not allowed(item, kind):
+        faults.append(Fault(f"{at}/allowed", f"none of these is allowed for {kind.name}: {', '.join(kind.allowed)}"))
+    return faults
+
+
+def _silence_faults(submission: Submission, item: Item, kind: TypePolicy) -> list[Fault]:
+    """Silence lets run only what is reversible, and only where the action type says so: never at the agent's wish."""
+    wish = submission.on_timeout
+    if wish in CONSENTING and kind.reversibility != Reversibility.REVERSIBLE:
+        return [Fault("/on_timeout", f"{kind.name} is not reversible, so silence can never approve it")]
+    if wish in CONSENTING and kind.on_timeout not in CONSENTING and kind.gate != Gate.SOFT:
+        return [Fault("/on_timeout", f"policy does not let silence approve {kind.name}")]
+    if wish == Silence.BEST_GUESS and (item.subject != Subject.QUESTION or item.best_guess is None):
+        return [Fault("/on_timeout", "best_guess is for a question that states one")]
+    return []
+
+
+def allowed(item: Item, kind: TypePolicy) -> list[str]:
+    """What the agent's framework can honour and policy permits, in policy's order."""
+    return [verdict for verdict in kind.allowed if item.allowed is None or verdict in item.allowed]
