@@ -254,3 +254,13 @@ def test_together_nothing_has_run_before_all_are_settled(propose, robot, alice):
 
     with pytest.raises(agent.NotDecided):
         agent.report_outcome(first, by=robot, result="succeeded")
+
+
+def test_where_more_than_its_own_strategy_asks_for_a_person_silence_lets_nothing_run(action_type, propose, robot):
+    tag = action_type("tag", reversibility="reversible", gate="soft", strategy="always", on_timeout="approve")
+    assert (propose(action="tag").gate, propose(action="tag").on_timeout) == ("soft", "approve")
+    Autonomy.objects.create(agent=robot, action_type=tag, level=2, breaker_open=True)
+
+    asked = propose(action="tag", on_timeout="approve")
+
+    assert (asked.gate, asked.on_timeout) == ("hard", "reject")
