@@ -1,11 +1,24 @@
 """What agents and people's tools present instead of a password."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from approvals.ids import new_id
 from approvals.models import Agent, User
+
+
+class Scope(models.TextChoices):
+    """What a key of an agent may be used for."""
+
+    SUBMIT = "submit", _("Submit, revise and withdraw requests")
+    READ = "read", _("Read requests, decisions and events")
+    EXECUTE = "execute", _("Use permits, report steps and outcomes")
+
+
+def every_scope() -> list[str]:
+    return list(Scope.values)
 
 
 class ApiKey(models.Model):
@@ -19,6 +32,9 @@ class ApiKey(models.Model):
         User, models.CASCADE, related_name="tokens", null=True, blank=True, verbose_name=_("person")
     )
     name = models.CharField(_("name"), max_length=80, blank=True)
+    scopes = ArrayField(
+        models.CharField(max_length=10, choices=Scope.choices), verbose_name=_("may"), default=every_scope
+    )
     prefix = models.CharField(_("starts with"), max_length=12, editable=False)
     hash = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

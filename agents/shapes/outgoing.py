@@ -101,6 +101,7 @@ COMPONENTS: dict[str, Schema] = {
         source=or_null(one_of(Source.values)),
         action=or_null(ref("Action")),
         action_digest=DIGEST,
+        permit={**or_null(STRING), "description": "A JWS, present when it may run: one use, bound to action_digest."},
         answer=ANYTHING,
         message={**or_null(STRING), "description": 'null: no message; "" is a message.'},
         stop=FLAG,

@@ -1,33 +1,44 @@
 """The nouns of the product. Rules live in the wings; the database refuses what must never be."""
 
 from approvals.models.approval import Approval, Decision, Note, Pause, Proposal, Vote
-from approvals.models.event import Delivery, Event, Seal
+from approvals.models.event import Delivery, Endpoint, Event, Seal
 from approvals.models.evidence import Autonomy, Incident, Outcome
+from approvals.models.grant import Grant, PlannedStep
 from approvals.models.people import Absence, Agent, Domain, Membership, Tier, User
+from approvals.models.permit import Consumption, SigningKey
 from approvals.models.policy import ActionType, Currency, PolicyVersion, Rule, Threshold
 from approvals.models.run import Run, Step
+from approvals.models.talk import Attachment, Guidance, Inquiry
 
 __all__ = [
     "Absence",
     "ActionType",
     "Agent",
     "Approval",
+    "Attachment",
     "Autonomy",
+    "Consumption",
     "Currency",
     "Decision",
     "Delivery",
     "Domain",
+    "Endpoint",
     "Event",
+    "Grant",
+    "Guidance",
     "Incident",
+    "Inquiry",
     "Membership",
     "Note",
     "Outcome",
     "Pause",
+    "PlannedStep",
     "PolicyVersion",
     "Proposal",
     "Rule",
     "Run",
     "Seal",
+    "SigningKey",
     "Step",
     "Threshold",
     "Tier",

@@ -1,5 +1,6 @@
 """What happened, chained; and what has to leave the house because of it."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -33,7 +34,13 @@ class Event(models.Model):
         COMMENTED = "commented", _("Comment")
         ASKED = "asked", _("Question to the agent")
         ANSWERED = "answered", _("Answer of the agent")
+        CONSUMED = "consumed", _("Permit used")
         OUTCOME = "outcome", _("Outcome")
+        RETURNED = "returned", _("Came back, the world had moved")
+        REVERSED = "reversed", _("Undone")
+        GRANTED = "granted", _("Standing approval given")
+        GUIDED = "guided", _("Guidance for the agent")
+        INCIDENT = "incident", _("Incident")
         DELIVERY = "delivery", _("Delivery")
 
     id = models.BigAutoField(primary_key=True)
@@ -70,6 +77,32 @@ class Seal(models.Model):
         return str(self.number)
 
 
+class Endpoint(models.Model):
+    """Where an agent wants to be told (a webhook). The secret is kept under the installation's own."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="endpoints", verbose_name=_("agent"))
+    url = models.URLField(_("address"), max_length=2000)
+    secret = models.TextField(editable=False)
+    topics = ArrayField(
+        models.CharField(max_length=40), verbose_name=_("told of"), default=list, blank=True,
+        help_text=_("Empty: of everything."),
+    )  # fmt: skip
+    active = models.BooleanField(_("active"), default=True)
+    ended = models.CharField(_("why it is off"), max_length=200, blank=True, editable=False)
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
+    rests_until = models.DateTimeField(null=True, editable=False, help_text="After failures: nothing is tried before.")
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("webhook")
+        verbose_name_plural = _("webhooks")
+        ordering = ["agent", "url"]
+
+    def __str__(self) -> str:
+        return self.url
+
+
 class Delivery(models.Model):
     """Something that leaves the house: written in the transaction that causes it, carried out by a worker."""
 
@@ -84,7 +117,8 @@ class Delivery(models.Model):
         DEAD = "dead", _("Given up")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    approval = models.ForeignKey(Approval, models.PROTECT, related_name="deliveries")
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="deliveries", null=True)
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries", null=True)
     channel = models.CharField(max_length=7, choices=Channel.choices)
     topic = models.CharField(max_length=40)
     user = models.ForeignKey(User, models.CASCADE, related_name="deliveries", null=True)
@@ -93,6 +127,7 @@ class Delivery(models.Model):
     status = models.CharField(max_length=7, choices=Status.choices, default=Status.DUE)
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField()
+    answered = models.PositiveSmallIntegerField(null=True, help_text="The last HTTP status.")
     last_error = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
@@ -100,7 +135,11 @@ class Delivery(models.Model):
     class Meta:
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
-        indexes = [models.Index(fields=["due_at"], condition=models.Q(status="due"), name="delivery_due")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=models.Q(status="due"), name="delivery_due"),
+            models.Index(fields=["endpoint", "due_at"], condition=models.Q(status="due"), name="delivery_of_endpoint"),
+            models.Index(fields=["-created_at"], name="delivery_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.topic} · {self.channel}"

@@ -25,6 +25,7 @@ class Outcome(models.Model):
     detail = models.TextField(blank=True)
     data = models.JSONField(default=dict)
     reported_at = models.DateTimeField()
+    reported_by = models.ForeignKey(User, models.PROTECT, related_name="outcomes", null=True)  # NULL: the executor
 
     def __str__(self) -> str:
         return self.result
@@ -42,7 +43,7 @@ class Incident(models.Model):
     approval = models.ForeignKey(Approval, models.PROTECT, related_name="incidents")
     severity = models.CharField(max_length=8, choices=Severity.choices)
     text = models.TextField()
-    opened_by = models.ForeignKey(User, models.PROTECT, related_name="incidents", null=True)
+    opened_by = models.ForeignKey(User, models.PROTECT, related_name="incidents", null=True)  # NULL: the agent
     opened_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -62,6 +62,7 @@ class Agent(models.Model):
     paused_at = models.DateTimeField(
         _("paused at"), null=True, blank=True, help_text=_("While set, everything that the agent proposes is refused.")
     )
+    callback_secret = models.TextField(editable=False, blank=True)  # signs what goes to a request's callback_url
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

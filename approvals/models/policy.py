@@ -116,6 +116,11 @@ class ActionType(models.Model):
 
     expires_after = models.DurationField(_("deadline after"), default=timedelta(hours=4))
     on_timeout = models.CharField(_("silence means"), max_length=10, choices=Silence.choices, default=Silence.REJECT)
+    permit_valid = models.DurationField(
+        _("permit lasts"),
+        default=timedelta(hours=24),
+        help_text=_("What was approved must start within this time of its release."),
+    )
     reason_required = models.BooleanField(_("a rejection needs a reason"), default=True)
     active = models.BooleanField(_("active"), default=True)
 
@@ -143,6 +148,7 @@ class ActionType(models.Model):
             models.CheckConstraint(
                 condition=Q(expires_after__gt=timedelta(0)), name="action_type_deadline_is_positive"
             ),
+            models.CheckConstraint(condition=Q(permit_valid__gt=timedelta(0)), name="action_type_permit_lasts"),
             models.CheckConstraint(condition=Q(level__gte=1, level__lte=4), name="action_type_level_is_1_to_4"),
             models.CheckConstraint(
                 condition=Q(approvers__gte=1, approvers__lte=5), name="action_type_approvers_1_to_5"

@@ -1,10 +1,11 @@
-"""One agent workflow and what it did."""
+"""One agent workflow, what it did, and how that is undone."""
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from approvals.ids import new_id
-from approvals.models.people import Agent
+from approvals.models.people import Agent, User
 
 
 class Run(models.Model):
@@ -29,15 +30,42 @@ class Run(models.Model):
 class Step(models.Model):
     """Something a run did, and what undoes it."""
 
+    class Status(models.TextChoices):
+        STARTED = "started", _("Started")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+        UNDOING = "undoing", _("To be undone")
+        UNDONE = "undone", _("Undone")
+        STUCK = "stuck", _("Undo failed")
+        CLOSED = "closed", _("Closed by a person")
+
     run = models.ForeignKey(Run, models.PROTECT, related_name="steps")
     key = models.CharField(max_length=200)
-    action = models.JSONField(default=dict)
-    undo = models.JSONField(null=True)
+    position = models.PositiveIntegerField(default=0, help_text="In the order in which they began.")
+    approval = models.ForeignKey("approvals.Approval", models.PROTECT, related_name="steps", null=True)
+    action = models.JSONField(default=dict, help_text="Name and arguments, as approved.")
+    undo = models.JSONField(null=True, help_text="Name and arguments of what undoes it; NULL: nothing does.")
+    context = models.JSONField(default=dict)
+    status = models.CharField(max_length=7, choices=Status.choices, default=Status.STARTED)
+    started_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
+    undo_asked_at = models.DateTimeField(null=True)
     undone_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Failed attempts to undo it.")
+    last_error = models.CharField(max_length=500, blank=True)
+    closed_by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
+    closed_at = models.DateTimeField(null=True)
+    closed_note = models.CharField(max_length=1000, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "key"], name="step_once_per_run")]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "key"], name="step_once_per_run"),
+            models.CheckConstraint(condition=~Q(status="undone") | Q(undone_at__isnull=False), name="step_undone_at"),
+            models.CheckConstraint(
+                condition=~Q(status="closed") | Q(closed_by__isnull=False), name="step_closed_by_a_person"
+            ),
+        ]
+        indexes = [models.Index(fields=["status"], condition=Q(status__in=["undoing", "stuck"]), name="step_open_undo")]
 
     def __str__(self) -> str:
         return self.key

@@ -86,6 +86,7 @@ def _type_row(type: ActionType, rules: Iterable[Rule], thresholds: Iterable[Thre
         "auto_threshold": _number(type.auto_threshold),
         "review_threshold": _number(type.review_threshold),
         "expires_after": type.expires_after.total_seconds(),
+        "permit_valid": type.permit_valid.total_seconds(),
         "rules": _rule_rows(rules),
         "thresholds": {row.impact: [_number(row.auto), _number(row.review)] for row in thresholds},
     }

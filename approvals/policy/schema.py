@@ -134,9 +134,23 @@ def digest_of(value: Json) -> str:
     return "sha256:" + hashlib.sha256(canonical(value)).hexdigest()
 
 
-def action_digest(*, agent: str, action: str, schema_version: int, args: Json, about: str) -> str:
-    """The digest of what will execute: who runs which action, of which schema version, with what, concerning whom."""
-    return digest_of({"agent": agent, "action": action, "schema_version": schema_version, "args": args, "about": about})
+def action_digest(
+    *, agent: str, action: str, schema_version: int, args: Json, about: str, attachments: Sequence[str] = ()
+) -> str:
+    """The digest of what will execute: who runs which action, of which schema version, with what, concerning whom.
+
+    `attachments` are the digests of the files beside it, in the agent's order; without any they are not mentioned.
+    """
+    said: dict[str, Json] = {
+        "agent": agent,
+        "action": action,
+        "schema_version": schema_version,
+        "args": args,
+        "about": about,
+    }
+    if attachments:
+        said["attachments"] = list(attachments)
+    return digest_of(said)
 
 
 def pick(args: Json, path: str, default: Json = None) -> Json:

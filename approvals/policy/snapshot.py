@@ -92,6 +92,7 @@ class TypePolicy:
     rules: tuple[RulePolicy, ...]
     thresholds: Mapping[str, tuple[Decimal, Decimal]]  # impact: (auto, review)
     validator: Validator = field(repr=False, compare=False)
+    permit_valid: timedelta = timedelta(hours=24)
 
     def check(self, args: Json) -> list[Fault]:
         """What is wrong with the arguments, by the compiled schema."""
@@ -189,6 +190,8 @@ def _type(name: str, row: Row, shared: list[RulePolicy]) -> TypePolicy:
             "auto_threshold": Decimal(row["auto_threshold"]),
             "review_threshold": Decimal(row["review_threshold"]),
             "expires_after": timedelta(seconds=row["expires_after"]),
+            # Versions from before permits do not say it.
+            "permit_valid": timedelta(seconds=row.get("permit_valid", 24 * 3600)),
             "rules": (*map(_rule, row["rules"]), *shared),
             "thresholds": {
                 impact: (Decimal(auto), Decimal(review)) for impact, (auto, review) in row["thresholds"].items()

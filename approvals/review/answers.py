@@ -3,10 +3,14 @@
 import json
 from collections.abc import Iterable, Mapping
 
+from approvals import permits
 from approvals.models import Approval, Decision, Pause
-from approvals.models.approval import DECIDED, OPEN, Source, Status, Subject
+from approvals.models.approval import DECIDED, OPEN, Kind, Source, Status, Subject
 from approvals.models.policy import Verdict
+from approvals.policy import snapshot
 from approvals.policy.schema import Json
+from approvals.policy.snapshot import Policy
+from approvals.review import runs
 
 NOBODY_DECIDED = "Nobody decided before the deadline."
 WITHDRAWN = "The agent withdrew this request."
@@ -19,13 +23,24 @@ _ENDED: Mapping[str, tuple[str, str]] = {
 }
 
 
-def document(pause: Pause, approvals: Iterable[Approval], decisions: Mapping[object, Decision]) -> str:
-    """The closed pause as JSON text. `decisions` maps an approval's id to the decision that stands."""
+def document(
+    pause: Pause,
+    approvals: Iterable[Approval],
+    decisions: Mapping[object, Decision],
+    *,
+    agent: str,
+    policies: Mapping[int, Policy],
+) -> str:
+    """The closed pause as JSON text.
+
+    `decisions` maps an approval's id to the decision that stands, `policies` holds the versions they arrived under,
+    `agent` is the agent's name.
+    """
     return json.dumps(
         {
             "request": str(pause.pk),
             "status": pause.status,
-            "items": [item(one, decisions.get(one.pk)) for one in approvals],
+            "items": [item(one, decisions.get(one.pk), pause, agent=agent, policies=policies) for one in approvals],
             "resume": pause.resume,
         },
         ensure_ascii=False,
@@ -39,7 +54,10 @@ def partial(pause: Pause) -> dict[str, Json]:
     if pause.decide == Pause.Decide.INDEPENDENTLY:
         approvals = [one for one in of_pauses([pause]) if one.status not in OPEN]
         decisions = standing(approvals)
-        settled = [item(one, decisions.get(one.pk)) for one in approvals]
+        policies = versions(approvals)
+        settled = [
+            item(one, decisions.get(one.pk), pause, agent=one.agent.name, policies=policies) for one in approvals
+        ]
     return {"request": str(pause.pk), "status": pause.status, "items": settled}
 
 
@@ -58,13 +76,20 @@ def standing(approvals: Iterable[Approval]) -> dict[object, Decision]:
     return {one.approval_id: one for one in wanted}
 
 
-def item(approval: Approval, decision: Decision | None) -> dict[str, Json]:
-    """One settled approval in the words of the API."""
+def versions(approvals: Iterable[Approval]) -> dict[int, Policy]:
+    """The policy versions that some approvals arrived under."""
+    return {number: snapshot.load(number) for number in {one.policy_id for one in approvals}}
+
+
+def item(
+    approval: Approval, decision: Decision | None, pause: Pause, *, agent: str, policies: Mapping[int, Policy]
+) -> dict[str, Json]:
+    """One settled approval in the words of the API; what may run carries its permit."""
     if approval.status not in DECIDED or decision is None:
         status, message = _ENDED[approval.status]
         return {"id": approval.item, "status": status, "verdict": None, "source": None, "message": message}
     proposal = approval.proposal
-    runs = decision.verdict in (Verdict.APPROVE, Verdict.MODIFY)
+    may_run = decision.verdict in (Verdict.APPROVE, Verdict.MODIFY)
     told: dict[str, Json] = {
         "id": approval.item,
         "status": "decided",
@@ -73,6 +98,7 @@ def item(approval: Approval, decision: Decision | None) -> dict[str, Json]:
         "source": decision.source,
         "action": None,
         "action_digest": approval.digest,
+        "permit": None,
         "answer": decision.answer,
         "message": decision.message,
         "stop": decision.stop,
@@ -84,10 +110,17 @@ def item(approval: Approval, decision: Decision | None) -> dict[str, Json]:
         "decided_by": None,
         "policy_version": approval.policy_id,
     }
+    if decision.verdict == Verdict.REJECT and pause.run_id is not None:
+        told["compensate"] = runs.compensations(pause.run_id)
     if decision.source == Source.HUMAN and decision.user is not None:
         told["decided_by"] = {"tier": decision.tier_id, "name": decision.user.name}
-    if runs and proposal is not None and approval.subject == Subject.ACTION:
+    if may_run and proposal is not None and approval.subject == Subject.ACTION:
         told["action"] = {"name": proposal.name, "args": proposal.args}
-    if runs and proposal is not None and approval.subject == Subject.PLAN:
+        kind = policies[approval.policy_id].types.get(proposal.name)
+        if approval.kind == Kind.REAL and kind is not None:
+            told["permit"] = permits.permit_for(
+                approval, decision, agent=agent, schema_version=kind.schema_version, valid=kind.permit_valid
+            )
+    if may_run and proposal is not None and approval.subject == Subject.PLAN:
         told["plan"] = {"steps": [{**step, "verdict": "approve"} for step in proposal.steps]}
     return told

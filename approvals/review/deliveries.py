@@ -40,8 +40,8 @@ def attempt(delivery_id: str) -> None:
         delivery.attempts += 1
         delivery.due_at = now + FIRST_WAIT * 2 ** (delivery.attempts - 1)
         delivery.save(update_fields=["attempts", "due_at"])
-    approval = load(delivery.approval_id)
-    if approval.status != Status.PENDING or approval.claimed_by_id:
+    approval = load(delivery.approval_id) if delivery.approval_id else None
+    if approval is None or approval.status != Status.PENDING or approval.claimed_by_id:
         _end(delivery, Delivery.Status.DROPPED)
         return
     subject, body = letter(approval)

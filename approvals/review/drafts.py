@@ -64,7 +64,8 @@ def draft_of(asked: Asked, cases: Sequence[Case], run: Run | None, policy: Polic
         draft.proposals.append(approval.proposal)
     if not any(one.is_open for one in draft.approvals):
         standing: dict[object, Decision] = {one.approval_id: one for one in draft.decisions}
-        settle.close(draft.pause, draft.approvals, standing, now=now)
+        policies = {policy.number: policy}
+        settle.close(draft.pause, draft.approvals, standing, agent=cases[0].agent, policies=policies, now=now)
     return draft
 
 

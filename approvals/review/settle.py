@@ -6,6 +6,7 @@ from itertools import groupby
 
 from approvals.models import Approval, Decision, Pause
 from approvals.models.approval import DECIDED, OPEN, Status
+from approvals.policy.snapshot import Policy
 from approvals.review import answers
 
 
@@ -19,6 +20,7 @@ def settle(approvals: Sequence[Approval], *, now: datetime) -> list[Pause]:
     closed = []
     approvals = answers.of_pauses(pauses.values())
     decisions = answers.standing(approvals)
+    policies = answers.versions(approvals)
     for pk, group in groupby(approvals, key=lambda one: one.pause_id):
         pause, items = pauses[pk], list(group)
         if pause.status != Pause.Status.PENDING:
@@ -28,7 +30,7 @@ def settle(approvals: Sequence[Approval], *, now: datetime) -> list[Pause]:
             if left != pause.open_items:
                 Pause.objects.filter(pk=pk).update(open_items=left)
             continue
-        close(pause, items, decisions, now=now)
+        close(pause, items, decisions, agent=items[0].agent.name, policies=policies, now=now)
         closed.append(pause)
     Pause.objects.bulk_update(closed, CLOSING)
     return closed
@@ -38,12 +40,20 @@ def settle(approvals: Sequence[Approval], *, now: datetime) -> list[Pause]:
 CLOSING = ("status", "open_items", "closed_at", "answer")
 
 
-def close(pause: Pause, approvals: Sequence[Approval], decisions: Mapping[object, Decision], *, now: datetime) -> None:
+def close(
+    pause: Pause,
+    approvals: Sequence[Approval],
+    decisions: Mapping[object, Decision],
+    *,
+    agent: str,
+    policies: Mapping[int, Policy],
+    now: datetime,
+) -> None:
     """Give a pause whose approvals are all settled its answer; the caller saves it."""
     pause.status = _status(approvals)
     pause.open_items = 0
     pause.closed_at = now
-    pause.answer = answers.document(pause, approvals, decisions)
+    pause.answer = answers.document(pause, approvals, decisions, agent=agent, policies=policies)
 
 
 def _status(approvals: Sequence[Approval]) -> str:
