@@ -7,6 +7,7 @@ from approvals.models.grant import Grant, PlannedStep
 from approvals.models.people import Absence, Agent, Domain, Membership, Tier, User
 from approvals.models.permit import Consumption, SigningKey
 from approvals.models.policy import ActionType, Currency, PolicyVersion, Rule, Threshold
+from approvals.models.publishing import Movement, PublishRequest, Rehearsal
 from approvals.models.run import Run, Step
 from approvals.models.talk import Attachment, Guidance, Inquiry
 
@@ -29,12 +30,15 @@ __all__ = [
     "Incident",
     "Inquiry",
     "Membership",
+    "Movement",
     "Note",
     "Outcome",
     "Pause",
     "PlannedStep",
     "PolicyVersion",
     "Proposal",
+    "PublishRequest",
+    "Rehearsal",
     "Rule",
     "Run",
     "Seal",

@@ -184,6 +184,8 @@ class Approval(models.Model):
     decided_by = models.ForeignKey(User, models.PROTECT, related_name="decided", null=True)
     decided_at = models.DateTimeField(null=True)
     released_at = models.DateTimeField(null=True)
+    consumed_at = models.DateTimeField(null=True, help_text="When its permit was used.")
+    alarmed_at = models.DateTimeField(null=True, help_text="When it was said that nobody says what came of it.")
 
     # What evidence needs
     agent_model = models.CharField(max_length=120, blank=True)
@@ -242,6 +244,19 @@ class Approval(models.Model):
                 condition=~Q(source=Source.GRANT) | Q(grant__isnull=False) | Q(plan__isnull=False),
                 name="grant_names_what_granted",
             ),
+            models.CheckConstraint(
+                condition=~Q(source=Source.GRANT)
+                | (
+                    Q(route=Route.AUTO, verdict=Verdict.APPROVE)
+                    & (Q(plan__isnull=False) | (~Q(reversibility=Reversibility.IRREVERSIBLE) & ~Q(gate=Gate.MANUAL)))
+                ),
+                name="standing_approval_has_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(consumed_at=None)
+                | (Q(kind="real", verdict__in=["approve", "modify"]) & ~Q(status__in=["pending", "held"])),
+                name="only_approved_real_ones_are_used",
+            ),
         ]
         indexes = [
             # The inbox: the open ones by the next moment that matters, whatever mixture of queues a person sees.
@@ -261,6 +276,22 @@ class Approval(models.Model):
                 fields=["claim_until"],
                 condition=Q(status="pending", claim_until__isnull=False),
                 name="approval_claimed",
+            ),
+            models.Index(
+                fields=["snoozed_until"],
+                condition=Q(status="pending", snoozed_until__isnull=False),
+                name="approval_snoozed",
+            ),
+            # Used, and nobody has said what came of it.
+            models.Index(
+                fields=["consumed_at"],
+                condition=Q(status="released", consumed_at__isnull=False),
+                name="approval_unconfirmed",
+            ),
+            models.Index(
+                fields=["consumed_at"],
+                condition=Q(status="released", consumed_at__isnull=False, alarmed_at=None),
+                name="approval_alarming",
             ),
             # History: this agent and action type, this subject, what a person settled lately.
             # What history counts of a row travels in the index: reading the rows themselves took twice as long.
@@ -290,6 +321,10 @@ class Approval(models.Model):
             return "low"
         used = (now - self.created_at) / max(end - self.created_at, timedelta(seconds=1))
         return "critical" if used > 0.75 else "high" if used > 0.5 else "medium" if used > 0.25 else "low"
+
+    def unconfirmed(self, *, since: datetime) -> bool:
+        """Its permit was used at that time or before, and nobody has said what came of it."""
+        return self.status == Status.RELEASED and self.consumed_at is not None and self.consumed_at <= since
 
     @property
     def is_open(self) -> bool:
@@ -333,6 +368,7 @@ class Proposal(models.Model):
     prompt = models.TextField(blank=True, help_text="A question's words.")
     best_guess = models.JSONField(null=True)
     steps = models.JSONField(default=list, help_text="A plan's steps.")
+    assessed = models.JSONField(default=list, help_text="What policy says of each of the steps, in their order.")
     attachments = models.JSONField(default=list, help_text="Of each: id, name, media type, size, digest.")
     created_at = models.DateTimeField()
 

@@ -35,9 +35,13 @@ class Event(models.Model):
         ASKED = "asked", _("Question to the agent")
         ANSWERED = "answered", _("Answer of the agent")
         CONSUMED = "consumed", _("Permit used")
+        ALARMED = "alarmed", _("Used, and never confirmed")
         OUTCOME = "outcome", _("Outcome")
         RETURNED = "returned", _("Came back, the world had moved")
+        STOPPED = "stopped", _("Ended with its whole run")
         REVERSED = "reversed", _("Undone")
+        STUCK = "stuck", _("Could not be undone")
+        CLOSED = "closed", _("Undo closed by hand")
         GRANTED = "granted", _("Standing approval given")
         GUIDED = "guided", _("Guidance for the agent")
         INCIDENT = "incident", _("Incident")
@@ -78,12 +82,17 @@ class Seal(models.Model):
 
 
 class Endpoint(models.Model):
-    """Where an agent wants to be told (a webhook). The secret is kept under the installation's own."""
+    """Where an agent wants to be told (a webhook). The secrets are kept under the installation's own.
+
+    A `callback` row stands for one place that requests of the agent name in their `callback_url`: it has no secret of
+    its own (the agent's signs) and its address is the place alone, so that what goes there queues and rests together.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="endpoints", verbose_name=_("agent"))
     url = models.URLField(_("address"), max_length=2000)
     secret = models.TextField(editable=False)
+    callback = models.BooleanField(default=False, editable=False)
     topics = ArrayField(
         models.CharField(max_length=40), verbose_name=_("told of"), default=list, blank=True,
         help_text=_("Empty: of everything."),
@@ -98,6 +107,11 @@ class Endpoint(models.Model):
         verbose_name = _("webhook")
         verbose_name_plural = _("webhooks")
         ordering = ["agent", "url"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent", "url"], condition=models.Q(callback=True), name="endpoint_once_per_callback_place"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.url
@@ -127,6 +141,7 @@ class Delivery(models.Model):
     status = models.CharField(max_length=7, choices=Status.choices, default=Status.DUE)
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField()
+    gives_up_at = models.DateTimeField(null=True, help_text="A webhook that is still undelivered then is dead.")
     answered = models.PositiveSmallIntegerField(null=True, help_text="The last HTTP status.")
     last_error = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField()
@@ -138,6 +153,7 @@ class Delivery(models.Model):
         indexes = [
             models.Index(fields=["due_at"], condition=models.Q(status="due"), name="delivery_due"),
             models.Index(fields=["endpoint", "due_at"], condition=models.Q(status="due"), name="delivery_of_endpoint"),
+            models.Index(fields=["endpoint"], condition=models.Q(status="dead"), name="delivery_dead"),
             models.Index(fields=["-created_at"], name="delivery_newest"),
         ]
 

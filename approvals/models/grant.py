@@ -35,7 +35,11 @@ class PlannedStep(models.Model):
                 name="planned_step_used_with_time",
             ),
         ]
-        indexes = [models.Index(fields=["agent", "digest"], condition=Q(used_by=None), name="planned_step_open")]
+        indexes = [
+            models.Index(fields=["agent", "digest"], condition=Q(used_by=None), name="planned_step_open"),
+            # Whether an agent has any plan in force: asked for every set of submissions.
+            models.Index(fields=["agent", "expires_at"], name="planned_step_of_agent"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.plan_id} · {self.step}"
@@ -44,7 +48,9 @@ class PlannedStep(models.Model):
 class Grant(models.Model):
     """A standing approval: what of one agent and action type passes without asking, how often, and until when.
 
-    It never covers what is irreversible, manual or blocked, and nothing above the tier of who granted it.
+    It never covers what is irreversible, manual or blocked, and nothing above the tier of who granted it. `reserved` of
+    the uses are set aside for an agent that cannot reach us: both ways together never exceed `most`. Only the counts
+    and the revocation of a row ever change; a trigger refuses the rest.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -61,10 +67,11 @@ class Grant(models.Model):
     )
     tier = models.ForeignKey(Tier, models.PROTECT, related_name="grants", verbose_name=_("up to tier"))
     most = models.PositiveIntegerField(_("times"), validators=[MinValueValidator(1)])
-    used = models.PositiveIntegerField(_("used"), default=0)
-    offline = models.BooleanField(
-        _("also while Assent is out of reach"), default=False, help_text=_("Reversible action types only.")
+    used = models.PositiveIntegerField(_("used"), default=0, help_text="Both ways together.")
+    reserved = models.PositiveIntegerField(
+        _("of them while Assent is out of reach"), default=0, help_text=_("Reversible action types only.")
     )
+    used_offline = models.PositiveIntegerField(default=0)
     expires_at = models.DateTimeField(_("until"))
     reason = models.CharField(_("why"), max_length=300, blank=True)
     origin = models.ForeignKey(Approval, models.PROTECT, related_name="granted", null=True)
@@ -79,8 +86,16 @@ class Grant(models.Model):
         ordering = ["-granted_at"]
         constraints = [
             models.CheckConstraint(condition=Q(used__lte=F("most")), name="grant_used_within_count"),
+            models.CheckConstraint(
+                condition=Q(
+                    used_offline__lte=F("reserved"),
+                    reserved__lte=F("most"),
+                    used__lte=F("most") - F("reserved") + F("used_offline"),
+                ),
+                name="grant_uses_stay_apart",
+            ),
             models.CheckConstraint(condition=Q(expires_at__gt=F("granted_at")), name="grant_ends_after_it_starts"),
-            models.CheckConstraint(condition=~Q(offline=True) | Q(expression=""), name="offline_grant_is_simple"),
+            models.CheckConstraint(condition=Q(reserved=0) | Q(expression=""), name="offline_grant_is_simple"),
             models.CheckConstraint(
                 condition=Q(revoked_at=None, revoked_by=None) | Q(revoked_at__isnull=False, revoked_by__isnull=False),
                 name="grant_revoked_by_a_person",
@@ -92,3 +107,8 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agent} · {self.action_type}"
+
+    @property
+    def left(self) -> int:
+        """How often it still lets something pass that is asked here."""
+        return self.most - self.reserved - (self.used - self.used_offline)

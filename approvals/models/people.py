@@ -128,6 +128,9 @@ class Tier(models.Model):
         related_name="below",
         help_text=_("Empty: the end of the chain; there the approval waits for its deadline."),
     )
+    active = models.BooleanField(
+        _("active"), default=True, help_text=_("Switched off, policy leads nowhere to it; what waits there stays.")
+    )
 
     class Meta:
         verbose_name = _("tier")

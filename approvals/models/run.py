@@ -22,6 +22,10 @@ class Run(models.Model):
         verbose_name = _("run")
         verbose_name_plural = _("runs")
         constraints = [models.UniqueConstraint(fields=["agent", "key"], name="run_once_per_agent")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="run_newest"),
+            models.Index(fields=["stopped_at"], condition=Q(stopped_at__isnull=False), name="run_stopped"),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.key
@@ -50,6 +54,7 @@ class Step(models.Model):
     started_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
     undo_asked_at = models.DateTimeField(null=True)
+    alarmed_at = models.DateTimeField(null=True, help_text="When people were told that nobody undoes it.")
     undone_at = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Failed attempts to undo it.")
     last_error = models.CharField(max_length=500, blank=True)

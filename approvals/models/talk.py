@@ -18,11 +18,20 @@ class Inquiry(models.Model):
     user = models.ForeignKey(User, models.PROTECT, related_name="inquiries")
     text = models.TextField()
     asked_at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True, help_text="When the agent first fetched it.")
     answer = models.TextField(blank=True)
     answered_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["approval", "seq"], name="inquiry_once_per_event")]
+        # Every second, for all agents that wait: is there something that they have not been asked yet?
+        indexes = [
+            models.Index(
+                fields=["approval"],
+                condition=models.Q(read_at=None, answered_at=None),
+                name="inquiry_unread",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.text[:80]
