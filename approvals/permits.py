@@ -28,7 +28,9 @@ PERMIT = "assent-permit+jwt"
 GRANT = "assent-grant+jwt"
 ALGORITHM = "EdDSA"
 LEEWAY = timedelta(seconds=30)  # two machines' clocks
+OVERLAP = timedelta(days=366)  # no permit is valid for longer
 _FRESH = 30.0  # seconds that a process goes on with the key it knows
+_SETTLED = timedelta(minutes=1)  # longer than any transaction that signs
 _LOCK = 0x6B657973
 _jws = jwt.PyJWS()
 
@@ -90,7 +92,24 @@ def signed(claims: Mapping[str, Json], kind: str) -> str:
 def read(token: str, kind: str, *, now: datetime) -> Mapping[str, Json]:
     """The claims of a token of this kind that one of our keys signed and that is not over.
 
-    Raises BadToken: malformed, algorithm, unknown_key, signature, kind, expired.
+    Raises BadToken: as `proven`, and expired.
+    """
+    claims = proven(token, kind, now=now)
+    if is_over(claims, now=now - LEEWAY):
+        raise BadToken("expired", "The permit is over; ask again.")
+    return claims
+
+
+def is_over(claims: Mapping[str, Json], *, now: datetime) -> bool:
+    """True where a token's time has passed, or where it names none."""
+    ends = claims.get("exp")
+    return not isinstance(ends, int) or now.timestamp() >= ends
+
+
+def proven(token: str, kind: str, *, now: datetime) -> Mapping[str, Json]:
+    """The claims of a token of this kind that one of our keys signed, over or not.
+
+    Raises BadToken: malformed, algorithm, unknown_key, signature, kind.
     """
     try:
         header = jwt.get_unverified_header(token)
@@ -108,9 +127,6 @@ def read(token: str, kind: str, *, now: datetime) -> Mapping[str, Json]:
     if header.get("typ") != kind:
         raise BadToken("kind", f"This is a token of another kind: {header.get('typ')!r}.")
     claims: Mapping[str, Json] = json.loads(payload)
-    ends = claims.get("exp")
-    if not isinstance(ends, int) or now.timestamp() >= ends + LEEWAY.total_seconds():
-        raise BadToken("expired", "The permit is over; ask again.")
     return claims
 
 
@@ -133,7 +149,7 @@ def jwks(*, now: datetime) -> dict[str, Json]:
 
 
 @transaction.atomic
-def rotate(*, overlap: timedelta = timedelta(days=366)) -> SigningKey:
+def rotate(*, overlap: timedelta = OVERLAP) -> SigningKey:
     """Make a new key sign from now on; the old one's public half stays published for `overlap`.
 
     Processes that know the old key sign with it for at most half a minute more.
@@ -142,7 +158,9 @@ def rotate(*, overlap: timedelta = timedelta(days=366)) -> SigningKey:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     SigningKey.objects.filter(retired_at=None).update(retired_at=now, published_until=now + overlap)
-    return _made(now)
+    made = _made(now)
+    transaction.on_commit(forget)
+    return made
 
 
 def forget() -> None:
@@ -160,7 +178,9 @@ def _current() -> Signer:
     with _lock:
         key = SigningKey.objects.filter(retired_at=None).first() or _first()
         signer = Signer(key.kid, Ed25519PrivateKey.from_private_bytes(vault.read(key.private)))
-        _signer = (time.monotonic(), place, signer)
+        # A key that this transaction made goes with it if it is rolled back: until then nobody remembers it.
+        if times.now() - key.created_at > _SETTLED:
+            _signer = (time.monotonic(), place, signer)
     return signer
 
 

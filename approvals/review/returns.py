@@ -1,0 +1,120 @@
+"""When the world moved between the verdict and the run: the approval ends there, and people are asked again.
+
+The new request is taken by intake like any other, with what was approved as its proposal and what the executor saw as
+its preconditions; a person decides it, whatever policy would do with a first one.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from approvals import audit
+from approvals.models import Agent, Approval, Event, Outcome, Proposal
+from approvals.models.approval import Source, Status
+from approvals.policy import schema, words
+from approvals.policy.schema import Json
+from approvals.review import intake
+from approvals.review.submission import Item, Receipt, Returned, RunRef, Submission
+
+
+def changed(approved: Mapping[str, Json], observed: Mapping[str, Json]) -> list[str]:
+    """The preconditions that no longer are as they were; of another kind is another value (true is not 1)."""
+    return [name for name, value in approved.items() if schema.canonical(value) != schema.canonical(observed[name])]
+
+
+def bring_back(
+    approval: Approval, jti: UUID, moved: Sequence[str], observed: Mapping[str, Json], *, by: Agent, now: datetime
+) -> Approval | None:
+    """End a released approval whose preconditions `moved`, and ask people again; what was `observed` is what now is.
+
+    Returns the new approval, None where policy takes the request no more. Inside the transaction that holds the
+    approval's row.
+    """
+    # Ended first: to the flags of the new one, the old one must not look like a twin that still may run.
+    _end(approval, moved, by=by, now=now)
+    proposal = approval.proposal
+    if proposal is None:  # erased: there is nothing left to ask about
+        return None
+    seen = {name: observed[name] for name in proposal.preconditions}
+    [answer] = intake.submit(by, [_submission(approval, proposal, jti, seen, moved)])
+    return answer.approvals[0] if isinstance(answer, Receipt) else None
+
+
+def earlier(approval: Approval) -> tuple[list[str], Approval | None] | None:
+    """What moved and what came of it, of an approval that was brought back before; None of any other."""
+    event = Event.objects.filter(approval=approval, kind=Event.Kind.RETURNED).first()
+    if event is None:
+        return None
+    new = Approval.objects.select_related("pause").filter(returned_from=approval).first()
+    return list(event.facts["moved"]), new
+
+
+def _submission(
+    approval: Approval, proposal: Proposal, jti: UUID, seen: Mapping[str, Json], moved: Sequence[str]
+) -> Submission:
+    pause, run = approval.pause, approval.pause.run
+    ends = approval.expires_at
+    item = Item(
+        id=approval.item,
+        action=proposal.name,
+        args=proposal.args,
+        allowed=tuple(approval.allowed),
+        summary=proposal.summary,
+        reasoning=proposal.reasoning,
+        context=proposal.context,
+        alternatives=proposal.alternatives,
+        signals=proposal.signals,
+        value=approval.value,
+        about=approval.about,
+        current=_current(proposal.current, seen),
+        preconditions=seen,
+        rename_to=tuple(proposal.rename_to),
+        remember=proposal.remember,
+        attachments=tuple(str(one["id"]) for one in proposal.attachments),
+    )
+    said = words.WORLD_MOVED.format(names=", ".join(moved))
+    human = approval.source == Source.HUMAN
+    return Submission(
+        items=(item,),
+        content_hash=schema.digest_of({"returned_from": str(approval.pk), "preconditions": seen}),
+        key=f"returned:{jti}",
+        run=RunRef(run.key, run.name, pause.step) if run else None,
+        timeout=ends - approval.created_at if ends else None,
+        model=approval.agent_model,
+        prompt_version=approval.prompt_version,
+        tool_version=approval.tool_version,
+        resume=pause.resume,
+        callback_url=pause.callback_url,
+        labels=pause.labels,
+        returned=Returned(
+            approval=approval.pk,
+            wanted=approval.decided_by_id if human else None,
+            tier=approval.tier_id,
+            approvers=approval.approvers,
+            reason=said,
+        ),
+    )
+
+
+def _current(before: Json, seen: Mapping[str, Json]) -> Json:
+    """The present state for the comparison, with what the executor saw in it."""
+    if not isinstance(before, Mapping):
+        return before
+    return {name: seen.get(name, value) for name, value in before.items()}
+
+
+def _end(approval: Approval, moved: Sequence[str], *, by: Agent, now: datetime) -> None:
+    Outcome.objects.create(approval=approval, result=Outcome.Result.SKIPPED, reported_at=now)
+    [_] = audit.move(
+        [
+            audit.Move(
+                approval.pk,
+                Event.Kind.RETURNED,
+                audit.Actor.of(by),
+                expect={"status": Status.RELEASED, "consumed_at": None},
+                sets={"status": Status.SKIPPED},
+                facts={"moved": list(moved)},
+            )
+        ],
+        now=now,
+    )

@@ -1,0 +1,155 @@
+"""Permits that were used, and of which nobody has said what came of it.
+
+The executor died, or it never reports: the money may have moved. It is shown to people, alarmed once and closed by
+one of them; it is never run again by itself.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urljoin
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from approvals import audit, bulk, times
+from approvals.ids import new_id
+from approvals.models import Approval, Delivery, Event, Outcome, User
+from approvals.models.approval import Status
+from approvals.policy.schema import Fault
+from approvals.review import access
+from approvals.review.agent import AFTER
+from approvals.review.decisions import LONGEST_TEXT, load
+from approvals.review.errors import BadVerdict, NotAllowed, ReviewError
+
+log = logging.getLogger(__name__)
+
+ALARM = "unconfirmed"
+SET = 200  # rows of one transaction
+
+
+class AlreadyConfirmed(ReviewError):
+    """Somebody else, or the agent, has said what came of it."""
+
+
+# --- The alarm
+
+
+def alarm() -> int:
+    """Say once of each use that it was never confirmed: in its history, in the log, by mail to managers.
+
+    Returns how many. The clock calls it; two at once are harmless.
+    """
+    said = 0
+    while True:
+        with transaction.atomic():
+            now = times.now()
+            rows = list(_silent(now)[:SET])
+            moved = _alarmed(rows, now=now)
+        said += len(moved)
+        if len(rows) < SET or not moved:
+            return said
+
+
+def _silent(now: datetime) -> QuerySet[Approval]:
+    used = Approval.objects.filter(status=Status.RELEASED, consumed_at__lte=now - settings.ASSENT_CONFIRM_AFTER)
+    return used.filter(alarmed_at=None).order_by("consumed_at", "pk").select_for_update(skip_locked=True)
+
+
+def _alarmed(rows: Sequence[Approval], *, now: datetime) -> list[Approval]:
+    moved = audit.move(
+        [
+            audit.Move(
+                one.pk,
+                Event.Kind.ALARMED,
+                audit.CLOCK,
+                expect={"status": Status.RELEASED, "alarmed_at": None},
+                sets={"alarmed_at": now},
+            )
+            for one in rows
+        ],
+        now=now,
+    )
+    managers = User.objects.filter(is_manager=True, is_active=True, mail_on_escalation=True).exclude(email="")
+    told = list(managers) if moved else []
+    bulk.insert(
+        [
+            Delivery(
+                id=new_id(),
+                approval=one,
+                channel=Delivery.Channel.MAIL,
+                topic=ALARM,
+                user=person,
+                target=person.email,
+                due_at=now,
+                created_at=now,
+            )
+            for one in moved
+            for person in told
+        ]
+    )
+    for one in moved:
+        log.warning("approval %s: its permit was used at %s, and nobody says what came of it", one.pk, one.consumed_at)
+    return moved
+
+
+def letter(delivery: Delivery) -> tuple[str, str] | None:
+    """Subject and body for a manager, no arguments; None when it was confirmed meanwhile."""
+    approval = load(delivery.approval_id) if delivery.approval_id else None
+    if approval is None or approval.status != Status.RELEASED or approval.consumed_at is None:
+        return None
+    kind = approval.action_type.title if approval.action_type else approval.subject
+    subject = _("%(kind)s of %(agent)s: used, never confirmed") % {"kind": kind, "agent": approval.agent.name}
+    body = _(
+        "%(agent)s used its permit for %(kind)s at %(at)s UTC and has not said since what came of it.\n"
+        "It may have run, or not. Look, and close it on its card:\n\n%(link)s\n"
+    ) % {
+        "agent": approval.agent.name,
+        "kind": kind,
+        "at": f"{approval.consumed_at:%Y-%m-%d %H:%M:%S}",
+        "link": urljoin(settings.ASSENT_BASE_URL, reverse("approval", args=[approval.pk])),
+    }
+    return subject, body
+
+
+# --- A person's word
+
+
+@transaction.atomic
+def confirm(approval_id: UUID, *, by: User, ran: bool, note: str) -> Approval:
+    """Close a use that nobody confirmed with what a person found out. Raises NotAllowed, BadVerdict, AlreadyConfirmed.
+
+    The agent's own report afterwards is taken where it says the same, and a contradiction where it does not.
+    """
+    now = times.now()
+    Approval.objects.select_for_update().get(pk=approval_id)
+    approval = load(approval_id)
+    if Outcome.objects.filter(approval=approval).exists():
+        raise AlreadyConfirmed(_("What came of this was said meanwhile."))
+    if "confirm" not in access.actions_for(approval, by, now=now):
+        raise NotAllowed
+    note = note.strip()
+    if not note or len(note) > LONGEST_TEXT:
+        raise BadVerdict(
+            [Fault("/note", _("Say how you know, in at most %(most)d characters.") % {"most": LONGEST_TEXT})]
+        )
+    result = Outcome.Result.SUCCEEDED if ran else Outcome.Result.SKIPPED
+    Outcome.objects.create(approval=approval, result=result, detail=note, reported_at=now, reported_by=by)
+    [_moved] = audit.move(
+        [
+            audit.Move(
+                approval.pk,
+                Event.Kind.OUTCOME,
+                audit.Actor.person(by),
+                expect={"status": Status.RELEASED},
+                sets={"status": AFTER[result]},
+                facts={"result": result.value},
+            )
+        ],
+        now=now,
+    )
+    return load(approval_id)

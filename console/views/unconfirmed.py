@@ -1,0 +1,44 @@
+"""Permits that were used and never confirmed: the list, and a person's word on one."""
+
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from approvals.review import access
+from approvals.review.errors import BadVerdict, ReviewError
+from approvals.review.unconfirmed import confirm as confirm_use
+from console import rows
+from console.http import ConsoleRequest, content_or_404, visible_or_404
+from console.views.card import panel, show, too_late
+
+MOST = 200
+
+
+@login_required
+@require_safe
+def unconfirmed(request: ConsoleRequest) -> HttpResponse:
+    """Oldest first: those are the ones that somebody should have missed by now."""
+    found = list(rows.for_rows(access.unconfirmed_of(request.user))[: MOST + 1])
+    return render(request, "unconfirmed.html", {"approvals": found[:MOST], "more": len(found) > MOST})
+
+
+@login_required
+@require_POST
+def confirm(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+    """It ran, or it did not, and how this person knows."""
+    approval = content_or_404(request.user, pk)
+    ran, note = request.POST.get("ran"), request.POST.get("note", "")
+    try:
+        if ran not in ("yes", "no"):
+            return panel(request, approval, "_confirm.html", status=422)
+        confirm_use(approval.pk, by=request.user, ran=ran == "yes", note=note)
+    except BadVerdict as error:
+        return panel(request, approval, "_confirm.html", error.faults, status=422)
+    except ReviewError as error:
+        return too_late(request, approval, error)
+    text = _("Closed: it ran.") if ran == "yes" else _("Closed: it did not run.")
+    return show(request, visible_or_404(request.user, pk), toast={"text": text})
