@@ -1,14 +1,149 @@
-"""What a run did, and what is to be undone of it."""
+"""What a run did, what of it is to be undone, and its end by a reviewer.
 
+A person's rejection asks for everything undoable that the run did to be undone, newest first, in the transaction that
+lets the agent know; so does a reviewer's stop. What policy refuses asks for nothing: the agent is told what could be
+undone, and usually goes on with another proposal.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from approvals.models import Step
+from approvals import audit
+from approvals.models import Approval, Decision, Event, Pause, Run, Step
+from approvals.models.approval import OPEN, Source, Status
+from approvals.models.policy import Verdict
 from approvals.policy.schema import Json
+
+STOPPED = "A reviewer ended the whole run."
+# Columns of a verdict that goes when the approval ends before the agent knew of it.
+NO_VERDICT = {"verdict": "", "source": "", "decided_by_id": None, "decided_at": None, "hold_until": None}
+
+_OVERTAKEN = timedelta(days=1)  # a clock that was off for so long is a matter of its own
+_ASKED = (Step.Status.UNDOING, Step.Status.STUCK)
+
+
+def undoable(run_id: UUID) -> list[Step]:
+    """What of a run could be undone or is to be, newest first."""
+    return _newest_first(run_id, [Step.Status.DONE, *_ASKED])
 
 
 def compensations(run_id: UUID) -> list[Json]:
     """The undos of what a run has done, newest first, with the arguments as approved: what its agent is to run."""
-    done = Step.objects.filter(
-        run=run_id, status__in=[Step.Status.DONE, Step.Status.UNDOING], undo__isnull=False
-    ).order_by("-position")
-    return [{"step": step.key, "action": step.action, "undo": step.undo} for step in done]
+    return [compensation(step) for step in undoable(run_id)]
+
+
+def to_undo(run_id: UUID) -> list[Step]:
+    """The steps that somebody asked to be undone and that are not yet, newest first."""
+    return _newest_first(run_id, _ASKED)
+
+
+def compensation(step: Step) -> dict[str, Json]:
+    """One undo as its agent reads it."""
+    return {"step": step.key, "action": step.action or None, "undo": step.undo}
+
+
+def _newest_first(run_id: UUID, status: Iterable[str]) -> list[Step]:
+    return list(Step.objects.filter(run=run_id, status__in=list(status), undo__isnull=False).order_by("-position"))
+
+
+def is_stopped(run_id: UUID | None) -> bool:
+    """True where a reviewer ended the whole run."""
+    return run_id is not None and Run.objects.filter(pk=run_id, stopped_at__isnull=False).exists()
+
+
+# --- What a verdict asks for
+
+
+def lock(pauses: Collection[UUID]) -> None:
+    """Hold the runs of these pauses to the end of the transaction: no step is told of while they are rolled back.
+
+    Taken after the approvals that moved and before any pause, by everybody alike, so that nobody waits in a circle.
+    """
+    runs = Run.objects.filter(pk__in=Pause.objects.filter(pk__in=pauses, run__isnull=False).values("run"))
+    list(runs.order_by("pk").select_for_update(no_key=True, of=("self",)).values_list("pk"))
+
+
+def rejected(approvals: Iterable[Approval]) -> bool:
+    """True where a person said no to one of these, and the agent may know."""
+    return any(
+        one.verdict == Verdict.REJECT and one.source == Source.HUMAN and one.status == Status.RELEASED
+        for one in approvals
+    )
+
+
+def roll_back(runs: Collection[UUID], *, now: datetime) -> None:
+    """Ask for everything that these runs did and that can be undone to be undone."""
+    if runs:
+        Step.objects.filter(run__in=runs, status=Step.Status.DONE, undo__isnull=False).update(
+            status=Step.Status.UNDOING, undo_asked_at=now
+        )
+
+
+def stop(approvals: Sequence[Approval], *, now: datetime) -> list[Approval]:
+    """End the runs that a reviewer stopped with the rejection of one of these, now that the agent may know.
+
+    Returns what else waited in them, cancelled. What another transaction holds at this moment is left to the clock: to
+    wait for it here could be to wait in a circle.
+    """
+    if not rejected(approvals):
+        return []
+    ending = list(
+        Decision.objects.filter(
+            approval__in=[one.pk for one in approvals],
+            verdict=Verdict.REJECT,
+            stop=True,
+            undone_at=None,
+            approval__status=Status.RELEASED,
+            approval__pause__run__isnull=False,
+        ).select_related("user", "approval__pause")
+    )
+    ended = {one.approval.pause.run_id: one for one in ending if one.approval.pause.run_id}
+    if not ended:
+        return []
+    Run.objects.filter(pk__in=ended, stopped_at=None).update(stopped_at=now)
+    roll_back(ended.keys(), now=now)
+    return [
+        moved
+        for run in Run.objects.filter(pk__in=ended).order_by("pk")
+        for moved in _cancel(run, _who(ended[run.pk]), now=now)
+    ]
+
+
+def _who(decision: Decision) -> audit.Actor:
+    return audit.Actor.person(decision.user) if decision.user else audit.POLICY
+
+
+def overtaken(*, now: datetime) -> list[Approval]:
+    """Cancel what got into a stopped run at the very moment of the stop. Two at once are harmless."""
+    lately = Run.objects.filter(stopped_at__gt=now - _OVERTAKEN)
+    left = lately.filter(pauses__status=Pause.Status.PENDING).distinct()
+    return [moved for run in left for moved in _cancel(run, audit.CLOCK, now=now)]
+
+
+def _cancel(run: Run, by: audit.Actor, *, now: datetime) -> list[Approval]:
+    waiting = Approval.objects.filter(pause__run=run, status__in=OPEN).order_by("pk")
+    return audit.move(
+        [
+            audit.Move(
+                one.pk,
+                Event.Kind.STOPPED,
+                by,
+                expect={"status": one.status},
+                sets={"status": Status.CANCELLED, "claimed_by_id": None, "claim_until": None, **NO_VERDICT},
+                facts={"run": run.key},
+            )
+            for one in waiting.select_for_update(skip_locked=True, of=("self",))
+        ],
+        now=now,
+    )
+
+
+# --- What was undone
+
+
+def undone(approval: Approval, *, now: datetime) -> None:
+    """The agent said of an approved action that it is undone: so is the step that ran it."""
+    Step.objects.filter(approval=approval).exclude(status__in=[Step.Status.UNDONE, Step.Status.CLOSED]).update(
+        status=Step.Status.UNDONE, undone_at=now
+    )

@@ -1,0 +1,235 @@
+"""The page of one run: what it did, what waits in it now, what comes next, and what can be undone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext_lazy as told
+
+from approvals import times
+from approvals.models import Approval, Guidance, PlannedStep, Run, Step, User
+from approvals.models.approval import Source, Status, Subject
+from approvals.models.policy import Verdict
+from approvals.policy.characters import plain
+from approvals.review import access, guidance, rollback
+from console import rows
+from console.runs import STATES, Titles, with_state
+
+MOST = 300  # entries of the line
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One place of the line: a step, something asked, or what a plan says comes next.
+
+    `approval` is there only for who may read it. `words` is empty where the title says it all.
+    """
+
+    state: str
+    title: str
+    at: datetime | None
+    key: str = ""
+    undo: str = ""
+    step: Step | None = None
+    approval: Approval | None = None
+    may_close: bool = False
+
+    @property
+    def label(self) -> str:
+        return str(LABELS[self.state])
+
+    @property
+    def icon(self) -> str:
+        return ICONS.get(self.state, "minus")
+
+
+LABELS = {
+    "started": told("a step of a run", "Under way"),
+    "done": told("a step of a run", "Done"),
+    "failed": told("a step of a run", "Failed"),
+    "undoing": told("a step of a run", "To be undone"),
+    "undone": told("a step of a run", "Undone"),
+    "stuck": told("a step of a run", "Undo failed"),
+    "closed": told("a step of a run", "Closed by hand"),
+    "waiting": told("a step of a run", "Waits for a person"),
+    "held": told("a step of a run", "Decided, not told yet"),
+    "approved": told("a step of a run", "Approved"),
+    "rejected": told("a step of a run", "Rejected"),
+    "refused": told("a step of a run", "Refused by policy"),
+    "expired": told("a step of a run", "Nobody decided"),
+    "cancelled": told("a step of a run", "Withdrawn"),
+    "stopped": told("a step of a run", "Ended with the run"),
+    "next": told("a step of a run", "Next, by the plan"),
+}
+ICONS = {
+    "started": "hourglass",
+    "done": "check",
+    "failed": "late",
+    "undoing": "undo",
+    "undone": "undo",
+    "stuck": "late",
+    "closed": "person",
+    "waiting": "clock",
+    "held": "clock",
+    "approved": "check",
+    "rejected": "cross",
+    "refused": "cross",
+    "stopped": "cross",
+    "expired": "hourglass",
+    "next": "next",
+}
+
+
+class Course:
+    """One run as one person sees it now. Each part is read when the template asks for it."""
+
+    def __init__(self, run: Run, user: User) -> None:
+        self.run = run
+        self.user = user
+        self.now = times.now()
+
+    @property
+    def title(self) -> str:
+        """What the browser's tab says."""
+        return plain(str(self.run))
+
+    @cached_property
+    def authority(self) -> access.Authority:
+        return access.authority_of(self.user)
+
+    @cached_property
+    def state(self) -> str:
+        return str(with_state(Run.objects.filter(pk=self.run.pk), self.now).values_list("state", flat=True).get())
+
+    @property
+    def state_words(self) -> str:
+        return str(STATES[self.state])
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        return list(self.run.steps.select_related("approval", "closed_by", "run").order_by("position").defer("context"))
+
+    @cached_property
+    def _approvals(self) -> dict[object, Approval]:
+        """Everything asked in it that this person may read, by id."""
+        mine = access.readable_to(self.user, self.authority).filter(pause__run=self.run)
+        return {one.pk: one for one in rows.for_rows(mine).order_by("-created_at")[:MOST]}
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """Steps and what was asked beside them, by time; then what the plan says comes next."""
+        titles = Titles()
+        stepped = {step.approval_id for step in self.steps if step.approval_id}
+        found = [self._of_step(step, titles) for step in self.steps]
+        found += [self._of_approval(one) for pk, one in self._approvals.items() if pk not in stepped]
+        found.sort(key=lambda one: one.at or self.now)
+        # A state that waits is always at the end of what was: everything before it happened.
+        found.sort(key=lambda one: one.state in ("waiting", "held"))
+        return [*found[-MOST:], *self._next(titles)]
+
+    @property
+    def cut(self) -> bool:
+        return len(self.steps) + len(self._approvals) > MOST
+
+    @property
+    def waiting(self) -> list[Entry]:
+        return [one for one in self.entries if one.state == "waiting"]
+
+    @property
+    def undoable(self) -> list[Entry]:
+        """What can be undone and was not asked to be, newest first."""
+        return [one for one in reversed(self.entries) if one.state == "done" and one.undo]
+
+    @property
+    def stuck(self) -> list[Entry]:
+        return [one for one in self.entries if one.state == "stuck"]
+
+    @property
+    def overdue(self) -> list[Entry]:
+        late = self.now - rollback.OVERDUE
+        return [
+            one
+            for one in self.entries
+            if one.state == "undoing" and one.step and one.step.undo_asked_at and one.step.undo_asked_at <= late
+        ]
+
+    def _of_step(self, step: Step, titles: Titles) -> Entry:
+        approval = self._approvals.get(step.approval_id) if step.approval_id else None
+        hidden = step.approval_id is not None and approval is None
+        title = approval.proposal.headline if approval and approval.proposal else titles.of(step.action)
+        asked = [*filter(None, [approval])] if step.approval_id else [*self._approvals.values()]
+        if hidden:
+            title = _("A step that was asked in another queue")
+        return Entry(
+            state=step.status,
+            title=title or step.key,
+            at=step.started_at,
+            key="" if hidden else step.key,
+            undo="" if hidden else titles.of(step.undo),
+            step=step,
+            approval=approval,
+            may_close=rollback.may_close(step, asked, self.authority, now=self.now),
+        )
+
+    def _of_approval(self, approval: Approval) -> Entry:
+        title = approval.proposal.headline if approval.proposal else str(approval.action_type or "")
+        return Entry(_state_of(approval, self.run), title, approval.created_at, approval=approval)
+
+    def _next(self, titles: Titles) -> list[Entry]:
+        """What an approved plan of this run lets pass, and nothing did yet."""
+        if self.run.stopped_at is not None:
+            return []
+        plans = [one.pk for one in self._approvals.values() if one.subject == Subject.PLAN]
+        ahead = PlannedStep.objects.filter(plan__in=plans, used_by=None, expires_at__gt=self.now)
+        known = {step.key for step in self.steps}
+        return [
+            Entry("next", titles.of(one.action) or one.step, None, key=one.step, undo=titles.of(one.undo))
+            for one in ahead.order_by("plan_id", "position")[:MOST]
+            if one.step not in known
+        ]
+
+    # --- Words for the agent
+
+    @cached_property
+    def advice(self) -> list[Guidance]:
+        """Newest first; what was said about an approval only for who may read that."""
+        mine = Q(approval=None) | Q(approval__in=[*self._approvals])
+        given = Guidance.objects.filter(mine, run=self.run).select_related("user").order_by("-given_at", "-pk")
+        return list(given[:50])
+
+    @cached_property
+    def may_guide(self) -> bool:
+        return self.run.stopped_at is None and guidance.guides(self.run.pk, self.user)
+
+    @cached_property
+    def version(self) -> str:
+        """Changes whenever something that the page shows does: a page that knows it needs nothing new."""
+        seen: list[object] = [self.state, len(self.overdue), len(self.entries)]
+        seen += [(one.pk, one.status, one.attempts, one.undone_at) for one in self.steps]
+        seen += [(one.pk, one.event_seq) for one in self._approvals.values()]
+        seen += [(one.pk, one.read_at) for one in self.advice]
+        return sha256(repr(seen).encode()).hexdigest()[:16]
+
+
+def _state_of(approval: Approval, run: Run) -> str:
+    match approval.status:
+        case Status.PENDING:
+            return "waiting"
+        case Status.HELD:
+            return "held"
+        case Status.EXPIRED:
+            return "expired"
+        case Status.CANCELLED | Status.SUPERSEDED:
+            return "stopped" if run.stopped_at is not None else "cancelled"
+        case Status.EXECUTED:
+            return "done"
+        case Status.FAILED:
+            return "failed"
+        case Status.COMPENSATED:
+            return "undone"
+    if approval.verdict == Verdict.REJECT:
+        return "refused" if approval.source == Source.POLICY else "rejected"
+    return "approved"
