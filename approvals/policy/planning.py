@@ -1,0 +1,137 @@
+"""A plan is as strict as its strictest step: each step is classified like an action of its own, then all together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from approvals.models.approval import Route
+from approvals.models.policy import Gate, Impact, Reversibility
+from approvals.policy import words
+from approvals.policy.assess import Assessment, Flag
+from approvals.policy.characters import plain
+from approvals.policy.routing import HIGH_RISK, Routing, Worth
+from approvals.policy.schema import Json, headline
+from approvals.policy.snapshot import TypePolicy
+
+_GATES = (Gate.CLARIFY, Gate.SOFT, Gate.ASYNC, Gate.HARD, Gate.MANUAL)
+_ROUTES = (Route.AUTO, Route.REVIEW, Route.REJECT)
+_LOSSES = (Reversibility.REVERSIBLE, Reversibility.PARTIAL, Reversibility.IRREVERSIBLE)
+_IMPACTS = (Impact.LOW, Impact.MEDIUM, Impact.HIGH)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step as the agent sent it (`id`, `action`, `depends_on`, `undo`) with what policy says of it.
+
+    `digest` is the one that intake will compute for the agent's later item.
+    """
+
+    sent: Mapping[str, Json]
+    type: TypePolicy
+    worth: Worth
+    about: str
+    digest: str
+    assessment: Assessment
+    routing: Routing
+
+    @property
+    def title(self) -> str:
+        return f"{self.type.name} ({plain(str(self.sent.get('id', '')))[:60]})"
+
+    def as_json(self) -> dict[str, Json]:
+        """What is stored beside the step, and shown."""
+        told = self.assessment.as_json()
+        action = self.sent.get("action")
+        args = action.get("args") if isinstance(action, Mapping) else None
+        return {
+            "id": str(self.sent.get("id", "")),
+            "action": self.type.name,
+            "headline": headline(self.type.headline, args),
+            "digest": self.digest,
+            "about": self.about,
+            "value": None if self.worth.value is None else str(self.worth.value),
+            "domain": self.type.domain,
+            "reversibility": self.type.reversibility,
+            "route": self.routing.route,
+            "gate": self.routing.gate,
+            "tier": self.routing.tier,
+            "approvers": self.routing.approvers,
+            "reason_code": self.routing.reason_code,
+            "reasons": list(self.routing.reasons),
+            "flags": told["flags"],
+            "rules": told["rules"],
+            "impact": told["impact"],
+        }
+
+
+def combined(own: Routing, steps: Sequence[Step]) -> Routing:
+    """The route of a plan: its own, or that of a step that asks for more.
+
+    A refused step refuses the plan and is named. Otherwise: the highest tier, the strictest gate, the most approvers,
+    and a person where any step asks for one.
+    """
+    parts = [own, *(step.routing for step in steps)]
+    worst = max(parts, key=lambda one: _ROUTES.index(Route(one.route)))
+    named = [
+        words.STEP_SAYS.format(number=number, action=step.title, text=text)
+        for number, step in enumerate(steps, start=1)
+        for text in step.routing.reasons
+        if _tells(step.routing, own, worst)
+    ]
+    if worst.route == Route.REJECT:
+        return replace(own, route=Route.REJECT, reason_code=worst.reason_code, reasons=named or list(own.reasons))
+    strict = any(one.strict for one in parts)
+    # Silence lets a soft plan run, so nothing that a step of it needs a yes for may wait there.
+    gate = max((Gate(one.gate) for one in parts), key=_GATES.index)
+    if gate in (Gate.SOFT, Gate.CLARIFY) and (strict or loss(steps) != Reversibility.REVERSIBLE):
+        gate = Gate.HARD
+    tier = max(one.tier for one in parts)
+    return replace(
+        own,
+        route=worst.route,
+        gate=gate,
+        tier=tier,
+        approvers=max(one.approvers for one in parts),
+        reason_code=HIGH_RISK if tier > own.tier else worst.reason_code,
+        reasons=list(dict.fromkeys([*(own.reasons if own.route == worst.route else ()), *named])),
+        approvable=all(one.approvable for one in parts),
+        strict=strict,
+    )
+
+
+def weighed(own: Assessment, steps: Sequence[Step]) -> Assessment:
+    """The assessment of a plan: with every flag of its steps, which name the step, and the highest impact."""
+    flags = [
+        Flag(
+            flag.name,
+            words.STEP_SAYS.format(number=number, action=step.title, text=flag.text),
+            {**flag.data, "step": str(step.sent.get("id", ""))},
+        )
+        for number, step in enumerate(steps, start=1)
+        for flag in step.assessment.flags
+    ]
+    impact = max([own.impact, *(step.assessment.impact for step in steps)], key=lambda one: _IMPACTS.index(Impact(one)))
+    return replace(own, flags=[*own.flags, *flags], impact=impact)
+
+
+def loss(steps: Sequence[Step]) -> str:
+    """The reversibility of the whole: that of the step that is hardest to undo."""
+    return max((Reversibility(step.type.reversibility) for step in steps), key=_LOSSES.index)
+
+
+def value(steps: Sequence[Step]) -> Decimal | None:
+    """What all of it is worth in base currency; None where no step has a value."""
+    known = [step.worth.value for step in steps if step.worth.value is not None]
+    return sum(known, Decimal(0)) if known else None
+
+
+def domain(steps: Sequence[Step]) -> str:
+    """Whose queue it waits in: that of the step for the highest tier, the first of several."""
+    return max(steps, key=lambda step: step.routing.tier).type.domain
+
+
+def _tells(routing: Routing, own: Routing, worst: Routing) -> bool:
+    """True where a step's reasons are the plan's: it is refused, asks for more than the plan itself, or asks at all."""
+    if worst.route == Route.REJECT:
+        return routing.route == Route.REJECT
+    return routing.route == Route.REVIEW and (routing.strict or routing.tier > own.tier or own.route == Route.AUTO)

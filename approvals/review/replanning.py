@@ -1,0 +1,244 @@
+"""A reviewer's edit of a plan: arguments changed, steps taken out, rejected or put in another order; one new revision.
+
+What a person saw is what becomes of it: nothing is dropped or moved that the wish does not say. The edited plan is
+classified again, step by step, and stays within the authority of who edited it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from approvals.ids import new_id
+from approvals.models import Approval, Proposal, User
+from approvals.models.approval import Route, Subject
+from approvals.models.policy import Verdict
+from approvals.policy import planning, schema, snapshot
+from approvals.policy.schema import Fault, Json
+from approvals.review import access, plans
+from approvals.review.cases import Case, cases_of
+from approvals.review.errors import BadVerdict, NotAllowed
+from approvals.review.faults import faults_of
+from approvals.review.submission import Asked, Item, Submission
+
+LONGEST_REASON = 2000
+_WISH = frozenset({"id", "args", "verdict", "message"})
+_STEPS = "/args/steps"
+
+Step = Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Replanned:
+    """The edited plan: its unsaved proposal, what it asks for now, and which steps differ from what was shown."""
+
+    proposal: Proposal
+    case: Case
+    edited: tuple[str, ...]
+
+
+def of(approval: Approval, wish: Json, *, by: User, now: datetime) -> Replanned:
+    """The revision that a wish {"steps": [{"id", "args"?, "verdict"?, "message"?}]} makes of a plan.
+
+    Steps come in the wished order; one that is not named is taken out; `verdict` "reject" refuses one with a reason.
+    Raises BadVerdict, NotAllowed.
+    """
+    shown = approval.proposal
+    if shown is None or approval.action_type_id is None:
+        raise NotAllowed
+    own = approval.proposals.filter(author=None).order_by("-revision").first() or shown
+    steps = _wished(shown, own, wish)
+    edited = _edited(shown.steps, steps)
+    if not edited:
+        raise BadVerdict([Fault("/args", _("Nothing is changed; approve it as it is."))])
+    case = _classified(approval, shown, steps, now=now)
+    _within_authority(approval, case, by=by)
+    policy = snapshot.load(approval.policy_id)
+    kind = policy.types[approval.action_type_id]
+    newest = approval.proposals.order_by("-revision").values_list("revision", flat=True).first() or 0
+    before = {str(one["id"]): one for one in shown.assessed}
+    after = {str(one["id"]): one for one in (step.as_json() for step in case.steps)}
+    stored: list[Json] = [dict(step) for step in steps]
+    proposal = Proposal(
+        id=new_id(),
+        approval=approval,
+        revision=newest + 1,
+        author=by,
+        name=shown.name,
+        args=shown.args,
+        digest=schema.action_digest(
+            agent=approval.agent.name,
+            action=shown.name or kind.name,
+            schema_version=kind.schema_version,
+            args={"steps": stored},
+            about=approval.about,
+            attachments=[str(one["digest"]) for one in shown.attachments],
+        ),
+        headline=schema.headline(kind.headline, {"steps": [step.type.title for step in case.steps]})[:500],
+        steps=stored,
+        assessed=[after.get(str(step["id"])) or before[str(step["id"])] for step in steps],
+        **{name: getattr(shown, name) for name in _KEPT},
+        created_at=now,
+    )
+    return Replanned(proposal, case, tuple(edited))
+
+
+_KEPT = (
+    *("summary", "reasoning", "context", "current", "preconditions", "alternatives", "remember", "rename_to"),
+    *("signals", "attachments"),
+)
+
+
+def dependents(steps: Sequence[Step], name: str) -> list[str]:
+    """The ids of the steps that cannot run without this one, in the plan's order."""
+    gone = {name}
+    for step in steps:  # a plan's steps come after what they depend on
+        if gone.intersection(plans.needs_of(step)):
+            gone.add(str(step["id"]))
+    return [str(step["id"]) for step in steps if str(step["id"]) in gone - {name}]
+
+
+def may_swap(steps: Sequence[Step], first: int) -> bool:
+    """Whether the step at this place and the one after it may change places."""
+    if not 0 <= first < len(steps) - 1:
+        return False
+    return str(steps[first]["id"]) not in plans.needs_of(steps[first + 1])
+
+
+def _wished(shown: Proposal, own: Proposal, wish: Json) -> list[dict[str, Json]]:
+    """The steps as they will be stored; each fault names its place in the wish."""
+    listed = wish.get("steps") if isinstance(wish, Mapping) and set(wish) == {"steps"} else None
+    if not isinstance(listed, list | tuple):
+        raise BadVerdict([Fault("/args", _("The steps of the plan, in the order in which they shall run."))])
+    known = {str(step["id"]): step for step in shown.steps}
+    first = {str(step["id"]): step for step in own.steps}
+    steps: list[dict[str, Json]] = []
+    faults: list[Fault] = []
+    seen: dict[str, str] = {}  # the steps before, with their verdicts
+    for place, one in enumerate(listed):
+        at = f"{_STEPS}/{place}"
+        fault = _misshapen(one, known, seen)
+        if fault or not isinstance(one, Mapping):
+            faults.append(Fault(at + (fault.pointer if fault else ""), fault.message if fault else ""))
+            continue
+        name = str(one["id"])
+        step = _step(known[name], first.get(name, known[name]), one)
+        verdict = plans.verdict_of(step)
+        if verdict == Verdict.REJECT and not str(one.get("message") or "").strip():
+            faults.append(Fault(f"{at}/message", _("Say why step %(step)s is rejected.") % {"step": name}))
+        missing = [
+            other
+            for other in plans.needs_of(step)
+            if verdict != Verdict.REJECT and seen.get(other, Verdict.REJECT) == Verdict.REJECT
+        ]
+        faults += [
+            Fault(f"{at}/id", _("%(step)s cannot run without %(other)s before it.") % {"step": name, "other": other})
+            for other in missing
+        ]
+        seen[name] = verdict
+        steps.append(step)
+    if not faults and all(plans.verdict_of(step) == Verdict.REJECT for step in steps):
+        faults.append(Fault("/args", _("Nothing is left of it; reject the plan instead.")))
+    if faults:
+        raise BadVerdict(faults)
+    return steps
+
+
+def _misshapen(one: Json, known: Mapping[str, Step], seen: Mapping[str, str]) -> Fault | None:
+    if not isinstance(one, Mapping) or not {"id"} <= set(one) <= _WISH:
+        return Fault("", _("A step is its id and what becomes of it."))
+    name = str(one["id"])
+    if name not in known:
+        return Fault("/id", _("The plan has no step %(step)s.") % {"step": name})
+    if name in seen:
+        return Fault("/id", _("The step %(step)s appears twice.") % {"step": name})
+    if one.get("verdict", Verdict.APPROVE) not in (Verdict.APPROVE, Verdict.MODIFY, Verdict.REJECT):
+        return Fault("/verdict", _("A step is approved or rejected."))
+    if len(str(one.get("message") or "")) > LONGEST_REASON:
+        return Fault("/message", _("At most %(most)d characters.") % {"most": LONGEST_REASON})
+    return None
+
+
+def _step(shown: Step, first: Step, wish: Step) -> dict[str, Json]:
+    """A step as it will be stored; `first` is how the agent proposed it."""
+    kept = {name: value for name, value in shown.items() if name not in ("verdict", "message")}
+    if wish.get("verdict") == Verdict.REJECT:
+        return {**kept, "verdict": Verdict.REJECT.value, "message": str(wish.get("message") or "").strip()}
+    action = plans.action_of(shown)
+    if "args" in wish:
+        action["args"] = wish["args"]
+    if schema.canonical(action["args"]) == schema.canonical(plans.action_of(first)["args"]):
+        return {**kept, "action": first["action"]}
+    return {**kept, "action": action, "verdict": Verdict.MODIFY.value}
+
+
+def _edited(before: Sequence[Step], after: Sequence[Step]) -> list[str]:
+    """What history says was edited: /steps/<id> of what differs or is gone, /steps for another order."""
+    was = {str(step["id"]): step for step in before}
+    will = {str(step["id"]): step for step in after}
+    found = [
+        schema.pointer_of(["steps", name])
+        for name in was
+        if name not in will or schema.canonical(dict(was[name])) != schema.canonical(dict(will[name]))
+    ]
+    if [name for name in was if name in will] != list(will):
+        found.append("/steps")
+    return found
+
+
+def _classified(approval: Approval, shown: Proposal, steps: Sequence[Step], *, now: datetime) -> Case:
+    """What policy, in the version that it arrived under, says of the steps that shall run. Raises BadVerdict."""
+    policy = snapshot.load(approval.policy_id)
+    running = [(place, step) for place, step in enumerate(steps) if plans.verdict_of(step) != Verdict.REJECT]
+    bare = [{name: value for name, value in step.items() if name != "verdict"} for _, step in running]
+    item = Item(
+        id=approval.item,
+        subject=Subject.PLAN,
+        about=approval.about,
+        summary=shown.summary,
+        context=shown.context,
+        signals=shown.signals,
+        steps=bare,
+    )
+    submission = Submission((item,), content_hash="")
+    faults = faults_of(submission, policy)
+    if faults:
+        raise BadVerdict([replace(one, pointer=_home(one.pointer, [place for place, _ in running])) for one in faults])
+    [[case]] = cases_of([Asked(approval.agent_id, submission)], policy, now=now, again=approval.pk)
+    if case.routing.route == Route.REJECT:
+        why = "; ".join(case.routing.reasons)
+        raise BadVerdict([Fault("/args", _("Policy refuses this: %(why)s") % {"why": why})])
+    return case
+
+
+def _home(pointer: str, places: Sequence[int]) -> str:
+    """A place in the submitted plan as one in the wish."""
+    parts = pointer.split("/")  # "", items, 0, plan, steps, 2, action, args, …
+    if parts[3:5] != ["plan", "steps"]:
+        return "/args"
+    return "/".join([f"{_STEPS}/{places[int(parts[5])]}", *parts[7:]])
+
+
+def _within_authority(approval: Approval, case: Case, *, by: User) -> None:
+    """Nobody decides above the own tier or outside the own fields, step by step."""
+    authority = access.authority_of(by)
+    tier = max(case.routing.tier, approval.tier_id)
+    if not authority.reaches(tier, approval.domain_id):
+        raise BadVerdict([Fault("/args", _("This change needs tier %(tier)d, which is above yours.") % {"tier": tier})])
+    beyond = [step for step in case.steps if not _reaches(authority, step)]
+    if beyond:
+        raise BadVerdict(
+            [
+                Fault(
+                    "/args",
+                    _("Step %(step)s needs tier %(tier)d of %(domain)s, where you do not review; take it out.")
+                    % {"step": step.sent["id"], "tier": step.routing.tier, "domain": step.type.domain},
+                )
+                for step in beyond
+            ]
+        )
+
+
+def _reaches(authority: access.Authority, step: planning.Step) -> bool:
+    return authority.reaches(step.routing.tier, step.type.domain)

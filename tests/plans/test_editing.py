@@ -1,0 +1,152 @@
+"""A reviewer may change a plan and approve it: what was seen is what runs, within the own authority."""
+
+import json
+
+import pytest
+
+from approvals.models import PlannedStep
+from approvals.policy import snapshot
+from approvals.review import replanning
+from approvals.review.decisions import Words, decide, load, seen, to_type, undo
+from approvals.review.errors import BadVerdict, NotAllowed
+from tests.checker import check
+from tests.conftest import database_url
+from tests.plans.conftest import mail, step
+
+
+def edit(approval, *steps, by, **words):
+    wish = {"steps": [{"id": one} if isinstance(one, str) else one for one in steps]}
+    return decide(seen(approval), by=by, verdict="modify", words=Words(args=wish, **words))
+
+
+def document(approval) -> list[dict]:
+    return json.loads(load(approval.pk).pause.answer)["items"][0]["plan"]["steps"]
+
+
+def test_an_approved_plan_is_told_step_by_step(plan, carol):
+    proposed = plan(step("a"), mail("b", "a"))
+    decide(seen(proposed), by=carol, verdict="approve")
+    a, b = document(proposed)
+
+    assert (a["id"], a["verdict"], a["depends_on"], a["undo"]) == ("a", "approve", [], None)
+    assert a["action"] == {"name": "refund", "args": {"order": "456", "amount": 420, "currency": "EUR"}}
+    assert [one["action_digest"] for one in (a, b)] == [one["digest"] for one in proposed.proposal.assessed]
+
+
+def test_changed_arguments_are_what_runs(plan, carry_out, carol):
+    proposed = plan(step("a"), mail("b", "a"))
+    changed = {"order": "456", "amount": 200, "currency": "EUR"}
+    settled = edit(proposed, {"id": "a", "args": changed}, "b", by=carol)
+
+    assert (settled.verdict, settled.revision) == ("modify", 2)
+    assert settled.events.get(kind="decided").facts["edited"] == ["/steps/a"]
+    assert [(one["id"], one["verdict"]) for one in document(proposed)] == [("a", "modify"), ("b", "approve")]
+    assert document(proposed)[0]["action"]["args"] == changed
+    assert carry_out(step("a", 420)).route == "review"
+    assert carry_out(step("a", 200)).plan_id == proposed.pk
+
+
+def test_a_removed_step_is_gone_and_a_rejected_one_is_told_with_its_reason(plan, carry_out, carol):
+    proposed = plan(step("a"), step("b", 5), step("c", 6, after=("b",)), step("d", 7))
+    edit(proposed, "a", {"id": "d", "verdict": "reject", "message": "not this month"}, by=carol)
+    a, d = document(proposed)
+
+    assert (a["verdict"], d["verdict"], d["message"], d["action"]) == ("approve", "reject", "not this month", None)
+    assert list(PlannedStep.objects.values_list("step", flat=True)) == ["a"]
+    assert carry_out(step("d", 7)).route == "review"
+
+
+def test_another_order_is_another_revision(plan, carol):
+    proposed = plan(step("a"), step("b", 5), step("c", 6, after=("a",)))
+    settled = edit(proposed, "b", "a", "c", by=carol)
+
+    assert settled.events.get(kind="decided").facts["edited"] == ["/steps"]
+    assert [one["id"] for one in document(proposed)] == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "pointer"),
+    [
+        (["a", "b", "c"], "/args"),  # nothing changed
+        (["b", "c"], "/args/steps/0/id"),  # a is gone, and b needs it
+        (["b", "a", "c"], "/args/steps/0/id"),
+        (["a", {"id": "b", "verdict": "reject"}], "/args/steps/1/message"),
+        ([{"id": "a", "verdict": "reject", "message": "no"}, "b"], "/args/steps/1/id"),
+        (["a", "z"], "/args/steps/1/id"),
+        (["a", "a"], "/args/steps/1/id"),
+        (["a", {"id": "c", "action": "mail"}], "/args/steps/1"),
+        (["a", {"id": "c", "verdict": "skip"}], "/args/steps/1/verdict"),
+        ([{"id": "a", "args": {"order": "456"}}], "/args/steps/0/args/amount"),
+        (["c", {"id": "a", "args": {"order": "1", "amount": "x", "currency": "EUR"}}], "/args/steps/1/args/amount"),
+        ([{"id": "a", "verdict": "reject", "message": "no"}], "/args"),
+        ([], "/args"),
+    ],
+)
+def test_an_edit_that_cannot_be_is_refused_and_pointed_at(steps, pointer, plan, carol):
+    proposed = plan(step("a"), step("b", 5, after=("a",)), step("c", 6))
+    with pytest.raises(BadVerdict) as refused:
+        edit(proposed, *steps, by=carol)
+
+    assert pointer in {fault.pointer for fault in refused.value.faults}
+    assert load(proposed.pk).status == "pending"
+
+
+@pytest.mark.parametrize("wish", [None, [], {}, {"steps": 3}, {"steps": ["a"]}, {"steps": [], "more": 1}])
+def test_a_wish_of_another_shape_is_refused(wish, plan, carol):
+    with pytest.raises(BadVerdict):
+        decide(seen(plan(step("a"))), by=carol, verdict="modify", words=Words(args=wish))
+
+
+def test_no_step_is_raised_beyond_the_own_authority(plan, alice):
+    proposed = plan(step("a"), step("b", 5))
+    with pytest.raises(BadVerdict, match="tier 2"):
+        edit(proposed, {"id": "a", "args": {"order": "456", "amount": 6000, "currency": "EUR"}}, "b", by=alice)
+
+
+def test_a_step_of_another_field_is_not_approved_but_can_be_taken_out(plan, kinds, clinical, mallory):
+    kinds["mail"].domain, kinds["mail"].tier_id = clinical, 2
+    kinds["mail"].save()
+    snapshot.publish(by=None, note="clinical mails")
+    proposed = plan(step("a"), mail("b"))
+
+    with pytest.raises(NotAllowed):
+        decide(seen(proposed), by=mallory, verdict="approve")
+    with pytest.raises(BadVerdict, match="Step a needs tier 1 of commerce"):
+        edit(proposed, "b", "a", by=mallory)
+    assert edit(proposed, "b", by=mallory).status == "released"
+
+
+def test_a_manual_plan_asks_to_type_the_value_of_the_step_for_whose_sake_it_is_manual(plan, carol):
+    proposed = plan(step("a"), step("b", 77, action="wipe"))
+    assert to_type(proposed) == "77"
+    with pytest.raises(BadVerdict):
+        decide(seen(proposed), by=carol, verdict="approve", words=Words(typed="420", fresh=True))
+    with pytest.raises(BadVerdict):
+        decide(seen(proposed), by=carol, verdict="approve", words=Words(typed="77"))
+    assert decide(seen(proposed), by=carol, verdict="approve", words=Words(typed="77", fresh=True)).verdict == "approve"
+
+
+def test_an_edit_that_is_taken_back_leaves_the_agents_plan(with_undo, plan, carol):
+    proposed = plan(step("a"), step("b", 5))
+    held = edit(proposed, "a", by=carol)
+    undo(held.pk, by=carol)
+    again = load(proposed.pk)
+
+    assert (again.revision, again.digest, len(again.proposal.assessed)) == (1, proposed.digest, 2)
+
+
+def test_who_is_named_as_depending_goes_with_a_step():
+    steps = [step("a"), step("b", after=("a",)), step("c", after=("b",)), step("d")]
+
+    assert replanning.dependents(steps, "a") == ["b", "c"]
+    assert replanning.dependents(steps, "d") == []
+    assert [replanning.may_swap(steps, place) for place in (-1, 0, 1, 2, 3)] == [False, False, False, True, False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_row_and_its_steps_agree_whatever_was_edited(plan, carry_out, carol, robot):
+    proposed = plan(step("a"), step("b", 5), step("c", 6), run="r")
+    edit(proposed, "c", {"id": "a", "args": {"order": "1", "amount": 2, "currency": "EUR"}}, by=carol)
+    carry_out(step("c", 6), run="r")
+
+    assert check(database_url()) == []

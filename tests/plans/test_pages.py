@@ -1,0 +1,261 @@
+"""Plans and standing approvals on the screen."""
+
+import json
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from django.urls import reverse
+
+from approvals import times
+from approvals.models import Autonomy, Decision, Grant
+from approvals.review.decisions import Words, decide, load, seen
+from approvals.review.grants import Wish, give
+from tests.plans.conftest import mail, step
+
+HX = {"HTTP_HX_REQUEST": "true"}
+
+
+def shown(approval) -> dict[str, object]:
+    return {"revision": approval.revision, "round": approval.round, "digest": approval.digest}
+
+
+def wish_in(page: str) -> list[dict]:
+    return json.loads(unescape(re.search(r'name="plan" value="([^"]*)"', page)[1]))
+
+
+@pytest.fixture
+def press(as_, carol):
+    """Press a button of the edit: press(plan, "remove:a", wish) returns the page."""
+
+    def call(approval, op, wish, status=200, **more):
+        client = as_(carol)
+        data = {**shown(approval), "op": op, "plan": json.dumps(wish), **more}
+        response = client.post(reverse("plan", args=[approval.pk]), data, **HX)
+        assert response.status_code == status, response.content.decode()[:2000]
+        return response.content.decode()
+
+    return call
+
+
+def test_the_card_shows_each_step_with_what_it_needs_and_what_undoes_it(plan, as_, carol):
+    undo = {"name": "refund", "args": {"order": "456", "amount": 1, "currency": "EUR"}}
+    proposed = plan({**step("a", 6000), "undo": undo}, mail("b", "a"))
+    page = as_(carol).get(reverse("approval", args=[proposed.pk])).content.decode()
+
+    for words in ("Refund 6,000", "nn@example.com: done", "Irreversible", "After a", "Undone by refund", "tier 2"):
+        assert words in page
+    assert "above the ceiling of tier 1" in page
+
+
+def test_a_plan_is_edited_step_by_step_and_approved_as_edited(plan, press, carol):
+    proposed = plan(step("a"), step("b", 5, after=("a",)), step("c", 6), step("d", 7))
+    start = [{"id": name} for name in "abcd"]
+
+    page = press(proposed, "edit:a", start)
+    assert 'name="args/amount"' in page
+    page = press(proposed, "save:a", start, **{"args/order": "456", "args/amount": "x", "args/currency": '"EUR"'})
+    assert "this is no number" in page
+    page = press(proposed, "save:a", start, **{"args/order": "456", "args/amount": "-3", "args/currency": '"EUR"'})
+    assert "less than the minimum" in page
+    page = press(proposed, "save:a", start, **{"args/order": "456", "args/amount": "20", "args/currency": '"EUR"'})
+    wish = wish_in(page)
+    assert wish[0]["args"]["amount"] == 20
+    page = press(proposed, "up:d", wish)
+    page = press(proposed, "refuse:c", wish_in(page), why="not now")
+    assert "not now" in page
+    settled_page = press(proposed, "approve", wish_in(page), message="smaller")
+    settled = load(proposed.pk)
+
+    assert (settled.verdict, settled.decided_by) == ("modify", carol)
+    steps = json.loads(settled.pause.answer)["items"][0]["plan"]["steps"]
+    assert [(one["id"], one["verdict"]) for one in steps] == [
+        ("a", "modify"), ("b", "approve"), ("d", "approve"), ("c", "reject"),
+    ]  # fmt: skip
+    assert "Approved with changes" in settled_page
+
+
+def test_what_depends_on_a_removed_step_is_named_and_goes_with_it(plan, press):
+    proposed = plan(step("a"), step("b", 5, after=("a",)), step("c", 6))
+    page = press(proposed, "remove:a", [{"id": "a"}, {"id": "b"}, {"id": "c"}])
+
+    assert [one["id"] for one in wish_in(page)] == ["c"]
+    assert "since it depends on it: b" in page
+    assert "Taken out:" in page
+
+
+def test_a_rejected_step_needs_a_reason_and_an_order_stays_within_its_dependencies(plan, press):
+    proposed = plan(step("a"), step("b", 5, after=("a",)))
+    start = [{"id": "a"}, {"id": "b"}]
+
+    assert "needs a reason" in press(proposed, "refuse:a", start, why=" ")
+    assert wish_in(press(proposed, "down:a", start)) == start
+    page = press(proposed, "refuse:a", start, why="no")
+    assert "Nothing is left of it" in page
+
+
+@pytest.mark.parametrize("op", ["remove:zz", "edit:", "save:zz", "up:zz"])
+def test_a_press_on_no_step_of_the_plan_starts_anew(op, plan, press):
+    proposed = plan(step("a"))
+    press(proposed, op, [{"id": "a"}], status=422)
+    press(proposed, "edit:a", {"steps": 1}, status=422)
+
+
+def test_without_scripts_the_edit_is_a_page_of_its_own(plan, as_, carol):
+    proposed = plan(step("a"), step("b", 5))
+    page = as_(carol).get(reverse("plan", args=[proposed.pk])).content.decode()
+
+    assert "<html" in page
+    assert "Edit the plan" in page
+    assert "Approve as edited" in page
+
+
+def test_a_stale_edit_is_told(plan, press, carol):
+    proposed = plan(step("a"), step("b", 5))
+    decide(seen(proposed), by=carol, verdict="reject", words=Words(message="no"))
+    press(proposed, "approve", [{"id": "a"}], status=403)
+
+
+def test_where_a_plan_covered_something_the_card_says_so(plan, carry_out, as_, carol):
+    approved = decide(seen(plan(step("a"))), by=carol, verdict="approve")
+    covered = carry_out(step("a"))
+    page = as_(carol).get(reverse("approval", args=[covered.pk])).content.decode()
+
+    assert reverse("approval", args=[approved.pk]) in page
+    assert "by an approved plan, step 1" in page
+    assert "Approved by an approved plan" in page
+    assert "used" in as_(carol).get(reverse("approval", args=[approved.pk])).content.decode()
+
+
+# --- Standing approvals
+
+
+LIKE = {
+    "path-0": "order", "op-0": "eq", "value-0": "456",
+    "path-1": "amount", "op-1": "le", "value-1": "420", "on-1": "on",
+    "path-2": "currency", "op-2": "eq", "value-2": "EUR", "on-2": "on",
+    "most": "4", "hours": "24", "tier": "1",
+}  # fmt: skip
+
+
+def test_the_form_on_a_card_is_filled_in_from_its_arguments(refund, as_, alice):
+    page = as_(alice).get(reverse("grant_like", args=[refund.pk]), **HX).content.decode()
+
+    assert 'name="value-1" value="420"' in page
+    assert re.search(r'name="on-1" checked', page)
+    assert not re.search(r'name="on-0" checked', page)
+    assert re.search(r'<option value="le" selected>', page)
+
+
+def test_approve_and_the_next_like_this(refund, propose, as_, alice):
+    response = as_(alice).post(reverse("grant_like", args=[refund.pk]), {**shown(refund), **LIKE}, **HX)
+    grant = Grant.objects.get()
+
+    assert response.status_code == 200
+    assert load(refund.pk).verdict == "approve"
+    assert grant.conditions == [
+        {"path": "amount", "op": "le", "value": "420"}, {"path": "currency", "op": "eq", "value": "EUR"},
+    ]  # fmt: skip
+    assert propose(order="9").grant == grant
+    page = as_(alice).get(reverse("approval", args=[refund.pk])).content.decode()
+    assert "Standing approvals given here" in page
+
+
+def test_after_the_approval_it_can_still_be_given(refund, as_, alice):
+    decide(seen(refund), by=alice, verdict="approve")
+    settled = load(refund.pk)
+    response = as_(alice).post(reverse("grant_like", args=[refund.pk]), {**shown(settled), **LIKE}, **HX)
+
+    assert "The next 4 like this pass without asking." in response.content.decode()
+    assert Grant.objects.get().origin == refund
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"value-1": "much"}, "A number, such as"),
+        ({"value-1": "3"}, "does not cover the request"),
+        ({"most": "0"}, "greater than or equal to 1"),
+        ({"tier": "3"}, "not one of the available choices"),
+        ({"expression": "args.amount >"}, "Line 1"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_told_beside_its_field_and_approves_nothing(change, says, refund, as_, alice):
+    response = as_(alice).post(reverse("grant_like", args=[refund.pk]), {**shown(refund), **LIKE, **change}, **HX)
+
+    assert response.status_code == 422
+    assert says in response.content.decode()
+    assert load(refund.pk).status == "pending"
+    assert not Grant.objects.exists()
+
+
+def test_what_a_person_always_decides_offers_none(propose, action_type, as_, carol):
+    action_type("wipe", gate="manual")
+    wipe = propose(action="wipe")
+
+    assert (
+        reverse("grant_like", args=[wipe.pk])
+        not in as_(carol).get(reverse("approval", args=[wipe.pk])).content.decode()
+    )
+    assert as_(carol).post(reverse("grant_like", args=[wipe.pk]), {**shown(wipe), **LIKE}, **HX).status_code == 403
+    assert "always decides this" in as_(carol).get(reverse("grant_like", args=[wipe.pk]), **HX).content.decode()
+
+
+def test_the_page_lists_them_with_their_uses_and_revokes(propose, refunds, robot, as_, alice, bob):
+    until = times.now() + timedelta(days=1)
+    grant = give(
+        Wish(robot.pk, "refund", 3, until, 1, conditions=({"path": "currency", "op": "in", "value": ["EUR"]},)), by=bob
+    )
+    propose()
+    page = as_(alice).get(reverse("grants")).content.decode()
+
+    for words in ("1 of 3", "currency", "is one of", "EUR", "Bob", f"?grant={grant.pk}"):
+        assert words in page
+    assert "1 of 3" not in as_(alice).get(reverse("grants") + "?whose=mine").content.decode()
+    uses = as_(bob).get(reverse("history") + f"?grant={grant.pk}").content.decode()
+    assert uses.count("<tr>") == 2
+    assert "A standing approval" in uses
+    as_(alice).post(reverse("grant_revoke", args=[grant.pk]))
+    assert "Nothing passes" in as_(alice).get(reverse("grants")).content.decode()
+    assert "revoked by Alice" in as_(alice).get(reverse("grants") + "?state=over").content.decode()
+
+
+def test_one_is_given_anew(refunds, robot, propose, as_, bob):
+    client = as_(bob)
+    chosen = {"agent": "robot", "action": "refund"}
+    assert 'name="path-1" value="amount"' in client.get(reverse("grant_new"), chosen).content.decode()
+    assert client.post(reverse("grant_new"), {**chosen, **LIKE, "value-1": "x"}).status_code == 422
+    assert client.post(reverse("grant_new"), {**chosen, **LIKE, "tier": "2"}).status_code == 302
+
+    assert propose().route == "auto"
+    assert Grant.objects.get().tier_id == 2
+
+
+def test_level_one_is_said_before_it_disappoints(refunds, robot, as_, bob):
+    Autonomy.objects.create(agent=robot, action_type=refunds, level=1)
+    page = as_(bob).get(reverse("grant_new"), {"agent": "robot", "action": "refund"}).content.decode()
+
+    assert "at level 1 for this action" in page
+
+
+# --- What the agent offers to remember
+
+
+def test_an_offer_of_the_agent_is_chosen_with_the_verdict(propose, as_, alice):
+    asked = propose(remember=[{"tool": "refund", "for": "session"}, "always"])
+    page = as_(alice).get(reverse("approval", args=[asked.pk])).content.decode()
+    assert "The agent offers to remember" in page
+    assert "session" in page
+    form = {**shown(asked), "verdict": "approve", "remember": "1"}
+    as_(alice).post(reverse("decide", args=[asked.pk]), form)
+
+    assert Decision.objects.get(approval=asked).remember == "always"
+    assert json.loads(load(asked.pk).pause.answer)["items"][0]["remember"] == "always"
+
+
+def test_an_offer_that_was_not_made_is_none(propose, as_, alice):
+    asked = propose()
+    as_(alice).post(reverse("decide", args=[asked.pk]), {**shown(asked), "verdict": "approve", "remember": "7"})
+
+    assert Decision.objects.get(approval=asked).remember is None
