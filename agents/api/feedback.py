@@ -1,0 +1,81 @@
+"""What became of an agent's proposals, as lines of JSON to evaluate and to learn from."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from urllib.parse import urlencode
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.http import HttpResponseBase, StreamingHttpResponse
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+
+from agents import cursors
+from agents.api.base import AgentView, Call, Query
+from agents.shapes.build import ref
+from approvals.evidence import feedback
+from approvals.evidence.feedback import Place, Wanted
+from approvals.models import Approval
+from approvals.policy.schema import Json
+
+LINES = "application/x-ndjson"
+MOST, USUAL = 10_000, 1000
+_PAGE = 200
+_REFUSED = (401, 403, 422, 429)
+_PARAMETERS = {
+    "action": "Decisions on this action type.",
+    "since": "Decided at this RFC 3339 time or later.",
+    "limit": f"Lines of a page, 1 to {MOST}; {USUAL} without it.",
+    "cursor": "Where the page before ended: the header Link names the next page.",
+}
+
+
+class Feedback(AgentView):
+    """The agent's own decisions, newest first."""
+
+    @extend_schema(
+        summary="Read decisions as JSON Lines: proposal, verdict, reason, edits by field, outcome",
+        operation_id="feedback",
+        tags=["agents"],
+        responses={
+            (200, LINES): OpenApiResponse(dict(ref("FeedbackLine")), ""),
+            **{
+                (status, "application/problem+json"): OpenApiResponse(dict(ref("Problem")), "Problem")
+                for status in _REFUSED
+            },
+        },
+        parameters=[
+            OpenApiParameter(name, str, OpenApiParameter.QUERY, description=says) for name, says in _PARAMETERS.items()
+        ],
+    )
+    def get(self, call: Call) -> HttpResponseBase:
+        query = Query(call, list(_PARAMETERS))
+        wanted = Wanted(call.agent_id, query.text("action"), query.moment("since"))
+        rows = query.rows(MOST, USUAL)
+        listed = f"feedback|{call.agent_id}|{wanted.action}|{wanted.since}"
+        after = cursors.read(query.text("cursor"), listed) if query.text("cursor") else None
+        response = StreamingHttpResponse(_lines(wanted, after, rows), content_type=LINES)
+        last = list(feedback.decided(wanted, after).only("pk", "decided_at")[rows - 1 : rows + 1])
+        place = feedback.place_of(last[0]) if len(last) > 1 else None
+        if place is not None:
+            given = {name: query.text(name) for name in ("action", "since", "limit") if query.text(name)}
+            onward = urlencode({**given, "cursor": cursors.write(listed, *place)})
+            response["Link"] = f'<{settings.ASSENT_BASE_URL}{reverse("api_feedback")}?{onward}>; rel="next"'
+        return response
+
+
+async def _lines(wanted: Wanted, after: Place | None, most: int) -> AsyncIterator[str]:
+    """Page by page: memory does not grow with what is asked for."""
+    left = most
+    while left > 0:
+        page = await sync_to_async(_page)(wanted, after, min(left, _PAGE))
+        if page:
+            yield "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for _, row in page)
+        if len(page) < _PAGE:
+            return
+        left -= len(page)
+        after = feedback.place_of(page[-1][0])
+
+
+def _page(wanted: Wanted, after: Place | None, size: int) -> list[tuple[Approval, Mapping[str, Json]]]:
+    return feedback.rows(feedback.decided(wanted, after)[:size])

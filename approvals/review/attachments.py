@@ -1,0 +1,161 @@
+"""Files that an agent lays beside a proposal: taken once, referred to by id, and part of what is approved.
+
+Their content is hostile. What a file is, its bytes say; what could run in a browser is not taken.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from uuid import UUID
+
+from approvals import times
+from approvals.models import Agent, Attachment
+from approvals.policy.characters import plain
+from approvals.policy.schema import Fault, Json
+from approvals.review.submission import Asked, BadSubmission
+
+LARGEST = 10 * 1024 * 1024  # bytes
+MOST = 20  # beside one proposal
+LONGEST_NAME = 120
+
+PLAIN = "text/plain"
+IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+# What is taken, and how the name of such a file ends.
+ENDINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "application/pdf": (".pdf",),
+        "image/png": (".png",),
+        "image/jpeg": (".jpg", ".jpeg"),
+        "image/gif": (".gif",),
+        "image/webp": (".webp",),
+        PLAIN: (".txt", ".text", ".log", ".md"),
+        "text/csv": (".csv",),
+        "application/json": (".json",),
+    }
+)
+_UNSAID = frozenset({"", "application/octet-stream"})
+_ALIASES = {"image/jpg": "image/jpeg", "application/csv": "text/csv", "text/json": "application/json"}
+_STARTS: Sequence[tuple[str, Callable[[bytes], bool]]] = (
+    ("application/pdf", lambda raw: raw.startswith(b"%PDF-")),
+    ("image/png", lambda raw: raw.startswith(b"\x89PNG\r\n\x1a\n")),
+    ("image/jpeg", lambda raw: raw.startswith(b"\xff\xd8\xff")),
+    ("image/gif", lambda raw: raw[:6] in (b"GIF87a", b"GIF89a")),
+    ("image/webp", lambda raw: raw[:4] == b"RIFF" and raw[8:12] == b"WEBP"),
+)
+# What a browser would take for a document: HTML, SVG and every other XML.
+_MARKUP = re.compile(r"\s*<(?:!doctype|!--|\?xml|[a-z]+[\s/>:])", re.IGNORECASE)
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0e-\x1f]")
+
+Record = Mapping[str, Json]  # id, name, media type, size and digest of a file
+Files = Mapping[tuple[UUID, str], Record]
+NO_FILES: Files = MappingProxyType({})
+
+
+def keep(agent: Agent, *, name: str, claimed: str, content: bytes) -> tuple[Attachment, bool]:
+    """Take a file; returns it and whether it is new. The same file of the same name again is the one there is.
+
+    Raises BadSubmission: empty, too large, of a kind that is not taken, or not what it claims to be.
+    """
+    if len(content) > LARGEST:
+        raise BadSubmission([Fault("/file", "At most 10 MB.")])
+    kind = media_type(content, claimed)
+    said = clean(name, kind)
+    digest = "sha256:" + hashlib.sha256(content).hexdigest()
+    known = Attachment.objects.filter(agent=agent, digest=digest, name=said, media_type=kind).defer("content").first()
+    if known is not None:
+        return known, False
+    made = Attachment.objects.create(
+        agent=agent,
+        name=said,
+        media_type=kind,
+        size=len(content),
+        digest=digest,
+        content=content,
+        created_at=times.now(),
+    )
+    return made, True
+
+
+def media_type(content: bytes, claimed: str) -> str:
+    """What the bytes are, which must be what is claimed, where anything is. Raises BadSubmission."""
+    if not content:
+        raise BadSubmission([Fault("/file", "The file is empty.")])
+    said = claimed.partition(";")[0].strip().lower()
+    said = _ALIASES.get(said, said)
+    if said not in _UNSAID and said not in ENDINGS:
+        raise BadSubmission([Fault("/file", f"Files of the type {said[:80]!r} are not taken: {', '.join(ENDINGS)}.")])
+    found = next((kind for kind, starts in _STARTS if starts(content)), None) or _text_type(content, said)
+    if found is None:
+        raise BadSubmission([Fault("/file", f"This is none of the files that are taken: {', '.join(ENDINGS)}.")])
+    if said not in _UNSAID and found != said:
+        raise BadSubmission([Fault("/file", f"This is not {said}: its bytes say {found}.")])
+    return found
+
+
+def _text_type(content: bytes, said: str) -> str | None:
+    """The kind of a text; None for what is no text, or would be markup to a browser."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    if _UNPRINTABLE.search(text) or _MARKUP.match(text):
+        return None
+    if said == "application/json":
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            return PLAIN
+        return said
+    # Nothing in its bytes tells a table from other text.
+    return said if said == "text/csv" else PLAIN
+
+
+def clean(name: str, kind: str) -> str:
+    """A name that is no path, hides nothing and ends as its kind does."""
+    base = PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/")).name
+    shown = " ".join(plain(base, in_line=True).split()).strip(". ")
+    stem, ending = PurePosixPath(shown).stem, PurePosixPath(shown).suffix
+    if ending.lower() not in ENDINGS[kind]:
+        stem, ending = shown, ENDINGS[kind][0]
+    return (re.sub(r'[<>:"|?*]', "_", stem)[:LONGEST_NAME] or "attachment") + ending
+
+
+def beside(asked: Iterable[Asked]) -> Files:
+    """The files that some submissions name, by agent and id; what is not the agent's own is left out."""
+    named = {(one.agent, pk) for one in asked for item in one.submission.items for pk in item.attachments}
+    ids = {pk: found for _, pk in named if (found := _uuid(pk))}
+    if not ids:
+        return NO_FILES
+    stored = Attachment.objects.filter(pk__in=ids.values())
+    records: dict[tuple[UUID, UUID], Record] = {
+        (one.agent_id, one.pk): {
+            "id": str(one.pk),
+            "name": one.name,
+            "media_type": one.media_type,
+            "size": one.size,
+            "digest": one.digest,
+        }
+        for one in stored.defer("content")
+    }
+    return {(agent, pk): records[key] for agent, pk in named if pk in ids and (key := (agent, ids[pk])) in records}
+
+
+def faults_of(asked: Asked, files: Files) -> list[Fault]:
+    """Another agent's file is as unknown as one that never was."""
+    return [
+        Fault(f"/items/{place}/attachments/{number}", "There is no such attachment.")
+        for place, item in enumerate(asked.submission.items)
+        for number, pk in enumerate(item.attachments)
+        if (asked.agent, pk) not in files
+    ]
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

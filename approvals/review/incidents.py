@@ -1,0 +1,79 @@
+"""Something that was approved caused harm: whoever notices says so, and it stays beside the approval."""
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from approvals import audit, times
+from approvals.models import Agent, Approval, Event, Incident, Pause, User
+from approvals.policy.schema import Fault
+from approvals.review import access, outbox
+from approvals.review.decisions import load
+from approvals.review.errors import BadVerdict, NotAllowed, ReviewError
+
+LONGEST = 4000
+
+
+class NothingRan(ReviewError):
+    """Nothing was approved here that could have run, so no harm can have come of it."""
+
+
+@transaction.atomic
+def open_incident(approval: Approval, *, by: User | Agent, severity: str, text: str) -> tuple[Incident, bool]:
+    """Record harm; returns it and whether it is new: the same words of the same one again are the one there is.
+
+    Raises NotAllowed, NothingRan, BadVerdict.
+    """
+    now = times.now()
+    approval = load(approval.pk)
+    said = text.strip()
+    faults = [] if severity in Incident.Severity.values else [Fault("/severity", _("Low, high or critical."))]
+    if not said:
+        faults.append(Fault("/text", _("Write what happened.")))
+    if len(said) > LONGEST:
+        faults.append(Fault("/text", _("At most %(most)d characters.") % {"most": LONGEST}))
+    if faults:
+        raise BadVerdict(faults)
+    if isinstance(by, User):
+        person, actor = by, audit.Actor.person(by)
+        if "incident" not in access.actions_for(approval, by, now=now):
+            raise NotAllowed
+    else:
+        person, actor = None, audit.Actor.of(by)
+        # What its agent does not know yet, it cannot have run.
+        told = approval.pause.status != Pause.Status.PENDING or approval.pause.decide == Pause.Decide.INDEPENDENTLY
+        if not told or not access.may_have_run(approval):
+            raise NothingRan("Nothing was approved here that could have run.")
+    approval.refresh_from_db(fields=["event_seq"], from_queryset=Approval.objects.select_for_update(of=("self",)))
+    known = Incident.objects.filter(approval=approval, opened_by=person, severity=severity, text=said).first()
+    if known is not None:
+        return known, False
+    incident = Incident.objects.create(approval=approval, severity=severity, text=said, opened_by=person)
+    audit.move(
+        [
+            audit.Move(
+                approval.pk,
+                Event.Kind.INCIDENT,
+                actor,
+                expect={},
+                facts={"incident": str(incident.pk), "severity": severity},
+            )
+        ],
+        now=now,
+    )
+    outbox.tell(
+        [
+            outbox.News(
+                approval.agent_id,
+                outbox.INCIDENT,
+                {
+                    "incident": str(incident.pk),
+                    "request": str(approval.pause_id),
+                    "item": approval.item,
+                    "severity": severity,
+                },
+                approval.pk,
+                approval.pause.callback_url,
+            )
+        ]
+    )
+    return incident, True

@@ -1,0 +1,160 @@
+"""Words beside the verdict: asking the agent, advising its run, reporting harm, setting aside; and files to look at."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils.dateparse import parse_datetime
+from django.utils.http import content_disposition_header
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from approvals import times
+from approvals.models import Approval, Attachment, Incident, Proposal
+from approvals.policy.schema import Fault
+from approvals.review import guidance, incidents, inquiries
+from approvals.review import snooze as snoozing
+from approvals.review.attachments import IMAGES
+from approvals.review.errors import BadVerdict, NotAllowed, ReviewError
+from console.cards import Card
+from console.http import ConsoleRequest, content_or_404, visible_or_404
+from console.views.card import panel, show, too_late
+from console.views.inbox import filters_of
+from console.views.verdict import onward
+
+# Whatever it is, it runs nothing, loads nothing and belongs to no origin.
+_SANDBOX = "sandbox; default-src 'none'"
+
+
+@login_required
+@require_safe
+def thread(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+    """What was asked and answered about an approval, and what its agent was advised."""
+    card = Card(content_or_404(request.user, pk), request.user, filters=filters_of(request))
+    return render(request, "_thread.html", {"card": card})
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def ask(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+    """GET opens the panel; POST puts the question to the agent, and the deadline goes on."""
+    return _say(
+        request,
+        pk,
+        "_ask.html",
+        lambda approval, text: inquiries.ask(approval.pk, by=request.user, text=text),
+        _("Asked. The deadline goes on."),
+    )
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def guide(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+    """GET opens the panel; POST sends advice to the run at once, without a verdict."""
+
+    def give(approval: Approval, text: str) -> None:
+        if approval.pause.run_id is None:
+            raise NotAllowed(_("This belongs to no run."))
+        guidance.give(approval.pause.run_id, by=request.user, text=text, approval_id=approval.pk)
+
+    return _say(request, pk, "_guide.html", give, _("Sent to the agent."), field="guidance")
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def incident(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+    """GET opens the panel; POST records that harm came of it."""
+
+    def report(approval: Approval, text: str) -> None:
+        severity = request.POST.get("severity", "")
+        incidents.open_incident(approval, by=request.user, severity=severity, text=text)
+
+    return _say(request, pk, "_incident.html", report, _("Recorded."), severities=Incident.Severity.choices)
+
+
+def _say(
+    request: ConsoleRequest,
+    pk: UUID,
+    template: str,
+    say: Callable[[Approval, str], object],
+    done: str,
+    *,
+    field: str = "text",
+    severities: Sequence[tuple[str, object]] = (),
+) -> HttpResponse:
+    approval = content_or_404(request.user, pk)
+    if request.method != "POST":
+        return panel(request, approval, template, severities=severities)
+    try:
+        say(approval, request.POST.get(field, ""))
+    except BadVerdict as error:
+        return panel(request, approval, template, error.faults, status=422, severities=severities)
+    except ReviewError as error:
+        return too_late(request, approval, error)
+    return show(request, visible_or_404(request.user, pk), toast={"text": done})
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def snooze(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+    """GET offers the times that are left before the deadline; POST sets it aside and goes on to the next one."""
+    approval = content_or_404(request.user, pk)
+    if request.method != "POST":
+        return panel(request, approval, "_snooze.html", choices=_times(approval))
+    try:
+        aside = snoozing.snooze(approval.pk, by=request.user, until=_moment(request.POST.get("until", "")))
+    except BadVerdict as error:
+        return panel(request, approval, "_snooze.html", error.faults, status=422, choices=_times(approval))
+    except ReviewError as error:
+        return too_late(request, approval, error)
+    return onward(request, aside, _("Snoozed."))
+
+
+def _moment(text: str) -> datetime:
+    with suppress(ValueError):
+        found = parse_datetime(text)
+        if found is not None and found.tzinfo is not None:
+            return found
+    raise BadVerdict([Fault("/until", _("Choose a time."))])
+
+
+def _times(approval: Approval) -> list[tuple[datetime, str]]:
+    """What can be chosen: none of it later than the deadline less a margin."""
+    now = times.now()
+    last = snoozing.latest(approval, now=now)
+    tomorrow = (localtime(now) + timedelta(days=1)).replace(hour=9, minute=0, second=0, microsecond=0)
+    offered = [
+        (now + timedelta(minutes=15), _("15 minutes")),
+        (now + timedelta(hours=1), _("One hour")),
+        (now + timedelta(hours=4), _("Four hours")),
+        (tomorrow, _("Tomorrow")),
+    ]
+    if last is None:
+        return []
+    return [*((at, label) for at, label in offered if at < last), (last, _("As long as there is time"))]
+
+
+@login_required
+@require_safe
+def attachment(request: ConsoleRequest, pk: UUID, file: UUID) -> HttpResponse:
+    """A file beside an approval, for whoever may read the card: an image to look at, everything else to keep."""
+    approval = content_or_404(request.user, pk)
+    if not Proposal.objects.filter(approval=approval, attachments__contains=[{"id": str(file)}]).exists():
+        raise Http404
+    kept = Attachment.objects.filter(pk=file, agent=approval.agent_id).first()
+    if kept is None:
+        raise Http404
+    image = kept.media_type in IMAGES
+    response = HttpResponse(bytes(kept.content), content_type=kept.media_type)
+    disposition = content_disposition_header(as_attachment=not image, filename=kept.name)
+    response["Content-Disposition"] = disposition or ("inline" if image else "attachment")
+    response["Content-Security-Policy"] = _SANDBOX
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    response["Cache-Control"] = "private, no-store"
+    return response

@@ -1,0 +1,106 @@
+"""An approved action caused harm: its agent or the people who answer for it say so, and it counts."""
+
+import pytest
+
+from approvals.models import Delivery, Endpoint, Incident
+from approvals.review import agent as agents_own
+from approvals.review.decisions import Words, decide, load, seen
+from approvals.review.errors import BadVerdict, NotAllowed
+from approvals.review.incidents import open_incident
+from approvals.review.submission import Item
+from tests.checker import check
+from tests.conftest import database_url
+
+
+@pytest.fixture
+def ran(propose, bob, robot):
+    """A refund of tier 2 that was approved and has run."""
+    refund = propose(amount=6000)
+    decide(seen(refund), by=bob, verdict="approve")
+    agents_own.report_outcome(refund, by=robot, result="succeeded")
+    return load(refund.pk)
+
+
+def report(approval, **more):
+    return {
+        "request": str(approval.pause_id),
+        "item": approval.item,
+        "severity": "high",
+        "text": "paid twice",
+        **more,
+    }
+
+
+@pytest.mark.django_db(transaction=True)  # the checker reads what is committed
+def test_the_agent_reports_harm(ran, robot, calls):
+    Endpoint.objects.create(agent=robot, url="https://robot.example/hook", secret="s")
+    response = calls.post("incidents", report(ran))
+
+    assert response.status_code == 201
+    incident = Incident.objects.get()
+    assert (incident.severity, incident.text, incident.opened_by) == ("high", "paid twice", None)
+    assert ran.events.get(kind="incident").actor == "agent:robot"
+    assert Delivery.objects.get(topic="incident.opened").payload["data"]["severity"] == "high"
+    assert check(database_url()) == []
+
+
+def test_the_same_report_again_is_the_one_there_is(ran, calls):
+    calls.post("incidents", report(ran))
+    again = calls.post("incidents", report(ran))
+    other = calls.post("incidents", report(ran, text="and the customer left"))
+
+    assert (again.status_code, other.status_code) == (200, 201)
+    assert ran.events.filter(kind="incident").count() == Incident.objects.count() == 2
+
+
+def test_who_decides_and_the_manager_report_harm_and_nobody_else(ran, request):
+    opens = set()
+    for name in ("alice", "bob", "carol", "olga", "mallory", "mia", "otto", "ada", "root", "oscar"):
+        try:
+            open_incident(ran, by=request.getfixturevalue(name), severity="low", text=f"{name} saw it")
+            opens.add(name)
+        except NotAllowed:
+            pass
+
+    assert opens == {"bob", "carol", "mia"}
+    assert set(Incident.objects.values_list("opened_by__username", flat=True)) == opens
+
+
+def test_nothing_that_did_not_run_caused_harm(propose, alice, calls):
+    waiting, refused = propose(order="1"), propose(order="2")
+    decide(seen(refused), by=alice, verdict="reject", words=Words(message="no"))
+
+    for one in (waiting, refused):
+        response = calls.post("incidents", report(one))
+        assert (response.status_code, response.json()["code"]) == (409, "not_decided")
+        with pytest.raises(NotAllowed):
+            open_incident(one, by=alice, severity="low", text="?")
+    assert not Incident.objects.exists()
+
+
+def test_an_agent_learns_no_verdict_by_reporting_harm(propose, alice, calls):
+    fields = {"action": "refund", "args": {"order": "1", "amount": 1, "currency": "EUR"}}
+    approved = propose(items=(Item(id="a", **fields), Item(id="b", **fields)))
+    decide(seen(approved), by=alice, verdict="approve")
+
+    assert load(approved.pk).status == "released"
+    assert calls.post("incidents", report(approved)).status_code == 409
+
+
+def test_another_agents_approval_is_not_there(ran, stranger):
+    assert stranger.post("incidents", report(ran)).status_code == 404
+    assert not Incident.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"severity": "mild"}, {"severity": None}, {"text": ""}, {"text": "x" * 4001}, {"request": "1"}, {"opened_by": 1}],
+)
+def test_bad_input_is_refused(wrong, ran, calls):
+    assert calls.post("incidents", report(ran, **wrong)).status_code == 422
+    assert not Incident.objects.exists()
+
+
+def test_a_person_says_what_happened(ran, bob):
+    with pytest.raises(BadVerdict):
+        open_incident(ran, by=bob, severity="low", text="  ")
