@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+
 from agents import problems
 from agents.auth import agent_behind, limited, secret_in
 from agents.beside import Receive, Reply, Scope, Send, answer, header, refusal
 from agents.keys import Caller
+from agents.models import Scope as KeyScope
 from agents.problems import Problem, invalid, not_found
 from agents.waker import Waiter, in_thread, waker
-from approvals.models import Pause
+from approvals import times
+from approvals.models import Inquiry, Pause
+from approvals.models.approval import Status
 from approvals.policy.schema import Fault
-from approvals.review import answers
+from approvals.review import answers, inquiries
 
 LONGEST = 60.0  # seconds
 _PLACE = re.compile(r"^/api/v1/requests/([0-9a-fA-F-]{36})/decision$")
@@ -30,23 +35,33 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A request's decision at one moment: 200 with the stored bytes, or 202 with what is settled."""
+    """A request's decision at one moment: 200 with the stored bytes, or 202 with what is settled and what is asked.
+
+    `asked` is True where a reviewer's question is told for the first time.
+    """
 
     status: int
     body: bytes
     open_items: int = 0
+    asked: bool = False
 
 
 def look(pk: UUID, agent_id: UUID | None) -> Look:
     """The decision as it stands. Raises Problem 404 for what is not this agent's."""
-    pause = Pause.objects.filter(pk=pk, agent=agent_id).first()
+    # One query for whoever only waits: thousands ask again every minute.
+    open_ = Inquiry.objects.filter(approval__pause=OuterRef("pk"), approval__status=Status.PENDING, answered_at=None)
+    own = Pause.objects.filter(pk=pk, agent=agent_id).defer("resume", "labels", "callback_url")
+    pause = own.annotate(is_asked=Exists(open_)).first()
     if pause is None:
         raise not_found()
     if pause.answer:
         return Look(200, pause.answer.encode())
-    body = json.dumps(answers.partial(pause), ensure_ascii=False, separators=(",", ":")).encode()
+    questions = inquiries.waiting([pause.pk]) if pause.is_asked else []
+    told = answers.partial(pause, [inquiries.told(one) for one in questions])
+    body = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    asked = inquiries.fetched(questions, now=times.now()) if questions else False
     # Whoever takes the answer all at once is not woken by a part of it.
-    return Look(202, body, pause.open_items if pause.decide == Pause.Decide.INDEPENDENTLY else 0)
+    return Look(202, body, pause.open_items if pause.decide == Pause.Decide.INDEPENDENTLY else 0, asked)
 
 
 def is_waiting(scope: Mapping[str, object]) -> bool:
@@ -82,13 +97,15 @@ async def _answer(scope: Scope, receive: Receive) -> Look | None:
     try:
         found = await in_thread(look, pk, caller.agent_id)
         waiter.open_items = found.open_items
-        if found.status == 200 or not seconds:
+        if found.status == 200 or found.asked or not seconds:
             return found
         gone = asyncio.ensure_future(_gone(receive))
         try:
             await asyncio.wait({gone, waiter.woken}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
                 return None
+            if not waiter.woken.done():
+                return found
         finally:
             gone.cancel()
         # The key may have been revoked meanwhile, and the decision is not for whoever holds it now.
@@ -98,13 +115,13 @@ async def _answer(scope: Scope, receive: Receive) -> Look | None:
 
 
 def _admit(secret: str) -> Caller:
-    caller = agent_behind(secret)
+    caller = agent_behind(secret, KeyScope.READ)
     limited(caller)
     return caller
 
 
 def _look_again(secret: str, pk: UUID) -> Look:
-    return look(pk, agent_behind(secret).agent_id)
+    return look(pk, agent_behind(secret, KeyScope.READ).agent_id)
 
 
 async def _gone(receive: Receive) -> None:

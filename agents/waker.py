@@ -6,7 +6,7 @@ channel layer says that something was settled, and on a timer, because a push is
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,19 +15,35 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from agents import push
 from approvals.audit import Change
-from approvals.models import Event, Pause
+from approvals.models import Event
 
 _T = TypeVar("_T")
 
 GROUP = "decisions"
 _TIMER = 1.0
 _SETTLING = frozenset(
-    {Event.Kind.DECIDED, Event.Kind.RELEASED, Event.Kind.EXPIRED, Event.Kind.CANCELLED, Event.Kind.SUPERSEDED}
+    {
+        Event.Kind.DECIDED,
+        Event.Kind.RELEASED,
+        Event.Kind.EXPIRED,
+        Event.Kind.CANCELLED,
+        Event.Kind.SUPERSEDED,
+        Event.Kind.STOPPED,
+    }
 )
+
+# Of thousands that wait only those are read that may have something new; the others cost an index probe each.
+_STANDINGS = """
+SELECT id, status <> 'pending' AS wakes, open_items FROM approvals_pause
+WHERE id = ANY(%(waiting)s::uuid[]) AND (status <> 'pending' OR decide = 'independently')
+UNION ALL
+SELECT a.pause_id, true, 0 FROM approvals_inquiry AS i JOIN approvals_approval AS a ON a.id = i.approval_id
+WHERE i.read_at IS NULL AND i.answered_at IS NULL AND a.status = 'pending' AND a.pause_id = ANY(%(waiting)s::uuid[])
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +53,8 @@ _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="wait")
 
 @dataclass(eq=False, slots=True)
 class Waiter:
-    """One held connection. Wakes when its request closes or, answered as they come, when another item is settled.
+    """One held connection. Wakes when its request closes, when a reviewer asks the agent something, or, answered as
+    they come, when another item is settled.
 
     `open_items` are those that were open at its first look; None before it.
     """
@@ -53,6 +70,7 @@ class Waker:
 
     waiters: dict[UUID, set[Waiter]] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    named: set[UUID] = field(default_factory=set)
     watch: asyncio.Task[None] | None = None
 
     def join(self, waiter: Waiter) -> None:
@@ -67,31 +85,35 @@ class Waker:
             self.waiters.pop(waiter.pause, None)
 
     async def _watch(self) -> None:
-        """Read when there is news, and at least every second."""
+        """Read those that the news names, and all of them every second."""
+        loop = asyncio.get_running_loop()
         listening = asyncio.create_task(self._listen())
+        all_at = loop.time()
         try:
             while True:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self.news.wait(), _TIMER)
+                    await asyncio.wait_for(self.news.wait(), max(0.0, all_at - loop.time()))
                 self.news.clear()
-                if self.waiters:
-                    await self._read()
+                wanted, self.named = self.named & self.waiters.keys(), set()
+                if loop.time() >= all_at:
+                    wanted, all_at = set(self.waiters), loop.time() + _TIMER
+                if wanted:
+                    await self._read(wanted)
         finally:
             listening.cancel()
 
-    async def _read(self) -> None:
+    async def _read(self, wanted: Collection[UUID]) -> None:
         try:
-            self._wake(await in_thread(_standings, list(self.waiters)))
+            self._wake(await in_thread(_standings, wanted))
         except Exception:
             logger.exception("The waiting agents could not be looked up; again in a second.")
             await asyncio.sleep(_TIMER)
 
-    def _wake(self, standings: Sequence[tuple[UUID, str, int, str]]) -> None:
-        for pk, status, open_items, decide in standings:
+    def _wake(self, standings: Sequence[tuple[UUID, bool, int]]) -> None:
+        for pk, wakes, open_items in standings:
             for waiter in self.waiters.get(pk, ()):
-                closed = status != Pause.Status.PENDING
-                another = decide == Pause.Decide.INDEPENDENTLY and waiter.open_items not in (None, open_items)
-                if (closed or another) and not waiter.woken.done():
+                another = waiter.open_items not in (None, open_items)
+                if (wakes or another) and not waiter.woken.done():
                     waiter.woken.set_result(None)
 
     async def _listen(self) -> None:
@@ -104,7 +126,8 @@ class Waker:
                 try:
                     while True:
                         message = await layer.receive(channel)
-                        if any(UUID(pause) in self.waiters for pause in message.get("pauses", ())):
+                        if named := self.waiters.keys() & {UUID(pause) for pause in message.get("pauses", ())}:
+                            self.named |= named
                             self.news.set()
                 finally:
                     await layer.group_discard(GROUP, channel)
@@ -124,8 +147,10 @@ def waker() -> Waker:
     return wakers[loop]
 
 
-def _standings(pauses: Sequence[UUID]) -> list[tuple[UUID, str, int, str]]:
-    return list(Pause.objects.filter(pk__in=pauses).values_list("pk", "status", "open_items", "decide"))
+def _standings(waiting: Collection[UUID]) -> list[tuple[UUID, bool, int]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDINGS, {"waiting": [str(pause) for pause in waiting]})
+        return [(pk, wakes, open_items) for pk, wakes, open_items in cursor.fetchall()]
 
 
 async def in_thread(work: Callable[..., _T], *arguments: object) -> _T:
@@ -141,7 +166,11 @@ def _with_connection(work: Callable[..., _T], arguments: Sequence[object]) -> _T
 
 
 def announce(changes: Sequence[Change]) -> None:
-    """Tell every process which requests have something settled: the audit listener of this side."""
-    pauses = {str(one.approval.pause_id) for one in changes if one.event.kind in _SETTLING and not one.approval.is_open}
+    """Tell every process which requests have something settled or asked: the audit listener of this side."""
+    pauses = {
+        str(one.approval.pause_id)
+        for one in changes
+        if one.event.kind == Event.Kind.ASKED or (one.event.kind in _SETTLING and not one.approval.is_open)
+    }
     if pauses:
         push.send(GROUP, {"type": "settled", "pauses": sorted(pauses)})

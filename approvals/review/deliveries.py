@@ -1,14 +1,23 @@
-"""Carrying out the outbox: what a transaction wrote leaves the house here at least once, or is listed as dead."""
+"""Carrying out the outbox by mail: what a transaction wrote leaves the house at least once, or is listed as dead.
+
+Webhooks are rows of the same table; `webhooks` keeps their books.
+"""
 
 import logging
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from urllib.parse import urljoin
 
+from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from approvals import times
 from approvals.models import Delivery
 from approvals.models.approval import Status
+from approvals.review import rollback, unconfirmed, webhooks
 from approvals.review.decisions import load
 from approvals.review.escalation import letter
 
@@ -19,12 +28,13 @@ FIRST_WAIT = timedelta(seconds=30)
 
 
 def due(*, limit: int = 200) -> list[Delivery]:
-    """The deliveries whose time has come, oldest first."""
-    return list(Delivery.objects.filter(status=Delivery.Status.DUE, due_at__lte=times.now()).order_by("due_at")[:limit])
+    """The letters whose time has come, oldest first."""
+    letters = Delivery.objects.filter(channel=Delivery.Channel.MAIL, status=Delivery.Status.DUE)
+    return list(letters.filter(due_at__lte=times.now()).order_by("due_at")[:limit])
 
 
 def attempt(delivery_id: str) -> None:
-    """Send one delivery if it is still due and still needed; a failure waits twice as long each time.
+    """Send one letter if it is still due and still needed; a failure waits twice as long each time.
 
     The row is taken for the time of the attempt before anything leaves the house, so a second doorbell finds nothing.
     """
@@ -32,7 +42,7 @@ def attempt(delivery_id: str) -> None:
     with transaction.atomic():
         delivery = (
             Delivery.objects.select_for_update(skip_locked=True)
-            .filter(pk=delivery_id, status=Delivery.Status.DUE, due_at__lte=now)
+            .filter(pk=delivery_id, channel=Delivery.Channel.MAIL, status=Delivery.Status.DUE, due_at__lte=now)
             .first()
         )
         if delivery is None:
@@ -40,17 +50,55 @@ def attempt(delivery_id: str) -> None:
         delivery.attempts += 1
         delivery.due_at = now + FIRST_WAIT * 2 ** (delivery.attempts - 1)
         delivery.save(update_fields=["attempts", "due_at"])
-    approval = load(delivery.approval_id) if delivery.approval_id else None
-    if approval is None or approval.status != Status.PENDING or approval.claimed_by_id:
+    written = _LETTERS.get(delivery.topic, _of_an_approval)(delivery)
+    if written is None:
         _end(delivery, Delivery.Status.DROPPED)
         return
-    subject, body = letter(approval)
+    subject, body = written
     try:
         EmailMessage(subject, body, to=[delivery.target]).send()
     except OSError as error:  # refused, unreachable, SMTP's own errors
         _failed(delivery, str(error))
         return
     _end(delivery, Delivery.Status.DONE)
+
+
+def _of_an_approval(delivery: Delivery) -> tuple[str, str] | None:
+    """Subject and body; None when nobody needs to be told any more."""
+    approval = load(delivery.approval_id) if delivery.approval_id else None
+    if approval is None or approval.status != Status.PENDING or approval.claimed_by_id:
+        return None
+    return letter(approval)
+
+
+def _of_a_dead_webhook(delivery: Delivery) -> tuple[str, str] | None:
+    """How many were given up, and where they are sent again; None when all were, meanwhile."""
+    endpoint = delivery.endpoint
+    if endpoint is None:
+        return None
+    dead = endpoint.deliveries.filter(channel=Delivery.Channel.WEBHOOK, status=Delivery.Status.DEAD)
+    newest = dead.order_by("-done_at").first()
+    if newest is None:
+        return None
+    place = reverse("admin:approvals_delivery_changelist")
+    subject = _("Webhooks of %(agent)s were given up") % {"agent": endpoint.agent.name}
+    body = _(
+        "%(count)d webhooks to %(url)s were not delivered and are tried no more.\nLast: %(error)s\n\n"
+        "They are listed here, and can be sent again:\n%(link)s\n"
+    ) % {
+        "count": dead.count(),
+        "url": endpoint.url,
+        "error": newest.last_error,
+        "link": urljoin(settings.ASSENT_BASE_URL, f"{place}?status__exact=dead&endpoint__id__exact={endpoint.pk}"),
+    }
+    return subject, body
+
+
+_LETTERS: Mapping[str, Callable[[Delivery], tuple[str, str] | None]] = {
+    webhooks.ALARM: _of_a_dead_webhook,
+    unconfirmed.ALARM: unconfirmed.letter,
+    **dict.fromkeys(rollback.ALARMS, rollback.letter),
+}
 
 
 def _end(delivery: Delivery, status: str) -> None:

@@ -3,13 +3,20 @@
 A worker delivers them at least once, or they are listed as dead; whoever hears nothing can always poll.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+from django.urls import reverse
 
 from approvals import bulk, times
 from approvals.ids import new_id
-from approvals.models import Delivery, Endpoint
+from approvals.models import Approval, Delivery, Endpoint, Pause
 from approvals.policy.schema import Json
 
 DECIDED = "request.decided"
@@ -20,6 +27,16 @@ ASKED = "question.asked"
 GUIDED = "guidance.given"
 INCIDENT = "incident.opened"
 TOPICS = (DECIDED, EXPIRED, CANCELLED, ESCALATED, ASKED, GUIDED, INCIDENT)
+
+# What ten attempts take, and a little: who was away that long finds what is older listed as dead.
+GIVES_UP_AFTER = timedelta(hours=76)
+
+_OF_STATUS = {
+    Pause.Status.DECIDED: DECIDED,
+    Pause.Status.EXPIRED: EXPIRED,
+    Pause.Status.CANCELLED: CANCELLED,
+    Pause.Status.SUPERSEDED: CANCELLED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +52,138 @@ class News:
 
 def tell(news: Sequence[News]) -> None:
     """Write a delivery for every active endpoint that wants to hear of it. Inside the transaction of the cause."""
-    if not news:
+    if news:
+        _write(news, _endpoints({one.agent_id for one in news}))
+
+
+def tell_closed(closed: Sequence[tuple[Pause, Sequence[Approval]]]) -> None:
+    """Tell of requests that have just got their answer, each with its approvals in the agent's order."""
+    if not closed:
         return
-    now = times.now()
-    wanted = Endpoint.objects.filter(agent__in={one.agent_id for one in news}, active=True)
-    endpoints: dict[UUID, list[Endpoint]] = {}
-    for endpoint in wanted:
-        endpoints.setdefault(endpoint.agent_id, []).append(endpoint)
-    bulk.insert(
+    endpoints = _endpoints({pause.agent_id for pause, _ in closed})
+    _write(
         [
-            Delivery(
-                id=new_id(),
-                approval_id=one.approval_id,
-                endpoint=endpoint,
-                channel=Delivery.Channel.WEBHOOK,
-                topic=one.topic,
-                target=endpoint.url,
-                payload={"type": one.topic, "timestamp": now.isoformat(), "data": dict(one.data)},
-                due_at=now,
-                created_at=now,
+            News(
+                pause.agent_id,
+                _OF_STATUS[Pause.Status(pause.status)],
+                _closed(pause),
+                approval_id=approvals[0].pk,
+                callback_url=pause.callback_url,
             )
-            for one in news
-            for endpoint in endpoints.get(one.agent_id, ())
-            if not endpoint.topics or one.topic in endpoint.topics
+            for pause, approvals in closed
+            # Most agents have no endpoint, and this is on the way of every submission.
+            if pause.callback_url or any(one.agent_id == pause.agent_id for one in endpoints)
+        ],
+        endpoints,
+    )
+
+
+def tell_escalated(approvals: Iterable[Approval]) -> None:
+    """Tell that these now wait for a higher tier."""
+    asked = {one.pk: one for one in approvals}
+    if not asked:
+        return
+    urls = dict(Pause.objects.filter(approvals__in=asked).values_list("pk", "callback_url"))
+    tell(
+        [
+            News(
+                one.agent_id,
+                ESCALATED,
+                {
+                    "request": str(one.pause_id),
+                    "item": one.item,
+                    "status": "pending",
+                    "tier": one.tier_id,
+                    "due_at": one.due_at.isoformat() if one.due_at else None,
+                    "expires_at": one.expires_at.isoformat() if one.expires_at else None,
+                    "decision_url": decision_url(one.pause_id),
+                },
+                approval_id=one.pk,
+                callback_url=urls.get(one.pause_id, ""),
+            )
+            for one in asked.values()
         ]
     )
+
+
+def decision_url(pause_id: UUID) -> str:
+    """Where the agent reads the decision."""
+    return settings.ASSENT_BASE_URL + reverse("api_decision", args=[pause_id])
+
+
+def _closed(pause: Pause) -> dict[str, Json]:
+    """Of the answer: who was asked, and what became of each. No arguments and no words."""
+    told = json.loads(pause.answer)
+    return {
+        "request": str(pause.pk),
+        "status": pause.status,
+        "items": [{name: item.get(name) for name in ("id", "status", "verdict", "source")} for item in told["items"]],
+        "decision_url": decision_url(pause.pk),
+    }
+
+
+# --- Rows
+
+
+def _endpoints(agents: Collection[UUID]) -> list[Endpoint]:
+    """Everything that may be told something for these agents, and the places that callbacks went to before."""
+    return list(Endpoint.objects.filter(Q(active=True) | Q(callback=True), agent__in=agents))
+
+
+def _write(news: Sequence[News], endpoints: Sequence[Endpoint]) -> None:
+    now = times.now()
+    places = _places(news, endpoints, now=now)
+    told: dict[UUID, list[Endpoint]] = {}
+    for endpoint in endpoints:
+        if not endpoint.callback:
+            told.setdefault(endpoint.agent_id, []).append(endpoint)
+    rows = []
+    for one in news:
+        for endpoint in told.get(one.agent_id, ()):
+            if not endpoint.topics or one.topic in endpoint.topics:
+                rows.append(_row(one, endpoint, endpoint.url, now=now))
+        place = places.get((one.agent_id, place_of(one.callback_url)))
+        if place is not None and place.active:
+            rows.append(_row(one, place, one.callback_url, now=now))
+    bulk.insert(rows)
+
+
+def _row(news: News, endpoint: Endpoint, url: str, *, now: datetime) -> Delivery:
+    return Delivery(
+        id=new_id(),
+        approval_id=news.approval_id,
+        endpoint=endpoint,
+        channel=Delivery.Channel.WEBHOOK,
+        topic=news.topic,
+        target=url,
+        payload={"type": news.topic, "timestamp": now.isoformat(), "data": dict(news.data)},
+        due_at=now,
+        gives_up_at=now + GIVES_UP_AFTER,
+        created_at=now,
+    )
+
+
+def place_of(url: str) -> str:
+    """Scheme, host and port of an address: what goes to one place queues together. Empty for no address."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.lower()}" if parts.netloc else ""
+
+
+def _places(news: Sequence[News], endpoints: Sequence[Endpoint], *, now: datetime) -> dict[tuple[UUID, str], Endpoint]:
+    """The rows of the places that callbacks go to, by agent and place; new ones are made."""
+    wanted = {(one.agent_id, place_of(one.callback_url)) for one in news if one.callback_url}
+    found = {(one.agent_id, one.url): one for one in endpoints if one.callback}
+    missing = sorted(wanted - found.keys())
+    if not missing:
+        return found
+    made = [
+        Endpoint(id=new_id(), agent_id=agent, url=place, secret="", callback=True, created_at=now)
+        for agent, place in missing
+    ]
+    kept = bulk.insert_new(made)
+    found |= {(one.agent_id, one.url): one for one in made if one.pk in kept}
+    if len(kept) < len(made):
+        # Another transaction made the same place at the same moment.
+        rows = Endpoint.objects.filter(callback=True, agent__in={agent for agent, _ in missing})
+        found |= {(one.agent_id, one.url): one for one in rows}
+    return found

@@ -1,0 +1,32 @@
+"""What happened to the agent's requests, as a stream."""
+
+from django.http import HttpResponse
+
+from agents import events, feed
+from agents.api.base import AgentView, Call, documented
+
+
+class Events(AgentView):
+    """Served by ASGI, `agents.events` answers instead, beside Django; this one says what there is, and ends."""
+
+    @documented(
+        "Listen to what happens to the agent's requests (server-sent events)",
+        name="listen",
+        answers={200: "AgentEvent"},
+        media="text/event-stream",
+        parameters={
+            "after": "The number of an event: what came after it, then whatever comes. Without it: from now on.",
+            "types": "Only these types, separated by commas.",
+        },
+        headers={"Last-Event-ID": "As `after`, and instead of it: what a client sends by itself when it reconnects."},
+        problems=[422],
+    )
+    def get(self, call: Call) -> HttpResponse:
+        query = {name: call.query_params.getlist(name) for name in call.query_params}
+        wish = events.wish_of(query, call.headers.get("Last-Event-ID"))
+        after, told, whole = events.start_of(wish), b"retry: 1000\n\n", False
+        while not whole:
+            page = feed.read([call.agent_id], after)
+            after, whole = page.upto, page.whole
+            told += feed.lines(page.events, wish.types)
+        return HttpResponse(told, content_type="text/event-stream; charset=utf-8")

@@ -1,0 +1,118 @@
+"""What an agent may read of history, in the one order that all events have: the numbers of their seals.
+
+Seals are given after the commit, in an unbroken row, so whoever has read up to a number has missed nothing below it.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from agents.documents import moment
+from approvals.models import Event
+from approvals.models.approval import Source
+from approvals.policy.schema import Json
+
+RELEASED = "released"
+# What concerns the agent. Who reads, votes or comments among the reviewers does not, nor what they may take back.
+NAMES: Mapping[str, str] = {
+    kind: str(kind.value)
+    for kind in (
+        Event.Kind.SUBMITTED,
+        Event.Kind.AMENDED,
+        Event.Kind.ESCALATED,
+        Event.Kind.ASKED,
+        Event.Kind.ANSWERED,
+        Event.Kind.RELEASED,
+        Event.Kind.EXPIRED,
+        Event.Kind.CANCELLED,
+        Event.Kind.SUPERSEDED,
+        Event.Kind.CONSUMED,
+        Event.Kind.OUTCOME,
+        Event.Kind.RETURNED,
+        Event.Kind.STOPPED,
+        Event.Kind.REVERSED,
+        Event.Kind.STUCK,
+        Event.Kind.CLOSED,
+        Event.Kind.GRANTED,
+        Event.Kind.GUIDED,
+        Event.Kind.INCIDENT,
+    )
+}
+# A verdict without an undo window is released by being decided: to the agent it is the same event.
+_KINDS = [*NAMES, Event.Kind.DECIDED]
+_FACTS = (
+    "verdict", "source", "silence", "route", "tier", "from", "to", "due_at", "revision", "digest", "result", "jti",
+    "question", "guidance", "incident", "severity", "run", "step", "grant", "moved",
+)  # fmt: skip
+SPAN = 5000  # numbers that one reading looks at
+
+# One more row says how far the reading went, whether or not anything there was the agents' own.
+_READ = """
+WITH span AS (
+    SELECT number, event_id FROM approvals_seal WHERE number > %(after)s ORDER BY number LIMIT %(span)s
+)
+SELECT span.number, a.agent_id, e.kind, e.facts, e.at, a.pause_id, a.item
+FROM span JOIN approvals_event AS e ON e.id = span.event_id JOIN approvals_approval AS a ON a.id = e.approval_id
+WHERE a.agent_id = ANY(%(agents)s::uuid[]) AND e.kind = ANY(%(kinds)s)
+    AND (e.kind <> 'decided' OR a.released_at = e.at)
+UNION ALL SELECT max(number), NULL, NULL, NULL, NULL, NULL, NULL FROM span
+ORDER BY 1, 2 NULLS LAST
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event as an agent reads it: its name, and its line of JSON with all it says."""
+
+    number: int
+    agent_id: UUID
+    name: str
+    data: str
+
+    def lines(self) -> bytes:
+        """As an event stream has it (HTML, server-sent events)."""
+        return f"id: {self.number}\nevent: {self.name}\ndata: {self.data}\n\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events in order, and the number up to which nothing more will come; `whole` False: there is more already."""
+
+    events: list[Told]
+    upto: int
+    whole: bool
+
+
+def read(agents: Collection[UUID], after: int) -> Page:
+    """The events of these agents above a number, as far as one reading goes."""
+    whose, kinds = [str(agent) for agent in agents], [str(kind) for kind in _KINDS]
+    with connection.cursor() as cursor:
+        cursor.execute(_READ, {"after": after, "span": SPAN, "agents": whose, "kinds": kinds})
+        rows = cursor.fetchall()
+    upto = max((number for number, agent, *_ in rows if agent is None and number is not None), default=after)
+    return Page([_told(*row) for row in rows if row[1] is not None], upto, upto - after < SPAN)
+
+
+def _told(number: int, agent: UUID, kind: str, facts: str, at: datetime, request: UUID, item: str) -> Told:
+    known: dict[str, Json] = json.loads(facts)
+    name, said = _as_told(kind, {fact: known[fact] for fact in _FACTS if fact in known})
+    data = {"number": number, "type": name, "request": str(request), "item": item, "at": moment(at), **said}
+    return Told(number, agent, name, json.dumps(data, ensure_ascii=True, separators=(",", ":")))
+
+
+def _as_told(kind: str, facts: dict[str, Json]) -> tuple[str, dict[str, Json]]:
+    """Whatever settles an item so that it may be read is `released`, with who did it."""
+    if kind == Event.Kind.EXPIRED and facts.get("verdict"):
+        return RELEASED, {**facts, "source": Source.TIMEOUT.value}
+    if kind in {Event.Kind.DECIDED, Event.Kind.RELEASED}:
+        return RELEASED, {"source": Source.HUMAN.value, **facts}
+    return NAMES[kind], facts
+
+
+def lines(events: Iterable[Told], types: Collection[str]) -> bytes:
+    """Those of the wanted types as an event stream has them; no types: all."""
+    return b"".join(one.lines() for one in events if not types or one.name in types)
