@@ -7,8 +7,10 @@ import hashlib
 import importlib.util
 import os
 import re
+import site
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import tomllib
 from collections import deque
@@ -21,6 +23,7 @@ from console.terminal import Refused, phase, say
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+SDK = ROOT / "agents" / "sdk" / "src"
 DEPENDENCIES, DEMO, TEST = "dependencies", "demo", "test"
 # A pin of constraints.txt: name, version, marker; then its hashes, and the comment that says who needs it.
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)( ;[^\\\n]+)?.*\n(?:    .*\n?)*", re.MULTILINE)
@@ -66,12 +69,22 @@ def ensure(wanted: set[str]) -> None:
     pins = pinned(wanted)
     digest = hashlib.sha256("".join(pins).encode()).hexdigest()[:16]
     stamp = Path(sys.prefix) / f".assent-{'-'.join(sorted(wanted))}-{digest}"
+    link_sdk()
     if stamp.exists():
         return
     if not already_there(pins):
         with phase("packages (only the first time)") as progress:
             install(pins, progress)
     stamp.touch()
+
+
+def link_sdk() -> None:
+    """Let `import assent` find the client SDK of this tree, as an editable install would, and without a network."""
+    link = Path(sysconfig.get_path("purelib")) / "assent-sdk.pth"
+    line = f"{SDK}\n"
+    if not link.exists() or link.read_text() != line:
+        link.write_text(line)
+        site.addsitedir(str(link.parent))
 
 
 def enter_venv_if_there() -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 PYTHON = sys.executable
 # The type checker reads the settings, and needs no server for it.
@@ -16,11 +17,15 @@ NOWHERE = {
     "REDIS_URL": "redis://nowhere",
     "ALLOW_HTTP": "1",
 }
+SDK = Path(__file__).resolve().parents[1] / "agents" / "sdk"
 STEPS = [
     ("ruff check", [PYTHON, "-m", "ruff", "check", "."]),
     ("ruff format", [PYTHON, "-m", "ruff", "format", "--check", "."]),
     ("templates", [PYTHON, "-m", "djlint", "--lint", "--quiet", "templates"]),
     ("types", [PYTHON, "-m", "mypy", "approvals", "agents", "console"]),
+    # The client SDK is a distribution of its own: checked and tested in its own folder, as its users have it.
+    ("SDK types", [PYTHON, "-m", "mypy", "src"]),
+    ("SDK tests", [PYTHON, "-m", "pytest"]),
     ("tests", [PYTHON, "-m", "pytest"]),
 ]
 
@@ -33,7 +38,7 @@ def main(arguments: list[str]) -> int:
         started = time.monotonic()
         print(f"--- {name}", flush=True)
         environment = {**os.environ, **NOWHERE} if name == "types" else None
-        code = subprocess.call(command, env=environment)
+        code = subprocess.call(command, env=environment, cwd=SDK if name.startswith("SDK") else None)
         print(f"--- {name}: {'ok' if code == 0 else 'FAILED'} in {time.monotonic() - started:.0f} s", flush=True)
         worst = worst or code
     return worst

@@ -1,0 +1,71 @@
+"""Assent's client: ask before you act, and run only what was approved.
+
+    import assent
+
+    @assent.requires_approval("refund")
+    def refund(order: str, amount: str, currency: str) -> None: ...
+
+`Assent` and `AsyncAssent` share every rule; ASSENT_URL and ASSENT_KEY say where and as whom. Any error of this package
+means: the action is not run.
+"""
+
+from assent.checkpoint import Checkpoint
+from assent.client import Assent
+from assent.client_async import AsyncAssent
+from assent.defaults import async_client, client, requires_approval
+from assent.errors import (
+    AlreadyRan,
+    Answered,
+    AssentError,
+    BadRequest,
+    Blocked,
+    BrokenJournal,
+    Cancelled,
+    Denied,
+    Expired,
+    NotConfigured,
+    NotSerialisable,
+    PermitRefused,
+    RefusedByPolicy,
+    Rejected,
+    Skipped,
+    StillPending,
+    Unavailable,
+    Unconfirmed,
+    WorldMoved,
+)
+from assent.shapes import Decision, Event, Item, Question, Request, Verdict
+
+__all__ = [
+    "AlreadyRan",
+    "Answered",
+    "Assent",
+    "AssentError",
+    "AsyncAssent",
+    "BadRequest",
+    "Blocked",
+    "BrokenJournal",
+    "Cancelled",
+    "Checkpoint",
+    "Decision",
+    "Denied",
+    "Event",
+    "Expired",
+    "Item",
+    "NotConfigured",
+    "NotSerialisable",
+    "PermitRefused",
+    "Question",
+    "RefusedByPolicy",
+    "Rejected",
+    "Request",
+    "Skipped",
+    "StillPending",
+    "Unavailable",
+    "Unconfirmed",
+    "Verdict",
+    "WorldMoved",
+    "async_client",
+    "client",
+    "requires_approval",
+]

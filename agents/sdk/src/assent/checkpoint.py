@@ -1,0 +1,68 @@
+"""Where an agent without a framework stands, on the disk: saved whole or not at all, and refused where it would change.
+
+checkpoint = Checkpoint.load("thread-7.json") or Checkpoint()
+checkpoint.position = "pay"
+checkpoint.save("thread-7.json")
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assent.digest import plain
+from assent.errors import BrokenJournal
+from assent.journal import atomically
+from assent.shapes import Object
+
+_VERSION = 1
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """Everything that a new process needs to go on. All of it plain JSON: text, numbers, true, false, null, lists
+    (no tuples), objects with text keys. Times, money and bytes go in as text, so that they come back as they went.
+    """
+
+    # Whatever the author puts in; what JSON cannot carry is refused by name when it is saved.
+    history: list[Any] = field(default_factory=list)
+    results: dict[str, Any] = field(default_factory=dict)  # of tools, by call
+    position: str | int = ""
+    pending: dict[str, Any] | None = None  # the action that waits for an answer
+    variables: dict[str, Any] = field(default_factory=dict)
+
+    def document(self) -> Object:
+        """The state as JSON. Raises NotSerialisable, whose `path` names the field: variables.orders[2].due."""
+        told = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        for name, value in told.items():
+            plain(value, name)
+        return {"version": _VERSION, **told}
+
+    def save(self, path: str | Path) -> None:
+        """Write it; when this returns it survives a power cut. Raises NotSerialisable, and the old file stays."""
+        place = Path(path)
+        content = json.dumps(self.document(), ensure_ascii=False).encode()
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            atomically(place, content)
+        except OSError as error:
+            raise BrokenJournal(f"The checkpoint cannot be written: {error}.", place=str(place)) from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Checkpoint | None:
+        """What was saved, or None. Raises BrokenJournal for a file that is something else."""
+        place = Path(path)
+        try:
+            told = json.loads(place.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise BrokenJournal(f"The checkpoint cannot be read: {error}.", place=str(place)) from error
+        if not isinstance(told, dict) or told.pop("version", None) != _VERSION:
+            raise BrokenJournal(f"{place} is no checkpoint of this version.", place=str(place))
+        try:
+            return cls(**told)
+        except TypeError as error:
+            raise BrokenJournal(f"{place} is no checkpoint: {error}.", place=str(place)) from error

@@ -1,0 +1,283 @@
+"""The client for code without an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar, Unpack
+
+import httpx
+
+from assent import binding, events, fewshot, flows, grants, guards, permits, reporting, runs, talk
+from assent.asked import Asked
+from assent.core import Core, Settings
+from assent.drive import Hands
+from assent.shapes import (
+    Asking,
+    Attachment,
+    Consumed,
+    Decision,
+    Describe,
+    Event,
+    Guarding,
+    Identity,
+    Json,
+    Lease,
+    Object,
+    Observe,
+    OnQuestion,
+    Request,
+    Verdict,
+)
+from assent.wire import Flow
+
+if TYPE_CHECKING:
+    from assent.client_async import AsyncAssent
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Assent:
+    """A connection to Assent for one agent. Safe to share between threads; close it, or use it in a `with`.
+
+    `url` and `key` default to ASSENT_URL and ASSENT_KEY. `state` is the folder of the journal (ASSENT_STATE, else a
+    folder under the user's own state directory). `agent` is the name that permits must carry; without it the server
+    is asked whose key this is. `timeout` and `patience` are seconds: of one call, and of all tries of one call.
+    Raises NotConfigured.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        agent: str | None = None,
+        state: str | Path | None = None,
+        timeout: float = 30.0,
+        patience: float = 30.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.settings = Settings.found(url, key, agent=agent, state=state, timeout=timeout, patience=patience)
+        self._core = Core(self.settings)
+        self._hands = Hands(self.settings, transport)
+        self._sibling: AsyncAssent | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._hands.close()
+        self._core.close()
+
+    def do(self, flow: Flow[T]) -> T:
+        """Carry out a flow of the core: how the parts of this package share this client."""
+        return self._hands.drive(flow)
+
+    # --- Asking and waiting
+
+    def submit(
+        self,
+        action: str,
+        args: Mapping[str, Json],
+        *,
+        run: str | None = None,
+        preconditions: Object | None = None,
+        **asking: Unpack[Asking],
+    ) -> Request:
+        """Propose one action. What policy settles at once comes back decided, with `decision` inside.
+
+        `preconditions` are facts that the approval rests on, as they are now. Raises BadRequest, Unavailable,
+        NotSerialisable.
+        """
+        return self.do(flows.submit(self._core, action, args, run=run, preconditions=preconditions, asking=asking))
+
+    def ask(
+        self,
+        prompt: str,
+        response_schema: Object | None = None,
+        best_guess: Json = None,
+        *,
+        run: str | None = None,
+        **asking: Unpack[Asking],
+    ) -> Request:
+        """Put a question to people; `wait` then returns a decision with `answer`. Raises as `submit`."""
+        return self.do(flows.ask(self._core, prompt, response_schema, best_guess, run=run, asking=asking))
+
+    def plan(self, steps: Sequence[Object], *, run: str | None = None, **asking: Unpack[Asking]) -> Request:
+        """Have several steps reviewed at once: {"id", "action": {"name", "args"}, "depends_on"?, "undo"?} each.
+
+        A later `submit` or `guard` of exactly such a step passes without asking. Raises as `submit`.
+        """
+        return self.do(flows.plan(self._core, steps, run=run, asking=asking))
+
+    def send(self, request: Object, *, key: str | None = None) -> Request:
+        """Submit a request as the API takes it: several items, questions and plans mixed. Raises as `submit`."""
+        return self.do(flows.send(self._core, request, key=key))
+
+    def evaluate(self, action: str, args: Mapping[str, Json], **asking: Unpack[Asking]) -> Object:
+        """What policy would do with this proposal; nothing is stored."""
+        return self.do(flows.evaluate(self._core, action, args, asking=asking))
+
+    def read(self, request: Request | str) -> Request:
+        """The request as it stands now."""
+        return self.do(flows.read(self._core, request))
+
+    def wait(
+        self, request: Request | str, *, timeout: float | None = None, on_question: OnQuestion | None = None
+    ) -> Decision:
+        """Wait until a request is decided, at most `timeout` seconds (None: as long as it takes).
+
+        Of a single item that may not run this raises Rejected, RefusedByPolicy, Expired or Cancelled; of several,
+        look at each of `items`. Raises StillPending when the time is up, Unavailable after ten minutes without
+        Assent. `on_question` answers what reviewers ask meanwhile.
+        """
+        return self.do(flows.wait(self._core, request, timeout=timeout, on_question=on_question))
+
+    # --- Running what was approved
+
+    def guard(
+        self, action: str, args: Mapping[str, Json], *, run: str | None = None, **guarding: Unpack[Guarding]
+    ) -> guards.Guard:
+        """`with client.guard("refund", args) as go: pay(**go.args)`: the body runs once, with what was approved.
+
+        Entering submits, waits, holds the permit against the arguments and uses it; leaving reports what became of
+        it. Entering raises every error of this package, and the body is then not run: AlreadyRan when an earlier
+        life of this process ran it, Unconfirmed when nobody knows.
+        """
+        return guards.Guard(self.do, Asked.by(self._core, action, args, run, guarding))
+
+    def call(
+        self,
+        action: str,
+        args: Mapping[str, Json],
+        function: Callable[..., T],
+        *,
+        run: str | None = None,
+        **guarding: Unpack[Guarding],
+    ) -> T:
+        """Run `function(**approved arguments)` under `guard` and return its result; ran it before, the kept result."""
+        bound = binding.Bound.plain(function)
+        return guards.called(self.do, Asked.by(self._core, action, args, run, guarding, function=bound), bound)
+
+    def requires_approval(
+        self,
+        action: str,
+        *,
+        run: str | None = None,
+        without: Collection[str] = (),
+        describe: Describe | None = None,
+        **guarding: Unpack[Guarding],
+    ) -> Callable[[Callable[P, T]], Callable[P, T]]:
+        """Decorate a function so that each call is proposed, waited for, and run with the approved arguments.
+
+        Parameters named in `without` (and self, cls) are not sent; `describe(arguments)` returns what goes with one
+        call, such as {"summary": "…"}. Coroutine functions stay coroutine functions.
+        """
+        return guards.decorator(lambda: self, self.asynchronous, action, run, without, describe, guarding)
+
+    def asynchronous(self) -> AsyncAssent:
+        """The same client for coroutines: same journal, same occurrences. It needs no closing of its own."""
+        from assent.client_async import AsyncAssent
+
+        if self._sibling is None:
+            self._sibling = AsyncAssent.beside(self._core, self._hands.transport)
+        return self._sibling
+
+    def consume(
+        self,
+        decision: Decision | Verdict | str,
+        args: Mapping[str, Json] | None = None,
+        *,
+        preconditions: Observe | Object | None = None,
+        attempt: str | None = None,
+        executor: str = "",
+        attachments: Sequence[str] = (),
+    ) -> Consumed:
+        """Hold a permit (or the decision with it) against the arguments about to run, and use it.
+
+        `args` default to the approved ones; `attachments` are digests. `attempt` repeats a try whose answer was
+        lost. Raises PermitRefused (its `reason` and text say why), WorldMoved, Unavailable.
+        """
+        return self.do(
+            permits.consume(
+                self._core,
+                decision,
+                args,
+                preconditions=preconditions,
+                attempt=attempt,
+                executor=executor,
+                attachments=attachments,
+            )
+        )
+
+    def outcome(
+        self,
+        request: Request | Decision | str,
+        result: str,
+        *,
+        item: str | None = None,
+        detail: str = "",
+        data: Object | None = None,
+    ) -> None:
+        """Report what became of it: succeeded, failed, skipped or compensated. The first report counts."""
+        self.do(flows.outcome(self._core, request, result, item=item, detail=detail, data=data))
+
+    def lease(
+        self, request: Request | str, *, worker: str | None = None, seconds: int = 60, release: bool = False
+    ) -> Lease:
+        """Be the only worker that acts on a decision, for `seconds`. Raises BadRequest (code leased): another is."""
+        return self.do(talk.lease(self._core, request, worker=worker, seconds=seconds, release=release))
+
+    def run(self, key: str, name: str = "") -> runs.Run:
+        """A workflow whose steps can be undone. The same `key` after a crash goes on where it was."""
+        return runs.Run(self.do, self._core, key, name)
+
+    def report(self) -> int:
+        """Report what ran and could not be told: outcomes, uses of standing approvals. Returns how many."""
+        return self.do(reporting.report(self._core))
+
+    def grants(self) -> Sequence[Object]:
+        """The agent's standing approvals. Those for use while Assent is out of reach are kept in the journal."""
+        return self.do(grants.fetch(self._core))
+
+    # --- Words both ways
+
+    def amend(self, request: Request | str, *, item: str | None = None, **changes: Json) -> Request:
+        """Replace fields of a pending item (args, summary, reasoning, context …): a new revision."""
+        return self.do(talk.amend(self._core, request, item=item, changes=changes))
+
+    def cancel(self, request: Request | str, *, reason: str = "") -> Request:
+        """Withdraw a request. Raises BadRequest (code already_closed) after the decision."""
+        return self.do(talk.cancel(self._core, request, reason=reason))
+
+    def answer(self, question: str, text: str) -> None:
+        """Answer a reviewer's question, by its id."""
+        self.do(talk.answer(self._core, question, text))
+
+    def attach(self, path: str | Path, *, media_type: str | None = None) -> Attachment:
+        """Send a file (PDF, image, text; 10 MB), to be named in `attachments`."""
+        return self.do(talk.attach(self._core, Path(path), media_type=media_type))
+
+    def incident(self, request: Request | Decision | str, severity: str, text: str, *, item: str | None = None) -> None:
+        """Say that an approved action caused harm."""
+        self.do(talk.incident(self._core, request, severity, text, item=item))
+
+    def feedback(self, action: str = "", limit: int = 50, *, since: str = "") -> Sequence[Object]:
+        """Decided proposals, newest first: proposed, decided, verdict, reason, message, edits, outcome each."""
+        return self.do(talk.feedback(self._core, action, limit, since=since))
+
+    def few_shot(self, action: str, limit: int = 8) -> str:
+        """Recent decisions on an action type as text for a model's context."""
+        return fewshot.few_shot(self.feedback(action, limit), action=action)
+
+    def events(self, after: str | None = None) -> Iterator[Event]:
+        """The feed of the agent's own requests from `after` (an event's id), reconnecting by itself, without end."""
+        return events.stream(self._hands, after)
+
+    def whoami(self) -> Identity:
+        """Whose key this is."""
+        return self.do(flows.whoami(self._core))

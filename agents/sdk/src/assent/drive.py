@@ -1,0 +1,156 @@
+"""The two drivers: they carry out what the core yields. No rule lives here."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from typing import TypeVar
+
+import httpx
+
+from assent.core import Settings
+from assent.wire import Answer, Call, Disk, Flow, Invoke, Lost, Sleep
+
+T = TypeVar("T")
+
+
+def headers(settings: Settings) -> dict[str, str]:
+    return {"Authorization": f"Bearer {settings.key}", "Accept": "application/json", "User-Agent": "assent-python/0.1"}
+
+
+class Hands:
+    """Carries a flow out in this thread."""
+
+    def __init__(self, settings: Settings, transport: httpx.BaseTransport | None) -> None:
+        self.transport = transport
+        self.http = httpx.Client(
+            base_url=settings.url, headers=headers(settings), timeout=settings.timeout, transport=transport
+        )
+
+    def close(self) -> None:
+        self.http.close()
+
+    def drive(self, flow: Flow[T]) -> T:
+        """Run a flow to its end. Raises what it raises."""
+        told: object = None
+        error: Exception | None = None
+        try:
+            while True:
+                try:
+                    effect = flow.throw(error) if error else flow.send(told)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                told, error = None, None
+                try:
+                    match effect:
+                        case Call():
+                            told = self._call(effect)
+                        case Sleep():
+                            time.sleep(effect.seconds)
+                        case Disk():
+                            told = effect.work()
+                        case Invoke():
+                            told = effect.function()
+                            if inspect.isawaitable(told):
+                                _never(told)
+                                raise TypeError("A coroutine function needs AsyncAssent.")
+                except Exception as raised:
+                    error = raised
+        finally:
+            flow.close()
+
+    def _call(self, call: Call) -> Answer | Lost:
+        try:
+            answer = self.http.send(_request(self.http, call))
+        except httpx.RequestError as error:
+            return lost(error)
+        return Answer(answer.status_code, dict(answer.headers), answer.content)
+
+
+class AsyncHands:
+    """Carries a flow out in whatever event loop it is awaited in; each loop has its own connections."""
+
+    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
+        self._settings, self._transport = settings, transport
+        self._http: httpx.AsyncClient | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        loop = asyncio.get_running_loop()
+        if self._http is None or self._loop is not loop:
+            # Connections of a loop that has ended cannot be closed any more; they went with it.
+            self._http = httpx.AsyncClient(
+                base_url=self._settings.url,
+                headers=headers(self._settings),
+                timeout=self._settings.timeout,
+                transport=self._transport,
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+            )
+            self._loop = loop
+        return self._http
+
+    async def close(self) -> None:
+        if self._http is not None and self._loop is asyncio.get_running_loop():
+            await self._http.aclose()
+        self._http = None
+
+    async def drive(self, flow: Flow[T]) -> T:
+        """Run a flow to its end. Raises what it raises."""
+        told: object = None
+        error: Exception | None = None
+        try:
+            while True:
+                try:
+                    effect = flow.throw(error) if error else flow.send(told)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                told, error = None, None
+                try:
+                    match effect:
+                        case Call():
+                            told = await self._call(effect)
+                        case Sleep():
+                            await asyncio.sleep(effect.seconds)
+                        case Disk():
+                            told = await asyncio.to_thread(effect.work)
+                        case Invoke():
+                            told = effect.function()
+                            if inspect.isawaitable(told):
+                                told = await told
+                except Exception as raised:
+                    error = raised
+        finally:
+            flow.close()
+
+    async def _call(self, call: Call) -> Answer | Lost:
+        try:
+            http = self.http
+            answer = await http.send(_request(http, call))
+        except httpx.RequestError as error:
+            return lost(error)
+        return Answer(answer.status_code, dict(answer.headers), answer.content)
+
+
+def _request(http: httpx.Client | httpx.AsyncClient, call: Call) -> httpx.Request:
+    return http.build_request(
+        call.method,
+        call.path,
+        params=dict(call.params) or None,
+        headers=dict(call.headers),
+        content=call.content,
+        json=call.body,
+        timeout=httpx.USE_CLIENT_DEFAULT if call.timeout is None else call.timeout,
+    )
+
+
+def lost(error: httpx.RequestError) -> Lost:
+    return Lost(str(error) or type(error).__name__)
+
+
+def _never(awaitable: object) -> None:
+    if inspect.iscoroutine(awaitable):
+        awaitable.close()

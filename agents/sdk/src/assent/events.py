@@ -1,0 +1,107 @@
+"""The feed of an agent's own requests (server-sent events), from where one left off and without losing a line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+
+import httpx
+
+from assent.core import API
+from assent.drive import AsyncHands, Hands
+from assent.errors import BadRequest
+from assent.shapes import Event
+from assent.wire import Answer, problem_in
+
+_SILENCE = 90.0  # seconds; the server says something more often
+_FIRST, _LONGEST = 0.5, 30.0  # seconds before it connects again
+
+
+class Reader:
+    """Lines into events. `last` is the id of the newest whole event; `again` how long to wait before connecting."""
+
+    def __init__(self, after: str | None) -> None:
+        self.last = after
+        self.failures = 0
+        self._id, self._topic, self._data = "", "", []  # type: str, str, list[str]
+
+    @property
+    def again(self) -> float:
+        self.failures += 1
+        longest: float = min(_LONGEST, _FIRST * 2.0**self.failures)
+        return random.uniform(0.5, 1.0) * longest  # noqa: S311 - spreads load, guards nothing
+
+    def headers(self) -> dict[str, str]:
+        """Of a new connection. What a broken one had begun is told again from the start."""
+        self._id, self._topic, self._data = "", "", []
+        told = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        return {**told, "Last-Event-ID": self.last} if self.last else told
+
+    def line(self, line: str) -> Event | None:
+        """The event that a line ends."""
+        if line:
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            if name == "id":
+                self._id = value
+            elif name == "event":
+                self._topic = value
+            elif name == "data":
+                self._data.append(value)
+            return None
+        topic, text, self._topic = self._topic, "\n".join(self._data), ""
+        self._data = []
+        if not text:
+            return None
+        told = json.loads(text)
+        self.last, self.failures = self._id or self.last, 0
+        return Event(self._id, topic or "message", told if isinstance(told, Mapping) else {"data": told})
+
+
+def refused(status: int, headers: Mapping[str, str], content: bytes) -> None:
+    """Raises BadRequest for an answer after which connecting again is of no use."""
+    if 400 <= status < 500 and status not in (408, 425, 429):
+        raise BadRequest(problem_in(Answer(status, headers, content)), status=status)
+
+
+def stream(hands: Hands, after: str | None) -> Iterator[Event]:
+    """Events from `after` on, without end. Raises BadRequest."""
+    reader = Reader(after)
+    while True:
+        try:
+            timeout = httpx.Timeout(30.0, read=_SILENCE)
+            with hands.http.stream("GET", API + "events", headers=reader.headers(), timeout=timeout) as answer:
+                if answer.status_code != 200:
+                    answer.read()
+                    refused(answer.status_code, dict(answer.headers), answer.content)
+                else:
+                    for line in answer.iter_lines():
+                        event = reader.line(line)
+                        if event is not None:
+                            yield event
+        except httpx.TransportError:
+            pass
+        time.sleep(reader.again)
+
+
+async def astream(hands: AsyncHands, after: str | None) -> AsyncIterator[Event]:
+    """Events from `after` on, without end. Raises BadRequest."""
+    reader = Reader(after)
+    while True:
+        try:
+            timeout = httpx.Timeout(30.0, read=_SILENCE)
+            async with hands.http.stream("GET", API + "events", headers=reader.headers(), timeout=timeout) as answer:
+                if answer.status_code != 200:
+                    await answer.aread()
+                    refused(answer.status_code, dict(answer.headers), answer.content)
+                else:
+                    async for line in answer.aiter_lines():
+                        event = reader.line(line)
+                        if event is not None:
+                            yield event
+        except httpx.TransportError:
+            pass
+        await asyncio.sleep(reader.again)

@@ -1,0 +1,187 @@
+"""Standing approvals: what runs without asking, and the few of them that count while Assent is out of reach.
+
+Those are signed beforehand, kept in the journal with the count of their uses, and each use is reported as soon as
+somebody answers again. They exist for reversible action types only; whatever is not covered word for word is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from urllib.parse import quote
+
+from assent import tokens
+from assent.core import Core
+from assent.digest import action_digest, canonical
+from assent.documents import objects
+from assent.errors import AssentError, PermitRefused, Unavailable
+from assent.journal import Entry
+from assent.redaction import at
+from assent.shapes import Args, Json, Object
+from assent.tokens import GRANT, Token
+from assent.wire import Flow, on_disk
+
+_KIND = "grants"
+_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
+
+
+def fetch(core: Core) -> Flow[Sequence[Object]]:
+    """The agent's standing approvals in force; the tokens of those for use offline go into the journal."""
+    told = objects((yield from core.get("grants")).json().get("grants"))
+    agent = yield from core.name()
+    held = {str(one["id"]): str(one["token"]) for one in told if one.get("token")}
+    if held and tokens.can_verify():
+        yield from tokens.keys(core, kid=tokens.read(next(iter(held.values())), GRANT).kid)
+    yield from on_disk(lambda: _held(core, agent, held))
+    return told
+
+
+def _held(core: Core, agent: str, held: Mapping[str, str]) -> None:
+    """Keep these tokens and no other: what is not listed any more was revoked, used up, or is over."""
+    with core.journal.alone():
+        core.journal.put("own", "agent", {"name": agent})
+        for key in {*core.journal.keys(_KIND), *held}:
+            known = core.journal.read(_KIND, key) or {"used": 0}
+            core.journal.put(_KIND, key, {**known, "token": held.get(key, "")})
+
+
+def use(core: Core, entry: Entry, args: Args, outage: Unavailable) -> Flow[Entry]:
+    """Use a standing approval for an action that nobody can be asked about; the use is on the disk before it runs.
+
+    Raises Unavailable where none covers it.
+    """
+    if not tokens.can_verify():
+        return (yield from on_disk(lambda: _none(outage, "offline use needs the extra assent[verify]")))
+    return (yield from on_disk(lambda: _use(core, entry, args, outage)))
+
+
+def _none(outage: Unavailable, why: str) -> Entry:
+    raise Unavailable(f"{outage} Nothing runs: {why}.") from outage
+
+
+def _use(core: Core, entry: Entry, args: Args, outage: Unavailable) -> Entry:
+    journal = core.journal
+    whys: list[str] = []
+    with journal.alone():
+        keys = (journal.read("own", "keys") or {}).get("keys", {})
+        agent = core.agent or (journal.read("own", "agent") or {}).get("name", "")
+        for grant in journal.keys(_KIND):
+            kept = journal.read(_KIND, grant) or {}
+            if not kept.get("token"):
+                continue
+            try:
+                token = tokens.read(kept["token"], GRANT)
+                tokens.verify(token, keys)
+                covers(token, agent=agent, grant=grant, action=entry.action, args=args, used=kept["used"])
+            except PermitRefused as no:
+                whys.append(str(no))
+                continue
+            journal.put(_KIND, grant, {**kept, "used": kept["used"] + 1})
+            at_ = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+            return journal.write(entry.but(state="consuming", grant=grant, used_at=at_))
+    return _none(outage, "no standing approval covers it" + (f" ({'; '.join(whys)})" if whys else ""))
+
+
+def covers(token: Token, *, agent: str, grant: str, action: str, args: Json, used: int) -> None:
+    """Raises PermitRefused, saying why, unless a verified token lets this action run once more."""
+    if token.text("aud") != agent or not agent:
+        raise PermitRefused("The standing approval is for another agent.", reason="audience")
+    if token.text("jti") != grant or token.text("action") != action:
+        raise PermitRefused(f"A standing approval is for {token.text('action')!r} only.", reason="action")
+    tokens.in_time(token)
+    if used >= token.number("most"):
+        raise PermitRefused(f"The standing approval for {action!r} is used up ({used} times).", reason="consumed")
+    for one in conditions_of(token):
+        if not holds(one, args):
+            text = f"The standing approval for {action!r} wants {one.get('path')} {one.get('op')} {one.get('value')!r}."
+            raise PermitRefused(text, reason="conditions")
+
+
+def conditions_of(token: Token) -> Sequence[Object]:
+    """The conditions in a token. Raises PermitRefused where they cannot be read: half of them is not enough."""
+    told = token.claims.get("conditions", [])
+    if (
+        not isinstance(told, list)
+        or not all(isinstance(one, Mapping) for one in told)
+        or token.claims.get("expression")
+    ):
+        raise PermitRefused("The standing approval has conditions that cannot be checked here.", reason="conditions")
+    return objects(told)
+
+
+def tell(core: Core, entry: Entry) -> Flow[None]:
+    """Report one use that happened while Assent was out of reach; the same key is the same use. Without an outcome
+    nobody knows whether it ran."""
+    [item] = entry.body["items"]
+    used: dict[str, Json] = {
+        "key": entry.once,
+        "at": entry.used_at,
+        "action": item["action"],
+        "action_digest": digest_used(core, entry, item),
+        "outcome": entry.outcome,
+        "detail": entry.detail,
+    }
+    if item.get("subject"):
+        used["subject"] = item["subject"]
+    yield from core.post(f"grants/{quote(entry.grant)}/uses", {"uses": [used]})
+
+
+def digest_used(core: Core, entry: Entry, item: Args) -> str:
+    """The digest of what ran, as the token's claims make it."""
+    kept = core.journal.read(_KIND, entry.grant) or {}
+    try:
+        version = tokens.read(kept.get("token", ""), GRANT).number("schema_version")
+    except AssentError:
+        version = 0
+    return action_digest(
+        agent=core.agent or (core.journal.read("own", "agent") or {}).get("name", ""),
+        action=entry.action,
+        schema_version=version,
+        args=item["action"]["args"],
+        about=str(item.get("subject", "")),
+    )
+
+
+# --- Conditions: the same table as the server's
+
+
+def holds(condition: Object, args: Json) -> bool:
+    """Whether arguments fulfil {"path", "op", "value"}. What is missing or of another type does not."""
+    found, told = at(args, str(condition.get("path", "")))
+    wanted, op = condition.get("value"), condition.get("op")
+    if not found:
+        return False
+    if op in ("lt", "le", "gt", "ge"):
+        left, right = _decimal(told), _decimal(wanted)
+        if left is None or right is None:
+            return False
+        return {"lt": left < right, "le": left <= right, "gt": left > right, "ge": left >= right}[op]
+    if op == "in":
+        return isinstance(wanted, list) and any(_same(told, one) for one in wanted)
+    if op == "starts":
+        return isinstance(told, str) and isinstance(wanted, str) and told.startswith(wanted)
+    if op == "eq":
+        return _same(told, wanted)
+    return op == "ne" and _kind(told) == _kind(wanted) and not _same(told, wanted)
+
+
+def _decimal(value: Json) -> Decimal | None:
+    """A number, or a text that is nothing but one: ASCII digits, no exponent, no space."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        return None
+    number = Decimal(str(value))
+    return number if number.is_finite() else None
+
+
+def _same(one: Json, other: Json) -> bool:
+    return _kind(one) == _kind(other) and canonical(one) == canonical(other)
+
+
+def _kind(value: Json) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    return "number" if isinstance(value, int | float) else type(value).__name__

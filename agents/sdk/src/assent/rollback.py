@@ -1,0 +1,194 @@
+"""What a run did and how it is undone: told to Assent as it happens, and undone newest first.
+
+What could not be told waits in the journal. An undo is begun on the disk before it runs, so that a process killed in
+the middle of one does not do it a second time: that one is left to people.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from assent.core import Core, Life, Scope
+from assent.documents import objects
+from assent.errors import BadRequest, Unavailable
+from assent.redaction import marked
+from assent.shapes import Args, Guidance, Json, Object, Rollback
+from assent.wire import Flow, invoke, on_disk, pause
+
+TRIES = 3
+_log = logging.getLogger("assent")
+_FIRST = 0.5  # seconds before an undo is tried again, then twice that
+_STEPS, _UNDOS = "steps", "undos"
+_NOBODY_KNOWS = "The process was killed while it undid this; nobody knows how far it came."
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What undoes a step. `repeatable`: running it twice does no harm."""
+
+    function: Callable[..., object]
+    repeatable: bool = False
+
+
+@dataclass(slots=True)
+class Course:
+    """One run in this process: its occurrences, its undos, what it has heard."""
+
+    core: Core
+    key: str
+    name: str
+    life: Life = field(default_factory=Life)
+    undos: dict[str, Undo] = field(default_factory=dict)
+    real: dict[str, Args] = field(default_factory=dict)  # the values of redacted arguments of undos
+    heard: str = ""  # the id of the newest guidance
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.core, self.key, self.name, self.life)
+
+    @property
+    def place(self) -> str:
+        return f"runs/{quote(self.key, safe='')}"
+
+    def undo_of(self, step: str) -> Undo | None:
+        """The undo registered for a step; "reserve#2" is the second "reserve"."""
+        return self.undos.get(step) or self.undos.get(step.rpartition("#")[0])
+
+
+# --- Steps
+
+
+def tell(course: Course, step: str, told: Args) -> Flow[None]:
+    """Record a step. It is on the disk first, and told again later when Assent cannot be reached."""
+    document = {"run": course.key, "step": step, "told": {"id": step, **told}, "sent": False}
+    yield from on_disk(lambda: course.core.journal.put(_STEPS, _name(course, step), document))
+    try:
+        yield from _send(course, document)
+    except Unavailable as outage:
+        _log.warning("The step %s could not be told yet: %s", step, outage)
+    except BadRequest as error:
+        if told["status"] == "started":
+            raise
+        _log.warning("Assent does not take what the step %s says: %s", step, error)
+
+
+def known(course: Course, step: str) -> Flow[str]:
+    """started, done or failed, as this machine remembers a step; empty where it does not."""
+    told = yield from on_disk(lambda: course.core.journal.read(_STEPS, _name(course, step)))
+    return str(told["told"]["status"]) if told else ""
+
+
+def _send(course: Course, document: Args) -> Flow[None]:
+    yield from course.core.post(f"{course.place}/steps", document["told"])
+    name = _name(course, document["step"])
+    yield from on_disk(lambda: course.core.journal.put(_STEPS, name, {**document, "sent": True}))
+
+
+def _catch_up(course: Course) -> Flow[None]:
+    """Tell the steps that could not be told when they happened."""
+    journal = course.core.journal
+    for key in (yield from on_disk(lambda: journal.keys(_STEPS))):
+        document = yield from on_disk(lambda key=key: journal.read(_STEPS, key))  # type: ignore[misc]
+        if document and document["run"] == course.key and not document["sent"]:
+            try:
+                yield from _send(course, document)
+            except BadRequest as error:
+                _log.warning("Assent does not take what the step %s says: %s", document["step"], error)
+
+
+def _name(course: Course, step: str) -> str:
+    return f"{course.key}\n{step}"
+
+
+def state(course: Course) -> Flow[Object]:
+    """The run as Assent knows it; empty where it knows none of it yet."""
+    try:
+        return (yield from course.core.get(course.place)).json()
+    except BadRequest as error:
+        if error.status == 404:
+            return {}
+        raise
+
+
+def guidance(course: Course) -> Flow[tuple[Guidance, ...]]:
+    """What reviewers told the run since this was last asked."""
+    after = {"after": course.heard} if course.heard else {}
+    try:
+        told = (yield from course.core.get(f"{course.place}/guidance", after)).json()
+    except BadRequest as error:
+        if error.status == 404:
+            return ()
+        raise
+    said = tuple(
+        Guidance(str(one.get("id")), str(one.get("text")), str(one.get("from")), str(one.get("given_at")))
+        for one in objects(told.get("guidance"))
+    )
+    if said:
+        course.heard = said[-1].id
+    return said
+
+
+# --- Undoing
+
+
+def roll_back(course: Course) -> Flow[Rollback]:
+    """Undo what the run did, newest first, with the arguments as approved. One that stays stuck stops no other.
+
+    Raises Unavailable when Assent cannot say what is to be undone.
+    """
+    yield from _catch_up(course)
+    undone: list[str] = []
+    stuck: dict[str, str] = {}
+    for one in objects((yield from state(course)).get("compensate")):
+        step, undo = str(one.get("step", "")), one.get("undo")
+        why = yield from _undo(course, step, undo if isinstance(undo, Mapping) else {})
+        if why:
+            stuck[step] = why
+        else:
+            undone.append(step)
+    return Rollback(tuple(undone), stuck)
+
+
+def _undo(course: Course, step: str, undo: Object) -> Flow[str]:
+    """Undo one step and report it; why it is stuck, or nothing."""
+    journal, name = course.core.journal, _name(course, step)
+    begun = yield from on_disk(lambda: journal.read(_UNDOS, name))
+    if begun and begun["state"] == "undone":
+        yield from _report(course, step, "succeeded", "")
+        return ""
+    known_here, args = course.undo_of(step), course.real.get(step, undo.get("args"))
+    if known_here is None:
+        return (yield from _stuck(course, step, f"This process knows no undo of the step {step!r}."))
+    if marked(args):
+        return (yield from _stuck(course, step, "Its arguments were redacted, and the values went with the process."))
+    if begun and begun["state"] == "undoing" and not known_here.repeatable:
+        return (yield from _stuck(course, step, _NOBODY_KNOWS))
+    why = ""
+    for attempt in range(TRIES):
+        if attempt:
+            yield from pause(_FIRST * 2 ** (attempt - 1))
+        yield from on_disk(lambda: journal.put(_UNDOS, name, {"state": "undoing"}))
+        try:
+            yield from invoke(lambda: known_here.function(**(args if isinstance(args, Mapping) else {})))
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"[:500]
+            yield from on_disk(lambda: journal.put(_UNDOS, name, {"state": "failed"}))
+            yield from _report(course, step, "failed", why)
+        else:
+            yield from on_disk(lambda: journal.put(_UNDOS, name, {"state": "undone"}))
+            yield from _report(course, step, "succeeded", "")
+            return ""
+    return why
+
+
+def _stuck(course: Course, step: str, why: str) -> Flow[str]:
+    yield from _report(course, step, "failed", why)
+    return why
+
+
+def _report(course: Course, step: str, result: str, detail: str) -> Flow[None]:
+    told: dict[str, Json] = {"result": result, "detail": detail}
+    yield from course.core.post(f"{course.place}/steps/{quote(step, safe='')}/undo", told)

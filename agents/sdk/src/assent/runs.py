@@ -1,0 +1,179 @@
+"""A workflow of an agent whose steps can be undone.
+
+    with client.run("order-981", "Order 981") as run:
+        with run.step("reserve", action="reserve_stock", args={"sku": "A1"}, undo=release) as step:
+            reserve(**step.args)
+        with run.step("charge", action="charge_card", args={"amount": "420.00"}) as step:
+            charge(**step.args)      # a person's no here runs release(sku="A1") first, and then raises Rejected
+
+Inside the `with` everything that this client asks belongs to the run. The same key after a crash goes on where it was:
+what ran is not run again (AlreadyRan), and undos are found by the name of their step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import Token
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+from assent import guards, rollback, steps
+from assent.asked import Asked
+from assent.binding import Bound
+from assent.core import CURRENT, Core, Scope
+from assent.errors import AlreadyRan, Denied
+from assent.rollback import Course, Undo
+from assent.shapes import Guarding, Guidance, Json, Object, Rollback
+from assent.steps import Step, Wanted
+from assent.wire import Flow
+
+T = TypeVar("T")
+
+
+class OneRun:
+    """What both kinds share."""
+
+    def __init__(self, core: Core, key: str, name: str) -> None:
+        self._core = core
+        self._course = Course(core, key, name)
+        self._token: Token[Scope | None] | None = None
+
+    @property
+    def key(self) -> str:
+        return self._course.key
+
+    def undo(self, step: str, function: Callable[..., object], *, repeatable: bool = False) -> None:
+        """Register what undoes a step, so that it is found after a restart before the step itself is reached.
+
+        `repeatable`: running it twice does no harm; without that, an undo that was killed in the middle is left to
+        people.
+        """
+        self._course.undos[step] = Undo(function, repeatable)
+
+    def _wanted(
+        self,
+        name: str,
+        action: str | None,
+        args: Mapping[str, Json] | None,
+        undo: Callable[..., object] | None,
+        undo_args: Object | None,
+        repeatable: bool,
+        guarding: Guarding,
+    ) -> Wanted:
+        registered = Undo(undo) if undo else self._course.undo_of(name)
+        return Wanted(self._course, name, action, args or {}, registered, undo_args, repeatable, guarding)
+
+    def _asked(self, action: str, args: Mapping[str, Json], guarding: Guarding, bound: Bound[Any] | None) -> Asked:
+        return Asked.by(self._core, action, args, self.key, guarding, scope=self._course.scope, function=bound)
+
+    def _enter(self) -> None:
+        self._token = CURRENT.set(self._course.scope)
+
+    def _leave(self) -> None:
+        if self._token is not None:
+            CURRENT.reset(self._token)
+            self._token = None
+
+
+class Run(OneRun):
+    """A run of `Assent`; made by `client.run(key, name)`."""
+
+    def __init__(self, do: guards.Do, core: Core, key: str, name: str) -> None:
+        super().__init__(core, key, name)
+        self._do = do
+
+    def __enter__(self) -> Self:
+        self._enter()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """A person's no that leaves the `with` rolls the run back, once."""
+        self._leave()
+        if isinstance(error, Denied):
+            self._do(steps.on_no(self._course, error))
+
+    def step(
+        self,
+        name: str,
+        *,
+        action: str | None = None,
+        args: Mapping[str, Json] | None = None,
+        undo: Callable[..., object] | None = None,
+        undo_args: Object | None = None,
+        repeatable: bool = False,
+        **guarding: Unpack[Guarding],
+    ) -> StepGuard:
+        """`with run.step(…) as step:` a step, asked for when it has an `action`, recorded with its `undo`.
+
+        The undo is called with the approved arguments, unless `undo_args` or `step.undo_with(…)` says otherwise.
+        Entering raises AlreadyRan where an earlier life did it.
+        """
+        return StepGuard(self._do, self._wanted(name, action, args, undo, undo_args, repeatable, guarding))
+
+    def do(
+        self,
+        name: str,
+        function: Callable[..., T],
+        *,
+        action: str | None = None,
+        args: Mapping[str, Json] | None = None,
+        undo: Callable[..., object] | None = None,
+        undo_args: Object | None = None,
+        repeatable: bool = False,
+        **guarding: Unpack[Guarding],
+    ) -> T | None:
+        """A step that is one function: `function(**approved arguments)`. What an earlier life ran is not run again:
+        its kept result comes back (None for a step without an action)."""
+        try:
+            with self.step(
+                name, action=action, args=args, undo=undo, undo_args=undo_args, repeatable=repeatable, **guarding
+            ) as step:
+                result = function(**step.args)
+                step.result = result  # type: ignore[assignment]  # kept if it is JSON
+                return result
+        except AlreadyRan as ran:
+            if ran.outcome == "succeeded" and (ran.kept or action is None):
+                return ran.result  # type: ignore[return-value]  # as JSON carried it
+            raise
+
+    def guard(self, action: str, args: Mapping[str, Json], **guarding: Unpack[Guarding]) -> guards.Guard:
+        """`Assent.guard` inside this run."""
+        return guards.Guard(self._do, self._asked(action, args, guarding, None), self._on_no)
+
+    def call(
+        self, action: str, args: Mapping[str, Json], function: Callable[..., T], **guarding: Unpack[Guarding]
+    ) -> T:
+        """`Assent.call` inside this run."""
+        bound = Bound.plain(function)
+        return guards.called(self._do, self._asked(action, args, guarding, bound), bound, self._on_no)
+
+    def roll_back(self) -> Rollback:
+        """Undo what the run did, newest first; a failing undo is tried three times and then left to people."""
+        return self._do(rollback.roll_back(self._course))
+
+    def guidance(self) -> tuple[Guidance, ...]:
+        """What reviewers told this run since the last call."""
+        return self._do(rollback.guidance(self._course))
+
+    def state(self) -> Object:
+        """The run as Assent knows it."""
+        return self._do(rollback.state(self._course))
+
+    def _on_no(self, no: Denied) -> Flow[None]:
+        return steps.on_no(self._course, no)
+
+
+class StepGuard:
+    """A step in a `with`."""
+
+    def __init__(self, do: guards.Do, wanted: Wanted) -> None:
+        self._do, self._wanted = do, wanted
+        self._step: Step | None = None
+
+    def __enter__(self) -> Step:
+        self._step = self._do(steps.begin(self._wanted))
+        return self._step
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._step is not None:
+            self._do(steps.end(self._step, error))

@@ -1,0 +1,132 @@
+"""A workflow of an agent whose steps can be undone, for coroutines: `runs` says how."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+
+from assent import guards, rollback, steps
+from assent.binding import Bound
+from assent.core import Core
+from assent.errors import AlreadyRan, Denied
+from assent.runs import OneRun
+from assent.shapes import Guarding, Guidance, Json, Object, Rollback
+from assent.steps import Step, Wanted
+from assent.wire import Flow
+
+T = TypeVar("T")
+
+
+class AsyncRun(OneRun):
+    """A run of `AsyncAssent`: everything that waits is awaited; undos may be coroutine functions."""
+
+    def __init__(self, do: guards.ADo, core: Core, key: str, name: str) -> None:
+        super().__init__(core, key, name)
+        self._do = do
+
+    async def __aenter__(self) -> Self:
+        self._enter()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """A person's no that leaves the `with` rolls the run back, once."""
+        self._leave()
+        if isinstance(error, Denied):
+            await self._do(steps.on_no(self._course, error))
+
+    def step(
+        self,
+        name: str,
+        *,
+        action: str | None = None,
+        args: Mapping[str, Json] | None = None,
+        undo: Callable[..., object] | None = None,
+        undo_args: Object | None = None,
+        repeatable: bool = False,
+        **guarding: Unpack[Guarding],
+    ) -> AsyncStepGuard:
+        """`async with run.step(…) as step:` a step, asked for when it has an `action`, recorded with its `undo`.
+
+        The undo is called with the approved arguments, unless `undo_args` or `step.undo_with(…)` says otherwise.
+        Entering raises AlreadyRan where an earlier life did it.
+        """
+        return AsyncStepGuard(self._do, self._wanted(name, action, args, undo, undo_args, repeatable, guarding))
+
+    async def do(
+        self,
+        name: str,
+        function: Callable[..., T | Awaitable[T]],
+        *,
+        action: str | None = None,
+        args: Mapping[str, Json] | None = None,
+        undo: Callable[..., object] | None = None,
+        undo_args: Object | None = None,
+        repeatable: bool = False,
+        **guarding: Unpack[Guarding],
+    ) -> T | None:
+        """A step that is one function: `function(**approved arguments)`. What an earlier life ran is not run again:
+        its kept result comes back (None for a step without an action)."""
+        try:
+            async with self.step(
+                name, action=action, args=args, undo=undo, undo_args=undo_args, repeatable=repeatable, **guarding
+            ) as step:
+                made = function(**step.args)
+                result: T = await made if isinstance(made, Awaitable) else made
+                step.result = result  # type: ignore[assignment]  # kept if it is JSON
+                return result
+        except AlreadyRan as ran:
+            if ran.outcome == "succeeded" and (ran.kept or action is None):
+                return ran.result  # type: ignore[return-value]  # as JSON carried it
+            raise
+
+    def guard(self, action: str, args: Mapping[str, Json], **guarding: Unpack[Guarding]) -> guards.AsyncGuard:
+        """`Assent.guard` inside this run."""
+        return guards.AsyncGuard(self._do, self._asked(action, args, guarding, None), self._on_no)
+
+    async def call(
+        self,
+        action: str,
+        args: Mapping[str, Json],
+        function: Callable[..., T | Awaitable[T]],
+        **guarding: Unpack[Guarding],
+    ) -> T:
+        """`Assent.call` inside this run."""
+        bound = Bound.plain(function)
+        result: T = await guards.acalled(self._do, self._asked(action, args, guarding, bound), bound, self._on_no)
+        return result
+
+    async def roll_back(self) -> Rollback:
+        """Undo what the run did, newest first; a failing undo is tried three times and then left to people."""
+        return await self._do(rollback.roll_back(self._course))
+
+    async def guidance(self) -> tuple[Guidance, ...]:
+        """What reviewers told this run since the last call."""
+        return await self._do(rollback.guidance(self._course))
+
+    async def state(self) -> Object:
+        """The run as Assent knows it."""
+        return await self._do(rollback.state(self._course))
+
+    def _on_no(self, no: Denied) -> Flow[None]:
+        return steps.on_no(self._course, no)
+
+
+class AsyncStepGuard:
+    """A step in an `async with`."""
+
+    def __init__(self, do: guards.ADo, wanted: Wanted) -> None:
+        self._do, self._wanted = do, wanted
+        self._step: Step | None = None
+
+    async def __aenter__(self) -> Step:
+        self._step = await self._do(steps.begin(self._wanted))
+        return self._step
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self._step is not None:
+            await self._do(steps.end(self._step, error))

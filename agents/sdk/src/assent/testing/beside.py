@@ -1,0 +1,197 @@
+"""The fake's other endpoints: runs, words, standing approvals, files, history, events, keys."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+
+from assent.shapes import Json, Object
+from assent.testing import shapes
+from assent.testing.calls import Call, Reply
+from assent.testing.running import Running
+from assent.testing.shapes import Refusal, not_found, only
+from assent.testing.state import POLICY_VERSION, Run, objects, rfc3339
+from assent.testing.told import Asked, Document
+
+
+class Endpoints(Running):
+    """Everything that the fake answers; each method is one kind of call."""
+
+    def whoami(self, call: Call) -> Reply:
+        key: Document = {"prefix": "asn_test", "name": "test", "scopes": ["submit", "read", "execute"]}
+        told: Document = {"agent": self.state.agent, "key": {**key, "expires_at": None}}
+        return Reply(200, {**told, "policy_version": POLICY_VERSION, "now": rfc3339(self.state.now())})
+
+    def keys(self, call: Call) -> Reply:
+        return Reply(200, {"keys": [signer.published for signer in self.state.published]})
+
+    def openapi(self, call: Call) -> Reply:
+        """Only as much of the document as says what answers."""
+        return Reply(200, {"openapi": "3.1.0", "info": {"title": "A fake Assent", "version": "1"}, "paths": {}})
+
+    # --- Runs
+
+    def step(self, call: Call, key: str) -> Reply:
+        body = only(call.body(), shapes.STEP, required=["id"])
+        run, name, status = self.state.run(key), str(body["id"]), str(body.get("status", "done"))
+        run.name = run.name or str(body.get("run_name", ""))
+        before = run.steps.get(name)
+        if before is None:
+            if run.stopped and status == "started":
+                raise Refusal(409, "run_stopped", "A reviewer ended this run; nothing more of it may begin.")
+            run.steps[name] = {**self._said(body, {}), "id": name, "position": len(run.steps) + 1}
+            return Reply(201, run.steps[name])
+        said = self._said(body, before)
+        begun = before["status"] == "started"
+        # Until it has ended, what undoes it may be said anew; an action only where there was none.
+        fixed = [part for part in ("action", "undo") if not begun or (part == "action" and before[part])]
+        if any(before[part] != said[part] for part in fixed):
+            raise Refusal(409, "step_differs", "This step was told of before, with other content.")
+        if begun:
+            before.update(said)
+        return Reply(200, before)
+
+    def _said(self, body: Object, before: Object) -> Document:
+        """What a report says of a step; what it leaves out stays as it was."""
+        ran = body.get("request") and body.get("item")
+        action = self._approved(body) if ran else body.get("action", before.get("action"))
+        undo = body.get("undo", before.get("undo"))
+        if isinstance(undo, Mapping) and "args" not in undo:
+            undo = {**undo, "args": action.get("args", {}) if isinstance(action, Mapping) else {}}
+        now, status = rfc3339(self.state.now()), str(body.get("status", "done"))
+        return {
+            "status": status,
+            "action": action,
+            "undo": undo,
+            "request": body.get("request", before.get("request")),
+            "item": body.get("item", before.get("item")),
+            "started_at": before.get("started_at", now),
+            "done_at": now if status == "done" else None,
+            "undone_at": None,
+            "attempts": 0,
+            "last_error": "",
+        }
+
+    def _approved(self, body: Object) -> Json:
+        _, one = self._item(str(body["request"]), str(body["item"]))
+        return one.decided.get("action")
+
+    def undo(self, call: Call, key: str, name: str) -> Reply:
+        body = only(call.body(), shapes.UNDO, required=["result"])
+        step = self._run(key).steps.get(name)
+        if step is None:
+            raise not_found()
+        if not step["undo"]:
+            raise Refusal(409, "nothing_undoes_it", "Nothing undoes this step.")
+        if body["result"] == "succeeded":
+            step.update(status="undone", undone_at=rfc3339(self.state.now()))
+        else:
+            step["attempts"] = int(str(step["attempts"])) + 1
+            step["last_error"] = str(body.get("detail", ""))
+        return Reply(200, step)
+
+    def run(self, call: Call, key: str) -> Reply:
+        run = self._run(key)
+        told: Document = {"id": run.key, "name": run.name, "stopped": run.stopped}
+        steps: list[Json] = list(run.steps.values())
+        compensate: list[Json] = list(run.compensations())
+        return Reply(200, {**told, "steps": steps, "compensate": compensate, "guidance_unread": run.unread})
+
+    def guidance(self, call: Call, key: str) -> Reply:
+        run, after = self._run(key), call.query.get("after")
+        ids = [one["id"] for one in run.guidance]
+        run.unread = 0
+        told: list[Json] = list(run.guidance[ids.index(after) + 1 if after in ids else 0 :])
+        return Reply(200, {"guidance": told})
+
+    def _run(self, key: str) -> Run:
+        if key not in self.state.runs:
+            raise not_found()
+        return self.state.runs[key]
+
+    # --- Words
+
+    def answer(self, call: Call, pk: str) -> Reply:
+        body = only(call.body(), ["answer"], required=["answer"])
+        for pause in self.state.pauses.values():
+            for question in pause.questions:
+                if question["id"] == pk:
+                    question["answer"] = body["answer"]
+                    self.answer_what_waits(pause)
+                    told: Document = {"id": pk, "request": pause.id, "item": question["item"], "text": question["text"]}
+                    return Reply(200, {**told, "answer": body["answer"], "answered_at": rfc3339(self.state.now())})
+        raise not_found()
+
+    def attach(self, call: Call) -> Reply:
+        pk, name = str(uuid.uuid4()), call.query.get("name", "file")
+        digest = "sha256:" + hashlib.sha256(call.raw).hexdigest()
+        kind = call.headers.get("content-type", "application/octet-stream")
+        told: Document = {"id": pk, "name": name, "media_type": kind, "size": len(call.raw), "digest": digest}
+        self.state.attachments[pk] = told
+        return Reply(201, told)
+
+    def feedback(self, call: Call) -> Reply:
+        wanted, most = call.query.get("action"), int(call.query.get("limit", "200"))
+        settled = [one for _, one in self.state.items() if one.status == "decided" and wanted in (None, one.action)]
+        rows = [self._row(one) for one in reversed(settled)][:most]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        return Reply(200, rows, {"content-type": "application/x-ndjson"}, lines.encode())
+
+    def _row(self, one: Asked) -> Document:
+        action = one.decided.get("action")
+        decided = action["args"] if isinstance(action, dict) else None
+        edits: list[Json] = []
+        if isinstance(decided, dict) and isinstance(one.args, dict):
+            for name in sorted({*decided, *one.args}):
+                if decided.get(name) != one.args.get(name):
+                    edit: Document = {"path": f"/{name}"}
+                    edit |= {"from": one.args[name]} if name in one.args else {}
+                    edits.append(edit | ({"to": decided[name]} if name in decided else {}))
+        outcome = next((made.result for made in self.reported if made.request == one.request), None)
+        told: Document = {"request": one.request, "item": one.item, "action": one.action, "proposed": one.args}
+        return {
+            **told,
+            "decided": decided,
+            "verdict": one.decided["verdict"],
+            "source": one.decided["source"],
+            "question": one.args.get("prompt") if one.subject == "question" and isinstance(one.args, Mapping) else None,
+            "reason": "",
+            "message": one.decided["message"],
+            "alternative": one.decided["alternative"],
+            "answer": one.decided["answer"],
+            "guidance": one.decided["guidance"],
+            "edits": edits,
+            "outcome": outcome,
+            "decided_at": one.decided["decided_at"],
+            "policy_version": POLICY_VERSION,
+        }
+
+    # --- Standing approvals
+
+    def grants(self, call: Call) -> Reply:
+        return Reply(200, {"grants": list(self.state.grants.values())})
+
+    def uses(self, call: Call, pk: str) -> Reply:
+        body = only(call.body(), ["uses"], required=["uses"])
+        if pk not in self.state.grants:
+            raise not_found()
+        told = [self._used(pk, use) for use in objects(body, "uses")]
+        return Reply(200, {"uses": told})
+
+    def _used(self, pk: str, use: Object) -> Json:
+        sent = only(use, shapes.USE, required=["key", "at", "action", "action_digest"])
+        key = str(sent["key"])
+        known = self.state.uses.get(key)
+        if known is None:
+            self.state.uses[key] = {**sent, "grant": pk, "request": str(uuid.uuid4())}
+        request = self.state.uses[key]["request"]
+        told: Document = {"key": key, "request": request, "status": "recorded", "reasons": []}
+        return {**told, "replayed": known is not None}
+
+    # --- The feed
+
+    def events(self, call: Call) -> Reply:
+        after = int(call.headers.get("last-event-id") or call.query.get("after") or "0")
+        told = [event for event in self.state.events if int(str(event["number"])) > after]
+        lines = [f"id: {one['number']}\nevent: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in told]
+        return Reply(200, None, {"content-type": "text/event-stream"}, "".join([": here\n\n", *lines]).encode())

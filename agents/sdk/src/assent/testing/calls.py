@@ -1,0 +1,146 @@
+"""A call, its reply, and what every endpoint of the fake does alike."""
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from assent.shapes import Json
+from assent.testing.shapes import Refusal, not_found
+from assent.testing.state import Pause, State, rfc3339
+from assent.testing.told import Answer, Asked, Document, Reported
+
+ADDRESS = "https://assent.test"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as it came in; `path` is decoded and below /api/v1/."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]  # names in lower case
+    raw: bytes
+
+    def body(self) -> Json:
+        """The JSON in it; an empty object where there is none. Raises Refusal 400."""
+        if not self.raw:
+            return {}
+        try:
+            told: Json = json.loads(self.raw)
+        except ValueError as error:
+            raise Refusal(400, "malformed", "The body is not JSON.") from error
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back."""
+
+    status: int
+    document: Json
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None  # instead of the document
+
+    @property
+    def raw(self) -> bytes:
+        return json.dumps(self.document).encode() if self.content is None else self.content
+
+
+class Desk:
+    """The state, what a reviewer would say (`look_up`), and whether the world is to have moved (`moved`)."""
+
+    def __init__(self, state: State, look_up: Callable[[Asked], Answer | None], moved: Callable[[str], bool]) -> None:
+        self.state = state
+        self.look_up = look_up
+        self.moved = moved
+        self.reported: list[Reported] = []
+
+    def answer_what_waits(self, pause: Pause, *, only_policy: bool = False) -> None:
+        """Follow the instructions for every item that still waits."""
+        for one in pause.items:
+            answer = self.look_up(one) if one.status == "pending" else None
+            if answer is None or answer.says == "waiting" or (only_policy and answer.source == "human"):
+                continue
+            asked = [question for question in pause.questions if question["item"] == one.item]
+            if answer.question is not None and not asked:
+                self._ask(pause, one, answer.question)
+            if answer.question is None or (asked and all(question.get("answer") for question in asked)):
+                answer.used()
+                self.state.settle(pause, one, answer)
+
+    def _ask(self, pause: Pause, one: Asked, text: str) -> None:
+        told: Document = {"id": str(uuid.uuid4()), "item": one.item, "text": text, "from": "Test Reviewer"}
+        pause.questions.append({**told, "asked_at": rfc3339(self.state.now())})
+        self.state.happened("asked", one, question=told["id"])
+
+    def _pause(self, pk: str) -> Pause:
+        if pk not in self.state.pauses:
+            raise not_found()
+        return self.state.pauses[pk]
+
+    def _item(self, pk: str, item: str) -> tuple[Pause, Asked]:
+        pause = self._pause(pk)
+        found = next((one for one in pause.items if one.item == item), None)
+        if found is None:
+            raise not_found()
+        return pause, found
+
+    def _state_of(self, pause: Pause) -> Document:
+        told: Document = {
+            "id": pause.id,
+            "status": pause.status,
+            "created_at": rfc3339(pause.created),
+            "closed_at": rfc3339(pause.closed) if pause.closed else None,
+            "decide": pause.body.get("decide", "together"),
+            "run": pause.run,
+            "labels": pause.body.get("labels", {}),
+            "review_url": review_url(pause.id),
+            "decision_url": decision_url(pause.id),
+            "items": [self._item_of(one) for one in pause.items],
+        }
+        if questions := unanswered(pause):
+            told["questions"] = questions
+        if pause.document:
+            told["decision"] = json.loads(pause.document)
+        return told
+
+    def _item_of(self, one: Asked) -> Document:
+        by_policy = one.answer is not None and one.answer.source != "human"
+        rejected = one.answer is not None and one.answer.says == "reject"
+        route = ("reject" if rejected else "auto") if by_policy else "review"
+        ran = {(told.request, told.item): told.result for told in self.reported}
+        return {
+            "id": one.item,
+            "action": one.action,
+            "status": one.status,
+            "route": route,
+            "gate": "hard",
+            "tier": 1,
+            "revision": one.revision,
+            "action_digest": one.digest,
+            "reason_code": "policy_violation" if route == "reject" else "fixed",
+            "reasons": list(one.answer.reasons) if one.answer else [],
+            "due_at": None,
+            "expires_at": None,
+            "on_timeout": "reject",
+            "outcome": ran.get((one.request, one.item)),
+        }
+
+
+def unanswered(pause: Pause) -> list[Json]:
+    """The reviewers' questions that the agent has not answered."""
+    return [
+        {name: value for name, value in one.items() if name != "answer"}
+        for one in pause.questions
+        if not one.get("answer")
+    ]
+
+
+def review_url(pk: str) -> str:
+    return f"{ADDRESS}/approvals/{pk}/"
+
+
+def decision_url(pk: str) -> str:
+    return f"{ADDRESS}/api/v1/requests/{pk}/decision"

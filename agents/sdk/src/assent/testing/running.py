@@ -1,0 +1,107 @@
+"""The fake's endpoints for running: consume a permit, report what became of it."""
+
+import uuid
+from collections.abc import Callable, Mapping
+
+from assent.shapes import Object
+from assent.testing import shapes
+from assent.testing.asking import Asking
+from assent.testing.calls import Call, Reply, decision_url, review_url
+from assent.testing.shapes import Refusal, invalid, only
+from assent.testing.state import Pause, State, rfc3339
+from assent.testing.told import Answer, Asked, Consumed, Document, Reported
+
+_TAMPERED = ("signature", "algorithm", "unknown_key", "kind", "malformed")
+
+
+class Running(Asking):
+    """What an agent does with an approval."""
+
+    def __init__(self, state: State, look_up: Callable[[Asked], Answer | None], moved: Callable[[str], bool]) -> None:
+        super().__init__(state, look_up, moved)
+        self.consumed: list[Consumed] = []
+        self.incidents: list[Object] = []
+
+    def consume(self, call: Call, jti: str) -> Reply:
+        body = only(call.body(), shapes.CONSUMPTION, required=["permit", "action_digest", "attempt"])
+        observed = body.get("preconditions")
+        found = next((pair for pair in self.state.items() if pair[1].jti == jti), None)
+        if found is None:
+            raise Refusal(404, "permit_foreign", "This agent has no such permit.")
+        pause, one = found
+        if body["permit"] != one.permit or one.forged in _TAMPERED:
+            raise Refusal(403, "permit_tampered", "The signature does not fit: the token was changed.")
+        if body["action_digest"] != one.digest or one.forged:
+            raise Refusal(409, "permit_mismatch", "What is about to run is not what the permit proves.")
+        attempt = str(body["attempt"])
+        if before := self.state.used.get(jti):
+            if before["attempt"] != attempt:
+                raise Refusal(409, "permit_consumed", "This permit was used already.")
+            return Reply(200, {**before, "replayed": True})
+        if self.state.now().timestamp() >= one.permit_ends + 30:
+            raise Refusal(409, "permit_expired", "The permit is over; ask again.")
+        self._hold_against(pause, one, observed if isinstance(observed, Mapping) else {})
+        at = rfc3339(self.state.now())
+        told: Document = {
+            "jti": jti,
+            "request": pause.id,
+            "item": one.item,
+            "consumed_at": at,
+            "action": one.action,
+            "action_digest": one.digest,
+            "attempt": attempt,
+            "replayed": False,
+        }
+        self.state.used[jti] = told
+        seen = observed if isinstance(observed, Mapping) else {}
+        executor = str(body.get("executor", ""))
+        action = one.decided["action"]
+        args = action["args"] if isinstance(action, Mapping) else None
+        self.state.happened("consumed", one, jti=jti)
+        self.consumed.append(Consumed(pause.id, one.item, one.action, args, jti, attempt, executor, seen, at))
+        return Reply(200, told)
+
+    def _hold_against(self, pause: Pause, one: Asked, observed: Object) -> None:
+        """What was approved rested on something: is it still so? Raises Refusal."""
+        unseen = sorted(set(one.preconditions) - set(observed))
+        if unseen:
+            raise Refusal(422, "precondition_unknown", f"The precondition {unseen[0]!r} was not observed.")
+        if self.moved(one.action) or any(observed[name] != value for name, value in one.preconditions.items()):
+            item = {**one.sent, "preconditions": {**one.preconditions, **observed}}
+            again = self.opened(pause.body, [item], "")
+            self.answer_what_waits(again)
+            links = {"decision_url": decision_url(again.id), "review_url": review_url(again.id)}
+            told = "What was approved rested on something that changed since; the reviewer is asked again."
+            raise Refusal(409, "world_moved", told, returned={"request": again.id, **links})
+
+    def outcome(self, call: Call, pk: str, item: str) -> Reply:
+        body = only(call.body(), shapes.OUTCOME, required=["result"])
+        _, one = self._item(pk, item)
+        if body["result"] not in shapes.RESULTS:
+            raise invalid("/result", "One of succeeded, failed, skipped, compensated.")
+        if one.status == "pending":
+            raise Refusal(409, "not_decided", "This was not decided yet.")
+        result, detail, data = str(body["result"]), str(body.get("detail", "")), body.get("data")
+        at = rfc3339(self.state.now())
+        made = Reported(pk, item, one.action, result, detail, data if isinstance(data, Mapping) else {}, at)
+        before = next((told for told in self.reported if (told.request, told.item) == (pk, item)), None)
+        if before and (before.result, before.detail) != (made.result, made.detail):
+            raise Refusal(409, "contradiction", f"It was reported before: {before.result}.")
+        if before is None:
+            self.reported.append(made)
+            self.state.happened("outcome", one, result=result)
+        told = before or made
+        answer: Document = {"item": item, "result": told.result, "detail": told.detail, "data": told.data}
+        return Reply(200, {**answer, "reported_at": told.at})
+
+    def incident(self, call: Call) -> Reply:
+        body = only(call.body(), shapes.INCIDENT, required=["request", "item", "severity", "text"])
+        _, one = self._item(str(body["request"]), str(body["item"]))
+        if body["severity"] not in shapes.SEVERITIES:
+            raise invalid("/severity", "One of low, high, critical.")
+        if one.jti not in self.state.used:
+            raise Refusal(409, "not_decided", "Nothing ran here that could have caused harm.")
+        self.incidents.append(body)
+        told: Document = {"id": str(uuid.uuid4()), **body, "opened_at": rfc3339(self.state.now())}
+        self.state.happened("incident", one, incident=told["id"], severity=body["severity"])
+        return Reply(201, told)
