@@ -5,7 +5,7 @@ another process, the mail. What is not: the thinking. No language model is calle
 the demo runs anywhere, costs nothing and does the same twice.
 
     supervisor.py   lives; holds the mailbox, notices decisions, starts the two short-lived processes below
-    graph.py        the workflow: plan, ask, then act or stop, then report
+    graph.py        the workflow: plan, ask, then act or stop
     steps.py        `propose`: as far as the interrupt, then ask Assent and end; `resume`: on from there
 
 Nothing here imports Django: an agent has an address, a key, and its own files.

@@ -1,17 +1,18 @@
-"""The workflow: plan, ask, then act or stop, then report.
+"""The workflow: plan, ask, then act or stop.
 
-The order is the safety. Nothing before `ask` touches the world, `ask` does nothing but ask, and `act` uses the
-arguments of the decision, never those of the draft.
+The order is the safety. Nothing before `ask` touches the world, `ask` does nothing but ask, and `act` runs inside
+Assent's guard: only with the permit, once, and with the arguments that were approved, never those of the draft.
 """
 
 import contextlib
 import hashlib
-import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
+from assent import AlreadyRan, Assent, BadRequest, PermitRefused, Unconfirmed
+from assent.shapes import Asking
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -20,9 +21,9 @@ from langgraph.types import interrupt
 
 from agents.demo import cases, mail
 from agents.demo.home import Home
-from agents.demo.wire import Assent, Refused
 
 PAYMENTS_DESK = "payments@northwind.example"
+PATIENCE = 2 * 60 * 60  # seconds until nobody's answer is the answer
 
 
 class State(TypedDict, total=False):
@@ -31,8 +32,7 @@ class State(TypedDict, total=False):
     number: int
     draft: dict[str, Any]
     decision: dict[str, Any]
-    result: str  # succeeded | failed, for the outcome; empty when nothing was to be done
-    end: str  # sent | rejected | skipped | expired | withdrawn | failed
+    end: str  # sent | rejected | skipped | expired | withdrawn | failed | unconfirmed
     reason: str
 
 
@@ -44,6 +44,7 @@ class Hands:
     assent: Assent
     thread: str
     request: str = ""
+    key: str = ""  # of the question, the same in every process
     item: str = ""
 
 
@@ -68,21 +69,40 @@ def turn(state: State) -> str:
 
 
 def act(state: State, runtime: Runtime[Hands]) -> State:
-    """Do what was approved, with the approved arguments."""
-    hands = runtime.context
-    decision, draft = state["decision"], state["draft"]
-    action = decision["action"]
-    proposed = {"name": draft["action"], "args": draft["args"]}
-    if action["name"] != proposed["name"] or (decision["verdict"] == "approve" and action != proposed):
-        return {"result": "failed", "end": "failed", "reason": "What was approved is not what was proposed."}
+    """Do what was approved, with the approved arguments, if nobody did it yet."""
+    hands, draft = runtime.context, state["draft"]
+    about = asking(cases.draft(state["number"]), hands.thread, hands.key, hands.item)
     try:
-        to, subject, body = letter(action["name"], action["args"])
-        mail.send(
-            hands.home.smtp_port, message_id=message_id(hands.thread, decision), to=to, subject=subject, body=body
-        )
+        # The mailbox first: a permit that is used for a mail that nobody takes is a permit lost.
+        with (
+            mail.post(hands.home.smtp_port) as post,
+            hands.assent.guard(draft["action"], draft["args"], run=hands.thread, **about) as go,
+        ):
+            to, subject, body = letter(go.action, go.args)
+            mail.send(post, message_id=message_id(hands), to=to, subject=subject, body=body)
+    except AlreadyRan as before:
+        return _ended(before.outcome == "succeeded", f"An earlier process did it: {before.outcome}.")
+    except Unconfirmed as unknown:
+        return _looked_up(hands, unknown)
+    except PermitRefused as refused:
+        hands.assent.outcome(hands.request, "failed", item=hands.item, detail=str(refused))
+        return _ended(False, str(refused))
     except (KeyError, ValueError) as error:
-        return {"result": "failed", "end": "failed", "reason": f"The mail could not be written: {error}"}
-    return {"result": "succeeded", "end": "sent", "reason": f"Mail to {to}: {subject}"}
+        return _ended(False, f"The mail could not be written: {error}")
+    return _ended(True, f"Mail to {to}: {subject}")
+
+
+def _ended(well: bool, reason: str) -> State:
+    return {"end": "sent" if well else "failed", "reason": reason}
+
+
+def _looked_up(hands: Hands, unknown: Unconfirmed) -> State:
+    """A process was killed between permit and report. Nothing is sent again: either it is there, or people are told."""
+    if not mail.kept(hands.home.mail, message_id(hands)):
+        return {"end": "unconfirmed", "reason": "The permit was used, and no mail was sent. People decide what now."}
+    with contextlib.suppress(BadRequest):  # a person may have said so meanwhile
+        hands.assent.outcome(unknown.request, "succeeded", item=hands.item, detail="Found in the mailbox.")
+    return _ended(True, "The mail was sent by a process that was killed before it could say so.")
 
 
 def stop(state: State) -> State:
@@ -100,16 +120,24 @@ def stop(state: State) -> State:
     return {"end": "rejected", "reason": f"{who} refused it{said}"}
 
 
-def report(state: State, runtime: Runtime[Hands]) -> State:
-    """Tell Assent what came of it, so that the card shows it. Nothing ran: nothing to tell."""
-    hands = runtime.context
-    if not state.get("result"):
-        return {}
-    try:
-        hands.assent.report(hands.request, hands.item, state["result"], state["reason"])
-    except Refused as refusal:  # the mail is out all the same; the case must not be run again for a report
-        return {"reason": f"{state['reason']} (Assent did not take the report: {refusal})"}
-    return {}
+def asking(draft: cases.Draft, thread: str, key: str, item: str) -> Asking:
+    """What goes with the question: the same whenever it is asked, so that Assent knows it again."""
+    return {
+        "id": item,
+        "key": key,
+        "run_name": draft.title,
+        "step": "ask",
+        "summary": draft.summary,
+        "reasoning": draft.reasoning,
+        "context": draft.context,
+        "signals": draft.signals,
+        "subject": draft.about,
+        "timeout_s": PATIENCE,
+        "model": "scripted",
+        "prompt_version": "support-3",
+        "tool_version": "mail-1",
+        "resume": {"thread": thread, "key": key, "interrupt": item},
+    }
 
 
 def letter(action: str, args: dict[str, Any]) -> tuple[str, str, str]:
@@ -121,10 +149,9 @@ def letter(action: str, args: dict[str, Any]) -> tuple[str, str, str]:
     return str(args["to"]), str(args["subject"]), str(args["body"])
 
 
-def message_id(thread: str, decision: dict[str, Any]) -> str:
-    """The same for every attempt at this decision, another for any other."""
-    exact = json.dumps(decision, sort_keys=True).encode()
-    return f"{thread}-{hashlib.sha256(exact).hexdigest()[:12]}"
+def message_id(hands: Hands) -> str:
+    """The same for every attempt at this question's action, another for any other."""
+    return f"{hands.thread}-{hashlib.sha256(hands.key.encode()).hexdigest()[:12]}"
 
 
 @contextlib.contextmanager
@@ -136,11 +163,9 @@ def opened(home: Home) -> Iterator[Graph]:
         built.add_node("ask", ask)
         built.add_node("act", act)
         built.add_node("stop", stop)
-        built.add_node("report", report)
         built.add_edge(START, "plan")
         built.add_edge("plan", "ask")
         built.add_conditional_edges("ask", turn, ["act", "stop"])
-        built.add_edge("act", "report")
-        built.add_edge("stop", "report")
-        built.add_edge("report", END)
+        built.add_edge("act", END)
+        built.add_edge("stop", END)
         yield built.compile(checkpointer=SqliteSaver(connection))

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TypedDict
+
+AGENT = "support-agent"
 
 
 class Stage(StrEnum):
@@ -34,6 +37,15 @@ class Case:
         return f"case-{self.number:04d}"
 
 
+class Connection(TypedDict):
+    """What a client of Assent's needs to know."""
+
+    url: str
+    key: str
+    agent: str
+    state: Path
+
+
 class Home:
     """The agent's folder, `<data>/demo/`."""
 
@@ -51,13 +63,15 @@ class Home:
         """The folder under ASSENT_DATA."""
         return cls(Path(os.environ.get("ASSENT_DATA", ".assent")).resolve())
 
-    def key(self, agent: str) -> str:
-        """The agent's key; raises KeyError while demo.json has none."""
+    def connection(self) -> Connection:
+        """Where Assent is and as whom to speak; the key is read anew, it may have been rotated meanwhile.
+
+        Raises OSError, ValueError or KeyError while demo.json has no key.
+        """
         known = json.loads((self.data / "demo.json").read_text())
-        for entry in known["agents"]:
-            if entry["name"] == agent:
-                return str(entry["key"])
-        raise KeyError(agent)
+        keys = {str(entry["name"]): str(entry["key"]) for entry in known["agents"]}
+        url = os.environ.get("ASSENT_URL", "http://127.0.0.1:8000")
+        return Connection(url=url, key=keys[AGENT], agent=AGENT, state=self.folder / "journal")
 
     @property
     def smtp_port(self) -> int:

@@ -15,11 +15,10 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 MOST_BYTES = 256 * 1024
 
 
-def send(port: int, *, message_id: str, to: str, subject: str, body: str) -> None:
+def send(post: smtplib.SMTP, *, message_id: str, to: str, subject: str, body: str) -> None:
     """Hand one message over. Raises ValueError when it cannot be written as mail, OSError when nobody takes it.
 
-    `message_id` is the same for every attempt at the same decision, so that a process which was killed between
-    sending and noting that it had sent may safely try again.
+    The mailbox keeps one message of an id, and `kept` finds it by that: whoever sends names the same action alike.
     """
     message = EmailMessage(policy=policy.SMTPUTF8)
     message["From"] = "Northwind Support <support@northwind.example>"
@@ -28,8 +27,17 @@ def send(port: int, *, message_id: str, to: str, subject: str, body: str) -> Non
     message["Date"] = formatdate()
     message["Message-ID"] = f"<{message_id}@northwind.example>"
     message.set_content(body)
-    with smtplib.SMTP("127.0.0.1", port, local_hostname="localhost", timeout=10) as smtp:
-        smtp.send_message(message)
+    post.send_message(message)
+
+
+def post(port: int) -> smtplib.SMTP:
+    """A connection to the mailbox, to be closed by a `with`. Raises OSError when nobody listens."""
+    return smtplib.SMTP("127.0.0.1", port, local_hostname="localhost", timeout=10)
+
+
+def kept(folder: Path, message_id: str) -> bool:
+    """Whether the mailbox has this message."""
+    return (folder / f"{message_id}.eml").exists()
 
 
 class Mailbox:

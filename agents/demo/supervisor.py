@@ -7,8 +7,9 @@ import signal
 import sys
 
 import httpx
+from assent import AsyncAssent, BadRequest, Denied, StillPending, Unavailable
 
-from agents.demo import mail, wire
+from agents.demo import mail
 from agents.demo.home import Case, Home, Stage
 
 AT_ONCE = 3
@@ -29,8 +30,7 @@ class Supervisor:
     async def run(self) -> None:
         """Live until cancelled."""
         server, self.home.smtp_port = await mail.listen(self.home.mail)
-        async with server, httpx.AsyncClient(base_url=f"{wire.address()}/api/v1/", trust_env=False) as client:
-            self.client = client
+        async with server:
             try:
                 for case in self.home.known():
                     self.follow(case)
@@ -80,19 +80,22 @@ class Supervisor:
         """Hang on the request until it is decided, for as long as that takes."""
         while True:
             try:
-                answer = await self.client.get(
-                    f"requests/{case.request}/decision",
-                    params={"wait": HOLDS},
-                    headers=wire.headers(self.home),
-                    timeout=HOLDS + 10,
-                )
-            except (httpx.HTTPError, OSError, KeyError, ValueError):  # not up yet, or up again soon
+                # A client for each poll: a rotated key counts from the next one on.
+                async with AsyncAssent(**self.home.connection(), transport=httpx.AsyncHTTPTransport()) as assent:
+                    await assent.wait(case.request, timeout=HOLDS)
+            except StillPending:
+                continue
+            except Denied:
+                return True
+            except BadRequest as refusal:
+                # The request is gone with its database; the child finds out and closes the case.
+                if refusal.status == httpx.codes.NOT_FOUND:
+                    return True
                 await asyncio.sleep(1)
-                continue
-            if answer.status_code == httpx.codes.ACCEPTED:
-                continue
-            # 404: the request is gone with its database; the child finds out and closes the case.
-            return answer.status_code in {httpx.codes.OK, httpx.codes.NOT_FOUND}
+            except (Unavailable, OSError, KeyError, ValueError):  # not up yet, or up again soon
+                await asyncio.sleep(1)
+            else:
+                return True
 
     async def child(self, step: str, thread: str) -> None:
         """Run one step as its own process, one at a time, and wait for its end."""

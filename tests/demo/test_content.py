@@ -8,13 +8,14 @@ from django.contrib.auth import authenticate
 from django.core.management import call_command
 
 from agents import keys
-from approvals import seal
-from approvals.models import ActionType, Approval, Membership, PolicyVersion, User
+from approvals import seal, times
+from approvals.models import ActionType, Approval, Membership, PolicyVersion, Run, Step, User
 from approvals.models.policy import Gate
 from approvals.policy.schema import check
 from approvals.review import access
-from console.demo import past, variety
+from console.demo import courses, past, variety
 from console.demo.variety import Pattern
+from console.runs import with_state
 
 pytestmark = pytest.mark.slow
 
@@ -92,6 +93,19 @@ def test_the_made_up_past_is_settled_varied_and_verifies(start):
     assert all(one.created_at < one.decided_at for one in told.filter(source="human"))
     verified = seal.verify()
     assert verified.ok, verified.message
+
+
+def test_runs_stand_in_every_state_and_are_told_once(start):
+    start()
+    agents = Run.objects.filter(agent__name=courses.AGENT)
+    told = dict(with_state(agents, times.now()).filter(key__startswith=courses.PREFIX).values_list("key", "state"))
+    waits = with_state(agents, times.now()).get(key=courses.WAITS_IN)
+
+    assert set(told.values()) >= {"stuck", "undoing", "stopped", "undone"}
+    assert waits.state == "waiting" and waits.steps.count() == 2 and waits.guidance.exists()
+    before = Step.objects.count()
+    start()
+    assert Step.objects.count() == before
 
 
 def test_every_variation_fits_the_schema():
