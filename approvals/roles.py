@@ -22,7 +22,10 @@ _MAY = {
     "autonomy": ("view", "add", "change"),
     "agent": ("view", "add", "change"),
     "apikey": ("view", "add", "change"),
-    "policyversion": ("view",),
+    "endpoint": ("view", "add", "change"),
+    "delivery": ("view",),
+    "signingkey": ("view", "change"),
+    "policyversion": ("view", "add"),  # to add one is to publish
 }
 
 

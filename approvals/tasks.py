@@ -1,7 +1,10 @@
 """Doorbells: ids in, a domain function called, safe to run twice."""
 
+from uuid import UUID
+
 from celery import shared_task
 
+from approvals.policy import trials
 from approvals.review import deliveries
 
 
@@ -9,3 +12,9 @@ from approvals.review import deliveries
 def deliver(delivery_id: str) -> None:
     """Attempt one delivery. One that is not due, or no longer needed, is left alone."""
     deliveries.attempt(delivery_id)
+
+
+@shared_task(ignore_result=True)
+def rehearse(rehearsal_id: str) -> None:
+    """Carry out one rehearsal of a policy change. One that is done, or worked on, is left alone."""
+    trials.work(UUID(rehearsal_id))

@@ -1,6 +1,6 @@
 """What admins configure, and the records that they look at.
 
-Saving policy publishes one version of it; records are changed by nobody here.
+What is saved as policy is a draft, in force when it is published; records are changed by nobody here.
 """
 
-from approvals.admin import people, policy, records  # noqa: F401  # registers their pages
+from approvals.admin import keys, people, policy, records, versions  # noqa: F401  # registers their pages

@@ -1,4 +1,4 @@
-"""How every page of the admin saves: the whole is judged before it stands, and policy is published once."""
+"""How every page of the admin saves: the whole is judged before it stands, and policy is a draft until published."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,9 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
-from approvals.admin.staffing import Gap, gaps
-from approvals.models import PolicyVersion, User
-from approvals.policy import snapshot
+from approvals.models import User
+from approvals.policy import checks, snapshot, versions
+from approvals.policy.changes import place_of
+from approvals.policy.rows import snapshot_of_tables
+from approvals.policy.staffing import Gap, gaps
 
 
 def signed_in(request: HttpRequest) -> User:
@@ -85,39 +87,63 @@ class Judged(ModelAdmin):
             raise Refused(sentences)
 
 
-class Publishing(Judged):
-    """A page of policy: the whole save, inlines included, becomes one new version."""
+class Drafting(Judged):
+    """A page of policy: what is saved is a draft, in force when it is published. It stands only as a whole."""
+
+    list_before_template = "admin/policy/_bar.html"
+    change_form_outer_before_template = "admin/policy/_bar.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, bar(request, extra_context))  # type: ignore[no-any-return]
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        return super().render_change_form(request, bar(request, context), *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
+        snapshot.alone()  # what is published meanwhile is the draft with this save, or without it
+        request.faults = frozenset(checks.faults(snapshot_of_tables()))  # type: ignore[attr-defined]  # to compare
+        super().save_model(request, obj, form, change)
 
     def save_related(
         self, request: HttpRequest, form: "ModelForm[Any]", formsets: "list[BaseFormSet[Any]]", change: bool
     ) -> None:
         super().save_related(request, form, formsets, change)
-        fields = list(form.changed_data) + [str(formset.prefix) for formset in formsets if formset.has_changed()]
-        what = _("changed: %(fields)s") % {"fields": ", ".join(fields)} if change else _("added")
-        self.publish(request, f"{self.opts.verbose_name} {form.instance}, {what}")
+        said = snapshot_of_tables()
+        if new := [fault for fault in checks.faults(said) if fault not in request.faults]:  # type: ignore[attr-defined]
+            raise Refused([f"{place_of(fault, said)}: {fault.message}" for fault in new])
+        self.say(request)
 
     def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
-        note = f"{self.opts.verbose_name} {obj}, " + _("deleted")
-        super().delete_model(request, obj)
-        self.publish(request, note)
+        with transaction.atomic():
+            snapshot.alone()
+            super().delete_model(request, obj)
+        self.say(request)
 
-    @transaction.atomic
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        note = f"{self.opts.verbose_name_plural}: {', '.join(map(str, queryset))}, " + _("deleted")
-        super().delete_queryset(request, queryset)
-        self.publish(request, note)
+        with transaction.atomic():
+            snapshot.alone()
+            super().delete_queryset(request, queryset)
+        self.say(request)
 
-    def publish(self, request: HttpRequest, note: str) -> None:
-        """Put what the tables now say in force; says so when it differs from the version before."""
-        newest = PolicyVersion.objects.values_list("number", flat=True).first()
-        try:
-            version = snapshot.publish(by=signed_in(request), note=note[:300])
-        except snapshot.Unpublishable as bad:
-            raise Refused([f"{fault.pointer}: {fault.message}" for fault in bad.faults]) from bad
-        if version.number != newest:
-            messages.success(
-                request, _("Policy v%(number)d is in force; open approvals keep theirs.") % {"number": version.number}
-            )
+    def say(self, request: HttpRequest) -> None:
+        """What is saved is not in force yet; silent where nothing of it differs."""
+        if versions.draft().differs:
+            messages.info(request, _("Saved as a draft. It is in force when it is published."))
+
+
+def bar(request: HttpRequest, context: dict[str, Any] | None) -> dict[str, Any]:
+    """The context with what the bar above the pages of policy shows: the draft, who asks to publish it, who may."""
+    return {
+        **(context or {}),
+        "draft": versions.draft(),
+        "asked": versions.request(),
+        "publishes": publishes(request),
+    }
+
+
+def publishes(request: HttpRequest) -> bool:
+    """Whether this person puts policy in force: who may add a version does."""
+    return bool(request.user.is_active and request.user.has_perm("approvals.add_policyversion"))
 
 
 class Kept(ModelAdmin):

@@ -1,8 +1,7 @@
 """What may not be saved as policy, said beside the field before the database refuses it."""
 
-import difflib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -13,16 +12,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
-from approvals.admin.paths import Missing, placeholders, subschema
-from approvals.models import ActionType, Autonomy, Rule, Tier
-from approvals.models.policy import Gate, Reversibility, Silence, Strategy, Verdict
-from approvals.policy import expressions
+from approvals import permits
+from approvals.models import ActionType, Autonomy, Tier
+from approvals.models.policy import Verdict
+from approvals.policy import checks, expressions
 from approvals.policy.flags import LABELS
 from approvals.policy.schema import Json, check_schema
 from approvals.policy.signals import WEIGHTS
 
 DURATION = gettext_lazy("Written as hours:minutes:seconds, or days and the rest: 1 04:00:00.")
-SILENT = (Silence.APPROVE, Silence.PROCEED, Silence.BEST_GUESS)
 
 
 class IndentedJson(forms.JSONField):
@@ -65,6 +63,7 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
             "names": ", ".join(WEIGHTS)
         }
         self.fields["expires_after"].help_text = DURATION
+        self.fields["permit_valid"].help_text = _("How long what was approved may still run. %s") % DURATION
         self.fields["reversibility"].help_text = _(
             "The first filter. Irreversible: always asks, by a hard or manual gate. Only what is reversible may run "
             "because nobody answered."
@@ -80,17 +79,17 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
             raise ValidationError([f"{fault.pointer or '/'}: {fault.message}" for fault in faults])
         return value
 
+    def clean_permit_valid(self) -> timedelta:
+        """A key that retires is published for as long as the longest permit it may have signed."""
+        value: timedelta = self.cleaned_data["permit_valid"]
+        if not timedelta(0) < value <= permits.OVERLAP:
+            raise ValidationError(_("Between one second and %(days)d days.") % {"days": permits.OVERLAP.days})
+        return value
+
     def clean_weights(self) -> dict[str, float]:
-        value = self.cleaned_data["weights"] or {}
-        if not isinstance(value, dict):
-            raise ValidationError(_('Weights are an object of names and numbers: {"precedent": 0.25}'))
-        for name, weight in value.items():
-            if name not in WEIGHTS:
-                raise ValidationError(_unknown(name, list(WEIGHTS)))
-            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1:
-                raise ValidationError(_("The weight of “%(name)s” must be a number from 0 to 1.") % {"name": name})
-        if value and not sum(value.values()):
-            raise ValidationError(_("At least one weight must be above 0."))
+        value: dict[str, float] = self.cleaned_data["weights"] or {}
+        if wrong := list(checks.of_weights(value)):
+            raise ValidationError(wrong)
         return value
 
     def clean_allowed(self) -> list[str]:
@@ -101,14 +100,7 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
-        self._check_paths(cleaned)
-        self._check_silence(cleaned)
-        auto, review = cleaned.get("auto_threshold"), cleaned.get("review_threshold")
-        check_bands(self, auto, review, "auto_threshold", "review_threshold")
-        if (after := cleaned.get("expires_after")) is not None and after <= timedelta(0):
-            self.add_error("expires_after", _("A deadline lies ahead: give it more than nothing, such as 04:00:00."))
-        if not {Verdict.APPROVE, Verdict.ANSWER} & set(cleaned.get("allowed") or [Verdict.APPROVE]):
-            self.add_error("allowed", _("Nothing could ever be approved or answered: allow one of the two."))
+        complain(self, checks.of_type({name: cleaned[name] for name in cleaned if name != "weights"}))
         return cleaned
 
     def _in_order(self, name: str) -> list[str]:
@@ -117,66 +109,18 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
         stored: list[str] = getattr(self.instance, name) or []
         return stored if set(stored) == set(chosen) else chosen
 
-    def _check_paths(self, cleaned: Mapping[str, Any]) -> None:
-        shape = cleaned.get("schema")
-        if shape is None:
-            return
-        paths = [("headline", path) for path in placeholders(cleaned.get("headline", ""))]
-        named = ("value_path", "currency_path", "subject_path")
-        paths += [(name, cleaned[name]) for name in named if cleaned.get(name)]
-        for field, path in paths:
-            try:
-                found = subschema(shape, path)
-            except Missing as missing:
-                self.add_error(field, _unknown(missing.name, missing.known))
-                continue
-            kind = found.get("type") if found is not None else None
-            if field == "value_path" and kind not in {None, "number", "integer", "string"}:
-                said = _("“%(path)s” is no number in the schema, so it cannot be a value.")
-                self.add_error(field, said % {"path": path})
-        if cleaned.get("currency_path") and not cleaned.get("value_path"):
-            self.add_error("currency_path", _("A currency goes with a value: name the argument that holds the value."))
-
-    def _check_silence(self, cleaned: Mapping[str, Any]) -> None:
-        kind, gate, silence = (cleaned.get(name) for name in ("reversibility", "gate", "on_timeout"))
-        if kind == Reversibility.IRREVERSIBLE:
-            if cleaned.get("strategy") != Strategy.ALWAYS:
-                self.add_error("strategy", _("An irreversible action always asks a person: choose “Always”."))
-            if gate not in {Gate.HARD, Gate.MANUAL}:
-                self.add_error("gate", _("An irreversible action waits for a yes: choose “Hard” or “Manual”."))
-        elif kind == Reversibility.PARTIAL and gate == Gate.SOFT:
-            self.add_error("gate", _("A soft gate runs when nobody answers; only reversible actions may do that."))
-        if fault := level_fault(cleaned.get("level") or 1, kind or ""):
-            self.add_error("level", fault)
-        if kind and kind != Reversibility.REVERSIBLE and silence in SILENT:
-            self.add_error(
-                "on_timeout", _("Only a reversible action may go on without an answer: choose “Nothing runs”.")
-            )
-        elif gate == Gate.SOFT and kind == Reversibility.REVERSIBLE and silence not in SILENT:
-            self.add_error("on_timeout", _("A soft gate proceeds unless stopped: choose “Runs”, or a hard gate."))
-
 
 class ThresholdForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
-        check_bands(self, cleaned.get("auto"), cleaned.get("review"), "auto", "review")
+        complain(self, checks.of_bands(cleaned.get("auto"), cleaned.get("review"), "auto", "review"))
         return cleaned
 
 
-def check_bands(form: "ModelForm[Any]", auto: Any, review: Any, upper: str, lower: str) -> None:
-    """The two limits of the bands lie in 0 to 1 and in order; the message names the overlap and its mend."""
-    for name, limit in ((upper, auto), (lower, review)):
-        if limit is not None and not 0 <= limit <= 1:
-            form.add_error(name, _("A confidence lies between 0 and 1."))
-    if auto is not None and review is not None and auto < review:
-        form.add_error(
-            upper,
-            _(
-                "The bands overlap: between %(auto)s and %(review)s a proposal would pass and ask a person at once. "
-                "“Passes from” must be at least %(review)s."
-            )
-            % {"auto": auto, "review": review},
-        )
+def complain(form: "ModelForm[Any]", complaints: Iterable[tuple[str, str]]) -> None:
+    """Say each beside its field; above the form where that does not show."""
+    for field, sentence in complaints:
+        form.add_error(field if field in form.fields else None, sentence)
 
 
 class TierForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -188,24 +132,13 @@ class TierForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs onl
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
-        for name in ("sla", "claim"):
-            if (span := cleaned.get(name)) is not None and span <= timedelta(0):
-                self.add_error(name, _("Nobody answers in no time: give it more than nothing, for example 00:15:00."))
-        if (hold := cleaned.get("hold")) is not None and not timedelta(0) <= hold <= timedelta(seconds=30):
-            self.add_error("hold", _("A verdict can be taken back for 0 to 30 seconds."))
-        if (ceiling := cleaned.get("ceiling")) is not None and ceiling <= 0:
-            self.add_error("ceiling", _("A ceiling is above 0; leave it empty for none."))
-        level = cleaned.get("level", self.instance.level)
         following: Tier | None = cleaned.get("next")
-        if level is not None and following is not None and following.level <= level:
-            loop = _loop(level, following)
-            self.add_error(
-                "next",
-                _("Escalation would run in a circle: %(loop)s. Choose a tier above %(level)d, or none.")
-                % {"loop": loop, "level": level}
-                if loop
-                else _("Escalation climbs: choose a tier above %(level)d, or none.") % {"level": level},
-            )
+        columns = {
+            "level": self.instance.level,
+            **cleaned,
+            "next_id": following.level if following else None,
+        }
+        complain(self, checks.of_tier(columns, dict(Tier.objects.values_list("level", "next_id"))))
         return cleaned
 
 
@@ -224,16 +157,9 @@ class RuleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs onl
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
         type: ActionType | None = cleaned.get("action_type")
-        if type is not None and (unknown := expressions.unknown_paths(cleaned.get("expression", ""), type.schema)):
-            self.add_error(
-                "expression",
-                _("The arguments of “%(type)s” have no %(paths)s.") % {"type": type, "paths": ", ".join(unknown)},
-            )
-        if cleaned.get("effect") != Rule.Effect.REVIEW:
-            if cleaned.get("tier"):
-                self.add_error("tier", _("Only “Ask a person” sends it to a tier; leave this empty."))
-            if (cleaned.get("approvers") or 1) > 1:
-                self.add_error("approvers", _("Only “Ask a person” needs people; leave it at 1."))
+        tier: Tier | None = cleaned.get("tier")
+        columns = {**cleaned, "tier_id": tier.pk if tier else None}
+        complain(self, checks.of_rule(columns, type.schema if type else None, str(type)))
         return cleaned
 
 
@@ -264,35 +190,6 @@ class AutonomyForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs
             self.add_error("level", _("A promotion is signed by a manager; an admin may only lower the level."))
         if stored and stored.breaker_open and not cleaned.get("breaker_open") and not self.signs:
             self.add_error("breaker_open", _("An open breaker is closed by a manager."))
-        if fault := level_fault(level, type.reversibility):
+        if fault := checks.level_fault(level, type.reversibility):
             self.add_error("level", fault)
         return cleaned
-
-
-def level_fault(level: int, reversibility: str) -> str:
-    """Why actions of this reversibility never get this level of autonomy; empty when they may."""
-    if reversibility == Reversibility.IRREVERSIBLE and level > 2:
-        return _("An irreversible action stays at level 1 or 2.")
-    if reversibility == Reversibility.PARTIAL and level > 3:
-        return _("Level 4 runs without asking; only reversible actions may do that.")
-    return ""
-
-
-def _unknown(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        return _("“%(name)s” is not known; did you mean “%(near)s”?") % {"name": name, "near": near[0]}
-    return _("“%(name)s” is not known; there are: %(known)s.") % {"name": name, "known": ", ".join(known) or _("none")}
-
-
-def _loop(level: int, following: Tier | None) -> str:
-    """`3 → 1 → 3` when the chain from `following` comes back to `level`, else nothing."""
-    path = [level]
-    while following is not None:
-        path.append(following.level)
-        if following.level == level:
-            return " → ".join(map(str, path))
-        if len(path) > 10:
-            break
-        following = following.next
-    return ""

@@ -1,8 +1,6 @@
-"""Policy: what agents may propose, who is asked, and what follows from a rule. Each save publishes one version."""
+"""Policy: what agents may propose, who is asked, and what follows from a rule. What is saved is a draft."""
 
 from collections.abc import Iterable
-from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 from django.contrib import admin
@@ -10,69 +8,48 @@ from django.db import models
 from django.db.models import Count, Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from approvals.admin.base import Judged, Kept, Publishing, signed_in
+from approvals.admin.base import Drafting, Judged, Kept, signed_in
 from approvals.admin.forms import ActionTypeForm, AutonomyForm, CurrencyForm, RuleForm, ThresholdForm, TierForm
 from approvals.admin.people import MembershipInline
-from approvals.admin.staffing import Gap, Roster
 from approvals.models import ActionType, Autonomy, Currency, Rule, Threshold, Tier
+from approvals.policy import checks
+from approvals.policy.staffing import Gap, Roster
+from approvals.policy.tables import schema_version
 
 
 @admin.register(Tier)
-class TierAdmin(Kept, Publishing):
+class TierAdmin(Kept, Drafting):
     form = TierForm
     inlines = [MembershipInline]
-    list_display = ("__str__", "ceiling", "sla", "hold", "next", "reviewers")
+    list_display = ("__str__", "ceiling", "sla", "hold", "next", "reviewers", "active")
     fieldsets = (
-        (None, {"fields": ("level", "name", "ceiling")}),
+        (None, {"fields": ("level", "name", "ceiling", "active")}),
         (_("Time"), {"fields": ("sla", "next", "hold", "claim")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tier]:
-        active = Count("memberships__user", filter=Q(memberships__user__is_active=True), distinct=True)
-        tiers: QuerySet[Tier] = super().get_queryset(request).select_related("next").annotate(active=active)
+        staff = Count("memberships__user", filter=Q(memberships__user__is_active=True), distinct=True)
+        tiers: QuerySet[Tier] = super().get_queryset(request).select_related("next").annotate(staff=staff)
         return tiers
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tier | None = None) -> tuple[str, ...]:
         return ("level",) if obj else ()  # another level would be another tier
 
-    @display(description=_("active reviewers"), ordering="active", label={"0": "danger"})
+    @display(description=_("active reviewers"), ordering="staff", label={"0": "danger"})
     def reviewers(self, tier: Tier) -> str:
-        return str(getattr(tier, "active", 0))
+        return str(getattr(tier, "staff", 0))
 
     def judge(self, obj: models.Model, before: frozenset[Gap], after: frozenset[Gap]) -> Iterable[str]:
         """A tier that something leads to has somebody in it, and ceilings rise with the level."""
         yield from super().judge(obj, before, after)
         if not Roster().count(obj.pk):
             yield from sorted(str(gap) for gap in after & before if gap.tier == obj.pk)
-        yield from ceiling_faults(list(Tier.objects.order_by("level")))
-
-
-def ceiling_faults(tiers: list[Tier]) -> Iterable[str]:
-    """What is wrong with the value ceilings of tiers in order of level: overlaps, and values that nobody covers."""
-    for lower, upper in pairwise(tiers):
-        facts = {"lower": lower, "upper": upper, "below": lower.ceiling, "above": upper.ceiling}
-        if lower.ceiling is None:
-            yield (
-                gettext("“%(lower)s” has no ceiling, so no value ever reaches “%(upper)s”. Give “%(lower)s” a ceiling.")
-                % facts
-            )
-        elif upper.ceiling is not None and upper.ceiling <= lower.ceiling:
-            yield (
-                gettext(
-                    "Ceilings must rise with the level: “%(upper)s” ends at %(above)s, where “%(lower)s” already "
-                    "reaches %(below)s. Set “%(upper)s” above %(below)s."
-                )
-                % facts
-            )
-    if tiers and tiers[-1].ceiling is not None:
-        yield gettext(
-            "Values above %(ceiling)s would belong to no tier. Leave the ceiling of “%(tier)s”, the highest, empty."
-        ) % {"ceiling": tiers[-1].ceiling, "tier": tiers[-1]}
+        tiers = Tier.objects.filter(active=True).order_by("level")
+        yield from checks.of_ceilings([(str(tier), tier.ceiling) for tier in tiers])
 
 
 class ThresholdInline(TabularInline):
@@ -84,7 +61,7 @@ class ThresholdInline(TabularInline):
 
 
 @admin.register(ActionType)
-class ActionTypeAdmin(Kept, Publishing):
+class ActionTypeAdmin(Kept, Drafting):
     """Switched off rather than deleted: approvals and versions name it."""
 
     form = ActionTypeForm
@@ -115,6 +92,7 @@ class ActionTypeAdmin(Kept, Publishing):
         ),
         (_("Deciding"), {"fields": ("allowed", "reason_required", "policy_text")}),
         (_("Silence"), {"fields": ("expires_after", "on_timeout")}),
+        (_("After the verdict"), {"fields": ("permit_valid",)}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: ActionType | None = None) -> tuple[str, ...]:
@@ -122,12 +100,13 @@ class ActionTypeAdmin(Kept, Publishing):
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
         if isinstance(obj, ActionType) and change and "schema" in form.changed_data:
-            obj.schema_version += 1  # it is in the digest of what executes
+            # It is in the digest of what executes. A draft may be saved many times and is one schema in the end.
+            obj.schema_version = schema_version(obj.name, obj.schema)
         super().save_model(request, obj, form, change)
 
 
 @admin.register(Rule)
-class RuleAdmin(Publishing):
+class RuleAdmin(Drafting):
     form = RuleForm
     list_display = ("name", "action_type", "effect", "tier", "approvers", "active")
     list_filter = ("effect", "active", "action_type__domain")
@@ -142,7 +121,7 @@ class RuleAdmin(Publishing):
 
 
 @admin.register(Currency)
-class CurrencyAdmin(Kept, Publishing):
+class CurrencyAdmin(Kept, Drafting):
     form = CurrencyForm
     list_display = ("code", "rate")
 
@@ -151,13 +130,7 @@ class CurrencyAdmin(Kept, Publishing):
 
     def judge(self, obj: models.Model, before: frozenset[Gap], after: frozenset[Gap]) -> Iterable[str]:
         """Exactly one currency is the base: the one whose rate is 1."""
-        base = list(Currency.objects.filter(rate=Decimal(1)).values_list("code", flat=True))
-        if not base:
-            yield gettext("No currency would have the rate 1. The base currency keeps it: ceilings are written in it.")
-        elif len(base) > 1:
-            yield gettext("%(codes)s would both have the rate 1; only the base currency has it.") % {
-                "codes": ", ".join(base)
-            }
+        yield from checks.of_rates({row.code: str(row.rate) for row in Currency.objects.all()})
 
 
 @admin.register(Autonomy)

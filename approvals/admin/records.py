@@ -4,39 +4,11 @@ No page here shows arguments, an agent's words or a person's message: those belo
 """
 
 from django.contrib import admin
-from django.db import models
-from django.http import HttpRequest
-from django.template.loader import render_to_string
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from approvals.admin.base import Record
-from approvals.admin.changes import differences
-from approvals.models import Approval, Decision, Delivery, Event, Incident, PolicyVersion
-
-
-@admin.register(PolicyVersion)
-class PolicyVersionAdmin(Record):
-    list_display = ("__str__", "note", "published_by", "published_at")
-    list_select_related = ("published_by",)
-    fields = ("number", "note", "published_by", "published_at", "digest", "changed")
-    readonly_fields = fields
-
-    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return bool(request.user.is_active and request.user.has_perm("approvals.view_policyversion"))
-
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet[PolicyVersion]:
-        versions: models.QuerySet[PolicyVersion] = super().get_queryset(request)
-        return versions.defer("snapshot")
-
-    @display(description=_("changed since the version before"))
-    def changed(self, version: PolicyVersion) -> SafeString:
-        before = PolicyVersion.objects.filter(number__lt=version.number).first()
-        rows = list(differences(before.snapshot, version.snapshot)) if before else []
-        return SafeString(
-            render_to_string("admin/approvals/policyversion/_changes.html", {"before": before, "rows": rows})
-        )
+from approvals.models import Approval, Decision, Event, Incident
 
 
 @admin.register(Approval)
@@ -98,15 +70,6 @@ class DecisionAdmin(Record):
         "decided_at",
         "undone_at",
     )
-
-
-@admin.register(Delivery)
-class DeliveryAdmin(Record):
-    list_display = ("created_at", "channel", "topic", "approval_id", "status", "attempts", "due_at")
-    list_filter = ("status", "channel")
-    search_fields = ("=approval__id",)
-    ordering = ("-created_at",)
-    fields = ("approval", "channel", "topic", "user", "status", "attempts", "due_at", "last_error", "done_at")
 
 
 @admin.register(Incident)

@@ -1,8 +1,9 @@
 """What policy knows of a proposal before anything is decided: signals, flags, the rules that matched, the impact."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from approvals.models.policy import Rule
 from approvals.policy import signals
@@ -12,7 +13,7 @@ from approvals.policy.schema import Json
 from approvals.policy.signals import Signal
 from approvals.policy.snapshot import TypePolicy
 
-__all__ = ["Assessment", "Flag", "History", "Question", "RuleMatch", "Signal", "assess", "gather"]
+__all__ = ["Assessment", "Flag", "History", "Question", "RuleMatch", "Signal", "assess", "gather", "recall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,25 @@ class Assessment:
 
 def assess(question: Question, history: History) -> Assessment:
     """Weigh one proposal against its type's rules and our history of it. Reads nothing else."""
-    precedent, impact = signals.precedent(question, history), signals.impact(question)
-    stated = signals.stated(question)
+    precedent = signals.precedent(question, history)
+    return _weighed(question, precedent, flags_of(question, history), newcomer=not history.decided)
+
+
+def recall(question: Question, stored: Mapping[str, Any]) -> Assessment:
+    """Weigh a proposal of the past: what history said is taken as it was `stored` then (`as_json`), the rest anew."""
+    said = {row["name"]: row for row in stored.get("signals", ())}
+    precedent = signals.precedent(question, History())
+    newcomer = "precedent" not in said or stored.get("without_precedent") is not None
+    if "precedent" in said:
+        value, note = Decimal(str(said["precedent"]["value"])), said["precedent"]["note"]
+        precedent = replace(precedent, value=value, note=note)
+    flags = [Flag(row["name"], row["text"], row["data"]) for row in stored.get("flags", ())]
+    return _weighed(question, precedent, flags, newcomer=newcomer)
+
+
+def _weighed(question: Question, precedent: Signal, flags: list[Flag], *, newcomer: bool) -> Assessment:
+    impact, stated = signals.impact(question), signals.stated(question)
     matched = _matches(question, [*stated, precedent, impact])
-    flags = flags_of(question, history)
     alignment = signals.alignment(
         question,
         effects=[Rule.Effect.REVIEW if match.failed else match.effect for match in matched],
@@ -100,7 +116,7 @@ def assess(question: Question, history: History) -> Assessment:
         missing=[name for name in signals.STATED if name not in {signal.name for signal in stated}],
         composite=signals.composite([*stated, *own]),
         own=signals.composite(own),
-        without_precedent=None if history.decided else signals.composite([*stated, alignment, impact]),
+        without_precedent=signals.composite([*stated, alignment, impact]) if newcomer else None,
         flags=flags,
         impact=band,
         matched=matched,

@@ -17,20 +17,17 @@ from approvals.policy.schema import Json
 
 LONGEST = 4000
 
-_ENVIRONMENT = cel.NewEnv(
-    variables={
-        "args": cel.Type.DYN,
-        "value": cel.Type.DYN,  # a double in base currency, or null
-        "currency": cel.Type.STRING,
-        "agent": cel.Type.STRING,
-        "action": cel.Type.STRING,
-        "signals": cel.Type.Map(cel.Type.STRING, cel.Type.DOUBLE),
-        "context": cel.Type.DYN,
-    }
-)
+_VARIABLES = {
+    "args": cel.Type.DYN,
+    "value": cel.Type.DYN,  # a double in base currency, or null
+    "currency": cel.Type.STRING,
+    "agent": cel.Type.STRING,
+    "action": cel.Type.STRING,
+    "signals": cel.Type.Map(cel.Type.STRING, cel.Type.DOUBLE),
+    "context": cel.Type.DYN,
+}
+_ENVIRONMENT = cel.NewEnv(variables=_VARIABLES)
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
-_TEXT = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
-_PATH = re.compile(r"(?<![\w.])args((?:\.[A-Za-z_]\w*)+)(\s*\()?")
 
 
 class BadExpression(ValueError):
@@ -102,29 +99,12 @@ def compile(text: str) -> Expression:
     return Expression(text)
 
 
-def unknown_paths(text: str, schema: Mapping[str, Json]) -> list[str]:
-    """Paths such as `args.amuont` that the schema of the arguments closes out, for the admin's form to name.
-
-    Compiling does not notice them. Only what the schema surely forbids is reported: an object that lists its
-    properties and allows no others.
-    """
-    unknown = []
-    for match in _PATH.finditer(_TEXT.sub('""', text)):
-        parts = match.group(1)[1:].split(".")
-        if match.group(2):  # a method call: args.name.startsWith(…)
-            parts.pop()
-        here: Json = schema
-        for depth, part in enumerate(parts):
-            if not isinstance(here, Mapping) or here.get("additionalProperties") is not False:
-                break
-            properties = here.get("properties")
-            if not isinstance(properties, Mapping) or "patternProperties" in here:
-                break
-            if part not in properties:
-                unknown.append("args." + ".".join(parts[: depth + 1]))
-                break
-            here = properties[part]
-    return unknown
+def checked(text: str, declared: Mapping[str, cel.Type]) -> None:
+    """Compile with more names declared (`args.amount`: a text). Raises BadExpression."""
+    try:
+        cel.NewEnv(variables={**_VARIABLES, **declared}).compile(text)
+    except RuntimeError as error:
+        raise _placed(str(error)) from None
 
 
 def _placed(message: str) -> BadExpression:

@@ -4,13 +4,15 @@ The steps run in the order of the table below; the first that settles it ends it
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Rule, Strategy
 from approvals.policy import words
 from approvals.policy.assess import Assessment, Question, RuleMatch
+from approvals.policy.characters import plain
+from approvals.policy.covers import NONE, Cover, Granted, Planned
 from approvals.policy.schema import Json, pick
 from approvals.policy.snapshot import Policy, TypePolicy
 
@@ -18,7 +20,9 @@ HIGH_RISK = "high_risk"
 LOW_CONFIDENCE = "low_confidence"
 POLICY_VIOLATION = "policy_violation"
 FIXED = "fixed"
+WORLD_MOVED = "world_moved"
 PASSED = "passed"  # no reason to ask: policy let it through
+COVERED = "covered"  # a person approved it beforehand
 
 _CENT = Decimal("0.01")
 _LARGEST = Decimal(10) ** 18  # what the column of values holds
@@ -30,6 +34,7 @@ class Standing:
     """What is in force at once and never versioned: is the agent paused, its level for this action, the breaker."""
 
     paused: bool = False
+    stopped: bool = False
     level: int = 1
     breaker_open: bool = False
 
@@ -49,6 +54,7 @@ class Routing:
 
     `approvable` False: no verdict may run these arguments as they are. `strict` True: silence must never let it run,
     whatever the action type says of its deadline, because something other than its own strategy asks for a person.
+    `step` or `grant` is what it passes by where a person approved it beforehand; whoever stores it takes that use.
     """
 
     route: str
@@ -59,6 +65,12 @@ class Routing:
     reasons: list[str] = field(default_factory=list)
     approvable: bool = True
     strict: bool = False
+    step: Planned | None = None
+    grant: Granted | None = None
+
+    @property
+    def covered(self) -> bool:
+        return self.step is not None or self.grant is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +79,20 @@ class _Settled:
     code: str
     words: list[str]
     strict: bool = False
+    step: Planned | None = None
+    grant: Granted | None = None
 
 
-def route(question: Question, assessment: Assessment, policy: Policy, standing: Standing) -> Routing:
-    """Route one proposal: auto, review or reject, with gate, tier, number of approvers, and the reasons in words."""
+def route(
+    question: Question, assessment: Assessment, policy: Policy, standing: Standing, cover: Cover = NONE
+) -> Routing:
+    """Route one proposal: auto, review or reject, with gate, tier, number of approvers, and the reasons in words.
+
+    `cover` is what was approved beforehand that could let it pass.
+    """
     value = worth(question.type, question.args, policy)
-    settled = next(filter(None, _steps(question, assessment, value, standing)))
     tier, raised = _tier(question, assessment, policy, value)
+    settled = next(filter(None, _steps(question, assessment, value, standing, cover, tier)))
     review = settled.route == Route.REVIEW
     # A soft gate runs at the deadline; whatever needs a person's yes cannot wait there.
     gate = Gate.HARD if settled.strict and question.type.gate == Gate.SOFT else question.type.gate
@@ -90,6 +109,31 @@ def route(question: Question, assessment: Assessment, policy: Policy, standing: 
         reasons=reasons,
         approvable=not question.unchecked,
         strict=settled.strict,
+        step=settled.step,
+        grant=settled.grant,
+    )
+
+
+def once_more(routing: Routing, *, tier: int, approvers: int, reason: str) -> Routing:
+    """The route of what people approved before the world moved: they decide again, in that tier at least.
+
+    What policy refuses meanwhile stays refused; a score too low to be asked about does not undo that people were.
+    """
+    if routing.route == Route.REJECT and routing.reason_code == POLICY_VIOLATION:
+        return routing
+    passing = routing.route == Route.AUTO
+    return replace(
+        routing,
+        route=Route.REVIEW,
+        gate=Gate.HARD if routing.gate == Gate.SOFT else routing.gate,
+        tier=max(routing.tier, tier),
+        approvers=max(routing.approvers, approvers),
+        reason_code=WORLD_MOVED,
+        # Why a first one would have passed is no reason to ask.
+        reasons=[reason, *([] if passing else routing.reasons)],
+        strict=True,
+        step=None,  # nor is anything given beforehand used up by it
+        grant=None,
     )
 
 
@@ -119,16 +163,21 @@ def worth(type: TypePolicy, args: Json, policy: Policy) -> Worth:
     return Worth(value.quantize(_CENT, rounding=ROUND_HALF_UP))
 
 
-def _steps(question: Question, assessment: Assessment, value: Worth, standing: Standing) -> Iterator[_Settled | None]:
+def _steps(
+    question: Question, assessment: Assessment, value: Worth, standing: Standing, cover: Cover, tier: int
+) -> Iterator[_Settled | None]:
     """The routing table. Each entry settles it or passes it on; the last always settles it."""
     type = question.type
     yield _refused(standing)
     yield _blocked(assessment)
     yield _unchecked(question)
     yield _bound(standing)
+    yield _planned(cover)
     yield _demanded(assessment)
     yield _unvalued(question, value)
     yield _irreversible_or_manual(type)
+    yield _deviating(cover)
+    yield _granted(type, cover, tier)
     yield _flagged(type, assessment)
     yield _free(type, standing)
     if standing.level >= 3 or type.strategy == Strategy.CONFIDENCE:
@@ -139,6 +188,8 @@ def _steps(question: Question, assessment: Assessment, value: Worth, standing: S
 
 
 def _refused(standing: Standing) -> _Settled | None:
+    if standing.stopped:
+        return _Settled(Route.REJECT, POLICY_VIOLATION, [words.STOPPED])
     return _Settled(Route.REJECT, POLICY_VIOLATION, [words.PAUSED]) if standing.paused else None
 
 
@@ -162,6 +213,31 @@ def _bound(standing: Standing) -> _Settled | None:
     if standing.level <= 1:
         return _Settled(Route.REVIEW, FIXED, [words.LEVEL_ONE], strict=True)
     return None
+
+
+def _planned(cover: Cover) -> _Settled | None:
+    """A step of an approved plan was read by a person to the letter, so neither rules nor reversibility ask again."""
+    if cover.step is None:
+        return None
+    said = words.PLANNED.format(plan=cover.step.plan, step=cover.step.number, name=plain(cover.step.step))
+    return _Settled(Route.AUTO, COVERED, [said], step=cover.step)
+
+
+def _deviating(cover: Cover) -> _Settled | None:
+    if cover.deviates is None:
+        return None
+    return _Settled(Route.REVIEW, HIGH_RISK, [words.FLAG.format(text=cover.deviates.text)], strict=True)
+
+
+def _granted(type: TypePolicy, cover: Cover, tier: int) -> _Settled | None:
+    """A standing approval, up to the tier it was given for; never for what several people must approve."""
+    if type.approvers > 1:
+        return None
+    grant = next((one for one in cover.grants if one.tier >= tier), None)
+    if grant is None:
+        return None
+    said = words.GRANTED.format(by=grant.by, day=grant.at.date().isoformat())
+    return _Settled(Route.AUTO, COVERED, [said], grant=grant)
 
 
 def _demanded(assessment: Assessment) -> _Settled | None:

@@ -1,6 +1,7 @@
 """The policy tables as one JSON document: what a version stores, and what keeps it from being one."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -12,7 +13,7 @@ from approvals.policy.schema import BadSchema, Fault, Validator, pointer_of, sto
 Row: TypeAlias = dict[str, Any]
 
 # Fields of ActionType that the snapshot holds unchanged.
-_AS_THEY_ARE = [
+AS_THEY_ARE = [
     "title",
     "headline",
     "pack",
@@ -34,6 +35,7 @@ _AS_THEY_ARE = [
     "on_timeout",
     "reason_required",
 ]
+SPANS = ["expires_after", "permit_valid"]
 
 
 def snapshot_of_tables() -> Row:
@@ -42,7 +44,7 @@ def snapshot_of_tables() -> Row:
     return snapshot_of(
         [(type, list(type.rules.all()), list(type.thresholds.all())) for type in active],
         rules=Rule.objects.filter(action_type=None),
-        tiers=Tier.objects.all(),
+        tiers=Tier.objects.filter(active=True),
         currencies=Currency.objects.all(),
     )
 
@@ -61,7 +63,7 @@ def snapshot_of(
         "tiers": {
             str(tier.level): {
                 "name": tier.name,
-                "ceiling": None if tier.ceiling is None else _number(tier.ceiling),
+                "ceiling": None if tier.ceiling is None else number(tier.ceiling),
                 "sla": tier.sla.total_seconds(),
                 "hold": tier.hold.total_seconds(),
                 "claim": tier.claim.total_seconds(),
@@ -69,7 +71,53 @@ def snapshot_of(
             }
             for tier in tiers
         },
-        "rates": {currency.code: _number(currency.rate) for currency in currencies},
+        "rates": {currency.code: number(currency.rate) for currency in currencies},
+    }
+
+
+def type_columns(row: Row) -> dict[str, Any]:
+    """The columns of an active ActionType that this row of a snapshot says; what an old version lacks has its default.
+
+    The inverse of a type in `snapshot_of`, rules and thresholds aside.
+    """
+    columns = {name: row[name] if name in row else default_of(name) for name in AS_THEY_ARE}
+    spans = {name: timedelta(seconds=row[name]) if name in row else default_of(name) for name in SPANS}
+    return {
+        **columns,
+        **spans,
+        "domain_id": row["domain"],
+        "tier_id": row["tier"],
+        "auto_threshold": Decimal(row["auto_threshold"]),
+        "review_threshold": Decimal(row["review_threshold"]),
+        "active": True,
+    }
+
+
+def default_of(name: str) -> Any:
+    """What a column of ActionType says of itself."""
+    return next(field.get_default() for field in ActionType._meta.concrete_fields if field.name == name)
+
+
+def rule_columns(row: Row) -> dict[str, Any]:
+    """The columns of an active Rule, its name and action type aside."""
+    return {
+        "expression": row["when"],
+        "effect": row["effect"],
+        "tier_id": row["tier"],
+        "approvers": row["approvers"],
+        "message": row["message"],
+        "active": True,
+    }
+
+
+def tier_columns(row: Row) -> dict[str, Any]:
+    """The columns of an active Tier, its level aside."""
+    return {
+        "name": row["name"],
+        "ceiling": None if row["ceiling"] is None else Decimal(row["ceiling"]),
+        "next_id": row["next"],
+        **{name: timedelta(seconds=row[name]) for name in ("sla", "hold", "claim")},
+        "active": True,
     }
 
 
@@ -80,15 +128,14 @@ def faults_of(snapshot: Row) -> list[Fault]:
 
 def _type_row(type: ActionType, rules: Iterable[Rule], thresholds: Iterable[Threshold]) -> Row:
     return {
-        **{name: getattr(type, name) for name in _AS_THEY_ARE},
+        **{name: getattr(type, name) for name in AS_THEY_ARE},
         "domain": type.domain_id,
         "tier": type.tier_id,
-        "auto_threshold": _number(type.auto_threshold),
-        "review_threshold": _number(type.review_threshold),
-        "expires_after": type.expires_after.total_seconds(),
-        "permit_valid": type.permit_valid.total_seconds(),
+        "auto_threshold": number(type.auto_threshold),
+        "review_threshold": number(type.review_threshold),
+        **{name: getattr(type, name).total_seconds() for name in SPANS},
         "rules": _rule_rows(rules),
-        "thresholds": {row.impact: [_number(row.auto), _number(row.review)] for row in thresholds},
+        "thresholds": {row.impact: [number(row.auto), number(row.review)] for row in thresholds},
     }
 
 
@@ -134,6 +181,6 @@ def _rule_faults(path: list[str], rules: list[Row]) -> list[Fault]:
     return faults
 
 
-def _number(number: Decimal | str) -> str:
+def number(said: Decimal | str) -> str:
     """One spelling of a number, whether it comes from a form, a file or a column: 0.850 is 0.85."""
-    return format(Decimal(number).normalize(), "f")
+    return format(Decimal(said).normalize(), "f")

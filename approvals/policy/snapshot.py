@@ -1,6 +1,6 @@
 """The policy as it was at one moment: an immutable, numbered, compiled snapshot that every routing uses.
 
-`publish()` is the only write of this wing. A version is never changed; an approval pins the one it arrived under.
+A version is never changed; an approval pins the one it arrived under. People publish by `versions`, which asks more.
 """
 
 from collections import OrderedDict
@@ -133,8 +133,7 @@ def publish(*, by: User | None, note: str) -> PolicyVersion:
 
     Raises Unpublishable when a schema or a rule does not compile, there is no tier, or no currency is the base.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    alone()
     snapshot = snapshot_of_tables()
     faults = faults_of(snapshot)
     if faults:
@@ -147,6 +146,12 @@ def publish(*, by: User | None, note: str) -> PolicyVersion:
     return PolicyVersion.objects.create(
         number=number, snapshot=snapshot, digest=digest, note=note[:300], published_by=by
     )
+
+
+def alone() -> None:
+    """Until this transaction ends nobody else publishes, and whoever writes the policy tables as a whole waits."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def compiled(number: int, snapshot: Row) -> Policy:

@@ -17,7 +17,7 @@ def desk(as_, admin):
 
 
 def test_a_secret_is_shown_once_and_only_its_hash_is_stored(desk, robot):
-    answer = desk.post(AGENT.format(robot.pk) + "issue_key/", {"name": "production"})
+    answer = desk.post(AGENT.format(robot.pk) + "issue_key/", {"name": "production", "scopes": ["read", "submit"]})
     secret = answer.context["secret"]
     key = ApiKey.objects.get()
 
@@ -34,7 +34,7 @@ def test_a_secret_is_shown_once_and_only_its_hash_is_stored(desk, robot):
 
 def test_looking_at_the_page_issues_nothing(desk, robot):
     assert desk.get(AGENT.format(robot.pk) + "issue_key/").status_code == 200
-    assert desk.post(AGENT.format(robot.pk) + "issue_key/", {"name": ""}).status_code == 200
+    assert desk.post(AGENT.format(robot.pk) + "issue_key/", {"name": "", "scopes": []}).status_code == 200
 
     assert not ApiKey.objects.exists()
 

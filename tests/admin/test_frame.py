@@ -52,8 +52,8 @@ def test_the_menu_shows_what_one_may_open(as_, admin, root):
         menu = as_(user).get("/admin/").context["sidebar_navigation"]
         return {str(group["title"]): [item["link"] for item in group["items"]] for group in menu}
 
-    assert list(groups(admin)) == ["Policy", "People", "Agents"]
-    assert list(groups(root)) == ["Policy", "People", "Agents", "Records"]
+    assert list(groups(admin)) == ["Policy", "People", "Agents", "Help"]
+    assert list(groups(root)) == ["Policy", "People", "Agents", "Records", "Help"]
     for user in (admin, root):
         browser = as_(user)
         for link in [link for links in groups(user).values() for link in links]:

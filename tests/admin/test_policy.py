@@ -1,4 +1,4 @@
-"""Wrong settings are refused with their mend, and a save publishes one version."""
+"""Wrong settings are refused with their mend, and a save is a draft."""
 
 import json
 
@@ -8,7 +8,8 @@ from django.forms import modelform_factory
 
 from approvals.admin.forms import ActionTypeForm, RuleForm
 from approvals.models import ActionType, Autonomy, Currency, Membership, PolicyVersion, Rule, Threshold, Tier
-from approvals.policy import packs, snapshot
+from approvals.policy import packs, snapshot, staffing
+from approvals.policy import versions as drafts
 
 TIER = "/admin/approvals/tier/{}/change/"
 TYPE = "/admin/approvals/actiontype/{}/change/"
@@ -26,28 +27,28 @@ def versions() -> list[int]:
     return sorted(PolicyVersion.objects.values_list("number", flat=True))
 
 
-# --- Publishing
+def in_force() -> dict:
+    return PolicyVersion.objects.first().snapshot
 
 
-def test_a_save_publishes_one_version_and_says_so(desk, save, admin):
+# --- A save is a draft
+
+
+def test_a_save_is_a_draft_and_says_so(desk, save):
     before = versions()
 
     answer = save(desk, TIER.format(2), sla="00:45:00", name="Experts")
 
     assert answer.status_code == 302
-    assert versions() == [*before, before[-1] + 1]
-    assert f"Policy v{before[-1] + 1} is in force; open approvals keep theirs." in map(
-        str, get_messages(answer.wsgi_request)
-    )
-    newest = PolicyVersion.objects.first()
-    assert newest.published_by == admin
-    assert "sla" in newest.note and "name" in newest.note
-    assert snapshot.current().tiers[2].name == "Experts"
+    assert versions() == before
+    assert "Saved as a draft. It is in force when it is published." in map(str, get_messages(answer.wsgi_request))
+    assert snapshot.current().tiers[2].name == "Specialists"
+    bar = desk.get("/admin/approvals/tier/").content.decode()
+    assert "2 changes not in force" in bar
+    assert "2 · Experts: answer within 1 h → 45 min" in bar
 
 
-def test_inlines_are_part_of_the_same_version(desk, save):
-    before = versions()
-
+def test_inlines_are_part_of_the_same_draft(desk, save):
     save(
         desk,
         TYPE.format("refund"),
@@ -56,40 +57,47 @@ def test_inlines_are_part_of_the_same_version(desk, save):
         **{"thresholds-0-review": "0.7"},
     )
 
-    assert len(versions()) == len(before) + 1
     assert {row.impact for row in Threshold.objects.all()} == {"high"}
-    assert list(snapshot.current().types["refund"].thresholds) == ["high"]
+    assert {change.field for change in drafts.draft().changes} == {"title", "High impact"}
 
 
-def test_an_idle_save_publishes_nothing(desk, save):
+def test_an_idle_save_changes_nothing(desk, save):
     snapshot.publish(by=None, note="as it is")
-    before = versions()
 
-    assert save(desk, TYPE.format("refund")).status_code == 302
+    answer = save(desk, TYPE.format("refund"))
+    assert answer.status_code == 302
     assert save(desk, TIER.format(1)).status_code == 302
 
-    assert versions() == before
+    assert not drafts.draft().differs
+    assert not any("draft" in str(said) for said in get_messages(answer.wsgi_request))
 
 
-def test_open_approvals_keep_the_version_they_arrived_under(desk, save, refund):
-    pinned = refund.policy_id
+def test_a_changed_schema_is_one_new_schema_version_however_often_it_is_saved(desk, save, refunds):
+    for title in ("A refund", "A refund indeed"):
+        save(desk, TYPE.format("refund"), schema=json.dumps({**refunds.schema, "title": title}))
+        refunds.refresh_from_db()
+        assert refunds.schema_version == 2
 
-    save(desk, TIER.format(1), sla="00:20:00")
-
-    refund.refresh_from_db()
-    assert refund.policy_id == pinned < versions()[-1]
-
-
-def test_a_changed_schema_is_a_new_schema_version(desk, save, refunds):
-    schema = {**refunds.schema, "title": "A refund"}
-
-    save(desk, TYPE.format("refund"), schema=json.dumps(schema))
-
+    save(desk, TYPE.format("refund"), schema=json.dumps(in_force()["types"]["refund"]["schema"]))
     refunds.refresh_from_db()
-    assert refunds.schema_version == 2
+    assert refunds.schema_version == 1
 
 
-def test_deleting_a_rule_publishes_too(desk):
+def test_a_schema_that_a_rule_does_not_fit_is_refused(desk, save, refused, refunds):
+    Rule.objects.create(
+        action_type=refunds, name="big", expression="args.amount > 100.0", message="big", effect="review"
+    )
+    schema = json.loads(json.dumps(refunds.schema))
+    del schema["properties"]["currency"]
+
+    schema["properties"]["amount"] = {"type": "string"}
+    complaint = refused(save(desk, TYPE.format("refund"), schema=json.dumps(schema), currency_path="", headline="x"))
+
+    assert "rule “big”" in complaint
+    assert "args.amount = text" in complaint
+
+
+def test_deleting_a_rule_is_a_draft_too(desk):
     rule = Rule.objects.create(name="big", expression="value > 100.0", message="big", effect="review")
     snapshot.publish(by=None, note="a rule")
     before = versions()
@@ -97,16 +105,24 @@ def test_deleting_a_rule_publishes_too(desk):
     desk.post(f"/admin/approvals/rule/{rule.pk}/delete/", {"post": "yes"})
 
     assert not Rule.objects.exists()
-    assert len(versions()) == len(before) + 1
+    assert versions() == before
+    assert [str(change) for change in drafts.draft().changes] == ["Rule “big” of every action type is gone"]
 
 
-def test_a_refused_save_publishes_nothing(desk, save, refused):
-    before = versions()
-
+def test_a_refused_save_changes_nothing(desk, save, refused):
     refused(save(desk, TIER.format(2), ceiling="1000"))
 
-    assert versions() == before
     assert Tier.objects.get(level=2).ceiling == 50_000
+    assert not drafts.draft().differs
+
+
+def test_who_is_needed_by_the_policy_in_force_stays_whatever_the_draft_says(desk, save, refused, person, commerce):
+    save(desk, TYPE.format("refund"), tier="2")
+    assert not any(gap for gap in staffing.gaps())
+
+    complaint = refused(save(desk, TIER.format(1), **{"memberships-0-DELETE": "on"}))
+
+    assert "The action type “Refund” leads to tier 1" in complaint
 
 
 # --- Tiers
@@ -165,7 +181,7 @@ def test_the_last_member_of_a_tier_is_not_taken_out(desk, save, refused, alice):
 def test_the_list_of_tiers_counts_active_reviewers(desk, oscar):
     page = desk.get("/admin/approvals/tier/")
 
-    assert {tier.level: tier.active for tier in page.context["cl"].result_list} == {1: 1, 2: 1, 3: 1}
+    assert {tier.level: tier.staff for tier in page.context["cl"].result_list} == {1: 1, 2: 1, 3: 1}
 
 
 # --- Action types
@@ -255,6 +271,10 @@ def test_nothing_of_policy_that_records_name_is_deleted(as_, root, refunds, tier
         ({"expression": "args.amount + 1.0"}, ""),
         ({"expression": '"text"'}, "must be true or false"),
         ({"expression": "args.ammount > 1.0", "action_type": "refund"}, "have no args.ammount"),
+        ({"expression": 'args["ammount"] > 1.0', "action_type": "refund"}, "have no args.ammount"),
+        ({"expression": "args.order > 1.0", "action_type": "refund"}, "args.order = text"),
+        ({"expression": 'has(args.order) && args.amount == "4"', "action_type": "refund"}, "args.amount = number"),
+        ({"expression": "signals.luck > 0.5"}, "There is no signals.luck"),
         ({"effect": "block", "tier": "3"}, "Only “Ask a person” sends it to a tier"),
         ({"effect": "flag", "approvers": "2"}, "Only “Ask a person” needs people"),
         ({"tier": "2", "approvers": "2"}, "needs 2 people in tier 2"),
@@ -266,10 +286,11 @@ def test_a_rule_that_cannot_work_is_refused(desk, save, refused, fields, mend):
     assert mend in refused(save(desk, RULE, **{**rule, **fields})) or not mend
 
 
-def test_a_rule_that_works_is_in_the_next_version(desk, save):
+def test_a_rule_that_works_is_in_the_next_version(desk, save, admin):
     answer = save(desk, RULE, name="big", expression="value > 250.0", effect="review", message="Big.", tier="2")
 
     assert answer.status_code == 302
+    drafts.publish(by=admin, note="big ones", digest=drafts.draft().digest)
     assert [rule.name for rule in snapshot.current().types["refund"].rules] == ["big"]
 
 
@@ -300,14 +321,14 @@ def test_an_admin_lowers_autonomy_and_a_manager_signs_more(desk, as_, save, refu
 # --- Versions
 
 
-def test_a_version_shows_what_changed(desk, save):
+def test_a_version_shows_what_changed(desk, save, admin):
     save(desk, TIER.format(2), name="Experts")
-    newest = PolicyVersion.objects.first()
+    newest = drafts.publish(by=admin, note="experts", digest=drafts.draft().digest)
 
     page = desk.get(f"/admin/approvals/policyversion/{newest.pk}/change/").content.decode()
 
-    assert "tiers / 2 / name" in page
-    assert "Specialists" in page and "Experts" in page
+    assert "2 · Experts" in page
+    assert "<del>Specialists</del>" in page and "<ins>Experts</ins>" in page
 
 
 # --- Packs

@@ -6,7 +6,7 @@ import pytest
 from approvals.models import ActionType, Currency, Rule, Tier
 from approvals.policy import packs, snapshot
 from approvals.policy.assess import assess, gather
-from approvals.policy.expressions import unknown_paths
+from approvals.policy.fitting import unknown_paths
 from approvals.policy.flags import LABELS
 from approvals.policy.routing import Standing, route
 from approvals.policy.rows import snapshot_of_tables

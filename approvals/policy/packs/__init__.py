@@ -3,31 +3,26 @@
 Each pack comes with scenarios: a believable request, the past it meets, and the route it must take.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.db import transaction
 
 from approvals.models import ActionType, Currency, Domain, Rule, Threshold, Tier
-from approvals.policy import routing
+from approvals.policy import files, routing
+from approvals.policy.files import Table
 from approvals.policy.history import History, Question
-from approvals.policy.rows import snapshot_of
+from approvals.policy.rows import Row, rule_columns, snapshot_of, tier_columns, type_columns
 from approvals.policy.schema import Json, action_digest, pick
 from approvals.policy.snapshot import Policy, compiled
 
 CORE = "core"
 FIELDS = ("deployment", "clinical", "finance", "education", "commerce", "legal")
 _FOLDER = Path(__file__).parent
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-# A table of a TOML file, before its columns make a row of it.
-Table: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +94,16 @@ def names() -> tuple[str, ...]:
 
 def read(name: str) -> Pack:
     """A pack from its file; touches no database."""
-    table = tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
-    domain = Domain(**table["domain"])
+    text = (_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+    file = files.read(text, pack=name)
+    [(slug, title)] = file.domains.items()
     return Pack(
         name=name,
-        domain=domain,
-        types=[_type(name, domain, one) for one in table["action"]],
-        tiers=[_tier(one) for one in table.get("tier", [])],
-        currencies=[Currency(code=code, rate=Decimal(rate)) for code, rate in table.get("rates", {}).items()],
-        scenarios=[_scenario(name, one) for one in table.get("scenario", [])],
+        domain=Domain(slug=slug, name=title),
+        types=[_type(one, row) for one, row in file.snapshot["types"].items()],
+        tiers=[Tier(level=int(level), **tier_columns(row)) for level, row in file.snapshot["tiers"].items()],
+        currencies=[Currency(code=code, rate=Decimal(rate)) for code, rate in file.snapshot["rates"].items()],
+        scenarios=[_scenario(name, one) for one in file.scenarios],
     )
 
 
@@ -155,53 +151,15 @@ def _save(type: ActionType, rules: Sequence[Rule], thresholds: Sequence[Threshol
     Rule.objects.bulk_create(rules)
 
 
-def _type(pack: str, domain: Domain, table: Table) -> tuple[ActionType, list[Rule], list[Threshold]]:
-    columns = dict(table)
-    tier, rules, thresholds = columns.pop("tier"), columns.pop("rule", []), columns.pop("threshold", {})
-    for name in ("auto_threshold", "review_threshold"):
-        if name in columns:
-            columns[name] = Decimal(columns[name])
-    type = ActionType(
-        **{
-            **columns,
-            "pack": pack,
-            "domain": domain,
-            "tier_id": tier,
-            "schema": _in_order(columns["schema"]),
-            "expires_after": _span(columns["expires_after"]),
-        }
-    )
+def _type(name: str, row: Row) -> tuple[ActionType, list[Rule], list[Threshold]]:
+    type = ActionType(name=name, **type_columns(row))
     return (
         type,
+        [Rule(name=rule["name"], action_type=type, **rule_columns(rule)) for rule in row["rules"]],
         [
-            Rule(
-                name=rule["name"],
-                action_type=type,
-                expression=rule["when"],
-                effect=rule["effect"],
-                tier_id=rule.get("tier"),
-                approvers=rule.get("approvers", 1),
-                message=rule["message"],
-            )
-            for rule in rules
+            Threshold(action_type=type, impact=impact, auto=Decimal(auto), review=Decimal(review))
+            for impact, (auto, review) in row["thresholds"].items()
         ],
-        [
-            Threshold(action_type=type, impact=impact, auto=Decimal(band["auto"]), review=Decimal(band["review"]))
-            for impact, band in thresholds.items()
-        ],
-    )
-
-
-def _tier(table: Table) -> Tier:
-    ceiling = table.get("ceiling")
-    return Tier(
-        level=table["level"],
-        name=table["name"],
-        ceiling=None if ceiling is None else Decimal(ceiling),
-        sla=_span(table["sla"]),
-        hold=_span(table["hold"]),
-        claim=_span(table["claim"]),
-        next_id=table.get("next"),
     )
 
 
@@ -210,19 +168,3 @@ def _scenario(pack: str, table: Table) -> Scenario:
     past["amounts"] = tuple(Decimal(amount) for amount in past.get("amounts", []))
     past.setdefault("proposed", past.get("decided", 0))
     return Scenario(**{**table, "pack": pack, "past": History(**past)})
-
-
-def _in_order(schema: Json) -> Json:
-    """The schema with the order of its fields written down (`x-order`): the database sorts the keys of an object."""
-    if isinstance(schema, Mapping):
-        written = {key: _in_order(value) for key, value in schema.items()}
-        properties = schema.get("properties")
-        return {**written, "x-order": list(properties)} if isinstance(properties, Mapping) else written
-    if isinstance(schema, list):
-        return [_in_order(value) for value in schema]
-    return schema
-
-
-def _span(text: str) -> timedelta:
-    """90s, 15m, 4h, 2d."""
-    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})

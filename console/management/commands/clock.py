@@ -12,9 +12,11 @@ from django.core.management.base import BaseCommand
 from django.db import OperationalError, close_old_connections, connection
 from kombu.exceptions import OperationalError as BrokerDown
 
+from agents.tasks import send_webhooks
 from approvals import seal, times
-from approvals.review import clock, deliveries
-from approvals.tasks import deliver
+from approvals.policy import trials
+from approvals.review import clock, deliveries, webhooks
+from approvals.tasks import deliver, rehearse
 
 log = structlog.get_logger("assent.clock")
 
@@ -43,6 +45,7 @@ class Running:
         self.stopping = False
         self.watch = clock.Watch(lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
         self.rung: dict[object, float] = {}
+        self.webhooks_rung: list[float] = []
         self.sealed_all_at = -3600.0
         self.checkpoint_at = time.monotonic() + settings.ASSENT_CHECKPOINT_SECONDS
 
@@ -100,15 +103,24 @@ class Running:
 
     def ring(self) -> None:
         """Ring for what is due. With the broker away the rows wait; nothing is lost."""
-        for one in deliveries.due():
-            if time.monotonic() - self.rung.get(one.pk, -RING_AGAIN) < RING_AGAIN:
-                continue
-            try:
-                deliver.apply_async((str(one.pk),), retry=False)
-            except (BrokerDown, OSError) as error:
-                log.warning("broker away", error=str(error)[:200])
-                return
-            self.rung[one.pk] = time.monotonic()
+        try:
+            for one in deliveries.due():
+                if time.monotonic() - self.rung.get(one.pk, -RING_AGAIN) >= RING_AGAIN:
+                    deliver.apply_async((str(one.pk),), retry=False)
+                    self.rung[one.pk] = time.monotonic()
+            for pk in trials.due():
+                if time.monotonic() - self.rung.get(pk, -RING_AGAIN) >= RING_AGAIN:
+                    rehearse.apply_async((str(pk),), retry=False)
+                    self.rung[pk] = time.monotonic()
+            if not webhooks.ready():
+                self.webhooks_rung = []
+            elif not self.webhooks_rung or time.monotonic() - self.webhooks_rung[-1] >= len(self.webhooks_rung):
+                # A sender at work looks again by itself, and one that is away is not to find a thousand bells.
+                send_webhooks.apply_async(retry=False, expires=RING_AGAIN)
+                self.webhooks_rung = [*self.webhooks_rung[-4:], time.monotonic()]
+        except (BrokerDown, OSError) as error:
+            log.warning("broker away", error=str(error)[:200])
+            return
         if len(self.rung) > 10_000:
             self.rung.clear()
 

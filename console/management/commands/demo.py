@@ -10,7 +10,7 @@ from django.db import transaction
 from approvals import seal, times
 from approvals.models import ActionType
 from approvals.policy import packs, snapshot
-from console.demo import past, patterns, people, waiting
+from console.demo import courses, past, patterns, people, waiting
 from console.demo.keyring import Keyring
 
 
@@ -27,7 +27,10 @@ class Command(BaseCommand):
             cast, agents = people.ensure(keyring)
         if not past.there():
             past.tell(cast, agents, patterns.all_patterns(loaded))
+        if not courses.there():
+            courses.tell(cast, agents)
         waiting.submit(agents)
+        courses.tell_of_waiting(cast, agents)
         while seal.seal(now=times.now(), everything=True):
             pass  # a newcomer's first feed has everything that was made up
         keyring.write(data, url=settings.ASSENT_BASE_URL, roles={one.username: one.role for one in people.PEOPLE})

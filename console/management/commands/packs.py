@@ -5,7 +5,7 @@ from argparse import ArgumentParser
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from approvals.policy import packs, snapshot
+from approvals.policy import packs, snapshot, versions
 
 
 class Command(BaseCommand):
@@ -24,6 +24,11 @@ class Command(BaseCommand):
                 pack = packs.read(name)
                 self.stdout.write(f"{name}: {', '.join(sorted(type.name for type, _, _ in pack.types))}")
             return
+        snapshot.alone()
+        draft = versions.draft()
+        if draft.base is not None and draft.differs:
+            # They would be put in force with it, without whoever wrote them having asked for that.
+            raise CommandError(f"{len(draft.changes)} changes are not in force: publish or discard them first.")
         for name in names:
             packs.load(name)
         version = snapshot.publish(by=None, note=f"Loaded {', '.join(names)}.")

@@ -1,0 +1,161 @@
+"""A rehearsal on its page: asked for, awaited, and read by who may not open the cards, too."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from approvals.admin.base import signed_in
+from approvals.models import Approval, Movement, Rehearsal
+from approvals.models.policy import Gate, Silence
+from approvals.policy import characters, trials, versions
+from approvals.policy.rehearsal import MOST, Period
+from approvals.policy.snapshot import Unpublishable
+from approvals.policy.versions import NotPublished
+from approvals.review import access
+
+SIZES = (100, 500, 1000, 5000, MOST)
+ROWS = 50  # on one page
+
+ROUTES = {
+    "auto": gettext_lazy("passes"),
+    "review": gettext_lazy("asks"),
+    "reject": gettext_lazy("refused"),
+    "gone": gettext_lazy("not known"),
+    "unfit": gettext_lazy("does not fit the schema"),
+}
+KINDS = {
+    "tier_up": gettext_lazy("a higher tier"),
+    "tier_down": gettext_lazy("a lower tier"),
+    "approvers_more": gettext_lazy("more people"),
+    "approvers_fewer": gettext_lazy("fewer people"),
+    "gate": gettext_lazy("another gate"),
+    "domain": gettext_lazy("another domain"),
+    "silence": gettext_lazy("silence means something else"),
+}
+LEFT_OUT = {
+    "granted": gettext_lazy("%(count)d passed by a grant or a plan, which people had approved"),
+    "returned": gettext_lazy("%(count)d asked once more because the world had moved"),
+    "erased": gettext_lazy("%(count)d of which nothing is kept"),
+    "unknown": gettext_lazy("%(count)d of action types that neither policy knows"),
+}
+
+
+class PeriodForm(forms.Form):
+    """How far back: the newest so many, between two days where they are given."""
+
+    last = forms.TypedChoiceField(choices=[(size, size) for size in SIZES], coerce=int, required=False)
+    since = forms.DateField(required=False)
+    until = forms.DateField(required=False)
+
+    def period(self) -> Period:
+        since, until = self.cleaned_data["since"], self.cleaned_data["until"]
+        return Period(
+            last=self.cleaned_data["last"] or 500,
+            since=_midnight(since) if since else None,
+            until=_midnight(until + timedelta(days=1)) if until else None,
+        )
+
+
+def ask(request: HttpRequest) -> HttpResponse:
+    """Start a rehearsal; few approvals are looked at on the spot, many by the worker that the clock rings for."""
+    form = PeriodForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise NotPublished(_("A day is written as 2026-11-21."))
+        asked = trials.ask(form.period(), by=signed_in(request))
+    except (NotPublished, Unpublishable) as refused:
+        messages.error(request, str(refused))
+        return HttpResponseRedirect(reverse("admin:approvals_policyversion_draft"))
+    if asked.total <= trials.AT_ONCE_UP_TO:
+        trials.work(asked.pk)
+    return HttpResponseRedirect(reverse("admin:approvals_policyversion_rehearsal", args=[asked.pk]))
+
+
+def report(request: HttpRequest, asked: Rehearsal) -> dict[str, Any]:
+    """What the page shows: how many would move and how, and a page of them, what must be looked at first on top."""
+    kind = request.GET.get("kind", "")
+    found = Movement.objects.filter(rehearsal=asked)
+    if kind:
+        found = found.filter(kind=kind)
+    page = Paginator(found, ROWS).get_page(request.GET.get("page"))
+    counts = sorted(asked.counts.items(), key=lambda pair: -pair[1])
+    return {
+        "asked": asked,
+        "share": round(100 * asked.looked / asked.total) if asked.total else 100,
+        "counts": [(name, kind_words(name), count) for name, count in counts],
+        "left_out": [str(LEFT_OUT[why]) % {"count": count} for why, count in asked.left_out.items()],
+        "kind": kind,
+        "kind_words": kind_words(kind) if kind else "",
+        "page": page,
+        "rows": rows_of(list(page), request) if asked.done_at else [],
+        "still": versions.draft().digest == asked.digest,
+    }
+
+
+def rows_of(movements: list[Movement], request: HttpRequest) -> list[dict[str, Any]]:
+    """The movements with what this person may know of each approval: the headline only of a card they may read."""
+    user = signed_in(request)
+    authority = access.authority_of(user)
+    mine = access.visible_to(user, authority).filter(pk__in=[one.approval_id for one in movements])
+    opens = {one.pk: one for one in mine.select_related("proposal")}
+    all_of_them = Approval.objects.filter(pk__in=[one.approval_id for one in movements])
+    known = {one.pk: one for one in all_of_them.select_related("action_type", "agent")}
+    rows = []
+    for one in movements:
+        approval, card = known[one.approval_id], opens.get(one.approval_id)
+        reads = card is not None and access.sees_content(card, user, authority)
+        headline = characters.plain(card.proposal.headline) if reads and card and card.proposal else ""
+        before, after = one.before, one.after
+        rows.append(
+            {
+                "approval": approval,
+                "opens": card is not None,
+                "headline": headline,
+                "first": one.rank <= 1,
+                "before": outcome_words(before, after),
+                "after": outcome_words(after, before),
+                "becomes": after["route"],
+                "why": one.why,
+            }
+        )
+    return rows
+
+
+def kind_words(kind: str) -> str:
+    """`review_auto` is asks → passes."""
+    if kind in KINDS:
+        return str(KINDS[kind])
+    before, _sep, after = kind.partition("_")
+    return f"{ROUTES.get(before, before)} → {ROUTES.get(after, after)}"
+
+
+def outcome_words(outcome: dict[str, Any], other: dict[str, Any]) -> str:
+    """Where it goes: `asks tier 2, 2 people`; gate, domain and silence where the other differs in them."""
+    words = [str(ROUTES.get(outcome["route"], outcome["route"]))]
+    if outcome["tier"] is None:
+        return words[0]
+    words = [_("asks tier %(tier)d") % {"tier": outcome["tier"]}]
+    if outcome["approvers"] > 1:
+        words.append(_("%(count)d people") % {"count": outcome["approvers"]})
+    if other["tier"] is None:
+        return ", ".join(words)
+    if outcome["gate"] != other["gate"]:
+        words.append(str(Gate(outcome["gate"]).label).partition(":")[0].lower())
+    if outcome["domain"] != other["domain"]:
+        words.append(outcome["domain"])
+    if outcome["silence"] != other["silence"]:
+        silence = Silence(outcome["silence"] or Silence.REJECT)
+        words.append(_("silence: %(means)s") % {"means": str(silence.label).lower()})
+    return ", ".join(words)
+
+
+def _midnight(day: Any) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time()))

@@ -1,0 +1,231 @@
+"""What differs between two policies, in the words of the admin's forms: "Refund: passes from 0.85 → 0.95"."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models
+from django.db.models import Model
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from approvals.models import ActionType, Rule, Threshold, Tier
+from approvals.models.policy import Impact
+from approvals.policy.flags import LABELS
+from approvals.policy.rows import Row
+from approvals.policy.schema import Fault, Json
+
+LONGEST = 300  # of a value that is shown; the version holds it whole
+_RENAMED = {"when": "expression"}  # keys of the snapshot that are not the column's name
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that differs. `field` empty: the whole `thing` is new (`before` None) or gone (`after` None).
+
+    `kind` and `key` name the object: actiontype refund, tier 2, currency USD, rule "" (of all action types).
+    """
+
+    kind: str
+    key: str
+    thing: str
+    field: str
+    before: str | None
+    after: str | None
+
+    def __str__(self) -> str:
+        if self.field:
+            return f"{self.thing}: {self.field} {self.before} → {self.after}"
+        said = _("%(thing)s is new") if self.before is None else _("%(thing)s is gone")
+        return said % {"thing": self.thing}
+
+
+def changes(before: Row, after: Row) -> list[Change]:
+    """Everything that differs, tiers first, then action types with their rules and bands, shared rules, currencies."""
+    return [
+        *_tiers(before["tiers"], after["tiers"]),
+        *_types(before["types"], after["types"]),
+        *_rules("rule", "", "", before["rules"], after["rules"]),
+        *_rates(before["rates"], after["rates"]),
+    ]
+
+
+def place_of(fault: Fault, snapshot: Row) -> str:
+    """Where a fault is, in words: `Refund · rule “big” · when`; empty for the whole."""
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in fault.pointer.split("/")[1:]]
+    words: list[str] = []
+    model: type[Model] = ActionType
+    while parts:
+        part = parts.pop(0)
+        if part == "types" and parts:
+            name = parts.pop(0)
+            words.append(str(snapshot["types"].get(name, {}).get("title") or name))
+        elif part == "tiers" and parts:
+            words.append(_tier_name(parts[0], snapshot["tiers"].get(parts.pop(0))))
+            model = Tier
+        elif part == "rules" and parts:
+            words.append(_("rule “%(name)s”") % {"name": parts.pop(0)})
+            model = Rule
+        elif part == "thresholds" and parts:
+            words.append(_impact(parts.pop(0)))
+            model = Threshold
+        elif part == "rates":
+            words.append(_("currencies"))
+        elif part == "tiers":
+            words.append(_("tiers"))
+        else:
+            words.append(_label(model, part))
+    return " · ".join(words)
+
+
+def _tiers(before: Mapping[str, Row], after: Mapping[str, Row]) -> Iterator[Change]:
+    for level in sorted({*before, *after}, key=int):
+        was, becomes = before.get(level), after.get(level)
+        yield from _object(Tier, "tier", level, _tier_name(level, becomes or was), was, becomes)
+
+
+def _types(before: Mapping[str, Row], after: Mapping[str, Row]) -> Iterator[Change]:
+    for name in sorted({*before, *after}):
+        was, becomes = before.get(name), after.get(name)
+        title = str((becomes or was or {}).get("title") or name)
+        yield from _object(ActionType, "actiontype", name, title, _bare(was), _bare(becomes))
+        if was and becomes:
+            yield from _bands(name, title, was["thresholds"], becomes["thresholds"])
+            yield from _rules("actiontype", name, title, was["rules"], becomes["rules"])
+
+
+def _bands(key: str, title: str, before: Row, after: Row) -> Iterator[Change]:
+    for impact in Impact.values:
+        was, becomes = before.get(impact), after.get(impact)
+        if was != becomes:
+            said = [
+                None if band is None else _("passes from {}, a person from {}").format(*band) for band in (was, becomes)
+            ]
+            shown = [text or _("as the action type's own") for text in said]
+            yield Change("actiontype", key, title, _impact(impact), *shown)
+
+
+def _band(limits: Sequence[str] | None) -> str:
+    if limits is None:
+        return _("as the action type's own")
+    return _("passes from {}, a person from {}").format(*limits)
+
+
+def _rules(kind: str, key: str, title: str, before: Sequence[Row], after: Sequence[Row]) -> Iterator[Change]:
+    left, right = ({row["name"]: row for row in found} for found in (before, after))
+    for name in sorted({*left, *right}):
+        called = (_("rule “%(name)s”") if title else _("Rule “%(name)s” of every action type")) % {"name": name}
+        thing = f"{title}, {called}" if title else called
+        yield from _object(Rule, kind, key, thing, left.get(name), right.get(name))
+
+
+def _rates(before: Row, after: Row) -> Iterator[Change]:
+    for code in sorted({*before, *after}):
+        was, becomes = before.get(code), after.get(code)
+        if was == becomes:
+            continue
+        field = _("in base currency") if was and becomes else ""
+        yield Change("currency", code, _("Currency %(code)s") % {"code": code}, field, was, becomes)
+
+
+def _object(
+    model: type[Model], kind: str, key: str, thing: str, before: Row | None, after: Row | None
+) -> Iterator[Change]:
+    if before is None or after is None:
+        if before is not after:
+            words = [None if row is None else thing for row in (before, after)]
+            yield Change(kind, key, thing, "", *words)
+        return
+    for name in dict.fromkeys([*after, *before]):
+        if name == "name" and model is Rule:
+            continue
+        was, becomes = before.get(name), after.get(name)
+        if was == becomes or (name == "schema_version" and before["schema"] != after["schema"]):
+            continue
+        label = _label(model, name)
+        if name == "schema":
+            yield from _within(kind, key, thing, label, was, becomes)
+        else:
+            yield Change(kind, key, thing, label, _shown(model, name, was), _shown(model, name, becomes))
+
+
+def _within(kind: str, key: str, thing: str, label: str, before: Json, after: Json) -> Iterator[Change]:
+    """The fields of a JSON document that differ, each with its place."""
+    if before == after:
+        return
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping) or not before or not after:
+        yield Change(kind, key, thing, label, _plain(before), _plain(after))
+        return
+    for name in dict.fromkeys([*before, *after]):
+        place = label if name == "properties" else f"{label} / {name}"
+        if name in before and name in after:
+            yield from _within(kind, key, thing, place, before[name], after[name])
+        else:
+            was, becomes = (_plain(row[name]) if name in row else _("nothing") for row in (before, after))
+            yield Change(kind, key, thing, place, was, becomes)
+
+
+def _bare(row: Row | None) -> Row | None:
+    return None if row is None else {name: row[name] for name in row if name not in ("rules", "thresholds")}
+
+
+def _field(model: type[Model], name: str) -> "models.Field[Any, Any] | None":
+    wanted = _RENAMED.get(name, name)
+    return next((field for field in model._meta.concrete_fields if wanted == field.name), None)
+
+
+def _label(model: type[Model], name: str) -> str:
+    field = _field(model, name)
+    return str(field.verbose_name) if field is not None else name.replace("_", " ")
+
+
+def _shown(model: type[Model], name: str, value: Json) -> str:
+    field = _field(model, name)
+    if value is None or value == "":
+        return _("nothing")
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(field, models.DurationField) and isinstance(value, int | float):
+        return span(value)
+    if field is not None and field.choices and isinstance(value, str):
+        return str(dict(field.flatchoices).get(value, value))
+    if name in ("flags", "allowed") and isinstance(value, list):
+        return ", ".join(str(LABELS.get(str(one), one)) for one in value) or _("nothing")
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {one}" for key, one in value.items()) or _("the default")
+    return _plain(value)
+
+
+_UNITS = (
+    (86400, gettext_lazy("{} d")),
+    (3600, gettext_lazy("{} h")),
+    (60, gettext_lazy("{} min")),
+    (1, gettext_lazy("{} s")),
+)
+
+
+def span(seconds: float) -> str:
+    """`1 h 30 min`, `45 s`; a part of a second as it is."""
+    if seconds != int(seconds) or seconds <= 0:
+        return _("{} s").format(f"{seconds:g}")
+    words, left = [], int(seconds)
+    for size, word in _UNITS:
+        count, left = divmod(left, size)
+        if count:
+            words.append(str(word).format(count))
+    return " ".join(words)
+
+
+def _plain(value: Json) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _impact(impact: str) -> str:
+    labels: dict[str, str] = {value: str(label) for value, label in Impact.choices}
+    return labels.get(impact, impact)
+
+
+def _tier_name(level: str, row: Row | None) -> str:
+    return f"{level} · {row['name']}" if row else level

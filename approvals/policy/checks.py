@@ -1,0 +1,262 @@
+"""What may not stand as policy, each with how to mend it. One place, whether it comes from a form, a file or a table.
+
+`of_…` look at the columns of one row and name the column; `faults` looks at a whole snapshot and names the place.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+from django.utils.translation import gettext as _
+
+from approvals.models import Rule
+from approvals.models.policy import Gate, Reversibility, Silence, Strategy, Verdict
+from approvals.policy import fitting, rows
+from approvals.policy.expressions import BadExpression, Expression
+from approvals.policy.flags import LABELS
+from approvals.policy.paths import Missing, placeholders, subschema
+from approvals.policy.rows import Row
+from approvals.policy.schema import Fault, Json, pointer_of
+from approvals.policy.signals import WEIGHTS
+
+# Columns of one row by name; one that is missing was found faulty before. Complaints: (column, sentence).
+Columns: TypeAlias = Mapping[str, Any]
+Complaints: TypeAlias = Iterator[tuple[str, str]]
+
+SILENT = (Silence.APPROVE, Silence.PROCEED, Silence.BEST_GUESS)
+
+
+def faults(snapshot: Row) -> list[Fault]:
+    """Everything that keeps a snapshot from being policy, staffing aside: /types/refund/rules/big, and the mend."""
+    found = rows.faults_of(snapshot)
+    levels = {int(level) for level in snapshot["tiers"]}
+    for level, row in snapshot["tiers"].items():
+        complaints = of_tier({"level": int(level), **rows.tier_columns(row)}, _followers(snapshot))
+        found += _placed(["tiers", level], [*complaints, *_leading(row["next"], levels, "next")])
+    named = [
+        (f"{level} · {row['name']}", rows.tier_columns(row)["ceiling"])
+        for level, row in sorted(snapshot["tiers"].items(), key=lambda pair: int(pair[0]))
+    ]
+    found += [Fault("/tiers", sentence) for sentence in of_ceilings(named)]
+    if not any(fault.pointer == "/rates" for fault in found):
+        found += [Fault("/rates", sentence) for sentence in of_rates(snapshot["rates"])]
+    for name, row in snapshot["types"].items():
+        columns = rows.type_columns(row)
+        found += _placed(["types", name], [*of_type(columns), *_leading(row["tier"], levels, "tier")])
+        for impact, (auto, review) in row["thresholds"].items():
+            bands = of_bands(Decimal(auto), Decimal(review), "auto", "review")
+            found += _placed(["types", name, "thresholds", impact], bands)
+        found += _rules(["types", name], row["rules"], levels, row["schema"], row["title"])
+    found += _rules([], snapshot["rules"], levels, None, "")
+    return list(dict.fromkeys(found))
+
+
+def of_type(columns: Columns) -> Complaints:
+    """An action type: paths against its schema, reversibility first, silence, bands, weights, verdicts."""
+    yield from _paths(columns)
+    yield from _silence(columns)
+    yield from of_bands(
+        columns.get("auto_threshold"), columns.get("review_threshold"), "auto_threshold", "review_threshold"
+    )
+    for name in ("expires_after", "permit_valid"):
+        if (span := columns.get(name)) is not None and span <= timedelta(0):
+            yield name, _("A deadline lies ahead: give it more than nothing, such as 04:00:00.")
+    if not {Verdict.APPROVE, Verdict.ANSWER} & set(columns.get("allowed") or [Verdict.APPROVE]):
+        yield "allowed", _("Nothing could ever be approved or answered: allow one of the two.")
+    for sentence in of_weights(columns.get("weights") or {}):
+        yield "weights", sentence
+    for name in columns.get("flags") or ():
+        if name not in LABELS:
+            yield "flags", unknown(name, list(LABELS))
+
+
+def of_weights(value: Json) -> Iterator[str]:
+    """Weights of the signals, by name."""
+    if not isinstance(value, Mapping):
+        yield _('Weights are an object of names and numbers: {"precedent": 0.25}')
+        return
+    for name, weight in value.items():
+        if name not in WEIGHTS:
+            yield unknown(name, list(WEIGHTS))
+        elif isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1:
+            yield _("The weight of “%(name)s” must be a number from 0 to 1.") % {"name": name}
+    if value and not any(value.values()):
+        yield _("At least one weight must be above 0.")
+
+
+def of_bands(auto: Any, review: Any, upper: str, lower: str) -> Complaints:
+    """The two limits of the bands lie in 0 to 1 and in order; the sentence names the overlap and its mend."""
+    for name, limit in ((upper, auto), (lower, review)):
+        if limit is not None and not 0 <= limit <= 1:
+            yield name, _("A confidence lies between 0 and 1.")
+    if auto is not None and review is not None and auto < review:
+        said = _(
+            "The bands overlap: between %(auto)s and %(review)s a proposal would pass and ask a person at once. "
+            "“Passes from” must be at least %(review)s."
+        )
+        yield upper, said % {"auto": auto, "review": review}
+
+
+def of_tier(columns: Columns, following: Mapping[int, int | None]) -> Complaints:
+    """A tier: times, ceiling, and where it escalates to. `following` are the tiers that the others escalate to."""
+    for name in ("sla", "claim"):
+        if (span := columns.get(name)) is not None and span <= timedelta(0):
+            yield name, _("Nobody answers in no time: give it more than nothing, for example 00:15:00.")
+    if (hold := columns.get("hold")) is not None and not timedelta(0) <= hold <= timedelta(seconds=30):
+        yield "hold", _("A verdict can be taken back for 0 to 30 seconds.")
+    if (ceiling := columns.get("ceiling")) is not None and ceiling <= 0:
+        yield "ceiling", _("A ceiling is above 0; leave it empty for none.")
+    level, upper = columns.get("level"), columns.get("next_id")
+    if level is not None and upper is not None and upper <= level:
+        loop = _loop(level, upper, following)
+        said = (
+            _("Escalation would run in a circle: %(loop)s. Choose a tier above %(level)d, or none.")
+            if loop
+            else _("Escalation climbs: choose a tier above %(level)d, or none.")
+        )
+        yield "next", said % {"loop": loop, "level": level}
+
+
+def of_ceilings(tiers: Sequence[tuple[str, Decimal | None]]) -> Iterator[str]:
+    """What is wrong with the value ceilings of tiers in order of level: overlaps, and values that nobody covers."""
+    for (lower, below), (upper, above) in pairwise(tiers):
+        facts = {"lower": lower, "upper": upper, "below": below, "above": above}
+        if below is None:
+            said = _(
+                "“%(lower)s” has no ceiling, so no value would ever reach “%(upper)s”. "
+                "Give “%(lower)s” a ceiling, or clear those above it."
+            )
+            yield said % facts
+        elif above is not None and above <= below:
+            said = _(
+                "The ceilings overlap: “%(upper)s” ends at %(above)s, which “%(lower)s” covers up to %(below)s "
+                "already. Set “%(upper)s” above %(below)s."
+            )
+            yield said % facts
+    if tiers and tiers[-1][1] is not None:
+        name, ceiling = tiers[-1]
+        said = _("Values above %(ceiling)s would belong to no tier. Clear the ceiling of “%(tier)s”.")
+        yield said % {"ceiling": ceiling, "tier": name}
+
+
+def of_rates(rates: Mapping[str, str]) -> Iterator[str]:
+    """Exactly one currency is the base: the one whose rate is 1."""
+    for code, rate in rates.items():
+        if Decimal(rate) <= 0:
+            yield _("%(code)s: A rate is above 0.") % {"code": code}
+    base = [code for code, rate in rates.items() if Decimal(rate) == 1]
+    if rates and not base:
+        yield _("No currency would have the rate 1. The base currency keeps it: ceilings are written in it.")
+    elif len(base) > 1:
+        yield _("%(codes)s would both have the rate 1; only the base currency has it.") % {"codes": ", ".join(base)}
+
+
+def of_rule(columns: Columns, schema: Mapping[str, Json] | None, title: str) -> Complaints:
+    """A rule that compiles: what it names against the schema of its action type, and what may follow from it."""
+    text = columns.get("expression") or "true"
+    if schema is not None and (named := fitting.unknown_paths(text, schema)):
+        said = _("The arguments of “%(type)s” have no %(paths)s.")
+        yield "expression", said % {"type": title, "paths": ", ".join(named)}
+    elif schema is not None and (wrong := fitting.misfit(text, schema)):
+        yield "expression", str(wrong)
+    elif schema is None and (signals := fitting.unknown_paths(text, {})):
+        yield "expression", _("There is no %(paths)s.") % {"paths": ", ".join(signals)}
+    if columns.get("effect") != Rule.Effect.REVIEW:
+        if columns.get("tier_id"):
+            yield "tier", _("Only “Ask a person” sends it to a tier; leave this empty.")
+        if (columns.get("approvers") or 1) > 1:
+            yield "approvers", _("Only “Ask a person” needs people; leave it at 1.")
+
+
+def level_fault(level: int, reversibility: str) -> str:
+    """Why actions of this reversibility never get this level of autonomy; empty when they may."""
+    if reversibility == Reversibility.IRREVERSIBLE and level > 2:
+        return _("An irreversible action stays at level 1 or 2.")
+    if reversibility == Reversibility.PARTIAL and level > 3:
+        return _("Level 4 runs without asking; only reversible actions may do that.")
+    return ""
+
+
+def unknown(name: str, known: Sequence[str]) -> str:
+    """A name that there is not, with the nearest that there is."""
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return _("“%(name)s” is not known; did you mean “%(near)s”?") % {"name": name, "near": near[0]}
+    return _("“%(name)s” is not known; there are: %(known)s.") % {"name": name, "known": ", ".join(known) or _("none")}
+
+
+def _paths(columns: Columns) -> Complaints:
+    shape = columns.get("schema")
+    if shape is None:
+        return
+    paths = [("headline", path) for path in placeholders(columns.get("headline", ""))]
+    named = ("value_path", "currency_path", "subject_path")
+    paths += [(name, columns[name]) for name in named if columns.get(name)]
+    for field, path in paths:
+        try:
+            found = subschema(shape, path)
+        except Missing as missing:
+            yield field, unknown(missing.name, missing.known)
+            continue
+        kind = found.get("type") if found is not None else None
+        if field == "value_path" and kind not in (None, "number", "integer", "string") and not isinstance(kind, list):
+            yield field, _("“%(path)s” is no number in the schema, so it cannot be a value.") % {"path": path}
+    if columns.get("currency_path") and not columns.get("value_path"):
+        yield "currency_path", _("A currency goes with a value: name the argument that holds the value.")
+
+
+def _silence(columns: Columns) -> Complaints:
+    kind, gate, silence = (columns.get(name) for name in ("reversibility", "gate", "on_timeout"))
+    if kind == Reversibility.IRREVERSIBLE:
+        if columns.get("strategy") != Strategy.ALWAYS:
+            yield "strategy", _("An irreversible action always asks a person: choose “Always”.")
+        if gate not in {Gate.HARD, Gate.MANUAL}:
+            yield "gate", _("An irreversible action waits for a yes: choose “Hard” or “Manual”.")
+    elif kind == Reversibility.PARTIAL and gate == Gate.SOFT:
+        yield "gate", _("A soft gate runs when nobody answers; only reversible actions may do that.")
+    if fault := level_fault(columns.get("level") or 1, kind or ""):
+        yield "level", fault
+    if kind and kind != Reversibility.REVERSIBLE and silence in SILENT:
+        yield "on_timeout", _("Only a reversible action may go on without an answer: choose “Nothing runs”.")
+    elif gate == Gate.SOFT and kind == Reversibility.REVERSIBLE and silence not in SILENT:
+        yield "on_timeout", _("A soft gate proceeds unless stopped: choose “Runs”, or a hard gate.")
+
+
+def _rules(
+    path: list[str], found: Iterable[Row], levels: set[int], schema: Mapping[str, Json] | None, title: str
+) -> Iterator[Fault]:
+    for row in found:
+        try:
+            Expression(row["when"])
+        except BadExpression:
+            continue  # said already, with its line and column
+        complaints = [*of_rule(rows.rule_columns(row), schema, title), *_leading(row["tier"], levels, "tier")]
+        yield from _placed([*path, "rules", row["name"]], complaints)
+
+
+def _leading(level: int | None, levels: set[int], column: str) -> Complaints:
+    if level is not None and level not in levels:
+        said = _("There is no active tier %(level)d; choose one of %(known)s.")
+        yield column, said % {"level": level, "known": ", ".join(map(str, sorted(levels))) or _("none")}
+
+
+def _placed(path: Sequence[str], complaints: Iterable[tuple[str, str]]) -> list[Fault]:
+    return [Fault(pointer_of([*path, column]), sentence) for column, sentence in complaints]
+
+
+def _followers(snapshot: Row) -> dict[int, int | None]:
+    return {int(level): row["next"] for level, row in snapshot["tiers"].items()}
+
+
+def _loop(level: int, upper: int | None, following: Mapping[int, int | None]) -> str:
+    """`3 → 1 → 3` when the chain from `upper` comes back to `level`, else nothing."""
+    path = [level]
+    while upper is not None and len(path) <= len(following) + 1:
+        path.append(upper)
+        if upper == level:
+            return " → ".join(map(str, path))
+        upper = following.get(upper)
+    return ""

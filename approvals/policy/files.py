@@ -1,0 +1,302 @@
+"""Policy as a TOML file that a person reads and writes: the six packs, and what is exported and taken in.
+
+A file names tiers, rates, action types with their rules, and rules of all. `whole = true`: it is all there is, and what
+it does not name is switched off; else it adds to what is there. Reading gives the rows of a snapshot; what was written
+reads back as exactly the snapshot that it was.
+"""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext as _
+
+from approvals.models import ActionType, Rule
+from approvals.policy import rows
+from approvals.policy.checks import unknown
+from approvals.policy.rows import Row
+from approvals.policy.schema import Fault, Json, Validator
+
+# A table of a TOML file.
+Table: TypeAlias = dict[str, Any]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SPAN = r"^[0-9]+(\.[0-9]+)?[smhd]$"
+_NUMBER = {"anyOf": [{"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}, {"type": "number", "minimum": 0}]}
+
+
+class BadFile(ValueError):
+    """The file cannot be used; each sentence names the place and the mend."""
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = tuple(sentences)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """What a file says. `snapshot` holds whole rows, but only of what the file names."""
+
+    snapshot: Row
+    whole: bool = False
+    domains: Mapping[str, str] = field(default_factory=dict)  # short name: name
+    scenarios: Sequence[Table] = ()
+
+
+def read(text: str, *, pack: str = "") -> PolicyFile:
+    """Read a file. `pack` is the name of action types that name none. Raises BadFile; looks at no database."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadFile([_("This is no TOML: %(error)s.") % {"error": str(error).rstrip(".")}]) from error
+    if wrong := _misshapen(table):
+        raise BadFile(wrong)
+    found = table.get("domain", [])
+    domains = {one["slug"]: one["name"] for one in ([found] if isinstance(found, dict) else found)}
+    own = found["slug"] if isinstance(found, dict) else ""
+    if wrong := list(_homeless(table, own, domains)) + list(_twice(table)):
+        raise BadFile(wrong)
+    snapshot: Row = {
+        "types": {one["name"]: _type_row(one, pack, own) for one in table.get("action", [])},
+        "rules": _rule_rows(table.get("rule", [])),
+        "tiers": {str(one["level"]): _tier_row(one) for one in table.get("tier", [])},
+        "rates": {code: rows.number(str(rate)) for code, rate in table.get("rates", {}).items()},
+    }
+    return PolicyFile(snapshot, bool(table.get("whole")), domains, table.get("scenario", []))
+
+
+def in_order(schema: Json) -> Json:
+    """The schema with the order of its fields written down (`x-order`): the database sorts the keys of an object."""
+    if isinstance(schema, Mapping):
+        written = {key: in_order(value) for key, value in schema.items()}
+        properties = schema.get("properties")
+        return {**written, "x-order": list(properties)} if isinstance(properties, Mapping) else written
+    if isinstance(schema, list):
+        return [in_order(value) for value in schema]
+    return schema
+
+
+def span(text: str) -> timedelta:
+    """90s, 15m, 4h, 2d, 0.5s."""
+    return timedelta(microseconds=int(Decimal(text[:-1]) * _UNITS[text[-1]] * 1_000_000))
+
+
+# --- Rows
+
+
+def _type_row(table: Table, pack: str, domain: str) -> Row:
+    row: Row = {name: table.get(name, _plain(rows.default_of(name))) for name in rows.AS_THEY_ARE}
+    schema = table.get("schema", {})
+    # As text it is taken to the letter; as a table its order counts.
+    row["schema"] = json.loads(schema) if isinstance(schema, str) else in_order(schema)
+    row["pack"] = table.get("pack", pack)
+    for name in rows.SPANS:
+        row[name] = (span(table[name]) if name in table else rows.default_of(name)).total_seconds()
+    for name in ("auto_threshold", "review_threshold"):
+        row[name] = rows.number(str(table.get(name, rows.default_of(name))))
+    return {
+        **row,
+        "domain": table.get("domain", domain),
+        "tier": table["tier"],
+        "rules": _rule_rows(table.get("rule", [])),
+        "thresholds": {
+            impact: [rows.number(str(band["auto"])), rows.number(str(band["review"]))]
+            for impact, band in table.get("threshold", {}).items()
+        },
+    }
+
+
+def _rule_rows(tables: Sequence[Table]) -> list[Row]:
+    return [
+        {
+            "name": table["name"],
+            "effect": table["effect"],
+            "tier": table.get("tier"),
+            "approvers": table.get("approvers", 1),
+            "message": table["message"],
+            "when": table["when"],
+        }
+        for table in sorted(tables, key=lambda table: str(table["name"]))
+    ]
+
+
+def _tier_row(table: Table) -> Row:
+    ceiling = table.get("ceiling")
+    return {
+        "name": table["name"],
+        "ceiling": None if ceiling is None else rows.number(str(ceiling)),
+        **{name: span(table[name]).total_seconds() for name in ("sla", "hold", "claim")},
+        "next": table.get("next"),
+    }
+
+
+def _plain(value: Any) -> Any:
+    return [str(one) for one in value] if isinstance(value, list) else value
+
+
+# --- What a file may look like
+
+
+def _shape() -> Table:
+    """JSON Schema of a file, from the columns themselves."""
+    text: Table = {"type": "string"}
+    duration = {"type": "string", "pattern": _SPAN}
+    level = {"type": "integer", "minimum": 1, "maximum": 9}
+    rule = _object(
+        {
+            "name": _column(Rule, "name"),
+            "when": _column(Rule, "expression"),
+            "effect": _column(Rule, "effect"),
+            "message": _column(Rule, "message"),
+            "tier": level,
+            "approvers": {"type": "integer", "minimum": 1, "maximum": 5},
+        },
+        required=["name", "when", "effect", "message"],
+    )
+    band = _object({"auto": _NUMBER, "review": _NUMBER}, required=["auto", "review"])
+    bands = _object(dict.fromkeys(("low", "medium", "high"), band))
+    action = {
+        **{name: _column(ActionType, name) for name in ["name", *rows.AS_THEY_ARE]},
+        **dict.fromkeys(rows.SPANS, duration),
+        **dict.fromkeys(("auto_threshold", "review_threshold"), _NUMBER),
+        "schema": {"type": ["object", "string"]},
+        "domain": text,
+        "tier": level,
+        "rule": {"type": "array", "items": rule},
+        "threshold": bands,
+    }
+    tier = {
+        "level": level,
+        "name": {**text, "minLength": 1, "maxLength": 80},
+        "ceiling": _NUMBER,
+        **dict.fromkeys(("sla", "hold", "claim"), duration),
+        "next": level,
+    }
+    domain = _object(
+        {"slug": {"type": "string", "pattern": "^[-a-zA-Z0-9_]{1,40}$"}, "name": {**text, "maxLength": 80}},
+        required=["slug", "name"],
+    )
+    return _object(
+        {
+            "whole": {"type": "boolean"},
+            "domain": {"anyOf": [domain, {"type": "array", "items": domain}]},
+            "rates": {"type": "object", "propertyNames": {"pattern": "^[A-Z]{3}$"}, "additionalProperties": _NUMBER},
+            "tier": {
+                "type": "array",
+                "items": _object(tier, required=["level", "name", "sla", "hold", "claim"]),
+            },
+            "rule": {"type": "array", "items": rule},
+            "action": {
+                "type": "array",
+                "items": _object(action, required=["name", "title", "headline", "reversibility", "strategy", "tier"]),
+            },
+            "scenario": {"type": "array"},
+        }
+    )
+
+
+def _object(properties: Table, *, required: Sequence[str] = ()) -> Table:
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+def _column(model: type[models.Model], name: str) -> Table:
+    """JSON Schema of what this column holds."""
+    found = next(field for field in model._meta.concrete_fields if field.name == name)
+    if isinstance(found, models.JSONField):
+        listed = isinstance(found.get_default(), list)
+        return {"type": "array", "items": {"type": "string"}} if listed else {"type": "object"}
+    if isinstance(found, models.BooleanField):
+        return {"type": "boolean"}
+    if isinstance(found, models.IntegerField):
+        shape: Table = {"type": "integer"}
+        for one in found.validators:
+            if isinstance(one, MinValueValidator | MaxValueValidator):
+                shape["minimum" if isinstance(one, MinValueValidator) else "maximum"] = one.limit_value
+        return shape
+    if found.choices:
+        return {"enum": [str(value) for value, _label in found.flatchoices]}
+    shape = {"type": "string", "minLength": int(not found.blank)}
+    if isinstance(found, models.SlugField):
+        shape["pattern"] = "^[-a-zA-Z0-9_]*$"
+    return shape | ({"maxLength": found.max_length} if found.max_length else {})
+
+
+def _misshapen(table: Table) -> list[str]:
+    if odd := next(_dates(table, ()), None):
+        return [_("%(place)s: a date is written in quotes.") % {"place": odd}]
+    shape = _shape()
+    said = []
+    for fault in Validator(shape).check(table):
+        place, known = _place(fault, table, shape)
+        mend = unknown(fault.pointer.rsplit("/", 1)[-1], known) if "not known" in fault.message else fault.message
+        said.append(f"{place}: {mend}" if place else mend)
+    return said or [*_bad_text(table)]
+
+
+def _bad_text(table: Table) -> Iterator[str]:
+    for one in table.get("action", []):
+        if isinstance(one.get("schema"), str):
+            try:
+                fine = isinstance(json.loads(one["schema"]), dict)
+            except ValueError:
+                fine = False
+            if not fine:
+                yield _("action “%(name)s”, schema: as text it is a JSON object.") % {"name": one["name"]}
+
+
+def _homeless(table: Table, own: str, domains: Mapping[str, str]) -> Iterator[str]:
+    for one in table.get("action", []):
+        name = one.get("domain", own)
+        if not name:
+            yield _("action “%(name)s”: name its domain.") % one
+        elif name not in domains:
+            yield _("action “%(name)s”, domain: %(mend)s") % {**one, "mend": unknown(name, list(domains))}
+
+
+def _twice(table: Table) -> Iterator[str]:
+    lists = [("tier", "level", table.get("tier", [])), ("action", "name", table.get("action", []))]
+    lists += [("rule", "name", found) for found in [table.get("rule", []), *(a.get("rule", []) for a in lists[1][2])]]
+    for word, key, found in lists:
+        names = [one[key] for one in found]
+        for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+            yield _("%(word)s “%(name)s” stands there twice.") % {"word": word, "name": name}
+
+
+def _dates(value: Any, path: tuple[str, ...]) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _dates(one, (*path, key))
+    elif isinstance(value, list):
+        for number, one in enumerate(value, 1):
+            yield from _dates(one, (*path, str(number)))
+    elif not isinstance(value, str | int | float | bool):
+        yield " / ".join(path)
+
+
+def _place(fault: Fault, table: Table, shape: Table) -> tuple[str, list[str]]:
+    """Where in the file, in words (`action “refund”, rule “big”, tier`), and the fields that are known there."""
+    words: list[str] = []
+    here: Any = table
+    known: Any = shape
+    *path, last = [part.replace("~1", "/").replace("~0", "~") for part in fault.pointer.split("/")][1:] or [""]
+    for part in path:
+        if isinstance(here, list):
+            here, known = here[int(part)], known.get("items", {})
+            name = here.get("name") if isinstance(here, Mapping) else None
+            words[-1] += f" “{name}”" if isinstance(name, str) else f" {int(part) + 1}"
+        else:
+            here = here.get(part) if isinstance(here, Mapping) else None
+            known = known.get("properties", {}).get(part, {})
+            words.append(part)
+    if last:
+        if isinstance(here, list) and last.isdecimal() and words:
+            words[-1] += f" {int(last) + 1}"
+        else:
+            words.append(last)
+    return ", ".join(words), list(known.get("properties", {}))

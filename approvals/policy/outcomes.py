@@ -1,0 +1,126 @@
+"""Where a policy sends an approval, how two of them differ in it, and why, in words that hold no content of it.
+
+Said in English, as everything that policy says: it is stored with the rehearsal.
+"""
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from approvals.models.approval import Route
+from approvals.models.policy import CONSENTING, Gate, Silence
+from approvals.policy import words
+from approvals.policy.assess import Assessment, Question
+from approvals.policy.flags import LABELS
+from approvals.policy.routing import Routing, Standing, route
+from approvals.policy.snapshot import Policy
+
+GONE = "gone"  # there is no such action type; the agent is told so
+UNFIT = "unfit"  # the arguments do not fit the schema; the agent is told so
+
+NOT_KNOWN = "There is no such action type."
+UNFIT_ARGUMENTS = "The arguments do not fit the schema: {fields}."
+RAISED = "The value is above the ceiling of tier {below}, so tier {tier} decides."
+CURRENCY = "The currency has no rate in the policy, so the highest tier decides."
+NO_LONGER = "No longer: {said}"
+# Where no reason differs it is the action type itself that does.
+OWN = {
+    "tier_up": "The lowest tier of the action type, or what a tier may decide, is higher.",
+    "tier_down": "The lowest tier of the action type, or what a tier may decide, is lower.",
+    "approvers_more": "More people must approve.",
+    "approvers_fewer": "Fewer people must approve.",
+    "gate": "The gate of the action type is another.",
+    "domain": "The action type belongs to another domain.",
+    "silence": "Silence means something else at the deadline.",
+}
+_RAISED = re.compile(r"^The value .* is above the ceiling of tier (\d+) .* so tier (\d+) decides\.$")
+_FREEDOM = {Route.AUTO.value: 2, Route.REVIEW.value: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where one policy sends an approval. All but the route and the reasons only where a person decides."""
+
+    route: str
+    tier: int | None = None
+    approvers: int = 1
+    gate: str = ""
+    domain: str = ""
+    silence: str = ""  # a Silence that lets it run at the deadline, else nothing
+    reasons: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An approval that two policies send different ways. Rank 0 is looked at first, 3 last."""
+
+    approval_id: UUID
+    kind: str
+    rank: int
+    before: Outcome
+    after: Outcome
+    why: str
+
+
+def outcome(question: Question, assessment: Assessment, policy: Policy, standing: Standing) -> Outcome:
+    """Route it, and keep what two policies may differ in."""
+    routing = route(question, assessment, policy, standing)
+    reasons = tuple(_bare(reason, assessment) for reason in routing.reasons)
+    if routing.route != Route.REVIEW:
+        return Outcome(routing.route, reasons=reasons)
+    return Outcome(
+        routing.route,
+        tier=routing.tier,
+        approvers=routing.approvers,
+        gate=routing.gate,
+        domain=question.type.domain,
+        silence=_silence(question, routing),
+        reasons=reasons,
+    )
+
+
+def kind_of(before: Outcome, after: Outcome) -> str:
+    """How it moves, in a word: `review_auto`, `tier_up`, `silence`; empty where it stays."""
+    if before.route != after.route:
+        return f"{before.route}_{after.route}"
+    if before.tier != after.tier:
+        return "tier_up" if (after.tier or 0) > (before.tier or 0) else "tier_down"
+    if before.approvers != after.approvers:
+        return "approvers_more" if after.approvers > before.approvers else "approvers_fewer"
+    return next((name for name in ("gate", "domain", "silence") if getattr(before, name) != getattr(after, name)), "")
+
+
+def loosens(before: Outcome, after: Outcome) -> bool:
+    """Less stands between the agent and the world than before."""
+    if before.route != after.route:
+        return _FREEDOM.get(after.route, 0) > _FREEDOM.get(before.route, 0)
+    fewer = kind_of(before, after) in ("tier_down", "approvers_fewer")
+    return fewer or bool(after.silence and not before.silence)
+
+
+def why(before: Outcome, after: Outcome) -> str:
+    """What is said of it now and was not said before; else what is no longer said; else what differs in its type."""
+    new = [reason for reason in after.reasons if reason not in before.reasons]
+    old = [reason for reason in before.reasons if reason not in after.reasons]
+    said = [*new, *([NO_LONGER.format(said=" ".join(old))] if old and (not new or loosens(before, after)) else [])]
+    return " ".join(said) or OWN.get(kind_of(before, after), "")
+
+
+def _silence(question: Question, routing: Routing) -> str:
+    """What the deadline lets run, as intake agrees it where the agent wishes nothing of its own."""
+    silence = Silence.APPROVE if routing.gate == Gate.SOFT else question.type.on_timeout
+    return "" if routing.strict or silence not in CONSENTING else str(silence)
+
+
+def _bare(reason: str, assessment: Assessment) -> str:
+    """The reason without what it tells of the approval: a rehearsal is read by who may not open the cards."""
+    for flag in assessment.flags:
+        if reason == words.FLAG.format(text=flag.text):
+            return words.FLAG.format(text=LABELS.get(flag.name, flag.name))
+    if match := _RAISED.match(reason):
+        return RAISED.format(below=match[1], tier=match[2])
+    return CURRENCY if reason.startswith(words.UNKNOWN_CURRENCY.split("{")[0]) else reason

@@ -1,0 +1,116 @@
+"""Does everything that policy asks reach people who can answer it?
+
+A queue is a tier in a domain. A gap is a queue that something leads to and that has too few active reviewers: an action
+type by its tier, a rule by its own, a tier by escalating. Asked of a snapshot: of the draft, and of what is in force.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from django.utils.translation import gettext as _
+
+from approvals.models import Membership, PolicyVersion, Rule
+from approvals.policy.rows import Row, snapshot_of_tables
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A queue that is asked for `needed` people and has `found`. `domain` empty: the tier has nobody at all."""
+
+    tier: int
+    domain: str
+    leader: str  # what leads there: its place in the snapshot
+    needed: int
+    found: int
+    words: str = field(compare=False)  # the same for a reader; a new title is no new gap
+
+    def __str__(self) -> str:
+        facts = {"tier": self.tier, "domain": self.domain, "leader": self.words}
+        if self.needed > 1 and self.found:
+            return _(
+                "%(leader)s needs %(needed)d people in tier %(tier)d, which has %(found)d active reviewers of "
+                "%(domain)s. Add reviewers to tier %(tier)d first, or lower the number of people."
+            ) % {**facts, "needed": self.needed, "found": self.found}
+        if self.domain:
+            return (
+                _(
+                    "%(leader)s leads to tier %(tier)d, which has no active reviewer of %(domain)s. "
+                    "Add a reviewer of %(domain)s (or of every domain) to tier %(tier)d first, or choose another tier."
+                )
+                % facts
+            )
+        return (
+            _(
+                "%(leader)s leads to tier %(tier)d, which has no active reviewer. "
+                "Add an active person to tier %(tier)d first, or lead elsewhere."
+            )
+            % facts
+        )
+
+
+class Roster:
+    """Active reviewers by tier and domain, read once."""
+
+    def __init__(self) -> None:
+        self.of: dict[int, set[tuple[str, str]]] = {}
+        rows = Membership.objects.filter(user__is_active=True).values_list("tier_id", "domain_id", "user_id")
+        for tier, domain, user in rows:
+            self.of.setdefault(tier, set()).add((domain or "", str(user)))
+
+    def count(self, tier: int, domain: str = "") -> int:
+        """People of the tier who may decide in `domain`; without a domain, in any."""
+        return len({user for of, user in self.of.get(tier, ()) if not domain or of in {"", domain}})
+
+
+def gaps() -> frozenset[Gap]:
+    """Every gap of the draft and of the policy in force: whoever is needed by either stays."""
+    roster = Roster()
+    in_force = PolicyVersion.objects.values_list("snapshot", flat=True).first()
+    return gaps_of(snapshot_of_tables(), roster) | (gaps_of(in_force, roster) if in_force else frozenset())
+
+
+def gaps_of(snapshot: Row, roster: Roster) -> frozenset[Gap]:
+    """Every queue that this policy leads to and that has too few active reviewers."""
+    found: set[Gap] = set()
+    for tier, domain, leader, words, needed in _leads(snapshot):
+        count = roster.count(tier, domain)
+        if count < needed:
+            # Where the tier is empty the domain says nothing more.
+            named = domain if roster.count(tier) else ""
+            found.add(Gap(tier, named, leader, needed, count, words))
+    return frozenset(found)
+
+
+_Lead: TypeAlias = tuple[int, str, str, str, int]
+
+
+def _leads(snapshot: Row) -> Iterator[_Lead]:
+    """(tier, domain or "", what leads there, the same in words, how many people it needs)."""
+    following = {int(level): row["next"] for level, row in snapshot["tiers"].items()}
+    for level, upper in following.items():
+        if upper is not None:
+            yield _climbing(level, upper, "")
+
+    for name, row in snapshot["types"].items():
+        words = _("The action type “%(title)s”") % {"title": row["title"]}
+        yield row["tier"], row["domain"], f"types/{name}", words, row["approvers"]
+        # Where its tier does not answer, the approval climbs, and there, too, somebody must know its domain.
+        below, climbed = row["tier"], 0
+        while (upper := following.get(below)) is not None and climbed < len(following):
+            yield _climbing(below, upper, row["domain"])
+            below, climbed = upper, climbed + 1
+        for rule in row["rules"]:
+            yield from _led(f"types/{name}", rule, rule["tier"] or row["tier"], row["domain"])
+    for rule in snapshot["rules"]:
+        yield from _led("", rule, rule["tier"], "")
+
+
+def _climbing(level: int, upper: int, domain: str) -> _Lead:
+    return upper, domain, f"tiers/{level}", _("Tier %(level)d") % {"level": level}, 1
+
+
+def _led(place: str, rule: Row, tier: int | None, domain: str) -> Iterator[_Lead]:
+    if rule["effect"] == Rule.Effect.REVIEW and tier is not None:
+        words = _("The rule “%(name)s”") % {"name": rule["name"]}
+        yield tier, domain, f"{place}/rules/{rule['name']}", words, rule["approvers"]

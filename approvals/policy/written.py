@@ -1,0 +1,162 @@
+"""A snapshot as the TOML file that `files.read` reads back as exactly that snapshot."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from approvals.policy import files, rows
+from approvals.policy.rows import Row
+from approvals.policy.schema import Json
+
+_BARE = re.compile(r"^[A-Za-z0-9_-]+$")
+_PLAIN = re.compile(r"^[^'\x00-\x08\x0a-\x1f\x7f]*$")  # what a literal string holds
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
+_UNITS = (("d", 86_400), ("h", 3600), ("m", 60))
+
+# The order in which a reader wants to know; what it does not name follows in its own order.
+_FIRST = ("title", "headline", "domain", "pack", "reversibility", "strategy", "gate", "tier", "approvers", "level")
+
+
+def toml(snapshot: Row, domains: Mapping[str, str], *, heading: str = "") -> str:
+    """The whole policy. `domains` are names by short name: only those that the policy uses are written."""
+    used = {row["domain"] for row in snapshot["types"].values()}
+    lines = [*(f"# {line}" for line in heading.splitlines()), "", "whole = true"]
+    for slug in sorted(used):
+        lines += ["", "[[domain]]", *_pairs({"slug": slug, "name": domains.get(slug, slug)})]
+    if snapshot["rates"]:
+        lines += ["", "[rates]  # worth of one unit in base currency; the base has 1", *_pairs(snapshot["rates"])]
+    for level, row in sorted(snapshot["tiers"].items(), key=lambda pair: int(pair[0])):
+        spans = {name: _span(row[name]) for name in ("sla", "hold", "claim")}
+        pairs = {"level": int(level), "name": row["name"], "ceiling": row["ceiling"], **spans, "next": row["next"]}
+        lines += ["", "[[tier]]", *_pairs(pairs)]
+    lines += _rules("rule", snapshot["rules"])
+    for name, row in snapshot["types"].items():
+        lines += _type(name, row)
+    return "\n".join(lines).strip() + "\n"
+
+
+def _type(name: str, row: Row) -> Iterator[str]:
+    pairs: dict[str, Json] = {"name": name}
+    own = [*_FIRST, *(key for key in row if key not in _FIRST)]
+    for key in own:
+        value = row.get(key)
+        if key in rows.SPANS:
+            pairs[key] = _span(row[key])
+        elif key not in ("rules", "thresholds", "schema") and not _is_void(key, value):
+            pairs[key] = value
+    bands = {impact: dict(zip(("auto", "review"), band, strict=True)) for impact, band in row["thresholds"].items()}
+    if bands:
+        pairs["threshold"] = bands
+    table = _as_table(row["schema"])
+    if table is None:
+        pairs["schema"] = json.dumps(row["schema"], indent=2, ensure_ascii=False)
+    yield from ("", "[[action]]", *_pairs(pairs))
+    if table is not None:
+        fields = table.pop("properties", None)
+        yield from ("", "[action.schema]", *_pairs(table))
+        if fields is not None:
+            yield from ("[action.schema.properties]", *_pairs(fields))
+    yield from _rules("action.rule", row["rules"])
+
+
+def _rules(place: str, found: Sequence[Row]) -> Iterator[str]:
+    for row in found:
+        pairs = {name: row[name] for name in ("name", "when", "effect", "tier", "approvers", "message")}
+        if row["approvers"] == 1:
+            pairs.pop("approvers")
+        yield from ("", f"[[{place}]]", *_pairs(pairs))
+
+
+def _is_void(key: str, value: Json) -> bool:
+    """Nothing, where nothing is also what leaving it out means."""
+    if value in ("", [], {}) and key in rows.AS_THEY_ARE:
+        return bool(rows.default_of(key) == value)
+    return value is None
+
+
+def _as_table(schema: Json) -> dict[str, Any] | None:
+    """The schema with its fields in order, where written so it reads back as it is; None: only JSON says it."""
+    ordered = _ordered(schema)
+    if not isinstance(ordered, dict):
+        return None
+    try:
+        back = tomllib.loads(f"schema = {_value(ordered)}")["schema"]
+    except (TypeError, tomllib.TOMLDecodeError):
+        return None
+    # By their spelling, since 1 and true are equal to Python, and so are 1 and 1.0.
+    return ordered if _spelled(files.in_order(back)) == _spelled(schema) else None
+
+
+def _ordered(schema: Json) -> Any:
+    if isinstance(schema, Mapping):
+        properties, order = schema.get("properties"), schema.get("x-order")
+        kept = {key: value for key, value in schema.items() if key != "x-order" or not isinstance(properties, Mapping)}
+        if (
+            isinstance(properties, Mapping)
+            and isinstance(order, list)
+            and sorted(map(str, order)) == sorted(properties)
+        ):
+            kept["properties"] = {str(key): properties[str(key)] for key in order}
+        return {key: _ordered(value) for key, value in kept.items()}
+    return [_ordered(value) for value in schema] if isinstance(schema, list) else schema
+
+
+def _spelled(value: Json) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _span(seconds: float) -> str:
+    """4h, 90s: the largest unit that leaves no rest."""
+    if seconds == int(seconds):
+        whole = int(seconds)
+        for unit, size in _UNITS:
+            if whole and not whole % size:
+                return f"{whole // size}{unit}"
+        return f"{whole}s"
+    return f"{seconds:.6f}".rstrip("0") + "s"
+
+
+def _pairs(table: Mapping[str, Json]) -> Iterator[str]:
+    for key, value in table.items():
+        if value is not None:
+            yield f"{_key(key)} = {_value(value, lines=True)}"
+
+
+def _key(key: str) -> str:
+    return key if _BARE.match(key) else _text(key)
+
+
+def _value(value: Json, *, lines: bool = False) -> str:
+    """One value. Raises TypeError for null, which TOML has no word for."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _lines(value) if lines and "\n" in value else _text(value)
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(key)} = {_value(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, Sequence):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    raise TypeError(f"{value!r} has no place in a TOML file")
+
+
+def _text(text: str) -> str:
+    if ("\\" in text or '"' in text) and _PLAIN.match(text):
+        return f"'{text}'"
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _lines(text: str) -> str:
+    if "'''" not in text and not text.endswith("'") and _PLAIN.match(text.replace("\n", "").replace("'", "")):
+        return f"'''\n{text}'''"
+    escaped = "".join(one if one == "\n" else _escaped(one) for one in text)
+    return f'"""\n{escaped}"""'
+
+
+def _escaped(one: str) -> str:
+    if one in _ESCAPES:
+        return _ESCAPES[one]
+    return f"\\u{ord(one):04x}" if ord(one) < 0x20 or ord(one) == 0x7F else one

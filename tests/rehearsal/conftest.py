@@ -1,0 +1,90 @@
+"""A draft, and who publishes it. Ada administers, Eve does, too; every tier has somebody."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from approvals import roles
+from approvals.models import ActionType, PolicyVersion, Rule, User
+from approvals.policy import versions
+from approvals.policy.rehearsal import Period, Told, rehearse
+
+
+@pytest.fixture
+def admins(person) -> Callable[[str], User]:
+    def make(name: str) -> User:
+        made = person(name, is_staff=True)
+        made.groups.add(Group.objects.get(name=roles.ADMINS))
+        return made
+
+    return make
+
+
+@pytest.fixture
+def ada(admins) -> User:
+    return admins("ada")
+
+
+@pytest.fixture
+def eve(admins) -> User:
+    return admins("eve")
+
+
+@pytest.fixture
+def staffed(alice, bob, carol, refunds) -> ActionType:
+    """Refunds, which always ask, and somebody in every tier."""
+    return refunds
+
+
+@pytest.fixture
+def change() -> Callable[..., versions.Draft]:
+    """Change the action type in the tables, as a save in the admin does: change(tier_id=2)."""
+
+    def make(name: str = "refund", **columns: object) -> versions.Draft:
+        ActionType.objects.filter(name=name).update(**columns)
+        return versions.draft()
+
+    return make
+
+
+@pytest.fixture
+def rule() -> Callable[..., Rule]:
+    """Write a rule of refunds: rule("value > 100.0", effect="block")."""
+
+    def make(when: str, *, name: str = "big", type: str | None = "refund", **columns: object) -> Rule:
+        columns = {"effect": "review", "message": "It is big.", **columns}
+        return Rule.objects.create(name=name, action_type_id=type, expression=when, **columns)
+
+    return make
+
+
+@pytest.fixture
+def publish(ada) -> Callable[..., PolicyVersion]:
+    """Have Ada publish what the tables say."""
+
+    def make(note: str = "as written") -> PolicyVersion:
+        version = versions.publish(by=ada, note=note, digest=versions.draft().digest)
+        assert version is not None
+        return version
+
+    return make
+
+
+@pytest.fixture
+def tried() -> Callable[..., Told]:
+    """Rehearse the draft on all there is."""
+
+    def make(**period: object) -> Told:
+        draft = versions.draft()
+        assert draft.base is not None
+        return rehearse(draft.base.snapshot, draft.snapshot, Period(**period))
+
+    return make
+
+
+@pytest.fixture
+def desk(as_, ada, staffed) -> Client:
+    """Ada's browser."""
+    return as_(ada)

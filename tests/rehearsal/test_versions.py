@@ -1,0 +1,314 @@
+"""A change is in force when it is published, by whom it takes; it goes back in one step."""
+
+import threading
+
+import pytest
+from django.db import connection, transaction
+from django.db.utils import IntegrityError
+
+from approvals.models import ActionType, Currency, Membership, PolicyVersion, PublishRequest, Rule, Threshold, Tier
+from approvals.policy import snapshot, tables, versions
+from approvals.policy.rows import snapshot_of_tables
+from approvals.policy.schema import digest_of
+
+
+def digest() -> str:
+    return versions.draft().digest
+
+
+def words() -> list[str]:
+    return [str(change) for change in versions.draft().changes]
+
+
+# --- The draft, in words
+
+
+def test_a_draft_says_what_differs_in_the_words_of_the_forms(staffed, change, rule):
+    Tier.objects.filter(level=1).update(sla="01:30:00", ceiling=6000)
+    Currency.objects.filter(code="USD").update(rate="0.95")
+    Threshold.objects.create(action_type=staffed, impact="high", auto="0.95", review="0.7")
+    rule("value > 100.0")
+    change(auto_threshold="0.9", strategy="risk", weights={"impact": 0.1}, reason_required=False)
+
+    assert words() == [
+        "1 · Frontline: value ceiling 5000 → 6000",
+        "1 · Frontline: answer within 15 min → 1 h 30 min",
+        "Refund: when a person is asked Always → When a rule or flag matches",
+        "Refund: signal weights the default → impact 0.1",
+        "Refund: a rejection needs a reason yes → no",
+        "Refund: passes from 0.85 → 0.9",
+        "Refund: High impact as the action type's own → passes from 0.95, a person from 0.7",
+        "Refund, rule “big” is new",
+        "Currency USD: in base currency 0.9 → 0.95",
+    ]
+
+
+def test_a_field_of_a_schema_is_named_by_its_place(staffed, change):
+    schema = {**staffed.schema, "properties": {**staffed.schema["properties"]}}
+    schema["properties"]["amount"] = {**schema["properties"]["amount"], "maximum": 900}
+    change(schema=schema)
+
+    assert words() == ["Refund: JSON Schema of the arguments / amount / maximum nothing → 900"]
+
+
+# --- Publishing
+
+
+def test_publishing_puts_the_draft_in_force_with_who_and_why(staffed, change, ada):
+    draft = change(tier_id=2)
+    assert snapshot.current().types["refund"].tier == 1
+
+    version = versions.publish(by=ada, note="  specialists  ", digest=draft.digest)
+
+    assert (version.published_by, version.note) == (ada, "specialists")
+    assert snapshot.current().types["refund"].tier == 2
+    assert not versions.draft().differs
+
+
+def test_open_approvals_keep_the_version_they_arrived_under(refund, staffed, change, publish):
+    change(tier_id=2)
+    version = publish()
+
+    refund.refresh_from_db()
+    assert refund.policy_id == version.number - 1
+
+
+@pytest.mark.parametrize("note", ["", "   "])
+def test_a_note_says_why(staffed, change, ada, note):
+    draft = change(tier_id=2)
+
+    with pytest.raises(versions.NotPublished, match="Say in the note"):
+        versions.publish(by=ada, note=note, digest=draft.digest)
+    assert snapshot.current().types["refund"].tier == 1
+
+
+def test_what_is_published_is_what_was_looked_at(staffed, change, ada):
+    looked_at = change(tier_id=2).digest
+    change(tier_id=3)
+
+    with pytest.raises(versions.DraftMoved):
+        versions.publish(by=ada, note="specialists", digest=looked_at)
+    with pytest.raises(versions.DraftMoved):
+        versions.discard(by=ada, digest=looked_at)
+    assert snapshot.current().types["refund"].tier == 1
+
+
+def test_nothing_is_published_twice(staffed, change, publish, ada):
+    change(tier_id=2)
+    publish()
+
+    with pytest.raises(versions.NotPublished, match="Nothing differs"):
+        versions.publish(by=ada, note="again", digest=digest())
+
+
+@pytest.mark.parametrize(
+    ("break_it", "mend"),
+    [
+        (lambda: Tier.objects.filter(level=2).update(ceiling=4000), "The ceilings overlap"),
+        (lambda: Tier.objects.filter(level=3).update(ceiling=90_000), "would belong to no tier"),
+        (lambda: Tier.objects.filter(level=3).update(active=False), "There is no active tier 3"),
+        (lambda: ActionType.objects.update(value_path="sum"), "“sum” is not known"),
+        (lambda: ActionType.objects.update(domain="clinical"), "no active reviewer of clinical"),
+        (lambda: ActionType.objects.update(approvers=3), "needs 3 people in tier 1"),
+        (lambda: Rule.objects.create(name="x", expression="args.no", message="x", action_type_id="refund"), "args.no"),
+        (lambda: Rule.objects.create(name="x", expression="value >", message="x"), "Line 1, column"),
+    ],
+)
+def test_what_cannot_work_is_not_published_and_the_mend_is_said(staffed, clinical, ada, break_it, mend):
+    number = snapshot.current().number
+    break_it()
+
+    with pytest.raises(versions.NotPublished) as refused:
+        versions.publish(by=ada, note="wrong", digest=digest())
+    assert mend in str(refused.value)
+    assert snapshot.current().number == number
+
+
+def test_a_gap_that_is_there_already_holds_nobody_up(refunds, change, ada):
+    change(title="Money back")  # nobody reviews anything here
+
+    assert versions.publish(by=ada, note="a title", digest=digest()) is not None
+
+
+# --- Two must agree
+
+
+@pytest.fixture
+def two(settings) -> None:
+    settings.ASSENT_SECOND_PUBLISHER = True
+
+
+def test_where_it_takes_two_the_first_asks_and_another_publishes(two, staffed, change, ada, eve):
+    draft = change(tier_id=2)
+
+    assert versions.publish(by=ada, note="specialists", digest=draft.digest) is None
+    assert snapshot.current().types["refund"].tier == 1
+    with pytest.raises(versions.NotPublished, match="another admin publishes it"):
+        versions.publish(by=ada, note="at once", digest=draft.digest)
+    assert snapshot.current().types["refund"].tier == 1
+
+    version = versions.publish(by=eve, note="", digest=draft.digest)
+    assert (version.published_by, version.request.requested_by, version.note) == (eve, ada, "specialists")
+    assert snapshot.current().types["refund"].tier == 2
+    assert versions.request() is None
+
+
+def test_a_draft_that_was_changed_is_asked_for_anew(two, staffed, change, ada, eve):
+    versions.publish(by=ada, note="specialists", digest=change(tier_id=2).digest)
+    draft = change(tier_id=3)
+
+    # Eve agrees to nothing that Ada did not ask for: it is Eve who asks now.
+    assert versions.publish(by=eve, note="seniors", digest=draft.digest) is None
+    assert versions.request().requested_by == eve
+    assert snapshot.current().types["refund"].tier == 1
+    assert versions.publish(by=ada, note="", digest=draft.digest).note == "seniors"
+
+
+def test_the_database_knows_that_it_takes_two(two, staffed, change, ada):
+    versions.publish(by=ada, note="specialists", digest=change(tier_id=2).digest)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        PublishRequest.objects.update(open=False, closed_by=ada, version=PolicyVersion.objects.first())
+
+
+def test_a_request_is_declined_and_the_draft_stays(two, staffed, change, ada, eve):
+    versions.publish(by=ada, note="specialists", digest=change(tier_id=2).digest)
+
+    versions.withdraw(by=eve)
+
+    assert versions.request() is None
+    assert versions.draft().differs
+    with pytest.raises(versions.NotPublished):
+        versions.withdraw(by=eve)
+
+
+def test_going_back_takes_two_as_well(two, staffed, change, ada, eve):
+    first = snapshot.current().number
+    versions.publish(by=ada, note="specialists", digest=change(tier_id=2).digest)
+    versions.publish(by=eve, note="", digest=digest())
+
+    assert versions.revert(first, by=ada) is None
+    assert snapshot.current().types["refund"].tier == 2
+    assert versions.publish(by=eve, note="", digest=digest()).note == f"Back to v{first}."
+    assert snapshot.current().types["refund"].tier == 1
+
+
+# --- Discarding and going back
+
+
+def everything(staffed) -> None:
+    """Change something of each kind."""
+    Tier.objects.create(level=4, name="Board")
+    Tier.objects.filter(level=3).update(next=4, ceiling=100_000)
+    Currency.objects.create(code="CHF", rate="1.07")
+    Currency.objects.filter(code="GBP").delete()
+    Rule.objects.filter(name="old").delete()
+    Rule.objects.create(name="new", expression="value > 2.0", message="x", action_type=staffed)
+    Threshold.objects.create(action_type=staffed, impact="low", auto="0.5", review="0.4")
+    ActionType.objects.create(
+        name="mail",
+        title="Mail",
+        headline="mail",
+        domain=staffed.domain,
+        tier_id=4,
+        reversibility="partial",
+        strategy="always",
+    )
+    ActionType.objects.filter(name="refund").update(title="Money back", schema={"type": "object"}, approvers=2)
+
+
+def test_discarding_takes_the_tables_back_to_what_is_in_force(staffed, rule, publish, ada):
+    rule("value > 1.0", name="old")
+    publish()
+    before = snapshot_of_tables()
+    Rule.objects.create(name="idle", expression="true", message="x", active=False)
+    everything(staffed)
+    assert digest_of(snapshot_of_tables()) != digest_of(before)
+
+    given_up = versions.discard(by=ada, digest=digest())
+
+    assert snapshot_of_tables() == before
+    assert "4 · Board is new" in map(str, given_up)
+    assert not ActionType.objects.filter(name="mail").exists()
+    assert not Tier.objects.filter(level=4).exists()
+    assert Rule.objects.filter(name="idle", active=False).exists()  # policy never held it
+
+
+def test_people_stay_where_they_are_when_a_draft_is_discarded(staffed, ada, person):
+    Tier.objects.create(level=4, name="Board")
+    Tier.objects.filter(level=3).update(next=4, ceiling=100_000)
+    person("judith", tier=4)
+
+    versions.discard(by=ada, digest=digest())
+
+    assert Membership.objects.filter(user__username="judith", tier_id=4).exists()
+    assert Tier.objects.get(level=4).active is False
+
+
+def test_going_back_makes_a_new_version_that_equals_the_old(staffed, rule, publish, ada, propose, person):
+    rule("value > 1.0", name="old")
+    first = publish("first")
+    everything(staffed)
+    Membership.objects.create(user=person("judy"), tier_id=4)
+    Membership.objects.create(user=person("jim"), tier_id=1)
+    second = publish("second")
+    propose(amount=200_000, args={"order": "1", "amount": 200_000, "currency": "EUR"})
+
+    third = versions.revert(first.number, by=ada)
+
+    assert third.number == second.number + 1
+    assert third.digest == first.digest
+    assert third.note == f"Back to v{first.number}."
+    assert snapshot_of_tables() == first.snapshot
+    assert snapshot.current().types.keys() == {"refund"}
+    # History points at it: switched off, not gone.
+    assert ActionType.objects.get(name="mail").active is False
+
+
+def test_a_draft_is_not_lost_by_going_back(staffed, change, publish, ada):
+    first = snapshot.current().number
+    change(tier_id=2)
+    publish()
+    change(title="Money back")
+
+    with pytest.raises(versions.NotPublished, match="publish or discard them first"):
+        versions.revert(first, by=ada)
+    assert ActionType.objects.get().title == "Money back"
+
+
+def test_a_version_from_before_a_column_goes_back_with_its_default(staffed):
+    said = PolicyVersion.objects.first().snapshot
+    del said["types"]["refund"]["permit_valid"]
+
+    tables.restore(said)
+
+    assert snapshot_of_tables()["types"]["refund"]["permit_valid"] == 24 * 3600
+
+
+# --- At once
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_publish_at_once_each_publishes_what_was_seen_or_nothing(staffed, change, ada, eve):
+    draft = change(tier_id=2)
+    before = PolicyVersion.objects.count()
+    said: list[object] = []
+    ready = threading.Barrier(2)
+
+    def go(who) -> None:
+        try:
+            ready.wait()
+            said.append(versions.publish(by=who, note=f"by {who.username}", digest=draft.digest))
+        except versions.NotPublished as refused:
+            said.append(refused)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=go, args=(who,)) for who in (ada, eve)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert PolicyVersion.objects.count() == before + 1
+    assert sorted(type(one).__name__ for one in said) == ["NotPublished", "PolicyVersion"]
