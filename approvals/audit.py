@@ -167,7 +167,8 @@ def move(moves: Sequence[Move], *, now: datetime, guard: str = "") -> list[Appro
 def _event(
     approval: Approval, seq: int, head: bytes, kind: str, actor: Actor, facts: Mapping[str, Json], at: datetime
 ) -> Event:
-    return Event(
+    return bulk.made(
+        Event,
         approval=approval,
         seq=seq,
         kind=kind,

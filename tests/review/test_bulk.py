@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from approvals import bulk
+from approvals import bulk, times
 from approvals.ids import new_id
 from approvals.models import Approval, Decision, Event, Pause, Proposal
 
@@ -120,3 +120,23 @@ def test_what_is_no_json_is_refused_before_the_database_sees_it(wrong, refund):
 def test_a_model_where_a_column_should_be_is_refused(refund):
     with pytest.raises(TypeError, match="no column holds a"):
         bulk.as_json([{"tier": refund.tier}])
+
+
+def test_a_row_made_for_a_set_is_the_row_that_the_model_makes(robot):
+    moment = times.now()
+    pause = Pause(agent=robot, content_hash="x", open_items=1, created_at=moment)
+    values = {"pause": pause, "item": "1", "agent_id": robot.pk, "value": Decimal("4.20"), "created_at": moment}
+    quick, usual = bulk.made(Approval, **values), Approval(**values)
+    new = {"id", "_state"}
+
+    assert {name: value for name, value in quick.__dict__.items() if name not in new} == {
+        name: value for name, value in usual.__dict__.items() if name not in new
+    }
+    assert quick.pause is pause
+    assert quick.pk != usual.pk
+    assert quick._state.adding
+
+
+def test_a_row_is_not_made_with_a_field_that_does_not_exist():
+    with pytest.raises(TypeError, match="no colour"):
+        bulk.made(Approval, colour="blue")
