@@ -17,10 +17,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from agents import keys
-from agents.models import ApiKey
+from agents.models import ApiKey, Scope
+from agents.webhooks.admin import CallbackSecret
 from approvals.admin.base import Kept
 from approvals.models import Agent, User
 
@@ -31,6 +32,13 @@ class NameForm(forms.Form):
         max_length=80,
         help_text=_("Where it is used, for example “production”. Only people read it."),
         widget=UnfoldAdminTextInputWidget(),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("The key may"),
+        choices=Scope.choices,
+        initial=Scope.values,
+        help_text=_("A worker that only runs what was approved needs the last two."),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
     )
 
 
@@ -65,7 +73,7 @@ class KeyInline(TabularInline):
 
 
 @admin.register(Agent)
-class AgentAdmin(Kept):
+class AgentAdmin(CallbackSecret, Kept):
     form = AgentForm
     inlines = [KeyInline]
     list_display = ("name", "description", "running", "active_keys", "last_seen")
@@ -75,7 +83,7 @@ class AgentAdmin(Kept):
     fields = ("name", "description", "operators", "paused_at")
     readonly_fields = ("paused_at",)
     actions = ("pause", "resume")
-    actions_detail = ("issue_key",)
+    actions_detail = ("issue_key", "callback_secret")
     actions_submit_line = ("pause_this", "resume_this")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
@@ -155,8 +163,8 @@ class AgentAdmin(Kept):
             "form": form,
         }
         if request.method == "POST" and form.is_valid():
-            key, secret = keys.issue(agent=agent, name=form.cleaned_data["name"])
-            self.log_change(request, agent, f"Issued key {key.prefix}… “{key.name}”.")
+            key, secret = keys.issue(agent=agent, name=form.cleaned_data["name"], scopes=form.cleaned_data["scopes"])
+            self.log_change(request, agent, f"Issued key {key.prefix}… “{key.name}” ({', '.join(key.scopes)}).")
             context |= {"key": key, "secret": secret}
         return TemplateResponse(request, "admin/agents/issue_key.html", context)
 
@@ -173,7 +181,8 @@ class ApiKeyAdmin(Kept):
     list_select_related = ("agent", "user")
     search_fields = ("prefix", "name")
     ordering = ("-created_at",)
-    fields = ("prefix", "name", "agent", "user", "created_at", "last_used_at", "expires_at", "revoked_at")
+    fields = ("prefix", "name", "agent", "user", "may", "created_at", "last_used_at", "expires_at", "revoked_at")
+    readonly_fields = ("may",)
     actions = ("revoke",)
     actions_detail = ("revoke_this",)
 
@@ -182,6 +191,12 @@ class ApiKeyAdmin(Kept):
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
+
+    @display(description=_("may"))
+    def may(self, key: ApiKey) -> str:
+        if key.user_id:
+            return gettext("what the person may")
+        return " · ".join(str(scope.label) for scope in Scope if scope in key.scopes)
 
     @display(description=_("state"), label={"usable": "success", "revoked": "danger"})
     def state(self, key: ApiKey) -> tuple[str, str]:

@@ -1,16 +1,19 @@
 """Who calls: `Authorization: Bearer` with an agent's key or a person's token."""
 
+from collections.abc import Mapping
+
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from agents import keys, limits
 from agents.keys import Caller
-from agents.problems import Problem, agents_only, people_only, unauthorized
+from agents.models import Scope
+from agents.problems import Problem, agents_only, people_only, scope_missing, unauthorized
 
 
 def secret_in(header: str) -> str:
@@ -21,17 +24,19 @@ def secret_in(header: str) -> str:
     return secret.strip()
 
 
-def agent_behind(secret: str) -> Caller:
-    """The agent that presents this secret. Raises Problem 401, and 403 for a person's token."""
-    return as_agent(keys.who(secret))
+def agent_behind(secret: str, scope: str) -> Caller:
+    """The agent that presents this secret. Raises Problem 401; 403 for a person's token or a key without the scope."""
+    return as_agent(keys.who(secret), scope)
 
 
-def as_agent(caller: Caller | None) -> Caller:
-    """The caller that was recognised, if it is an agent. Raises Problem 401, 403."""
+def as_agent(caller: Caller | None, scope: str) -> Caller:
+    """The caller that was recognised, if it is an agent whose key may do this. Raises Problem 401, 403."""
     if caller is None:
         raise unauthorized()
     if caller.agent_id is None:
         raise agents_only()
+    if scope and scope not in caller.scopes:
+        raise scope_missing(scope)
     return caller
 
 
@@ -73,11 +78,16 @@ class BearerKey(BaseAuthentication):
 
 
 class IsAgent(BasePermission):
-    """Agents ask; a person's token does not submit, cancel or read an agent's decision."""
+    """Agents ask; a person's token does not submit, cancel or read an agent's decision.
+
+    The view's `scopes` name, by method, what the key must be made for; "" is nothing in particular.
+    """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        if caller_of(request).agent_id is None:
-            raise agents_only()
+        scopes: Mapping[str, str] = getattr(view, "scopes", {})
+        # A method that a view says nothing of writes, unless it only reads.
+        usual = Scope.READ if request.method in SAFE_METHODS else Scope.SUBMIT
+        as_agent(caller_of(request), scopes.get(request.method or "", usual))
         return True
 
 

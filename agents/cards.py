@@ -59,6 +59,8 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
         "context": proposal.context if proposal else None,
         "current": proposal.current if proposal else None,
         "alternatives": proposal.alternatives if proposal else [],
+        "attachments": proposal.attachments if proposal else [],
+        "questions": _talk(approval) if content else [],
         "question": {
             "prompt": question.prompt,
             "response_schema": question.schema,
@@ -100,6 +102,19 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
 def _listed(approval: Approval, name: str) -> list[Json]:
     found: Json = approval.assessment.get(name)
     return list(found) if isinstance(found, Sequence) and not isinstance(found, str) else []
+
+
+def _talk(approval: Approval) -> list[Json]:
+    return [
+        {
+            "text": one.text,
+            "from": one.user.name,
+            "asked_at": moment(one.asked_at),
+            "answer": one.answer if one.answered_at else None,
+            "answered_at": moment(one.answered_at),
+        }
+        for one in approval.inquiries.select_related("user").order_by("asked_at", "pk")
+    ]
 
 
 def _flags(approval: Approval) -> list[Json]:

@@ -10,9 +10,10 @@ from django.conf import settings
 from django.urls import reverse
 
 from agents import pace
-from approvals.models import Approval, Outcome, Pause
+from approvals.models import Approval, Inquiry, Outcome, Pause
 from approvals.models.approval import DECIDED, OPEN, Status
 from approvals.policy.schema import Json
+from approvals.review import inquiries
 
 _ANY = UUID(int=0)
 _RESULTS = {
@@ -28,8 +29,13 @@ def moment(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None
 
 
-def of_request(pause: Pause, approvals: Iterable[Approval], *, decision: bool = True) -> dict[str, Json]:
-    """The state of a request and of its items; once it is closed, with the decision inside unless told otherwise."""
+def of_request(
+    pause: Pause, approvals: Iterable[Approval], *, decision: bool = True, questions: Iterable[Inquiry] = ()
+) -> dict[str, Json]:
+    """The state of a request and of its items; once it is closed, with the decision inside unless told otherwise.
+
+    `questions` are those of reviewers that wait for the agent's answer.
+    """
     items = list(approvals)
     told: dict[str, Json] = {
         "id": str(pause.pk),
@@ -43,6 +49,8 @@ def of_request(pause: Pause, approvals: Iterable[Approval], *, decision: bool = 
         "decision_url": _url("api_decision", pause.pk),
         "items": [_item(one) for one in items],
     }
+    if asked := [inquiries.told(one) for one in questions]:
+        told["questions"] = asked
     if decision and pause.answer:
         told["decision"] = json.loads(pause.answer)
     return told
@@ -56,6 +64,15 @@ def _url(name: str, pk: UUID) -> str:
 def _path(name: str) -> str:
     # Resolving the same two names took as long as the rest of the document.
     return reverse(name, args=[_ANY])
+
+
+def where(approval: Approval) -> dict[str, Json]:
+    """Where an approval waits: its request, the decision's address for the agent, the card's for people."""
+    return {
+        "request": str(approval.pause_id),
+        "decision_url": _url("api_decision", approval.pause_id),
+        "review_url": _url("approval", approval.pk),
+    }
 
 
 def word_for(status: str) -> str:

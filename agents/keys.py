@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from agents.models import ApiKey
+from agents.models import ApiKey, Scope
 from approvals.models import Agent, User
 
 AGENT, PERSON = "asn_", "asp_"
@@ -32,6 +32,7 @@ class Caller:
     agent_id: UUID | None
     agent_name: str
     user_id: UUID | None
+    scopes: frozenset[str] = frozenset()
 
     @property
     def is_authenticated(self) -> bool:
@@ -42,7 +43,12 @@ _known: dict[bytes, tuple[float, Caller]] = {}
 
 
 def issue(
-    *, agent: Agent | None = None, user: User | None = None, name: str = "", expires_at: datetime | None = None
+    *,
+    agent: Agent | None = None,
+    user: User | None = None,
+    name: str = "",
+    scopes: Collection[str] = Scope.values,
+    expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key for an agent or a person; returns it with its secret, which cannot be read again."""
     secret = (AGENT if agent else PERSON) + secrets.token_urlsafe(32)
@@ -50,6 +56,7 @@ def issue(
         agent=agent,
         user=user,
         name=name,
+        scopes=[one for one in Scope.values if one in scopes],
         prefix=secret[:12],
         hash=_digest(secret).hex(),
         expires_at=expires_at,
@@ -102,11 +109,11 @@ def _look_up(secrets: Collection[str]) -> dict[str, Caller]:
         .filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
         .filter(Q(agent__isnull=False) | Q(user__is_active=True))
         .annotate(agent_name=F("agent__name"), now=Now())
-        .values_list("hash", "pk", "agent_id", "agent_name", "user_id", "last_used_at", "now")
+        .values_list("hash", "pk", "agent_id", "agent_name", "user_id", "scopes", "last_used_at", "now")
     )
     found, unused = {}, []
-    for digest, pk, agent_id, agent_name, user_id, last_used_at, now in rows:
-        found[digests[digest]] = Caller(pk, agent_id, agent_name or "", user_id)
+    for digest, pk, agent_id, agent_name, user_id, scopes, last_used_at, now in rows:
+        found[digests[digest]] = Caller(pk, agent_id, agent_name or "", user_id, frozenset(scopes))
         if last_used_at is None or now - last_used_at >= _USED:
             unused.append((pk, now))
     if unused:

@@ -4,19 +4,31 @@ import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from django.urls import reverse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from approvals.policy.schema import Fault, Json
+from agents.documents import moment, where
+from approvals.policy.schema import Fault, Json, pointer_of
 from approvals.policy.snapshot import NoPolicy
 from approvals.review.agent import AlreadyClosed, Contradiction, NotDecided
+from approvals.review.amend import NotAmendable
+from approvals.review.consume import PAUSED, TAMPERED, ForeignPermit, PermitRefused, Unobserved, WorldMoved
 from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate, ReviewError
+from approvals.review.incidents import NothingRan
+from approvals.review.inquiries import AnsweredOtherwise
+from approvals.review.leases import Leased, NothingSettled
+from approvals.review.rollback import AlreadyClosed as UndoClosed
+from approvals.review.rollback import NothingUndoesIt
+from approvals.review.steps import NotApproved, RunStopped, StepDiffers, TooManySteps
 from approvals.review.submission import BadSubmission, KeyInFlight, KeyReused
 
 MEDIA_TYPE = "application/problem+json"
 _ERRORS_SHOWN = 50
+_FORBIDDEN = frozenset({TAMPERED, PAUSED})  # refusals of a permit that no later try will be spared
 _LINE = 400  # characters of a log line that a caller can influence
 
 logger = logging.getLogger(__name__)
@@ -46,7 +58,7 @@ class Problem(exceptions.APIException):
     def document(self) -> dict[str, Json]:
         """The problem as JSON: type, title, status, detail, code, and errors where fields are at fault."""
         told: dict[str, Json] = {
-            "type": f"urn:assent:problem:{self.code}",
+            "type": f"{settings.ASSENT_BASE_URL}{reverse('help_page', args=['errors'])}#{self.code}",
             "title": HTTPStatus(self.status_code).phrase,
             "status": self.status_code,
             "detail": self.sentence,
@@ -87,6 +99,14 @@ def agents_only() -> Problem:
     return Problem(403, "agents_only", "This needs an agent's key (asn_…).")
 
 
+def scope_missing(scope: str) -> Problem:
+    """403: the key is the agent's, and was not made for this."""
+    scope = str(scope)  # the word itself, of a choice
+    return Problem(
+        403, "scope_missing", f"This key may not do this: it lacks the scope {scope!r}.", extra={"scope": scope}
+    )
+
+
 def people_only() -> Problem:
     """403: an agent's key where a person speaks."""
     return Problem(403, "people_only", "This needs a personal token (asp_…).")
@@ -104,10 +124,41 @@ def of(error: Exception) -> Problem | None:
         case KeyInFlight():
             detail = "A request with this idempotency key is being taken at this moment."
             return Problem(409, "idempotency_key_in_flight", detail, headers={"Retry-After": "1"})
+        case NotAmendable():
+            return Problem(409, "no_longer_pending", str(error))
+        case NothingRan():
+            return Problem(409, "not_decided", str(error))
+        case AnsweredOtherwise():
+            return Problem(409, "contradiction", str(error))
         case AlreadyClosed():
             return Problem(409, "already_closed", str(error))
-        case NotDecided():
+        case NotDecided() | NothingSettled():
             return Problem(409, "not_decided", str(error))
+        case ForeignPermit():
+            return Problem(404, "permit_foreign", str(error))
+        case PermitRefused():
+            return Problem(403 if error.code in _FORBIDDEN else 409, error.code, str(error))
+        case Unobserved():
+            faults = [Fault(pointer_of(["preconditions", name]), "This was not observed.") for name in error.names]
+            return Problem(422, "precondition_unknown", str(error), faults)
+        case WorldMoved():
+            return Problem(
+                409, "world_moved", str(error), extra={"returned": where(error.returned) if error.returned else None}
+            )
+        case Leased():
+            return Problem(409, "leased", str(error), extra={"until": moment(error.until)})
+        case StepDiffers():
+            return Problem(409, "step_differs", str(error))
+        case RunStopped():
+            return Problem(409, "run_stopped", str(error))
+        case TooManySteps():
+            return Problem(409, "too_many_steps", str(error))
+        case NotApproved():
+            return Problem(409, "not_decided", str(error))
+        case NothingUndoesIt():
+            return Problem(409, "nothing_undoes_it", str(error))
+        case UndoClosed():
+            return Problem(409, "undo_closed", str(error))
         case Contradiction():
             return Problem(409, "contradiction", str(error))
         case NoPolicy():

@@ -1,13 +1,15 @@
 """A request's JSON as the domain's Submission, or faults that point into what the agent sent."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
 from agents import shapes
 from agents.problems import Problem, invalid
+from agents.webhooks import addresses
 from approvals.models import Pause
 from approvals.models.approval import Subject
 from approvals.policy import schema
@@ -48,6 +50,23 @@ def read(body: Object, header: str | None = None) -> Submission:
         callback_url=_text(body.get("callback_url")),
         labels={name: _text(value) for name, value in _object(body.get("labels")).items()},
     )
+
+
+def revision(body: Object) -> Callable[[Item], Item]:
+    """What an amendment's body makes of an item; what it does not name stays."""
+
+    def revise(item: Item) -> Item:
+        sent = _item({"id": item.id, "action": {"name": item.action, "args": body.get("args")}, **_words(body)})
+        changed = {name: getattr(sent, name) for name in body if name != "args"}
+        if "args" in body:
+            changed |= {"args": sent.args, "parsed": sent.parsed}
+        return replace(item, **changed)
+
+    return revise
+
+
+def _words(body: Object) -> Object:
+    return {name: value for name, value in body.items() if name != "args"}
 
 
 def at_home(fault: Fault, body: Object) -> Fault:
@@ -99,12 +118,18 @@ def _item(sent: Object) -> Item:
         response_schema=_object(question.get("response_schema")),
         best_guess=question.get("best_guess"),
         steps=_objects(plan.get("steps")),
+        attachments=_texts(sent.get("attachments")),
     )
 
 
 def _faults(items: Sequence[Item], body: Object) -> list[Fault]:
     """What no schema can say."""
     faults = []
+    if callback_url := _text(body.get("callback_url")):
+        try:
+            addresses.read(callback_url)
+        except addresses.Forbidden as forbidden:
+            faults.append(Fault("/callback_url", str(forbidden)))
     sent = [body] if "items" not in body else _objects(body["items"])
     seen: set[str] = set()
     for place, (item, one) in enumerate(zip(items, sent, strict=True)):

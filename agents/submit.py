@@ -13,6 +13,7 @@ from agents.asking import PLACE, Asking, Many, One
 from agents.beside import Receive, Reply, Scope, Send
 from agents.keys import Caller
 from agents.limits import Allowance
+from agents.models import Scope as KeyScope
 from agents.problems import Problem
 from agents.writer import Full, Writer
 from approvals.review import intake
@@ -62,7 +63,7 @@ class Call:
         self.secret = auth.secret_in(self.sent.authorization)
 
     def recognise(self, callers: Mapping[str, Caller]) -> None:
-        self.caller = auth.as_agent(callers.get(self.secret))
+        self.caller = auth.as_agent(callers.get(self.secret), KeyScope.SUBMIT)
 
     def count(self, allowance: Allowance) -> None:
         self.allowance = auth.within(allowance)

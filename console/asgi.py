@@ -18,7 +18,7 @@ from django.urls import path
 
 pages = get_asgi_application()
 
-from agents import submit, wait  # noqa: E402  # models need the application registry above
+from agents import events, submit, wait  # noqa: E402  # models need the application registry above
 from console.consumers import InboxConsumer  # noqa: E402
 
 Scope = dict[str, Any]
@@ -49,7 +49,9 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
         await submit.application(scope, receive, send)
     elif wait.is_waiting(scope):
         await wait.application(scope, receive, send)
-    elif place.startswith("/api/v1/"):
+    elif events.is_streaming(scope):
+        await events.application(scope, receive, send)
+    elif place.startswith(("/api/v1/", "/.well-known/")):
         await api(scope, receive, send)
     elif place.startswith(settings.STATIC_URL):
         await static(scope, receive, send)

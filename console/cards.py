@@ -9,15 +9,19 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 
 from approvals import times
-from approvals.models import Approval, Decision, Event, Proposal, User
+from approvals.models import Approval, Decision, Event, Grant, Proposal, User
 from approvals.models.approval import DECIDED, Status, Subject
 from approvals.models.policy import Gate, Silence, Verdict
 from approvals.policy import snapshot
 from approvals.policy.schema import Json
 from approvals.review import access, decisions
-from console import rows, timeleft
+from approvals.review.attachments import IMAGES
+from console import rows, runs, timeleft
 from console.facts import Fact, Value, changes_of, facts_of, present_and_future, shown
-from console.words import ACTORS, DONE, REASONS, SIGNALS
+from console.permits import Permit, moved, permit_of
+from console.plans import PlanView
+from console.said import Said
+from console.words import ACTORS, DONE, OUTCOMES, REASONS, SIGNALS
 
 SIMILAR = 5
 
@@ -169,6 +173,16 @@ class Card:
         before = self.approval.proposals.filter(revision__lt=self.proposal.revision).order_by("-revision").first()
         return [one for one in changes_of(before.args, self.proposal.args) if one.changed] if before else []
 
+    @property
+    def files(self) -> list[Mapping[str, Json]]:
+        """What the agent laid beside it: part of what is approved."""
+        return self.proposal.attachments if self.proposal else []
+
+    @property
+    def images(self) -> frozenset[str]:
+        """The kinds of files that are shown and not only listed."""
+        return IMAGES
+
     @cached_property
     def alternatives(self) -> list[tuple[int, str, list[Fact]]]:
         """Other ways the agent offers: number, label, and how its arguments differ."""
@@ -190,13 +204,29 @@ class Card:
         return shown(guess) if guess is not None else None
 
     @cached_property
-    def steps(self) -> list[tuple[str, str, list[Fact]]]:
-        """A plan's steps, in order: id, action, arguments."""
-        found = []
-        for step in self.proposal.steps if self.proposal else []:
-            action = step.get("action") or {}
-            found.append((str(step.get("id", "")), str(action.get("name", "")), facts_of(action.get("args"))))
-        return found
+    def plan(self) -> PlanView:
+        """A plan's steps, as they stand."""
+        return PlanView(self.approval, self.authority)
+
+    @cached_property
+    def beyond(self) -> list[str]:
+        """The steps of a plan that this person may not approve."""
+        return access.steps_beyond(self.approval, self.authority) if self.decides else []
+
+    @cached_property
+    def by(self) -> Approval | Grant | None:
+        """What let it pass beforehand: the approved plan, or the standing approval."""
+        return self.approval.plan or self.approval.grant
+
+    @cached_property
+    def given(self) -> list[Grant]:
+        """The standing approvals that were given on this card."""
+        return list(self.approval.granted.select_related("granted_by", "revoked_by").order_by("granted_at"))
+
+    @cached_property
+    def offers(self) -> list[tuple[int, list[Fact]]]:
+        """What the agent offers to remember with the verdict, opaque to us."""
+        return [(number, facts_of(one)) for number, one in enumerate(self.proposal.remember if self.proposal else [])]
 
     # --- When, and why
 
@@ -223,7 +253,13 @@ class Card:
 
     @property
     def flags(self) -> list[Mapping[str, Json]]:
-        return list(self.approval.assessment.get("flags", []))
+        """What is unusual; of what came back, only what was not so when it was approved."""
+        seen = (
+            self.approval.returned_from.assessment.get("flags", [])
+            if self.moved and self.approval.returned_from
+            else []
+        )
+        return [flag for flag in self.approval.assessment.get("flags", []) if flag not in seen]
 
     @property
     def rules(self) -> list[Mapping[str, Json]]:
@@ -266,6 +302,16 @@ class Card:
             return ""
         return kind.policy_text if kind else ""
 
+    @cached_property
+    def said(self) -> Said:
+        """Questions, advice and harm."""
+        return Said(self.approval)
+
+    @property
+    def can_advise(self) -> bool:
+        """With a verdict, or by itself where there is a run that reads it."""
+        return "guide" in self.actions or bool(self.verdicts)
+
     # --- What was
 
     @cached_property
@@ -305,6 +351,25 @@ class Card:
         return getattr(self.approval, "outcome", None)
 
     @cached_property
+    def run(self) -> runs.Line | None:
+        """Where it stands in its agent's run."""
+        return runs.line_of(self.approval)
+
+    @cached_property
+    def undoing(self) -> list[runs.Undoing]:
+        """What a rejection asks the agent to undo."""
+        return runs.undoing_of(self.approval)
+
+    @cached_property
+    def permit(self) -> Permit | None:
+        return permit_of(self.approval, self.now)
+
+    @cached_property
+    def moved(self) -> list[Fact]:
+        """What moved since it was approved before; nothing on a card that did not come back."""
+        return moved(self.approval) if self.pending else []
+
+    @cached_property
     def next_tier_name(self) -> str:
         following = self.approval.tier.next
         return following.name if following else ""
@@ -326,6 +391,16 @@ def _moment(event: Event, text: str) -> Moment:
         _("instead: %s") % said["alternative"] if said.get("alternative") else "",
         _("vote %(votes)s of %(of)s") % said if {"votes", "of"} <= said.keys() else "",
         _("tier %(from)s to %(to)s") % said if {"from", "to"} <= said.keys() else "",
+        _("result: %s") % OUTCOMES[str(said["result"])] if said.get("result") in OUTCOMES else "",
+        _("its permit was not used") if said.get("permit") == "not used" else "",
+        _("no longer so: %s") % ", ".join(map(str, said["moved"])) if said.get("moved") else "",
+        _("came back, approved before") if said.get("returned_from") else "",
+        _("until %s UTC") % str(said["until"])[:16].replace("T", " ") if said.get("until") else "",
+        _("back in the list") if said.get("over") else "",
+        _("by an approved plan, step %s") % said["step"] if said.get("plan") else "",
+        _("by a standing approval") if event.kind == Event.Kind.RELEASED and said.get("grant") else "",
+        _("revoked") if said.get("revoked") else "",
+        _("%s times") % said["most"] if said.get("most") else "",
         _("taken over from %s") % said["from"] if event.kind == Event.Kind.CLAIMED and said.get("from") else "",
     ]
     person = event.user or event.agent

@@ -12,6 +12,7 @@ from approvals.models import User
 from approvals.review import access
 from approvals.review.access import Authority
 from console.filters import count_of
+from console.runs import needing_people
 
 THEMES = {"light", "dark"}
 
@@ -27,6 +28,8 @@ def page(request: HttpRequest) -> dict[str, object]:
         "demo": settings.ASSENT_DEMO,
         "authority": authority,
         "waiting": SimpleLazyObject(lambda: count_of(access.inbox_of(user, authority)) if user else 0),
+        "unconfirmed": SimpleLazyObject(lambda: count_of(access.unconfirmed_of(user, authority)) if user else 0),
+        "to_undo": SimpleLazyObject(lambda: needing_people(user, authority).count() if user else 0),
         "server_now": SimpleLazyObject(times.now),
         "place": request.resolver_match.url_name if request.resolver_match else _place(request.path_info),
     }

@@ -41,6 +41,14 @@ def number(name: str, default: int, *, at_least: int = 0) -> int:
     return value
 
 
+def numbers(name: str, default: str = "") -> list[int]:
+    """A comma-separated list of whole numbers. Raises ImproperlyConfigured when one is not."""
+    found = names(name, default)
+    if not all(one.isdecimal() for one in found):
+        raise ImproperlyConfigured(f"{name} must be whole numbers, separated by commas, not {', '.join(found)!r}")
+    return [int(one) for one in found]
+
+
 def names(name: str, default: str = "") -> list[str]:
     """A comma-separated list."""
     return [part.strip() for part in text(name, default).split(",") if part.strip()]

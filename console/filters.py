@@ -1,7 +1,7 @@
 """What a list shows: filters that live in the URL, and pages by cursor."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -34,7 +34,7 @@ class InboxFilter(forms.Form):
     mine = forms.ChoiceField(
         required=False,
         label=_("Claim"),
-        choices=[("", _("Everyone's")), ("me", _("Mine")), ("none", _("Unclaimed"))],
+        choices=[("", _("Everyone's")), ("me", _("Mine")), ("none", _("Unclaimed")), ("snoozed", _("Snoozed"))],
     )
 
     def __init__(self, data: object, user: User, queues: Iterable[str]) -> None:
@@ -90,7 +90,10 @@ class InboxFilter(forms.Form):
             approvals = approvals.filter(agent__name=agent)
         if urgency := active.get("urgency"):
             approvals = _urgent(approvals, urgency, now)
-        if mine := active.get("mine"):
+        mine = active.get("mine")
+        if mine == "snoozed":
+            approvals = approvals.filter(snoozed_until__gt=now)
+        elif mine:
             claimed = Q(claimed_by=self.user, claim_until__gt=now)
             free = Q(claimed_by=None) | Q(claim_until__lte=now)
             approvals = approvals.filter(claimed if mine == "me" else free)
@@ -125,10 +128,15 @@ class Page:
     cursor: str
 
 
-def page_of(approvals: QuerySet[Approval], cursor: str) -> Page:
-    """The next page by least time left. A cursor that is none of ours starts at the beginning."""
+def page_of(approvals: QuerySet[Approval], cursor: str, first: Collection[UUID] = ()) -> Page:
+    """The next page by least time left; those named `first` stand above it on the first page, and nowhere else.
+
+    A cursor that is none of ours starts at the beginning.
+    """
     approvals = approvals.annotate(at=Least("due_at", "expires_at"))
     place = read_cursor(cursor)
+    above = list(approvals.filter(pk__in=first)) if first and place is None else []
+    approvals = approvals.exclude(pk__in=first) if first else approvals
     if place is not None:
         at, pk = place
         later = Q(at=None, pk__gt=pk) if at is None else Q(at__gt=at) | Q(at=at, pk__gt=pk) | Q(at=None)
@@ -136,9 +144,9 @@ def page_of(approvals: QuerySet[Approval], cursor: str) -> Page:
     found: list[Approval] = [*approvals[: PAGE + 1]]
     shown = found[:PAGE]
     if len(found) <= PAGE:
-        return Page(shown, "")
+        return Page(above + shown, "")
     last = shown[-1]
-    return Page(shown, make_cursor(min(filter(None, (last.due_at, last.expires_at)), default=None), last.pk))
+    return Page(above + shown, make_cursor(min(filter(None, (last.due_at, last.expires_at)), default=None), last.pk))
 
 
 def make_cursor(at: datetime | None, pk: UUID) -> str:

@@ -34,6 +34,8 @@ class VerdictForm(forms.Form):
     typed = forms.CharField(required=False, max_length=300)
     password = forms.CharField(required=False, max_length=1000, strip=False)
     answer = forms.CharField(required=False, max_length=LONGEST_TEXT)
+    guidance = forms.CharField(required=False, max_length=LONGEST_TEXT)
+    remember = forms.IntegerField(required=False, min_value=0)  # which of the agent's offers
 
     def seen(self, approval: Approval) -> Seen:
         """What the person's card showed of this approval; only after `is_valid()`."""

@@ -23,7 +23,7 @@ from django.db.models.signals import post_delete, post_save
 from agents import push
 from approvals import audit, seal, times
 from approvals.models import Agent, Approval, Domain, Event, Membership, Tier, User
-from approvals.models.approval import Status, queue_name
+from approvals.models.approval import queue_name
 from approvals.review import access
 from approvals.review.access import Authority
 from console import rows
@@ -284,7 +284,7 @@ def look(people: Iterable[UUID], since: int | None) -> Beat:
     for pk, watch in rights.items():
         key = (watch.queues, watch.authority.operates)
         if key not in counted:
-            waiting = access.inbox_of(User(pk=pk), watch.authority).filter(status=Status.PENDING)
+            waiting = access.waiting_of(User(pk=pk), watch.authority)
             counted[key] = count_of(waiting)
         counts[pk] = counted[key]
     return Beat(feed, times.now().isoformat(), changed, rights, counts)

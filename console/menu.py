@@ -28,6 +28,9 @@ _GROUPS = (
         (
             (_("Agents"), "smart_toy", "approvals_agent"),
             (_("Keys"), "key", "agents_apikey"),
+            (_("Webhooks"), "webhook", "approvals_endpoint"),
+            (_("Deliveries"), "outbox", "approvals_delivery"),
+            (_("Signing keys"), "encrypted", "approvals_signingkey"),
             (_("Autonomy"), "tune", "approvals_autonomy"),
         ),
     ),
@@ -37,17 +40,16 @@ _GROUPS = (
             (_("Approvals"), "fact_check", "approvals_approval"),
             (_("Decisions"), "gavel", "approvals_decision"),
             (_("Events"), "timeline", "approvals_event"),
-            (_("Deliveries"), "outbox", "approvals_delivery"),
             (_("Incidents"), "report", "approvals_incident"),
         ),
     ),
 )
 # Whoever may not open these lacks the permission altogether; superusers have every permission.
-_RECORDS = {"approvals_approval", "approvals_decision", "approvals_event", "approvals_delivery", "approvals_incident"}
+_RECORDS = {"approvals_approval", "approvals_decision", "approvals_event", "approvals_incident"}
 
 
 def groups(request: HttpRequest) -> list[dict[str, object]]:
-    """What Unfold draws as sidebar; groups without a link are left out."""
+    """What Unfold draws as sidebar; groups without a link are left out. The help ends it."""
     drawn = []
     for title, links in _GROUPS:
         items = [
@@ -57,7 +59,8 @@ def groups(request: HttpRequest) -> list[dict[str, object]]:
         ]
         if items:
             drawn.append({"title": title, "separator": True, "items": items})
-    return drawn
+    about = {"title": _("How policy works"), "icon": "help", "link": reverse("help_page", args=["policy"])}
+    return [*drawn, {"title": _("Help"), "separator": True, "items": [about]}]
 
 
 def _may_open(request: HttpRequest, page: str) -> bool:

@@ -6,12 +6,12 @@ from datetime import datetime
 from threading import Lock
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.template.loader import render_to_string
 from django.utils import translation
 
 from approvals import times
-from approvals.models import Approval
+from approvals.models import Approval, Inquiry
 
 _KEPT = 2000
 _cache: OrderedDict[tuple[UUID, int, str], str] = OrderedDict()
@@ -22,16 +22,19 @@ _HEAVY = [
     f"proposal__{name}"
     for name in (
         *("args", "schema", "summary", "reasoning", "context", "current", "preconditions", "alternatives"),
-        *("remember", "rename_to", "signals", "prompt", "best_guess", "steps"),
+        *("remember", "rename_to", "signals", "prompt", "best_guess", "steps", "assessed"),
     )
 ]
 
 
 def for_rows(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
     """With what a row names, and without what it does not."""
-    return approvals.select_related(
-        "agent", "action_type", "domain", "tier", "proposal", "claimed_by", "decided_by"
-    ).defer("assessment", "reasons", "action_type__schema", "action_type__policy_text", *_HEAVY)
+    # Who asked the agent something and has its answer.
+    answered = Inquiry.objects.filter(answered_at__isnull=False).only("approval", "user")
+    named = approvals.select_related(
+        "agent", "action_type", "domain", "tier", "proposal", "claimed_by", "decided_by", "wanted"
+    ).prefetch_related(Prefetch("inquiries", answered, "answered"))
+    return named.defer("assessment", "reasons", "action_type__schema", "action_type__policy_text", *_HEAVY)
 
 
 def render(approval: Approval, now: datetime) -> str:

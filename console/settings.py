@@ -5,6 +5,7 @@ Two modes. *Embedded*: `manage.py up` runs PostgreSQL and Valkey itself and keep
 """
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -218,6 +219,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Assent",
     "DESCRIPTION": "The review console that stands between AI agents and the world.",
     "VERSION": "1",
+    "EXTERNAL_DOCS": {"description": "Help, with snippets in Python and curl", "url": f"{ASSENT_BASE_URL}/help/"},
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": [],
     "SERVE_AUTHENTICATION": [],
@@ -259,7 +261,8 @@ CONTENT_SECURITY_POLICY = {
         "manifest-src": [SELF],
     },
 }
-# Unfold ships standard Alpine, which compiles expressions; no agent content is shown under /admin/.
+# Unfold ships standard Alpine, which compiles expressions; no agent content is shown under /admin/, but for headlines
+# in a rehearsal, as text, to who may read those cards anyway.
 ADMIN_CONTENT_SECURITY_POLICY = {
     **CONTENT_SECURITY_POLICY["DIRECTIVES"],
     "script-src": [SELF, UNSAFE_EVAL],
@@ -299,6 +302,12 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "assent@localhost")
 
 ASSENT_CHECKPOINT_SECONDS = env.number("ASSENT_CHECKPOINT_SECONDS", 3600, at_least=1)
 ASSENT_CHECKPOINT_FILE = Path(env.text("ASSENT_CHECKPOINT_FILE", str(ASSENT_DATA / "checkpoints.jsonl")))
+# Where webhooks may go beside the internet: hosts, or host:port, of a development machine. Also by plain http.
+ASSENT_WEBHOOK_PRIVATE = env.names("ASSENT_WEBHOOK_PRIVATE")
+ASSENT_WEBHOOK_PORTS = env.numbers("ASSENT_WEBHOOK_PORTS", "443,8443")
+ASSENT_SECOND_PUBLISHER = env.flag("ASSENT_SECOND_PUBLISHER")  # policy takes two: one admin asks, another publishes
+# A permit that was used this long ago and of which nobody says what came of it is shown, and alarmed.
+ASSENT_CONFIRM_AFTER = timedelta(minutes=env.number("ASSENT_CONFIRM_MINUTES", 10, at_least=1))
 ASSENT_KEY_RATE = env.number("ASSENT_KEY_RATE", 6000, at_least=1)  # requests a minute and key
 
 UNFOLD = {

@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from approvals.models import Outcome
 from approvals.models.policy import Verdict
 
 SIGNALS = {
@@ -33,6 +34,21 @@ REASONS = {
     "duplicate": _("Duplicate"),
     "unclear": _("Unclear, ask again with more"),
     "other": _("Something else"),
+}
+
+# What became of it, as the timeline says it.
+OUTCOMES = {result.value: result.label for result in Outcome.Result}
+
+# The parts of a proposal that an amendment can change, beside its arguments.
+PARTS = {
+    "summary": _("summary"),
+    "reasoning": _("reasoning"),
+    "context": _("context"),
+    "current": _("present state"),
+    "preconditions": _("preconditions"),
+    "alternatives": _("alternatives"),
+    "signals": _("signals"),
+    "attachments": _("files"),
 }
 
 ACTORS = {"clock": _("the clock"), "policy": _("policy")}

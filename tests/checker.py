@@ -22,6 +22,8 @@ def check(url: str) -> list[str]:
             *order_of_all(db),
             *closed(db),
             *answers(db),
+            *beforehand(db),
+            *permits(db),
         ]
 
 
@@ -49,16 +51,20 @@ def shown_is_decided(db: psycopg.Connection) -> list[str]:
     """I4: the digest of the row is that of the revision it shows, and of the arguments stored there."""
     rows = db.execute(
         """SELECT a.id, a.digest, p.digest, a.revision, p.revision, g.name, p.name, p.args, a.about, a.subject,
-                  (v.snapshot -> 'types' -> a.action_type_id ->> 'schema_version')::int
+                  p.attachments, p.steps, (v.snapshot -> 'types' -> a.action_type_id ->> 'schema_version')::int
            FROM approvals_approval a JOIN approvals_proposal p ON p.id = a.proposal_id
            JOIN approvals_agent g ON g.id = a.agent_id JOIN approvals_policyversion v ON v.number = a.policy_id"""
     )
     found = []
-    for pk, digest, shown, revision, of, agent, action, args, about, subject, version in rows:
+    for pk, digest, shown, revision, of, agent, action, args, about, subject, beside, steps, version in rows:
         if (digest, revision) != (shown, of):
             found.append(f"I4: approval {pk} shows revision {of}, and decides revision {revision}")
-        if subject == "action":
+        if subject == "plan":
+            args, action = {"steps": steps}, "plan"
+        if subject in ("action", "plan"):
             said = {"agent": agent, "action": action, "schema_version": version, "args": args, "about": about}
+            if beside:
+                said["attachments"] = [file["digest"] for file in beside]
             if "sha256:" + hashlib.sha256(rfc8785.dumps(said)).hexdigest() != digest:
                 found.append(f"I4: the arguments of approval {pk} are not those of its digest")
     return found
@@ -149,3 +155,82 @@ def answers(db: psycopg.Connection) -> list[str]:
             if state in ENDED and told["verdict"] is not None:
                 found.append(f"I3: the answer of {pk} gives a verdict on {item}, which {state}")
     return found
+
+
+def permits(db: psycopg.Connection) -> list[str]:
+    """I3 and I4: a permit was used once, for what was approved; and what ran without one is said to have."""
+    rows = db.execute(
+        """SELECT a.id, a.kind, a.verdict, a.released_at, a.digest, a.consumed_at, a.agent_id = c.agent_id,
+                  c.jti, c.consumed_at, d.approval_id = a.id AND d.undone_at IS NULL AND d.revision = a.revision,
+                  (SELECT json_agg(e.facts) FROM approvals_event e WHERE e.approval_id = a.id AND e.kind = 'consumed')
+           FROM approvals_consumption c JOIN approvals_approval a ON a.id = c.approval_id
+           LEFT JOIN approvals_decision d ON d.id = c.jti"""
+    )
+    found = []
+    for pk, kind, verdict, released, digest, noted, own, jti, at, stands, told in rows:
+        if kind != "real" or verdict not in ("approve", "modify") or released is None or not stands or not own:
+            found.append(f"I3: the permit of approval {pk} was used, and nothing approved stands behind it")
+        if told is None or [(one["jti"], one["digest"]) for one in told] != [(str(jti), digest)]:
+            found.append(f"I4: history tells of the use of approval {pk} as {told}, the digest is {digest}")
+        if noted != at or (released is not None and at < released):
+            found.append(f"I3: the permit of approval {pk} was used at {at}, its row says {noted}")
+    loose = db.execute(
+        """SELECT a.id FROM approvals_approval a WHERE (a.consumed_at IS NOT NULL OR EXISTS (SELECT 1
+           FROM approvals_event e WHERE e.approval_id = a.id AND e.kind = 'consumed'))
+           AND NOT EXISTS (SELECT 1 FROM approvals_consumption c WHERE c.approval_id = a.id)"""
+    )
+    found += [f"I3: approval {pk} says that its permit was used, and no use is recorded" for (pk,) in loose]
+    # Agents may report an outcome without having used the permit; then history says so.
+    silent = db.execute(
+        """SELECT a.id FROM approvals_approval a JOIN approvals_outcome o ON o.approval_id = a.id
+           WHERE o.result IN ('succeeded', 'failed') AND o.reported_by_id IS NULL AND a.subject = 'action'
+           AND a.consumed_at IS NULL AND NOT EXISTS (SELECT 1 FROM approvals_event e
+           WHERE e.approval_id = a.id AND e.kind = 'outcome' AND e.facts ->> 'permit' = 'not used')"""
+    )
+    found += [f"I3: approval {pk} ran without its permit, and nothing says so" for (pk,) in silent]
+    both = db.execute(
+        """SELECT a.id, a.status, (SELECT count(*) FROM approvals_approval n WHERE n.returned_from_id = a.id)
+           FROM approvals_approval a WHERE (a.consumed_at IS NOT NULL OR a.status <> 'skipped')
+           AND EXISTS (SELECT 1 FROM approvals_event e WHERE e.approval_id = a.id AND e.kind = 'returned')"""
+    )
+    return found + [f"I3: approval {pk} came back and is {status}, with {count} new ones" for pk, status, count in both]
+
+
+def beforehand(db: psycopg.Connection) -> list[str]:
+    """I3 and I8: what passed by an earlier approval names it, is what it covered, and no use was made twice."""
+    rows = db.execute(
+        """SELECT a.id, a.grant_id, a.plan_id, a.reversibility, a.gate, a.tier_id, a.agent_id, a.action_type_id,
+                  a.digest, g.tier_id, g.agent_id, g.action_type_id, s.digest, s.agent_id, s.plan_id
+           FROM approvals_approval a LEFT JOIN approvals_grant g ON g.id = a.grant_id
+           LEFT JOIN approvals_plannedstep s ON s.used_by_id = a.id WHERE a.source = 'grant'"""
+    )
+    found = []
+    for pk, grant, plan, loss, gate, tier, agent, action, digest, most, *rest in rows:
+        of, kind, step, planner, planned = rest
+        if grant is None and plan is None:
+            found.append(f"I3: approval {pk} passed by an earlier approval that it does not name")
+        if grant is not None and (loss == "irreversible" or gate == "manual" or tier > most):
+            found.append(
+                f"I8: approval {pk} ({loss}, {gate}, tier {tier}) passed by a standing approval of tier {most}"
+            )
+        if grant is not None and (agent, action) != (of, kind):
+            found.append(f"I3: approval {pk} passed by a standing approval for something else")
+        if plan is not None and (digest, agent, plan) != (step, planner, planned):
+            found.append(f"I3: approval {pk} passed by plan {plan}, and equals no step that it used")
+    counted = db.execute(
+        """SELECT g.id, g.most, g.used, count(a.id) FROM approvals_grant g
+           LEFT JOIN approvals_approval a ON a.grant_id = g.id AND a.source = 'grant' GROUP BY g.id"""
+    )
+    for pk, most, used, made in counted:
+        if made > most or used != made:
+            found.append(f"I3: standing approval {pk} allows {most}, counts {used}, and let {made} pass")
+    early = db.execute(
+        """SELECT s.id FROM approvals_plannedstep s JOIN approvals_plannedstep d ON d.plan_id = s.plan_id
+           AND d.step = ANY (s.depends_on) WHERE s.used_by_id IS NOT NULL AND d.used_by_id IS NULL"""
+    )
+    found += [f"I3: step {pk} ran before what it depends on" for (pk,) in early]
+    loose = db.execute(
+        """SELECT s.id FROM approvals_plannedstep s JOIN approvals_approval p ON p.id = s.plan_id
+           WHERE p.verdict NOT IN ('approve', 'modify') OR p.kind <> 'real' OR p.status IN ('pending', 'held')"""
+    )
+    return found + [f"I3: step {pk} stands though its plan was not released to run" for (pk,) in loose]

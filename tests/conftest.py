@@ -23,6 +23,7 @@ from django.db import connection
 from django.test import Client, TransactionTestCase
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from approvals import permits
 from approvals.models import (
     ActionType,
     Agent,
@@ -71,6 +72,12 @@ def flush_append_only(case: TransactionTestCase) -> None:
 
 _flush = TransactionTestCase._fixture_teardown
 TransactionTestCase._fixture_teardown = flush_append_only
+
+
+@pytest.fixture(autouse=True)
+def no_signer() -> None:
+    """A test's signing key goes with its database; the process must not remember it."""
+    permits.forget()
 
 
 # --- People

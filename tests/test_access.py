@@ -4,19 +4,40 @@ The approval under test waits in tier 2 of commerce and is robot's. R1, R2 and R
 the owner is a tier 3 reviewer who operates robot.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from agents import keys
-from approvals.models import Agent, Approval, User
-from approvals.review import access, claims
+from approvals import roles, times
+from approvals.models import (
+    ActionType,
+    Agent,
+    Approval,
+    Grant,
+    Guidance,
+    Inquiry,
+    Outcome,
+    Pause,
+    PolicyVersion,
+    Proposal,
+    Run,
+    Step,
+    User,
+)
+from approvals.policy import snapshot, trials, versions
+from approvals.policy.rehearsal import Period
+from approvals.review import access, attachments, claims, inquiries, intake
 from approvals.review.decisions import decide, load, seen
+from approvals.review.submission import Item, Submission
 from tests.conftest import PASSWORD
 
 PEOPLE = {
@@ -64,6 +85,113 @@ def batch(client: Client, approval: Approval) -> HttpResponse:
     return client.post(reverse("batch"), {"pick": pick, "verdict": "approve"})
 
 
+def confirming(client: Client, approval: Approval) -> HttpResponse:
+    """A permit of it was used an hour ago, and nobody said what came of it."""
+    long_ago = times.now() - timedelta(hours=1)
+    Approval.objects.filter(pk=approval.pk).update(
+        status="released",
+        verdict="approve",
+        source="policy",
+        decided_at=long_ago,
+        released_at=long_ago,
+        consumed_at=long_ago,
+    )
+    return client.post(reverse("confirm", args=[approval.pk]), {"ran": "yes", "note": "It is in the ledger."})
+
+
+def in_a_run(approval: Approval) -> Run:
+    run, _ = Run.objects.get_or_create(agent=approval.agent, key="thread-7")
+    Pause.objects.filter(pk=approval.pause_id).update(run=run)
+    return run
+
+
+def its_run(client: Client, approval: Approval) -> HttpResponse:
+    return client.get(reverse("run", args=[in_a_run(approval).pk]))
+
+
+def run_advised(client: Client, approval: Approval) -> HttpResponse:
+    return client.post(reverse("run_guide", args=[in_a_run(approval).pk]), {"guidance": f"for {approval.pk}"})
+
+
+def run_guided(approval: Approval) -> bool:
+    return Guidance.objects.filter(text=f"for {approval.pk}").exists()
+
+
+def stuck_step(approval: Approval) -> Step:
+    """What this approval let run was to be undone, and could not be."""
+    run, at = in_a_run(approval), times.now()
+    return Step.objects.get_or_create(
+        run=run,
+        key=str(approval.pk),
+        defaults={"approval": approval, "status": "stuck", "undo": {"name": "undo"}, "started_at": at, "done_at": at},
+    )[0]
+
+
+def closing(client: Client, approval: Approval) -> HttpResponse:
+    step = stuck_step(approval)
+    return client.post(reverse("run_close", args=[step.run_id, step.pk]), {"note": "by hand"})
+
+
+def advised(client: Client, approval: Approval) -> HttpResponse:
+    in_a_run(approval)
+    return post("guide", guidance="be brief")(client, approval)
+
+
+def harmed(client: Client, approval: Approval) -> HttpResponse:
+    if load(approval.pk).status == "pending":
+        decide(seen(approval), by=User.objects.get(username="bob"), verdict="approve")
+    return post("incident", severity="low", text="paid twice")(client, approval)
+
+
+def set_aside(client: Client, approval: Approval) -> HttpResponse:
+    return post("snooze", until=(times.now() + timedelta(minutes=10)).isoformat())(client, approval)
+
+
+def attached(client: Client, approval: Approval) -> HttpResponse:
+    file, _ = attachments.keep(approval.agent, name="a.txt", claimed="text/plain", content=b"evidence")
+    Proposal.objects.filter(approval=approval).update(attachments=[{"id": str(file.pk), "digest": file.digest}])
+    return client.get(reverse("attachment", args=[approval.pk, file.pk]))
+
+
+NEXT = {"most": "2", "hours": "1", "tier": "2", "path-0": "amount", "op-0": "le", "value-0": "6000", "on-0": "on"}
+
+
+def the_next(client: Client, approval: Approval) -> HttpResponse:
+    return post("grant_like", **NEXT)(client, approval)
+
+
+def anew(client: Client, approval: Approval) -> HttpResponse:
+    return client.post(reverse("grant_new"), {"agent": approval.agent.name, "action": approval.action_type_id, **NEXT})
+
+
+def given(approval: Approval, user: User | None) -> bool:
+    """Whether this person gave one; it ends here, or the next approval under test would pass by it."""
+    return bool(user) and bool(
+        Grant.objects.filter(granted_by=user, revoked_at=None).update(revoked_by=user, revoked_at=times.now())
+    )
+
+
+def standing(approval: Approval) -> Grant:
+    """A standing approval of Bob's for what the approval under test asks."""
+    now = times.now()
+    return Grant.objects.get_or_create(
+        origin=approval,
+        defaults={
+            "agent": approval.agent,
+            "action_type": approval.action_type,
+            "tier_id": 2,
+            "most": 2,
+            "expires_at": now + timedelta(hours=1),
+            "granted_by": User.objects.get(username="bob"),
+            "granted_at": now,
+        },
+    )[0]
+
+
+def revoking(client: Client, approval: Approval) -> HttpResponse:
+    return client.post(reverse("grant_revoke", args=[standing(approval).pk]))
+
+
 def settled(approval: Approval, user: User | None) -> bool:
     return bool(user) and approval.decided_by_id == user.pk
 
@@ -77,6 +205,12 @@ PAGES = {
     "inbox": Operation(SIGNED_IN, get("inbox", on=False)),
     "overview": Operation(SIGNED_IN, get("overview", on=False)),
     "history": Operation(SIGNED_IN, get("history", on=False)),
+    "unconfirmed": Operation(SIGNED_IN, get("unconfirmed", on=False)),
+    "confirm": Operation(
+        "R2 R3 manager",
+        confirming,
+        lambda approval, user: bool(user) and Outcome.objects.filter(reported_by=user).exists(),
+    ),
     "profile": Operation(SIGNED_IN, get("profile", on=False)),
     "approval": Operation(f"{SEES} superuser", get("approval")),
     "actions": Operation(SEES, get("actions")),
@@ -95,7 +229,25 @@ PAGES = {
     "comment": Operation(
         "R2 R3 owner manager", post("comment", text="hm"), lambda approval, _: approval.notes.exists()
     ),
+    "runs": Operation(SIGNED_IN, get("runs", on=False)),
+    "run": Operation(SEES, its_run),
+    "run_guide": Operation("R2 R3", run_advised, lambda approval, _: run_guided(approval)),
+    "run_close": Operation(
+        "R2 R3 manager", closing, lambda approval, user: bool(user) and stuck_step(approval).closed_by_id == user.pk
+    ),
+    "thread": Operation(SEES, get("thread")),
+    "ask": Operation("R2 R3 owner", post("ask", text="?"), lambda approval, _: approval.inquiries.exists()),
+    "guide": Operation("R2 R3", advised, lambda approval, _: approval.guidance.exists()),
+    "incident": Operation("R2 R3 manager", harmed, lambda approval, _: approval.incidents.exists()),
+    "snooze": Operation("R2 R3", set_aside, lambda approval, _: approval.snoozed_until is not None),
+    "attachment": Operation(SEES, attached),
     "batch": Operation("R2 R3", batch, settled, quiet=True),
+    "grants": Operation(REVIEWERS, get("grants", on=False)),
+    "grant_like": Operation("R2 R3", the_next, given),
+    "grant_new": Operation("R2 R3", anew, given, quiet=True),  # who reviews lower or operates it has nothing to choose
+    "grant_revoke": Operation(
+        "R2 R3", revoking, lambda approval, user: bool(user) and standing(approval).revoked_by_id == user.pk
+    ),
     "report": Operation(REVIEWERS, get("report", on=False)),
     "report_rows": Operation(REVIEWERS, get("report_rows", on=False)),
     "report_csv": Operation("manager auditor", get("report_csv", on=False)),
@@ -107,10 +259,11 @@ PAGES = {
         lambda _, user: User.objects.get(pk=user.pk).theme == "dark" if user else False,
     ),
 }
-# Needs a held verdict or a claim of one's own; each is tried below with everybody else.
-OWN = {"undo", "release"}
+# Needs a held verdict, a claim of one's own or a plan; each is tried below with everybody else.
+OWN = {"undo", "release", "plan"}
 # No person's and no approval's data.
-OPEN = {"favicon", "health_live", "health_ready", "demo_mail", "api_docs", "api_openapi", "api_missing"}
+OPEN = {"jwks", "favicon", "health_live", "health_ready", "demo_mail", "api_docs", "api_openapi", "api_missing"}
+OPEN |= {"help", "help_page"}
 
 
 @pytest.fixture
@@ -135,7 +288,7 @@ def test_a_page_does_what_the_table_says_for_every_role(name, everybody, propose
     assert not wrong
 
 
-def test_somebody_who_is_not_signed_in_is_sent_to_the_login(refund):
+def test_somebody_who_is_not_signed_in_is_sent_to_the_login(refund, bob):
     for name, operation in PAGES.items():
         response = operation.call(Client(), refund)
         assert response.status_code == 302, name
@@ -160,6 +313,21 @@ def test_only_who_claimed_returns_it(everybody, propose, as_):
         assert (load(approval.pk).claimed_by is None) == (role == "R2"), role
 
 
+def test_only_who_decides_a_plan_edits_it(everybody, refunds, action_type, robot, as_):
+    action_type("plan", schema={}, value_path="", currency_path="", subject_path="", headline="carry out {steps}")
+    args = {"order": "1", "amount": 6000, "currency": "EUR"}
+    steps = [{"id": one, "action": {"name": "refund", "args": args}, "depends_on": []} for one in "ab"]
+    for role, user in everybody.items():
+        item = Item(id="p", subject="plan", steps=steps)
+        [answer] = intake.submit(robot, [Submission((item,), "sha256:p")])
+        approval = answer.approvals[0]
+        form = {"revision": 1, "round": 1, "digest": approval.digest, "op": "approve", "plan": '[{"id": "b"}]'}
+        response = (as_(user) if user else Client()).post(reverse("plan", args=[approval.pk]), form)
+        happened = load(approval.pk).status != "pending"
+        assert happened == (role in ("R2", "R3")), role
+        assert happened or response.status_code in DENIED, role
+
+
 def test_who_administers_sees_metadata_and_no_content(everybody, propose, as_):
     approval = propose(amount=6000, summary="the customer's own words", order="order-77")
     page = as_(everybody["superuser"]).get(reverse("approval", args=[approval.pk])).content.decode()
@@ -182,7 +350,7 @@ def test_who_was_asked_once_may_still_open_it(refund, alice, bob, as_):
 
 def test_a_get_decides_nothing(refund, alice, as_):
     query = {"verdict": "approve", "revision": 1, "round": 1, "digest": refund.digest}
-    for name in PAGES.keys() - {"inbox"}:
+    for name in PAGES.keys() - {"inbox", "attachment", "run_close"}:
         try:
             address = reverse(name, args=[refund.pk])
         except Exception:
@@ -276,6 +444,11 @@ def test_a_token_does_what_the_table_says_for_every_role(name, everybody, propos
 # --- REST: agents' keys
 
 
+def asked(approval: Approval) -> Inquiry:
+    known = approval.inquiries.first()
+    return known or inquiries.ask(approval.pk, by=User.objects.get(username="bob"), text="Which order?")
+
+
 ASKED = {"action": "refund", "args": {"order": "1", "amount": 1, "currency": "EUR"}}
 AGENTS = {
     "api_requests": lambda client, _: client.post(reverse("api_requests"), ASKED, content_type="application/json"),
@@ -283,13 +456,55 @@ AGENTS = {
         reverse("api_bulk"), {"requests": [ASKED]}, content_type="application/json"
     ),
     "api_evaluate": lambda client, _: client.post(reverse("api_evaluate"), ASKED, content_type="application/json"),
+    "api_events": lambda client, _: client.get(reverse("api_events"), {"after": 0}),
+    "api_attachments": lambda client, _: client.post(reverse("api_attachments"), b"evidence", "text/plain"),
+    "api_grants": lambda client, _: client.get(reverse("api_grants")),
+    "api_feedback": lambda client, _: client.get(reverse("api_feedback")),
     "api_action_types": lambda client, _: client.get(reverse("api_action_types")),
     "api_action_type": lambda client, _: client.get(reverse("api_action_type", args=["refund"])),
+    "api_steps": lambda client, _: client.post(
+        reverse("api_steps", args=["thread-7"]), {"id": "one"}, "application/json"
+    ),
+    "api_whoami": lambda client, _: client.get(reverse("api_whoami")),
 }
+
+
+def consuming(client: Client, approval: Approval) -> HttpResponse:
+    """Bob approves it first: without a verdict there is no permit to use."""
+    if load(approval.pk).status == "pending":
+        decide(seen(approval), by=User.objects.get(username="bob"), verdict="approve")
+    [told] = json.loads(load(approval.pk).pause.answer)["items"]
+    body = {"permit": told["permit"], "action_digest": told["action_digest"], "attempt": "first"}
+    return client.post(reverse("api_consume", args=[approval.decisions.get().pk]), body, "application/json")
+
+
 OF_A_REQUEST = {
     "api_request": lambda client, it: client.get(reverse("api_request", args=[it.pause_id])),
     "api_decision": lambda client, it: client.get(reverse("api_decision", args=[it.pause_id])),
+    "api_amend": lambda client, it: client.post(
+        reverse("api_amend", args=[it.pause_id, it.item]), {"summary": "better said"}, "application/json"
+    ),
+    "api_answer": lambda client, it: client.post(
+        reverse("api_answer", args=[asked(it).pk]), {"answer": "456"}, "application/json"
+    ),
+    "api_step_undo": lambda client, it: client.post(
+        reverse("api_step_undo", args=["thread-7", stuck_step(it).key]), {"result": "succeeded"}, "application/json"
+    ),
+    "api_run": lambda client, it: client.get(reverse("api_run", args=[in_a_run(it).key])),
+    "api_guidance": lambda client, it: client.get(reverse("api_guidance", args=[in_a_run(it).key])),
+    "api_incidents": lambda client, it: client.post(
+        reverse("api_incidents"),
+        {"request": str(it.pause_id), "item": it.item, "severity": "low", "text": "paid twice"},
+        "application/json",
+    ),
+    "api_grant_uses": lambda client, it: client.post(
+        reverse("api_grant_uses", args=[standing(it).pk]), {"uses": []}, "application/json"
+    ),
     "api_cancel": lambda client, it: client.post(reverse("api_cancel", args=[it.pause_id]), {}, "application/json"),
+    "api_consume": consuming,
+    "api_lease": lambda client, it: client.post(
+        reverse("api_lease", args=[it.pause_id]), {"worker": "one"}, "application/json"
+    ),
     "api_outcome": lambda client, it: client.post(
         reverse("api_outcome", args=[it.pause_id, it.item]), {"result": "succeeded"}, "application/json"
     ),
@@ -327,6 +542,76 @@ def test_an_agents_key_decides_nothing(name, refund, robot):
     assert load(refund.pk).status == "pending"
 
 
+# --- The admin: the draft and the versions of policy
+
+
+def of_policy(name: str, method: str = "post", *, on: Callable[[], object] | None = None):
+    def call(client: Client, digest: str) -> HttpResponse:
+        address = reverse(f"admin:approvals_policyversion_{name}", args=[on()] if on else [])
+        return client.get(address) if method == "get" else client.post(address, {"digest": digest, "note": "because"})
+
+    return call
+
+
+def newest() -> int:
+    return snapshot.current().number
+
+
+def rehearsed() -> object:
+    return trials.ask(Period(), by=None).pk
+
+
+POLICY = {
+    "draft": of_policy("draft", "get"),
+    "publish": of_policy("publish"),
+    "withdraw": of_policy("withdraw"),
+    "discard": of_policy("discard"),
+    "import": of_policy("import"),
+    "export_draft": of_policy("export_draft", "get"),
+    "export": of_policy("export", "get", on=newest),
+    "revert": of_policy("revert", on=newest),
+    "rehearse": of_policy("rehearse"),
+    "rehearsal": of_policy("rehearsal", "get", on=rehearsed),
+}
+ALTERS = {"publish", "withdraw", "discard", "import", "revert"}
+
+
+@pytest.mark.parametrize("name", POLICY)
+def test_the_policy_is_the_admins(name, everybody, refunds, as_):
+    everybody["admin"].groups.add(Group.objects.get(name=roles.ADMINS))
+    for role, user in everybody.items():
+        ActionType.objects.update(title=f"{role} of {name}")
+        digest, before = versions.draft().digest, newest()
+        response = POLICY[name](as_(user) if user else Client(), digest)
+        allowed = role in ("admin", "superuser")
+        reached = response.status_code not in DENIED or response.get("Location", "").startswith("/admin/a")
+        assert reached == allowed, role
+        assert (newest() > before) == (allowed and name == "publish"), role
+        assert versions.draft().differs == (not (allowed and name in ("publish", "discard"))), role
+
+
+@pytest.mark.parametrize("name", sorted(ALTERS | {"rehearse"}))
+def test_no_link_alters_policy(name, root, refunds, as_):
+    args = [newest()] if name == "revert" else []
+
+    assert as_(root).get(reverse(f"admin:approvals_policyversion_{name}", args=args)).status_code == 405
+
+
+def test_who_only_looks_alters_no_policy(ada, refunds, as_):
+    ada.user_permissions.add(Permission.objects.get(codename="view_policyversion"))
+    ActionType.objects.update(title="Money back")
+    for name in POLICY:
+        expected = 403 if name in ALTERS else 302 if name == "rehearse" else 200
+        assert POLICY[name](as_(ada), versions.draft().digest).status_code == expected, name
+
+
+def test_every_page_of_policy_stands_in_the_table():
+    own = admin.site._registry[PolicyVersion].get_urls()
+    found = {one.name.removeprefix("approvals_policyversion_") for one in own if one.name}
+
+    assert found - {"changelist", "add", "history", "delete", "change"} == POLICY.keys()
+
+
 # --- Nothing is left out
 
 
@@ -351,15 +636,23 @@ def test_every_admin_action_is_known():
     found = {
         f"{model._meta.model_name}.{name}"
         for model, page in admin.site._registry.items()
-        for name in [*(page.actions or ()), *(getattr(page, "actions_detail", None) or ())]
+        for group in ("actions", "actions_detail", "actions_list")
+        for name in getattr(page, group, None) or ()
     }
 
     assert found == {
         "agent.pause",
         "agent.resume",
         "agent.issue_key",
+        "agent.callback_secret",
         "apikey.revoke",
         "apikey.revoke_this",
+        "signingkey.rotate",
+        "endpoint.test",
+        "endpoint.rotate",
+        "endpoint.replay_dead",
+        "delivery.replay",
+        "delivery.replay_this",
     }
 
 

@@ -15,6 +15,8 @@ FORBIDDEN = {
     "approvals/evidence": {"approvals.review"},
     # The demo agent is an agent like any other: it knows the wire and nothing of the house.
     "agents/demo": {"django", "approvals"},
+    # The client SDK is a distribution of its own: it knows nothing of this house, and of the outside only httpx.
+    "agents/sdk/src": {"django", "approvals", "agents", "console", "rest_framework", "channels", "celery", "tests"},
 }
 
 

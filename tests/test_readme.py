@@ -1,12 +1,15 @@
 """What the README says can be pasted."""
 
+import json
 import re
 import subprocess
 import threading
 import time
 from pathlib import Path
 
+import assent
 import pytest
+from assent import tokens
 
 from agents import keys
 from approvals.models import Agent, Approval, Membership
@@ -69,18 +72,18 @@ def approving(carol) -> threading.Thread:
 
 
 @pytest.mark.slow
-def test_the_ten_lines_of_python_pay_what_was_approved(shop, web):
+def test_the_three_lines_of_python_pay_what_was_approved(shop, web, monkeypatch, tmp_path):
     carol, key = shop
     web.clock()
+    for name, value in {"ASSENT_URL": web.url, "ASSENT_KEY": key, "ASSENT_STATE": str(tmp_path / "state")}.items():
+        monkeypatch.setenv(name, value)
     paid = []
-    code = blocks("python")[0].replace("http://127.0.0.1:8000", web.url).replace("asn_…", key)
     thread = approving(carol)
-    names = {"pay": lambda **args: paid.append(args)}
-    exec(compile(code, "README.md", "exec"), names)  # noqa: S102  # our own README
-    names["assent"].close()
+    with assent.defaults.fresh():
+        exec(compile(blocks("python")[0], "README.md", "exec"), {"pay": lambda *args: paid.append(args)})  # noqa: S102  # our own README
     thread.join()
 
-    assert paid == [{"order": "456", "amount": "420.00", "currency": "EUR", "reason": "Arrived broken"}]
+    assert paid == [("456", "420.00", "EUR")]
     assert Approval.objects.get().status == "executed"
 
 
@@ -88,23 +91,26 @@ def test_the_ten_lines_of_python_pay_what_was_approved(shop, web):
 def test_the_same_with_curl(shop, web):
     carol, key = shop
     web.clock()
-    lines = "\n".join(line.removeprefix("$ ") for line in blocks("console")[0].splitlines() if "KEY=" not in line)
+    lines = "\n".join(line.removeprefix("$ ") for line in blocks("console")[0].splitlines())
     script = lines.replace("localhost:8000", web.url.removeprefix("http://"))
-    submit, wait, report = re.split(r"\n(?=curl)", script)
+    submit, wait, use, report = re.split(r"\n(?=curl)", script)
     thread = approving(carol)
 
-    def run(command: str, **variables: str) -> str:
+    def run(command: str, **variables: str) -> dict:
         done = subprocess.run(
             ["bash", "-c", command],
-            env={"PATH": "/usr/bin:/bin", "KEY": key, **variables},
+            env={"PATH": "/usr/bin:/bin", "ASSENT_KEY": key, **variables},
             capture_output=True,
             text=True,
             check=True,
         )
-        return done.stdout
+        return json.loads(done.stdout)
 
-    request = re.search(r'"id":\s*"([^"]+)"', run(submit))[1]
-    assert '"verdict":"approve"' in run(wait, ID=request)
+    request = run(submit)["id"]
+    [item] = run(wait, ID=request)["items"]
+    assert item["verdict"] == "approve"
+    jti = tokens.read(item["permit"]).text("jti")
+    assert run(use, JTI=jti, PERMIT=item["permit"], DIGEST=item["action_digest"])["replayed"] is False
     run(report, ID=request)
     thread.join()
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from io import BytesIO
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponseBase
@@ -107,9 +107,10 @@ class View(APIView):
 
 
 class AgentView(View):
-    """An endpoint for agents."""
+    """An endpoint for agents. `scopes` says what a key needs, by method: without it READ to read, SUBMIT to write."""
 
     permission_classes = [IsAgent]
+    scopes: ClassVar[Mapping[str, str]] = {}
 
     def agent(self, call: Call) -> Agent:
         return Agent.objects.get(pk=call.agent_id)
@@ -157,13 +158,13 @@ class Query:
             raise invalid([Fault(f"/{name}", "A time needs its zone, such as Z.")])
         return at
 
-    def rows(self) -> int:
-        """How many rows a page has: `limit`, 1 to 200, else 50."""
+    def rows(self, most: int = MOST_ROWS, usual: int = _ROWS) -> int:
+        """How many rows a page has: `limit`, 1 to `most`, else the usual number."""
         given = self.text("limit")
         if not given:
-            return _ROWS
-        if not given.isdecimal() or len(given) > 6 or not 1 <= int(given) <= MOST_ROWS:
-            raise invalid([Fault("/limit", f"A whole number from 1 to {MOST_ROWS}.")])
+            return usual
+        if not given.isdecimal() or len(given) > 6 or not 1 <= int(given) <= most:
+            raise invalid([Fault("/limit", f"A whole number from 1 to {most}.")])
         return int(given)
 
 
@@ -177,11 +178,12 @@ def documented(
     problems: Collection[int] = (),
     tag: str = "agents",
     name: str = "",
+    media: str = "application/json",
 ) -> Callable[[_Handler], _Handler]:
     """The OpenAPI entry of an endpoint: names of shapes by status, parameters with what they mean."""
     refused = sorted({401, 403, 429, *problems})
     told: dict[int | tuple[int, str], OpenApiResponse] = {
-        status: OpenApiResponse(dict(ref(shape)), "") for status, shape in answers.items()
+        (status, media): OpenApiResponse(dict(ref(shape)), "") for status, shape in answers.items()
     }
     told |= {
         (status, "application/problem+json"): OpenApiResponse(dict(ref("Problem")), "Problem") for status in refused

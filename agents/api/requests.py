@@ -10,10 +10,12 @@ from rest_framework.response import Response
 from agents import cursors, documents, shapes, wait
 from agents.api.base import AgentView, Call, Query, documented
 from agents.asking import Asking, Many, One
+from agents.models import Scope
 from agents.problems import not_found
+from approvals import times
 from approvals.models import Agent, Approval, Outcome, Pause
 from approvals.review import agent as agents_own
-from approvals.review import intake
+from approvals.review import inquiries, intake
 from approvals.review.submission import Asked
 
 
@@ -110,7 +112,9 @@ class OneRequest(AgentView):
     @documented("Read a request", name="read_request", answers={200: "RequestState"}, problems=[404])
     def get(self, call: Call, pk: UUID) -> Response:
         pause = own(call.agent_id, pk)
-        return Response(documents.of_request(pause, items_of(pause)))
+        asked = inquiries.waiting([pause.pk])
+        inquiries.fetched(asked, now=times.now())
+        return Response(documents.of_request(pause, items_of(pause), questions=asked))
 
 
 class OneDecision(AgentView):
@@ -150,6 +154,8 @@ class Cancel(AgentView):
 
 class ItemOutcome(AgentView):
     """What happened when it ran."""
+
+    scopes = {"POST": Scope.EXECUTE}
 
     @documented(
         "Report what became of an item; the first report counts, an identical one is fine",

@@ -7,11 +7,19 @@ validators are cheap enough for bulk calls.
 from functools import cache
 
 from agents.problems import invalid
-from agents.shapes import incoming, outgoing
+from agents.shapes import events, grants, incoming, outgoing, permits, runs, talk
 from agents.shapes.build import Schema
 from approvals.policy.schema import Json, Validator
 
-COMPONENTS: dict[str, Schema] = {**incoming.COMPONENTS, **outgoing.COMPONENTS}
+COMPONENTS: dict[str, Schema] = {
+    **events.COMPONENTS,
+    **grants.COMPONENTS,
+    **incoming.COMPONENTS,
+    **outgoing.COMPONENTS,
+    **permits.COMPONENTS,
+    **runs.COMPONENTS,
+    **talk.COMPONENTS,
+}
 
 
 def check(name: str, body: Json) -> None:

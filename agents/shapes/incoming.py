@@ -18,6 +18,7 @@ from agents.shapes.build import (
 )
 from approvals.models import Outcome, Pause
 from approvals.models.policy import Silence, Verdict
+from approvals.review import attachments
 
 MOST_ITEMS = 200
 MOST_REQUESTS = 500
@@ -64,6 +65,7 @@ _ASKED: dict[str, Schema] = {
     "preconditions": ANY_OBJECT,
     "rename_to": many(word(80), 50, unique=True, says="Other actions that a modification may switch to."),
     "remember": many(ANYTHING, 20, says="Standing permissions that a reviewer may grant with the verdict."),
+    "attachments": many(ID, attachments.MOST, unique=True, says="Ids of files that were sent before."),
     "args_schema": {
         **ANY_OBJECT,
         "maxProperties": 0,

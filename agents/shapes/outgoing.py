@@ -79,7 +79,7 @@ COMPONENTS: dict[str, Schema] = {
     ),
     "RequestState": told(
         says="One request: everything that one pause of an agent needs answered.",
-        optional=("decision",),
+        optional=("decision", "questions"),
         id=ID,
         status=one_of(Pause.Status.values),
         created_at=TIME,
@@ -90,6 +90,7 @@ COMPONENTS: dict[str, Schema] = {
         review_url=_LINK,
         decision_url=_LINK,
         items=many(ref("ItemState")),
+        questions=many(ref("Question"), says="Of reviewers, unanswered; the deadline does not wait for the answer."),
         decision=ref("DecisionDocument"),
     ),
     "DecidedItem": fields(
@@ -115,10 +116,11 @@ COMPONENTS: dict[str, Schema] = {
     ),
     "DecisionDocument": told(
         says="Immutable once the request is closed: the same bytes at every reading.",
-        optional=("resume",),
+        optional=("resume", "questions"),
         request=ID,
         status=one_of(Pause.Status.values),
         items=many(ref("DecidedItem")),
+        questions=many(ref("Question"), says="202: of reviewers, unanswered."),
         resume=ANY_OBJECT,
     ),
     "BulkAnswer": told(
@@ -175,6 +177,11 @@ COMPONENTS: dict[str, Schema] = {
         context=ANYTHING,
         current=ANYTHING,
         alternatives=many(ANYTHING),
+        attachments=many(ref("Attachment"), says="Files beside it, part of what is approved."),
+        questions=many(
+            told({"from": STRING}, text=STRING, asked_at=TIME, answer=or_null(STRING), answered_at=or_null(TIME)),
+            says="Of reviewers, with the agent's unverified answers.",
+        ),
         question=or_null(told(prompt=STRING, response_schema=ANY_OBJECT, best_guess=ANYTHING)),
         plan=or_null(told(steps=many(ANYTHING))),
         remember=many(ANYTHING),
@@ -199,12 +206,18 @@ COMPONENTS: dict[str, Schema] = {
     "Problem": fields(
         ["type", "title", "status", "detail", "code"],
         says="RFC 9457. `code` is stable.",
-        type=STRING,
+        type={**STRING, "description": "An address: the code in the help."},
         title=STRING,
         status=WHOLE,
         detail=STRING,
         code=STRING,
         errors=many(told(pointer={**STRING, "description": "JSON pointer into what was sent."}, message=STRING)),
         now={**ANY_OBJECT, "description": "409: how it stands now."},
+        scope={**STRING, "description": "scope_missing: what the key lacks."},
+        until={**TIME, "description": "leased: when the other worker's lease ends."},
+        returned={
+            **or_null(told(request=ID, decision_url=_LINK, review_url=_LINK)),
+            "description": "world_moved: where people are asked again; null: policy takes it no more.",
+        },
     ),
 }

@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Least
 
 from approvals import times
-from approvals.models import Approval, Domain, Tier, User, Vote
-from approvals.models.approval import OPEN, Kind, Status, queue_name
-from approvals.models.policy import Gate, Verdict
+from approvals.models import Approval, Domain, Run, Tier, User, Vote
+from approvals.models.approval import OPEN, Kind, Source, Status, Subject, queue_name
+from approvals.models.policy import Gate, Reversibility, Verdict
+from approvals.review import plans
 
-_TALK = frozenset({"escalate", "comment"})
+_TALK = frozenset({"escalate", "comment", "ask"})
+_MAY_HAVE_RUN = frozenset({Status.RELEASED, Status.EXECUTED, Status.FAILED, Status.COMPENSATED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,26 @@ def authority_of(user: User) -> Authority:
 def visible_to(user: User, authority: Authority | None = None) -> QuerySet[Approval]:
     """Every approval this person may open, settled ones included."""
     authority = authority or authority_of(user)
+    return Approval.objects.all() if authority.superuser else readable_to(user, authority)
+
+
+def readable_to(user: User, authority: Authority | None = None) -> QuerySet[Approval]:
+    """Every approval whose content this person may read: an administrator's metadata is not among it."""
+    authority = authority or authority_of(user)
     approvals = Approval.objects.all()
-    if authority.sees_all or authority.superuser:
+    if authority.sees_all:
         return approvals
     return approvals.filter(_asked(authority) | Q(agent_id__in=authority.operates))
+
+
+def runs_of(user: User, authority: Authority | None = None) -> QuerySet[Run]:
+    """Every run of which this person may read an approval; all of an agent that the person operates."""
+    authority = authority or authority_of(user)
+    runs = Run.objects.all()
+    if authority.sees_all:
+        return runs
+    read = readable_to(user, authority).filter(pause__run=OuterRef("pk"))
+    return runs.filter(Q(agent_id__in=authority.operates) | Exists(read))
 
 
 def inbox_of(user: User, authority: Authority | None = None) -> QuerySet[Approval]:
@@ -74,6 +93,22 @@ def inbox_of(user: User, authority: Authority | None = None) -> QuerySet[Approva
     if not authority.sees_all:
         approvals = approvals.filter(_reached(authority) | Q(agent_id__in=authority.operates))
     return approvals.order_by(Least("due_at", "expires_at"), "pk")
+
+
+def waiting_of(user: User, authority: Authority | None = None, *, now: datetime | None = None) -> QuerySet[Approval]:
+    """What of this person's work list waits for a verdict, and was not set aside until later."""
+    aside = Q(snoozed_until=None) | Q(snoozed_until__lte=now or times.now())
+    return inbox_of(user, authority).filter(aside, status=Status.PENDING)
+
+
+def unconfirmed_of(user: User, authority: Authority | None = None) -> QuerySet[Approval]:
+    """The uses of permits that nobody confirmed, in this person's queues, oldest first."""
+    authority = authority or authority_of(user)
+    used = times.now() - settings.ASSENT_CONFIRM_AFTER
+    approvals = Approval.objects.filter(status=Status.RELEASED, consumed_at__lte=used)
+    if not authority.sees_all:
+        approvals = approvals.filter(_reached(authority) | Q(agent_id__in=authority.operates))
+    return approvals.order_by("consumed_at", "pk")
 
 
 def _reached(authority: Authority) -> Q:
@@ -118,7 +153,8 @@ def actions_for(
 ) -> frozenset[str]:
     """What this person may do with this approval at this moment.
 
-    Any of: approve, modify, reject, answer, skip, claim, take_over, release_claim, escalate, comment, undo.
+    Any of: approve, modify, reject, answer, skip, claim, take_over, release_claim, escalate, comment, ask, snooze,
+    undo, guide, incident, confirm, grant.
     """
     authority = authority or authority_of(user)
     now = now or times.now()
@@ -126,24 +162,52 @@ def actions_for(
         return frozenset()
     decides = authority.reaches(approval.tier_id, approval.domain_id) and approval.agent_id not in authority.operates
     talks = authority.was_asked(approval) or approval.agent_id in authority.operates
+    beside = frozenset(_beside(approval, authority, decides, now))
     if approval.status == Status.HELD:
         mine = approval.decided_by_id == user.pk and decides
         in_time = approval.hold_until is not None and now < approval.hold_until
-        return frozenset({"undo"} if mine and in_time else ()) | (frozenset({"comment"}) if talks else frozenset())
+        return beside | frozenset({"undo"} if mine and in_time else ()) | frozenset({"comment"} if talks else ())
     if approval.status != Status.PENDING or (approval.expires_at and approval.expires_at <= now):
-        return frozenset({"comment"}) if talks or authority.manager else frozenset()
-    may: set[str] = set()
+        return beside | frozenset({"comment"} if talks or authority.manager else ())
+    may: set[str] = set(beside)
     if talks:
-        may |= _TALK if approval.tier.next_id else {"comment"}
+        may |= _TALK if approval.tier.next_id else _TALK - {"escalate"}
     if authority.manager:
         may.add("comment")
     if decides:
-        may |= _verdicts(approval, user)
+        may |= _verdicts(approval, user, authority)
         may |= _claims(approval, user, now)
+        may |= {"snooze"}
+        if Verdict.APPROVE in may and grantable(approval):
+            may.add("grant")
     return frozenset(may)
 
 
-def _verdicts(approval: Approval, user: User) -> set[str]:
+def _beside(approval: Approval, authority: Authority, decides: bool, now: datetime) -> set[str]:
+    """What may be said whatever became of it: advice for its run, that harm came of it, whether it ran at all."""
+    may = {"guide"} if decides and approval.pause.run_id is not None else set()
+    if approval.unconfirmed(since=now - settings.ASSENT_CONFIRM_AFTER) and (
+        decides or (authority.manager and approval.agent_id not in authority.operates)
+    ):
+        may.add("confirm")
+    if may_have_run(approval) and (decides or authority.manager):
+        may.add("incident")
+    approved = approval.verdict in (Verdict.APPROVE, Verdict.MODIFY) and approval.source == Source.HUMAN
+    if decides and approved and grantable(approval):
+        may.add("grant")
+    return may
+
+
+def may_have_run(approval: Approval) -> bool:
+    """True where harm can have come of it: what the agent was told it may run, whether or not it has said it did."""
+    return (
+        approval.kind == Kind.REAL
+        and approval.verdict in (Verdict.APPROVE, Verdict.MODIFY)
+        and approval.status in _MAY_HAVE_RUN
+    )
+
+
+def _verdicts(approval: Approval, user: User, authority: Authority) -> set[str]:
     voted = (
         approval.votes > 0
         and Vote.objects.filter(approval=approval, revision=approval.revision, round=approval.round, user=user).exists()
@@ -155,7 +219,32 @@ def _verdicts(approval: Approval, user: User) -> set[str]:
     if proposal is not None and proposal.author_id == user.pk and approval.approvers > 1:
         # Who modified it may not also be the one who approves the modification alone; the vote counts all the same.
         verdicts -= {Verdict.MODIFY}
+    if steps_beyond(approval, authority):
+        verdicts -= {Verdict.APPROVE}
     return verdicts
+
+
+def steps_beyond(approval: Approval, authority: Authority) -> list[str]:
+    """The ids of a plan's steps that this person may not approve: another field, or a tier above. They can go."""
+    if approval.subject != Subject.PLAN or approval.proposal is None:
+        return []
+    return [
+        str(one["id"])
+        for one in plans.running(approval.proposal)
+        if not authority.reaches(int(str(one["tier"])), str(one["domain"]))
+    ]
+
+
+def grantable(approval: Approval) -> bool:
+    """True where the next ones like it may be approved beforehand: never what a person must always decide."""
+    return (
+        approval.subject == Subject.ACTION
+        and approval.kind == Kind.REAL
+        and approval.reversibility != Reversibility.IRREVERSIBLE
+        and approval.gate != Gate.MANUAL
+        and approval.approvers == 1
+        and approval.source != Source.GRANT
+    )
 
 
 def _claims(approval: Approval, user: User, now: datetime) -> set[str]:

@@ -7,9 +7,10 @@ from django.db import transaction
 
 from approvals import audit, times
 from approvals.models import Agent, Approval, Event, Outcome, Pause
-from approvals.models.approval import OPEN, Status
+from approvals.models.approval import OPEN, Status, Subject
 from approvals.models.policy import Verdict
 from approvals.policy.schema import Json
+from approvals.review import runs
 from approvals.review.errors import ReviewError
 from approvals.review.settle import settle
 
@@ -19,8 +20,7 @@ AFTER = {
     Outcome.Result.SKIPPED: Status.SKIPPED,
     Outcome.Result.COMPENSATED: Status.COMPENSATED,
 }
-# Columns of a verdict that a withdrawal takes back together with it.
-_NO_VERDICT = {"verdict": "", "source": "", "decided_by_id": None, "decided_at": None, "hold_until": None}
+_DONE, _UNDONE = Outcome.Result.SUCCEEDED, Outcome.Result.COMPENSATED
 
 
 class AlreadyClosed(ReviewError):
@@ -47,7 +47,7 @@ def cancel(pause: Pause, *, by: Agent, reason: str = "") -> Pause:
                 Event.Kind.CANCELLED,
                 audit.Actor.of(by),
                 expect={"status": one.status},
-                sets={"status": Status.CANCELLED, **_NO_VERDICT},
+                sets={"status": Status.CANCELLED, **runs.NO_VERDICT},
                 facts={"reason": reason[:200]} if reason else {},
             )
             for one in waiting
@@ -67,14 +67,23 @@ def report_outcome(
 ) -> Outcome:
     """Record what happened when the approved action ran. The first report counts; an identical one is fine.
 
-    Raises NotDecided where nothing was approved, Contradiction where another outcome stands.
+    That what succeeded was undone since is news of its own, and the same as reporting the undo of its step. Raises
+    NotDecided where nothing was approved, Contradiction where another outcome stands.
     """
     now: datetime = times.now()
     approval = Approval.objects.select_for_update(of=("self",)).select_related("pause").get(pk=approval.pk)
     earlier = Outcome.objects.filter(approval=approval).first()
     if earlier is not None:
-        if (earlier.result, earlier.detail, earlier.data) == (result, detail, dict(data or {})):
+        # A person who closed it has told it in other words than the agent would have.
+        closed = earlier.reported_by_id is not None and earlier.result == result
+        if closed or (earlier.result, earlier.detail, earlier.data) == (result, detail, dict(data or {})):
             return earlier
+        if (earlier.result, result) == (_DONE, _UNDONE):
+            reverse(approval, by=by, now=now)
+            runs.undone(approval, now=now)
+            return Outcome.objects.get(approval=approval)
+        if (earlier.result, result) == (_UNDONE, _DONE):
+            return earlier  # a late word of what was undone meanwhile
         raise Contradiction(f"The outcome was reported as {earlier.result} before; the first report stands.")
     approved = approval.verdict in (Verdict.APPROVE, Verdict.MODIFY, Verdict.ANSWER)
     told = approval.pause.status != Pause.Status.PENDING or approval.pause.decide == Pause.Decide.INDEPENDENTLY
@@ -91,9 +100,42 @@ def report_outcome(
                 audit.Actor.of(by),
                 expect={"status": Status.RELEASED},
                 sets={"status": AFTER[Outcome.Result(result)]},
-                facts={"result": result},
+                facts={"result": result, **({"permit": "not used"} if _ran_without_a_permit(approval, result) else {})},
             )
         ],
         now=now,
     )
+    if result == _UNDONE:
+        runs.undone(approval, now=now)
     return outcome
+
+
+def reverse(approval: Approval, *, by: Agent, now: datetime, step: str = "") -> None:
+    """Record that what an approval let run was undone: in its history, in its status, and as its outcome.
+
+    `step` is the agent's id of the step that ran it. The caller holds the approval's row. What failed stays failed.
+    """
+    stood = approval.status in (Status.RELEASED, Status.EXECUTED) and approval.subject == Subject.ACTION
+    audit.move(
+        [
+            audit.Move(
+                approval.pk,
+                Event.Kind.REVERSED,
+                audit.Actor.of(by),
+                expect={"status": approval.status},
+                sets={"status": Status.COMPENSATED} if stood else {},
+                facts={"step": step} if step else {},
+            )
+        ],
+        now=now,
+    )
+    if stood:
+        Outcome.objects.update_or_create(
+            approval=approval, defaults={"result": _UNDONE}, create_defaults={"result": _UNDONE, "reported_at": now}
+        )
+
+
+def _ran_without_a_permit(approval: Approval, result: str) -> bool:
+    """It is said to have run, and nobody used the permit for it."""
+    ran = result in (Outcome.Result.SUCCEEDED, Outcome.Result.FAILED) and approval.subject == Subject.ACTION
+    return ran and approval.consumed_at is None

@@ -1,7 +1,7 @@
 """The decision document: what the agent reads once its pause is closed, the same bytes at every reading."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from approvals import permits
 from approvals.models import Approval, Decision, Pause
@@ -10,7 +10,7 @@ from approvals.models.policy import Verdict
 from approvals.policy import snapshot
 from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy
-from approvals.review import runs
+from approvals.review import plans, runs
 
 NOBODY_DECIDED = "Nobody decided before the deadline."
 WITHDRAWN = "The agent withdrew this request."
@@ -48,8 +48,8 @@ def document(
     )
 
 
-def partial(pause: Pause) -> dict[str, Json]:
-    """What an open pause can say: with *independently*, the items that are settled already."""
+def partial(pause: Pause, questions: Sequence[Json] = ()) -> dict[str, Json]:
+    """What an open pause can say: with *independently*, the items that are settled already; and what is asked."""
     settled: list[Json] = []
     if pause.decide == Pause.Decide.INDEPENDENTLY:
         approvals = [one for one in of_pauses([pause]) if one.status not in OPEN]
@@ -58,7 +58,10 @@ def partial(pause: Pause) -> dict[str, Json]:
         settled = [
             item(one, decisions.get(one.pk), pause, agent=one.agent.name, policies=policies) for one in approvals
         ]
-    return {"request": str(pause.pk), "status": pause.status, "items": settled}
+    told: dict[str, Json] = {"request": str(pause.pk), "status": pause.status, "items": settled}
+    if questions:
+        told["questions"] = list(questions)
+    return told
 
 
 def of_pauses(pauses: Iterable[Pause]) -> list[Approval]:
@@ -87,6 +90,8 @@ def item(
     """One settled approval in the words of the API; what may run carries its permit."""
     if approval.status not in DECIDED or decision is None:
         status, message = _ENDED[approval.status]
+        if approval.status == Status.CANCELLED and runs.is_stopped(pause.run_id):
+            message = runs.STOPPED
         return {"id": approval.item, "status": status, "verdict": None, "source": None, "message": message}
     proposal = approval.proposal
     may_run = decision.verdict in (Verdict.APPROVE, Verdict.MODIFY)
@@ -122,5 +127,5 @@ def item(
                 approval, decision, agent=agent, schema_version=kind.schema_version, valid=kind.permit_valid
             )
     if may_run and proposal is not None and approval.subject == Subject.PLAN:
-        told["plan"] = {"steps": [{**step, "verdict": "approve"} for step in proposal.steps]}
+        told["plan"] = plans.told(proposal)
     return told

@@ -1,22 +1,29 @@
 """Submitted items with what policy knows and says of them, for a whole set of submissions. Nothing here writes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
 
+from approvals.ids import new_id
 from approvals.models.approval import Subject
-from approvals.policy import schema
-from approvals.policy.assess import Assessment, Question, assess, gather
-from approvals.policy.routing import Routing, Standing, Worth, route, worth
+from approvals.policy import covers, planning, schema
+from approvals.policy.assess import Assessment, History, Question, assess, gather
+from approvals.policy.covers import Cover
+from approvals.policy.routing import Routing, Standing, Worth, once_more, route, worth
 from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy, TypePolicy
-from approvals.review.submission import Asked, Item
+from approvals.review.attachments import NO_FILES, Files, Record
+from approvals.review.submission import Asked, Item, item_of
 
+# Whether an agent has a plan or a standing approval in force is one probe of an index each, so that all others pay
+# nothing for those that have.
 _STANDINGS = """
-SELECT agent.id, agent.name, agent.paused_at IS NOT NULL, trust.action_type_id, trust.level, trust.breaker_open
+SELECT agent.id, agent.name, agent.paused_at IS NOT NULL, trust.action_type_id, trust.level, trust.breaker_open,
+       EXISTS (SELECT FROM approvals_plannedstep WHERE agent_id = agent.id AND expires_at > %(now)s),
+       EXISTS (SELECT FROM approvals_grant WHERE agent_id = agent.id AND revoked_at IS NULL AND expires_at > %(now)s)
 FROM approvals_agent AS agent
 LEFT JOIN approvals_autonomy AS trust ON trust.agent_id = agent.id AND trust.action_type_id = ANY (%(names)s)
 WHERE agent.id = ANY (%(agents)s::uuid[])
@@ -29,16 +36,22 @@ class Submitter:
 
     name: str
     paused: bool
+    planned: bool = False
+    granted: bool = False
+    stopped: bool = False  # the run in which it asks
     trust: dict[str, tuple[int, bool]] = field(default_factory=dict)  # by action type: level, breaker open
 
     def standing(self, kind: TypePolicy) -> Standing:
         level, breaker_open = self.trust.get(kind.name, (kind.level, False))
-        return Standing(paused=self.paused, level=level, breaker_open=breaker_open)
+        return Standing(paused=self.paused, stopped=self.stopped, level=level, breaker_open=breaker_open)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One item with what policy knows and says of it."""
+    """One item with what policy knows and says of it. `id` will be its approval's; a plan has its steps beside it.
+
+    `question` and `standing` are what it was routed by, for those who have to route it once more.
+    """
 
     item: Item
     type: TypePolicy
@@ -48,47 +61,168 @@ class Case:
     agent: str
     assessment: Assessment
     routing: Routing
+    question: Question
+    standing: Standing
+    files: tuple[Record, ...] = ()
+    steps: tuple[planning.Step, ...] = ()
+    id: UUID = field(default_factory=new_id)
+
+    @property
+    def reversibility(self) -> str:
+        return planning.loss(self.steps) if self.steps else self.type.reversibility
+
+    @property
+    def domain(self) -> str:
+        """Whose field it is; a plan's steps say it better than the type of all plans."""
+        return planning.domain(self.steps) if self.steps else self.type.domain
+
+    def asked(self, policy: Policy) -> "Case":
+        """The same without what was approved beforehand: another one was quicker, and took the last use."""
+        step, assessment = self.routing.step, self.assessment
+        cover = Cover(deviates=covers.used_up(step) if step is not None and step.run else None)
+        if cover.deviates is not None:
+            assessment = replace(assessment, flags=[*assessment.flags, cover.deviates])
+        routing = route(self.question, assessment, policy, self.standing, cover)
+        return replace(self, assessment=assessment, routing=routing)
 
 
-def cases_of(asked: Sequence[Asked], policy: Policy, *, now: datetime) -> list[list[Case]]:
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """An item, what it is worth, the question that policy asks itself about it, and the same of a plan's steps."""
+
+    item: Item
+    worth: Worth
+    question: Question
+    files: tuple[Record, ...] = ()
+    sent: Mapping[str, Json] = field(default_factory=dict)  # of a step
+    steps: tuple["_Drawn", ...] = ()
+
+    @property
+    def questions(self) -> list[Question]:
+        return [self.question, *(step.question for step in self.steps)]
+
+
+def cases_of(
+    asked: Sequence[Asked],
+    policy: Policy,
+    *,
+    now: datetime,
+    files: Files = NO_FILES,
+    again: UUID | None = None,
+    covered: bool = True,
+    stopped: Collection[tuple[object, str]] = (),
+) -> list[list[Case]]:
     """The cases of each submission, item by item; earlier ones of the set are history for later ones.
 
-    Each submission must be free of faults. A constant number of queries for the whole set.
+    Each submission must be free of faults. A constant number of queries for the whole set. `files` are those that the
+    submissions name; `again` is the approval that is routed once more, and so is no history of itself. `covered` False:
+    what was approved beforehand lets nothing pass. `stopped` are runs that a reviewer ended, by agent and key.
     """
-    names = {item.type_name for one in asked for item in one.submission.items}
-    submitters = _submitters({one.agent for one in asked}, names)
+    names = {name for one in asked for item in one.submission.items for name in item.type_names}
+    submitters = _submitters({one.agent for one in asked}, names, now=now)
     drawn = [
-        (place, *_drawn(one, submitters[one.agent], item, policy, now=now))
+        (place, _drawn(one, submitters[one.agent], item, policy, _files_of(one, item, files), now=now, again=again))
         for place, one in enumerate(asked)
         for item in one.submission.items
     ]
-    histories = gather([question for *_, question in drawn])
+    histories = iter(gather([question for _, one in drawn for question in one.questions]))
+    # What goes to people again was approved once already: nothing approved beforehand lets it pass.
+    fresh = [covered and again is None and one.submission.returned is None for one in asked]
+    beforehand = covers.read(
+        [one.question for place, one in drawn if fresh[place] and one.item.subject == Subject.ACTION],
+        planned={pk for pk, one in submitters.items() if one.planned},
+        granted={pk for pk, one in submitters.items() if one.granted},
+        now=now,
+    )
     found: list[list[Case]] = [[] for _ in asked]
-    for (place, item, value, question), history in zip(drawn, histories, strict=True):
-        submitter = submitters[question.agent_id]
-        assessment = assess(question, history)
-        routing = route(question, assessment, policy, submitter.standing(question.type))
-        found[place].append(
-            Case(item, question.type, value, question.about, question.digest, submitter.name, assessment, routing)
-        )
+    for place, one in drawn:
+        submission, submitter = asked[place].submission, submitters[one.question.agent_id]
+        if submission.run and (one.question.agent_id, submission.run.key) in stopped:
+            submitter = replace(submitter, stopped=True)
+        names_of = (one.item.id, submission.run.step if submission.run else "")
+        case = _case(one, submitter, policy, histories, beforehand if fresh[place] else covers.NOTHING, names_of)
+        back = submission.returned
+        if back is not None:
+            routing = once_more(case.routing, tier=back.tier, approvers=back.approvers, reason=back.reason)
+            case = replace(case, routing=routing)
+        found[place].append(case)
     return found
 
 
-def _submitters(agents: Collection[UUID], names: Collection[str]) -> dict[UUID, Submitter]:
+def _case(
+    drawn: _Drawn,
+    submitter: Submitter,
+    policy: Policy,
+    histories: Iterator[History],
+    beforehand: covers.Beforehand,
+    names: Sequence[str],
+) -> Case:
+    """What policy says of one item. `histories` are read in the order of its questions."""
+    question = drawn.question
+    standing = submitter.standing(question.type)
+    assessment = assess(question, next(histories))
+    cover = covers.NONE
+    if drawn.item.subject == Subject.ACTION:
+        cover = beforehand.cover(question, assessment, names)
+        if cover.deviates is not None:
+            assessment = replace(assessment, flags=[*assessment.flags, cover.deviates])
+    routing = route(question, assessment, policy, standing, cover)
+    beforehand.take(routing.step, routing.grant)
+    steps = tuple(_step(one, submitter, policy, next(histories)) for one in drawn.steps)
+    value = drawn.worth
+    if steps:
+        routing, assessment = planning.combined(routing, steps), planning.weighed(assessment, steps)
+        value = replace(value, value=planning.value(steps))
+    return Case(
+        item=drawn.item,
+        type=question.type,
+        worth=value,
+        about=question.about,
+        digest=question.digest,
+        agent=submitter.name,
+        assessment=assessment,
+        routing=routing,
+        question=question,
+        standing=standing,
+        files=drawn.files,
+        steps=steps,
+    )
+
+
+def _step(drawn: _Drawn, submitter: Submitter, policy: Policy, history: History) -> planning.Step:
+    """A step of a plan, classified as the item that will carry it out."""
+    question = drawn.question
+    assessment = assess(question, history)
+    routing = route(question, assessment, policy, submitter.standing(question.type))
+    return planning.Step(drawn.sent, question.type, drawn.worth, question.about, question.digest, assessment, routing)
+
+
+def _submitters(agents: Collection[UUID], names: Collection[str], *, now: datetime) -> dict[UUID, Submitter]:
     found: dict[UUID, Submitter] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_STANDINGS, {"agents": list(agents), "names": list(names)})
-        for pk, name, paused, kind, level, breaker_open in cursor.fetchall():
-            submitter = found.setdefault(pk, Submitter(name, paused))
+        cursor.execute(_STANDINGS, {"agents": list(agents), "names": list(names), "now": now})
+        for pk, name, paused, kind, level, breaker_open, planned, granted in cursor.fetchall():
+            submitter = found.setdefault(pk, Submitter(name, paused, planned, granted))
             if kind is not None:
                 submitter.trust[kind] = (level, breaker_open)
     return found
 
 
+def _files_of(asked: Asked, item: Item, files: Files) -> tuple[Record, ...]:
+    return tuple(files[asked.agent, pk] for pk in item.attachments)
+
+
 def _drawn(
-    asked: Asked, submitter: Submitter, item: Item, policy: Policy, *, now: datetime
-) -> tuple[Item, Worth, Question]:
-    """What the item is worth, and the question that policy asks itself about it."""
+    asked: Asked,
+    submitter: Submitter,
+    item: Item,
+    policy: Policy,
+    files: tuple[Record, ...],
+    *,
+    now: datetime,
+    again: UUID | None,
+) -> _Drawn:
+    """What the item is worth, the question that policy asks itself about it, and the files beside it."""
     kind = policy.types[item.type_name]
     value = worth(kind, item.args, policy)
     if item.value is not None and (value.value is None or item.value > value.value):
@@ -109,14 +243,20 @@ def _drawn(
         stated=item.signals,
         summary=item.summary,
         context=item.context,
-        digest=_digest(submitter.name, item, kind, about),
+        digest=_digest(submitter.name, item, kind, about, files),
         run=run.key if run else "",
         now=now,
+        # What comes back is no history of itself, either.
+        approval_id=again or (asked.submission.returned.approval if asked.submission.returned else None),
     )
-    return item, value, question
+    steps = tuple(
+        replace(_drawn(asked, submitter, item_of(step, item), policy, (), now=now, again=again), sent=step)
+        for step in item.steps
+    )
+    return _Drawn(item, value, question, files, steps=steps)
 
 
-def _digest(agent: str, item: Item, kind: TypePolicy, about: str) -> str:
+def _digest(agent: str, item: Item, kind: TypePolicy, about: str, files: Sequence[Record]) -> str:
     """The digest of what will execute; for a question of its words, for a plan of its steps."""
     args: Json = item.args
     if item.subject == Subject.QUESTION:
@@ -124,4 +264,11 @@ def _digest(agent: str, item: Item, kind: TypePolicy, about: str) -> str:
     elif item.subject == Subject.PLAN:
         args = {"steps": [dict(step) for step in item.steps]}
     name = item.action or kind.name
-    return schema.action_digest(agent=agent, action=name, schema_version=kind.schema_version, args=args, about=about)
+    return schema.action_digest(
+        agent=agent,
+        action=name,
+        schema_version=kind.schema_version,
+        args=args,
+        about=about,
+        attachments=[str(one["digest"]) for one in files],
+    )

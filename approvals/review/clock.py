@@ -5,7 +5,7 @@ Two sweeps at once are harmless: each claims the rows it takes (FOR UPDATE SKIP 
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, connection, transaction
@@ -18,7 +18,7 @@ from approvals.models.approval import Source, Status
 from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.policy import snapshot
 from approvals.policy.schema import Json
-from approvals.review import escalation
+from approvals.review import escalation, guidance, outbox, rollback, runs, snooze, unconfirmed
 from approvals.review.claims import to_tier
 from approvals.review.settle import settle
 
@@ -35,14 +35,17 @@ class Swept:
     expired: int = 0
     escalated: int = 0
     unclaimed: int = 0
+    woken: int = 0
+    alarmed: int = 0
+    stopped: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.released or self.expired or self.escalated or self.unclaimed)
+        return any(getattr(self, one.name) for one in fields(self))
 
 
 def sweep() -> Swept:
-    """Release, expire, escalate and un-claim everything that is due, oldest first."""
-    hold, end, due, claim = _upcoming()
+    """Release, expire, escalate, un-claim and bring back everything that is due, oldest first."""
+    hold, end, due, claim, aside = _upcoming()
     now = times.now()
 
     def reached(moment: datetime | None) -> bool:
@@ -55,6 +58,9 @@ def sweep() -> Swept:
         # Who is reading it is not interrupted; when the claim ends the tier's time counts again.
         escalated=_drain(_escalate, pending & Q(claimed_by=None), "due_at", "tier") if reached(due) else 0,
         unclaimed=_drain(_unclaim, pending & Q(claimed_by__isnull=False), "claim_until") if reached(claim) else 0,
+        woken=_drain(snooze.wake, pending, "snoozed_until") if reached(aside) else 0,
+        alarmed=unconfirmed.alarm() + rollback.alarm(),
+        stopped=_drop_overtaken(),
     )
 
 
@@ -64,12 +70,13 @@ SELECT
     (SELECT min(hold_until) FROM approvals_approval WHERE status = 'held'),
     (SELECT min(expires_at) FROM approvals_approval WHERE status = 'pending'),
     (SELECT min(due_at) FROM approvals_approval WHERE status = 'pending' AND claimed_by_id IS NULL),
-    (SELECT min(claim_until) FROM approvals_approval WHERE status = 'pending' AND claim_until IS NOT NULL)
+    (SELECT min(claim_until) FROM approvals_approval WHERE status = 'pending' AND claim_until IS NOT NULL),
+    (SELECT min(snoozed_until) FROM approvals_approval WHERE status = 'pending' AND snoozed_until IS NOT NULL)
 """
 
 
 def _upcoming() -> tuple[datetime | None, ...]:
-    """The next end of an undo window, of a deadline, of a tier's time and of a claim."""
+    """The next end of an undo window, of a deadline, of a tier's time, of a claim and of a snooze."""
     with connection.cursor() as cursor:
         cursor.execute(_UPCOMING)
         return tuple(cursor.fetchone())
@@ -157,6 +164,7 @@ def _release(rows: Sequence[Approval], now: datetime) -> int:
         sets=lambda _: {"status": Status.RELEASED, "hold_until": None, "released_at": now},
         facts=lambda one: {"verdict": one.verdict},
     )
+    guidance.released(moved, now=now)
     settle(moved, now=now)
     return len(moved)
 
@@ -233,6 +241,7 @@ def _escalate(rows: Sequence[Approval], now: datetime) -> int:
     moved = audit.move(upwards, now=now, guard=audit.OVERDUE)
     for one in moved:
         escalation.tell(one, "escalated", now=now)
+    outbox.tell_escalated(moved)
     ended = _moved(
         at_the_end,
         Event.Kind.OVERDUE,
@@ -256,6 +265,16 @@ def _unclaim(rows: Sequence[Approval], now: datetime) -> int:
         facts=lambda _: {"idle": True},
         still=("claimed_by_id",),
     )
+    return len(moved)
+
+
+@transaction.atomic
+def _drop_overtaken() -> int:
+    """A run was stopped while something else was being asked in it: that ends now."""
+    now = times.now()
+    moved = runs.overtaken(now=now)
+    if moved:
+        settle(moved, now=now)
     return len(moved)
 
 

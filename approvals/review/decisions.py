@@ -10,12 +10,12 @@ from django.utils.translation import gettext as _
 
 from approvals import audit, times
 from approvals.ids import new_id
-from approvals.models import Approval, Decision, Event, Proposal, User, Vote
-from approvals.models.approval import Source, Status
+from approvals.models import Approval, Decision, Event, Grant, Proposal, User, Vote
+from approvals.models.approval import Source, Status, Subject
 from approvals.models.policy import Gate, Verdict
 from approvals.policy import schema
 from approvals.policy.schema import Fault, Json
-from approvals.review import access, revisions
+from approvals.review import access, guidance, plans, revisions
 from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
 from approvals.review.settle import settle
 
@@ -108,8 +108,12 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
     settled = _with_relations(moved[0], approval, change, by=by if final else None)
     if final:
         _record(settled, by=by, words=words, now=now)
-        if settled.status == Status.RELEASED and (closed := settle([settled], now=now)):
-            settled.pause = closed[0]
+        if settled.status == Status.RELEASED:
+            guidance.released([settled], now=now)
+            # A stop closes other pauses of the run, too.
+            for closed in settle([settled], now=now):
+                if closed.pk == settled.pause_id:
+                    settled.pause = closed
     return settled
 
 
@@ -179,6 +183,7 @@ def _verdict(
             **({"reason": words.reason} if words.reason else {}),
             **({"alternative": words.alternative} if words.alternative else {}),
             **({"edited": list(change.edited)} if change.edited else {}),
+            **({"stop": True} if words.stop and effective == Verdict.REJECT else {}),
         },
     )
 
@@ -295,6 +300,8 @@ def to_type(approval: Approval) -> str:
     kind, proposal = approval.action_type, approval.proposal
     if kind is None or proposal is None:
         return approval.about
+    if approval.subject == Subject.PLAN:
+        return plans.to_type(approval, proposal)
     for path in (kind.value_path, kind.subject_path):
         picked = schema.pick(proposal.args, path) if path else None
         if picked is not None:
@@ -347,7 +354,17 @@ def undo(approval_id: UUID, *, by: User) -> Approval:
     if not moved:
         raise NoLongerPending(load(approval_id))
     Decision.objects.filter(approval_id=approval_id, round=approval.round, undone_at=None).update(undone_at=now)
+    _take_back_grants(approval, by=by, now=now)
     return load(approval_id)
+
+
+def _take_back_grants(approval: Approval, *, by: User, now: datetime) -> None:
+    """What was given together with the verdict goes with it."""
+    for grant in Grant.objects.filter(origin=approval, revoked_at=None):
+        Grant.objects.filter(pk=grant.pk, revoked_at=None).update(revoked_at=now, revoked_by=by)
+        facts: dict[str, Json] = {"grant": str(grant.pk), "revoked": True}
+        actor = audit.Actor.person(by)
+        audit.move([audit.Move(approval.pk, Event.Kind.GRANTED, actor, expect={}, facts=facts)], now=now)
 
 
 def _before_the_verdict(approval: Approval) -> Proposal:

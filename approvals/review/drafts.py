@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from approvals import audit
+from approvals import audit, bulk
 from approvals.ids import new_id
-from approvals.models import Approval, Decision, Event, Pause, Proposal, Run
+from approvals.models import Approval, Decision, Event, Pause, PlannedStep, Proposal, Run
 from approvals.models.approval import Route, Source, Status, Subject
-from approvals.models.policy import CONSENTING, Gate, Silence, Verdict
+from approvals.models.policy import CONSENTING, Gate, Reversibility, Silence, Verdict
 from approvals.policy import schema
 from approvals.policy.routing import Routing
 from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy, TypePolicy
-from approvals.review import settle
+from approvals.review import plans, settle
 from approvals.review.cases import Case
 from approvals.review.escalation import due_at
 from approvals.review.faults import allowed
@@ -29,13 +29,15 @@ class Draft:
     proposals: list[Proposal] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     changes: list[audit.Change] = field(default_factory=list)
+    planned: list[PlannedStep] = field(default_factory=list)
 
 
 def draft_of(asked: Asked, cases: Sequence[Case], run: Run | None, policy: Policy, *, now: datetime) -> Draft:
     """The rows of a submission and its cases, unsaved; closed already where policy settles all of it."""
     submission = asked.submission
     draft = Draft(
-        Pause(
+        bulk.made(
+            Pause,
             id=new_id(),
             agent_id=asked.agent,
             run=run,
@@ -52,13 +54,14 @@ def draft_of(asked: Asked, cases: Sequence[Case], run: Run | None, policy: Polic
     )
     for position, case in enumerate(cases):
         approval = _approval(draft.pause, submission, position, case, policy, now=now)
-        approval.proposal = _proposal(approval, case, now=now)
+        approval.proposal = proposal_of(approval, case, now=now)
         actor = audit.Actor(f"agent:{case.agent}", agent_id=asked.agent)
         entries = [(Event.Kind.SUBMITTED, actor, _submitted(approval))]
         if case.routing.route != Route.REVIEW:
             decision = _by_policy(approval, case.routing, now=now)
             draft.decisions.append(decision)
-            entries.append((Event.Kind.RELEASED, audit.POLICY, {"verdict": decision.verdict, "source": "policy"}))
+            entries.append((Event.Kind.RELEASED, audit.POLICY, _released(approval, case.routing)))
+            draft.planned.extend(plans.rows_of(approval, case.type.permit_valid))
         draft.changes.extend(audit.begin(approval, entries, now=now))
         draft.approvals.append(approval)
         draft.proposals.append(approval.proposal)
@@ -75,15 +78,16 @@ def _approval(
     routing, assessment = case.routing, case.assessment
     expires_at = _deadline(submission, case.type, routing, now=now)
     waits = routing.route == Route.REVIEW
-    return Approval(
-        id=new_id(),
+    return bulk.made(
+        Approval,
+        id=case.id,
         pause=pause,
         position=position,
         item=case.item.id,
         subject=case.item.subject,
         agent_id=pause.agent_id,
         action_type_id=case.type.name,
-        domain_id=case.type.domain,
+        domain_id=case.domain,
         status=Status.PENDING if waits else Status.RELEASED,
         digest=case.digest,
         about=case.about,
@@ -91,7 +95,7 @@ def _approval(
         policy_id=policy.number,
         route=routing.route,
         gate=routing.gate,
-        reversibility=case.type.reversibility,
+        reversibility=case.reversibility,
         reason_code=routing.reason_code,
         reasons=list(routing.reasons),
         assessment=assessment.as_json(),
@@ -102,6 +106,8 @@ def _approval(
         tier_id=routing.tier,
         tiers_visited=[routing.tier] if waits else [],
         approvers=routing.approvers,
+        grant_id=routing.grant.id if routing.grant else None,
+        plan_id=routing.step.plan if routing.step else None,
         created_at=now,
         due_at=due_at(policy.tiers, routing.tier, now=now, expires_at=expires_at) if waits else None,
         expires_at=expires_at if waits else None,
@@ -110,6 +116,8 @@ def _approval(
         agent_model=submission.model,
         prompt_version=submission.prompt_version,
         tool_version=submission.tool_version,
+        returned_from_id=submission.returned.approval if submission.returned else None,
+        wanted_id=submission.returned.wanted if submission.returned else None,
     )
 
 
@@ -128,17 +136,21 @@ def _silence(submission: Submission, case: Case, routing: Routing) -> str:
         guess = Silence.BEST_GUESS if case.item.best_guess is not None else Silence.REJECT
         return submission.on_timeout or guess
     silence = submission.on_timeout or (Silence.APPROVE if routing.gate == Gate.SOFT else case.type.on_timeout)
-    return Silence.REJECT if routing.strict and silence in CONSENTING else silence
+    asks = routing.strict or case.reversibility != Reversibility.REVERSIBLE
+    return Silence.REJECT if asks and silence in CONSENTING else silence
 
 
-def _proposal(approval: Approval, case: Case, *, now: datetime) -> Proposal:
+def proposal_of(approval: Approval, case: Case, *, revision: int = 1, now: datetime) -> Proposal:
+    """The agent's proposal as it is stored, unsaved."""
     item = case.item
     question = item.subject == Subject.QUESTION
-    headline = item.prompt if question else schema.headline(case.type.headline, item.args)
-    return Proposal(
+    filled: Json = {"steps": [step.type.title for step in case.steps]} if case.steps else item.args
+    headline = item.prompt if question else schema.headline(case.type.headline, filled)
+    return bulk.made(
+        Proposal,
         id=new_id(),
         approval=approval,
-        revision=1,
+        revision=revision,
         name=item.action,
         args=item.args,
         parsed=item.parsed,
@@ -157,6 +169,8 @@ def _proposal(approval: Approval, case: Case, *, now: datetime) -> Proposal:
         prompt=item.prompt,
         best_guess=item.best_guess,
         steps=[dict(step) for step in item.steps],
+        assessed=[step.as_json() for step in case.steps],
+        attachments=[dict(one) for one in case.files],
         created_at=now,
     )
 
@@ -169,22 +183,33 @@ def _submitted(approval: Approval) -> dict[str, Json]:
         "reason": approval.reason_code,
         "tier": approval.tier_id,
         "policy": approval.policy_id,
+        **({"returned_from": str(approval.returned_from_id)} if approval.returned_from_id else {}),
     }
 
 
+def _released(approval: Approval, routing: Routing) -> dict[str, Json]:
+    said: dict[str, Json] = {"verdict": approval.verdict, "source": approval.source}
+    if routing.step is not None:
+        said |= {"plan": str(routing.step.plan), "step": routing.step.number}
+    if routing.grant is not None:
+        said |= {"grant": str(routing.grant.id)}
+    return said
+
+
 def _by_policy(approval: Approval, routing: Routing, *, now: datetime) -> Decision:
-    """Policy's own verdict, released at once."""
+    """Policy's own verdict, or what a person approved beforehand; released at once."""
     passes = routing.route == Route.AUTO
     approval.verdict = Verdict.APPROVE if passes else Verdict.REJECT
-    approval.source = Source.POLICY
+    approval.source = Source.GRANT if passes and routing.covered else Source.POLICY
     approval.decided_at = approval.released_at = now
-    return Decision(
+    return bulk.made(
+        Decision,
         id=new_id(),
         approval=approval,
         revision=1,
         round=1,
         verdict=approval.verdict,
-        source=Source.POLICY,
+        source=approval.source,
         tier_id=approval.tier_id,
         surface="policy",
         message=None if passes else "; ".join(routing.reasons),

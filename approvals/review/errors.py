@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from approvals.models import Approval
+from approvals.models import Approval, Run
 from approvals.models.approval import Source, Status
 from approvals.policy.schema import Fault
 
@@ -63,8 +63,15 @@ def how_it_ended(approval: Approval) -> str:
         return said % {"who": who, "at": at}
     if approval.verdict and approval.source == Source.TIMEOUT:
         return _("Nobody decided before the deadline, and silence let it pass.")
+    if approval.verdict and approval.source == Source.GRANT:
+        return _("An approved plan covers this.") if approval.plan_id else _("A standing approval covers this.")
     if approval.verdict:
         return _("Policy settled this.")
+    if (
+        approval.status == Status.CANCELLED
+        and Run.objects.filter(pauses=approval.pause_id, stopped_at__isnull=False).exists()
+    ):
+        return _("A reviewer ended the whole run.")
     return {
         Status.EXPIRED: _("Nobody decided before the deadline."),
         Status.CANCELLED: _("The agent withdrew this."),

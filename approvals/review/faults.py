@@ -7,7 +7,7 @@ from approvals.models.policy import CONSENTING, Gate, Reversibility, Silence
 from approvals.policy import schema
 from approvals.policy.schema import Fault
 from approvals.policy.snapshot import Policy, TypePolicy
-from approvals.review.submission import Item, Submission
+from approvals.review.submission import RESERVED, Item, Submission, item_of
 
 LONGEST = timedelta(days=365)
 
@@ -21,14 +21,14 @@ def faults_of(submission: Submission, policy: Policy) -> list[Fault]:
         if kind is None:
             faults.append(Fault(f"{at}/action/name", f"unknown action type {item.action!r}"))
             continue
-        faults += _item_faults(item, kind, at)
+        faults += _item_faults(item, kind, policy, at)
         faults += _silence_faults(submission, item, kind)
     if submission.timeout is not None and not timedelta(0) < submission.timeout <= LONGEST:
         faults.append(Fault("/timeout_s", "the deadline must lie between one second and a year ahead"))
     return faults
 
 
-def _item_faults(item: Item, kind: TypePolicy, at: str) -> list[Fault]:
+def _item_faults(item: Item, kind: TypePolicy, policy: Policy, at: str) -> list[Fault]:
     faults = []
     if item.subject == Subject.ACTION and item.parsed:
         faults += [Fault(f"{at}/action/args{fault.pointer}", fault.message) for fault in kind.check(item.args)]
@@ -42,9 +42,25 @@ def _item_faults(item: Item, kind: TypePolicy, at: str) -> list[Fault]:
             Fault(f"{at}/question/response_schema{fault.pointer}", fault.message)
             for fault in schema.check_schema(item.response_schema)
         ]
+    if item.subject == Subject.PLAN:
+        faults += [
+            fault
+            for number, step in enumerate(item.steps)
+            for fault in _step_faults(item_of(step, item), policy, f"{at}/plan/steps/{number}/action")
+        ]
     if not allowed(item, kind):
         faults.append(Fault(f"{at}/allowed", f"none of these is allowed for {kind.name}: {', '.join(kind.allowed)}"))
     return faults
+
+
+def _step_faults(step: Item, policy: Policy, at: str) -> list[Fault]:
+    """A step is an action that could be proposed by itself, and that a person can approve without seeing it again."""
+    kind = policy.types.get(step.action) if step.action not in RESERVED.values() else None
+    if kind is None:
+        return [Fault(f"{at}/name", f"unknown action type {step.action!r}")]
+    if not step.parsed and kind.schema:
+        return [Fault(f"{at}/args", "the arguments of a step are JSON, and no text that did not parse")]
+    return [Fault(f"{at}/args{fault.pointer}", fault.message) for fault in kind.check(step.args)]
 
 
 def _silence_faults(submission: Submission, item: Item, kind: TypePolicy) -> list[Fault]:

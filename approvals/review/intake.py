@@ -5,7 +5,7 @@ that cannot be taken is answered by its own error and does not hold up the other
 halved until what makes it fail stands alone.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -19,8 +19,9 @@ from approvals.policy import snapshot
 from approvals.policy.assess import Assessment
 from approvals.policy.routing import Routing
 from approvals.policy.snapshot import NoPolicy, Policy
-from approvals.review import answers
-from approvals.review.cases import cases_of
+from approvals.review import answers, attachments, beforehand, outbox
+from approvals.review.attachments import Files
+from approvals.review.cases import Case, cases_of
 from approvals.review.drafts import draft_of
 from approvals.review.faults import faults_of
 from approvals.review.submission import (
@@ -33,6 +34,10 @@ from approvals.review.submission import (
     Receipt,
     Submission,
 )
+
+
+class _Outrun(Exception):
+    """Another transaction stored the same key meanwhile, and something approved beforehand was taken for ours."""
 
 
 def submit(agent: Agent, submissions: Sequence[Submission]) -> list[Answer]:
@@ -51,14 +56,17 @@ def take(asked: Sequence[Asked]) -> list[Answer]:
         return _take(asked)
     except NoPolicy:
         raise
+    except _Outrun:
+        return take(asked)  # who was quicker has committed, so its rows answer for the key
     except Exception as error:
         if _is_away(error):
             # The connection may have ended in the very COMMIT: without a key, once more could be twice.
             raise
-        if len(asked) > 1:
-            half = len(asked) // 2
-            return [*take(asked[:half]), *take(asked[half:])]
-        return [KeyInFlight() if isinstance(error.__cause__, LockNotAvailable) else error]
+        if len(asked) == 1:
+            return [KeyInFlight() if isinstance(error.__cause__, LockNotAvailable) else error]
+    # Outside the handler: what fails in a half would carry every failure before it along, into every line of the log.
+    half = len(asked) // 2
+    return [*take(asked[:half]), *take(asked[half:])]
 
 
 def _is_away(error: Exception) -> bool:
@@ -74,17 +82,18 @@ def _take(asked: Sequence[Asked]) -> list[Answer]:
     found = _again(dict(enumerate(asked)))
     fresh: dict[int, Asked] = {}
     once = set()
+    files = attachments.beside(asked)
     for place, one in enumerate(asked):
         # What repeats the key of an earlier one of this set is answered by that one's rows, below.
         if place in found or (one.once and one.once in once):
             continue
-        faults = faults_of(one.submission, policy)
+        faults = faults_of(one.submission, policy) + attachments.faults_of(one, files)
         if faults:
             found[place] = BadSubmission(faults)
         else:
             fresh[place] = one
             once.add(one.once)
-    found |= _store(fresh, policy, now=now)
+    found |= _store(fresh, policy, files, now=now)
     # Whoever lost the race for a key, to another transaction or inside this set, finds the winner's rows now.
     found |= _again({place: one for place, one in enumerate(asked) if place not in found})
     return [found[place] for place in range(len(asked))]
@@ -93,11 +102,29 @@ def _take(asked: Sequence[Asked]) -> list[Answer]:
 def evaluate(agent: Agent, submission: Submission) -> list[tuple[Item, Routing, Assessment]]:
     """What policy would do with this request now; nothing is stored. Raises BadSubmission."""
     policy = snapshot.current()
-    faults = faults_of(submission, policy)
+    asked = Asked(agent.pk, submission)
+    files = attachments.beside([asked])
+    faults = faults_of(submission, policy) + attachments.faults_of(asked, files)
     if faults:
         raise BadSubmission(faults)
-    [cases] = cases_of([Asked(agent.pk, submission)], policy, now=times.now())
+    runs = _known_runs([(agent.pk, submission.run.key)]) if submission.run else {}
+    [cases] = cases_of([asked], policy, now=times.now(), files=files, stopped=_stopped(runs))
     return [(case.item, case.routing, case.assessment) for case in cases]
+
+
+@transaction.atomic
+def record(agent: Agent, submission: Submission, judge: Callable[[Case], Case]) -> Answer:
+    """Store what an agent tells after it happened; `judge` says what becomes of its one item, instead of policy alone.
+
+    Nothing that was approved beforehand is used for it. Raises what the database says.
+    """
+    asked = Asked(agent.pk, submission)
+    found = _again({0: asked})
+    if not found:
+        now, policy = times.now(), snapshot.current()
+        [[case]] = cases_of([asked], policy, now=now, covered=False)
+        found = _keep({0: asked}, [[judge(case)]], {}, policy, now=now) or _again({0: asked})
+    return found[0]
 
 
 # --- Idempotency
@@ -165,15 +192,32 @@ def _known_runs(named: Iterable[tuple[object, str]]) -> dict[tuple[object, str],
     return {(run.agent_id, run.key): run for run in rows}
 
 
+def _stopped(runs: Mapping[tuple[object, str], Run]) -> set[tuple[object, str]]:
+    return {named for named, run in runs.items() if run.stopped_at is not None}
+
+
 # --- Storing
 
 
-def _store(fresh: Mapping[int, Asked], policy: Policy, *, now: datetime) -> dict[int, Answer]:
+def _store(fresh: Mapping[int, Asked], policy: Policy, files: Files, *, now: datetime) -> dict[int, Answer]:
     """Route and store; whose key another transaction stored meanwhile is left out."""
     if not fresh:
         return {}
     runs = _runs(fresh.values(), now=now)
-    cases = cases_of(list(fresh.values()), policy, now=now)
+    cases = cases_of(list(fresh.values()), policy, now=now, files=files, stopped=_stopped(runs))
+    cases = beforehand.taken(cases, policy, now=now)
+    return _keep(fresh, cases, runs, policy, now=now)
+
+
+def _keep(
+    fresh: Mapping[int, Asked],
+    cases: Sequence[Sequence[Case]],
+    runs: Mapping[tuple[object, str], Run],
+    policy: Policy,
+    *,
+    now: datetime,
+) -> dict[int, Answer]:
+    """Store submissions with their cases; whose key another transaction stored meanwhile is left out."""
     drafts = {
         place: draft_of(one, of_one, _run_of(one, runs), policy, now=now)
         for (place, one), of_one in zip(fresh.items(), cases, strict=True)
@@ -181,6 +225,13 @@ def _store(fresh: Mapping[int, Asked], policy: Policy, *, now: datetime) -> dict
     # Unsorted inserts of overlapping key sets deadlock.
     pauses = sorted((draft.pause for draft in drafts.values()), key=lambda one: (one.agent_id, one.key or "", one.pk))
     won = bulk.insert_new(pauses)
+    if any(
+        one.routing.covered
+        for place, of_one in zip(drafts, cases, strict=True)
+        for one in of_one
+        if drafts[place].pause.pk not in won
+    ):
+        raise _Outrun  # a use was taken for what is not stored
     drafts = {place: draft for place, draft in drafts.items() if draft.pause.pk in won}
     kept = drafts.values()
     audit.write(
@@ -188,5 +239,7 @@ def _store(fresh: Mapping[int, Asked], policy: Policy, *, now: datetime) -> dict
         [one for draft in kept for one in draft.approvals],
         [one for draft in kept for one in draft.proposals],
         [one for draft in kept for one in draft.decisions],
+        [one for draft in kept for one in draft.planned],
     )
+    outbox.tell_closed([(draft.pause, draft.approvals) for draft in kept if draft.pause.answer])
     return {place: Receipt(draft.pause, draft.approvals) for place, draft in drafts.items()}

@@ -3,19 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
 from approvals.ids import new_id
 from approvals.models import Approval, Autonomy, Proposal, User
-from approvals.models.approval import Route
+from approvals.models.approval import Route, Subject
 from approvals.models.policy import Verdict
 from approvals.policy import schema, snapshot
 from approvals.policy.assess import Question, assess, gather
+from approvals.policy.edits import changed_paths
 from approvals.policy.routing import Routing, Standing, route, worth
 from approvals.policy.schema import Fault, Json
-from approvals.policy.snapshot import TypePolicy
-from approvals.review import access
+from approvals.policy.snapshot import Policy, TypePolicy
+from approvals.review import access, replanning
 from approvals.review.errors import BadVerdict, NotAllowed
 
 
@@ -38,6 +40,9 @@ def of(approval: Approval, verdict: str, args: Json, alternative: str, *, by: Us
     proposal = approval.proposal
     if proposal is None or approval.action_type is None:
         raise NotAllowed
+    if approval.subject == Subject.PLAN:
+        plan = replanning.of(approval, args, by=by, now=now)
+        return _revised(approval, plan.proposal, plan.case.worth.value, plan.case.routing.approvers, plan.edited)
     if alternative:
         args = _alternative(proposal, alternative)
     policy = snapshot.load(approval.policy_id)
@@ -50,21 +55,28 @@ def of(approval: Approval, verdict: str, args: Json, alternative: str, *, by: Us
         raise BadVerdict([Fault("/args", _("Nothing is changed; approve it as it is."))])
     revised = _proposal(approval, proposal, kind, args, by=by, now=now)
     value = worth(kind, args, policy)
-    routing = _route(approval, kind, revised, now=now)
+    routing = routed(approval, revised, policy, now=now)
     if routing.route == Route.REJECT:
         raise BadVerdict([Fault("/args", _("Policy refuses this: %(why)s") % {"why": "; ".join(routing.reasons)})])
     tier = max(routing.tier, approval.tier_id)
     if not access.authority_of(by).reaches(tier, approval.domain_id):
         raise BadVerdict([Fault("/args", _("This change needs tier %(tier)d, which is above yours.") % {"tier": tier})])
-    approvers = max(routing.approvers, approval.approvers)
+    return _revised(approval, revised, value.value, routing.approvers, tuple(edited))
+
+
+def _revised(
+    approval: Approval, proposal: Proposal, value: Decimal | None, approvers: int, edited: tuple[str, ...]
+) -> Revised:
+    """Nothing that was asked becomes less by a revision."""
+    approvers = max(approvers, approval.approvers)
     columns: dict[str, object] = {
-        "revision": revised.revision,
-        "proposal_id": revised.pk,
-        "digest": revised.digest,
-        "value": value.value,
+        "revision": proposal.revision,
+        "proposal_id": proposal.pk,
+        "digest": proposal.digest,
+        "value": value,
         "approvers": approvers,
     }
-    return Revised(revised.revision, revised.digest, approvers, revised, columns, tuple(edited))
+    return Revised(proposal.revision, proposal.digest, approvers, proposal, columns, edited)
 
 
 def _alternative(proposal: Proposal, label: str) -> Json:
@@ -91,6 +103,7 @@ def _proposal(
             schema_version=kind.schema_version,
             args=args,
             about=approval.about,
+            attachments=[str(one["digest"]) for one in before.attachments],
         ),
         headline=schema.headline(kind.headline, args)[:500],
         summary=before.summary,
@@ -102,12 +115,14 @@ def _proposal(
         remember=before.remember,
         rename_to=before.rename_to,
         signals=before.signals,
+        attachments=before.attachments,
         created_at=now,
     )
 
 
-def _route(approval: Approval, kind: TypePolicy, revised: Proposal, *, now: datetime) -> Routing:
-    policy = snapshot.load(approval.policy_id)
+def routed(approval: Approval, revised: Proposal, policy: Policy, *, now: datetime) -> Routing:
+    """What this policy says now of an approval with these arguments; it is no history of itself."""
+    kind = policy.types[revised.name]
     question = Question(
         agent_id=approval.agent_id,
         agent_name=approval.agent.name,
@@ -129,18 +144,3 @@ def _route(approval: Approval, kind: TypePolicy, revised: Proposal, *, now: date
     )
     [history] = gather([question])
     return route(question, assess(question, history), policy, standing)
-
-
-def changed_paths(before: Json, after: Json, path: str = "") -> list[str]:
-    """JSON pointers of what differs, at the leaves; a value of another kind differs as a whole."""
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        found = []
-        for key in sorted({*before, *after}):
-            step = f"{path}/{key.replace('~', '~0').replace('/', '~1')}"
-            if key in before and key in after:
-                found += changed_paths(before[key], after[key], step)
-            else:
-                found.append(step)
-        return found
-    same = type(before) is type(after) and before == after
-    return [] if same else [path or "/"]

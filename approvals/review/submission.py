@@ -40,11 +40,31 @@ class Item:
     response_schema: Mapping[str, Json] = field(default_factory=dict)
     best_guess: Json = None
     steps: Sequence[Mapping[str, Json]] = ()
+    attachments: tuple[str, ...] = ()  # ids of files that the agent sent before
 
     @property
     def type_name(self) -> str:
         """The action type whose policy routes it."""
         return RESERVED.get(self.subject, self.action)
+
+    @property
+    def type_names(self) -> list[str]:
+        """The same with the action types of a plan's steps."""
+        return [self.type_name, *(item_of(step, self).type_name for step in self.steps)]
+
+
+def item_of(step: Mapping[str, Json], plan: Item) -> Item:
+    """The item with which an agent will carry out a step of its plan; its own signals are the plan's."""
+    action = step.get("action")
+    sent = action if isinstance(action, Mapping) else {}
+    args = sent.get("args", {})
+    return Item(
+        id=str(step.get("id", "")),
+        action=str(sent.get("name", "")),
+        args=args,
+        parsed=not isinstance(args, str),
+        signals=plan.signals,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +74,17 @@ class RunRef:
     key: str
     name: str = ""
     step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """That people approved this before and are asked again: the approval, who gave it, and what it needed then."""
+
+    approval: UUID
+    wanted: UUID | None
+    tier: int
+    approvers: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +104,7 @@ class Submission:
     resume: Mapping[str, Json] = field(default_factory=dict)
     callback_url: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    returned: Returned | None = None
 
 
 class Asked(NamedTuple):

@@ -6,5 +6,6 @@ answers; everything stays on the loopback interface and is bounded in count and 
     stage.py    PostgreSQL, Redis, clock and Daphne for the measurements     seed.py    what lies in their database
     wire.py     a small HTTP and socket client                               load.py    the process that asks
     person.py   the process that decides                                     memory.py  what a running Assent takes
-    measures.py each measurement                                             report.py  the table
+    crowd.py    thousands that wait, and who takes webhooks                  hooks.py    webhooks that go out
+    measures.py each measurement, many.py those of crowds                     report.py  the table
 """

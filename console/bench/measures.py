@@ -8,27 +8,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from console.bench import memory
+from console.bench import many, memory
+from console.bench.figure import Figure
 from console.bench.load import percentile
 from console.bench.stage import ROOT, Stage
 from console.terminal import Refused, phase
 
 OPEN_INBOXES = 50
 REST = 15.0  # seconds after the start until memory is at rest
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One number with its unit, and the bound it should keep where there is one."""
-
-    name: str
-    value: float
-    unit: str
-    bound: str = ""
-    held: bool | None = None
 
 
 def submit(stage: Stage) -> list[Figure]:
@@ -106,6 +95,17 @@ def inbox(stage: Stage) -> list[Figure]:
     ]
 
 
+def rehearsal(stage: Stage) -> list[Figure]:
+    """What a draft that concerns all of them would have done to the last 10,000 approvals."""
+    stage.seed(10_000)
+    found = stage.rehearses(10_000).result()
+    took = found["seconds"]
+    return [
+        Figure("rehearsal over 10,000 approvals", took, "s", "at most 20", took <= 20 and found["looked"] == 10_000),
+        Figure("approvals that moved in it", found["moved"], ""),
+    ]
+
+
 def rest(data: Path) -> list[Figure]:
     """Memory of the Assent that runs on `data`; where none does, of one that is started for it, with its start-up."""
     try:
@@ -164,7 +164,10 @@ STAGED: dict[str, Callable[[Stage], list[Figure]]] = {
     "live": live,
     "release": release,
     "inbox": inbox,
+    "webhooks": many.webhooks,
+    "waiters": many.waiters,
     "submit": submit,
+    "rehearsal": rehearsal,
 }
 
 

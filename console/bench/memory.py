@@ -22,10 +22,10 @@ def at_rest(data: Path) -> dict[str, float]:
         raise Refused(f"No Assent runs on {data}. Start one: manage.py up") from None
     if not (PROC / str(root)).exists():
         raise Refused(f"No Assent runs on {data}. Start one: manage.py up")
-    found = {"up": _pss(root)}
+    found = {"up": pss(root)}
     for file in sorted((data / "pids").glob("*.pid")):
         pid = int(file.read_text().split()[0])
-        found[file.stem] = sum(_pss(one) for one in _tree(pid, children))
+        found[file.stem] = sum(pss(one) for one in _tree(pid, children))
     return {name: kib / 1024 for name, kib in found.items() if kib}
 
 
@@ -47,7 +47,8 @@ def _tree(root: int, children: dict[int, list[int]]) -> list[int]:
     return [root, *(one for child in children.get(root, ()) for one in _tree(child, children))]
 
 
-def _pss(pid: int) -> int:
+def pss(pid: int) -> int:
+    """KiB of one process; 0 of one that is gone. Raises Refused where it may not be read."""
     try:
         text = (PROC / str(pid) / "smaps_rollup").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -58,6 +59,12 @@ def _pss(pid: int) -> int:
         ) from None
     found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
     return int(found[1]) if found else 0
+
+
+def busy(pid: int) -> float:
+    """Seconds of processor that a process has used so far."""
+    fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def machine() -> dict[str, str | int]:

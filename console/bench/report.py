@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from console.bench.measures import Figure
+from console.bench.figure import Figure
 from console.bench.memory import machine
 
 

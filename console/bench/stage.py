@@ -8,16 +8,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from console.bench.wire import HOST
 from console.embedded import Servers
+from console.embedded.paths import Home
 from console.embedded.processes import Process, Program, stop
 from console.terminal import Refused
+from console.up import allow_open_files
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
@@ -28,8 +30,11 @@ class Stage:
 
     port: int
     seeded: dict[str, Any]
+    web: Process
+    home: Home
 
     def __enter__(self) -> Self:
+        allow_open_files()
         with ExitStack() as stack:
             self.data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assent-bench-")))
             servers = stack.enter_context(Servers(self.data / "assent"))
@@ -47,6 +52,7 @@ class Stage:
                 "ASSENT_DATA": str(servers.home.data),
                 "ASSENT_DEMO": "no",
                 "ASSENT_KEY_RATE": str(10**6),
+                "ASSENT_WEBHOOK_PRIVATE": HOST,
                 "MALLOC_ARENA_MAX": "2",
             }
             manage = [sys.executable, str(ROOT / "manage.py")]
@@ -64,6 +70,7 @@ class Stage:
             for process in processes:
                 process.start()
             self._until_answered(processes[1])
+            self.home, self.web = servers.home, processes[1]
             self._stack = stack.pop_all()
         return self
 
@@ -107,6 +114,30 @@ class Stage:
         """Start a process in which a person decides."""
         return Asking([sys.executable, "-m", "console.bench.person"], job, self.environment)
 
+    def crowds(self, **job: Any) -> "Asking":
+        """Start a process that does this job of crowd.py."""
+        return Asking([sys.executable, "-m", "console.bench.crowd"], {"port": self.port, **job}, self.environment)
+
+    def rehearses(self, last: int) -> "Asking":
+        """Start a process that rehearses a change of policy on that many approvals."""
+        return Asking([sys.executable, "-m", "console.bench.rehearse", str(last)], {}, self.environment)
+
+    def hooks(self, **job: Any) -> "Asking":
+        """Start a process that has webhooks go out."""
+        return Asking([sys.executable, "-m", "console.bench.hooks"], job, self.environment)
+
+    @contextmanager
+    def worker(self) -> Iterator[None]:
+        """Celery's worker beside the rest, as `up` runs it."""
+        command = [sys.executable, "-m", "celery", "-A", "console", "worker", "--pool=threads", "--concurrency=4"]
+        command += ["--loglevel=WARNING", "--without-gossip", "--without-mingle"]
+        process = Process(Program("worker", command, env=self.environment), self.home)
+        process.start()
+        try:
+            yield
+        finally:
+            stop([process], patience=20)
+
     def seed(self, pending: int) -> None:
         """Have that many more approvals wait."""
         self._run([sys.executable, "-m", "console.bench.seed", str(pending)])
@@ -132,14 +163,18 @@ class Asking:
         answer: dict[str, Any] = json.loads(said)
         return answer
 
+    def stop(self) -> None:
+        """End it, whatever it is at."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
+
     def result(self) -> dict[str, Any]:
         """The last thing it says."""
         try:
             answer = self.line()
             self.process.wait(10)
         finally:
-            self.process.kill()
-            self.process.wait()
-            if self.process.stdout:
-                self.process.stdout.close()
+            self.stop()
         return answer

@@ -40,6 +40,13 @@ class Http:
         _, _, rest = head.partition(b"content-length:")
         return status, await self._reader.readexactly(int(rest.split(b"\r\n", 1)[0] or 0))
 
+    async def begin(self, path: str) -> None:
+        """Ask for something that has no end; the answer's beginning is read. Raises Unexpected."""
+        self._writer.write(f"GET {path} HTTP/1.1\r\n{self._lines}\r\n".encode())
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        if head[9:12] != b"200":
+            raise Unexpected(f"GET {path}: {head[:200].decode(errors='replace')}")
+
     async def expect(self, status: int, method: str, path: str, body: bytes = b"") -> bytes:
         """The body of an answer with that status. Raises Unexpected."""
         got, answer = await self.ask(method, path, body)

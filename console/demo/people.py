@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
-from django.contrib.auth.models import Permission
-from django.db.models import Q
+from django.contrib.auth.models import Group
 
 from agents import keys
 from agents.models import ApiKey
+from approvals import roles
 from approvals.models import Agent, Membership, User
 from console.demo.keyring import Keyring
 
@@ -73,16 +73,8 @@ AGENTS = {
 }
 OWNER = {"support-agent": "omar"}
 
+
 # What an administrator configures; what people decided is in none of these.
-CONFIGURED = {
-    "approvals": (
-        *("user", "agent", "domain", "tier", "membership", "absence"),
-        *("actiontype", "rule", "threshold", "currency", "autonomy"),
-    ),
-    "agents": ("apikey",),
-}
-
-
 def ensure(keyring: Keyring) -> tuple[dict[str, User], dict[str, Agent]]:
     """Make who is missing, and a password, a token or a key where `keyring` has none that works; by name."""
     people = {person.username: _person(person, keyring) for person in PEOPLE}
@@ -117,7 +109,7 @@ def _person(person: Person, keyring: Keyring) -> User:
         for tier, domain in person.reviews:
             Membership.objects.get_or_create(user=user, tier_id=tier, domain_id=domain)
         if person.admin:
-            user.user_permissions.set(_configuring())
+            user.groups.add(Group.objects.get(name=roles.ADMINS))
     if made or person.username not in keyring.passwords:
         keyring.passwords.setdefault(person.username, _password())
         user.password = _hashed(keyring.passwords[person.username])
@@ -128,14 +120,6 @@ def _person(person: Person, keyring: Keyring) -> User:
 def _agent(name: str, description: str) -> Agent:
     agent, _ = Agent.objects.get_or_create(name=name, defaults={"description": description})
     return agent
-
-
-def _configuring() -> Iterable[Permission]:
-    wanted = Q(pk__in=[])
-    for app, models in CONFIGURED.items():
-        wanted |= Q(content_type__app_label=app, content_type__model__in=models)
-    reads = Q(content_type__app_label="approvals", codename="view_policyversion")
-    return Permission.objects.filter(wanted | reads)
 
 
 def _working(secrets_: Iterable[str]) -> set[str]:

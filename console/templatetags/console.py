@@ -12,12 +12,16 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from approvals.models import Approval
 from approvals.models.approval import Source, Status
 from approvals.policy import characters
+from approvals.policy.schema import Json
 from approvals.review import access
+from approvals.review.attachments import ENDINGS
 from console import timeleft
+from console.facts import plain
 from console.filters import MOST
 from console.words import DONE, WARNINGS
 
@@ -111,6 +115,13 @@ def get(mapping: object, key: str) -> object:
 
 
 @register.filter
+def told(value: Json) -> SafeString:
+    """A condition's value on one line: texts as they are, lists with commas."""
+    listed = value if isinstance(value, list) else [value]
+    return reveal(", ".join(plain(one) for one in listed)[:300])
+
+
+@register.filter
 def words(text: str) -> list[str]:
     return text.split()
 
@@ -121,17 +132,22 @@ def warning(name: str) -> str:
     return str(WARNINGS.get(name, name))
 
 
+_SOURCES = {Source.TIMEOUT.value: gettext_lazy("silence"), Source.GRANT.value: gettext_lazy("a standing approval")}
+
+
 @register.simple_tag
 def settled_words(approval: Approval) -> str:
     """Who settled it, for a row that greys in place: "Approved by Ana"."""
     if approval.verdict and approval.decided_by:
         return _("%(done)s by %(who)s") % {"done": DONE[approval.verdict], "who": approval.decided_by.name}
     if approval.verdict:
-        source = _("silence") if approval.source == Source.TIMEOUT else _("policy")
+        source = _SOURCES.get(approval.source, _("policy"))
+        if approval.source == Source.GRANT and approval.plan_id:
+            source = _("an approved plan")
         return _("%(done)s by %(who)s") % {"done": DONE[approval.verdict], "who": source}
     return {
         Status.EXPIRED: _("Nobody decided before the deadline"),
-        Status.CANCELLED: _("Withdrawn by the agent"),
+        Status.CANCELLED: _("Withdrawn"),
         Status.SUPERSEDED: _("Replaced by the agent"),
     }.get(Status(approval.status), approval.get_status_display())
 
@@ -167,3 +183,9 @@ def amount(number: float | None) -> str:
 def alike(approval: Approval) -> str:
     """What a row can be selected together with; empty for what is decided by itself."""
     return f"{approval.action_type_id}|{approval.tier_id}" if access.batchable(approval) else ""
+
+
+@register.filter
+def ending(media_type: str) -> str:
+    """How a file of this kind ends, for where there is no picture of it: "CSV"."""
+    return ENDINGS.get(media_type, ("",))[0].removeprefix(".").upper()

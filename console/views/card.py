@@ -37,18 +37,35 @@ from console.words import REASONS
 def approval(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     """The card: for htmx alone, else with the list beside it."""
     approval = visible_or_404(request.user, pk)
-    return show(request, approval, late=_since(approval, request.GET.get("since", "")))
+    since = request.GET.get("since", "")
+    return show(request, approval, late=_since(approval, since), panel=REREAD if since and waits(approval) else "")
+
+
+# In the place of the buttons: until the person says that the new version was read.
+REREAD = "_reread.html"
+
+
+def waits(approval: Approval) -> bool:
+    return approval.status == Status.PENDING
 
 
 def _since(approval: Approval, seen: str) -> str:
     """What became of the card that an open page showed as revision and round `seen`."""
     if not seen:
         return ""
-    if approval.status != Status.PENDING:
+    if not waits(approval):
         return how_it_ended(approval)
     if seen.partition(".")[0] != str(approval.revision):
-        return _("This was revised: it is now version %d. Read it again.") % approval.revision
+        return revised_by(approval)
     return _("This changed while you were reading. Read it again.")
+
+
+def revised_by(approval: Approval) -> str:
+    """Who made the version that there is now."""
+    author = approval.proposal.author if approval.proposal else None
+    if author is None:
+        return _("The agent revised this (v%(n)d). Read it again.") % {"n": approval.revision}
+    return _("%(who)s changed this (v%(n)d). Read it again.") % {"who": author.name, "n": approval.revision}
 
 
 @login_required
@@ -204,7 +221,7 @@ def panel(
 
 
 # Fields that a panel marks themselves; other faults are said above them.
-FIELDS = {"message", "typed", "password", "raw", "answer"}
+FIELDS = {"message", "typed", "password", "raw", "answer", "text", "guidance"}
 
 
 def too_late(request: ConsoleRequest, approval: Approval, error: ReviewError) -> HttpResponse:
@@ -214,7 +231,9 @@ def too_late(request: ConsoleRequest, approval: Approval, error: ReviewError) ->
         fresh = visible_or_404(request.user, approval.pk)
     except Http404:
         raise PermissionDenied(str(error)) from error  # it left the person's sight together with the error
-    return show(request, fresh, status=status, late=str(error))
+    revised = isinstance(error, OutOfDate) and waits(fresh)
+    late = revised_by(fresh) if revised and fresh.revision != 1 else str(error)
+    return show(request, fresh, status=status, late=late, panel=REREAD if revised else "")
 
 
 def answering(card: Card, posted: Mapping[str, str] | None = None) -> dict[str, list[schemaform.Field]]:

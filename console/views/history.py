@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
@@ -13,6 +14,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from approvals import times
 from approvals.models import ActionType, Agent, Approval
 from approvals.models.approval import Status
 from approvals.models.policy import Verdict
@@ -30,16 +32,28 @@ class HistoryFilter(forms.Form):
     by = forms.ChoiceField(
         required=False,
         label=_("Decided by"),
-        choices=[("", _("Everybody")), ("me", _("Me")), ("policy", _("Policy")), ("timeout", _("Silence"))],
+        choices=[
+            ("", _("Everybody")),
+            ("me", _("Me")),
+            ("policy", _("Policy")),
+            ("timeout", _("Silence")),
+            ("grant", _("A standing approval or plan")),
+        ],
     )
     verdict = forms.ChoiceField(required=False, label=_("Verdict"), choices=[("", _("Any verdict")), *Verdict.choices])
     status = forms.ChoiceField(
         required=False,
         label=_("State"),
-        choices=[("", _("Any state")), *((s.value, s.label) for s in Status if s != Status.PENDING)],
+        choices=[
+            ("", _("Any state")),
+            *((s.value, s.label) for s in Status if s != Status.PENDING),
+            ("unconfirmed", _("Used, never confirmed")),
+        ],
     )
     type = forms.ChoiceField(required=False, label=_("Action"))
     agent = forms.ChoiceField(required=False, label=_("Agent"))
+    grant = forms.UUIDField(required=False)  # what one standing approval let pass
+    plan = forms.UUIDField(required=False)  # or one approved plan
 
     def __init__(self, data: object) -> None:
         super().__init__(data)  # type: ignore[arg-type]  # a QueryDict, typed too narrowly by the stubs
@@ -75,12 +89,20 @@ class HistoryFilter(forms.Form):
             approvals = approvals.filter(decided_by=request.user) if by == "me" else approvals.filter(source=by)
         if verdict := active.get("verdict"):
             approvals = approvals.filter(verdict=verdict)
-        if status := active.get("status"):
+        status = active.get("status")
+        if status == "unconfirmed":
+            used = times.now() - settings.ASSENT_CONFIRM_AFTER
+            approvals = approvals.filter(status=Status.RELEASED, consumed_at__lte=used)
+        elif status:
             approvals = approvals.filter(status=status)
         if kind := active.get("type"):
             approvals = approvals.filter(action_type_id=kind)
         if agent := active.get("agent"):
             approvals = approvals.filter(agent__name=agent)
+        if grant := active.get("grant"):
+            approvals = approvals.filter(grant_id=UUID(str(grant)))
+        if plan := active.get("plan"):
+            approvals = approvals.filter(plan_id=UUID(str(plan)))
         return approvals
 
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from approvals import times
 from approvals.models import Approval, User
 from approvals.models.approval import OPEN, Status, queue_name
-from approvals.review import access, batches
+from approvals.review import access, batches, inquiries
 from console import live, rows
 from console.filters import MOST, NAMES, InboxFilter, count_of, page_of
 from console.http import ConsoleRequest, is_fragment
@@ -67,9 +67,12 @@ def list_context(request: ConsoleRequest) -> dict[str, object]:
     watch = live.watch_of(user)
     waiting = access.inbox_of(user, watch.authority)
     chosen = InboxFilter(request.GET, user, watch.queues)
-    # What is held waits for nobody: it shows greyed in place, and a new list leaves it out.
-    pending = waiting.filter(status=Status.PENDING)
-    page = page_of(chosen.apply(rows.for_rows(pending), now), request.GET.get("after", ""))
+    # What is held waits for nobody: it shows greyed in place, and a new list leaves it out. So is what was set aside.
+    pending = access.waiting_of(user, watch.authority, now=now)
+    listed = waiting.filter(status=Status.PENDING) if chosen.active.get("mine") == "snoozed" else pending
+    page = page_of(
+        chosen.apply(rows.for_rows(listed), now), request.GET.get("after", ""), first=inquiries.answered_for(user)
+    )
     total = count_of(pending)
     return {
         "now": now,

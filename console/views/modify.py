@@ -11,17 +11,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from approvals.models import Approval
 from approvals.policy import snapshot
+from approvals.policy.edits import changed_paths
 from approvals.policy.schema import Fault, Json
 from approvals.review import decisions
 from approvals.review.decisions import Words
 from approvals.review.errors import BadVerdict, ReviewError
-from approvals.review.revisions import changed_paths
 from console import facts, schemaform
 from console.forms import VerdictForm
 from console.http import ConsoleRequest, content_or_404
 from console.schemaform import Field, Unreadable
 from console.views.card import panel, too_late
-from console.views.verdict import decided
+from console.views.verdict import decided, offered
 
 
 @login_required
@@ -42,9 +42,11 @@ def modify(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     words = Words(
         message=form.cleaned_data["message"].strip() or None,
         args=args,
+        guidance=form.cleaned_data["guidance"],
         typed=form.cleaned_data["typed"],
         fresh=bool(password) and request.user.check_password(password),
         viewed=form.viewed_for,
+        remember=offered(approval, form.cleaned_data["remember"]),
     )
     try:
         settled = decisions.decide(form.seen(approval), by=request.user, verdict="modify", words=words)
@@ -112,7 +114,7 @@ def editor(
         status=422 if faults else 200,
         fields=fields,
         mode=mode,
-        values={"raw": raw, "message": (posted or {}).get("message", "")},
+        values={"raw": raw, **{name: (posted or {}).get(name, "") for name in ("message", "guidance")}},
         **_difference(approval, args),
     )
 

@@ -131,7 +131,7 @@ def _next(request: ConsoleRequest, settled: Approval) -> Approval | None:
     """The most urgent one of the same filters that no colleague is reading; first those after the settled one."""
     user = request.user
     card = Card(settled, user)
-    pending = access.inbox_of(user, card.authority).filter(status=Status.PENDING).exclude(pk=settled.pk)
+    pending = access.waiting_of(user, card.authority, now=card.now).exclude(pk=settled.pk)
     pending = pending.exclude(agent__in=card.authority.operates)
     if filters_of(request):
         pending = InboxFilter(request.GET, user, live.watch_of(user).queues).apply(pending, card.now)
@@ -152,10 +152,18 @@ def _words(request: ConsoleRequest, form: VerdictForm, approval: Approval) -> Wo
         alternative=cleaned["alternative"],
         answer=_answer(request, approval) if cleaned["verdict"] == Verdict.ANSWER else None,
         stop=cleaned["stop"],
+        guidance=cleaned["guidance"],
+        remember=offered(approval, cleaned["remember"]),
         typed=cleaned["typed"],
         fresh=bool(cleaned["password"]) and request.user.check_password(cleaned["password"]),
         viewed=form.viewed_for,
     )
+
+
+def offered(approval: Approval, number: int | None) -> Json:
+    """What the agent offered to remember under this number; None for only this time."""
+    offers: list[Json] = list(approval.proposal.remember) if approval.proposal else []
+    return offers[number] if number is not None and number < len(offers) else None
 
 
 def _answer(request: ConsoleRequest, approval: Approval) -> Json:

@@ -12,7 +12,8 @@ export function onKey(key, label, run, shown = key) {
 export const typing = (target) =>
   target.closest?.("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]") != null;
 
-const visible = (element) => element.checkVisibility() && !element.closest("[inert]");
+// What lies in a closed menu has its key all the same.
+const visible = (element) => (element.closest("[data-menu]") ?? element).checkVisibility() && !element.closest("[inert]");
 const buttons = () => all("[data-key]").filter((element) => visible(element) && !element.disabled);
 
 function press(element) {

@@ -7,6 +7,7 @@ import "./focus.js";
 import "./list.js";
 import "./select.js";
 import "./verdict.js";
+import "./claim.js";
 import "./pane.js";
 import "./filters.js";
 import "./toast.js";

@@ -12,6 +12,7 @@ export function changed(message) {
     message.round === Number(card.dataset.round) && message.tier === Number(card.dataset.tier);
   if (same) {
     claimed(card, message.claim);
+    if (card.dataset.thread && one("#thread")) window.htmx.ajax("GET", card.dataset.thread, { target: "#thread", swap: "innerHTML" });
     return;
   }
   lock(card);
@@ -40,5 +41,6 @@ function lock(card) {
     if ("disabled" in control) control.disabled = true;
     control.removeAttribute("data-key");
   }
-  window.htmx.ajax("GET", card.dataset.changed, { target: "#pane", swap: "innerHTML" });
+  // What changed stands at the top.
+  window.htmx.ajax("GET", card.dataset.changed, { target: "#pane", swap: "innerHTML" }).then(() => one("#card")?.scrollIntoView());
 }

@@ -21,10 +21,13 @@ function anchor() {
   return scroller().scrollTop > 0 ? rows().find((found) => found.getBoundingClientRect().bottom > Math.max(top, 0)) : null;
 }
 
-// Rows are the same for everybody; the page says which claim is the viewer's own.
+// Rows are the same for everybody; the page says which claim, and what came back, is the viewer's own.
 export function own() {
   const me = one("[data-split]")?.dataset.me;
-  for (const claim of all("[data-claimant]")) if (claim.dataset.claimant === me) one("[data-who]", claim).textContent = say("you");
+  for (const mark of all("[data-claimant]")) {
+    const who = one("[data-who]", mark);
+    if (mark.dataset.claimant === me) who.textContent = who.dataset.who || say("you");
+  }
 }
 
 export function steadily(change) {
@@ -55,7 +58,10 @@ function replace(old, fresh) {
 }
 
 const place = (element) => [element.dataset.at || "9999", element.dataset.row];
+// The agent answered what the viewer asked: that is the viewer's next work, whatever the time left.
+const answered = (element) => (element.dataset.answered ?? "").split(" ").includes(one("[data-split]")?.dataset.me ?? "-");
 const before = (a, b) => {
+  if (answered(a) !== answered(b)) return answered(a);
   const [at, id] = place(a);
   const [other, otherId] = place(b);
   return Date.parse(at) === Date.parse(other) ? id < otherId : (Date.parse(at) || Infinity) < (Date.parse(other) || Infinity);
@@ -89,8 +95,10 @@ export function put(html, { add = true, gone = "" } = {}) {
   if (!fresh || !list()) return;
   const old = row(fresh.dataset.row);
   if (old && Number(old.dataset.seq) >= Number(fresh.dataset.seq)) return;
+  const risen = answered(fresh) && !(old && answered(old));
   if (old) replace(old, fresh);
-  else if (add && !gone && fresh.dataset.status === "pending") insert(fresh);
+  else if (add && !gone && fresh.dataset.status === "pending" && !fresh.hasAttribute("data-snoozed")) insert(fresh);
+  if (old && risen) list().prepend(fresh);
 }
 
 // The server's list is the truth: afterwards the rows are the same, in the same order, each once.

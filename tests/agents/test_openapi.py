@@ -16,6 +16,9 @@ from agents.urls import urlpatterns
 # Not of the contract: the document, its page, and the answer to what is nowhere.
 UNLISTED = {"api_openapi", "api_docs", "api_missing"}
 
+# What is answered otherwise than as one JSON document.
+MEDIA = {"listen": "text/event-stream", "feedback": "application/x-ndjson"}
+
 
 @pytest.fixture
 def document(db, anon) -> dict:
@@ -66,7 +69,8 @@ def test_every_operation_has_a_name_an_answer_and_its_refusals(document):
             assert {"401", "403", "429"} <= operation["responses"].keys()
             for status, response in operation["responses"].items():
                 kinds = set(response["content"])
-                assert kinds == {"application/json" if status < "400" else "application/problem+json"}
+                usual = MEDIA.get(operation["operationId"], "application/json")
+                assert kinds == {usual if status < "400" else "application/problem+json"}
     assert len(names) == sum(1 for _ in routes())
 
 
@@ -74,7 +78,7 @@ def test_the_fields_of_the_contract_have_their_names(document):
     schemas = document["components"]["schemas"]
     assert set(schemas["Item"]["properties"]) == {
         "id", "action", "question", "plan", "allowed", "summary", "reasoning", "context", "alternatives", "signals",
-        "value", "subject", "current", "preconditions", "rename_to", "remember", "args_schema",
+        "value", "subject", "current", "preconditions", "rename_to", "remember", "args_schema", "attachments",
     }  # fmt: skip
     assert set(schemas["ItemsRequest"]["properties"]) == {
         "idempotency_key", "run", "decide", "items", "timeout_s", "on_timeout", "agent", "resume", "callback_url",

@@ -86,7 +86,8 @@ def test_several_items_are_one_pause_and_one_approval_each(api, refunds, conform
 def test_a_question_and_a_plan_are_items_too(api, action_type, refunds, conforms):
     for name in ("question", "plan"):
         action_type(name, schema={}, headline=name, allowed=["approve", "reject", "answer", "skip"], value_path="")
-    steps = [{"id": "a", "action": {"name": "refund"}}, {"id": "b", "action": {"name": "mail"}, "depends_on": ["a"]}]
+    action = {"name": "refund", "args": {"order": "456", "amount": 420, "currency": "EUR"}}
+    steps = [{"id": "a", "action": action}, {"id": "b", "action": action, "depends_on": ["a"]}]
 
     question = api.post("requests", {"question": {"prompt": "Which of the two orders?", "best_guess": "456"}})
     plan = api.post("requests", {"items": [{"id": "p", "plan": {"steps": steps}}]})

@@ -95,7 +95,7 @@ def test_u40_a_verdict_on_an_older_revision_shows_the_new_one(refund, send):
     response = send(refund, **form_of(refund))
 
     assert response.status_code == 409
-    assert "revision 2" in response.content.decode()
+    assert "The agent revised this (v2)" in response.content.decode()
 
 
 @pytest.mark.parametrize("words", [{}, {"message": "   "}, {"reason": "other"}])

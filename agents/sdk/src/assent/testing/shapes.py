@@ -38,7 +38,7 @@ class Refusal(Exception):
 
     def document(self) -> Document:
         return {
-            "type": f"urn:assent:problem:{self.code}",
+            "type": f"https://assent.test/help/errors/#{self.code}",
             "title": self.code.replace("_", " ").capitalize(),
             "status": self.status,
             "detail": self.detail,

@@ -1,0 +1,291 @@
+"""A plan on the card: its steps in order, and a reviewer's edit of it while it is being made.
+
+The edit is a wish that travels with the form; nothing is stored before the verdict, and the domain checks all of it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from django.utils.translation import gettext as _
+
+from approvals.models import Approval, PlannedStep
+from approvals.models.policy import Gate, Reversibility, Verdict
+from approvals.policy import schema, snapshot, words
+from approvals.policy.schema import Json
+from approvals.review import plans, replanning
+from approvals.review.access import Authority
+from console import schemaform
+from console.facts import Fact, changes_of, facts_of
+
+LONGEST = 500_000  # characters of a wish
+
+Step = Mapping[str, Json]
+
+
+class NoWish(ValueError):
+    """What came back is no wish of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One step as a person reads it. `needs` are the ids it depends on, `beyond` that it is another's to approve."""
+
+    number: int
+    id: str
+    title: str
+    facts: list[Fact]
+    told: Mapping[str, Json]
+    needs: list[str]
+    takes: list[str]  # those that go with it
+    undo: str
+    undo_facts: list[Fact]
+    verdict: str
+    message: str
+    changes: list[Fact]
+    beyond: bool
+    used: PlannedStep | None
+    can_up: bool
+    can_down: bool
+
+    @property
+    def rejected(self) -> bool:
+        return self.verdict == Verdict.REJECT
+
+    @property
+    def changed(self) -> bool:
+        return self.verdict == Verdict.MODIFY
+
+    @property
+    def manual(self) -> bool:
+        return self.told.get("gate") == Gate.MANUAL
+
+    @property
+    def reversibility(self) -> str:
+        return str(Reversibility(str(self.told.get("reversibility", Reversibility.PARTIAL))).label)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it needs whom it needs; that it always asks, the plan says for all of them."""
+        return [str(one) for one in _list(self.told.get("reasons")) if one != words.FIXED]
+
+    @property
+    def for_ever(self) -> bool:
+        return self.told.get("reversibility") == Reversibility.IRREVERSIBLE
+
+
+@dataclass
+class Editing:
+    """What is open in the edit: the step whose arguments or whose rejection is being typed, and what is wrong."""
+
+    step: str = ""
+    mode: str = ""  # args, reject
+    fields: list[schemaform.Field] = field(default_factory=list)
+    raw: str = ""
+    message: str = ""
+    error: str = ""
+    note: str = ""  # what the last change took along
+
+
+class PlanView:
+    """The plan of a card for one person; with a wish, as it would be."""
+
+    def __init__(
+        self,
+        approval: Approval,
+        authority: Authority,
+        *,
+        wish: Sequence[Mapping[str, Json]] | None = None,
+        editing: Editing | None = None,
+    ) -> None:
+        self.approval = approval
+        self.authority = authority
+        self.wish = wish
+        self.open = editing or Editing()
+        self.fresh: Sequence[Mapping[str, Json]] = ()  # what policy says of the steps as edited
+
+    @property
+    def editable(self) -> bool:
+        return self.wish is not None
+
+    @cached_property
+    def shown(self) -> Sequence[Step]:
+        """The steps as they stand now, or as the wish has them."""
+        stored: list[Step] = list(self.approval.proposal.steps) if self.approval.proposal else []
+        if self.wish is None:
+            return stored
+        known = {str(step["id"]): step for step in stored}
+        return [_wished(known[str(one["id"])], one) for one in self.wish if str(one.get("id")) in known]
+
+    @cached_property
+    def removed(self) -> list[str]:
+        """The headlines of what the wish leaves out."""
+        left = {str(step["id"]) for step in self.shown}
+        return [str(one.get("headline", one["id"])) for one in self._told.values() if str(one["id"]) not in left]
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        used = {one.step: one for one in PlannedStep.objects.filter(plan=self.approval).select_related("used_by")}
+        own = self._own
+        lines = []
+        for place, step in enumerate(self.shown):
+            name = str(step["id"])
+            told = self._told.get(name, {})
+            action, first = plans.action_of(step), plans.action_of(own.get(name, step))
+            tier, domain = told.get("tier"), told.get("domain")
+            undo = step.get("undo")
+            undoing = plans.action_of({"action": undo}) if isinstance(undo, Mapping) else None
+            lines.append(
+                Line(
+                    number=place + 1,
+                    id=name,
+                    title=self._headline(action, told),
+                    facts=facts_of(action["args"], self._order(action)),
+                    told=told,
+                    needs=plans.needs_of(step),
+                    takes=replanning.dependents(self.shown, name),
+                    undo=str(undoing["name"] or "") if undoing else "",
+                    undo_facts=facts_of(undoing["args"]) if undoing else [],
+                    verdict=plans.verdict_of(step),
+                    message=str(step.get("message") or ""),
+                    changes=[one for one in changes_of(first["args"], action["args"]) if one.changed],
+                    beyond=tier is not None and not self.authority.reaches(int(str(tier)), str(domain)),
+                    used=used.get(name),
+                    can_up=replanning.may_swap(self.shown, place - 1),
+                    can_down=replanning.may_swap(self.shown, place),
+                )
+            )
+        return lines
+
+    @property
+    def changed(self) -> bool:
+        """Whether the wish differs from what stands."""
+        proposal = self.approval.proposal
+        return self.wish is not None and proposal is not None and list(self.shown) != list(proposal.steps)
+
+    @property
+    def wish_json(self) -> str:
+        return json.dumps(self.wish, ensure_ascii=False) if self.wish is not None else ""
+
+    def step(self, name: str) -> Step | None:
+        return next((one for one in self.shown if str(one["id"]) == name), None)
+
+    def fields_of(self, name: str) -> tuple[list[schemaform.Field], Json]:
+        """The controls for a step's arguments, empty where they cannot hold them exactly; and the arguments."""
+        step = self.step(name)
+        if step is None:
+            raise NoWish
+        action = plans.action_of(step)
+        kind = self._types.get(str(action["name"]))
+        fields = schemaform.fields_of(kind.schema if kind else {}, action["args"])
+        return (fields if schemaform.mirrors(fields, action["args"]) else []), action["args"]
+
+    @cached_property
+    def _types(self) -> Mapping[str, "snapshot.TypePolicy"]:
+        return snapshot.load(self.approval.policy_id).types
+
+    @cached_property
+    def _told(self) -> dict[str, Mapping[str, Json]]:
+        proposal = self.approval.proposal
+        stored = proposal.assessed if proposal else ()
+        return {str(one["id"]): one for one in (*stored, *self.fresh)}
+
+    @cached_property
+    def _own(self) -> dict[str, Step]:
+        """The steps as the agent proposed them."""
+        own = self.approval.proposals.filter(author=None).order_by("-revision").first()
+        return {str(step["id"]): step for step in own.steps} if own else {}
+
+    def _headline(self, action: Mapping[str, Json], told: Mapping[str, Json]) -> str:
+        kind = self._types.get(str(action["name"]))
+        return schema.headline(kind.headline, action["args"]) if kind else str(told.get("headline") or action["name"])
+
+    def _order(self, action: Mapping[str, Json]) -> Sequence[str]:
+        kind = self._types.get(str(action["name"]))
+        order = kind.schema.get("x-order", ()) if kind else ()
+        return [str(one) for one in order] if isinstance(order, list | tuple) else ()
+
+
+def wish_of(approval: Approval) -> list[dict[str, Json]]:
+    """The wish that changes nothing: what an edit starts from."""
+    found: list[dict[str, Json]] = []
+    for step in approval.proposal.steps if approval.proposal else []:
+        one: dict[str, Json] = {"id": str(step["id"])}
+        if plans.verdict_of(step) == Verdict.REJECT:
+            one |= {"verdict": Verdict.REJECT.value, "message": step.get("message")}
+        found.append(one)
+    return found
+
+
+def read_wish(text: str) -> list[dict[str, Json]]:
+    """The wish that a form carried. Raises NoWish."""
+    try:
+        found = json.loads(text) if len(text) <= LONGEST else None
+    except (ValueError, RecursionError):
+        raise NoWish from None
+    if not isinstance(found, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("id"), str) for one in found
+    ):
+        raise NoWish
+    return found
+
+
+def changed_args(view: PlanView, name: str, args: Json) -> list[dict[str, Json]]:
+    """The wish with other arguments for a step; those that stand already are no change."""
+    stands = {str(step["id"]): plans.action_of(step)["args"] for step in view.approval.proposal.steps}  # type: ignore[union-attr]  # a plan has one
+    same = schema.canonical(stands[name]) == schema.canonical(args)
+    changed: dict[str, Json] = {"id": name} if same else {"id": name, "args": args}
+    return [changed if one["id"] == name else dict(one) for one in view.wish or ()]
+
+
+def without(view: PlanView, name: str) -> tuple[list[dict[str, Json]], str]:
+    """The wish with a step and what depends on it taken out, and the sentence that names those."""
+    takes = replanning.dependents(view.shown, name)
+    gone = {name, *takes}
+    return [dict(one) for one in view.wish or () if str(one["id"]) not in gone], _along(takes)
+
+
+def refused(view: PlanView, name: str, message: str) -> tuple[list[dict[str, Json]], str]:
+    """The wish with a step rejected; what depends on it is rejected for that reason."""
+    takes = replanning.dependents(view.shown, name)
+    because = _("depends on %(step)s, which was rejected") % {"step": name}
+    found: list[dict[str, Json]] = []
+    for one in view.wish or ():
+        if str(one["id"]) in (name, *takes):
+            text = message if str(one["id"]) == name else because
+            found.append({"id": one["id"], "verdict": Verdict.REJECT.value, "message": text})
+        else:
+            found.append(dict(one))
+    return found, _along(takes)
+
+
+def moved(view: PlanView, name: str, by: int) -> list[dict[str, Json]]:
+    """The wish with a step one place up (-1) or down (1), where its dependencies allow that."""
+    found = [dict(one) for one in view.wish or ()]
+    place = next((number for number, one in enumerate(found) if one["id"] == name), None)
+    if place is None or not replanning.may_swap(view.shown, min(place, place + by)):
+        return found
+    found[place], found[place + by] = found[place + by], found[place]
+    return found
+
+
+def _along(takes: Sequence[str]) -> str:
+    if not takes:
+        return ""
+    return _("Goes with it, since it depends on it: %(steps)s.") % {"steps": ", ".join(takes)}
+
+
+def _wished(step: Step, one: Mapping[str, Json]) -> Step:
+    kept = {name: value for name, value in step.items() if name not in ("verdict", "message")}
+    if one.get("verdict") == Verdict.REJECT:
+        return {**kept, "verdict": Verdict.REJECT.value, "message": one.get("message")}
+    if "args" in one:
+        return {**kept, "action": {**plans.action_of(step), "args": one["args"]}, "verdict": Verdict.MODIFY.value}
+    if plans.verdict_of(step) == Verdict.MODIFY:
+        return {**kept, "verdict": Verdict.MODIFY.value}
+    return kept
+
+
+def _list(value: Json) -> Sequence[Json]:
+    return value if isinstance(value, list | tuple) else []

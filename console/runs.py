@@ -1,0 +1,165 @@
+"""Runs as lists and cards tell of them: where each stands, what was done in it, and what can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, TypedDict
+
+from django.db.models import Case, CharField, Exists, Max, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Greatest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from approvals import times
+from approvals.models import ActionType, Approval, Pause, PlannedStep, Run, Step, User
+from approvals.policy import schema
+from approvals.policy.characters import plain
+from approvals.policy.schema import Json
+from approvals.review import access, rollback, runs
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+QUIET = timedelta(hours=1)
+_NAMED = 4  # steps that the card names
+
+STUCK, UNDOING, STOPPED, WAITING, UNDONE, RUNNING, OVER = (
+    "stuck", "undoing", "stopped", "waiting", "undone", "running", "over",
+)  # fmt: skip
+STATES = {
+    STUCK: gettext_lazy("Undo failed"),
+    UNDOING: gettext_lazy("To be undone"),
+    WAITING: gettext_lazy("Waits for a person"),
+    RUNNING: gettext_lazy("Running"),
+    STOPPED: gettext_lazy("Stopped"),
+    UNDONE: gettext_lazy("Undone"),
+    OVER: gettext_lazy("Quiet"),
+}
+
+
+# --- Where it stands
+
+
+class Standing(TypedDict):
+    """What `with_state` knows of a run beside its columns."""
+
+    state: str
+    last_at: datetime
+
+
+def with_state(found: QuerySet[Run], now: datetime) -> QuerySet[WithAnnotations[Run, Standing]]:
+    """Each with its `state` and the time of the last news of it."""
+    steps = Step.objects.filter(run=OuterRef("pk"))
+    pauses = Pause.objects.filter(run=OuterRef("pk"))
+    of_steps = steps.order_by().values("run").annotate(at=Max(Greatest("started_at", "done_at", "undone_at")))
+    of_pauses = pauses.order_by().values("run").annotate(at=Max(Greatest("created_at", "closed_at")))
+    last = Greatest("created_at", Subquery(of_steps.values("at")[:1]), Subquery(of_pauses.values("at")[:1]))
+    return found.annotate(last_at=last).annotate(
+        state=Case(
+            When(Exists(steps.filter(status=Step.Status.STUCK)), then=Value(STUCK)),
+            When(Exists(steps.filter(status=Step.Status.UNDOING)), then=Value(UNDOING)),
+            When(stopped_at__isnull=False, then=Value(STOPPED)),
+            When(Exists(pauses.filter(status=Pause.Status.PENDING)), then=Value(WAITING)),
+            When(Exists(steps.filter(status=Step.Status.UNDONE)), then=Value(UNDONE)),
+            When(last_at__gt=now - QUIET, then=Value(RUNNING)),
+            default=Value(OVER),
+            output_field=CharField(),
+        )
+    )
+
+
+def needing_people(user: User, authority: access.Authority | None = None) -> QuerySet[Run]:
+    """The runs this person sees in which something was to be undone and is not."""
+    late = Step.objects.filter(rollback.overdue(times.now())).values("run")
+    return access.runs_of(user, authority).filter(pk__in=late)
+
+
+def found_by(text: str) -> Q:
+    """Runs whose name or key holds these words."""
+    return Q(name__icontains=text) | Q(key__icontains=text)
+
+
+class Titles:
+    """What an action does, in the words of its action type; an unknown one is told by its name and arguments."""
+
+    @cached_property
+    def _templates(self) -> Mapping[str, str]:
+        return dict(ActionType.objects.values_list("name", "headline"))
+
+    def of(self, action: Json) -> str:
+        if not isinstance(action, Mapping) or not action.get("name"):
+            return ""
+        name, args = str(action["name"]), action.get("args")
+        template = self._templates.get(name)
+        if template:
+            return schema.headline(template, args)
+        told = [f"{key} {{{key}}}" for key in args if key.isidentifier()] if isinstance(args, Mapping) else []
+        words = plain(name).replace("_", " ")
+        return schema.headline(f"{words}: {', '.join(told[:3])}" if told else words, args)
+
+
+# --- On a card
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where an approval stands in its run."""
+
+    run: Run
+    number: int
+    total: int | None
+    done: str
+    undoable: str
+
+    @property
+    def place(self) -> str:
+        said = {"number": self.number, "total": self.total, "run": str(self.run)}
+        if self.total:
+            return _("Step %(number)d of %(total)d of “%(run)s”") % said
+        return _("Step %(number)d of “%(run)s”") % said
+
+
+def line_of(approval: Approval) -> Line | None:
+    """In one line, for a card; None for what belongs to no run."""
+    run = approval.pause.run
+    if run is None:
+        return None
+    steps = list(run.steps.order_by("position").only("key", "status", "undo", "position", "approval_id", "run_id"))
+    mine = next((step.position for step in steps if step.approval_id == approval.pk), None)
+    number = mine or len(steps) + 1
+    planned = PlannedStep.objects.filter(plan__pause__run=run).count()
+    before = [step for step in steps if step.position < number]
+    return Line(
+        run=run,
+        number=number,
+        total=max(planned, number) if planned else None,
+        done=_named([one.key for one in before if one.status == Step.Status.DONE]),
+        undoable=_named([one.key for one in reversed(before) if one.status in _UNDOABLE and one.undo]),
+    )
+
+
+_UNDOABLE = (Step.Status.DONE, Step.Status.UNDOING, Step.Status.STUCK)
+
+
+def _named(keys: Sequence[str]) -> str:
+    more = len(keys) - _NAMED
+    return ", ".join([*keys[:_NAMED], _("%d more") % more] if more > 0 else keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """What a rejection would undo: the step, and the undo in words."""
+
+    step: str
+    words: str
+
+
+def undoing_of(approval: Approval) -> list[Undoing]:
+    """What the agent is asked to undo when this is rejected, newest first."""
+    if approval.pause.run_id is None:
+        return []
+    titles = Titles()
+    return [Undoing(step.key, titles.of(step.undo)) for step in runs.undoable(approval.pause.run_id)]
