@@ -151,7 +151,8 @@ class Card:
     def touched(self) -> list[Fact]:
         if self.proposal is None or self.proposal.current in (None, {}):
             return []
-        return present_and_future(self.proposal.current, self.proposal.args)
+        found = present_and_future(self.proposal.current, self.proposal.args)
+        return found if any(fact.changed for fact in found) else []  # nothing changes: nothing to compare
 
     @property
     def unchanged(self) -> int:

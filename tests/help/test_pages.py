@@ -19,7 +19,6 @@ from pathlib import Path
 
 import assent
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
 from django.test import Client, TransactionTestCase
 from django.urls import reverse
@@ -143,26 +142,6 @@ def test_the_reference_of_the_api_leads_to_the_help(client):
     assert client.get("/api/v1/openapi.json").json()["externalDocs"]["url"].endswith(reverse("help"))
 
 
-@pytest.mark.browser
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_help_is_accessible_and_its_tabs_are_worked_by_keys(theme, web, chromium):
-    window = chromium.new_context(base_url=web.url, color_scheme=theme, viewport={"width": 1280, "height": 720})
-    page = window.new_page()
-    for slug in PAGES:
-        page.goto(reverse("help_page", args=[slug]))
-        found = Axe().run(page).response["violations"]
-        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], slug
-
-    page.goto(reverse("help_page", args=["permits"]))
-    page.locator("[role=tab]").first.focus()
-    page.keyboard.press("ArrowRight")
-    assert page.locator("[role=tab][aria-selected=true]").first.inner_text() == "curl"
-    assert "pick()" in page.locator("figure:visible").first.inner_text()
-    page.goto(reverse("help_page", args=["runs"]))
-    assert page.locator("[role=tab][aria-selected=true]").first.inner_text() == "curl"  # remembered
-    window.close()
-
-
 # --- Snippets
 
 
@@ -196,6 +175,7 @@ def transactional_db(django_db_setup, django_db_blocker) -> Iterator[None]:
     with django_db_blocker.unblock():
         yield
         TransactionTestCase("run")._fixture_teardown()
+        connection.close()
 
 
 @pytest.fixture(scope="module")
