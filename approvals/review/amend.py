@@ -30,7 +30,7 @@ from approvals.review.drafts import proposal_of
 from approvals.review.errors import ReviewError
 from approvals.review.faults import allowed, faults_of
 from approvals.review.settle import settle
-from approvals.review.submission import Asked, BadSubmission, Item, RunRef, Submission
+from approvals.review.submission import Asked, BadSubmission, Item, RunRef, Submission, again
 
 _STRICTER: Mapping[str, int] = {Gate.SOFT: 0, Gate.HARD: 1, Gate.MANUAL: 2}
 _WORDS = ("summary", "reasoning", "context", "current", "preconditions", "alternatives", "signals")
@@ -69,7 +69,7 @@ def _amend(approval_id: UUID, revise: Callable[[Item], Item], *, by: Agent) -> A
     if newest is None or own is None:
         raise NotAmendable
     policy = snapshot.load(approval.policy_id)
-    before = _item(approval, own)
+    before = again(approval, own)
     item = revise(before)
     if own.pk == approval.proposal_id and _same(item, before):
         return approval
@@ -112,31 +112,6 @@ def _same(one: Item, other: Item) -> bool:
 def _refuse_unless_pending(approval: Approval, now: datetime) -> None:
     if approval.status != Status.PENDING or (approval.expires_at and approval.expires_at <= now):
         raise NotAmendable
-
-
-def _item(approval: Approval, own: Proposal) -> Item:
-    """What the agent proposed last, as it could submit it again."""
-    return Item(
-        id=approval.item,
-        subject=Subject(approval.subject),
-        action=own.name,
-        args=own.args,
-        parsed=own.parsed,
-        summary=own.summary,
-        reasoning=own.reasoning,
-        context=own.context,
-        alternatives=own.alternatives,
-        signals=own.signals,
-        current=own.current,
-        preconditions=own.preconditions,
-        rename_to=tuple(own.rename_to),
-        remember=own.remember,
-        prompt=own.prompt,
-        response_schema=own.schema,
-        best_guess=own.best_guess,
-        steps=own.steps,
-        attachments=tuple(str(one["id"]) for one in own.attachments),
-    )
 
 
 def _case(approval: Approval, own: Proposal, item: Item, policy: Policy, *, now: datetime) -> Case:

@@ -5,6 +5,7 @@ its preconditions; a person decides it, whatever policy would do with a first on
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from approvals.models.approval import Source, Status
 from approvals.policy import schema, words
 from approvals.policy.schema import Json
 from approvals.review import intake
-from approvals.review.submission import Item, Receipt, Returned, RunRef, Submission
+from approvals.review.submission import Receipt, Returned, RunRef, Submission, again
 
 
 def changed(approved: Mapping[str, Json], observed: Mapping[str, Json]) -> list[str]:
@@ -54,23 +55,13 @@ def _submission(
 ) -> Submission:
     pause, run = approval.pause, approval.pause.run
     ends = approval.expires_at
-    item = Item(
-        id=approval.item,
-        action=proposal.name,
-        args=proposal.args,
+    item = replace(
+        again(approval, proposal),
         allowed=tuple(approval.allowed),
-        summary=proposal.summary,
-        reasoning=proposal.reasoning,
-        context=proposal.context,
-        alternatives=proposal.alternatives,
-        signals=proposal.signals,
         value=approval.value,
         about=approval.about,
         current=_current(proposal.current, seen),
         preconditions=seen,
-        rename_to=tuple(proposal.rename_to),
-        remember=proposal.remember,
-        attachments=tuple(str(one["id"]) for one in proposal.attachments),
     )
     said = words.WORLD_MOVED.format(names=", ".join(moved))
     human = approval.source == Source.HUMAN

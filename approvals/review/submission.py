@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from approvals.models import Approval, Pause
+from approvals.models import Approval, Pause, Proposal
 from approvals.models.approval import Subject
 from approvals.policy.schema import Fault, Json
 
@@ -64,6 +64,31 @@ def item_of(step: Mapping[str, Json], plan: Item) -> Item:
         args=args,
         parsed=not isinstance(args, str),
         signals=plan.signals,
+    )
+
+
+def again(approval: Approval, own: Proposal) -> Item:
+    """What one revision of an approval proposes, as the agent could submit it again."""
+    return Item(
+        id=approval.item,
+        subject=Subject(approval.subject),
+        action=own.name,
+        args=own.args,
+        parsed=own.parsed,
+        summary=own.summary,
+        reasoning=own.reasoning,
+        context=own.context,
+        alternatives=own.alternatives,
+        signals=own.signals,
+        current=own.current,
+        preconditions=own.preconditions,
+        rename_to=tuple(own.rename_to),
+        remember=own.remember,
+        prompt=own.prompt,
+        response_schema=own.schema,
+        best_guess=own.best_guess,
+        steps=own.steps,
+        attachments=tuple(str(one["id"]) for one in own.attachments),
     )
 
 

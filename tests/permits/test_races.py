@@ -1,11 +1,8 @@
 """Many executors at once, on real PostgreSQL: one of them may run it."""
 
-import threading
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
-from django.db import connection
 
 from approvals.models import Approval, Consumption, Event, Outcome
 from approvals.review import leases
@@ -13,33 +10,10 @@ from approvals.review.agent import NotDecided, report_outcome
 from approvals.review.consume import PermitRefused, Use, Used, WorldMoved, consume
 from tests.checker import check
 from tests.conftest import database_url
+from tests.together import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 5
-
-
-def together(*calls: Callable[[], object]) -> list[object]:
-    """All calls at the same moment, each on a connection of its own; results and errors."""
-    connection.close()  # the pool has twenty, one for each
-    gate = threading.Barrier(len(calls), timeout=20)
-    found: list[object] = [None] * len(calls)
-
-    def run(place: int, call: Callable[[], object]) -> None:
-        connection.ensure_connection()
-        gate.wait()
-        try:
-            found[place] = call()
-        except Exception as error:  # whatever it was, the test looks at it
-            found[place] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
 
 
 def use_of(executor, attempt: str, **observed: object) -> Use:

@@ -2,11 +2,9 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 
 from approvals import times
 from approvals.models import Approval, Event, Pause
@@ -17,33 +15,11 @@ from approvals.review.errors import ReviewError
 from approvals.review.submission import Item, KeyReused, Receipt, Submission
 from tests.checker import check
 from tests.conftest import database_url
+from tests.together import together
 
 ROUNDS = 15
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def together(*calls: Callable[[], object]) -> list[object]:
-    """Run all calls at the same moment, each on a connection of its own; returns results and errors."""
-    gate = threading.Barrier(len(calls))
-    found: list[object] = [None] * len(calls)
-
-    def run(place: int, call: Callable[[], object]) -> None:
-        connection.ensure_connection()
-        gate.wait()
-        try:
-            found[place] = call()
-        except Exception as error:  # whatever it was, the test looks at it
-            found[place] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
 
 
 def winners(found: list[object]) -> int:

@@ -13,7 +13,8 @@ from approvals.review.decisions import decide, load, seen
 from approvals.review.errors import NoLongerPending, OutOfDate
 from tests.checker import check
 from tests.conftest import database_url
-from tests.review.test_races import together, winners
+from tests.review.test_races import winners
+from tests.together import together
 
 ROUNDS = 25
 

@@ -1,20 +1,22 @@
 """Assertions about what the code under test did; each failure says what was expected and what there was."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from assent.shapes import Json
 from assent.testing.told import Asked, Consumed, Reported
 
 
-class Checks:
+class Checks(ABC):
     """What a fake gateway can be asked after the act."""
 
     consumed: list[Consumed]
     reported: list[Reported]
 
     @property
+    @abstractmethod
     def asked(self) -> list[Asked]:
-        raise NotImplementedError
+        """Every item that was asked for, oldest first."""
 
     def assert_asked(self, action: str, *, times: int | None = None, **args: Json) -> Asked:
         """It was asked for (exactly `times`), with these arguments among them; returns the last such item."""

@@ -1,5 +1,7 @@
 """What a fake gateway can be told to say in the place of a reviewer, of policy, or of the clock."""
 
+from abc import ABC, abstractmethod
+
 from assent.shapes import Json, Object
 from assent.testing.told import (
     ANSWER,
@@ -15,7 +17,7 @@ from assent.testing.told import (
 )
 
 
-class Verdicts:
+class Verdicts(ABC):
     """One method for each thing that can be said; without `action` it is said to whatever is asked."""
 
     def approve(
@@ -89,6 +91,6 @@ class Verdicts:
         """Leave it waiting; a later instruction answers what waits."""
         self.say(Answer(WAITING, action))
 
+    @abstractmethod
     def say(self, answer: Answer) -> None:
         """Any instruction, and at once to whatever waits."""
-        raise NotImplementedError
