@@ -15,6 +15,7 @@ _MAY = {
     "absence": ("view", "add", "change", "delete"),
     "domain": ("view", "add", "change"),
     "tier": ("view", "add", "change"),
+    "capacity": ("view", "add", "change", "delete"),
     "actiontype": ("view", "add", "change"),
     "threshold": ("view", "add", "change", "delete"),
     "rule": ("view", "add", "change", "delete"),

@@ -15,20 +15,27 @@ from unfold.decorators import display
 from approvals.admin.base import Drafting, Judged, Kept, signed_in
 from approvals.admin.forms import ActionTypeForm, AutonomyForm, CurrencyForm, RuleForm, ThresholdForm, TierForm
 from approvals.admin.people import MembershipInline
-from approvals.models import ActionType, Autonomy, Currency, Rule, Threshold, Tier
+from approvals.models import ActionType, Autonomy, Capacity, Currency, Rule, Threshold, Tier
 from approvals.policy import checks
 from approvals.policy.staffing import Gap, Roster
 from approvals.policy.tables import schema_version
 
 
+class CapacityInline(TabularInline):
+    model = Capacity
+    extra = 0
+    verbose_name_plural = _("how much may wait, by domain; without a row any number")
+
+
 @admin.register(Tier)
 class TierAdmin(Kept, Drafting):
     form = TierForm
-    inlines = [MembershipInline]
+    inlines = [CapacityInline, MembershipInline]
     list_display = ("__str__", "ceiling", "sla", "hold", "next", "reviewers", "active")
     fieldsets = (
         (None, {"fields": ("level", "name", "ceiling", "active")}),
         (_("Time"), {"fields": ("sla", "next", "hold", "claim")}),
+        (_("Working hours"), {"fields": ("working", ("opens", "closes"), "workdays", "time_zone")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tier]:
@@ -90,8 +97,25 @@ class ActionTypeAdmin(Kept, Drafting):
                 ),
             },
         ),
+        (
+            _("Checkpoints, whatever the strategy"),
+            {"fields": ("every_steps", "every_time", "spend_limit", "spend_window", "spend_of")},
+        ),
+        (
+            _("What is unusual"),
+            {
+                "fields": (
+                    ("usual_path", "usual_times"),
+                    ("frequency_path", "frequency_from", "frequency_window"),
+                    ("burst_from", "burst_window"),
+                    ("answers_repeats", "most_attempts"),
+                ),
+                "description": _("Told from our own history, and shown on the card with the number behind it."),
+            },
+        ),
         (_("Deciding"), {"fields": ("allowed", "reason_required", "policy_text")}),
-        (_("Silence"), {"fields": ("expires_after", "on_timeout")}),
+        (_("Silence"), {"fields": ("expires_after", "on_timeout", "ahead")}),
+        (_("Afterwards"), {"fields": ("sample", "shadow")}),
         (_("After the verdict"), {"fields": ("permit_valid",)}),
     )
 
@@ -116,7 +140,7 @@ class RuleAdmin(Drafting):
     fieldsets = (
         (None, {"fields": ("name", "action_type", "active")}),
         (_("When"), {"fields": ("expression",)}),
-        (_("Then"), {"fields": ("effect", "tier", "approvers", "message")}),
+        (_("Then"), {"fields": ("effect", "tier", "approvers", "stages", "typed", "message")}),
     )
 
 
@@ -142,7 +166,7 @@ class AutonomyAdmin(Kept, Judged):
     list_filter = ("level", "breaker_open", "agent")
     list_select_related = ("agent", "action_type")
     autocomplete_fields = ("agent", "action_type")
-    fields = ("agent", "action_type", "level", "breaker_open")
+    fields = ("agent", "action_type", "level", "breaker_open", "shadow")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Autonomy | None = None) -> tuple[str, ...]:
         return ("agent", "action_type") if obj else ()

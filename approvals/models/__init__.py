@@ -1,12 +1,13 @@
 """The nouns of the product. Rules live in the wings; the database refuses what must never be."""
 
+from approvals.models.afterwards import Audit
 from approvals.models.approval import Approval, Decision, Note, Pause, Proposal, Vote
 from approvals.models.event import Delivery, Endpoint, Event, Seal
 from approvals.models.evidence import Autonomy, Incident, Outcome
 from approvals.models.grant import Grant, PlannedStep
 from approvals.models.people import Absence, Agent, Domain, Membership, Tier, User
 from approvals.models.permit import Consumption, SigningKey
-from approvals.models.policy import ActionType, Currency, PolicyVersion, Rule, Threshold
+from approvals.models.policy import ActionType, Capacity, Currency, PolicyVersion, Rule, Threshold
 from approvals.models.publishing import Movement, PublishRequest, Rehearsal
 from approvals.models.run import Run, Step
 from approvals.models.talk import Attachment, Guidance, Inquiry
@@ -17,7 +18,9 @@ __all__ = [
     "Agent",
     "Approval",
     "Attachment",
+    "Audit",
     "Autonomy",
+    "Capacity",
     "Consumption",
     "Currency",
     "Decision",

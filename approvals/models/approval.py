@@ -156,6 +156,17 @@ class Approval(models.Model):
     tiers_visited = ArrayField(models.PositiveSmallIntegerField(), default=list)
     approvers = models.PositiveSmallIntegerField(default=1)
     votes = models.PositiveSmallIntegerField(default=0)
+    stages = models.JSONField(default=list, help_text="In order: tier, domain, approvers of each. Empty: one of all.")
+    stage = models.PositiveSmallIntegerField(default=0, help_text="Which of the stages it is in, from 0.")
+    typed = models.BooleanField(default=False, help_text="A rule asks whoever approves to type a value.")
+    shadowed = models.JSONField(null=True, help_text="What would have been asked, where shadow mode asked nobody.")
+
+    # What later ones are compared with
+    usual_key = models.CharField(max_length=200, blank=True, help_text="Whose usual value it counts for.")
+    count_key = models.CharField(max_length=200, blank=True, help_text="What is counted when it comes again.")
+    likeness = models.CharField(max_length=64, blank=True, help_text="The same for proposals that are alike.")
+    repeats = models.ForeignKey("self", models.PROTECT, related_name="repeated", null=True)
+    attempt = models.PositiveSmallIntegerField(default=1, help_text="Which near repetition of a rejected one.")
 
     # What was approved beforehand, and what it follows
     grant = models.ForeignKey("approvals.Grant", models.PROTECT, related_name="uses", null=True)
@@ -300,7 +311,26 @@ class Approval(models.Model):
                 include=["id", "kind", "verdict", "source", "released_at", "value"],
                 name="approval_precedent",
             ),
+            models.Index(
+                fields=["count_key", "action_type", "-created_at"], condition=~Q(count_key=""), name="approval_counted"
+            ),
             models.Index(fields=["about", "action_type", "-created_at"], condition=~Q(about=""), name="approval_about"),
+            models.Index(
+                fields=["usual_key", "action_type", "-created_at"],
+                include=["verdict", "value"],
+                condition=~Q(usual_key=""),
+                name="approval_usual",
+            ),
+            models.Index(
+                fields=["agent", "action_type", "likeness", "-created_at"],
+                condition=~Q(likeness=""),
+                name="approval_alike",
+            ),
+            models.Index(
+                fields=["agent", "action_type", "-created_at"],
+                condition=Q(kind="real", verdict="reject"),
+                name="approval_rejected",
+            ),
             models.Index(fields=["digest"], name="approval_digest"),
             models.Index(fields=["-decided_at", "-id"], condition=Q(decided_at__isnull=False), name="approval_decided"),
             models.Index(fields=["-created_at", "-id"], name="approval_newest"),

@@ -46,6 +46,9 @@ class Event(models.Model):
         GUIDED = "guided", _("Guidance for the agent")
         INCIDENT = "incident", _("Incident")
         DELIVERY = "delivery", _("Delivery")
+        STAGED = "staged", _("Approved in one stage, goes to the next")
+        AUDITED = "audited", _("Looked at afterwards")
+        VETOED = "vetoed", _("Stopped by a veto")
 
     id = models.BigAutoField(primary_key=True)
     approval = models.ForeignKey(Approval, models.PROTECT, related_name="events")

@@ -65,6 +65,11 @@ class Autonomy(models.Model):
     breaker_open = models.BooleanField(
         _("breaker open"), default=False, help_text=_("While open, everything of this pair asks a person.")
     )
+    shadow = models.BooleanField(
+        _("shadow mode"),
+        default=False,
+        help_text=_("Nobody is asked: what would have been asked is recorded. Not for what cannot be undone."),
+    )
     changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -89,6 +90,11 @@ class Domain(models.Model):
         return self.name
 
 
+def workdays() -> list[int]:
+    """Monday to Friday, as ISO numbers them."""
+    return [1, 2, 3, 4, 5]
+
+
 class Tier(models.Model):
     """Reviewers of one authority, with the time in which they answer."""
 
@@ -111,6 +117,18 @@ class Tier(models.Model):
         default=timedelta(hours=1),
         help_text=_("After this the approval escalates to the next tier."),
     )
+    working = models.BooleanField(
+        _("only working hours count"),
+        default=False,
+        help_text=_("“Answer within” then runs only in the hours below; the deadline of the approval itself does not."),
+    )
+    opens = models.TimeField(_("working hours from"), null=True, blank=True)
+    closes = models.TimeField(_("until"), null=True, blank=True)
+    workdays = ArrayField(
+        models.PositiveSmallIntegerField(), verbose_name=_("on"), default=workdays, blank=True,
+        help_text=_("Days of the week, 1 is Monday."),
+    )  # fmt: skip
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
     hold = models.DurationField(
         _("undo window"),
         default=timedelta(seconds=5),
@@ -142,6 +160,10 @@ class Tier(models.Model):
             models.CheckConstraint(
                 condition=Q(hold__gte=timedelta(0), hold__lte=timedelta(seconds=30)), name="tier_hold_is_0_to_30_s"
             ),
+            models.CheckConstraint(
+                condition=Q(working=False) | Q(opens__isnull=False, closes__gt=F("opens"), workdays__len__gt=0),
+                name="tier_working_hours_are_some",
+            ),
             # A chain that only climbs cannot loop.
             models.CheckConstraint(condition=Q(next=None) | Q(next__gt=F("level")), name="tier_escalates_upwards"),
         ]
@@ -165,12 +187,26 @@ class Membership(models.Model):
         help_text=_("Empty: every domain."),
     )
     since = models.DateTimeField(auto_now_add=True)
+    duty_from = models.TimeField(
+        _("on duty from"), null=True, blank=True, help_text=_("In the person's time zone. Empty: always on duty.")
+    )
+    duty_until = models.TimeField(
+        _("until"), null=True, blank=True, help_text=_("Before “from”: until then on the next day.")
+    )
+    duty_days = ArrayField(
+        models.PositiveSmallIntegerField(), verbose_name=_("on"), default=list, blank=True,
+        help_text=_("Days of the week on which duty begins, 1 is Monday. Empty: every day."),
+    )  # fmt: skip
 
     class Meta:
         verbose_name = _("membership")
         verbose_name_plural = _("memberships")
         constraints = [
-            models.UniqueConstraint(fields=["user", "tier", "domain"], name="membership_once", nulls_distinct=False)
+            models.UniqueConstraint(fields=["user", "tier", "domain"], name="membership_once", nulls_distinct=False),
+            models.CheckConstraint(
+                condition=Q(duty_from=None, duty_until=None) | Q(duty_from__isnull=False, duty_until__isnull=False),
+                name="membership_duty_has_two_ends",
+            ),
         ]
 
     def __str__(self) -> str:

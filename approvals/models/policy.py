@@ -45,6 +45,21 @@ class Silence(models.TextChoices):
     BEST_GUESS = "best_guess", _("The agent goes on with its best guess")
 
 
+class Ahead(models.TextChoices):
+    """Whether the agent may go on before anybody has looked. Never with what cannot be undone."""
+
+    WAITS = "waits", _("It waits for the verdict")
+    VETO = "veto", _("It goes on; a veto before the deadline stops its run and undoes it")
+    REVIEW = "review", _("It goes on; its run is reviewed as a whole when it has ended")
+
+
+class SpendOf(models.TextChoices):
+    """Whose spending a limit holds back."""
+
+    AGENT = "agent", _("The agent's")
+    RUN = "run", _("One run's")
+
+
 # Words for the silences that let something run without a person; reversible types only.
 CONSENTING: frozenset[str] = frozenset({Silence.APPROVE, Silence.PROCEED})
 
@@ -98,6 +113,76 @@ class ActionType(models.Model):
 
     auto_threshold = models.DecimalField(_("passes from"), max_digits=4, decimal_places=3, default="0.850")
     review_threshold = models.DecimalField(_("a person from"), max_digits=4, decimal_places=3, default="0.600")
+    # Asked on top of any strategy
+    every_steps = models.PositiveSmallIntegerField(
+        _("a person every so many steps"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Of one run, since a person last decided in it. Empty: never for this."),
+    )
+    every_time = models.DurationField(
+        _("a person every so often"),
+        null=True,
+        blank=True,
+        help_text=_("Of one run, since it began or a person last decided in it. Empty: never for this."),
+    )
+    spend_limit = models.DecimalField(
+        _("a person above this spending"),
+        max_digits=16,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text=_("In base currency: what was let run in the window, this one included. Empty: no limit."),
+    )
+    spend_window = models.DurationField(_("window of the spending"), default=timedelta(days=1))
+    spend_of = models.CharField(_("whose spending"), max_length=5, choices=SpendOf.choices, default=SpendOf.AGENT)
+
+    # What is unusual
+    usual_path = models.CharField(
+        _("usual value by"),
+        max_length=120,
+        blank=True,
+        help_text=_("Argument whose values have a usual value each, for example department. Empty: of the agent."),
+    )
+    usual_times = models.DecimalField(
+        _("unusual from"),
+        max_digits=5,
+        decimal_places=2,
+        default="3.00",
+        validators=[MinValueValidator(1)],
+        help_text=_("Times the usual value (the median of what was approved)."),
+    )
+    frequency_path = models.CharField(
+        _("counted by"),
+        max_length=120,
+        blank=True,
+        help_text=_("Argument whose repetition is counted, for example customer. Empty: the subject."),
+    )
+    frequency_from = models.PositiveSmallIntegerField(
+        _("flagged from the"), default=2, validators=[MinValueValidator(2)], help_text=_("Second, third … time.")
+    )
+    frequency_window = models.DurationField(_("within"), default=timedelta(days=7))
+    burst_from = models.PositiveSmallIntegerField(
+        _("a burst from"),
+        default=10,
+        validators=[MinValueValidator(2)],
+        help_text=_("Proposals of one agent in ten minutes, or alike ones in the window below."),
+    )
+    burst_window = models.DurationField(_("alike ones within"), default=timedelta(hours=12))
+    answers_repeats = models.BooleanField(
+        _("answer repetitions with the earlier rejection"),
+        default=False,
+        help_text=_("What nearly repeats a proposal that a person rejected is refused with the same words."),
+    )
+    most_attempts = models.PositiveSmallIntegerField(
+        _("attempts in a run"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("After so many near repetitions of a rejected proposal the run gets no further. Empty: no limit."),
+    )
+
     weights = models.JSONField(
         _("signal weights"), default=dict, blank=True, help_text=_("Empty: the default weights.")
     )
@@ -120,6 +205,25 @@ class ActionType(models.Model):
         _("permit lasts"),
         default=timedelta(hours=24),
         help_text=_("What was approved must start within this time of its release."),
+    )
+    ahead = models.CharField(
+        _("before the verdict"),
+        max_length=6,
+        choices=Ahead.choices,
+        default=Ahead.WAITS,
+        help_text=_("Only inside a run, and only where nothing but this action's own strategy asks for a person."),
+    )
+    sample = models.DecimalField(
+        _("share to audit"),
+        max_digits=4,
+        decimal_places=3,
+        default="0.000",
+        help_text=_("Of what passed without a person, 0 to 1: that share is looked at afterwards."),
+    )
+    shadow = models.BooleanField(
+        _("shadow mode"),
+        default=False,
+        help_text=_("Nobody is asked: what would have been asked is recorded. Not for what cannot be undone."),
     )
     reason_required = models.BooleanField(_("a rejection needs a reason"), default=True)
     active = models.BooleanField(_("active"), default=True)
@@ -153,6 +257,25 @@ class ActionType(models.Model):
             models.CheckConstraint(
                 condition=Q(approvers__gte=1, approvers__lte=5), name="action_type_approvers_1_to_5"
             ),
+            models.CheckConstraint(
+                condition=Q(ahead=Ahead.WAITS)
+                | Q(ahead=Ahead.VETO, gate=Gate.SOFT, reversibility=Reversibility.REVERSIBLE)
+                | (Q(ahead=Ahead.REVIEW) & ~Q(reversibility=Reversibility.IRREVERSIBLE) & ~Q(gate=Gate.MANUAL)),
+                name="only_what_can_be_undone_runs_ahead",
+            ),
+            models.CheckConstraint(
+                condition=Q(shadow=False) | (~Q(reversibility=Reversibility.IRREVERSIBLE) & ~Q(gate=Gate.MANUAL)),
+                name="shadow_asks_for_the_irreversible",
+            ),
+            models.CheckConstraint(condition=Q(sample__gte=0, sample__lte=1), name="action_type_sample_is_a_share"),
+            models.CheckConstraint(
+                condition=(Q(spend_limit=None) | Q(spend_limit__gt=0))
+                & Q(spend_window__gt=timedelta(0))
+                & (Q(every_time=None) | Q(every_time__gt=timedelta(0)))
+                & Q(frequency_window__gt=timedelta(0))
+                & Q(burst_window__gt=timedelta(0)),
+                name="action_type_windows_are_positive",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -166,6 +289,7 @@ class Rule(models.Model):
         BLOCK = "block", _("Refuse")
         REVIEW = "review", _("Ask a person")
         FLAG = "flag", _("Only show it on the card")
+        ALLOW = "allow", _("Let it pass, where nothing stricter holds")
 
     name = models.CharField(_("name"), max_length=120)
     action_type = models.ForeignKey(
@@ -180,7 +304,7 @@ class Rule(models.Model):
     expression = models.TextField(
         _("when"),
         help_text=_(
-            "CEL over args, value, currency, agent, action, signals, context: "
+            "CEL over args, value, currency, agent, action, signals, context, run, now: "
             'args.amount > 250.0 && args.currency == "EUR". Write double(args.count) * 1.5 for whole numbers.'
         ),
     )
@@ -190,6 +314,15 @@ class Rule(models.Model):
     )
     approvers = models.PositiveSmallIntegerField(
         _("people who must approve"), default=1, validators=[MinValueValidator(1), MaxValueValidator(5)]
+    )
+    stages = models.JSONField(
+        _("stages"),
+        default=list,
+        blank=True,
+        help_text=_("One after the other, each with its tier, domain (empty: the action type's) and people."),
+    )
+    typed = models.BooleanField(
+        _("typed confirmation"), default=False, help_text=_("Who approves types a value of the arguments.")
     )
     message = models.CharField(
         _("in words"), max_length=300, help_text=_("What reviewer and agent read when it matches.")
@@ -239,6 +372,47 @@ class Threshold(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action_type} · {self.get_impact_display()}"
+
+
+class Scarcity(models.TextChoices):
+    """What becomes of what would wait in a queue that is full, or in which nobody is on duty."""
+
+    QUEUE = "queue", _("It waits all the same")
+    REJECT = "reject", _("It is refused, and the agent told to come back")
+    PASS = "pass", _("Reversible ones of low impact pass and are looked at afterwards; the rest waits")
+
+
+class Capacity(models.Model):
+    """How much may wait in a queue, and what happens to more. Nothing of it is entered because of an error."""
+
+    tier = models.ForeignKey(Tier, models.CASCADE, related_name="capacities", verbose_name=_("tier"))
+    domain = models.ForeignKey(
+        Domain,
+        models.PROTECT,
+        related_name="capacities",
+        verbose_name=_("domain"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: every domain that has no row of its own."),
+    )
+    limit = models.PositiveIntegerField(
+        _("may wait"), null=True, blank=True, validators=[MinValueValidator(1)], help_text=_("Empty: no limit.")
+    )
+    when_full = models.CharField(_("when full"), max_length=6, choices=Scarcity.choices, default=Scarcity.QUEUE)
+    when_empty = models.CharField(
+        _("when nobody is on duty"), max_length=6, choices=Scarcity.choices, default=Scarcity.QUEUE
+    )
+
+    class Meta:
+        verbose_name = _("capacity")
+        verbose_name_plural = _("capacities")
+        constraints = [
+            models.UniqueConstraint(fields=["tier", "domain"], name="capacity_once_per_queue", nulls_distinct=False),
+            models.CheckConstraint(condition=Q(limit=None) | Q(limit__gt=0), name="capacity_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tier} · {self.domain or _('every domain')}"
 
 
 class Currency(models.Model):

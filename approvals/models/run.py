@@ -17,6 +17,7 @@ class Run(models.Model):
     name = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     stopped_at = models.DateTimeField(null=True, help_text="A reviewer ended the whole run.")
+    ended_at = models.DateTimeField(null=True, help_text="Its agent said so, or was silent for too long.")
 
     class Meta:
         verbose_name = _("run")

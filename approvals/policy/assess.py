@@ -11,7 +11,7 @@ from approvals.policy.flags import Flag, flags_of
 from approvals.policy.history import History, Question, gather
 from approvals.policy.schema import Json
 from approvals.policy.signals import Signal
-from approvals.policy.snapshot import TypePolicy
+from approvals.policy.snapshot import Stage, TypePolicy
 
 __all__ = ["Assessment", "Flag", "History", "Question", "RuleMatch", "Signal", "assess", "gather", "recall"]
 
@@ -26,6 +26,8 @@ class RuleMatch:
     approvers: int
     message: str
     failed: bool = False
+    stages: tuple[Stage, ...] = ()
+    typed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Assessment:
                     "approvers": rule.approvers,
                     "message": rule.message,
                     "failed": rule.failed,
+                    "stages": [stage.as_json() for stage in rule.stages],
+                    "typed": rule.typed,
                 }
                 for rule in self.matched
             ],
@@ -146,6 +150,8 @@ def _matches(question: Question, known: Sequence[Signal]) -> list[RuleMatch]:
                 approvers=rule.approvers,
                 message=rule.message,
                 failed=holds is None,
+                stages=rule.stages,
+                typed=rule.typed,
             )
         )
     return matches

@@ -17,7 +17,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext as _
 
-from approvals.models import ActionType, Rule
+from approvals.models import ActionType, Capacity, Rule, Tier
 from approvals.policy import rows
 from approvals.policy.checks import unknown
 from approvals.policy.rows import Row
@@ -28,6 +28,7 @@ Table: TypeAlias = dict[str, Any]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SPAN = r"^[0-9]+(\.[0-9]+)?[smhd]$"
+_HOUR = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 _NUMBER = {"anyOf": [{"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}, {"type": "number", "minimum": 0}]}
 
 
@@ -97,9 +98,11 @@ def _type_row(table: Table, pack: str, domain: str) -> Row:
     row["schema"] = json.loads(schema) if isinstance(schema, str) else in_order(schema)
     row["pack"] = table.get("pack", pack)
     for name in rows.SPANS:
-        row[name] = (span(table[name]) if name in table else rows.default_of(name)).total_seconds()
-    for name in ("auto_threshold", "review_threshold"):
-        row[name] = rows.number(str(table.get(name, rows.default_of(name))))
+        length = span(table[name]) if name in table else rows.default_of(name)
+        row[name] = None if length is None else length.total_seconds()
+    for name in rows.NUMBERS:
+        said = table.get(name, rows.default_of(name))
+        row[name] = None if said is None else rows.number(str(said))
     return {
         **row,
         "domain": table.get("domain", domain),
@@ -119,6 +122,11 @@ def _rule_rows(tables: Sequence[Table]) -> list[Row]:
             "effect": table["effect"],
             "tier": table.get("tier"),
             "approvers": table.get("approvers", 1),
+            "stages": [
+                {"tier": one["tier"], "domain": one.get("domain", ""), "approvers": one.get("approvers", 1)}
+                for one in table.get("stage", [])
+            ],
+            "typed": table.get("typed", False),
             "message": table["message"],
             "when": table["when"],
         }
@@ -131,8 +139,17 @@ def _tier_row(table: Table) -> Row:
     return {
         "name": table["name"],
         "ceiling": None if ceiling is None else rows.number(str(ceiling)),
-        **{name: span(table[name]).total_seconds() for name in ("sla", "hold", "claim")},
+        **{name: span(table[name]).total_seconds() for name in rows.TIER_SPANS},
         "next": table.get("next"),
+        **{name: table.get(name, rows.default_of(name, Tier)) for name in rows.TIER_HOURS},
+        "capacities": [
+            {
+                "domain": one.get("domain"),
+                "limit": one.get("limit"),
+                **{name: one.get(name, str(rows.default_of(name, Capacity))) for name in ("when_full", "when_empty")},
+            }
+            for one in sorted(table.get("capacity", []), key=lambda one: str(one.get("domain") or ""))
+        ],
     }
 
 
@@ -148,6 +165,7 @@ def _shape() -> Table:
     text: Table = {"type": "string"}
     duration = {"type": "string", "pattern": _SPAN}
     level = {"type": "integer", "minimum": 1, "maximum": 9}
+    approvers = {"type": "integer", "minimum": 1, "maximum": 5}
     rule = _object(
         {
             "name": _column(Rule, "name"),
@@ -155,7 +173,12 @@ def _shape() -> Table:
             "effect": _column(Rule, "effect"),
             "message": _column(Rule, "message"),
             "tier": level,
-            "approvers": {"type": "integer", "minimum": 1, "maximum": 5},
+            "approvers": approvers,
+            "stage": {
+                "type": "array",
+                "items": _object({"tier": level, "domain": text, "approvers": approvers}, required=["tier"]),
+            },
+            "typed": {"type": "boolean"},
         },
         required=["name", "when", "effect", "message"],
     )
@@ -164,7 +187,7 @@ def _shape() -> Table:
     action = {
         **{name: _column(ActionType, name) for name in ["name", *rows.AS_THEY_ARE]},
         **dict.fromkeys(rows.SPANS, duration),
-        **dict.fromkeys(("auto_threshold", "review_threshold"), _NUMBER),
+        **dict.fromkeys(rows.NUMBERS, _NUMBER),
         "schema": {"type": ["object", "string"]},
         "domain": text,
         "tier": level,
@@ -175,8 +198,22 @@ def _shape() -> Table:
         "level": level,
         "name": {**text, "minLength": 1, "maxLength": 80},
         "ceiling": _NUMBER,
-        **dict.fromkeys(("sla", "hold", "claim"), duration),
+        **dict.fromkeys(rows.TIER_SPANS, duration),
         "next": level,
+        "working": {"type": "boolean"},
+        **{name: {"type": "string", "pattern": _HOUR} for name in ("opens", "closes")},
+        "workdays": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 7}},
+        "time_zone": {**text, "minLength": 1, "maxLength": 64},
+        "capacity": {
+            "type": "array",
+            "items": _object(
+                {
+                    "domain": text,
+                    "limit": {"type": "integer", "minimum": 1},
+                    **{name: _column(Capacity, name) for name in ("when_full", "when_empty")},
+                }
+            ),
+        },
     }
     domain = _object(
         {"slug": {"type": "string", "pattern": "^[-a-zA-Z0-9_]{1,40}$"}, "name": {**text, "maxLength": 80}},

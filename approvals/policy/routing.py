@@ -3,8 +3,9 @@
 The steps run in the order of the table below; the first that settles it ends it, and each says so in words.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from approvals.models.approval import Route
@@ -14,7 +15,7 @@ from approvals.policy.assess import Assessment, Question, RuleMatch
 from approvals.policy.characters import plain
 from approvals.policy.covers import NONE, Cover, Granted, Planned
 from approvals.policy.schema import Json, pick
-from approvals.policy.snapshot import Policy, TypePolicy
+from approvals.policy.snapshot import Policy, Stage, TypePolicy
 
 HIGH_RISK = "high_risk"
 LOW_CONFIDENCE = "low_confidence"
@@ -31,12 +32,20 @@ _LONGEST_NUMBER = 40
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is in force at once and never versioned: is the agent paused, its level for this action, the breaker."""
+    """What is in force at once and never versioned: is the agent paused, its level for this action, the breaker.
+
+    `steps` of the run there were since a person last decided in it, this one not counted, and `since` is how long ago
+    that was, or the run began; None outside a run. `spent` was let run in the action type's window, in base currency.
+    """
 
     paused: bool = False
     stopped: bool = False
     level: int = 1
     breaker_open: bool = False
+    shadow: bool = False
+    steps: int = 0
+    since: timedelta | None = None
+    spent: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,8 @@ class Routing:
     `approvable` False: no verdict may run these arguments as they are. `strict` True: silence must never let it run,
     whatever the action type says of its deadline, because something other than its own strategy asks for a person.
     `step` or `grant` is what it passes by where a person approved it beforehand; whoever stores it takes that use.
+    `stages` approve one after the other (empty: all of them in one). `typed`: who approves types a value. `audit`: why
+    what passes is looked at afterwards (an Audit.Why), empty for not. `shadowed`: what would have been asked.
     """
 
     route: str
@@ -67,6 +78,10 @@ class Routing:
     strict: bool = False
     step: Planned | None = None
     grant: Granted | None = None
+    stages: tuple[Stage, ...] = ()
+    typed: bool = False
+    audit: str = ""
+    shadowed: Mapping[str, Json] | None = None
 
     @property
     def covered(self) -> bool:

@@ -1,9 +1,11 @@
 """The policy tables as one JSON document: what a version stores, and what keeps it from being one."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
+
+from django.db import models
 
 from approvals.models import ActionType, Currency, Rule, Threshold, Tier
 from approvals.policy.expressions import BadExpression, Expression
@@ -34,8 +36,22 @@ AS_THEY_ARE = [
     "subject_kind",
     "on_timeout",
     "reason_required",
+    "every_steps",
+    "spend_of",
+    "usual_path",
+    "frequency_path",
+    "frequency_from",
+    "burst_from",
+    "answers_repeats",
+    "most_attempts",
+    "ahead",
+    "shadow",
 ]
-SPANS = ["expires_after", "permit_valid"]
+# In seconds, and numbers as text; each NULL where its column is.
+SPANS = ["expires_after", "permit_valid", "every_time", "spend_window", "frequency_window", "burst_window"]
+NUMBERS = ["auto_threshold", "review_threshold", "spend_limit", "usual_times", "sample"]
+TIER_SPANS = ["sla", "hold", "claim"]
+TIER_HOURS = ["working", "opens", "closes", "workdays", "time_zone"]
 
 
 def snapshot_of_tables() -> Row:
@@ -44,7 +60,7 @@ def snapshot_of_tables() -> Row:
     return snapshot_of(
         [(type, list(type.rules.all()), list(type.thresholds.all())) for type in active],
         rules=Rule.objects.filter(action_type=None),
-        tiers=Tier.objects.filter(active=True),
+        tiers=Tier.objects.filter(active=True).prefetch_related("capacities"),
         currencies=Currency.objects.all(),
     )
 
@@ -64,10 +80,14 @@ def snapshot_of(
             str(tier.level): {
                 "name": tier.name,
                 "ceiling": None if tier.ceiling is None else number(tier.ceiling),
-                "sla": tier.sla.total_seconds(),
-                "hold": tier.hold.total_seconds(),
-                "claim": tier.claim.total_seconds(),
+                **{name: getattr(tier, name).total_seconds() for name in TIER_SPANS},
                 "next": tier.next_id,
+                "working": tier.working,
+                "opens": _hour(tier.opens),
+                "closes": _hour(tier.closes),
+                "workdays": sorted(tier.workdays),
+                "time_zone": tier.time_zone,
+                "capacities": _capacity_rows(tier),
             }
             for tier in tiers
         },
@@ -81,21 +101,19 @@ def type_columns(row: Row) -> dict[str, Any]:
     The inverse of a type in `snapshot_of`, rules and thresholds aside.
     """
     columns = {name: row[name] if name in row else default_of(name) for name in AS_THEY_ARE}
-    spans = {name: timedelta(seconds=row[name]) if name in row else default_of(name) for name in SPANS}
     return {
         **columns,
-        **spans,
+        **{name: _duration(row[name]) if name in row else default_of(name) for name in SPANS},
+        **{name: _decimal(row[name] if name in row else default_of(name)) for name in NUMBERS},
         "domain_id": row["domain"],
         "tier_id": row["tier"],
-        "auto_threshold": Decimal(row["auto_threshold"]),
-        "review_threshold": Decimal(row["review_threshold"]),
         "active": True,
     }
 
 
-def default_of(name: str) -> Any:
-    """What a column of ActionType says of itself."""
-    return next(field.get_default() for field in ActionType._meta.concrete_fields if field.name == name)
+def default_of(name: str, model: type[models.Model] = ActionType) -> Any:
+    """What a column says of itself."""
+    return next(field.get_default() for field in model._meta.concrete_fields if field.name == name)
 
 
 def rule_columns(row: Row) -> dict[str, Any]:
@@ -105,20 +123,35 @@ def rule_columns(row: Row) -> dict[str, Any]:
         "effect": row["effect"],
         "tier_id": row["tier"],
         "approvers": row["approvers"],
+        "stages": row.get("stages", []),
+        "typed": row.get("typed", False),
         "message": row["message"],
         "active": True,
     }
 
 
 def tier_columns(row: Row) -> dict[str, Any]:
-    """The columns of an active Tier, its level aside."""
+    """The columns of an active Tier, its level and capacities aside; what an old version lacks has its default."""
+    hours = {name: row[name] if name in row else default_of(name, Tier) for name in TIER_HOURS}
+    for name in ("opens", "closes"):
+        hours[name] = time.fromisoformat(hours[name]) if hours[name] else None
     return {
         "name": row["name"],
-        "ceiling": None if row["ceiling"] is None else Decimal(row["ceiling"]),
+        "ceiling": _decimal(row["ceiling"]),
         "next_id": row["next"],
-        **{name: timedelta(seconds=row[name]) for name in ("sla", "hold", "claim")},
+        **{name: timedelta(seconds=row[name]) for name in TIER_SPANS},
+        **hours,
         "active": True,
     }
+
+
+def domains_of(snapshot: Row) -> set[str]:
+    """The short name of every domain that the snapshot names: of action types, of queues, of a rule's stages."""
+    named = {row["domain"] for row in snapshot["types"].values()}
+    named |= {one["domain"] for row in snapshot["tiers"].values() for one in row.get("capacities", ())}
+    every = [*snapshot["rules"], *(rule for row in snapshot["types"].values() for rule in row["rules"])]
+    named |= {stage["domain"] for rule in every for stage in rule.get("stages", ())}
+    return named - {None, ""}
 
 
 def faults_of(snapshot: Row) -> list[Fault]:
@@ -131,9 +164,8 @@ def _type_row(type: ActionType, rules: Iterable[Rule], thresholds: Iterable[Thre
         **{name: getattr(type, name) for name in AS_THEY_ARE},
         "domain": type.domain_id,
         "tier": type.tier_id,
-        "auto_threshold": number(type.auto_threshold),
-        "review_threshold": number(type.review_threshold),
-        **{name: getattr(type, name).total_seconds() for name in SPANS},
+        **{name: _number(getattr(type, name)) for name in NUMBERS},
+        **{name: _seconds(getattr(type, name)) for name in SPANS},
         "rules": _rule_rows(rules),
         "thresholds": {row.impact: [number(row.auto), number(row.review)] for row in thresholds},
     }
@@ -146,11 +178,27 @@ def _rule_rows(rules: Iterable[Rule]) -> list[Row]:
             "effect": rule.effect,
             "tier": rule.tier_id,
             "approvers": rule.approvers,
+            "stages": rule.stages,
+            "typed": rule.typed,
             "message": rule.message,
             "when": rule.expression,
         }
         for rule in sorted(rules, key=lambda rule: rule.name)
         if rule.active
+    ]
+
+
+def _capacity_rows(tier: Tier) -> list[Row]:
+    # An unsaved tier of a file or pack has none, and cannot be asked.
+    found = tier.capacities.all() if not tier._state.adding else ()
+    return [
+        {
+            "domain": capacity.domain_id,
+            "limit": capacity.limit,
+            "when_full": capacity.when_full,
+            "when_empty": capacity.when_empty,
+        }
+        for capacity in sorted(found, key=lambda one: one.domain_id or "")
     ]
 
 
@@ -179,6 +227,26 @@ def _rule_faults(path: list[str], rules: list[Row]) -> list[Fault]:
         except BadExpression as error:
             faults.append(Fault(pointer_of([*path, "rules", row["name"]]), str(error)))
     return faults
+
+
+def _duration(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else span.total_seconds()
+
+
+def _decimal(said: Decimal | str | None) -> Decimal | None:
+    return None if said is None else Decimal(said)
+
+
+def _number(said: Decimal | str | None) -> str | None:
+    return None if said is None else number(said)
+
+
+def _hour(moment: time | None) -> str | None:
+    return None if moment is None else moment.isoformat("minutes")
 
 
 def number(said: Decimal | str) -> str:

@@ -44,6 +44,7 @@ HARMLESS: Mapping[tuple[str, str], Decimal] = {
 
 # What remains of policy alignment when rules match; each flag that is up takes a tenth more.
 ALIGNMENT: Mapping[str, Decimal] = {
+    Rule.Effect.ALLOW: Decimal("1.0"),
     Rule.Effect.FLAG: Decimal("0.6"),
     Rule.Effect.REVIEW: Decimal("0.3"),
     Rule.Effect.BLOCK: Decimal("0.0"),

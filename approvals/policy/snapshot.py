@@ -6,15 +6,16 @@ A version is never changed; an approval pins the one it arrived under. People pu
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from threading import Lock
 
 from django.db import connection, transaction
 
 from approvals.models import PolicyVersion, User
+from approvals.models.policy import Ahead, Scarcity, SpendOf
 from approvals.policy.expressions import BadExpression, Expression
-from approvals.policy.rows import Row, faults_of, snapshot_of_tables
+from approvals.policy.rows import NUMBERS, SPANS, Row, faults_of, snapshot_of_tables
 from approvals.policy.schema import Fault, Json, Validator, digest_of
 
 KEPT = 16  # compiled versions in memory
@@ -34,6 +35,18 @@ class Unpublishable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """One of several that approve one after the other. `domain` empty: the action type's own."""
+
+    tier: int
+    domain: str = ""
+    approvers: int = 1
+
+    def as_json(self) -> dict[str, Json]:
+        return {"tier": self.tier, "domain": self.domain, "approvers": self.approvers}
+
+
+@dataclass(frozen=True, slots=True)
 class RulePolicy:
     """A rule of one action type, or of all. `expression` is None when this version's text no longer compiles."""
 
@@ -44,6 +57,30 @@ class RulePolicy:
     message: str
     text: str
     expression: Expression | None = field(repr=False, compare=False)
+    stages: tuple[Stage, ...] = ()
+    typed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Working hours: from `opens` to `closes` on these days of the week (1 is Monday), in a time zone."""
+
+    opens: time
+    closes: time
+    days: frozenset[int]
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityPolicy:
+    """How many may wait in a queue (None: any number), and a Scarcity for a full queue and for an empty roster."""
+
+    limit: int | None
+    when_full: str
+    when_empty: str
+
+
+NO_CAPACITY = CapacityPolicy(None, Scarcity.QUEUE, Scarcity.QUEUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +94,12 @@ class TierPolicy:
     hold: timedelta
     claim: timedelta
     next: int | None
+    hours: Hours | None = None  # in which the SLA runs; None: always
+    capacities: Mapping[str, CapacityPolicy] = field(default_factory=dict)  # by domain; "" for every other one
+
+    def capacity(self, domain: str) -> CapacityPolicy:
+        """What holds for this tier's queue of a domain."""
+        return self.capacities.get(domain) or self.capacities.get("") or NO_CAPACITY
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +136,24 @@ class TypePolicy:
     thresholds: Mapping[str, tuple[Decimal, Decimal]]  # impact: (auto, review)
     validator: Validator = field(repr=False, compare=False)
     permit_valid: timedelta = timedelta(hours=24)
+    # Versions from before these existed do not say them.
+    every_steps: int | None = None
+    every_time: timedelta | None = None
+    spend_limit: Decimal | None = None
+    spend_window: timedelta = timedelta(days=1)
+    spend_of: str = SpendOf.AGENT
+    usual_path: str = ""
+    usual_times: Decimal = Decimal(3)
+    frequency_path: str = ""
+    frequency_from: int = 2
+    frequency_window: timedelta = timedelta(days=7)
+    burst_from: int = 10
+    burst_window: timedelta = timedelta(hours=12)
+    answers_repeats: bool = False
+    most_attempts: int | None = None
+    ahead: str = Ahead.WAITS
+    sample: Decimal = Decimal(0)
+    shadow: bool = False
 
     def check(self, args: Json) -> list[Fault]:
         """What is wrong with the arguments, by the compiled schema."""
@@ -192,11 +253,8 @@ def _type(name: str, row: Row, shared: list[RulePolicy]) -> TypePolicy:
             "name": name,
             "allowed": tuple(row["allowed"]),
             "flags": tuple(row["flags"]),
-            "auto_threshold": Decimal(row["auto_threshold"]),
-            "review_threshold": Decimal(row["review_threshold"]),
-            "expires_after": timedelta(seconds=row["expires_after"]),
-            # Versions from before permits do not say it.
-            "permit_valid": timedelta(seconds=row.get("permit_valid", 24 * 3600)),
+            **{name: None if row[name] is None else timedelta(seconds=row[name]) for name in SPANS if name in row},
+            **{name: None if row[name] is None else Decimal(row[name]) for name in NUMBERS if name in row},
             "rules": (*map(_rule, row["rules"]), *shared),
             "thresholds": {
                 impact: (Decimal(auto), Decimal(review)) for impact, (auto, review) in row["thresholds"].items()
@@ -219,6 +277,8 @@ def _rule(row: Row) -> RulePolicy:
         message=row["message"],
         text=row["when"],
         expression=expression,
+        stages=tuple(Stage(one["tier"], one.get("domain") or "", one["approvers"]) for one in row.get("stages", ())),
+        typed=row.get("typed", False),
     )
 
 
@@ -231,6 +291,22 @@ def _tier(level: int, row: Row) -> TierPolicy:
         hold=timedelta(seconds=row["hold"]),
         claim=timedelta(seconds=row["claim"]),
         next=row["next"],
+        hours=_hours(row),
+        capacities={
+            one["domain"] or "": CapacityPolicy(one["limit"], one["when_full"], one["when_empty"])
+            for one in row.get("capacities", ())
+        },
+    )
+
+
+def _hours(row: Row) -> Hours | None:
+    if not row.get("working"):
+        return None
+    return Hours(
+        time.fromisoformat(row["opens"]),
+        time.fromisoformat(row["closes"]),
+        frozenset(row["workdays"]),
+        row["time_zone"],
     )
 
 

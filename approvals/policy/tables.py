@@ -7,7 +7,7 @@ from django.db import connection, models, transaction
 from django.db.models import ProtectedError, Q
 from django.db.utils import IntegrityError
 
-from approvals.models import ActionType, Currency, Domain, PolicyVersion, Rule, Threshold, Tier
+from approvals.models import ActionType, Capacity, Currency, Domain, PolicyVersion, Rule, Threshold, Tier
 from approvals.policy import rows
 from approvals.policy.rows import Row
 from approvals.policy.schema import Json
@@ -35,12 +35,14 @@ def restore(snapshot: Row, domains: Mapping[str, str] | None = None) -> None:
 @transaction.atomic
 def merge(snapshot: Row, domains: Mapping[str, str] | None = None) -> None:
     """Put what the snapshot names into the tables: of its action types the bands and the rules, too. The rest stays."""
-    named = {row["domain"] for row in snapshot["types"].values()}
-    names = {slug: slug.replace("-", " ").capitalize() for slug in sorted(named)} | dict(domains or {})
+    names = {slug: slug.replace("-", " ").capitalize() for slug in sorted(rows.domains_of(snapshot))} | dict(
+        domains or {}
+    )
     Domain.objects.bulk_create([Domain(slug=slug, name=name) for slug, name in names.items()], ignore_conflicts=True)
     # The end of the chain first: a tier refers to the next one, which is above it.
     for level, row in sorted(snapshot["tiers"].items(), key=lambda pair: -int(pair[0])):
         _put(Tier, {"level": int(level)}, rows.tier_columns(row))
+        _put_capacities(int(level), row.get("capacities", ()))
     for code, rate in snapshot["rates"].items():
         _put(Currency, {"code": code}, {"rate": rate})
     for name, row in snapshot["types"].items():
@@ -111,6 +113,17 @@ def _put_bands(name: str, bands: Mapping[str, Iterable[str]]) -> None:
     Threshold.objects.filter(action_type=name).exclude(impact__in=bands).delete()
     for impact, (auto, review) in bands.items():
         _put(Threshold, {"action_type_id": name, "impact": impact}, {"auto": auto, "review": review})
+
+
+def _put_capacities(level: int, found: Iterable[Row]) -> None:
+    kept = []
+    for row in found:
+        key = {"tier_id": level, "domain_id": row["domain"]}
+        _put(Capacity, key, {name: row[name] for name in ("limit", "when_full", "when_empty")})
+        kept.append(row["domain"] or "")
+    for capacity in Capacity.objects.filter(tier=level):
+        if (capacity.domain_id or "") not in kept:
+            capacity.delete()
 
 
 def _put_rules(name: str | None, found: Iterable[Row]) -> None:

@@ -4,8 +4,10 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
+from approvals.models import Tier
 from approvals.policy import files, rows
 from approvals.policy.rows import Row
 from approvals.policy.schema import Json
@@ -18,19 +20,31 @@ _UNITS = (("d", 86_400), ("h", 3600), ("m", 60))
 # The order in which a reader wants to know; what it does not name follows in its own order.
 _FIRST = ("title", "headline", "domain", "pack", "reversibility", "strategy", "gate", "tier", "approvers", "level")
 
+# Written only where it is not what leaving it out means: most action types want nothing of it.
+_QUIET = frozenset(
+    {
+        *("every_steps", "every_time", "spend_limit", "spend_window", "spend_of", "ahead", "sample", "shadow"),
+        *("usual_path", "usual_times", "frequency_path", "frequency_from", "frequency_window"),
+        *("burst_from", "burst_window", "answers_repeats", "most_attempts"),
+    }
+)
+
 
 def toml(snapshot: Row, domains: Mapping[str, str], *, heading: str = "") -> str:
     """The whole policy. `domains` are names by short name: only those that the policy uses are written."""
-    used = {row["domain"] for row in snapshot["types"].values()}
     lines = [*(f"# {line}" for line in heading.splitlines()), "", "whole = true"]
-    for slug in sorted(used):
+    for slug in sorted(rows.domains_of(snapshot)):
         lines += ["", "[[domain]]", *_pairs({"slug": slug, "name": domains.get(slug, slug)})]
     if snapshot["rates"]:
         lines += ["", "[rates]  # worth of one unit in base currency; the base has 1", *_pairs(snapshot["rates"])]
     for level, row in sorted(snapshot["tiers"].items(), key=lambda pair: int(pair[0])):
-        spans = {name: _span(row[name]) for name in ("sla", "hold", "claim")}
+        spans = {name: _span(row[name]) for name in rows.TIER_SPANS}
         pairs = {"level": int(level), "name": row["name"], "ceiling": row["ceiling"], **spans, "next": row["next"]}
+        hours = {name: row.get(name) for name in rows.TIER_HOURS}
+        pairs |= {name: value for name, value in hours.items() if value != rows.default_of(name, Tier)}
         lines += ["", "[[tier]]", *_pairs(pairs)]
+        for capacity in row.get("capacities", ()):
+            lines += ["", "[[tier.capacity]]", *_pairs(capacity)]
     lines += _rules("rule", snapshot["rules"])
     for name, row in snapshot["types"].items():
         lines += _type(name, row)
@@ -42,7 +56,9 @@ def _type(name: str, row: Row) -> Iterator[str]:
     own = [*_FIRST, *(key for key in row if key not in _FIRST)]
     for key in own:
         value = row.get(key)
-        if key in rows.SPANS:
+        if key in _QUIET and value == _said(rows.default_of(key)):
+            continue
+        if key in rows.SPANS and value is not None:
             pairs[key] = _span(row[key])
         elif key not in ("rules", "thresholds", "schema") and not _is_void(key, value):
             pairs[key] = value
@@ -66,7 +82,18 @@ def _rules(place: str, found: Sequence[Row]) -> Iterator[str]:
         pairs = {name: row[name] for name in ("name", "when", "effect", "tier", "approvers", "message")}
         if row["approvers"] == 1:
             pairs.pop("approvers")
+        if row.get("typed"):
+            pairs["typed"] = True
         yield from ("", f"[[{place}]]", *_pairs(pairs))
+        for stage in row.get("stages", ()):
+            yield from ("", f"[[{place}.stage]]", *_pairs({key: value or None for key, value in stage.items()}))
+
+
+def _said(default: Any) -> Any:
+    """A column's default as the snapshot spells it."""
+    if isinstance(default, timedelta):
+        return default.total_seconds()
+    return rows.number(default) if isinstance(default, str) and default[:1].isdigit() else default
 
 
 def _is_void(key: str, value: Json) -> bool:

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from approvals.models import ActionType, Domain, PolicyVersion, Rule, Tier
-from approvals.models.policy import Impact
+from approvals.models.policy import Impact, Scarcity
 from approvals.policy import files, packs, snapshot, tables, versions, written
 from approvals.policy.flags import LABELS
-from approvals.policy.rows import snapshot_of_tables
+from approvals.policy.rows import domains_of, snapshot_of_tables
 from approvals.policy.schema import digest_of
 from approvals.policy.signals import WEIGHTS
 
@@ -20,6 +20,7 @@ WORD = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=12)
 AMOUNT = st.decimals(0, 10**9, places=2).map(lambda number: format(number.normalize(), "f"))
 SHARE = st.decimals(0, 1, places=3).map(lambda number: format(number.normalize(), "f"))
 SPAN = st.one_of(st.integers(1, 10**7).map(float), st.integers(1, 10**9).map(lambda number: number / 10**6))
+HOUR = st.times().map(lambda moment: moment.isoformat("minutes")[:5])
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-(2**53) + 1, 2**53 - 1), st.floats(-1e6, 1e6), TEXT),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXT, inner, max_size=3)),
@@ -40,6 +41,17 @@ def rules(names: st.SearchStrategy[str]) -> st.SearchStrategy[list[dict[str, obj
             "effect": st.sampled_from(Rule.Effect.values),
             "tier": st.one_of(st.none(), st.integers(1, 9)),
             "approvers": st.integers(1, 5),
+            "stages": st.lists(
+                st.fixed_dictionaries(
+                    {
+                        "tier": st.integers(1, 9),
+                        "domain": st.sampled_from(["", "commerce", "finance"]),
+                        "approvers": st.integers(1, 5),
+                    },
+                ),
+                max_size=2,
+            ),
+            "typed": st.booleans(),
             "message": TEXT.filter(bool),
             "when": TEXT.filter(bool),
         }
@@ -82,6 +94,23 @@ TYPE = st.fixed_dictionaries(
         "auto_threshold": SHARE,
         "review_threshold": SHARE,
         "rules": rules(TEXT.filter(bool)),
+        "every_steps": st.one_of(st.none(), st.integers(1, 99)),
+        "every_time": st.one_of(st.none(), SPAN),
+        "spend_limit": st.one_of(st.none(), AMOUNT),
+        "spend_window": SPAN,
+        "spend_of": choices("spend_of"),
+        "usual_path": TEXT,
+        "usual_times": AMOUNT,
+        "frequency_path": TEXT,
+        "frequency_from": st.integers(2, 99),
+        "frequency_window": SPAN,
+        "burst_from": st.integers(2, 99),
+        "burst_window": SPAN,
+        "answers_repeats": st.booleans(),
+        "most_attempts": st.one_of(st.none(), st.integers(1, 99)),
+        "ahead": choices("ahead"),
+        "sample": SHARE,
+        "shadow": st.booleans(),
         "thresholds": st.dictionaries(st.sampled_from(Impact.values), st.lists(SHARE, min_size=2, max_size=2)),
     }
 )
@@ -93,6 +122,22 @@ TIER = st.fixed_dictionaries(
         "hold": SPAN,
         "claim": SPAN,
         "next": st.one_of(st.none(), st.integers(1, 9)),
+        "working": st.booleans(),
+        "opens": st.one_of(st.none(), HOUR),
+        "closes": st.one_of(st.none(), HOUR),
+        "workdays": st.lists(st.integers(1, 7), unique=True).map(sorted),
+        "time_zone": st.sampled_from(["UTC", "Europe/Berlin"]),
+        "capacities": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "domain": st.sampled_from([None, "commerce", "finance"]),
+                    "limit": st.one_of(st.none(), st.integers(1, 10**6)),
+                    "when_full": st.sampled_from(Scarcity.values),
+                    "when_empty": st.sampled_from(Scarcity.values),
+                }
+            ),
+            unique_by=lambda one: one["domain"],
+        ).map(lambda found: sorted(found, key=lambda one: one["domain"] or "")),
     }
 )
 POLICY = st.fixed_dictionaries(
@@ -116,7 +161,7 @@ def test_what_was_written_reads_back_as_exactly_what_it_was(policy, names):
     assert file.whole
     assert file.snapshot == policy
     assert digest_of(file.snapshot) == digest_of(policy)
-    assert file.domains == {slug: names[slug] for slug in {row["domain"] for row in policy["types"].values()}}
+    assert file.domains == {slug: names.get(slug, slug) for slug in domains_of(policy)}
 
 
 @pytest.fixture
