@@ -1,14 +1,15 @@
 """What policy knows of a proposal before anything is decided: signals, flags, the rules that matched, the impact."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from approvals.models.policy import Rule
 from approvals.policy import signals
 from approvals.policy.flags import Flag, flags_of
-from approvals.policy.history import History, Question, gather
+from approvals.policy.history import History, Question, RunPast, gather
 from approvals.policy.schema import Json
 from approvals.policy.signals import Signal
 from approvals.policy.snapshot import Stage, TypePolicy
@@ -48,6 +49,8 @@ class Assessment:
     impact: str
     matched: list[RuleMatch]
     thresholds: tuple[Decimal, Decimal]
+    run: RunPast = field(default_factory=RunPast)
+    spent: Decimal = Decimal(0)
 
     def as_json(self) -> dict[str, Json]:
         """What is stored with the approval, and shown: numbers as numbers, every part of the confidence by name."""
@@ -83,13 +86,21 @@ class Assessment:
             ],
             "impact": self.impact,
             "thresholds": {"auto": float(auto), "review": float(review)},
+            "run": {
+                "proposed": self.run.proposed,
+                "rejected": self.run.rejected,
+                "steps": self.run.steps,
+                "since": self.run.since.total_seconds(),
+            },
+            "spent": str(self.spent),
         }
 
 
 def assess(question: Question, history: History) -> Assessment:
     """Weigh one proposal against its type's rules and our history of it. Reads nothing else."""
     precedent = signals.precedent(question, history)
-    return _weighed(question, precedent, flags_of(question, history), newcomer=not history.decided)
+    flags = flags_of(question, history)
+    return _weighed(question, precedent, flags, history.run, history.spent, newcomer=not history.decided)
 
 
 def recall(question: Question, stored: Mapping[str, Any]) -> Assessment:
@@ -101,10 +112,14 @@ def recall(question: Question, stored: Mapping[str, Any]) -> Assessment:
         value, note = Decimal(str(said["precedent"]["value"])), said["precedent"]["note"]
         precedent = replace(precedent, value=value, note=note)
     flags = [Flag(row["name"], row["text"], row["data"]) for row in stored.get("flags", ())]
-    return _weighed(question, precedent, flags, newcomer=newcomer)
+    past = stored.get("run") or {}
+    run = RunPast(**{**past, "since": timedelta(seconds=past["since"])}) if past else RunPast()
+    return _weighed(question, precedent, flags, run, Decimal(stored.get("spent", 0)), newcomer=newcomer)
 
 
-def _weighed(question: Question, precedent: Signal, flags: list[Flag], *, newcomer: bool) -> Assessment:
+def _weighed(
+    question: Question, precedent: Signal, flags: list[Flag], run: RunPast, spent: Decimal, *, newcomer: bool
+) -> Assessment:
     impact, stated = signals.impact(question), signals.stated(question)
     matched = _matches(question, [*stated, precedent, impact])
     alignment = signals.alignment(
@@ -125,6 +140,8 @@ def _weighed(question: Question, precedent: Signal, flags: list[Flag], *, newcom
         impact=band,
         matched=matched,
         thresholds=thresholds_of(question.type, band),
+        run=run,
+        spent=spent,
     )
 
 

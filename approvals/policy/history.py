@@ -85,8 +85,22 @@ class Twin:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPast:
+    """What was proposed in the question's run before it; all nothing outside a run."""
+
+    proposed: int = 0
+    rejected: int = 0  # by people or policy
+    steps: int = 0  # since a person last decided in it
+    since: timedelta = timedelta(0)  # how long ago that was, or the run began
+
+
+@dataclass(frozen=True, slots=True)
 class History:
-    """Our past of one question, not counting itself. Counts are of the same agent and action type unless said."""
+    """Our past of one question, not counting itself. Counts are of the same agent and action type unless said.
+
+    `spent` is what was let run in the action type's window, of the agent or of the run as the type says, in base
+    currency.
+    """
 
     proposed: int = 0  # at most LOOK_BACK
     decided: int = 0  # by people, at most DECISIONS
@@ -95,6 +109,8 @@ class History:
     recent: int = 0  # within BURST
     about: int = 0  # same subject and action type, any agent, within FREQUENCY, not refused
     twin: Twin | None = None
+    run: RunPast = field(default_factory=RunPast)
+    spent: Decimal = Decimal(0)
 
 
 # The newest LOOK_BACK rows of each pair come from the index approval_precedent; nothing older is touched.

@@ -5,7 +5,6 @@ The steps run in the order of the table below; the first that settles it ends it
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from approvals.models.approval import Route
@@ -32,20 +31,13 @@ _LONGEST_NUMBER = 40
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is in force at once and never versioned: is the agent paused, its level for this action, the breaker.
-
-    `steps` of the run there were since a person last decided in it, this one not counted, and `since` is how long ago
-    that was, or the run began; None outside a run. `spent` was let run in the action type's window, in base currency.
-    """
+    """What is in force at once and never versioned: is the agent paused, its level for this action, the breaker."""
 
     paused: bool = False
     stopped: bool = False
     level: int = 1
     breaker_open: bool = False
     shadow: bool = False
-    steps: int = 0
-    since: timedelta | None = None
-    spent: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
