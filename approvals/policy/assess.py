@@ -19,7 +19,10 @@ __all__ = ["Assessment", "Flag", "History", "Question", "RuleMatch", "Signal", "
 
 @dataclass(frozen=True, slots=True)
 class RuleMatch:
-    """A rule that is true of the proposal; or that `failed` to evaluate, and therefore asks a person."""
+    """A rule that is true of the proposal; or that `failed` to evaluate, and therefore asks a person.
+
+    `hearsay`: it would let pass by what the agent says of itself, and so lets nothing pass.
+    """
 
     name: str
     effect: str
@@ -29,6 +32,7 @@ class RuleMatch:
     failed: bool = False
     stages: tuple[Stage, ...] = ()
     typed: bool = False
+    hearsay: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class Assessment:
                     "failed": rule.failed,
                     "stages": [stage.as_json() for stage in rule.stages],
                     "typed": rule.typed,
+                    "hearsay": rule.hearsay,
                 }
                 for rule in self.matched
             ],
@@ -121,7 +126,7 @@ def _weighed(
     question: Question, precedent: Signal, flags: list[Flag], run: RunPast, spent: Decimal, *, newcomer: bool
 ) -> Assessment:
     impact, stated = signals.impact(question), signals.stated(question)
-    matched = _matches(question, [*stated, precedent, impact])
+    matched = _matches(question, [*stated, precedent, impact], run)
     alignment = signals.alignment(
         question,
         effects=[Rule.Effect.REVIEW if match.failed else match.effect for match in matched],
@@ -150,10 +155,10 @@ def thresholds_of(type: TypePolicy, impact: str) -> tuple[Decimal, Decimal]:
     return type.thresholds.get(impact, (type.auto_threshold, type.review_threshold))
 
 
-def _matches(question: Question, known: Sequence[Signal]) -> list[RuleMatch]:
+def _matches(question: Question, known: Sequence[Signal], run: RunPast) -> list[RuleMatch]:
     if not question.type.rules:
         return []
-    facts = question.facts({signal.name: float(signal.value) for signal in known}).bound()
+    facts = question.facts({signal.name: float(signal.value) for signal in known}, run).bound()
     matches = []
     for rule in question.type.rules:
         holds = rule.expression.holds(facts) if rule.expression else None
@@ -169,6 +174,7 @@ def _matches(question: Question, known: Sequence[Signal]) -> list[RuleMatch]:
                 failed=holds is None,
                 stages=rule.stages,
                 typed=rule.typed,
+                hearsay=rule.hearsay,
             )
         )
     return matches

@@ -3,7 +3,6 @@
 `of_…` look at the columns of one row and name the column; `faults` looks at a whole snapshot and names the place.
 """
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -17,7 +16,7 @@ from approvals.models.policy import Gate, Reversibility, Silence, Strategy, Verd
 from approvals.policy import fitting, rows
 from approvals.policy.expressions import BadExpression, Expression
 from approvals.policy.flags import LABELS
-from approvals.policy.paths import Missing, placeholders, subschema
+from approvals.policy.paths import Missing, nearest, placeholders, subschema
 from approvals.policy.rows import Row
 from approvals.policy.schema import Fault, Json, pointer_of
 from approvals.policy.signals import WEIGHTS
@@ -26,6 +25,7 @@ from approvals.policy.signals import WEIGHTS
 Columns: TypeAlias = Mapping[str, Any]
 Complaints: TypeAlias = Iterator[tuple[str, str]]
 
+unknown = nearest
 SILENT = (Silence.APPROVE, Silence.PROCEED, Silence.BEST_GUESS)
 
 
@@ -157,18 +157,27 @@ def of_rates(rates: Mapping[str, str]) -> Iterator[str]:
 def of_rule(columns: Columns, schema: Mapping[str, Json] | None, title: str) -> Complaints:
     """A rule that compiles: what it names against the schema of its action type, and what may follow from it."""
     text = columns.get("expression") or "true"
-    if schema is not None and (named := fitting.unknown_paths(text, schema)):
-        said = _("The arguments of “%(type)s” have no %(paths)s.")
-        yield "expression", said % {"type": title, "paths": ", ".join(named)}
-    elif schema is not None and (wrong := fitting.misfit(text, schema)):
-        yield "expression", str(wrong)
-    elif schema is None and (signals := fitting.unknown_paths(text, {})):
-        yield "expression", _("There is no %(paths)s.") % {"paths": ", ".join(signals)}
+    wrong = fitting.unfit(text, schema, title)
+    yield from (("expression", str(one)) for one in wrong)
+    if not wrong and columns.get("effect") == Rule.Effect.ALLOW and (said := of_hearsay(text)):
+        yield "expression", said
     if columns.get("effect") != Rule.Effect.REVIEW:
         if columns.get("tier_id"):
             yield "tier", _("Only “Ask a person” sends it to a tier; leave this empty.")
         if (columns.get("approvers") or 1) > 1:
             yield "approvers", _("Only “Ask a person” needs people; leave it at 1.")
+
+
+def of_hearsay(text: str) -> str:
+    """Why an expression that compiles may not let anything pass: it goes by what the agent says of itself."""
+    found = Expression(text).hearsay
+    if not found:
+        return ""
+    said = _(
+        "An agent must not talk itself through: %(names)s is the agent's own word. Let pass by args, value, currency, "
+        "agent, action, now, signals.precedent or signals.impact, or choose another effect."
+    )
+    return said % {"names": ", ".join(found)}
 
 
 def level_fault(level: int, reversibility: str) -> str:
@@ -178,14 +187,6 @@ def level_fault(level: int, reversibility: str) -> str:
     if reversibility == Reversibility.PARTIAL and level > 3:
         return _("Level 4 runs without asking; only reversible actions may do that.")
     return ""
-
-
-def unknown(name: str, known: Sequence[str]) -> str:
-    """A name that there is not, with the nearest that there is."""
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        return _("“%(name)s” is not known; did you mean “%(near)s”?") % {"name": name, "near": near[0]}
-    return _("“%(name)s” is not known; there are: %(known)s.") % {"name": name, "known": ", ".join(known) or _("none")}
 
 
 def _paths(columns: Columns) -> Complaints:

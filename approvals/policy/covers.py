@@ -66,7 +66,7 @@ class Granted:
             return True
         compiled = _compiled(self.expression)
         signals = {signal.name: float(signal.value) for signal in assessment.signals}
-        return compiled is not None and compiled.holds(question.facts(signals)) is True
+        return compiled is not None and compiled.holds(question.facts(signals, assessment.run)) is True
 
 
 @dataclass(frozen=True, slots=True)

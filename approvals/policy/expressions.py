@@ -9,13 +9,25 @@ top-level names are checked when compiling.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 
 from cel_expr_python import cel  # type: ignore[import-untyped]  # has stubs, lacks the marker
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from approvals.policy.paths import nearest
 from approvals.policy.schema import Json
+from approvals.policy.trees import Node, Unreadable, reads, tree_of
 
 LONGEST = 4000
+OURS = frozenset({"precedent", "impact"})  # of the signals: those that no agent states
+FUNCTIONS = (
+    *("has", "all", "exists", "exists_one", "filter", "map", "size", "matches", "contains", "startsWith", "endsWith"),
+    *("double", "int", "string", "timestamp", "duration", "getFullYear", "getMonth", "getDate", "getDayOfMonth"),
+    *("getDayOfWeek", "getDayOfYear", "getHours", "getMinutes", "getSeconds"),
+)
 
 _VARIABLES = {
     "args": cel.Type.DYN,
@@ -25,19 +37,35 @@ _VARIABLES = {
     "action": cel.Type.STRING,
     "signals": cel.Type.Map(cel.Type.STRING, cel.Type.DOUBLE),
     "context": cel.Type.DYN,
+    "run": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
+    "now": cel.Type.TIMESTAMP,
 }
 _ENVIRONMENT = cel.NewEnv(variables=_VARIABLES)
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_UNDECLARED = re.compile(r"undeclared reference to '(\w+)'")
+_OPERATOR = re.compile(r"no matching overload for '_?([^'_]+)_?' applied to '(\(?.*\)?)'")
+_KINDS = {
+    "string": gettext_lazy("text"),
+    "int": gettext_lazy("a whole number"),
+    "double": gettext_lazy("a number"),
+    "bool": gettext_lazy("true or false"),
+    "google.protobuf.Timestamp": gettext_lazy("a time"),
+    "google.protobuf.Duration": gettext_lazy("a span of time"),
+    "dyn": gettext_lazy("anything"),
+}
 
 
 class BadExpression(ValueError):
-    """The expression does not compile; `line` and `column` (from 1) say where."""
+    """The expression does not compile, or may not stand as a rule; `line` and `column` (from 1) say where."""
 
-    def __init__(self, line: int, column: int, message: str) -> None:
-        super().__init__(f"Line {line}, column {column}: {message}")
+    def __init__(self, line: int, column: int, message: str, *, raw: str = "") -> None:
+        super().__init__(
+            _("Line %(line)d, column %(column)d: %(message)s") % {"line": line, "column": column, "message": message}
+        )
         self.line = line
         self.column = column
         self.message = message
+        self.raw = raw or message  # as the library put it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +79,8 @@ class Facts:
     action: str
     signals: Mapping[str, float]
     context: Json
+    run: Mapping[str, Json]
+    now: datetime
 
     def bound(self) -> cel.Activation:
         """The variables, converted once for all the rules of a policy."""
@@ -63,6 +93,8 @@ class Facts:
                 "action": self.action,
                 "signals": dict(self.signals),
                 "context": self.context,
+                "run": dict(self.run),
+                "now": self.now,
             }
         )
 
@@ -81,6 +113,27 @@ class Expression:
         if kind not in (cel.Type.BOOL, cel.Type.DYN):
             raise BadExpression(1, 1, f"must be true or false, but is {kind.name().lower()}")
         self.text = text
+
+    @cached_property
+    def tree(self) -> Node:
+        """What it is made of. Raises Unreadable."""
+        return tree_of(self._compiled.serialize())
+
+    @cached_property
+    def hearsay(self) -> tuple[str, ...]:
+        """What it reads that an agent says of itself: its own signals, its context, its run.
+
+        A run counts, too: its agent names it, and begins a new one with no past whenever it likes.
+        """
+        try:
+            read = list(reads(self.tree))
+        except Unreadable:
+            return (self.text[:80],)  # it could read anything
+        found = [name for name, _steps, _at in read if name in ("context", "run")]
+        for name, steps, _at in read:
+            if name == "signals" and (not steps or steps[0] not in OURS):
+                found.append(f"signals.{steps[0]}" if steps and steps[0] is not None else "signals")
+        return tuple(dict.fromkeys(found))
 
     def holds(self, facts: Facts | cel.Activation) -> bool | None:
         """Whether it is true of the facts; None when it failed, ran out of budget or gave anything but a boolean."""
@@ -107,9 +160,38 @@ def checked(text: str, declared: Mapping[str, cel.Type]) -> None:
         raise _placed(str(error)) from None
 
 
+def constant(text: str) -> bool:
+    """Whether an expression that reads no variable can be evaluated at all."""
+    try:
+        result = _ENVIRONMENT.compile(text).eval(data={})
+    except RuntimeError:
+        return False
+    return bool(result.type() != cel.Type.ERROR)
+
+
+def mixes_numbers(message: str) -> bool:
+    """Whether the library refuses nothing but whole numbers compared with fractions, which it can at run time."""
+    match = _OPERATOR.search(message)
+    if match is None or match[1] not in {"<", "<=", ">", ">=", "==", "!="}:
+        return False
+    return set(match[2].strip("()").split(", ")) <= {"int", "uint", "double"}
+
+
 def _placed(message: str) -> BadExpression:
     match = _PLACE.search(message)
     if not match:
         return BadExpression(1, 1, message.partition("\n")[0])
     line, column, words = match.groups()
-    return BadExpression(int(line), int(column), words.removesuffix(" [INVALID_ARGUMENT]"))
+    words = words.removesuffix(" [INVALID_ARGUMENT]")
+    return BadExpression(int(line), int(column), _said(words), raw=words)
+
+
+def _said(words: str) -> str:
+    """The library's complaint as an admin would put it."""
+    if found := _UNDECLARED.search(words):
+        return nearest(found[1], [*_VARIABLES, *FUNCTIONS])
+    if found := _OPERATOR.search(words):
+        kinds = [str(_KINDS.get(kind, kind)) for kind in found[2].strip("()").split(", ")]
+        said = _("“%(sign)s” does not go with %(kinds)s") % {"sign": found[1], "kinds": _(" and ").join(kinds)}
+        return said
+    return words

@@ -1,29 +1,28 @@
-"""Does a rule fit the arguments that it will see? What compiling alone does not notice, found when it is written.
+"""Does a rule fit what it will see? What compiling alone does not notice, found when it is written.
 
-The library checks only top-level names. Here every argument that the expression names is declared by its own type
-from the action type's schema, so that the same compiler finds a text compared with a number.
+The library checks only top-level names. Here every path is held against the schema of what stands there (an argument,
+a signal, a fact of the run, an item that a loop looks at), and what the expression names is declared by its own type,
+so that the same compiler finds a text compared with a number. What could only ever fail, and what may cost too much, is
+found, too.
 """
 
+import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from cel_expr_python import cel  # type: ignore[import-untyped]  # has stubs, lacks the marker
 from django.utils.translation import gettext as _
 
-from approvals.policy.expressions import BadExpression, checked
+from approvals.policy import costs
+from approvals.policy.expressions import BadExpression, Expression, checked, constant, mixes_numbers
 from approvals.policy.schema import Json
-from approvals.policy.signals import STATED
+from approvals.policy.shapes import SIGNALS, Closed, Schema, Shapes, closed_out
+from approvals.policy.trees import Call, Constant, Name, Node, Unreadable, inner, literal, place, reads, written
 
-SIGNALS = (*STATED, "precedent", "impact")  # what a rule finds in `signals`
+__all__ = ["SIGNALS", "misfit", "unfit", "unknown_paths"]
 
-_STRING = r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
-_STEP = r"\.[A-Za-z_]\w*|\[\s*(?:\d+|\"[^\"\\]*\"|'[^'\\]*')\s*\]"
-# A string is taken whole, so that what is written inside it names nothing.
-_NAMED = re.compile(rf"(?<![\w.])(?P<root>args|signals)(?P<steps>(?:{_STEP})+)(?P<call>\s*\()?|{_STRING}")
+MOST_NAMED = 20  # of the paths that there are
 _HAS = re.compile(r"(?<![\w.])has\([^()]*\)")
-_OPERATOR = re.compile(r"no matching overload for '_?([^'_]+)_?' applied to '\(([^)]*)\)'")
-_COMPARES = {"<", "<=", ">", ">=", "==", "!="}
-_NUMBERS = {"int", "uint", "double"}
 _TYPES = {
     "string": cel.Type.STRING,
     "integer": cel.Type.INT,
@@ -31,85 +30,88 @@ _TYPES = {
     "boolean": cel.Type.BOOL,
     "array": cel.Type.List(cel.Type.DYN),
 }
+_WORDS = {"string": "text", "int": "whole number", "double": "number", "bool": "true or false"}
 
 
-def unknown_paths(text: str, schema: Mapping[str, Json]) -> list[str]:
-    """Paths such as `args.amuont` that the schema closes out, and signals that there are not, for the form to name.
+def unfit(text: str, schema: Schema | None, title: str) -> list[BadExpression]:
+    """What keeps an expression that compiles from being a rule of this action type (None: of every one)."""
+    expression = Expression(text)
+    if unknown := list(_unknown(expression, schema or {}, title)):
+        return unknown
+    if wrong := misfit(text, schema or {}):
+        return [wrong]
+    doomed = list(_doomed(expression))
+    dear = None if doomed else costs.too_dear(expression, schema or {})
+    return [dear] if dear else doomed
+
+
+def unknown_paths(text: str, schema: Schema) -> list[str]:
+    """Paths such as `args.amuont` that the schema closes out, and signals that there are not.
 
     Only what the schema surely forbids is reported: an object that lists its properties and allows no others.
     """
-    unknown = []
-    for root, steps in _named(text):
-        if root == "signals":
-            if steps[0] not in SIGNALS:
-                unknown.append(f"signals.{steps[0]}")
-        elif (depth := _closed_out(schema, steps)) is not None:
-            unknown.append(".".join(["args", *map(str, steps[: depth + 1])]))
-    return list(dict.fromkeys(unknown))
+    return list(dict.fromkeys(closed.path for closed in _closed(Expression(text), schema)))
 
 
 def misfit(text: str, schema: Mapping[str, Json]) -> BadExpression | None:
-    """The first place at which an argument is used as another type than the schema gives it; None: all fits."""
-    typed = dict(_typed(text, schema))
+    """The first place at which something is used as another type than its schema gives it; None: all fits."""
+    typed = dict(_typed(Expression(text), schema))
     bare = _HAS.sub(lambda found: "true".ljust(len(found.group())), text)
     error = _compiles(bare, typed)
-    if error and _mixes_numbers(error.message):
+    if error and mixes_numbers(error.raw):
         # 2 < 2.5 is told at run time, whatever the compiler says of it.
         numbers = {cel.Type.INT.name(), cel.Type.DOUBLE.name()}
         error = _compiles(bare, {path: kind for path, kind in typed.items() if kind.name() not in numbers})
     if error is None:
         return None
     kinds = ", ".join(f"{path} = {_WORDS.get(kind.name().lower(), _('a list'))}" for path, kind in typed.items())
+    if not kinds:
+        return error
     hint = _("By the schema %(kinds)s. Bring both sides to one type, for example by double(args.…).") % {"kinds": kinds}
-    return BadExpression(error.line, error.column, f"{error.message}. {hint}")
+    return BadExpression(error.line, error.column, f"{error.message}. {hint}", raw=error.raw)
 
 
-_WORDS = {"string": "text", "int": "whole number", "double": "number", "bool": "true or false"}
+def _unknown(expression: Expression, schema: Schema, title: str) -> Iterator[BadExpression]:
+    found = {closed.path: closed for closed in _closed(expression, schema)}
+    arguments = [path for path in found if path.startswith("args")]
+    for path, closed in found.items():
+        line, column = place(expression.text, closed.at)
+        if path in arguments:
+            said = _("The arguments of “%(type)s” have no %(path)s.") % {"type": title, "path": path}
+        else:
+            said = _("There is no %(path)s.") % {"path": path}
+        near = difflib.get_close_matches(path, closed.known, n=1)
+        hint = _("Did you mean %(near)s?") % {"near": near[0]} if near else ""
+        if not near and closed.known:
+            hint = _("There are: %(known)s.") % {"known": ", ".join(closed.known[:MOST_NAMED])}
+        yield BadExpression(line, column, f"{said} {hint}".strip())
 
 
-def _named(text: str) -> Iterator[tuple[str, list[str | int]]]:
-    for match in _NAMED.finditer(text):
-        if match["root"] is None:
-            continue
-        steps: list[str | int] = []
-        for step in re.findall(_STEP, match["steps"]):
-            inner = step.strip("[]. \t\n")
-            steps.append(int(inner) if inner.isdecimal() else inner.strip("\"'"))
-        if match["call"]:  # a method: args.name.startsWith(…)
-            steps.pop()
-        if steps:
-            yield match["root"], steps
+def _closed(expression: Expression, schema: Schema) -> list[Closed]:
+    try:
+        return list(closed_out(expression.tree, Shapes(schema)))
+    except Unreadable:
+        return []
 
 
-def _closed_out(schema: Mapping[str, Json], steps: Sequence[str | int]) -> int | None:
-    here: Json = schema
-    for depth, step in enumerate(steps):
-        if not isinstance(here, Mapping):
-            return None
-        if isinstance(step, int):
-            here = here.get("items")
-            continue
-        properties = here.get("properties")
-        if here.get("additionalProperties") is not False or not isinstance(properties, Mapping):
-            return None
-        if "patternProperties" in here:
-            return None
-        if step not in properties:
-            return depth
-        here = properties[step]
-    return None
-
-
-def _typed(text: str, schema: Mapping[str, Json]) -> Iterator[tuple[str, cel.Type]]:
-    """Each argument that is named by dots alone, with the type that the schema gives it, where it gives one."""
-    for root, steps in _named(text):
-        here: Json = schema
+def _typed(expression: Expression, schema: Schema) -> Iterator[tuple[str, cel.Type]]:
+    """Each path that is named by steps alone, with the type that its schema gives it, where it gives one."""
+    try:
+        read = list(reads(expression.tree))
+    except Unreadable:
+        return
+    shapes = Shapes(schema)
+    for name, steps, _at in read:
+        here: Node = Name(name)
+        path = [name]
         for step in steps:
-            fields = here.get("properties") if isinstance(here, Mapping) else None
-            here = fields.get(step) if isinstance(fields, Mapping) and isinstance(step, str) else None
-        kind = here.get("type") if isinstance(here, Mapping) else None
-        if root == "args" and isinstance(kind, str) and kind in _TYPES:
-            yield ".".join(["args", *map(str, steps)]), _TYPES[kind]
+            if not isinstance(step, str) or not step.isidentifier():
+                break
+            here, path = Call("_[_]", (here, Constant(step))), [*path, step]
+        else:
+            kind = shapes.resolved(shapes.of(here)).get("type") if steps else None
+            if name in ("args", "run", "signals") and isinstance(kind, str) and kind in _TYPES:
+                yield ".".join(path), _TYPES[kind]
 
 
 def _compiles(text: str, typed: Mapping[str, cel.Type]) -> BadExpression | None:
@@ -120,6 +122,37 @@ def _compiles(text: str, typed: Mapping[str, cel.Type]) -> BadExpression | None:
     return None
 
 
-def _mixes_numbers(message: str) -> bool:
-    match = _OPERATOR.search(message)
-    return match is not None and match[1] in _COMPARES and set(match[2].split(", ")) <= _NUMBERS
+# Calls whose written-down argument may be nonsense that no proposal makes good: a call to try, and how to mend it.
+_TRIED = {"timestamp": "timestamp({})", "duration": "duration({})", "matches": '"".matches({})'}
+
+
+def _doomed(expression: Expression) -> Iterator[BadExpression]:
+    """Times, time zones and patterns that are none: such a rule would fail on every proposal."""
+    try:
+        found = list(_nonsense(expression.tree))
+    except Unreadable:
+        return
+    for call, value in found:
+        mends = {
+            "timestamp": _('write a time as "2026-12-24T18:00:00+01:00"'),
+            "duration": _('write a span as "36h" or "90m"'),
+            "matches": _("write a regular expression of the RE2 kind"),
+        }
+        mend = mends.get(call.function, _('write a time zone as "Europe/Berlin"'))
+        line, column = place(expression.text, value.at)
+        said = _("%(call)s would always fail: %(mend)s.")
+        yield BadExpression(line, column, said % {"call": written(call), "mend": mend})
+
+
+def _nonsense(node: Node) -> Iterator[tuple[Call, Constant]]:
+    if isinstance(node, Call):
+        value = node.args[-1] if node.args else None
+        trial = _TRIED.get(node.function, "")
+        if node.function.startswith("get") and len(node.args) == 2:
+            trial = f'timestamp("2026-01-01T00:00:00Z").{node.function}({{}})'
+        match value:
+            case Constant(str() as text) if trial and not constant(trial.replace("{}", literal(text), 1)):
+                yield node, value
+                return
+    for part in inner(node):
+        yield from _nonsense(part)

@@ -27,8 +27,9 @@ DUPLICATE = timedelta(days=30)
 class Question:
     """One proposal as policy looks at it. `value` is in base currency; `stated` are the agent's own signals.
 
-    `run` is the agent's own id of its workflow. `approval_id` names the approval when it is routed again, so that it
-    is not its own duplicate. `parsed` False: the arguments are whatever text the model produced.
+    `run` is the agent's own id of its workflow, `run_name` what it calls it, `run_step` where in it it stands.
+    `approval_id` names the approval when it is routed again, so that it is not its own duplicate. `parsed` False: the
+    arguments are whatever text the model produced.
     """
 
     type: TypePolicy
@@ -44,6 +45,8 @@ class Question:
     summary: str = ""
     context: Json = None
     run: str = ""
+    run_name: str = ""
+    run_step: str = ""
     approval_id: UUID | None = None
 
     @property
@@ -63,8 +66,9 @@ class Question:
         path = self.type.value_path
         return self.value is None and bool(path) and pick(self.args, path) is not None
 
-    def facts(self, signals: Mapping[str, float]) -> Facts:
-        """What rules see of it."""
+    def facts(self, signals: Mapping[str, float], past: "RunPast | None" = None) -> Facts:
+        """What rules see of it; `past` is what its run did before."""
+        past = past or RunPast()
         return Facts(
             args=self.args,
             value=self.value,
@@ -73,6 +77,16 @@ class Question:
             action=self.type.name,
             signals=signals,
             context={} if self.context is None else self.context,
+            run={
+                "key": self.run,
+                "name": self.run_name,
+                "step": self.run_step,
+                "proposed": past.proposed,
+                "rejected": past.rejected,
+                "steps": past.steps,
+                "minutes": past.since // timedelta(minutes=1),
+            },
+            now=self.now,
         )
 
 

@@ -1,7 +1,10 @@
 """Where an argument path leads in a JSON Schema, so that a misspelt one is found when it is written."""
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
+
+from django.utils.translation import gettext as _
 
 from approvals.policy.schema import Json
 
@@ -15,6 +18,14 @@ class Missing(LookupError):
         super().__init__(name)
         self.name = name
         self.known = known
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A name that there is not, with the nearest that there is."""
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return _("“%(name)s” is not known; did you mean “%(near)s”?") % {"name": name, "near": near[0]}
+    return _("“%(name)s” is not known; there are: %(known)s.") % {"name": name, "known": ", ".join(known) or _("none")}
 
 
 def placeholders(template: str) -> list[str]:

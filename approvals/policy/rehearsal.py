@@ -99,6 +99,7 @@ def told(base: Row, draft: Row, period: Period) -> Iterator[Told]:
 _COLUMNS = (
     *("id", "agent_id", "agent__name", "action_type_id", "subject", "assessment", "value", "proposal_id", "reasons"),
     *("created_at", "about", "policy_id", "digest", "source", "reversibility", "returned_from_id", "pause__run__key"),
+    *("pause__run__name", "pause__step"),
 )
 
 _PATHS = """
@@ -192,6 +193,8 @@ class _Play:
             summary=proposal.summary,
             context=proposal.context,
             run=row["pause__run__key"] or "",
+            run_name=row["pause__run__name"] or "",
+            run_step=row["pause__step"],
             approval_id=row["id"],
         )
 

@@ -104,7 +104,8 @@ def route(
     # A soft gate runs at the deadline; whatever needs a person's yes cannot wait there.
     gate = Gate.HARD if settled.strict and question.type.gate == Gate.SOFT else question.type.gate
     approvers = max([question.type.approvers, *(match.approvers for match in assessment.matched)])
-    reasons = list(dict.fromkeys([*settled.words, *_informing(assessment, raised if review else "")]))
+    passes = settled.route == Route.AUTO
+    reasons = list(dict.fromkeys([*settled.words, *_informing(assessment, raised if review else "", passes=passes)]))
     if review and approvers > 1:
         reasons.append(words.SEVERAL.format(approvers=approvers))
     return Routing(
@@ -186,6 +187,7 @@ def _steps(
     yield _deviating(cover)
     yield _granted(type, cover, tier)
     yield _flagged(type, assessment)
+    yield _allowed(assessment)
     yield _free(type, standing)
     if standing.level >= 3 or type.strategy == Strategy.CONFIDENCE:
         yield _by_confidence(assessment)
@@ -283,6 +285,16 @@ def _flagged(type: TypePolicy, assessment: Assessment) -> _Settled | None:
     return _Settled(Route.REVIEW, HIGH_RISK, up, strict=True) if up else None
 
 
+def _allowed(assessment: Assessment) -> _Settled | None:
+    """A rule that lets it pass; all that is stricter was asked before. Never by what an agent says of itself."""
+    allowing = [
+        match
+        for match in assessment.matched
+        if match.effect == Rule.Effect.ALLOW and not match.failed and not match.hearsay
+    ]
+    return _Settled(Route.AUTO, PASSED, [_said(match) for match in allowing]) if allowing else None
+
+
 def _free(type: TypePolicy, standing: Standing) -> _Settled | None:
     if type.strategy == Strategy.NEVER:
         return _Settled(Route.AUTO, PASSED, [words.NEVER])
@@ -337,16 +349,20 @@ def _tier(question: Question, assessment: Assessment, policy: Policy, value: Wor
     return by_value, text
 
 
-def _informing(assessment: Assessment, raised: str) -> list[str]:
+def _informing(assessment: Assessment, raised: str, *, passes: bool) -> list[str]:
     """What else a reader should know: every matching rule, and the value that raised the tier."""
-    said = [_said(match) for match in assessment.matched if match.failed or match.effect != Rule.Effect.BLOCK]
+    shown = [match for match in assessment.matched if match.failed or match.effect != Rule.Effect.BLOCK]
+    said = [_said(match, passes=passes) for match in shown]
     return [*said, raised] if raised else said
 
 
-def _said(match: RuleMatch) -> str:
+def _said(match: RuleMatch, *, passes: bool = True) -> str:
     if match.failed:
         return words.RULE_FAILED.format(name=match.name)
-    return words.RULE.format(name=match.name, message=match.message)
+    text = words.RULE
+    if match.effect == Rule.Effect.ALLOW:
+        text = words.HEARSAY if match.hearsay else words.ALLOWED if passes else words.OVERRULED
+    return text.format(name=match.name, message=match.message)
 
 
 def _decimal(amount: Json) -> Decimal | None:

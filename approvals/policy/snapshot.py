@@ -13,7 +13,7 @@ from threading import Lock
 from django.db import connection, transaction
 
 from approvals.models import PolicyVersion, User
-from approvals.models.policy import Ahead, Scarcity, SpendOf
+from approvals.models.policy import Ahead, Rule, Scarcity, SpendOf
 from approvals.policy.expressions import BadExpression, Expression
 from approvals.policy.rows import NUMBERS, SPANS, Row, faults_of, snapshot_of_tables
 from approvals.policy.schema import Fault, Json, Validator, digest_of
@@ -59,6 +59,11 @@ class RulePolicy:
     expression: Expression | None = field(repr=False, compare=False)
     stages: tuple[Stage, ...] = ()
     typed: bool = False
+
+    @property
+    def hearsay(self) -> bool:
+        """It would let pass by what the agent says of itself: none such is saved, but an old version may hold one."""
+        return self.effect == Rule.Effect.ALLOW and self.expression is not None and bool(self.expression.hearsay)
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,6 +245,8 @@ def _drawn(
         context=item.context,
         digest=_digest(submitter.name, item, kind, about, files),
         run=run.key if run else "",
+        run_name=run.name if run else "",
+        run_step=run.step if run else "",
         now=now,
         # What comes back is no history of itself, either.
         approval_id=again or (asked.submission.returned.approval if asked.submission.returned else None),

@@ -123,6 +123,7 @@ def _proposal(
 def routed(approval: Approval, revised: Proposal, policy: Policy, *, now: datetime) -> Routing:
     """What this policy says now of an approval with these arguments; it is no history of itself."""
     kind = policy.types[revised.name]
+    run = approval.pause.run
     question = Question(
         agent_id=approval.agent_id,
         agent_name=approval.agent.name,
@@ -136,6 +137,9 @@ def routed(approval: Approval, revised: Proposal, policy: Policy, *, now: dateti
         context=revised.context,
         digest=revised.digest,
         now=now,
+        run=run.key if run else "",
+        run_name=run.name if run else "",
+        run_step=approval.pause.step,
         approval_id=approval.pk,
     )
     row = Autonomy.objects.filter(agent=approval.agent_id, action_type=kind.name).first()

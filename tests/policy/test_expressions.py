@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -14,6 +15,8 @@ FACTS = Facts(
     action="refund",
     signals={"stated_confidence": 0.9, "precedent": 0.25},
     context={"freeze": True},
+    run={"key": "thread-7", "name": "Night", "step": "pay", "proposed": 4, "rejected": 1, "steps": 3, "minutes": 90},
+    now=datetime(2026, 11, 27, 16, 30, tzinfo=UTC),  # a Friday
 )
 
 
@@ -29,6 +32,11 @@ FACTS = Facts(
         "context.freeze",
         "double(args.count) * 1.5 > 4.0",
         "value > 250",
+        'run.key == "thread-7" && run.name == "Night" && run.step == "pay"',
+        "run.proposed == 4 && run.rejected > 0 && run.steps < 4 && run.minutes >= 90",
+        'now.getDayOfWeek("Europe/Berlin") == 5 && now.getHours("Europe/Berlin") == 17 && now.getHours() == 16',
+        'now > timestamp("2026-11-27T17:00:00+01:00") && now < timestamp("2026-12-24T00:00:00Z")',
+        'now - duration("1h") < timestamp("2026-11-27T16:00:00Z")',
     ],
 )
 def test_a_rule_that_is_true_holds(text):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from approvals.policy.assess import Flag, RuleMatch
+from approvals.policy.assess import Flag, History, RuleMatch, assess
 from approvals.policy.routing import Standing, Worth, route, worth
 
 TWO = Standing(level=2)
@@ -157,10 +157,14 @@ REVERSIBILITIES = ("reversible", "partial", "irreversible")
 BANDS = {"auto": ("0.9", "0.9"), "unsupported": ("0.9", "0.5"), "review": ("0.7", "0.7"), "reject": ("0.3", "0.3")}
 
 
-def promised(level, strategy, reversibility, gate, band):
+def promised(level, strategy, reversibility, gate, band, rules):
     """What the design says, read off the table by hand and not from the code."""
-    if level == 1 or reversibility == "irreversible" or gate == "manual":
+    if "block" in rules:
+        return "reject"
+    if level == 1 or "review" in rules or reversibility == "irreversible" or gate == "manual":
         return "review"
+    if "allow" in rules:
+        return "auto"
     if strategy == "never" or (level == 4 and reversibility == "reversible"):
         return "auto"
     if strategy == "confidence" or level >= 3:
@@ -168,15 +172,107 @@ def promised(level, strategy, reversibility, gate, band):
     return {"always": "review", "risk": "auto"}[strategy]
 
 
+STRATEGIES = ("never", "always", "risk", "confidence")
+RULES = ((), ("flag",), ("allow",), ("allow", "flag"), ("allow", "review"), ("allow", "review", "block"), ("hearsay",))
+
+
+def matching(rules):
+    """A matching rule of each effect; `hearsay` allows, by the agent's own word."""
+    return [match("allow" if name == "hearsay" else name, name=name, hearsay=name == "hearsay") for name in rules]
+
+
 @pytest.mark.parametrize("gate", ["soft", "hard", "manual", "async", "clarify"])
 @pytest.mark.parametrize("level", [1, 2, 3, 4])
-def test_every_cell_of_level_strategy_reversibility_and_band(ask, weighed, policy, kind, level, gate):
-    for strategy, reversibility, band in product(("never", "always", "risk", "confidence"), REVERSIBILITIES, BANDS):
+def test_every_cell_of_level_strategy_reversibility_band_and_rules(ask, weighed, policy, kind, level, gate):
+    for strategy, reversibility, band, rules in product(STRATEGIES, REVERSIBILITIES, BANDS, RULES):
         question = ask(kind(strategy=strategy, reversibility=reversibility, gate=gate))
-        routing = route(question, weighed(*BANDS[band]), policy, Standing(level=level))
-        cell = (level, strategy, reversibility, gate, band)
+        routing = route(question, weighed(*BANDS[band], matched=matching(rules)), policy, Standing(level=level))
+        cell = (level, strategy, reversibility, gate, band, rules)
         assert (cell, routing.route) == (cell, promised(*cell))
         assert routing.reasons and routing.reason_code
+        # Whatever settles it, every matching rule is named.
+        said = " ".join(routing.reasons)
+        assert all(f"'{name}'" in said for name in rules)
+
+
+class TestAllow:
+    """A rule that lets pass lifts what the strategy asks, and nothing else."""
+
+    ALLOW = match("allow", name="small", message="Small ones pass.")
+
+    def test_it_lifts_the_strategy_and_says_so(self, ask, weighed, policy, kind):
+        for strategy in ("always", "risk", "confidence"):
+            for level in (2, 3, 4):
+                question = ask(kind(strategy=strategy))
+                routing = route(question, weighed("0.10", "0.10", matched=[self.ALLOW]), policy, Standing(level=level))
+                assert (routing.route, routing.reason_code) == ("auto", "passed")
+                assert routing.reasons == ["Rule 'small' lets it pass: Small ones pass."]
+
+    @pytest.mark.parametrize(
+        ("changes", "standing", "first"),
+        [
+            ({}, Standing(level=2, stopped=True), "ended the whole run"),
+            ({}, Standing(level=2, paused=True), "is paused"),
+            ({}, Standing(level=1), "level 1"),
+            ({}, Standing(level=4, breaker_open=True), "breaker"),
+            ({"reversibility": "irreversible"}, TWO, "cannot be undone"),
+            ({"gate": "manual"}, TWO, "types a value"),
+            ({"flags": ("burst",)}, TWO, "12 in 10 minutes"),
+            ({"currency_path": "currency"}, TWO, "has no rate"),
+        ],
+    )
+    def test_what_is_stricter_holds_and_the_rule_is_said_to_be_overruled(
+        self, ask, weighed, policy, kind, changes, standing, first
+    ):
+        assessment = weighed(matched=[self.ALLOW], flags=[Flag("burst", "12 in 10 minutes")])
+        routing = route(ask(kind(strategy="never", **changes)), assessment, policy, standing)
+        assert routing.route == ("reject" if standing.paused or standing.stopped else "review")
+        assert first in routing.reasons[0]
+        assert routing.reasons[-1] == ("Rule 'small' would let it pass, but something stricter holds: Small ones pass.")
+
+    @pytest.mark.parametrize(
+        "stricter",
+        [match("review"), match("flag", tier=2), match("flag", approvers=2), match("allow", failed=True)],
+    )
+    def test_a_rule_that_demands_a_person_beats_it(self, ask, weighed, policy, stricter):
+        routing = route(ask(), weighed(matched=[self.ALLOW, stricter]), policy, Standing(level=4))
+        assert (routing.route, routing.strict) == ("review", True)
+        assert any("would let it pass, but" in reason for reason in routing.reasons)
+
+    def test_a_block_beats_everything(self, ask, weighed, policy):
+        assessment = weighed(matched=[self.ALLOW, match("review"), match("block", name="no")])
+        routing = route(ask(), assessment, policy, Standing(level=4))
+        assert routing.route == "reject"
+        assert routing.reasons == [
+            "Refused by the rule 'no': Big.",
+            "Rule 'small' would let it pass, but something stricter holds: Small ones pass.",
+            "Rule 'big': Big.",
+        ]
+
+    def test_an_agents_own_word_lets_nothing_pass(self, ask, weighed, policy, kind):
+        talk = match("allow", name="talk", hearsay=True)
+        routing = route(ask(kind(strategy="always")), weighed(matched=[talk]), policy, TWO)
+        assert (routing.route, routing.reasons[0]) == ("review", "This action always asks a person.")
+        assert routing.reasons[1].startswith("Rule 'talk' lets nothing pass, because it goes by what the agent says")
+
+    def test_the_same_from_the_expression_on(self, ask, policy, kind, rule):
+        for text, passes in [
+            ("value < 100.0", "auto"),
+            ("signals.precedent < 1.0 && signals.impact > 0.0", "auto"),
+            ("args.lines.all(context, context > 0)", "auto"),  # what a loop calls an item is no context
+            ("signals.stated_confidence > 0.5", "review"),
+            ('signals["stated_confidence"] > 0.5', "review"),
+            ("signals.exists(name, signals[name] > 0.5)", "review"),
+            ("has(signals.stated_confidence)", "review"),
+            ("context.vouched", "review"),
+            ("run.rejected == 0", "review"),
+            ('run.name != "x"', "review"),
+        ]:
+            type = kind(strategy="always", rules=(rule(text, effect="allow"),))
+            args = {"order": "456", "amount": 50, "lines": [1, 2]}
+            question = ask(type, args=args, stated={"stated_confidence": 0.9}, context={"vouched": True})
+            routing = route(question, assess(question, History()), policy, TWO)
+            assert (text, routing.route) == (text, passes)
 
 
 class TestSoftGates:

@@ -274,7 +274,7 @@ IRREVERSIBLE = (
         (
             '[[action]]\nname = "refund"',
             f'[[action]]\nrule = [{{{RULE}}}]\nname = "refund"',
-            "Refund · rule “big” · when: Line 1, column 12: found no matching overload",
+            "Refund · rule “big” · when: Line 1, column 12: “>” does not go with text and a number",
         ),
     ],
 )

@@ -15,7 +15,7 @@ from django.db import transaction
 from approvals.models import ActionType, Currency, Domain, Rule, Threshold, Tier
 from approvals.policy import files, routing
 from approvals.policy.files import Table
-from approvals.policy.history import History, Question
+from approvals.policy.history import History, Question, RunPast
 from approvals.policy.rows import Row, rule_columns, snapshot_of, tier_columns, type_columns
 from approvals.policy.schema import Json, action_digest, pick
 from approvals.policy.snapshot import Policy, compiled
@@ -30,6 +30,7 @@ class Scenario:
     """One believable request and the route it must take.
 
     `level` None: the action type's first level. `past` is what history says: decided, approved, amounts and so on.
+    `run` is the agent's key, name and step of its workflow, `at` when it asks, where a rule looks at them.
     """
 
     name: str
@@ -46,6 +47,8 @@ class Scenario:
     context: Mapping[str, Json] = field(default_factory=dict)
     level: int | None = None
     past: History = field(default_factory=History)
+    run: Mapping[str, str] = field(default_factory=dict)
+    at: datetime | None = None
 
     @property
     def agent(self) -> str:
@@ -65,13 +68,16 @@ class Scenario:
             agent_name=self.agent,
             args=self.args,
             digest=digest,
-            now=now,
+            now=self.at or now,
             parsed=self.parsed,
             about=about,
             value=routing.worth(type, self.args, policy).value,
             stated=self.signals,
             summary=self.summary,
             context=self.context,
+            run=self.run.get("key", ""),
+            run_name=self.run.get("name", ""),
+            run_step=self.run.get("step", ""),
         )
 
 
@@ -167,4 +173,6 @@ def _scenario(pack: str, table: Table) -> Scenario:
     past = dict(table.get("past", {}))
     past["amounts"] = tuple(Decimal(amount) for amount in past.get("amounts", []))
     past.setdefault("proposed", past.get("decided", 0))
+    if run := dict(past.get("run", {})):
+        past["run"] = RunPast(**{**run, "since": files.span(run.get("since", "0s"))})
     return Scenario(**{**table, "pack": pack, "past": History(**past)})
