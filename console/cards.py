@@ -16,7 +16,7 @@ from approvals.policy import snapshot
 from approvals.policy.schema import Json
 from approvals.review import access, decisions
 from approvals.review.attachments import IMAGES
-from console import rows, runs, timeleft
+from console import rows, runs, timeleft, whys
 from console.facts import Fact, Value, changes_of, facts_of, present_and_future, shown
 from console.permits import Permit, moved, permit_of
 from console.plans import PlanView
@@ -262,11 +262,10 @@ class Card:
         )
         return [flag for flag in self.approval.assessment.get("flags", []) if flag not in seen]
 
-    @property
-    def rules(self) -> list[Mapping[str, Json]]:
-        """The rules that matched and that no reason mentions, such as those that only show."""
-        said = " ".join(self.approval.reasons)
-        return [one for one in self.approval.assessment.get("rules", []) if str(one.get("message")) not in said]
+    @cached_property
+    def whys(self) -> list[whys.Why]:
+        """The reasons, with every rule that matched and the ones that decided."""
+        return whys.whys_of(self.approval)
 
     @cached_property
     def signals(self) -> list[Signal]:

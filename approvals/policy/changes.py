@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import models
@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from approvals.models import ActionType, Rule, Threshold, Tier
 from approvals.models.policy import Impact
+from approvals.policy.explained import explained
 from approvals.policy.flags import LABELS
 from approvals.policy.rows import Row
 from approvals.policy.schema import Fault, Json
@@ -92,7 +93,7 @@ def _types(before: Mapping[str, Row], after: Mapping[str, Row]) -> Iterator[Chan
         yield from _object(ActionType, "actiontype", name, title, _bare(was), _bare(becomes))
         if was and becomes:
             yield from _bands(name, title, was["thresholds"], becomes["thresholds"])
-            yield from _rules("actiontype", name, title, was["rules"], becomes["rules"])
+            yield from _rules("actiontype", name, title, was["rules"], becomes["rules"], becomes["schema"])
 
 
 def _bands(key: str, title: str, before: Row, after: Row) -> Iterator[Change]:
@@ -112,12 +113,22 @@ def _band(limits: Sequence[str] | None) -> str:
     return _("passes from {}, a person from {}").format(*limits)
 
 
-def _rules(kind: str, key: str, title: str, before: Sequence[Row], after: Sequence[Row]) -> Iterator[Change]:
+def _rules(
+    kind: str, key: str, title: str, before: Sequence[Row], after: Sequence[Row], schema: Mapping[str, Json] | None = None
+) -> Iterator[Change]:
     left, right = ({row["name"]: row for row in found} for found in (before, after))
     for name in sorted({*left, *right}):
         called = (_("rule “%(name)s”") if title else _("Rule “%(name)s” of every action type")) % {"name": name}
         thing = f"{title}, {called}" if title else called
-        yield from _object(Rule, kind, key, thing, left.get(name), right.get(name))
+        for change in _object(Rule, kind, key, thing, left.get(name), right.get(name)):
+            worded = change.field == _label(Rule, "when")
+            yield _in_words(change, left[name], right[name], schema) if worded else change
+
+
+def _in_words(change: Change, before: Row, after: Row, schema: Mapping[str, Json] | None) -> Change:
+    """A condition that changed as a reader of the draft would say it; as it is written where that says nothing new."""
+    was, becomes = (explained(row["when"], schema) for row in (before, after))
+    return change if was == becomes else replace(change, before=_plain(was), after=_plain(becomes))
 
 
 def _rates(before: Row, after: Row) -> Iterator[Change]:
@@ -190,11 +201,24 @@ def _shown(model: type[Model], name: str, value: Json) -> str:
         return span(value)
     if field is not None and field.choices and isinstance(value, str):
         return str(dict(field.flatchoices).get(value, value))
+    if name == "stages" and isinstance(value, list):
+        return _(", then ").join(map(_stage, value)) or _("nothing")
     if name in ("flags", "allowed") and isinstance(value, list):
         return ", ".join(str(LABELS.get(str(one), one)) for one in value) or _("nothing")
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {one}" for key, one in value.items()) or _("the default")
     return _plain(value)
+
+
+def _stage(stage: Json) -> str:
+    """`tier 2 of finance, 2 people`."""
+    if not isinstance(stage, Mapping):
+        return _plain(stage)
+    said = _("tier %(tier)s") % {"tier": stage["tier"]}
+    if stage.get("domain"):
+        said = _("%(tier)s of %(domain)s") % {"tier": said, "domain": stage["domain"]}
+    people = stage.get("approvers")
+    return said if people in (None, 1) else _("%(tier)s (%(people)s people)") % {"tier": said, "people": people}
 
 
 _UNITS = (

@@ -18,7 +18,7 @@ from approvals.ids import new_id
 from approvals.models import Agent, Approval, Event, Grant, Rule, User
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Verdict
-from approvals.policy import conditions, expressions, fitting, snapshot
+from approvals.policy import conditions, fitting, snapshot
 from approvals.policy.expressions import BadExpression
 from approvals.policy.schema import Fault, Json
 from approvals.policy.snapshot import TypePolicy
@@ -200,14 +200,10 @@ def _expression_faults(wish: Wish, kind: TypePolicy) -> list[Fault]:
     if not wish.expression.strip():
         return [Fault("/expression", _("Leave it empty, or write an expression."))] if wish.expression else []
     try:
-        expressions.compile(wish.expression)
+        wrong = fitting.unfit(wish.expression, kind.schema, kind.title)
     except BadExpression as error:
-        return [Fault("/expression", str(error))]
-    unknown = fitting.unknown_paths(wish.expression, kind.schema)
-    misfit = fitting.misfit(wish.expression, kind.schema) if not unknown else None
-    if misfit is not None:
-        return [Fault("/expression", str(misfit))]
-    return [Fault("/expression", _("%(path)s is no argument of this action.") % {"path": path}) for path in unknown]
+        wrong = [error]
+    return [Fault("/expression", str(one)) for one in wrong]
 
 
 def _may_give_on(origin: Approval, by: User) -> bool:
