@@ -16,6 +16,7 @@ def check(url: str) -> list[str]:
     with psycopg.connect(url) as db:
         return [
             *one_decision(db),
+            *every_stage(db),
             *shown_is_decided(db),
             *deadlines(db),
             *chains(db),
@@ -45,6 +46,31 @@ def one_decision(db: psycopg.Connection) -> list[str]:
            AND v.revision = a.revision AND v.round = a.round) < a.approvers"""
     )
     return found + [f"I2: approval {pk} was approved by too few people" for (pk,) in short]
+
+
+def every_stage(db: psycopg.Connection) -> list[str]:
+    """I3 and I8: what stages lead through runs with the approvals of each of them, all of different people."""
+    rows = db.execute(
+        """SELECT a.id, a.status, a.stages, a.stage, a.tier_id, a.domain_id, a.approvers, a.source, a.verdict,
+                  (SELECT json_agg(json_build_array(v.stage, v.user_id)) FROM approvals_vote v
+                   WHERE v.approval_id = a.id AND v.revision = a.revision AND v.round = a.round)
+           FROM approvals_approval a WHERE a.stages <> '[]'::jsonb"""
+    )
+    found = []
+    for pk, status, stages, at, tier, domain, approvers, source, verdict, cast in rows:
+        votes = cast or []
+        if len({user for _, user in votes}) != len(votes):
+            found.append(f"I8: one person approved {pk} twice")
+        now = stages[at]
+        if (now["tier"], now["domain"], now["approvers"]) != (tier, domain, approvers):
+            found.append(f"I8: approval {pk} is in stage {at + 1}, and waits in tier {tier} of {domain}")
+        passed = len(stages) if status in (*DECIDED, "held") and verdict in ("approve", "modify") else at
+        for number, stage in enumerate(stages[:passed]):
+            if sum(one == number for one, _ in votes) < stage["approvers"]:
+                found.append(f"I3: approval {pk} left stage {number + 1} without its {stage['approvers']} approvals")
+        if passed == len(stages) and source != "human":
+            found.append(f"I3: approval {pk} has stages and was approved by {source}")
+    return found
 
 
 def shown_is_decided(db: psycopg.Connection) -> list[str]:

@@ -103,7 +103,8 @@ ROW_SETS: dict[str, RowSet] = {
     "escalated": RowSet(
         _("Escalated"),
         _("Routed to people and left the tier where it started, by a person or by the clock."),
-        _routed & ~Q(tier_id=F("starting")),
+        # Of what stages led on, only what left a tier unanswered.
+        _routed & ((Q(stages=[]) & ~Q(tier_id=F("starting"))) | (~Q(stages=[]) & Q(escalations__gt=0))),
     ),
     "expired": RowSet(
         _("Ended in silence"),

@@ -118,6 +118,10 @@ class Route(models.TextChoices):
     REJECT = "reject", _("Refused")
 
 
+# How many stages there are.
+_STAGES = models.Func("stages", function="jsonb_array_length", output_field=models.IntegerField())
+
+
 class Approval(models.Model):
     """One proposed action, question or plan, decided by itself (an *item* in the API, a card on the page)."""
 
@@ -154,6 +158,11 @@ class Approval(models.Model):
     impact = models.CharField(max_length=6, choices=Impact.choices, default=Impact.LOW)
     tier = models.ForeignKey(Tier, models.PROTECT, related_name="approvals")
     tiers_visited = ArrayField(models.PositiveSmallIntegerField(), default=list)
+    queues_visited = ArrayField(
+        models.CharField(max_length=60),
+        default=list,
+        help_text="Where stages led it to another queue: every queue it was in. Empty: its tiers, in its one domain.",
+    )
     approvers = models.PositiveSmallIntegerField(default=1)
     votes = models.PositiveSmallIntegerField(default=0)
     stages = models.JSONField(default=list, help_text="In order: tier, domain, approvers of each. Empty: one of all.")
@@ -252,6 +261,26 @@ class Approval(models.Model):
             ),
             models.CheckConstraint(condition=Q(votes__lte=F("approvers")), name="votes_within_approvers"),
             models.CheckConstraint(
+                condition=Q(stages=[], stage=0) | (~Q(stages=[]) & Q(stage__lt=_STAGES)),
+                name="stage_is_one_of_its_stages",
+            ),
+            models.CheckConstraint(
+                # Of several stages only the last one's people let it run.
+                condition=Q(stages=[])
+                | ~Q(verdict__in=["approve", "modify"])
+                | Q(source=Source.HUMAN, stage=_STAGES - 1),
+                name="every_stage_before_it_runs",
+            ),
+            models.CheckConstraint(
+                condition=Q(stages=[], typed=False)
+                | (
+                    ~Q(source=Source.TIMEOUT, verdict__in=["approve", "modify"])
+                    & ~Q(on_timeout__in=sorted(CONSENTING))
+                    & ~Q(route=Route.AUTO)
+                ),
+                name="silence_runs_nothing_staged_or_typed",
+            ),
+            models.CheckConstraint(
                 condition=~Q(source=Source.GRANT) | Q(grant__isnull=False) | Q(plan__isnull=False),
                 name="grant_names_what_granted",
             ),
@@ -344,6 +373,12 @@ class Approval(models.Model):
         """Tier and domain in one word: where it waits, and whom a change of it concerns."""
         return queue_name(self.tier_id, self.domain_id)
 
+    @property
+    def been_in(self) -> list[str]:
+        """Every queue in which it waits or has waited, in order."""
+        before = self.queues_visited or [queue_name(level, self.domain_id) for level in self.tiers_visited]
+        return list(dict.fromkeys([*before, self.queue]))
+
     def urgency(self, now: datetime) -> str:
         """By the used share of the time to the deadline: low to 25 %, medium, high above 50 %, critical above 75 %."""
         end = self.expires_at or self.due_at
@@ -415,6 +450,7 @@ class Vote(models.Model):
     approval = models.ForeignKey(Approval, models.PROTECT, related_name="cast")
     revision = models.PositiveIntegerField()
     round = models.PositiveIntegerField()
+    stage = models.PositiveSmallIntegerField(default=0, help_text="In which of the stages, from 0.")
     user = models.ForeignKey(User, models.PROTECT, related_name="votes")
     note = models.TextField(blank=True)
     created_at = models.DateTimeField()

@@ -6,12 +6,13 @@ from decimal import Decimal
 
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Impact, Reversibility
-from approvals.policy import words
+from approvals.policy import stages, words
 from approvals.policy.assess import Assessment, Flag
 from approvals.policy.characters import plain
 from approvals.policy.routing import HIGH_RISK, Routing, Worth
 from approvals.policy.schema import Json, headline
-from approvals.policy.snapshot import TypePolicy
+from approvals.policy.snapshot import Stage, TypePolicy
+from approvals.policy.stages import Stages
 
 _GATES = (Gate.CLARIFY, Gate.SOFT, Gate.ASYNC, Gate.HARD, Gate.MANUAL)
 _ROUTES = (Route.AUTO, Route.REVIEW, Route.REJECT)
@@ -38,6 +39,11 @@ class Step:
     def title(self) -> str:
         return f"{self.type.name} ({plain(str(self.sent.get('id', '')))[:60]})"
 
+    @property
+    def domain(self) -> str:
+        """Whose people it asks, or asks first."""
+        return self.routing.domain or self.type.domain
+
     def as_json(self) -> dict[str, Json]:
         """What is stored beside the step, and shown."""
         told = self.assessment.as_json()
@@ -50,12 +56,14 @@ class Step:
             "digest": self.digest,
             "about": self.about,
             "value": None if self.worth.value is None else str(self.worth.value),
-            "domain": self.type.domain,
+            "domain": self.domain,
             "reversibility": self.type.reversibility,
             "route": self.routing.route,
             "gate": self.routing.gate,
             "tier": self.routing.tier,
             "approvers": self.routing.approvers,
+            "stages": [stage.as_json() for stage in self.routing.stages],
+            "typed": self.routing.typed,
             "reason_code": self.routing.reason_code,
             "reasons": list(self.routing.reasons),
             "flags": told["flags"],
@@ -68,7 +76,7 @@ def combined(own: Routing, steps: Sequence[Step]) -> Routing:
     """The route of a plan: its own, or that of a step that asks for more.
 
     A refused step refuses the plan and is named. Otherwise: the highest tier, the strictest gate, the most approvers,
-    and a person where any step asks for one.
+    the stages of all, a typed value and a person where any step asks for one.
     """
     parts = [own, *(step.routing for step in steps)]
     worst = max(parts, key=lambda one: _ROUTES.index(Route(one.route)))
@@ -86,17 +94,33 @@ def combined(own: Routing, steps: Sequence[Step]) -> Routing:
     if gate in (Gate.SOFT, Gate.CLARIFY) and (strict or loss(steps) != Reversibility.REVERSIBLE):
         gate = Gate.HARD
     tier = max(one.tier for one in parts)
+    asked = _asked(own, steps)
+    said = [*(own.reasons if own.route == worst.route else ()), *named]
     return replace(
-        own,
+        own.asking(asked),
         route=worst.route,
         gate=gate,
-        tier=tier,
-        approvers=max(one.approvers for one in parts),
         reason_code=HIGH_RISK if tier > own.tier else worst.reason_code,
-        reasons=list(dict.fromkeys([*(own.reasons if own.route == worst.route else ()), *named])),
+        reasons=list(dict.fromkeys([*said, *([stages.said(asked)] if len(asked) > 1 else [])])),
         approvable=all(one.approvable for one in parts),
         strict=strict,
+        typed=any(one.typed for one in parts),
     )
+
+
+def _asked(own: Routing, steps: Sequence[Step]) -> Stages:
+    """Who is asked for the whole of it, in order. Without stages: one tier, of the field that asks for the highest."""
+    field = domain(steps)
+    staged = stages.merged(
+        [*([own.stages] if own.stages else []), *(one.routing.stages for one in steps if one.routing.stages)]
+    )
+    if not staged:
+        parts = [own, *(step.routing for step in steps)]
+        return (Stage(max(one.tier for one in parts), field, max(one.approvers for one in parts)),)
+    for step in steps:
+        if not step.routing.stages:
+            staged = stages.both(step.routing.asked(step.type.domain), staged)
+    return stages.met(staged, Stage(own.tier, own.domain or staged[0].domain, own.approvers))
 
 
 def weighed(own: Assessment, steps: Sequence[Step]) -> Assessment:
@@ -127,7 +151,7 @@ def value(steps: Sequence[Step]) -> Decimal | None:
 
 def domain(steps: Sequence[Step]) -> str:
     """Whose queue it waits in: that of the step for the highest tier, the first of several."""
-    return max(steps, key=lambda step: step.routing.tier).type.domain
+    return max(steps, key=lambda step: step.routing.tier).domain
 
 
 def _tells(routing: Routing, own: Routing, worst: Routing) -> bool:

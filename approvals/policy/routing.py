@@ -9,12 +9,13 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Rule, Strategy
-from approvals.policy import words
+from approvals.policy import stages, words
 from approvals.policy.assess import Assessment, Question, RuleMatch
 from approvals.policy.characters import plain
 from approvals.policy.covers import NONE, Cover, Granted, Planned
 from approvals.policy.schema import Json, pick
 from approvals.policy.snapshot import Policy, Stage, TypePolicy
+from approvals.policy.stages import Stages
 
 HIGH_RISK = "high_risk"
 LOW_CONFIDENCE = "low_confidence"
@@ -58,6 +59,7 @@ class Routing:
     `step` or `grant` is what it passes by where a person approved it beforehand; whoever stores it takes that use.
     `stages` approve one after the other (empty: all of them in one). `typed`: who approves types a value. `audit`: why
     what passes is looked at afterwards (an Audit.Why), empty for not. `shadowed`: what would have been asked.
+    `domain` is whose people decide, or decide first; empty for the action type's own.
     """
 
     route: str
@@ -74,10 +76,21 @@ class Routing:
     typed: bool = False
     audit: str = ""
     shadowed: Mapping[str, Json] | None = None
+    domain: str = ""
 
     @property
     def covered(self) -> bool:
         return self.step is not None or self.grant is not None
+
+    def asked(self, domain: str) -> Stages:
+        """Who is asked, in order; `domain` is the action type's own."""
+        return self.stages or (Stage(self.tier, self.domain or domain, self.approvers),)
+
+    def asking(self, asked: Stages) -> "Routing":
+        """The same, asking these one after the other."""
+        first = asked[0]
+        several = asked if len(asked) > 1 else ()
+        return replace(self, tier=first.tier, domain=first.domain, approvers=first.approvers, stages=several)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +119,7 @@ def route(
     approvers = max([question.type.approvers, *(match.approvers for match in assessment.matched)])
     passes = settled.route == Route.AUTO
     reasons = list(dict.fromkeys([*settled.words, *_informing(assessment, raised if review else "", passes=passes)]))
-    if review and approvers > 1:
-        reasons.append(words.SEVERAL.format(approvers=approvers))
-    return Routing(
+    routing = Routing(
         route=settled.route,
         gate=gate,
         tier=tier,
@@ -120,25 +131,45 @@ def route(
         step=settled.step,
         grant=settled.grant,
     )
+    return _staged(routing, question.type, assessment) if review else routing
 
 
-def once_more(routing: Routing, *, tier: int, approvers: int, reason: str) -> Routing:
-    """The route of what people approved before the world moved: they decide again, in that tier at least.
+def _staged(routing: Routing, type: TypePolicy, assessment: Assessment) -> Routing:
+    """With the stages and the typed value that rules demand, and how many must approve, in words."""
+    [flat] = routing.asked(type.domain)
+    asked = stages.asked(type, assessment.matched, flat)
+    typed = stages.approves(type) and any(match.typed for match in assessment.matched)
+    reasons = list(routing.reasons)
+    if len(asked) > 1:
+        reasons.append(stages.said(asked))
+    elif asked[0].domain != type.domain:
+        reasons.append(words.ANOTHER_FIELD.format(tier=asked[0].tier, domain=asked[0].domain))
+    if len(asked) == 1 and asked[0].approvers > 1:
+        reasons.append(words.SEVERAL.format(approvers=asked[0].approvers))
+    if typed and routing.gate != Gate.MANUAL:
+        reasons.append(words.TYPED)
+    routing = routing if asked == (flat,) else routing.asking(asked)
+    return replace(routing, typed=typed, reasons=reasons)
+
+
+def once_more(routing: Routing, before: Stages, *, domain: str, typed: bool, reason: str) -> Routing:
+    """The route of what people approved before the world moved: they decide again, and `before` says who did.
 
     What policy refuses meanwhile stays refused; a score too low to be asked about does not undo that people were.
     """
     if routing.route == Route.REJECT and routing.reason_code == POLICY_VIOLATION:
         return routing
     passing = routing.route == Route.AUTO
+    asked = stages.both(before, routing.asked(domain))
+    # Why a first one would have passed is no reason to ask.
+    said = [reason, *([] if passing else routing.reasons), *([stages.said(asked)] if len(asked) > 1 else [])]
     return replace(
-        routing,
+        routing.asking(asked),
         route=Route.REVIEW,
         gate=Gate.HARD if routing.gate == Gate.SOFT else routing.gate,
-        tier=max(routing.tier, tier),
-        approvers=max(routing.approvers, approvers),
+        typed=routing.typed or typed,
         reason_code=WORLD_MOVED,
-        # Why a first one would have passed is no reason to ask.
-        reasons=[reason, *([] if passing else routing.reasons)],
+        reasons=list(dict.fromkeys(said)),
         strict=True,
         step=None,  # nor is anything given beforehand used up by it
         grant=None,
@@ -250,16 +281,17 @@ def _granted(type: TypePolicy, cover: Cover, tier: int) -> _Settled | None:
 
 
 def _demanded(assessment: Assessment) -> _Settled | None:
-    """A rule that asks for a person: by its effect, by a tier or several approvers, or because it failed."""
-    demanding = [
-        match
-        for match in assessment.matched
-        if match.failed or match.effect == Rule.Effect.REVIEW or match.tier is not None or match.approvers > 1
-    ]
+    """A rule that asks for a person: by its effect, by what it asks of people, or because it failed."""
+    demanding = [match for match in assessment.matched if match.failed or _demands(match)]
     if not demanding:
         return None
     # The words of every matching rule follow anyway; what settles it comes first.
     return _Settled(Route.REVIEW, HIGH_RISK, [_said(match) for match in demanding], strict=True)
+
+
+def _demands(match: RuleMatch) -> bool:
+    people = match.tier is not None or match.approvers > 1 or match.stages or match.typed
+    return match.effect == Rule.Effect.REVIEW or bool(people)
 
 
 def _unvalued(question: Question, value: Worth) -> _Settled | None:

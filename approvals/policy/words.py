@@ -61,6 +61,12 @@ PLANNED_FOR_OTHER = "it concerns something else, or comes with other files"
 STEP_SAYS = "Step {number}, {action}: {text}"
 WORLD_MOVED = "This was approved, and then the world moved: {names} is no longer what it was."
 SEVERAL = "{approvers} people must approve."
+STAGES = "{number} stages: {stages}."
+STAGE = "tier {tier} {domain}"
+STAGE_OF_SEVERAL = "tier {tier} {domain} ({approvers} people)"
+COUNTED = {2: "Two", 3: "Three", 4: "Four", 5: "Five"}
+ANOTHER_FIELD = "Tier {tier} {domain} decides this."
+TYPED = "Who approves this types a value."
 
 AGENT_SAYS = "as the agent states it"
 NO_PRECEDENT = "no decisions by people yet; a newcomer counts as one approval in four"

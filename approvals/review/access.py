@@ -12,6 +12,7 @@ from approvals import times
 from approvals.models import Approval, Domain, Run, Tier, User, Vote
 from approvals.models.approval import OPEN, Kind, Source, Status, Subject, queue_name
 from approvals.models.policy import Gate, Reversibility, Verdict
+from approvals.policy.stages import asked_of, read
 from approvals.review import plans
 
 _TALK = frozenset({"escalate", "comment", "ask"})
@@ -39,9 +40,14 @@ class Authority:
 
     def was_asked(self, approval: Approval) -> bool:
         """True where the approval is, or has been, in a tier of this person's."""
-        return self.reaches(approval.tier_id, approval.domain_id) or any(
-            level in approval.tiers_visited and where in (None, approval.domain_id) for level, where in self.reviews
-        )
+        if self.reaches(approval.tier_id, approval.domain_id):
+            return True
+        if not approval.queues_visited:
+            return any(
+                level in approval.tiers_visited and where in (None, approval.domain_id) for level, where in self.reviews
+            )
+        been = [queue.split(".", 1) for queue in approval.queues_visited]
+        return any(self.reaches(int(tier), domain) for tier, domain in been)
 
 
 NOBODY = Authority(UUID(int=0))
@@ -121,7 +127,15 @@ def _reached(authority: Authority) -> Q:
 def _asked(authority: Authority) -> Q:
     wanted = _reached(authority)
     for level, domain in authority.reviews:
-        wanted |= Q(tiers_visited__contains=[level]) & (Q(domain_id=domain) if domain else Q())
+        here = Q(domain_id=domain) if domain else Q()
+        wanted |= Q(queues_visited=[], tiers_visited__contains=[level]) & here
+        # Stages led it on, perhaps to another field, from where this person could have decided it.
+        below = range(1, level + 1)
+        wanted |= (
+            Q(queues_visited__overlap=[queue_name(tier, domain) for tier in below])
+            if domain
+            else Q(tiers_visited__overlap=[*below]) & ~Q(queues_visited=[])
+        )
     return wanted
 
 
@@ -171,7 +185,7 @@ def actions_for(
         return beside | frozenset({"comment"} if talks or authority.manager else ())
     may: set[str] = set(beside)
     if talks:
-        may |= _TALK if approval.tier.next_id else _TALK - {"escalate"}
+        may |= _TALK if approval.tier.next_id and _concerned(approval, authority) else _TALK - {"escalate"}
     if authority.manager:
         may.add("comment")
     if decides:
@@ -181,6 +195,11 @@ def actions_for(
         if Verdict.APPROVE in may and grantable(approval):
             may.add("grant")
     return frozenset(may)
+
+
+def _concerned(approval: Approval, authority: Authority) -> bool:
+    """Whether it is this person's to hand on: who approved in an earlier stage has no say over another field's."""
+    return not approval.stages or any(where in (None, approval.domain_id) for _level, where in authority.reviews)
 
 
 def _beside(approval: Approval, authority: Authority, decides: bool, now: datetime) -> set[str]:
@@ -208,10 +227,9 @@ def may_have_run(approval: Approval) -> bool:
 
 
 def _verdicts(approval: Approval, user: User, authority: Authority) -> set[str]:
-    voted = (
-        approval.votes > 0
-        and Vote.objects.filter(approval=approval, revision=approval.revision, round=approval.round, user=user).exists()
-    )
+    voted = (approval.votes > 0 or approval.stage > 0) and Vote.objects.filter(
+        approval=approval, revision=approval.revision, round=approval.round, user=user
+    ).exists()
     if voted:
         return {"reject"} & set(approval.allowed)
     verdicts = set(approval.allowed)
@@ -228,11 +246,20 @@ def steps_beyond(approval: Approval, authority: Authority) -> list[str]:
     """The ids of a plan's steps that this person may not approve: another field, or a tier above. They can go."""
     if approval.subject != Subject.PLAN or approval.proposal is None:
         return []
-    return [
-        str(one["id"])
-        for one in plans.running(approval.proposal)
-        if not authority.reaches(int(str(one["tier"])), str(one["domain"]))
-    ]
+    asked = asked_of(approval)
+    steps = [(str(one["id"]), int(str(one["tier"])), str(one["domain"])) for one in plans.running(approval.proposal)]
+    # What is another stage's to read is beyond nobody.
+    return [step for step, tier, field in steps if not authority.reaches(tier, field) and not read(asked, tier, field)]
+
+
+def page_only(approval: Approval) -> bool:
+    """True where it is decided on the page alone: whoever approves it types something there."""
+    return approval.gate == Gate.MANUAL or approval.typed
+
+
+def takes_several(approval: Approval) -> bool:
+    """True where one person's approval does not let it run."""
+    return approval.approvers > 1 or bool(approval.stages)
 
 
 def grantable(approval: Approval) -> bool:
@@ -241,8 +268,8 @@ def grantable(approval: Approval) -> bool:
         approval.subject == Subject.ACTION
         and approval.kind == Kind.REAL
         and approval.reversibility != Reversibility.IRREVERSIBLE
-        and approval.gate != Gate.MANUAL
-        and approval.approvers == 1
+        and not page_only(approval)
+        and not takes_several(approval)
         and approval.source != Source.GRANT
     )
 
@@ -258,8 +285,9 @@ def batchable(approval: Approval) -> bool:
     """True where the approval may be settled together with others of its kind."""
     return (
         approval.status == Status.PENDING
-        and approval.gate not in (Gate.MANUAL, Gate.CLARIFY)
-        and approval.approvers == 1
+        and approval.gate != Gate.CLARIFY
+        and not page_only(approval)
+        and not takes_several(approval)
         and not approval.flagged
         and approval.subject == "action"
     )

@@ -23,7 +23,8 @@ from approvals.policy.edits import changed_paths
 from approvals.policy.routing import worth
 from approvals.policy.schema import Fault, Json
 from approvals.policy.snapshot import Policy, TypePolicy
-from approvals.review import attachments, escalation, outbox
+from approvals.policy.stages import Stages, asked_of, both
+from approvals.review import attachments, escalation, outbox, stages
 from approvals.review.cases import Case, cases_of
 from approvals.review.decisions import load
 from approvals.review.drafts import proposal_of
@@ -75,16 +76,18 @@ def _amend(approval_id: UUID, revise: Callable[[Item], Item], *, by: Agent) -> A
         return approval
     case = _case(approval, own, item, policy, now=now)
     proposal = proposal_of(approval, case, revision=newest.revision + 1, now=now)
-    tier = max(case.routing.tier, approval.tier_id)
-    columns = _columns(approval, case, proposal, policy, tier, now=now)
+    asked = both(asked_of(approval), case.routing.asked(case.domain))
+    columns = _columns(approval, case, proposal, asked, now=now)
     expect = {
         "status": Status.PENDING,
         "revision": approval.revision,
         "round": approval.round,
+        "stage": approval.stage,
         "tier_id": approval.tier_id,
+        "domain_id": approval.domain_id,
         "approvers": approval.approvers,
     }
-    facts = _facts(approval, own, proposal, tier)
+    facts = _facts(approval, own, proposal, asked)
     move = audit.Move(approval.pk, Event.Kind.AMENDED, audit.Actor.of(by), expect, columns, facts)
     moved = audit.move([move], now=now, guard=audit.UNLESS_OVER)
     if not moved:
@@ -94,9 +97,11 @@ def _amend(approval_id: UUID, revise: Callable[[Item], Item], *, by: Agent) -> A
     if case.routing.route == Route.REJECT:
         _refuse(moved[0], case, now=now)
     amended = load(approval_id)
-    if amended.status == Status.PENDING and tier != approval.tier_id:
-        escalation.tell(amended, "escalated", now=now)
-        outbox.tell_escalated([amended])
+    if amended.status == Status.PENDING and amended.queue != approval.queue:
+        risen = amended.tier_id > approval.tier_id
+        escalation.tell(amended, "escalated" if risen else "staged", now=now)
+        if risen:
+            outbox.tell_escalated([amended])
     return amended
 
 
@@ -159,11 +164,10 @@ def _explicit(approval: Approval, own: Proposal, kind: TypePolicy) -> str:
 
 
 def _columns(
-    approval: Approval, case: Case, proposal: Proposal, policy: Policy, tier: int, *, now: datetime
+    approval: Approval, case: Case, proposal: Proposal, asked: Stages, *, now: datetime
 ) -> Mapping[str, object]:
-    """What of the row the revision changes."""
+    """What of the row the revision changes. It starts with its first stage."""
     routing, assessment = case.routing, case.assessment
-    raised = tier != approval.tier_id
     stricter = _STRICTER.get(routing.gate, 0) > _STRICTER.get(approval.gate, 9)
     unheard = routing.strict or case.digest != approval.digest
     verdicts = allowed(case.item, case.type)
@@ -181,31 +185,24 @@ def _columns(
         "reason_code": routing.reason_code,
         "allowed": [one for one in verdicts if routing.approvable or one != Verdict.APPROVE],
         "gate": routing.gate if stricter else approval.gate,
-        "approvers": max(routing.approvers, approval.approvers),
-        "votes": 0,
-        "tier_id": tier,
+        "typed": approval.typed or routing.typed,
         # Nobody has had the time to object to what came later.
         "on_timeout": Silence.REJECT if unheard and approval.on_timeout in CONSENTING else approval.on_timeout,
-        "snoozed_until": None,
+        **stages.entering(approval, asked, 0, now=now),
     }
-    if raised:
-        # A tier that was not asked before has its own time, within the same end.
-        due = escalation.due_at(policy.tiers, tier, now=now, expires_at=approval.expires_at)
-        columns |= {"tiers_visited": [*approval.tiers_visited, tier], "due_at": due}
-        columns |= {"claimed_by_id": None, "claim_until": None}
     if routing.route == Route.AUTO:
         # Why a first one would have passed is no reason to ask: it waits because people were asked.
         columns |= {"reasons": approval.reasons, "reason_code": approval.reason_code}
     return columns
 
 
-def _facts(approval: Approval, own: Proposal, proposal: Proposal, tier: int) -> dict[str, Json]:
+def _facts(approval: Approval, own: Proposal, proposal: Proposal, asked: Stages) -> dict[str, Json]:
     edited: list[Json] = list(changed_paths(own.args, proposal.args)[:_PATHS_TOLD])
     words: list[Json] = [name for name in (*_WORDS, "attachments") if getattr(own, name) != getattr(proposal, name)]
     facts: dict[str, Json] = {"revision": proposal.revision, "digest": proposal.digest}
     facts |= {"edited": edited, "words": words}
-    if tier != approval.tier_id:
-        facts |= {"from": approval.tier_id, "to": tier}
+    if (asked[0].tier, asked[0].domain) != (approval.tier_id, approval.domain_id):
+        facts |= stages.going(approval, asked, 0, None)
     return facts
 
 

@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from approvals import permits
-from approvals.models import Approval, Decision, Pause
+from approvals.models import Approval, Decision, Pause, User
 from approvals.models.approval import DECIDED, OPEN, Kind, Source, Status, Subject
 from approvals.models.policy import Verdict
 from approvals.policy import snapshot
 from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy
+from approvals.policy.stages import asked_of
 from approvals.review import plans, runs
 
 NOBODY_DECIDED = "Nobody decided before the deadline."
@@ -113,6 +114,7 @@ def item(
         "guidance": decision.guidance or None,
         "decided_at": decision.decided_at.isoformat(),
         "decided_by": None,
+        "approved_by": approved_by(approval) if may_run and decision.source == Source.HUMAN else [],
         "policy_version": approval.policy_id,
     }
     if decision.verdict == Verdict.REJECT and pause.run_id is not None:
@@ -129,3 +131,22 @@ def item(
     if may_run and proposal is not None and approval.subject == Subject.PLAN:
         told["plan"] = plans.told(proposal)
     return told
+
+
+def approved_by(approval: Approval) -> list[Json]:
+    """Everybody whose approval lets it run, in order: name, tier and field, and the stage where there are several."""
+    if approval.approvers == 1 and not approval.stages:
+        one = approval.decided_by
+        return [] if one is None else [_approver(one, approval.tier_id, approval.domain_id, None)]
+    asked = asked_of(approval)
+    cast = approval.cast.filter(revision=approval.revision, round=approval.round).select_related("user")
+    return [
+        _approver(
+            vote.user, asked[vote.stage].tier, asked[vote.stage].domain, vote.stage + 1 if approval.stages else None
+        )
+        for vote in cast.order_by("stage", "created_at", "pk")
+    ]
+
+
+def _approver(user: User, tier: int, domain: str, stage: int | None) -> dict[str, Json]:
+    return {"name": user.name, "tier": tier, "domain": domain, "stage": stage}

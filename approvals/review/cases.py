@@ -73,8 +73,8 @@ class Case:
 
     @property
     def domain(self) -> str:
-        """Whose field it is; a plan's steps say it better than the type of all plans."""
-        return planning.domain(self.steps) if self.steps else self.type.domain
+        """Whose field it is: as it was routed; a plan's steps say it better than the type of all plans."""
+        return self.routing.domain or (planning.domain(self.steps) if self.steps else self.type.domain)
 
     def asked(self, policy: Policy) -> "Case":
         """The same without what was approved beforehand: another one was quicker, and took the last use."""
@@ -143,7 +143,7 @@ def cases_of(
         case = _case(one, submitter, policy, histories, beforehand if fresh[place] else covers.NOTHING, names_of)
         back = submission.returned
         if back is not None:
-            routing = once_more(case.routing, tier=back.tier, approvers=back.approvers, reason=back.reason)
+            routing = once_more(case.routing, back.asked, domain=case.domain, typed=back.typed, reason=back.reason)
             case = replace(case, routing=routing)
         found[place].append(case)
     return found

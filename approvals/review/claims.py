@@ -11,9 +11,9 @@ from approvals.models import Approval, Event, Note, User
 from approvals.models.approval import Status
 from approvals.policy import snapshot
 from approvals.policy.schema import Fault
-from approvals.review import access, escalation, outbox
+from approvals.review import access, escalation, outbox, stages
 from approvals.review.decisions import LONGEST_TEXT, load
-from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed
+from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
 
 
 @transaction.atomic
@@ -98,7 +98,8 @@ def escalate(approval_id: UUID, *, by: User, note: str = "") -> Approval:
         [to_tier(approval, receiver, audit.Actor.person(by), kept=True)], now=now, guard=audit.UNLESS_OVER
     )
     if not moved:
-        raise NoLongerPending(load(approval_id))
+        current = load(approval_id)
+        raise OutOfDate(current) if current.status == Status.PENDING else NoLongerPending(current)
     if note.strip():
         _note(moved[0], by=by, text=note)
     escalation.tell(moved[0], "escalated", now=now)
@@ -108,15 +109,20 @@ def escalate(approval_id: UUID, *, by: User, note: str = "") -> Approval:
 
 def to_tier(approval: Approval, receiver: escalation.Receiver, actor: audit.Actor, *, kept: bool) -> audit.Move:
     """The move of an escalation; `kept` False: the tier it leaves did not answer in time."""
-    visited = [*approval.tiers_visited, receiver.tier.pk]
     return audit.Move(
         approval.pk,
         Event.Kind.ESCALATED,
         actor,
-        expect={"status": Status.PENDING, "tier_id": approval.tier_id, "round": approval.round},
+        expect={
+            "status": Status.PENDING,
+            "tier_id": approval.tier_id,
+            "round": approval.round,
+            "revision": approval.revision,
+            "stage": approval.stage,
+        },
         sets={
             "tier_id": receiver.tier.pk,
-            "tiers_visited": visited,
+            **stages.risen(approval, receiver.tier.pk),
             "due_at": receiver.due_at,
             "escalations": approval.escalations + 1,
             "breaches": approval.breaches + (0 if kept else 1),

@@ -15,7 +15,8 @@ from approvals.models.approval import Source, Status, Subject
 from approvals.models.policy import Gate, Verdict
 from approvals.policy import schema
 from approvals.policy.schema import Fault, Json
-from approvals.review import access, guidance, plans, revisions
+from approvals.policy.stages import asked_of
+from approvals.review import access, escalation, guidance, plans, revisions, stages
 from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
 from approvals.review.settle import settle
 
@@ -31,6 +32,7 @@ class Seen:
     revision: int
     round: int
     digest: str
+    stage: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Words:
     """What a person says with a verdict. `message` None: nothing was said; "" is a message.
 
     `args` replace the arguments whole (modify); `alternative` names one the agent offered; `typed` is the value that a
-    manual gate asks to type, `fresh` that the person proved who they are again; `viewed` is the time in view.
+    manual gate or a rule asks to type, `fresh` that the person proved who they are again; `viewed` is the time in view.
     """
 
     message: str | None = None
@@ -86,16 +88,21 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
     if faults:
         raise BadVerdict(faults)
     change = revisions.of(approval, verdict, words.args, words.alternative, by=by, now=now)
-    votes = (0 if change.proposal else approval.votes) + 1
-    final = verdict not in (Verdict.APPROVE, Verdict.MODIFY) or votes >= change.approvers
+    approving = verdict in (Verdict.APPROVE, Verdict.MODIFY)
+    votes = (0 if change.proposal else approval.votes) + (1 if change.counts else 0)
+    reached = votes >= change.approvers
+    final = not approving or (reached and change.stage + 1 == len(change.asked))
     if final:
         move = _verdict(approval, seen, change, verdict, votes, by=by, words=words, now=now)
+    elif reached:
+        move = _onward(approval, seen, change, votes, by=by, now=now)
     else:
         move = _vote(approval, seen, change, votes, by=by, now=now)
     moved = audit.move([move], now=now, guard=audit.UNLESS_OVER)
     if not moved:
         current = load(seen.id)
-        if current.status == Status.PENDING and (current.revision, current.round) == (seen.revision, seen.round):
+        unchanged = (current.revision, current.round, current.stage) == (seen.revision, seen.round, seen.stage)
+        if current.status == Status.PENDING and unchanged:
             if current.expires_at and current.expires_at <= times.now():
                 raise NoLongerPending(current)
             return None
@@ -103,8 +110,10 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
         return None
     if change.proposal:
         change.proposal.save(force_insert=True)
-    if verdict in (Verdict.APPROVE, Verdict.MODIFY) and change.approvers > 1:
-        _cast(moved[0], by=by, note=words.message or "", now=now)
+    if approving and change.several and change.counts:
+        _cast(moved[0], stage=change.stage, by=by, note=words.message or "", now=now)
+    if not final and moved[0].queue != approval.queue:
+        escalation.tell(moved[0], "staged", now=now)
     settled = _with_relations(moved[0], approval, change, by=by if final else None)
     if final:
         _record(settled, by=by, words=words, now=now)
@@ -120,7 +129,9 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
 def _with_relations(moved: Approval, before: Approval, change: "revisions.Revised", *, by: User | None) -> Approval:
     """The row as the UPDATE returned it, with what was loaded before: deciding many must not load each twice."""
     moved.pause, moved.agent = before.pause, before.agent
-    moved.tier, moved.action_type = before.tier, before.action_type
+    moved.action_type = before.action_type
+    if moved.tier_id == before.tier_id:
+        moved.tier = before.tier
     moved.proposal = change.proposal or before.proposal
     moved.decided_by, moved.claimed_by = by, None
     return moved
@@ -128,11 +139,15 @@ def _with_relations(moved: Approval, before: Approval, change: "revisions.Revise
 
 def _refuse_unless_possible(approval: Approval, seen: Seen, *, by: User, verdict: str, now: datetime) -> None:
     authority = access.authority_of(by)
+    before = (approval.revision, approval.round, approval.digest)
+    staged = before == (seen.revision, seen.round, seen.digest) and approval.stage > seen.stage
+    if staged and approval.status == Status.PENDING and authority.was_asked(approval):
+        raise OutOfDate(approval, staged=True)
     if not authority.reaches(approval.tier_id, approval.domain_id) or approval.agent_id in authority.operates:
         raise NotAllowed
     if approval.status != Status.PENDING or (approval.expires_at and approval.expires_at <= now):
         raise NoLongerPending(approval)
-    if (approval.revision, approval.round, approval.digest) != (seen.revision, seen.round, seen.digest):
+    if before != (seen.revision, seen.round, seen.digest) or approval.stage != seen.stage:
         raise OutOfDate(approval)
     if verdict not in access.actions_for(approval, by, now=now, authority=authority):
         raise NotAllowed
@@ -168,11 +183,11 @@ def _verdict(
             "decided_at": now,
             "hold_until": now + approval.hold if holds else None,
             "released_at": None if holds else now,
+            "viewed": words.viewed,
+            **change.columns,
             "claimed_by_id": None,
             "claim_until": None,
-            "viewed": words.viewed,
             "votes": min(votes, change.approvers) if counted else approval.votes,
-            **change.columns,
         },
         facts={
             "verdict": effective,
@@ -180,6 +195,7 @@ def _verdict(
             "tier": approval.tier_id,
             "revision": change.revision,
             "digest": change.digest,
+            **stages.facts(change.asked, change.stage),
             **({"reason": words.reason} if words.reason else {}),
             **({"alternative": words.alternative} if words.alternative else {}),
             **({"edited": list(change.edited)} if change.edited else {}),
@@ -192,20 +208,53 @@ def _vote(
     approval: Approval, seen: Seen, change: "revisions.Revised", votes: int, *, by: User, now: datetime
 ) -> audit.Move:
     """The move of one approval among several: the row counts, so that two at once cannot both be the last."""
+    columns = {**change.columns, "votes": votes, "claimed_by_id": None, "claim_until": None}
+    went = columns.get("tier_id", approval.tier_id), columns.get("domain_id", approval.domain_id)
+    moves = went != (approval.tier_id, approval.domain_id)
+    facts = stages.going(approval, change.asked, change.stage, columns.get("due_at")) if moves else {}
     return audit.Move(
         approval.pk,
         Event.Kind.MODIFIED if change.proposal else Event.Kind.VOTED,
         audit.Actor.person(by),
         expect=_as_seen(approval, seen),
-        sets={"votes": votes, "claimed_by_id": None, "claim_until": None, **change.columns},
+        sets=columns,
+        facts={**_counted(change, votes), **facts},
+    )
+
+
+def _onward(
+    approval: Approval, seen: Seen, change: "revisions.Revised", votes: int, *, by: User, now: datetime
+) -> audit.Move:
+    """The move of the last approval of a stage: in the same UPDATE it waits in the next one."""
+    following = change.stage + 1
+    columns = {
+        **change.columns,
+        **stages.entering(approval, change.asked, following, now=now),
+        "claimed_by_id": None,
+        "claim_until": None,
+    }
+    return audit.Move(
+        approval.pk,
+        Event.Kind.MODIFIED if change.proposal else Event.Kind.STAGED,
+        audit.Actor.person(by),
+        expect=_as_seen(approval, seen),
+        sets=columns,
         facts={
-            "votes": votes,
-            "of": change.approvers,
-            "revision": change.revision,
-            "digest": change.digest,
-            **({"edited": list(change.edited)} if change.edited else {}),
+            **_counted(change, votes),
+            **stages.going(approval, change.asked, following, columns["due_at"]),
         },
     )
+
+
+def _counted(change: "revisions.Revised", votes: int) -> dict[str, Json]:
+    return {
+        "votes": votes,
+        "of": change.approvers,
+        **stages.facts(change.asked, change.stage),
+        "revision": change.revision,
+        "digest": change.digest,
+        **({"edited": list(change.edited)} if change.edited else {}),
+    }
 
 
 def _as_seen(approval: Approval, seen: Seen) -> Mapping[str, object]:
@@ -215,15 +264,24 @@ def _as_seen(approval: Approval, seen: Seen) -> Mapping[str, object]:
         "round": seen.round,
         "digest": seen.digest,
         "votes": approval.votes,
-        "tier_id": approval.tier_id,  # an escalation in between may have left this person behind
+        "stage": approval.stage,
+        # An escalation in between may have left this person behind.
+        "tier_id": approval.tier_id,
+        "domain_id": approval.domain_id,
     }
 
 
-def _cast(approval: Approval, *, by: User, note: str, now: datetime) -> None:
+def _cast(approval: Approval, *, stage: int, by: User, note: str, now: datetime) -> None:
     try:
         with transaction.atomic():
             Vote.objects.create(
-                approval=approval, revision=approval.revision, round=approval.round, user=by, note=note, created_at=now
+                approval=approval,
+                revision=approval.revision,
+                round=approval.round,
+                stage=stage,
+                user=by,
+                note=note,
+                created_at=now,
             )
     except IntegrityError as error:
         raise NotAllowed(_("You have approved this already; another person must.")) from error
@@ -275,8 +333,8 @@ def _faults(approval: Approval, verdict: str, words: Words) -> list[Fault]:
             faults.append(Fault("/answer", _("An answer cannot be empty.")))
     if words.remember is not None and words.remember not in (approval.proposal.remember if approval.proposal else ()):
         faults.append(Fault("/remember", _("The agent did not offer this.")))
-    if approval.gate == Gate.MANUAL and verdict in (Verdict.APPROVE, Verdict.MODIFY):
-        faults += _manual_faults(approval, words)
+    if access.page_only(approval) and verdict in (Verdict.APPROVE, Verdict.MODIFY):
+        faults += _typed_faults(approval, words)
     return faults
 
 
@@ -284,19 +342,22 @@ def _reason_required(approval: Approval) -> bool:
     return approval.action_type is None or approval.action_type.reason_required
 
 
-def _manual_faults(approval: Approval, words: Words) -> list[Fault]:
+def _typed_faults(approval: Approval, words: Words) -> list[Fault]:
+    """A manual gate asks for the value and the password again, a rule for the value alone; both on the page only."""
+    manual = approval.gate == Gate.MANUAL
     if words.surface != "page":
-        raise NotAllowed(_("This needs the page: it asks to type a value and to sign in again."))
+        asks = _("This needs the page: it asks to type a value and to sign in again.")
+        raise NotAllowed(asks if manual else _("This needs the page: it asks to type a value."))
     faults = []
     if words.typed.strip() != to_type(approval):
         faults.append(Fault("/typed", _("Type %(value)s exactly as shown.") % {"value": to_type(approval)}))
-    if not words.fresh:
+    if manual and not words.fresh:
         faults.append(Fault("/password", _("Give your password again.")))
     return faults
 
 
 def to_type(approval: Approval) -> str:
-    """What a manual gate asks to type: the value, else whom it concerns, else the action's name."""
+    """What whoever approves it is asked to type: the value, else whom it concerns, else the action's name."""
     kind, proposal = approval.action_type, approval.proposal
     if kind is None or proposal is None:
         return approval.about
@@ -324,7 +385,8 @@ def undo(approval_id: UUID, *, by: User) -> Approval:
         raise NotAllowed
     if "undo" not in access.actions_for(approval, by, now=now):
         raise NoLongerPending(approval)
-    first = _before_the_verdict(approval)
+    first, asked = _before_the_verdict(approval), asked_of(approval)
+    moves = (asked[0].tier, asked[0].domain) != (approval.tier_id, approval.domain_id)
     moved = audit.move(
         [
             audit.Move(
@@ -344,8 +406,13 @@ def undo(approval_id: UUID, *, by: User) -> Approval:
                     "revision": first.revision,
                     "proposal_id": first.pk,
                     "digest": first.digest,
+                    **stages.entering(approval, asked, 0, now=now),
                 },
-                facts={"verdict": approval.verdict, "round": approval.round + 1},
+                facts={
+                    "verdict": approval.verdict,
+                    "round": approval.round + 1,
+                    **(stages.going(approval, asked, 0, None) if moves else {}),
+                },
             )
         ],
         now=now,
@@ -355,6 +422,8 @@ def undo(approval_id: UUID, *, by: User) -> Approval:
         raise NoLongerPending(load(approval_id))
     Decision.objects.filter(approval_id=approval_id, round=approval.round, undone_at=None).update(undone_at=now)
     _take_back_grants(approval, by=by, now=now)
+    if moves:
+        escalation.tell(moved[0], "staged", now=now)
     return load(approval_id)
 
 
@@ -377,4 +446,4 @@ def _before_the_verdict(approval: Approval) -> Proposal:
 
 def seen(approval: Approval) -> Seen:
     """The approval as a card shows it now."""
-    return Seen(approval.pk, approval.revision, approval.round, approval.digest)
+    return Seen(approval.pk, approval.revision, approval.round, approval.digest, approval.stage)

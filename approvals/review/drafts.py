@@ -13,7 +13,7 @@ from approvals.policy import schema
 from approvals.policy.routing import Routing
 from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy, TypePolicy
-from approvals.review import plans, settle
+from approvals.review import plans, settle, stages
 from approvals.review.cases import Case
 from approvals.review.escalation import due_at
 from approvals.review.faults import allowed
@@ -106,8 +106,8 @@ def _approval(
         tier_id=routing.tier,
         tiers_visited=[routing.tier] if waits else [],
         approvers=routing.approvers,
-        stages=[stage.as_json() for stage in routing.stages],
-        typed=routing.typed,
+        stages=stages.written(routing.stages) if waits else [],
+        typed=routing.typed and waits,
         shadowed=routing.shadowed,
         grant_id=routing.grant.id if routing.grant else None,
         plan_id=routing.step.plan if routing.step else None,

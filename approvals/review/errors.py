@@ -32,12 +32,15 @@ class NoLongerPending(ReviewError):
 class OutOfDate(ReviewError):
     """The approval changed since the card was shown; it must be read again."""
 
-    def __init__(self, approval: Approval) -> None:
-        super().__init__(
-            _("This changed while you were reading: it is now revision %(revision)d. Read it again.")
-            % {"revision": approval.revision}
+    def __init__(self, approval: Approval, *, staged: bool = False) -> None:
+        said = (
+            _("A colleague approved this while you were reading, and it went on to the next stage.")
+            if staged
+            else _("This changed while you were reading: it is now revision %(revision)d. Read it again.")
         )
+        super().__init__(said % {"revision": approval.revision})
         self.approval = approval
+        self.staged = staged
 
 
 class BadVerdict(ReviewError):

@@ -164,7 +164,11 @@ def offline_refusal(kind: TypePolicy) -> str:
         return refusal(kind)
     if kind.reversibility != Reversibility.REVERSIBLE:
         return _("Only what can be undone may run while nobody can be asked.")
-    asking = [one.name for one in kind.rules if one.effect != Rule.Effect.FLAG or one.tier or one.approvers > 1]
+    asking = [
+        one.name
+        for one in kind.rules
+        if one.effect != Rule.Effect.FLAG or one.tier or one.approvers > 1 or one.stages or one.typed
+    ]
     if asking:
         return _("The rule %(rule)s cannot be evaluated while Assent is out of reach.") % {"rule": asking[0]}
     return ""

@@ -245,6 +245,7 @@ def _routed(grant: Grant, routing: Routing, faults: Sequence[str], use: Use) -> 
         grant.pk, grant.agent_id, grant.action_type_id, (), "", grant.tier_id, grant.most, giver, grant.granted_at
     )
     at = f"{use.at:%Y-%m-%d %H:%M:%S} UTC"
+    routing = replace(routing, stages=(), typed=False)  # nobody is asked any more
     if faults:
         said = [words.OFFLINE_BEYOND.format(by=giver, at=at), *faults]
         return replace(routing, route=Route.REJECT, reason_code=POLICY_VIOLATION, reasons=said, grant=held, step=None)

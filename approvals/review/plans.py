@@ -92,9 +92,9 @@ def action_of(step: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def to_type(approval: Approval, proposal: Proposal) -> str:
-    """What a manual gate asks to type: the value of the step for whose sake it is manual, else that step's name."""
+    """What is typed before it is approved: the value of the step for whose sake that is so, else that step's name."""
     types = snapshot.load(approval.policy_id).types
-    manual = {str(one["id"]) for one in proposal.assessed if one["gate"] == Gate.MANUAL}
+    manual = {str(one["id"]) for one in proposal.assessed if one["gate"] == Gate.MANUAL or one.get("typed")}
     for step in proposal.steps:
         action = action_of(step)
         kind = types.get(str(action["name"]))

@@ -14,9 +14,11 @@ from approvals.ids import new_id
 from approvals.models import Approval, Proposal, User
 from approvals.models.approval import Route, Subject
 from approvals.models.policy import Verdict
-from approvals.policy import planning, schema, snapshot
+from approvals.policy import schema, snapshot
 from approvals.policy.schema import Fault, Json
-from approvals.review import access, plans
+from approvals.policy.snapshot import Stage
+from approvals.policy.stages import Stages, asked_of, both, read
+from approvals.review import access, plans, stages
 from approvals.review.cases import Case, cases_of
 from approvals.review.errors import BadVerdict, NotAllowed
 from approvals.review.faults import faults_of
@@ -35,6 +37,7 @@ class Replanned:
 
     proposal: Proposal
     case: Case
+    asked: Stages
     edited: tuple[str, ...]
 
 
@@ -53,7 +56,8 @@ def of(approval: Approval, wish: Json, *, by: User, now: datetime) -> Replanned:
     if not edited:
         raise BadVerdict([Fault("/args", _("Nothing is changed; approve it as it is."))])
     case = _classified(approval, shown, steps, now=now)
-    _within_authority(approval, case, by=by)
+    asked = _asked(approval, case)
+    _within_authority(approval, case, asked, by=by)
     policy = snapshot.load(approval.policy_id)
     kind = policy.types[approval.action_type_id]
     newest = approval.proposals.order_by("-revision").values_list("revision", flat=True).first() or 0
@@ -81,7 +85,7 @@ def of(approval: Approval, wish: Json, *, by: User, now: datetime) -> Replanned:
         **{name: getattr(shown, name) for name in _KEPT},
         created_at=now,
     )
-    return Replanned(proposal, case, tuple(edited))
+    return Replanned(proposal, case, asked, tuple(edited))
 
 
 _KEPT = (
@@ -220,25 +224,30 @@ def _home(pointer: str, places: Sequence[int]) -> str:
     return "/".join([f"{_STEPS}/{places[int(parts[5])]}", *parts[7:]])
 
 
-def _within_authority(approval: Approval, case: Case, *, by: User) -> None:
-    """Nobody decides above the own tier or outside the own fields, step by step."""
+def _asked(approval: Approval, case: Case) -> Stages:
+    """Who is asked for the plan as edited, in order. Without stages it stays in its field, whatever was taken out."""
+    routing = case.routing
+    now = routing.stages or (Stage(routing.tier, approval.domain_id, routing.approvers),)
+    return both(asked_of(approval), now)
+
+
+def _within_authority(approval: Approval, case: Case, asked: Stages, *, by: User) -> None:
+    """Nobody decides above the own tier or outside the own fields, step by step; other stages read theirs."""
     authority = access.authority_of(by)
-    tier = max(case.routing.tier, approval.tier_id)
-    if not authority.reaches(tier, approval.domain_id):
-        raise BadVerdict([Fault("/args", _("This change needs tier %(tier)d, which is above yours.") % {"tier": tier})])
-    beyond = [step for step in case.steps if not _reaches(authority, step)]
+    stages.within(approval, asked, authority)
+    beyond = [
+        step
+        for step in case.steps
+        if not authority.reaches(step.routing.tier, step.domain) and not read(asked, step.routing.tier, step.domain)
+    ]
     if beyond:
         raise BadVerdict(
             [
                 Fault(
                     "/args",
                     _("Step %(step)s needs tier %(tier)d of %(domain)s, where you do not review; take it out.")
-                    % {"step": step.sent["id"], "tier": step.routing.tier, "domain": step.type.domain},
+                    % {"step": step.sent["id"], "tier": step.routing.tier, "domain": step.domain},
                 )
                 for step in beyond
             ]
         )
-
-
-def _reaches(authority: access.Authority, step: planning.Step) -> bool:
-    return authority.reaches(step.routing.tier, step.type.domain)

@@ -14,6 +14,7 @@ from approvals.models import Agent, Approval, Event, Outcome, Proposal
 from approvals.models.approval import Source, Status
 from approvals.policy import schema, words
 from approvals.policy.schema import Json
+from approvals.policy.stages import asked_of
 from approvals.review import intake
 from approvals.review.submission import Receipt, Returned, RunRef, Submission, again
 
@@ -80,8 +81,8 @@ def _submission(
         returned=Returned(
             approval=approval.pk,
             wanted=approval.decided_by_id if human else None,
-            tier=approval.tier_id,
-            approvers=approval.approvers,
+            asked=asked_of(approval),
+            typed=approval.typed,
             reason=said,
         ),
     )

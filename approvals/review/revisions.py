@@ -10,39 +10,58 @@ from django.utils.translation import gettext as _
 from approvals.ids import new_id
 from approvals.models import Approval, Autonomy, Proposal, User
 from approvals.models.approval import Route, Subject
-from approvals.models.policy import Verdict
+from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.policy import schema, snapshot
 from approvals.policy.assess import Question, assess, gather
 from approvals.policy.edits import changed_paths
 from approvals.policy.routing import Routing, Standing, route, worth
 from approvals.policy.schema import Fault, Json
 from approvals.policy.snapshot import Policy, TypePolicy
-from approvals.review import access, replanning
+from approvals.policy.stages import Stages, asked_of, both
+from approvals.review import access, replanning, stages
 from approvals.review.errors import BadVerdict, NotAllowed
 
 
 @dataclass(frozen=True, slots=True)
 class Revised:
-    """What a verdict covers: the revision as it stands, or a new one with the columns that change with it."""
+    """What a verdict covers: the revision as it stands, or a new one with the columns that change with it.
+
+    `asked` is who approves it, in order, and `stage` where it stands among them. `counts` False: whoever changed it
+    does not review the stage that it starts in, so the change is not yet an approval.
+    """
 
     revision: int
     digest: str
-    approvers: int
+    asked: Stages
+    stage: int = 0
+    counts: bool = True
     proposal: Proposal | None = None
     columns: Mapping[str, object] = field(default_factory=dict)
     edited: tuple[str, ...] = ()
+
+    @property
+    def approvers(self) -> int:
+        return self.asked[self.stage].approvers
+
+    @property
+    def several(self) -> bool:
+        """Whether it takes more than one person."""
+        return self.approvers > 1 or len(self.asked) > 1
 
 
 def of(approval: Approval, verdict: str, args: Json, alternative: str, *, by: User, now: datetime) -> Revised:
     """The revision a verdict covers; for a modification a new, unsaved proposal. Raises BadVerdict, NotAllowed."""
     if verdict != Verdict.MODIFY:
-        return Revised(approval.revision, approval.digest, approval.approvers)
+        return Revised(approval.revision, approval.digest, asked_of(approval), approval.stage)
     proposal = approval.proposal
     if proposal is None or approval.action_type is None:
         raise NotAllowed
     if approval.subject == Subject.PLAN:
         plan = replanning.of(approval, args, by=by, now=now)
-        return _revised(approval, plan.proposal, plan.case.worth.value, plan.case.routing.approvers, plan.edited)
+        case = plan.case
+        return _revised(
+            approval, plan.proposal, case.worth.value, case.routing, plan.asked, plan.edited, by=by, now=now
+        )
     if alternative:
         args = _alternative(proposal, alternative)
     policy = snapshot.load(approval.policy_id)
@@ -58,25 +77,36 @@ def of(approval: Approval, verdict: str, args: Json, alternative: str, *, by: Us
     routing = routed(approval, revised, policy, now=now)
     if routing.route == Route.REJECT:
         raise BadVerdict([Fault("/args", _("Policy refuses this: %(why)s") % {"why": "; ".join(routing.reasons)})])
-    tier = max(routing.tier, approval.tier_id)
-    if not access.authority_of(by).reaches(tier, approval.domain_id):
-        raise BadVerdict([Fault("/args", _("This change needs tier %(tier)d, which is above yours.") % {"tier": tier})])
-    return _revised(approval, revised, value.value, routing.approvers, tuple(edited))
+    asked = both(asked_of(approval), routing.asked(kind.domain))
+    return _revised(approval, revised, value.value, routing, asked, tuple(edited), by=by, now=now)
 
 
 def _revised(
-    approval: Approval, proposal: Proposal, value: Decimal | None, approvers: int, edited: tuple[str, ...]
+    approval: Approval,
+    proposal: Proposal,
+    value: Decimal | None,
+    routing: Routing,
+    asked: Stages,
+    edited: tuple[str, ...],
+    *,
+    by: User,
+    now: datetime,
 ) -> Revised:
-    """Nothing that was asked becomes less by a revision."""
-    approvers = max(approvers, approval.approvers)
+    """It starts with its first stage. Nothing that was asked becomes less by it, and silence runs no stricter one."""
+    authority = access.authority_of(by)
+    stages.within(approval, asked, authority)
+    consents = approval.on_timeout in CONSENTING
     columns: dict[str, object] = {
         "revision": proposal.revision,
         "proposal_id": proposal.pk,
         "digest": proposal.digest,
         "value": value,
-        "approvers": approvers,
+        "typed": approval.typed or routing.typed,
+        "on_timeout": Silence.REJECT if routing.strict and consents else approval.on_timeout,
+        **stages.entering(approval, asked, 0, now=now),
     }
-    return Revised(proposal.revision, proposal.digest, approvers, proposal, columns, edited)
+    counts = authority.reaches(asked[0].tier, asked[0].domain)
+    return Revised(proposal.revision, proposal.digest, asked, 0, counts, proposal, columns, edited)
 
 
 def _alternative(proposal: Proposal, label: str) -> Json:

@@ -10,6 +10,7 @@ from uuid import UUID
 from approvals.models import Approval, Pause, Proposal
 from approvals.models.approval import Subject
 from approvals.policy.schema import Fault, Json
+from approvals.policy.snapshot import Stage
 
 # Questions and plans are routed by the policy of these two action types, which every installation has.
 RESERVED = {Subject.QUESTION: "question", Subject.PLAN: "plan"}
@@ -107,8 +108,8 @@ class Returned:
 
     approval: UUID
     wanted: UUID | None
-    tier: int
-    approvers: int
+    asked: tuple[Stage, ...]
+    typed: bool
     reason: str
 
 

@@ -1,0 +1,142 @@
+"""Stages: who approves one after the other, and what becomes of the demands of several rules.
+
+The strictest of all that match wins, and nothing that one of them asks is lost:
+
+- Each rule's stages keep their own order. Among those of several rules the lower tier comes first; the same tier of the
+  same field is asked once, with the higher number of people.
+- What the action type, the value or a rule without stages asks (a tier, so many people) is met where a stage of its own
+  field asks as much. Otherwise the highest stage of that field is raised to it; where there is none, it is a further
+  stage, if it is more than every stage asks.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from approvals.models import Approval
+from approvals.models.policy import Verdict
+from approvals.policy import words
+from approvals.policy.assess import RuleMatch
+from approvals.policy.snapshot import Stage, TypePolicy
+
+Stages: TypeAlias = tuple[Stage, ...]  # one: everybody at once. Each names its field.
+
+_APPROVING = {Verdict.APPROVE, Verdict.MODIFY}
+
+
+def asked_of(approval: Approval) -> Stages:
+    """Who is asked for an approval that waits, in order; one where everybody is asked at once."""
+    if not approval.stages:
+        return (Stage(approval.tier_id, approval.domain_id, approval.approvers),)
+    return tuple(Stage(one["tier"], one["domain"], one["approvers"]) for one in approval.stages)
+
+
+def asked(type: TypePolicy, matched: Iterable[RuleMatch], flat: Stage) -> Stages:
+    """Who is asked, in order. `flat` is what the type, the value and the rules without stages ask."""
+    demanded = [
+        [replace(one, domain=one.domain or type.domain) for one in match.stages] for match in matched if match.stages
+    ]
+    if not demanded:
+        return (flat,)
+    found = met(merged(demanded), flat)
+    if not approves(type):
+        # What is answered is answered once: by the highest of them.
+        return (max(found, key=lambda one: one.tier),)
+    return found
+
+
+def approves(type: TypePolicy) -> bool:
+    """Whether people let it run, as against answering it."""
+    return not _APPROVING.isdisjoint(type.allowed)
+
+
+def merged(several: Iterable[Sequence[Stage]]) -> Stages:
+    """The stages of several, each in its own order; where two contradict each other, the first one's order holds."""
+    found: list[Stage] = []
+    for stages in several:
+        least = 0  # nothing comes before what precedes it in its own rule
+        for stage in stages:
+            place = next((at for at, one in enumerate(found) if _queue(one) == _queue(stage)), None)
+            if place is not None:
+                found[place] = replace(stage, approvers=max(stage.approvers, found[place].approvers))
+                least = max(least, place + 1)
+                continue
+            higher = (at for at in range(least, len(found)) if found[at].tier > stage.tier)
+            least = next(higher, len(found))
+            found.insert(least, stage)
+            least += 1
+    return tuple(found)
+
+
+def met(stages: Stages, flat: Stage) -> Stages:
+    """The stages, so that a demand without stages is met, too."""
+    own = [at for at, one in enumerate(stages) if one.domain == flat.domain]
+    among = [stages[at] for at in own] or stages
+    if any(one.tier >= flat.tier and one.approvers >= flat.approvers for one in among):
+        return stages
+    if not own:
+        return (*stages, flat)
+    highest = max(own, key=lambda at: stages[at].tier)
+    return (*stages[:highest], _raised(stages[highest], flat), *stages[highest + 1 :])
+
+
+def both(before: Stages, now: Stages) -> Stages:
+    """What was asked and what is asked now: nothing that was asked becomes less."""
+    if len(now) == 1 and len(before) > 1:
+        return met(before, now[0])
+    if len(before) == 1 and any(one.domain == before[0].domain for one in now):
+        return met(now, before[0])
+    # A stage of now stands for the one that was of its queue, else for one of its field, and rises to that.
+    left = {_queue(one): one for one in before}
+    same = {_queue(one): left.pop(_queue(one)) for one in now if _queue(one) in left}
+    found = []
+    for stage in now:
+        was = same.get(_queue(stage))
+        if was is None:
+            of_field = next((queue for queue in left if queue[1] == stage.domain), None)
+            was = left.pop(of_field) if of_field else stage
+        found.append(_raised(stage, was))
+    return merged((found, list(left.values())))
+
+
+def read(stages: Stages, tier: int, domain: str) -> bool:
+    """Whether one of several is of people who decide in this tier and field."""
+    return len(stages) > 1 and any(one.domain == domain and one.tier >= tier for one in stages)
+
+
+def covers(these: Stages, those: Stages) -> bool:
+    """Whether these ask at least what those do, each of them by a stage of its own; in whatever order."""
+    left = sorted(these, key=lambda one: (one.tier, one.approvers))
+    for wanted in sorted(those, key=lambda one: (one.tier, one.approvers), reverse=True):
+        at = next(
+            (
+                at
+                for at, one in enumerate(left)
+                if one.domain == wanted.domain and one.tier >= wanted.tier and one.approvers >= wanted.approvers
+            ),
+            None,
+        )
+        if at is None:
+            return False
+        del left[at]
+    return True
+
+
+def said(stages: Stages) -> str:
+    """In words: "Two stages: tier 1 commerce, then tier 2 legal (2 people)." """
+    told = ", then ".join(
+        (words.STAGE if one.approvers == 1 else words.STAGE_OF_SEVERAL).format(
+            tier=one.tier, domain=one.domain, approvers=one.approvers
+        )
+        for one in stages
+    )
+    number = words.COUNTED.get(len(stages), str(len(stages)))
+    return words.STAGES.format(number=number, stages=told)
+
+
+def _raised(stage: Stage, to: Stage) -> Stage:
+    return replace(stage, tier=max(stage.tier, to.tier), approvers=max(stage.approvers, to.approvers))
+
+
+def _queue(stage: Stage) -> tuple[int, str]:
+    return stage.tier, stage.domain
