@@ -26,7 +26,7 @@ from approvals.policy.snapshot import Policy, TypePolicy
 from approvals.review import attachments, escalation, outbox
 from approvals.review.cases import Case, cases_of
 from approvals.review.decisions import load
-from approvals.review.drafts import proposal_of
+from approvals.review.drafts import compared, proposal_of, refusal
 from approvals.review.errors import ReviewError
 from approvals.review.faults import allowed, faults_of
 from approvals.review.settle import settle
@@ -187,6 +187,7 @@ def _columns(
         # Nobody has had the time to object to what came later.
         "on_timeout": Silence.REJECT if unheard and approval.on_timeout in CONSENTING else approval.on_timeout,
         "snoozed_until": None,
+        **compared(case),
     }
     if raised:
         # A tier that was not asked before has its own time, within the same end.
@@ -242,7 +243,7 @@ def _refuse(approval: Approval, case: Case, *, now: datetime) -> None:
         source=Source.POLICY,
         tier_id=moved[0].tier_id,
         surface="policy",
-        message="; ".join(case.routing.reasons),
+        message=refusal(case.routing),
         decided_at=now,
     )
     settle(moved, now=now)
