@@ -60,7 +60,10 @@ class Pause(models.Model):
                 name="pause_is_open_or_answered",
             ),
         ]
-        indexes = [models.Index(fields=["agent", "-created_at", "-id"], name="pause_of_agent")]
+        indexes = [
+            models.Index(fields=["agent", "-created_at", "-id"], name="pause_of_agent"),
+            models.Index(fields=["run", "-created_at"], condition=Q(run__isnull=False), name="pause_of_run"),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -341,26 +344,38 @@ class Approval(models.Model):
                 name="approval_precedent",
             ),
             models.Index(
-                fields=["count_key", "action_type", "-created_at"], condition=~Q(count_key=""), name="approval_counted"
+                fields=["count_key", "action_type", "-created_at"],
+                include=["id", "verdict", "status"],
+                condition=~Q(count_key="") & Q(kind="real"),
+                name="approval_counted",
             ),
             models.Index(fields=["about", "action_type", "-created_at"], condition=~Q(about=""), name="approval_about"),
             models.Index(
                 fields=["usual_key", "action_type", "-created_at"],
-                include=["verdict", "value"],
-                condition=~Q(usual_key=""),
+                include=["id", "verdict", "value"],
+                condition=~Q(usual_key="") & Q(kind="real"),
                 name="approval_usual",
             ),
             models.Index(
                 fields=["agent", "action_type", "likeness", "-created_at"],
-                condition=~Q(likeness=""),
+                include=["id"],
+                condition=~Q(likeness="") & Q(kind="real"),
                 name="approval_alike",
             ),
+            # What another attempt is compared with: what people rejected, or policy because of what it was.
             models.Index(
                 fields=["agent", "action_type", "-created_at"],
-                condition=Q(kind="real", verdict="reject"),
+                include=["id"],
+                condition=Q(kind="real", verdict="reject")
+                & (Q(source="human") | Q(source="policy", reason_code="policy_violation")),
                 name="approval_rejected",
             ),
-            models.Index(fields=["digest"], name="approval_digest"),
+            models.Index(
+                fields=["repeats", "-released_at"],
+                condition=Q(repeats__isnull=False, verdict__in=["approve", "modify"]),
+                name="approval_overruling",
+            ),
+            models.Index(fields=["digest", "-created_at"], name="approval_digest"),
             models.Index(fields=["-decided_at", "-id"], condition=Q(decided_at__isnull=False), name="approval_decided"),
             models.Index(fields=["-created_at", "-id"], name="approval_newest"),
         ]

@@ -180,7 +180,7 @@ class ActionType(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text=_("After so many near repetitions of a rejected proposal the run gets no further. Empty: no limit."),
+        help_text=_("After so many rejected attempts at nearly the same its run gets no further. Empty: no limit."),
     )
 
     weights = models.JSONField(

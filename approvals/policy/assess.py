@@ -10,6 +10,7 @@ from approvals.models.policy import Rule
 from approvals.policy import signals
 from approvals.policy.flags import Flag, flags_of
 from approvals.policy.history import History, Question, RunPast, gather
+from approvals.policy.repeats import Repeat
 from approvals.policy.schema import Json
 from approvals.policy.signals import Signal
 from approvals.policy.snapshot import Stage, TypePolicy
@@ -55,6 +56,7 @@ class Assessment:
     thresholds: tuple[Decimal, Decimal]
     run: RunPast = field(default_factory=RunPast)
     spent: Decimal = Decimal(0)
+    repeat: Repeat | None = None
 
     def as_json(self) -> dict[str, Json]:
         """What is stored with the approval, and shown: numbers as numbers, every part of the confidence by name."""
@@ -98,6 +100,7 @@ class Assessment:
                 "since": self.run.since.total_seconds(),
             },
             "spent": str(self.spent),
+            "repeat": None if self.repeat is None else self.repeat.as_json(),
         }
 
 
@@ -105,7 +108,8 @@ def assess(question: Question, history: History) -> Assessment:
     """Weigh one proposal against its type's rules and our history of it. Reads nothing else."""
     precedent = signals.precedent(question, history)
     flags = flags_of(question, history)
-    return _weighed(question, precedent, flags, history.run, history.spent, newcomer=not history.decided)
+    weighed = _weighed(question, precedent, flags, history.run, history.spent, newcomer=not history.decided)
+    return replace(weighed, repeat=history.repeat)
 
 
 def recall(question: Question, stored: Mapping[str, Any]) -> Assessment:
@@ -119,7 +123,9 @@ def recall(question: Question, stored: Mapping[str, Any]) -> Assessment:
     flags = [Flag(row["name"], row["text"], row["data"]) for row in stored.get("flags", ())]
     past = stored.get("run") or {}
     run = RunPast(**{**past, "since": timedelta(seconds=past["since"])}) if past else RunPast()
-    return _weighed(question, precedent, flags, run, Decimal(stored.get("spent", 0)), newcomer=newcomer)
+    weighed = _weighed(question, precedent, flags, run, Decimal(stored.get("spent", 0)), newcomer=newcomer)
+    repeat = stored.get("repeat")
+    return replace(weighed, repeat=Repeat.of(repeat) if repeat else None)
 
 
 def _weighed(

@@ -6,6 +6,7 @@ A flag informs. It asks a person only where the action type names it.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from statistics import median
 
@@ -21,14 +22,13 @@ LABELS = {
     "unusual_amount": _("Unusual value"),
     "frequency": _("Again for the same subject"),
     "burst": _("Many in a short time"),
+    "near_repeat": _("Nearly repeats what was rejected"),
     "hidden_characters": _("Hidden or misleading characters"),
     "numbers_not_in_arguments": _("Numbers that the arguments do not contain"),
     "recipients_not_in_arguments": _("Recipients that the arguments do not contain"),
 }
 
-UNUSUAL_FROM = Decimal(3)  # times the median
 UNUSUAL_NEEDS = 5  # values
-BURST_FROM = 10  # proposals, this one included
 _READ = 20_000  # characters of a summary
 _NAMED = 5  # numbers, recipients or places listed in a text
 
@@ -53,6 +53,7 @@ def flags_of(question: Question, past: History) -> list[Flag]:
         *_unusual_amount(question, past),
         *_frequency(question, past),
         *_burst(question, past),
+        *_near_repeat(past),
         *_hidden_characters(question),
         *_claims(question),
     ]
@@ -78,29 +79,64 @@ def _unusual_amount(question: Question, past: History) -> Iterator[Flag]:
     if question.value is None or len(past.amounts) < UNUSUAL_NEEDS:
         return
     usual = median(abs(amount) for amount in past.amounts)
-    if usual <= 0 or abs(question.value) < UNUSUAL_FROM * usual:
+    if usual <= 0 or abs(question.value) < question.type.usual_times * usual:
         return
     ratio = abs(question.value) / usual
-    text = words.UNUSUAL_AMOUNT.format(ratio=f"{ratio:,.1f}", usual=f"{usual:,.2f}", count=len(past.amounts))
+    key = characters.plain(past.keys.usual)
+    text = words.UNUSUAL_AMOUNT.format(
+        ratio=f"{ratio:,.1f}",
+        key=words.USUAL_FOR.format(key=key.replace(":", " ", 1)) if key else "",
+        usual=f"{usual:,.2f}",
+        count=len(past.amounts),
+    )
     data: dict[str, Json] = {"ratio": round(float(ratio), 2), "usual": str(usual), "count": len(past.amounts)}
-    yield Flag("unusual_amount", text, data)
+    yield Flag("unusual_amount", text, {**data, "key": key} if key else data)
 
 
 def _frequency(question: Question, past: History) -> Iterator[Flag]:
-    if past.about:
-        nth, days = past.about + 1, history.FREQUENCY.days
-        text = words.FREQUENCY.format(
-            nth=words.ordinal(nth), action=question.type.title, about=characters.plain(question.about), days=days
-        )
-        yield Flag("frequency", text, {"nth": nth, "days": days})
+    nth = past.about + 1
+    if nth < question.type.frequency_from:
+        return
+    window = question.type.frequency_window
+    said = {"about": characters.plain(past.keys.count), "span": words.span(window), "action": question.type.title}
+    if past.about >= history.LOOK_BACK:  # no more of them were counted
+        text = words.FREQUENT.format(count=history.LOOK_BACK, **said)
+    else:
+        text = words.FREQUENCY.format(nth=words.ordinal(nth), **said)
+    yield Flag("frequency", text, {"nth": nth, "days": round(window / timedelta(days=1), 3)})
 
 
 def _burst(question: Question, past: History) -> Iterator[Flag]:
+    type = question.type
+    said = {"action": type.title, "agent": question.agent_name}
     count = past.recent + 1
-    if count >= BURST_FROM:
+    if count >= type.burst_from:
         minutes = int(history.BURST.total_seconds() // 60)
-        text = words.BURST.format(count=count, action=question.type.title, agent=question.agent_name, minutes=minutes)
-        yield Flag("burst", text, {"count": count, "minutes": minutes})
+        yield Flag(
+            "burst",
+            words.BURST.format(count=_counted(count), minutes=minutes, **said),
+            {"count": count, "minutes": minutes},
+        )
+    elif (alike := past.alike + 1) >= type.burst_from:
+        text = words.ALIKE.format(count=_counted(alike), span=words.span(type.burst_window), **said)
+        yield Flag("burst", text, {"alike": alike, "hours": round(type.burst_window / timedelta(hours=1), 3)})
+
+
+def _counted(count: int) -> str:
+    return str(count) if count <= history.LOOK_BACK else words.MORE_THAN.format(count=history.LOOK_BACK)
+
+
+def _near_repeat(past: History) -> Iterator[Flag]:
+    repeat = past.repeat
+    if repeat is None:
+        return
+    said = words.REPEATS_PERSON if repeat.by_person else words.REPEATS_POLICY
+    changed: list[Json] = [characters.plain(path) for path in repeat.changed]
+    yield Flag(
+        "near_repeat",
+        said.format(nth=words.nth(repeat.attempt), **repeat.facts),
+        {"approval": str(repeat.id), "attempt": repeat.attempt, "changed": changed},
+    )
 
 
 def _hidden_characters(question: Question) -> Iterator[Flag]:

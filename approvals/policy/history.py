@@ -1,7 +1,7 @@
 """What our own past says of a proposal, read for a whole set of them at once, however long the past is."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,7 +11,10 @@ from uuid import UUID
 from django.db import connection
 
 from approvals.models.policy import Verdict
+from approvals.policy import repeats
 from approvals.policy.expressions import Facts
+from approvals.policy.keys import Keys, keys_of
+from approvals.policy.repeats import Repeat
 from approvals.policy.schema import Json, pick
 from approvals.policy.snapshot import TypePolicy
 
@@ -19,7 +22,6 @@ LOOK_BACK = 400  # proposals of the same agent and action type; a bound on the w
 DECISIONS = 200  # of them, decided by people: the precedent
 AMOUNTS = 100  # of them, approved: the usual value
 BURST = timedelta(minutes=10)
-FREQUENCY = timedelta(days=7)
 DUPLICATE = timedelta(days=30)
 
 
@@ -29,7 +31,9 @@ class Question:
 
     `run` is the agent's own id of its workflow, `run_name` what it calls it, `run_step` where in it it stands.
     `approval_id` names the approval when it is routed again, so that it is not its own duplicate. `parsed` False: the
-    arguments are whatever text the model produced.
+    arguments are whatever text the model produced. `beside` is what else a person looks at: files, present state,
+    preconditions. `in_hand`: people have had it before, since a reviewer changed it or one approved it, so it is no
+    attempt of the agent's.
     """
 
     type: TypePolicy
@@ -48,6 +52,8 @@ class Question:
     run_name: str = ""
     run_step: str = ""
     approval_id: UUID | None = None
+    beside: Json = None
+    in_hand: bool = False
 
     @property
     def currency(self) -> str:
@@ -96,6 +102,7 @@ class Twin:
 
     id: UUID | None
     status: str
+    at: datetime | None = None  # when it was proposed
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +119,20 @@ class RunPast:
 class History:
     """Our past of one question, not counting itself. Counts are of the same agent and action type unless said.
 
-    `spent` is what was let run in the action type's window, of the agent or of the run as the type says, in base
-    currency.
+    `keys` are the question's own. `spent` is what was let run in the action type's window, of the agent or of the run
+    as the type says, in base currency.
     """
 
     proposed: int = 0  # at most LOOK_BACK
     decided: int = 0  # by people, at most DECISIONS
     approved: int = 0  # of the decided: unchanged
-    amounts: tuple[Decimal, ...] = ()  # base currency, of approved ones, newest first
+    amounts: tuple[Decimal, ...] = ()  # base currency, of approved ones, newest first; of any agent where keyed
     recent: int = 0  # within BURST
-    about: int = 0  # same subject and action type, any agent, within FREQUENCY, not refused
+    alike: int = 0  # within the type's window
+    about: int = 0  # what is counted has the same key, any agent, within the type's window, not refused
     twin: Twin | None = None
+    repeat: Repeat | None = None
+    keys: Keys = field(default_factory=Keys, compare=False)
     run: RunPast = field(default_factory=RunPast)
     spent: Decimal = Decimal(0)
 
@@ -148,26 +158,69 @@ CROSS JOIN LATERAL (
 ) AS past
 """
 
+# Here and below the newest LOOK_BACK of a key are looked at and no more, however hot it is.
 _TWINS = """
-SELECT DISTINCT ON (digest) digest, id, status
-FROM approvals_approval
-WHERE digest = ANY (%(digests)s) AND created_at > %(lately)s AND created_at <= %(now)s
-  AND kind = 'real' AND id <> ALL (%(own)s::uuid[])
-  AND (status = 'pending' OR (status IN ('held', 'released', 'executed') AND verdict <> 'reject'))
-ORDER BY digest, created_at DESC
+SELECT twin.*
+FROM unnest(%(digests)s::text[]) AS asked (digest)
+CROSS JOIN LATERAL (
+    SELECT newest.digest, id, status, created_at
+    FROM (
+        SELECT digest, id, status, verdict, kind, created_at FROM approvals_approval
+        WHERE digest = asked.digest AND created_at > %(lately)s AND created_at <= %(now)s
+        ORDER BY created_at DESC LIMIT %(look_back)s
+    ) AS newest
+    WHERE kind = 'real' AND id <> ALL (%(own)s::uuid[])
+      AND (status = 'pending' OR (status IN ('held', 'released', 'executed') AND verdict <> 'reject'))
+    ORDER BY created_at DESC LIMIT 1
+) AS twin
 """
 
-_ABOUTS = """
-SELECT pair.about, pair.name, count(past.id)
-FROM unnest(%(abouts)s::text[], %(about_names)s::text[]) AS pair (about, name)
-JOIN LATERAL (
-    SELECT id FROM approvals_approval
-    WHERE about = pair.about AND about <> '' AND action_type_id = pair.name
-      AND created_at > %(since)s AND created_at <= %(now)s AND kind = 'real' AND id <> ALL (%(own)s::uuid[])
-      AND verdict <> 'reject' AND status NOT IN ('expired', 'cancelled', 'superseded')
-    ORDER BY created_at DESC LIMIT %(look_back)s
-) AS past ON true
-GROUP BY pair.about, pair.name
+_COUNTED = """
+SELECT asked.key, asked.name, past.count
+FROM unnest(%(counted)s::text[], %(counted_names)s::text[], %(counted_since)s::timestamptz[])
+    AS asked (key, name, since)
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (
+        WHERE verdict <> 'reject' AND status NOT IN ('expired', 'cancelled', 'superseded')
+    ) AS count
+    FROM (
+        SELECT verdict, status FROM approvals_approval
+        WHERE count_key = asked.key AND count_key <> '' AND action_type_id = asked.name AND kind = 'real'
+          AND created_at > asked.since AND created_at <= %(now)s AND id <> ALL (%(own)s::uuid[])
+        ORDER BY created_at DESC LIMIT %(look_back)s
+    ) AS newest
+) AS past
+"""
+
+_USUAL = """
+SELECT asked.key, asked.name, past.amounts
+FROM unnest(%(usual)s::text[], %(usual_names)s::text[]) AS asked (key, name)
+CROSS JOIN LATERAL (
+    SELECT (array_agg(value) FILTER (
+        WHERE value IS NOT NULL AND verdict IN ('approve', 'modify')
+    ))[1:%(amounts)s] AS amounts
+    FROM (
+        SELECT verdict, value FROM approvals_approval
+        WHERE usual_key = asked.key AND usual_key <> '' AND action_type_id = asked.name AND kind = 'real'
+          AND created_at <= %(now)s AND id <> ALL (%(own)s::uuid[])
+        ORDER BY created_at DESC LIMIT %(look_back)s
+    ) AS newest
+) AS past
+"""
+
+_ALIKE = """
+SELECT asked.agent, asked.name, asked.likeness, past.count
+FROM unnest(%(alike_agents)s::uuid[], %(alike_names)s::text[], %(alike)s::text[], %(alike_since)s::timestamptz[])
+    AS asked (agent, name, likeness, since)
+CROSS JOIN LATERAL (
+    SELECT count(*) FROM (
+        SELECT FROM approvals_approval
+        WHERE agent_id = asked.agent AND action_type_id = asked.name
+          AND likeness = asked.likeness AND likeness <> '' AND kind = 'real'
+          AND created_at > asked.since AND created_at <= %(now)s AND id <> ALL (%(own)s::uuid[])
+        ORDER BY created_at DESC LIMIT %(look_back)s
+    ) AS newest
+) AS past
 """
 
 
@@ -178,37 +231,46 @@ def gather(questions: Sequence[Question]) -> list[History]:
     """
     if not questions:
         return []
-    past = _Past(questions)
-    proposed: Counter[tuple[UUID, str]] = Counter()
-    subjects: Counter[tuple[str, str]] = Counter()
+    keys = [keys_of(question.type, question.args, question.about) for question in questions]
+    past = _Past(questions, keys)
+    before: Counter[tuple[object, ...]] = Counter()
     digests: set[str] = set()
     histories = []
-    for question in questions:
-        pair = (question.agent_id, question.type.name)
-        subject = (question.about, question.type.name)
+    for question, own in zip(questions, keys, strict=True):
+        name = question.type.name
+        pair, counted, alike = (question.agent_id, name), (own.count, name), (question.agent_id, name, own.likeness)
         history = past.pairs[pair]
+        twin = past.twins.get(question.digest)
         histories.append(
             replace(
                 history,
-                proposed=history.proposed + proposed[pair],
-                recent=history.recent + proposed[pair],
-                about=past.abouts.get(subject, 0) + subjects[subject] if question.about else 0,
-                twin=Twin(None, "pending") if question.digest in digests else past.twins.get(question.digest),
+                proposed=history.proposed + before[pair],
+                recent=history.recent + before[pair],
+                amounts=past.usual.get((own.usual, name), ()) if own.usual else history.amounts,
+                alike=past.alike.get(alike, 0) + before[alike] if own.likeness else 0,
+                about=past.counted.get(counted, 0) + before[counted] if own.count else 0,
+                twin=Twin(None, "pending") if question.digest in digests else twin,
+                repeat=repeats.repeat_of(question, past.rejected.get(pair, ()), twin),
+                keys=own,
             )
         )
-        proposed[pair] += 1
-        subjects[subject] += 1
+        before.update([pair, counted, alike])
         digests.add(question.digest)
     return histories
 
 
 class _Past:
-    """The three queries, sent as one."""
+    """The queries, sent as one message; what no question asks for is left out of it."""
 
-    def __init__(self, questions: Sequence[Question]) -> None:
+    def __init__(self, questions: Sequence[Question], keys: Sequence[Keys]) -> None:
         now = max(question.now for question in questions)
+        self.pairs: dict[tuple[UUID, str], History] = {}
+        self.twins: dict[str, Twin] = {}
+        self.counted: dict[tuple[str, str], int] = {}
+        self.usual: dict[tuple[str, str], tuple[Decimal, ...]] = {}
+        self.alike: dict[tuple[UUID, str, str], int] = {}
+        self.rejected: dict[tuple[UUID, str], list[repeats.Rejected]] = {}
         pairs = sorted({(question.agent_id, question.type.name) for question in questions})
-        subjects = sorted({(one.about, one.type.name) for one in questions if one.about})
         values: dict[str, Any] = {  # the cursor's own types
             "now": now,
             "own": [question.approval_id for question in questions if question.approval_id],
@@ -220,17 +282,62 @@ class _Past:
             "amounts": AMOUNTS,
             "digests": sorted({question.digest for question in questions}),
             "lately": now - DUPLICATE,
-            "abouts": [about for about, _ in subjects],
-            "about_names": [name for _, name in subjects],
-            "since": now - FREQUENCY,
+            **_keyed(questions, keys, now),
+            **repeats.values(questions, now),
         }
+        asked: list[tuple[str, object, Callable[[list[Any]], None]]] = [
+            (_PAIRS, True, self._read_pairs),
+            (_TWINS, True, self._read_twins),
+            (_COUNTED, values["counted"], self._read_counted),
+            (_USUAL, values["usual"], self._read_usual),
+            (_ALIKE, values["alike"], self._read_alike),
+            (repeats.REJECTED, values["repeat_agents"], self._read_rejected),
+        ]
+        wanted = [(query, reader) for query, needed, reader in asked if needed]
         with connection.cursor() as cursor:
-            cursor.execute(f"{_PAIRS}; {_TWINS}; {_ABOUTS}", values)
-            self.pairs = {(agent, name): _of_pair(*found) for agent, name, *found in cursor.fetchall()}
-            cursor.nextset()
-            self.twins = {digest: Twin(pk, status) for digest, pk, status in cursor.fetchall()}
-            cursor.nextset()
-            self.abouts = {(about, name): count for about, name, count in cursor.fetchall()}
+            cursor.execute("; ".join(query for query, _ in wanted), values)
+            for _, reader in wanted:
+                reader(cursor.fetchall())
+                cursor.nextset()
+
+    def _read_pairs(self, rows: list[Any]) -> None:
+        self.pairs = {(agent, name): _of_pair(*found) for agent, name, *found in rows}
+
+    def _read_twins(self, rows: list[Any]) -> None:
+        self.twins = {digest: Twin(pk, status, at) for digest, pk, status, at in rows}
+
+    def _read_counted(self, rows: list[Any]) -> None:
+        self.counted = {(key, name): count for key, name, count in rows}
+
+    def _read_usual(self, rows: list[Any]) -> None:
+        self.usual = {(key, name): tuple(amounts or ()) for key, name, amounts in rows}
+
+    def _read_alike(self, rows: list[Any]) -> None:
+        self.alike = {(agent, name, likeness): count for agent, name, likeness, count in rows}
+
+    def _read_rejected(self, rows: list[Any]) -> None:
+        self.rejected = repeats.read(rows)
+
+
+def _keyed(questions: Sequence[Question], keys: Sequence[Keys], now: datetime) -> dict[str, Any]:
+    """Each key once, with the moment from which on its action type counts."""
+    asked = list(zip(questions, keys, strict=True))
+    counted = sorted({(own.count, one.type.name, now - one.type.frequency_window) for one, own in asked if own.count})
+    usual = sorted({(own.usual, one.type.name) for one, own in asked if own.usual})
+    alike = sorted(
+        {(one.agent_id, one.type.name, own.likeness, now - one.type.burst_window) for one, own in asked if own.likeness}
+    )
+    return {
+        "counted": [key for key, _, _ in counted],
+        "counted_names": [name for _, name, _ in counted],
+        "counted_since": [since for _, _, since in counted],
+        "usual": [key for key, _ in usual],
+        "usual_names": [name for _, name in usual],
+        "alike_agents": [agent for agent, _, _, _ in alike],
+        "alike_names": [name for _, name, _, _ in alike],
+        "alike": [likeness for _, _, likeness, _ in alike],
+        "alike_since": [since for _, _, _, since in alike],
+    }
 
 
 def _of_pair(proposed: int, recent: int, verdicts: list[str] | None, amounts: list[Decimal] | None) -> History:

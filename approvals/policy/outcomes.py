@@ -23,6 +23,7 @@ NOT_KNOWN = "There is no such action type."
 UNFIT_ARGUMENTS = "The arguments do not fit the schema: {fields}."
 RAISED = "The value is above the ceiling of tier {below}, so tier {tier} decides."
 CURRENCY = "The currency has no rate in the policy, so the highest tier decides."
+REPEATED = "It nearly repeats what a person rejected: the same answer holds."
 NO_LONGER = "No longer: {said}"
 # Where no reason differs it is the action type itself that does.
 OWN = {
@@ -121,6 +122,8 @@ def _bare(reason: str, assessment: Assessment) -> str:
     for flag in assessment.flags:
         if reason == words.FLAG.format(text=flag.text):
             return words.FLAG.format(text=LABELS.get(flag.name, flag.name))
+    if reason.startswith(words.ANSWERED.split("{")[0]):
+        return REPEATED
     if match := _RAISED.match(reason):
         return RAISED.format(below=match[1], tier=match[2])
     return CURRENCY if reason.startswith(words.UNKNOWN_CURRENCY.split("{")[0]) else reason

@@ -77,6 +77,7 @@ class Routing:
     audit: str = ""
     shadowed: Mapping[str, Json] | None = None
     domain: str = ""
+    quoted: str = ""  # of an earlier rejection, for the agent alone: a person's words are in no reason
 
     @property
     def covered(self) -> bool:
@@ -101,6 +102,7 @@ class _Settled:
     strict: bool = False
     step: Planned | None = None
     grant: Granted | None = None
+    quoted: str = ""
 
 
 def route(
@@ -130,6 +132,7 @@ def route(
         strict=settled.strict,
         step=settled.step,
         grant=settled.grant,
+        quoted=settled.quoted,
     )
     return _staged(routing, question.type, assessment) if review else routing
 
@@ -209,6 +212,7 @@ def _steps(
     type = question.type
     yield _refused(standing)
     yield _blocked(assessment)
+    yield _repeated(type, assessment, cover)
     yield _unchecked(question)
     yield _bound(standing)
     yield _planned(cover)
@@ -239,6 +243,21 @@ def _blocked(assessment: Assessment) -> _Settled | None:
         return None
     said = [words.BLOCKED.format(name=match.name, message=match.message) for match in blocking]
     return _Settled(Route.REJECT, POLICY_VIOLATION, said)
+
+
+def _repeated(type: TypePolicy, assessment: Assessment, cover: Cover) -> _Settled | None:
+    """What a person rejected already, where the type says so; never what a person approved beforehand."""
+    repeat = assessment.repeat
+    if repeat is None or cover.step is not None or cover.grants:
+        return None
+    if type.most_attempts is not None and repeat.tries >= type.most_attempts:
+        said = [words.EXHAUSTED.format(tries=repeat.tries)]
+    elif type.answers_repeats and repeat.settled:
+        said = [words.ANSWERED.format(**repeat.facts)]
+    else:
+        return None
+    quoted = words.QUOTED.format(message=repeat.message) if repeat.message and repeat.by_person else ""
+    return _Settled(Route.REJECT, POLICY_VIOLATION, said, quoted=quoted)
 
 
 def _unchecked(question: Question) -> _Settled | None:

@@ -4,6 +4,8 @@ They are stored with the approval as they were said, in English: a reason is evi
 reader's language or with the next release. Names of action types, rules and tiers are the admin's own.
 """
 
+from datetime import timedelta
+
 PAUSED = "The agent is paused; nothing of it runs."
 STOPPED = "A reviewer ended the whole run; nothing more of it runs."
 BLOCKED = "Refused by the rule '{name}': {message}"
@@ -37,6 +39,9 @@ VALUE_RAISES = (
     "The value {value} {base} is above the ceiling of tier {below} ({ceiling} {base}), so tier {tier} decides."
 )
 PLANNED = "Covered by plan {plan}, step {step} ({name}): a person approved exactly this."
+ANSWERED = "It nearly repeats what a person rejected on {day}{why}, and {changed}: the same answer holds."
+EXHAUSTED = "The run gets no further with this: {tries} attempts were rejected."
+QUOTED = "It was said then: “{message}”"
 GRANTED = "Covered by the standing approval that {by} gave on {day}."
 OFFLINE = "It ran at {at}, while Assent could not be asked."
 OFFLINE_BEYOND = "It ran at {at} unasked, and the standing approval that {by} gave did not cover it."
@@ -78,9 +83,17 @@ IMPACT = "{reversibility}, {band} impact"
 FIRST_TIME = "First time that {agent} proposes {action}"
 DUPLICATE = "The same action {status} ({id})"
 DUPLICATE_HERE = "The same action is in this submission already"
-UNUSUAL_AMOUNT = "{ratio} times the usual value of {usual} (median of the last {count} approved)"
-FREQUENCY = "{nth} time for {about} in {days} days: {action}"
+UNUSUAL_AMOUNT = "{ratio} times the usual value{key} of {usual} (median of the last {count} approved)"
+USUAL_FOR = " for {key}"
+FREQUENCY = "{nth} time for {about} in {span}: {action}"
+FREQUENT = "More than {count} times for {about} in {span}: {action}"
 BURST = "{count} proposals of {action} by {agent} in {minutes} minutes"
+ALIKE = "{count} alike proposals of {action} by {agent} in {span}"
+MORE_THAN = "More than {count}"
+REPEATS_PERSON = "{nth} attempt at what was rejected on {day}{why}; {changed}"
+REPEATS_POLICY = "{nth} attempt at what policy refused on {day}; {changed}"
+ONLY_CHANGED = "only {paths} changed"
+NOTHING_CHANGED = "nothing changed"
 HIDDEN = "Hidden or misleading characters ({kinds}) in {where}"
 NUMBERS = "Numbers in the summary that the arguments do not contain: {numbers}"
 RECIPIENTS = "Recipients in the summary that the arguments do not contain: {recipients}"
@@ -99,6 +112,32 @@ CHARACTERS = {
     "control": "control characters",
     "mixed_script": "look-alike alphabets in one word",
 }
+# The pick-list of a rejection. What a person wrote beside it is content, and not said in a reason.
+REJECTED_FOR = {
+    "wrong_amount": "the amount is wrong",
+    "wrong_recipient": "the recipient or target is wrong",
+    "not_justified": "not justified",
+    "policy": "against policy",
+    "duplicate": "a duplicate",
+    "unclear": "unclear, ask again with more",
+    "other": "something else",
+}
+_ORDINALS = ("", "First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
+_SPANS = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1)))
+
+
+def nth(number: int) -> str:
+    """Third, tenth, 11th: as a sentence begins."""
+    return _ORDINALS[number] if number < len(_ORDINALS) else ordinal(number)
+
+
+def span(length: timedelta) -> str:
+    """7 days, 12 hours, 90 minutes: by the largest unit that it is a whole number of."""
+    for name, unit in _SPANS:
+        if length % unit == timedelta(0):
+            count = length // unit
+            return f"{count} {name}" if count == 1 else f"{count} {name}s"
+    return f"{length.total_seconds():g} seconds"
 
 
 def ordinal(number: int) -> str:

@@ -27,7 +27,7 @@ from approvals.policy.stages import Stages, asked_of, both
 from approvals.review import attachments, escalation, outbox, stages
 from approvals.review.cases import Case, cases_of
 from approvals.review.decisions import load
-from approvals.review.drafts import proposal_of
+from approvals.review.drafts import compared, proposal_of, refusal
 from approvals.review.errors import ReviewError
 from approvals.review.faults import allowed, faults_of
 from approvals.review.settle import settle
@@ -189,6 +189,7 @@ def _columns(
         # Nobody has had the time to object to what came later.
         "on_timeout": Silence.REJECT if unheard and approval.on_timeout in CONSENTING else approval.on_timeout,
         **stages.entering(approval, asked, 0, now=now),
+        **compared(case),
     }
     if routing.route == Route.AUTO:
         # Why a first one would have passed is no reason to ask: it waits because people were asked.
@@ -239,7 +240,7 @@ def _refuse(approval: Approval, case: Case, *, now: datetime) -> None:
         source=Source.POLICY,
         tier_id=moved[0].tier_id,
         surface="policy",
-        message="; ".join(case.routing.reasons),
+        message=refusal(case.routing),
         decided_at=now,
     )
     settle(moved, now=now)

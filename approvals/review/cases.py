@@ -12,6 +12,7 @@ from approvals.models.approval import Subject
 from approvals.policy import covers, planning, schema
 from approvals.policy.assess import Assessment, History, Question, assess, gather
 from approvals.policy.covers import Cover
+from approvals.policy.keys import Keys
 from approvals.policy.routing import Routing, Standing, Worth, once_more, route, worth
 from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy, TypePolicy
@@ -65,6 +66,7 @@ class Case:
     standing: Standing
     files: tuple[Record, ...] = ()
     steps: tuple[planning.Step, ...] = ()
+    keys: Keys = field(default_factory=Keys)
     id: UUID = field(default_factory=new_id)
 
     @property
@@ -111,17 +113,31 @@ def cases_of(
     again: UUID | None = None,
     covered: bool = True,
     stopped: Collection[tuple[object, str]] = (),
+    in_hand: bool = False,
 ) -> list[list[Case]]:
     """The cases of each submission, item by item; earlier ones of the set are history for later ones.
 
     Each submission must be free of faults. A constant number of queries for the whole set. `files` are those that the
     submissions name; `again` is the approval that is routed once more, and so is no history of itself. `covered` False:
     what was approved beforehand lets nothing pass. `stopped` are runs that a reviewer ended, by agent and key.
+    `in_hand` True: a reviewer changed them, so they are no attempt of the agent's.
     """
     names = {name for one in asked for item in one.submission.items for name in item.type_names}
     submitters = _submitters({one.agent for one in asked}, names, now=now)
     drawn = [
-        (place, _drawn(one, submitters[one.agent], item, policy, _files_of(one, item, files), now=now, again=again))
+        (
+            place,
+            _drawn(
+                one,
+                submitters[one.agent],
+                item,
+                policy,
+                _files_of(one, item, files),
+                now=now,
+                again=again,
+                in_hand=in_hand or one.submission.returned is not None,
+            ),
+        )
         for place, one in enumerate(asked)
         for item in one.submission.items
     ]
@@ -160,7 +176,8 @@ def _case(
     """What policy says of one item. `histories` are read in the order of its questions."""
     question = drawn.question
     standing = submitter.standing(question.type)
-    assessment = assess(question, next(histories))
+    history = next(histories)
+    assessment = assess(question, history)
     cover = covers.NONE
     if drawn.item.subject == Subject.ACTION:
         cover = beforehand.cover(question, assessment, names)
@@ -186,6 +203,7 @@ def _case(
         standing=standing,
         files=drawn.files,
         steps=steps,
+        keys=history.keys,
     )
 
 
@@ -221,6 +239,7 @@ def _drawn(
     *,
     now: datetime,
     again: UUID | None,
+    in_hand: bool,
 ) -> _Drawn:
     """What the item is worth, the question that policy asks itself about it, and the files beside it."""
     kind = policy.types[item.type_name]
@@ -250,9 +269,13 @@ def _drawn(
         now=now,
         # What comes back is no history of itself, either.
         approval_id=again or (asked.submission.returned.approval if asked.submission.returned else None),
+        beside=[[dict(one) for one in files], item.current, item.preconditions],
+        in_hand=in_hand,
     )
     steps = tuple(
-        replace(_drawn(asked, submitter, item_of(step, item), policy, (), now=now, again=again), sent=step)
+        replace(
+            _drawn(asked, submitter, item_of(step, item), policy, (), now=now, again=again, in_hand=in_hand), sent=step
+        )
         for step in item.steps
     )
     return _Drawn(item, value, question, files, steps=steps)

@@ -109,6 +109,7 @@ def _approval(
         stages=stages.written(routing.stages) if waits else [],
         typed=routing.typed and waits,
         shadowed=routing.shadowed,
+        **compared(case),
         grant_id=routing.grant.id if routing.grant else None,
         plan_id=routing.step.plan if routing.step else None,
         created_at=now,
@@ -122,6 +123,23 @@ def _approval(
         returned_from_id=submission.returned.approval if submission.returned else None,
         wanted_id=submission.returned.wanted if submission.returned else None,
     )
+
+
+def compared(case: Case) -> dict[str, object]:
+    """The columns that later proposals are compared by, and the rejected one that this one tries once more."""
+    repeat = case.assessment.repeat
+    return {
+        "usual_key": case.keys.usual,
+        "count_key": case.keys.count,
+        "likeness": case.keys.likeness,
+        "repeats_id": repeat.id if repeat else None,
+        "attempt": repeat.attempt if repeat else 1,
+    }
+
+
+def refusal(routing: Routing) -> str:
+    """What policy's refusal says to the agent: its reasons, and a person's own words where it answers with them."""
+    return "; ".join(routing.reasons) + (f" {routing.quoted}" if routing.quoted else "")
 
 
 def _deadline(submission: Submission, kind: TypePolicy, routing: Routing, *, now: datetime) -> datetime | None:
@@ -215,6 +233,6 @@ def _by_policy(approval: Approval, routing: Routing, *, now: datetime) -> Decisi
         source=approval.source,
         tier_id=approval.tier_id,
         surface="policy",
-        message=None if passes else "; ".join(routing.reasons),
+        message=None if passes else refusal(routing),
         decided_at=now,
     )

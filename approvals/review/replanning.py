@@ -209,7 +209,7 @@ def _classified(approval: Approval, shown: Proposal, steps: Sequence[Step], *, n
     faults = faults_of(submission, policy)
     if faults:
         raise BadVerdict([replace(one, pointer=_home(one.pointer, [place for place, _ in running])) for one in faults])
-    [[case]] = cases_of([Asked(approval.agent_id, submission)], policy, now=now, again=approval.pk)
+    [[case]] = cases_of([Asked(approval.agent_id, submission)], policy, now=now, again=approval.pk, in_hand=True)
     if case.routing.route == Route.REJECT:
         why = "; ".join(case.routing.reasons)
         raise BadVerdict([Fault("/args", _("Policy refuses this: %(why)s") % {"why": why})])

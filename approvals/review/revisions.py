@@ -1,7 +1,7 @@
 """A modification is a new revision: validated, valued and routed again, within the modifier's own authority."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -14,6 +14,7 @@ from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.policy import schema, snapshot
 from approvals.policy.assess import Question, assess, gather
 from approvals.policy.edits import changed_paths
+from approvals.policy.keys import keys_of
 from approvals.policy.routing import Routing, Standing, route, worth
 from approvals.policy.schema import Fault, Json
 from approvals.policy.snapshot import Policy, TypePolicy
@@ -78,7 +79,10 @@ def of(approval: Approval, verdict: str, args: Json, alternative: str, *, by: Us
     if routing.route == Route.REJECT:
         raise BadVerdict([Fault("/args", _("Policy refuses this: %(why)s") % {"why": "; ".join(routing.reasons)})])
     asked = both(asked_of(approval), routing.asked(kind.domain))
-    return _revised(approval, revised, value.value, routing, asked, tuple(edited), by=by, now=now)
+    made = _revised(approval, revised, value.value, routing, asked, tuple(edited), by=by, now=now)
+    keys = keys_of(kind, args, approval.about)
+    compared = {"usual_key": keys.usual, "count_key": keys.count, "likeness": keys.likeness}
+    return replace(made, columns={**made.columns, **compared})
 
 
 def _revised(
@@ -171,6 +175,7 @@ def routed(approval: Approval, revised: Proposal, policy: Policy, *, now: dateti
         run_name=run.name if run else "",
         run_step=approval.pause.step,
         approval_id=approval.pk,
+        in_hand=True,
     )
     row = Autonomy.objects.filter(agent=approval.agent_id, action_type=kind.name).first()
     standing = Standing(

@@ -191,6 +191,7 @@ def happened(published):
                         "created_at": at,
                         "verdict": verdict,
                         "event_head": b"",
+                        "count_key": changes.get("about", ""),  # without a path of its own the subject is counted
                         **facts,
                         **changes,
                     }

@@ -6,6 +6,7 @@ import pytest
 
 from approvals.policy.flags import LABELS, flags_of
 from approvals.policy.history import History, Twin
+from approvals.policy.keys import Keys
 
 KNOWN = History(proposed=5)
 
@@ -53,7 +54,8 @@ def test_the_ratio_is_said(ask):
 
 
 def test_frequency_counts_this_one(ask):
-    flag = up(ask(about="customer:981"), replace(KNOWN, about=1))["frequency"]
+    past = replace(KNOWN, about=1, keys=Keys(count="customer:981"))
+    flag = up(ask(about="customer:981"), past)["frequency"]
     assert flag.text == "2nd time for customer:981 in 7 days: Refund"
     assert flag.data["nth"] == 2
 
@@ -108,6 +110,7 @@ def test_every_flag_has_a_label():
         "unusual_amount",
         "frequency",
         "burst",
+        "near_repeat",
         "hidden_characters",
         "numbers_not_in_arguments",
         "recipients_not_in_arguments",

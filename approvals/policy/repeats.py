@@ -1,0 +1,306 @@
+"""Is a proposal another attempt at what was rejected? Told by comparing the arguments with the latest rejected ones.
+
+A rejection counts once the agent knows of it: a person's verdict after its undo window, or what policy refused
+because of what was proposed. A low score asks the agent to reformulate, and a pause says nothing of the proposal.
+
+*Near* are arguments of which the subject is the same, most leaves are the same, and at most three differ. Outside the
+run in which it was rejected a recipient, an order, any other name that something goes by must be the same as well:
+there it is another matter, in the same run it is another attempt.
+
+A person's rejection *settles* a near repetition when nothing but words was changed: free text in which the numbers and
+addresses stayed what they were. Another value (a lower one above all), recipient, subject, file, present state or
+precondition may be exactly what was asked for, so it goes to a person again; so does what a person sent back as
+unclear or with guidance, and whatever a person approved in the meantime.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from approvals.policy import words
+from approvals.policy.characters import plain
+from approvals.policy.edits import Edit, Side, compared
+from approvals.policy.paths import Missing, subschema
+from approvals.policy.schema import Json, canonical, pointer_of
+
+if TYPE_CHECKING:
+    from approvals.policy.history import Question, Twin
+
+REJECTIONS = 30  # the latest of an agent and action type, and as many of the run
+PAUSES = 200  # the latest of the run
+SINCE = timedelta(days=30)
+CHANGED = 3  # leaves at most
+LARGEST = 16_384  # bytes of arguments as stored; larger ones are not compared
+UNCLEAR = "unclear"  # the rejection that asks for another attempt
+_MOST = 1000  # attempts that are told apart
+_NAMED = 3
+
+_NUMBER = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """What was rejected, by a person or by policy, as far as a repetition is compared with it."""
+
+    id: UUID
+    at: datetime
+    by_person: bool
+    attempt: int
+    run: str | None
+    digest: str
+    about: str
+    value: Decimal | None
+    args: Json
+    beside: Json  # files, present state, preconditions
+    reason: str
+    message: str
+    guided: bool
+    overruled_at: datetime | None  # a repetition of it was approved
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Which rejected approval is proposed once more, and what is different. `attempt` is the number of this one.
+
+    `tries` were rejected in the same run. `settled`: a person's rejection speaks of this one, too. `message` is what
+    that person wrote: content, and not stored with the assessment.
+    """
+
+    id: UUID
+    day: date
+    by_person: bool
+    reason: str
+    attempt: int
+    tries: int
+    changed: tuple[str, ...]
+    settled: bool
+    message: str = ""
+
+    def as_json(self) -> dict[str, Json]:
+        return {
+            "id": str(self.id),
+            "day": self.day.isoformat(),
+            "by_person": self.by_person,
+            "reason": self.reason,
+            "attempt": self.attempt,
+            "tries": self.tries,
+            "changed": list(self.changed),
+            "settled": self.settled,
+        }
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> "Repeat":
+        """As `as_json` stored it."""
+        told = {**stored, "id": UUID(stored["id"]), "day": date.fromisoformat(stored["day"])}
+        return cls(**{**told, "changed": tuple(stored["changed"])})
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a sentence about it names."""
+        shown = [f"`{plain(path.removeprefix('/'))[:60]}`" for path in self.changed[:_NAMED]]
+        only = words.ONLY_CHANGED.format(paths=", ".join(shown)) if shown else words.NOTHING_CHANGED
+        reason = words.REJECTED_FOR.get(self.reason, "")
+        return {"day": self.day.isoformat(), "why": f" ({reason})" if reason else "", "changed": only}
+
+
+# The latest of each pair come from the partial index approval_rejected, those of a run through its latest pauses.
+REJECTED = """
+WITH latest AS (
+    SELECT newest.id
+    FROM unnest(%(repeat_agents)s::uuid[], %(repeat_names)s::text[]) AS pair (agent, name)
+    CROSS JOIN LATERAL (
+        SELECT id FROM approvals_approval
+        WHERE agent_id = pair.agent AND action_type_id = pair.name AND kind = 'real' AND verdict = 'reject'
+          AND (source = 'human' OR (source = 'policy' AND reason_code = 'policy_violation'))
+          AND created_at > %(repeat_since)s AND created_at <= %(now)s
+        ORDER BY created_at DESC LIMIT %(rejections)s
+    ) AS newest
+    UNION
+    SELECT tried.id
+    FROM unnest(%(run_agents)s::uuid[], %(run_names)s::text[], %(runs)s::text[]) AS asked (agent, name, run)
+    JOIN approvals_run AS run ON run.agent_id = asked.agent AND run.key = asked.run
+    CROSS JOIN LATERAL (
+        SELECT approval.id
+        FROM (
+            SELECT id FROM approvals_pause WHERE run_id = run.id ORDER BY created_at DESC LIMIT %(pauses)s
+        ) AS pause
+        JOIN approvals_approval AS approval ON approval.pause_id = pause.id
+        WHERE approval.action_type_id = asked.name AND approval.kind = 'real' AND approval.verdict = 'reject'
+          AND (source = 'human' OR (source = 'policy' AND reason_code = 'policy_violation'))
+          AND approval.created_at <= %(now)s
+        ORDER BY approval.created_at DESC LIMIT %(rejections)s
+    ) AS tried
+)
+SELECT approval.agent_id, approval.action_type_id, approval.id, approval.decided_at, approval.source = 'human',
+       approval.attempt, run.key, approval.digest, approval.about, approval.value, proposal.args::text,
+       json_build_array(proposal.attachments, proposal.current, proposal.preconditions)::text,
+       decision.reason, decision.message, decision.guidance <> '', overruling.released_at
+FROM latest
+JOIN approvals_approval AS approval USING (id)
+JOIN approvals_pause AS pause ON pause.id = approval.pause_id
+LEFT JOIN approvals_run AS run ON run.id = pause.run_id
+JOIN approvals_proposal AS proposal ON proposal.id = approval.proposal_id
+JOIN LATERAL (
+    SELECT reason, message, guidance FROM approvals_decision
+    WHERE approval_id = approval.id AND undone_at IS NULL AND verdict = 'reject'
+    ORDER BY decided_at DESC LIMIT 1
+) AS decision ON true
+LEFT JOIN LATERAL (
+    SELECT released_at FROM approvals_approval AS later
+    WHERE later.repeats_id = approval.id AND later.verdict IN ('approve', 'modify') AND later.released_at IS NOT NULL
+    ORDER BY later.released_at DESC LIMIT 1
+) AS overruling ON true
+WHERE approval.released_at IS NOT NULL AND proposal.parsed AND approval.id <> ALL (%(own)s::uuid[])
+  AND NOT jsonb_exists_any(approval.reasons, %(not_of_it)s) AND pg_column_size(proposal.args) <= %(largest)s
+ORDER BY approval.decided_at DESC
+"""
+
+
+def values(questions: Iterable["Question"], now: datetime) -> dict[str, Any]:
+    """What REJECTED asks for these questions, `now` and `own` aside; runs only where their attempts are counted."""
+    asking = [question for question in questions if can_repeat(question)]
+    pairs = sorted({(question.agent_id, question.type.name) for question in asking})
+    runs = sorted({(one.agent_id, one.type.name, one.run) for one in asking if one.run and one.type.most_attempts})
+    return {
+        "repeat_agents": [agent for agent, _ in pairs],
+        "repeat_names": [name for _, name in pairs],
+        "run_agents": [agent for agent, _, _ in runs],
+        "run_names": [name for _, name, _ in runs],
+        "runs": [run for _, _, run in runs],
+        "repeat_since": now - SINCE,
+        "rejections": REJECTIONS,
+        "pauses": PAUSES,
+        "largest": LARGEST,
+        "not_of_it": [words.PAUSED, words.STOPPED],
+    }
+
+
+def can_repeat(question: "Question") -> bool:
+    """Only what an agent proposes by itself is an attempt of its own."""
+    return question.parsed and not question.in_hand and isinstance(question.args, Mapping)
+
+
+def read(rows: Iterable[Sequence[Any]]) -> dict[tuple[UUID, str], list[Rejected]]:
+    """The rows of REJECTED by agent and action type, the latest first."""
+    found: dict[tuple[UUID, str], list[Rejected]] = {}
+    for agent, name, pk, at, by_person, attempt, run, digest, about, value, args, beside, *said in rows:
+        reason, message, guided, overruled_at = said
+        one = Rejected(
+            id=pk,
+            at=at,
+            by_person=by_person,
+            attempt=attempt,
+            run=run,
+            digest=digest,
+            about=about,
+            value=value,
+            args=json.loads(args),
+            beside=json.loads(beside),
+            reason=reason,
+            message=message or "",
+            guided=guided,
+            overruled_at=overruled_at,
+        )
+        found.setdefault((agent, name), []).append(one)
+    return found
+
+
+def repeat_of(question: "Question", rejected: Sequence[Rejected], twin: "Twin | None") -> Repeat | None:
+    """What of the rejected, the latest first, is proposed once more; one of the same run and by a person goes first."""
+    if not rejected or not can_repeat(question):
+        return None
+    near = [(one, edits) for one in rejected if (edits := _near(question, one)) is not None]
+    # What a person let run since then was no attempt at what had been rejected before.
+    approved = [one.overruled_at for one, _ in near if one.overruled_at]
+    if twin is not None and twin.at is not None and twin.status != "pending":
+        approved.append(twin.at)
+    if approved:
+        near = [(one, edits) for one, edits in near if one.at > max(approved)]
+    if not near:
+        return None
+    here = [pair for pair in near if question.run and pair[0].run == question.run]
+    most = here or near
+    found, edits = next((pair for pair in most if pair[0].by_person), most[0])
+    return Repeat(
+        id=found.id,
+        day=found.at.date(),
+        by_person=found.by_person,
+        reason=found.reason,
+        attempt=min(max(one.attempt for one, _ in near) + 1, _MOST),
+        tries=len(here),
+        changed=tuple(edit[0] for edit in edits),
+        settled=found.by_person and _settles(question, found, edits),
+        message=found.message,
+    )
+
+
+def _near(question: "Question", rejected: Rejected) -> list[Edit] | None:
+    """What differs, None where it is another matter."""
+    if rejected.about != question.about or not isinstance(rejected.args, Mapping):
+        return None
+    edits, same = compared(rejected.args, question.args)
+    if edits and (len(edits) > CHANGED or not same or len(edits) > same + 1):
+        return None
+    elsewhere = not question.run or rejected.run != question.run
+    if elsewhere and any(_names_something(question, *edit) for edit in edits):
+        return None
+    return edits
+
+
+def _names_something(question: "Question", path: str, before: Side, after: Side) -> bool:
+    """An order, an account, a service, a list of such: what is neither words nor a number nor one of a few choices."""
+    values = [side[0] for side in (before, after) if side]
+    if any(isinstance(value, Mapping | Sequence) and not isinstance(value, str) for value in values):
+        return True
+    return any(isinstance(value, str) and value and not _is_text(value) for value in values) and not (
+        _shape(question, path).keys() & {"enum", "const"}
+    )
+
+
+def _is_text(value: str) -> bool:
+    return any(one.isspace() for one in value.strip())
+
+
+def _shape(question: "Question", path: str) -> Mapping[str, Json]:
+    try:
+        return subschema(question.type.schema, path) or {}
+    except Missing:
+        return {}
+
+
+def _settles(question: "Question", rejected: Rejected, edits: Collection[Edit]) -> bool:
+    if rejected.reason == UNCLEAR or rejected.guided or rejected.value != question.value:
+        return False
+    if canonical(rejected.beside) != canonical(question.beside):
+        return False
+    return all(_is_wording(question, *edit) for edit in edits)
+
+
+def _is_wording(question: "Question", path: str, before: Side, after: Side) -> bool:
+    """Free text on both sides, or on one with nothing on the other, that names the same numbers and addresses."""
+    type = question.type
+    keyed = (type.value_path, type.currency_path, type.subject_path, type.usual_path, type.frequency_path)
+    if path in {one if one.startswith("/") else pointer_of(one.split(".")) for one in keyed if one}:
+        return False
+    if _shape(question, path).keys() & {"enum", "const", "pattern", "format"}:
+        return False
+    texts = [side[0] if side and side[0] is not None else "" for side in (before, after)]
+    if not all(isinstance(text, str) and (not text or _is_text(text)) for text in texts):
+        return False
+    was, becomes = (_told(str(text)) for text in texts)
+    return was == becomes
+
+
+def _told(text: str) -> Counter[str]:
+    """The numbers and addresses in a text."""
+    return Counter(
+        chunk.strip(".,;:!?()[]\"'").casefold()
+        for chunk in text.split()
+        if "@" in chunk or "://" in chunk or _NUMBER.search(chunk)
+    )
