@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import urljoin
 
 from django.conf import settings
@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from approvals.models import Approval, Delivery, Membership, Tier, User
+from approvals.policy import hours
 from approvals.policy.snapshot import Policy, TierPolicy
 
 
@@ -32,12 +33,8 @@ def chain(tiers: Mapping[int, TierPolicy], level: int) -> list[TierPolicy]:
 
 
 def due_at(tiers: Mapping[int, TierPolicy], level: int, *, now: datetime, expires_at: datetime | None) -> datetime:
-    """When this tier should have answered: its SLA, or its proportional share of a shorter deadline."""
-    slas = [tier.sla for tier in chain(tiers, level)]
-    total = sum(slas, timedelta())
-    if expires_at is None or expires_at - now >= total:
-        return now + slas[0]
-    return now + (expires_at - now) * (slas[0] / total)
+    """When this tier should have answered: its SLA in its working hours, or its share of a shorter deadline."""
+    return hours.due(chain(tiers, level), now, expires_at)
 
 
 def receiver_of(approval: Approval, policy: Policy, *, now: datetime) -> Receiver | None:
