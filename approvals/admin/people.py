@@ -1,7 +1,6 @@
 """People, what they may decide, and when they are away."""
 
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
@@ -18,11 +17,16 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, PaginationInlineFormSet, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from approvals.admin.base import Judged, Kept
+from approvals.admin.fields import Days, Zone
 from approvals.models import Absence, Domain, Membership, User
 
+OWN_ABSENCE = _(
+    "Nobody stands in for others by their own word, and one's own absence is entered on the profile page; for more "
+    "ask another admin."
+)
 OWN_TIERS = _("Nobody changes their own memberships; ask another admin.")
 
 
@@ -40,10 +44,27 @@ class MembershipFormSet(PaginationInlineFormSet):
                 raise ValidationError(OWN_TIERS, code="own_tiers")
 
 
+class MembershipForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    duty_days = Days(label=_("On"), help_text=_("On which duty begins. None: on every day."))
+
+    def clean(self) -> dict[str, Any] | None:
+        """Duty has two ends, and some time between them."""
+        cleaned = super().clean() or {}
+        begins, ends = cleaned.get("duty_from"), cleaned.get("duty_until")
+        if {"duty_from", "duty_until"} <= cleaned.keys():
+            missing = "duty_from" if begins is None else "duty_until"
+            if (begins is None) != (ends is None):
+                self.add_error(missing, _("Duty has a beginning and an end: say both, or leave both empty."))
+            elif begins is not None and begins == ends:
+                self.add_error("duty_until", _("That is no time at all. For the whole day leave both empty."))
+        return cleaned
+
+
 class MembershipInline(TabularInline):
     """Under a person and under a tier: the same rows, the same refusal."""
 
     model = Membership
+    form = MembershipForm
     formset = MembershipFormSet
     extra = 0
     autocomplete_fields = ("user",)
@@ -128,10 +149,7 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
 
     def formfield_for_dbfield(self, db_field: "models.Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "time_zone":
-            zones = [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones())]
-            return forms.ChoiceField(
-                label=_("Time zone"), choices=zones, widget=UnfoldAdminSelect2Widget, initial="UTC"
-            )
+            return Zone()
         if db_field.name == "language":
             return forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget)
         return super().formfield_for_dbfield(db_field, request, **kwargs)

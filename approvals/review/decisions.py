@@ -81,7 +81,8 @@ def decide(seen: Seen, *, by: User, verdict: str, words: Words = NO_WORDS) -> Ap
 def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | None:
     now = times.now()
     approval = load(seen.id)
-    _refuse_unless_possible(approval, seen, by=by, verdict=verdict, now=now)
+    authority = _refuse_unless_possible(approval, seen, by=by, verdict=verdict, now=now)
+    place = _place(approval, by, authority)
     faults = _faults(approval, verdict, words)
     if faults:
         raise BadVerdict(faults)
@@ -89,9 +90,9 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
     votes = (0 if change.proposal else approval.votes) + 1
     final = verdict not in (Verdict.APPROVE, Verdict.MODIFY) or votes >= change.approvers
     if final:
-        move = _verdict(approval, seen, change, verdict, votes, by=by, words=words, now=now)
+        move = _verdict(approval, seen, change, verdict, votes, by=by, place=place, words=words, now=now)
     else:
-        move = _vote(approval, seen, change, votes, by=by, now=now)
+        move = _vote(approval, seen, change, votes, by=by, place=place, now=now)
     moved = audit.move([move], now=now, guard=audit.UNLESS_OVER)
     if not moved:
         current = load(seen.id)
@@ -104,10 +105,10 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
     if change.proposal:
         change.proposal.save(force_insert=True)
     if verdict in (Verdict.APPROVE, Verdict.MODIFY) and change.approvers > 1:
-        _cast(moved[0], by=by, note=words.message or "", now=now)
+        _cast(moved[0], by=by, place=place, note=words.message or "", now=now)
     settled = _with_relations(moved[0], approval, change, by=by if final else None)
     if final:
-        _record(settled, by=by, words=words, now=now)
+        _record(settled, by=by, place=place, words=words, now=now)
         if settled.status == Status.RELEASED:
             guidance.released([settled], now=now)
             # A stop closes other pauses of the run, too.
@@ -126,9 +127,11 @@ def _with_relations(moved: Approval, before: Approval, change: "revisions.Revise
     return moved
 
 
-def _refuse_unless_possible(approval: Approval, seen: Seen, *, by: User, verdict: str, now: datetime) -> None:
+def _refuse_unless_possible(
+    approval: Approval, seen: Seen, *, by: User, verdict: str, now: datetime
+) -> access.Authority:
     authority = access.authority_of(by)
-    if not authority.reaches(approval.tier_id, approval.domain_id) or approval.agent_id in authority.operates:
+    if not authority.decides(approval.tier_id, approval.domain_id, approval.agent_id):
         raise NotAllowed
     if approval.status != Status.PENDING or (approval.expires_at and approval.expires_at <= now):
         raise NoLongerPending(approval)
@@ -136,6 +139,16 @@ def _refuse_unless_possible(approval: Approval, seen: Seen, *, by: User, verdict
         raise OutOfDate(approval)
     if verdict not in access.actions_for(approval, by, now=now, authority=authority):
         raise NotAllowed
+    return authority
+
+
+def _place(approval: Approval, by: User, authority: access.Authority) -> access.Loan | None:
+    """In whose place this person decides it; None as oneself, which a rejection always is where it can be."""
+    voice = access.voice_of(approval, by, authority)
+    if isinstance(voice, access.Spent):
+        voices = authority.voices(approval.tier_id, approval.domain_id, approval.agent_id)
+        return voices[0] if voices else None
+    return voice
 
 
 def _verdict(
@@ -146,6 +159,7 @@ def _verdict(
     votes: int,
     *,
     by: User,
+    place: access.Loan | None,
     words: Words,
     now: datetime,
 ) -> audit.Move:
@@ -180,6 +194,7 @@ def _verdict(
             "tier": approval.tier_id,
             "revision": change.revision,
             "digest": change.digest,
+            **_for(place),
             **({"reason": words.reason} if words.reason else {}),
             **({"alternative": words.alternative} if words.alternative else {}),
             **({"edited": list(change.edited)} if change.edited else {}),
@@ -189,7 +204,14 @@ def _verdict(
 
 
 def _vote(
-    approval: Approval, seen: Seen, change: "revisions.Revised", votes: int, *, by: User, now: datetime
+    approval: Approval,
+    seen: Seen,
+    change: "revisions.Revised",
+    votes: int,
+    *,
+    by: User,
+    place: access.Loan | None,
+    now: datetime,
 ) -> audit.Move:
     """The move of one approval among several: the row counts, so that two at once cannot both be the last."""
     return audit.Move(
@@ -203,9 +225,14 @@ def _vote(
             "of": change.approvers,
             "revision": change.revision,
             "digest": change.digest,
+            **_for(place),
             **({"edited": list(change.edited)} if change.edited else {}),
         },
     )
+
+
+def _for(place: access.Loan | None) -> dict[str, Json]:
+    return {"for": place.username} if place else {}
 
 
 def _as_seen(approval: Approval, seen: Seen) -> Mapping[str, object]:
@@ -219,17 +246,23 @@ def _as_seen(approval: Approval, seen: Seen) -> Mapping[str, object]:
     }
 
 
-def _cast(approval: Approval, *, by: User, note: str, now: datetime) -> None:
+def _cast(approval: Approval, *, by: User, place: access.Loan | None, note: str, now: datetime) -> None:
     try:
         with transaction.atomic():
             Vote.objects.create(
-                approval=approval, revision=approval.revision, round=approval.round, user=by, note=note, created_at=now
+                approval=approval,
+                revision=approval.revision,
+                round=approval.round,
+                user=by,
+                in_place_of_id=place.of if place else None,
+                note=note,
+                created_at=now,
             )
     except IntegrityError as error:
         raise NotAllowed(_("You have approved this already; another person must.")) from error
 
 
-def _record(approval: Approval, *, by: User, words: Words, now: datetime) -> None:
+def _record(approval: Approval, *, by: User, place: access.Loan | None, words: Words, now: datetime) -> None:
     Decision.objects.create(
         id=new_id(),
         approval=approval,
@@ -238,6 +271,7 @@ def _record(approval: Approval, *, by: User, words: Words, now: datetime) -> Non
         verdict=approval.verdict,
         source=Source.HUMAN,
         user=by,
+        in_place_of_id=place.of if place else None,
         tier_id=approval.tier_id,
         surface=words.surface,
         reason=words.reason,
