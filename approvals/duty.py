@@ -1,23 +1,30 @@
 """Who is on duty at a moment: active, not away, within the hours of the membership; or standing in for who is away.
 
-Being off duty takes no right away. It says whom to tell, and whether a queue has anybody at all.
+Being off duty takes no right away, and neither does being away. It says whom to tell, and whether a queue has anybody.
+Who stands in has the absent person's own memberships and nothing that was lent to that person: there are no chains, and
+a delegate who is away stands in for nobody.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from approvals.models import Absence, Membership
+from django.db.models import Q
+
+from approvals import times
+from approvals.models import Absence, Membership, User
 
 
 class Post(NamedTuple):
-    """A person in a tier; `domain` None is every domain."""
+    """A person in a tier; `domain` None is every domain. `in_place_of` is who is away and holds the post."""
 
     user_id: UUID
     tier: int
     domain: str | None
+    in_place_of: UUID | None = None
 
     def serves(self, tier: int, domain: str) -> bool:
         return self.tier == tier and self.domain in (None, domain)
@@ -35,18 +42,44 @@ def on_duty(now: datetime) -> list[Post]:
             continue
         if member.user_id in away:
             stands_in = away[member.user_id]
-            posts += [Post(stands_in, member.tier_id, member.domain_id)] if stands_in and stands_in not in away else []
+            if stands_in and stands_in not in away:
+                posts.append(Post(stands_in, member.tier_id, member.domain_id, member.user_id))
         else:
             posts.append(Post(member.user_id, member.tier_id, member.domain_id))
     return posts
 
 
 def standing_in(now: datetime) -> dict[UUID, UUID | None]:
-    """Who is away now, and the active person who stands in, if any."""
-    rows = Absence.objects.filter(starts_at__lte=now, ends_at__gt=now)
+    """Who is away now, and the active person who stands in, if any; of several absences at once the one that ends
+    last."""
+    rows = Absence.objects.filter(starts_at__lte=now, ends_at__gt=now).order_by("ends_at", "pk")
     found: dict[UUID, UUID | None] = {}
     for user, delegate, active in rows.values_list("user_id", "delegate_id", "delegate__is_active"):
         found[user] = (delegate if active else None) or found.get(user)
+    return found
+
+
+def turned(since: datetime, until: datetime) -> list[Absence]:
+    """The absences that began or ended after the one moment and not after the other."""
+    began = Q(starts_at__gt=since, starts_at__lte=until)
+    ended = Q(ends_at__gt=since, ends_at__lte=until)
+    return list(Absence.objects.filter(began | ended))
+
+
+def lenders(people: Collection[UUID]) -> dict[UUID, list[User]]:
+    """Whom each of these people stands in for at this moment, in the order in which they went. One query."""
+    moment = times.in_query()
+    rows = (
+        Absence.objects.filter(Q(delegate__in=people) | Q(user__in=people), starts_at__lte=moment, ends_at__gt=moment)
+        .select_related("user")
+        .order_by("starts_at", "pk")
+    )
+    away = {row.user_id for row in rows}
+    found: dict[UUID, list[User]] = {}
+    for row in rows:
+        if row.delegate_id and row.delegate_id in people and row.delegate_id not in away and row.user.is_active:
+            lent = found.setdefault(row.delegate_id, [])
+            lent += [row.user] if row.user not in lent else []
     return found
 
 
@@ -61,6 +94,7 @@ def within(begins: time | None, ends: time | None, days: Iterable[int], local: d
     return (local.isoweekday() in wanted and moment >= begins) or (yesterday in wanted and moment < ends)
 
 
+@lru_cache(maxsize=1024)
 def zone(name: str) -> ZoneInfo:
     """The time zone of that name; UTC for one that this machine does not know."""
     try:

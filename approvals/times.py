@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from django.db import connection
+from django.db.models import DateTimeField, Func
 
 _pinned: ContextVar[datetime | None] = ContextVar("pinned", default=None)
 
@@ -22,6 +23,11 @@ def now() -> datetime:
         cursor.execute("SELECT clock_timestamp()")
         (value,) = cursor.fetchone()
     return value.astimezone(UTC)  # type: ignore[no-any-return]  # psycopg returns an aware datetime
+
+
+def in_query() -> datetime | Func:
+    """The same for a query to compare with, which then needs no question of its own before it."""
+    return _pinned.get() or Func(function="clock_timestamp", output_field=DateTimeField())
 
 
 @contextmanager

@@ -117,6 +117,19 @@ class Card:
         return self.approval.agent_id in self.authority.operates
 
     @cached_property
+    def stands_in_for(self) -> str:
+        """In whose place the viewer decides this; empty as oneself."""
+        voices = self.authority.voices(self.approval.tier_id, self.approval.domain_id, self.approval.agent_id)
+        return ", ".join(dict.fromkeys(one.name for one in voices if one is not None))
+
+    @cached_property
+    def in_place_of(self) -> str:
+        """In whose place somebody decided it; empty where nobody was away."""
+        standing = self.approval.decisions.filter(round=self.approval.round, undone_at=None).exclude(in_place_of=None)
+        decision = standing.select_related("in_place_of").first() if self.approval.decided_by_id else None
+        return decision.in_place_of.name if decision and decision.in_place_of else ""
+
+    @cached_property
     def claimant(self) -> User | None:
         """Who is reading it now."""
         approval = self.approval
@@ -341,10 +354,21 @@ class Card:
     def timeline(self) -> list[Moment]:
         events = self.approval.events.select_related("user", "agent", "seal").order_by("seq")
         if not self.content:
-            return [_moment(event, "") for event in events]
+            return [_moment(event, "", self._absent(event)) for event in events]
         notes = dict(self.approval.notes.values_list("seq", "text"))
         messages = dict(Decision.objects.filter(approval=self.approval).values_list("decided_at", "message"))
-        return [_moment(event, notes.get(event.seq) or messages.get(event.at) or "") for event in events]
+        return [
+            _moment(event, notes.get(event.seq) or messages.get(event.at) or "", self._absent(event))
+            for event in events
+        ]
+
+    def _absent(self, event: Event) -> str:
+        """The name of who was away, where somebody did it in that person's place."""
+        username = str(event.facts.get("for") or "")
+        if not username:
+            return ""
+        away = User.objects.filter(username=username).first()
+        return away.name if away else username
 
     @cached_property
     def outcome(self) -> object:
@@ -379,8 +403,8 @@ def _signal(name: str) -> str:
     return str(SIGNALS.get(name, name.replace("_", " ").capitalize()))
 
 
-def _moment(event: Event, text: str) -> Moment:
-    """`text` is what its actor wrote with it."""
+def _moment(event: Event, text: str, absent: str = "") -> Moment:
+    """`text` is what its actor wrote with it, `absent` in whose place."""
     said = event.facts
     title = event.get_kind_display()
     if event.kind == Event.Kind.DECIDED and said.get("verdict") in DONE:
@@ -405,5 +429,7 @@ def _moment(event: Event, text: str) -> Moment:
     ]
     person = event.user or event.agent
     who = person.name if person else str(ACTORS.get(event.actor, event.actor))
+    if absent:
+        who = _("%(who)s for %(absent)s") % {"who": who, "absent": absent}
     shown = event.kind in (Event.Kind.DECIDED, Event.Kind.COMMENTED, Event.Kind.ESCALATED, Event.Kind.VOTED)
     return Moment(event, title, who, " · ".join(filter(None, details)), text if shown else "", hasattr(event, "seal"))

@@ -1,6 +1,6 @@
 """What people post to the console, checked for shape; what it means is the domain's to say."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -12,10 +12,15 @@ from django.utils.translation import gettext_lazy as _
 from approvals.models import Approval, User
 from approvals.models.policy import Verdict
 from approvals.policy.schema import Fault
+from approvals.review import absences
 from approvals.review.decisions import LONGEST_TEXT, REASONS, Seen
 
 # Nobody looks at one card for longer; a tab left open over night does not count as reading.
 LONGEST_LOOK = timedelta(hours=1)
+
+
+def _moment_input() -> forms.DateTimeInput:
+    return forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
 
 class VerdictForm(forms.Form):
@@ -100,3 +105,31 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         field = self.fields["time_zone"]
         if isinstance(field, forms.ChoiceField):
             field.choices = [("UTC", "UTC"), *((zone, zone.replace("_", " ")) for zone in zones if "/" in zone)]
+
+
+class Colleague(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subscriptable at run time
+    """One of these people, by the full name."""
+
+    def label_from_instance(self, obj: User) -> str:
+        return obj.get_full_name() or obj.username
+
+
+class AwayForm(forms.Form):
+    """When one is away, by one's own clock, and who stands in."""
+
+    starts_at = forms.DateTimeField(label=_("Away from"), widget=_moment_input())
+    ends_at = forms.DateTimeField(label=_("until"), widget=_moment_input())
+    delegate = Colleague(
+        label=_("Who stands in"), queryset=User.objects.none(), required=False, empty_label=_("nobody")
+    )
+
+    def __init__(self, data: Mapping[str, object] | None, *, user: User) -> None:
+        super().__init__(data)
+        delegate = self.fields["delegate"]
+        if isinstance(delegate, Colleague):
+            delegate.queryset = absences.candidates(user)
+
+    def complain(self, faults: Sequence[Fault]) -> None:
+        """Say each fault beside its field."""
+        for fault in faults:
+            self.add_error(fault.pointer.removeprefix("/"), fault.message)

@@ -12,17 +12,20 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from channels.db import database_sync_to_async
 from django.contrib.auth.signals import user_logged_out
-from django.db.models.signals import post_delete, post_save
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save, pre_save
+from django.dispatch import Signal
 
 from agents import push
 from approvals import audit, seal, times
-from approvals.models import Agent, Approval, Domain, Event, Membership, Tier, User
+from approvals.models import Absence, Approval, Domain, Event, Membership, Tier, User
 from approvals.models.approval import queue_name
 from approvals.review import access
 from approvals.review.access import Authority
@@ -95,6 +98,8 @@ def connect() -> None:
     audit.listen(announce)
     post_save.connect(_membership_changed, sender=Membership, dispatch_uid="live")
     post_delete.connect(_membership_changed, sender=Membership, dispatch_uid="live")
+    for signal in (pre_save, post_save, post_delete):
+        signal.connect(_absence_changed, sender=Absence, dispatch_uid="live")
     user_logged_out.connect(_signed_out, dispatch_uid="live")
 
 
@@ -114,6 +119,19 @@ def _membership_changed(instance: Membership, **_: object) -> None:
     push.send(person_group(instance.user_id), {"type": "access.changed"})
 
 
+def _absence_changed(instance: Absence, signal: Signal, **_: object) -> None:
+    """Who stood in until now hears of it, and who does from now on."""
+    told = Absence.objects.filter(pk=instance.pk).first() if signal is pre_save else instance
+    if told is not None:
+        transaction.on_commit(partial(absence_turned, [told]))
+
+
+def absence_turned(absences: Iterable[Absence]) -> None:
+    """An absence began, ended or was changed: who has its rights, or no longer has them, is asked anew who they are."""
+    for pk in {pk for one in absences for pk in (one.user_id, one.delegate_id) if pk is not None}:
+        push.send(person_group(pk), {"type": "access.changed"})
+
+
 def _signed_out(user: User | None, **_: object) -> None:
     if user is not None:
         push.send(person_group(user.pk), {"type": "access.changed"})
@@ -123,31 +141,17 @@ def _signed_out(user: User | None, **_: object) -> None:
 
 
 def watches(user_ids: Iterable[UUID]) -> dict[UUID, Watch]:
-    """The present rights of these people, in five queries for all of them."""
-    ids = set(user_ids)
-    people = {user.pk: user for user in User.objects.filter(pk__in=ids, is_active=True)}
-    reviews: dict[UUID, list[tuple[int, str | None]]] = {}
-    members = Membership.objects.filter(user__in=people).order_by("pk")
-    for user_id, tier, domain in members.values_list("user_id", "tier_id", "domain_id"):
-        reviews.setdefault(user_id, []).append((tier, domain))
-    operates: dict[UUID, set[UUID]] = {}
-    for agent_id, user_id in Agent.operators.through.objects.filter(user__in=people).values_list("agent_id", "user_id"):
-        operates.setdefault(user_id, set()).add(agent_id)
+    """The present rights of these people, what they hold for those who are away among them, in six queries."""
+    people = User.objects.filter(pk__in=set(user_ids), is_active=True)
     tiers, domains = list(Tier.objects.values_list("pk", flat=True)), list(Domain.objects.values_list("pk", flat=True))
     pairs = [(tier, domain) for tier in tiers for domain in domains]
-    found = {}
-    for pk, user in people.items():
-        authority = Authority(
-            user_id=pk,
-            reviews=tuple(reviews.get(pk, ())),
-            operates=frozenset(operates.get(pk, ())),
-            manager=user.is_manager,
-            auditor=user.is_auditor,
-            superuser=user.is_superuser,
+    return {
+        pk: Watch(
+            authority,
+            frozenset(queue_name(*pair) for pair in pairs if authority.sees_all or authority.reaches(*pair)),
         )
-        mine = [queue_name(*pair) for pair in pairs if authority.sees_all or authority.reaches(*pair)]
-        found[pk] = Watch(authority, frozenset(mine))
-    return found
+        for pk, authority in access.authorities(people).items()
+    }
 
 
 def watch_of(user: User) -> Watch:

@@ -19,6 +19,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from agents import keys
 from approvals import roles, times
 from approvals.models import (
+    Absence,
     ActionType,
     Agent,
     Approval,
@@ -164,6 +165,13 @@ def anew(client: Client, approval: Approval) -> HttpResponse:
     return client.post(reverse("grant_new"), {"agent": approval.agent.name, "action": approval.action_type_id, **NEXT})
 
 
+def an_absence() -> Absence:
+    """Somebody else's, which nobody ends."""
+    away, _ = User.objects.get_or_create(username="away", defaults={"email": "away@example.com"})
+    when = {"starts_at": times.now(), "ends_at": times.now() + timedelta(days=1)}
+    return Absence.objects.get_or_create(user=away, defaults=when)[0]
+
+
 def given(approval: Approval, user: User | None) -> bool:
     """Whether this person gave one; it ends here, or the next approval under test would pass by it."""
     return bool(user) and bool(
@@ -253,6 +261,18 @@ PAGES = {
     "report_csv": Operation("manager auditor", get("report_csv", on=False)),
     "report_figures": Operation("manager auditor", get("report_figures", on=False)),
     "calibration": Operation("manager auditor", get("calibration", on=False)),
+    "away": Operation(
+        SIGNED_IN,
+        lambda client, _: client.post(
+            reverse("away"), {"starts_at": "2099-01-01T08:00", "ends_at": "2099-01-02T08:00", "delegate": ""}
+        ),
+        lambda _, user: bool(user) and bool(Absence.objects.filter(user=user).delete()[0]),
+    ),
+    "back": Operation(
+        "",
+        lambda client, _: client.post(reverse("back", args=[an_absence().pk])),
+        lambda _, user: not Absence.objects.filter(user__username="away").exists(),
+    ),
     "theme": Operation(
         SIGNED_IN,
         lambda client, _: client.post(reverse("theme"), {"theme": "dark"}),
@@ -350,7 +370,7 @@ def test_who_was_asked_once_may_still_open_it(refund, alice, bob, as_):
 
 def test_a_get_decides_nothing(refund, alice, as_):
     query = {"verdict": "approve", "revision": 1, "round": 1, "digest": refund.digest}
-    for name in PAGES.keys() - {"inbox", "attachment", "run_close"}:
+    for name in PAGES.keys() - {"inbox", "attachment", "run_close", "back"}:
         try:
             address = reverse(name, args=[refund.pk])
         except Exception:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from approvals import permits
+from approvals.admin.fields import Days, Zone
 from approvals.models import ActionType, Autonomy, Tier
 from approvals.models.policy import Verdict
 from approvals.policy import checks, expressions
@@ -124,6 +125,9 @@ def complain(form: "ModelForm[Any]", complaints: Iterable[tuple[str, str]]) -> N
 
 
 class TierForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    workdays = Days(label=gettext_lazy("On"), help_text=gettext_lazy("Days of the week on which the hours count."))
+    time_zone = Zone(help_text=gettext_lazy("In which the hours are meant; it knows when clocks are changed there."))
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ("sla", "hold", "claim"):

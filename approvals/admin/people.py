@@ -1,11 +1,10 @@
 """People, what they may decide, and when they are away."""
 
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
@@ -18,11 +17,17 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, PaginationInlineFormSet, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
-from approvals.admin.base import Judged, Kept
+from approvals.admin.base import Judged, Kept, signed_in
+from approvals.admin.fields import Days, Zone
 from approvals.models import Absence, Domain, Membership, User
+from approvals.review import absences
 
+OWN_ABSENCE = _(
+    "Nobody stands in for others by their own word, and one's own absence is entered on the profile page; for more "
+    "ask another admin."
+)
 OWN_TIERS = _("Nobody changes their own memberships; ask another admin.")
 
 
@@ -40,10 +45,27 @@ class MembershipFormSet(PaginationInlineFormSet):
                 raise ValidationError(OWN_TIERS, code="own_tiers")
 
 
+class MembershipForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    duty_days = Days(label=_("On"), help_text=_("On which duty begins. None: on every day."))
+
+    def clean(self) -> dict[str, Any] | None:
+        """Duty has two ends, and some time between them."""
+        cleaned = super().clean() or {}
+        begins, ends = cleaned.get("duty_from"), cleaned.get("duty_until")
+        if {"duty_from", "duty_until"} <= cleaned.keys():
+            missing = "duty_from" if begins is None else "duty_until"
+            if (begins is None) != (ends is None):
+                self.add_error(missing, _("Duty has a beginning and an end: say both, or leave both empty."))
+            elif begins is not None and begins == ends:
+                self.add_error("duty_until", _("That is no time at all. For the whole day leave both empty."))
+        return cleaned
+
+
 class MembershipInline(TabularInline):
     """Under a person and under a tier: the same rows, the same refusal."""
 
     model = Membership
+    form = MembershipForm
     formset = MembershipFormSet
     extra = 0
     autocomplete_fields = ("user",)
@@ -54,11 +76,54 @@ class MembershipInline(TabularInline):
         return type(made.__name__, (made,), {"by": request.user})
 
 
+class AbsenceForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """`by` is who edits: neither the one who is away nor, before or after, the one who stands in."""
+
+    by: User
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        user, delegate = cleaned.get("user"), cleaned.get("delegate")
+        stored = Absence.objects.filter(pk=self.instance.pk).first()
+        concerned = {getattr(user, "pk", None), getattr(delegate, "pk", None)}
+        concerned |= {stored.user_id, stored.delegate_id} if stored else set()
+        if self.by.pk in concerned and self.has_changed():
+            raise ValidationError(OWN_ABSENCE, code="own_absence")
+        starts, ends = cleaned.get("starts_at"), cleaned.get("ends_at")
+        if starts and ends and ends <= starts:
+            self.add_error("ends_at", _("An absence ends after it starts."))
+        if user and delegate and user == delegate:
+            self.add_error("delegate", _("Somebody else stands in."))
+        elif delegate and not delegate.is_active:
+            self.add_error("delegate", _("Somebody who has left cannot stand in; choose an active person."))
+        return cleaned
+
+
+class AbsenceFormSet(PaginationInlineFormSet):
+    """Absences of a person; nobody drops one by which they stand in, or their own."""
+
+    by: User
+
+    def clean(self) -> None:
+        super().clean()
+        for form in self.forms:
+            stored: Absence = form.instance
+            if self._should_delete_form(form) and self.by.pk in {stored.user_id, stored.delegate_id}:
+                raise ValidationError(OWN_ABSENCE, code="own_absence")
+
+
 class AbsenceInline(TabularInline):
     model = Absence
+    form = AbsenceForm
+    formset = AbsenceFormSet
     fk_name = "user"
     extra = 0
     autocomplete_fields = ("delegate",)
+
+    def get_formset(self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any) -> type[Any]:
+        made = super().get_formset(request, obj, **kwargs)
+        form = type(made.form.__name__, (made.form,), {"by": request.user})
+        return type(made.__name__, (made,), {"by": request.user, "form": form})
 
 
 @admin.register(User)
@@ -126,12 +191,15 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
             return False
         return bool(super().has_change_permission(request, obj))
 
+    def save_formset(self, request: HttpRequest, form: "ModelForm[Any]", formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        if formset.model is Absence:
+            for absence in formset.new_objects + [changed for changed, _fields in formset.changed_objects]:
+                warn_uncovered(request, absence)
+
     def formfield_for_dbfield(self, db_field: "models.Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "time_zone":
-            zones = [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones())]
-            return forms.ChoiceField(
-                label=_("Time zone"), choices=zones, widget=UnfoldAdminSelect2Widget, initial="UTC"
-            )
+            return Zone()
         if db_field.name == "language":
             return forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -149,21 +217,37 @@ class AbsenceAdmin(Judged):
     list_filter = ("user",)
     autocomplete_fields = ("user", "delegate")
 
+    form = AbsenceForm
+
     def get_form(
         self, request: HttpRequest, obj: models.Model | None = None, change: bool = False, **kwargs: Any
     ) -> "type[ModelForm[models.Model]]":
-        return super().get_form(request, obj, change=change, **{**kwargs, "form": AbsenceForm})
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type(form.__name__, (form,), {"by": signed_in(request)})
+
+    def has_delete_permission(self, request: HttpRequest, obj: Absence | None = None) -> bool:
+        # Dropping one's own would be coming back by another door, and lengthens or shortens what somebody lent.
+        if obj is not None and request.user.pk in {obj.user_id, obj.delegate_id}:
+            return False
+        return bool(super().has_delete_permission(request, obj))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Absence]) -> None:
+        """One by one, so that open pages hear of each."""
+        me = signed_in(request).pk
+        for absence in queryset.exclude(user=me).exclude(delegate=me):
+            absence.delete()
+
+    def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        warn_uncovered(request, obj)
 
 
-class AbsenceForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean() or {}
-        starts, ends = cleaned.get("starts_at"), cleaned.get("ends_at")
-        if starts and ends and ends <= starts:
-            self.add_error("ends_at", _("An absence ends after it starts."))
-        if cleaned.get("user") and cleaned.get("user") == cleaned.get("delegate"):
-            self.add_error("delegate", _("Somebody else stands in."))
-        return cleaned
+def warn_uncovered(request: HttpRequest, absence: models.Model) -> None:
+    """People get ill whether or not somebody is left: an absence is never refused for it, and it is said."""
+    if isinstance(absence, Absence):
+        for queue in absences.uncovered(absence):
+            said = _("While %(who)s is away nobody is left in %(queue)s: what comes there escalates, or waits.")
+            messages.warning(request, said % {"who": absence.user.name, "queue": queue})
 
 
 @admin.register(Domain)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Least
+from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext_lazy as _
 
 from approvals.ids import new_id
@@ -467,12 +467,19 @@ class Vote(models.Model):
     round = models.PositiveIntegerField()
     stage = models.PositiveSmallIntegerField(default=0, help_text="In which of the stages, from 0.")
     user = models.ForeignKey(User, models.PROTECT, related_name="votes")
+    in_place_of = models.ForeignKey(
+        User, models.PROTECT, related_name="+", null=True, db_index=False, help_text="Who was away."
+    )
     note = models.TextField(blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["approval", "revision", "round", "user"], name="vote_once_per_person")
+            models.UniqueConstraint(fields=["approval", "revision", "round", "user"], name="vote_once_per_person"),
+            # Who is away and who stands in are one voice, whichever of them speaks first.
+            models.UniqueConstraint(
+                "approval", "revision", "round", Coalesce("in_place_of", "user"), name="vote_once_per_place"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -506,6 +513,9 @@ class Decision(models.Model):
     verdict = models.CharField(max_length=8, choices=Verdict.choices)
     source = models.CharField(max_length=8, choices=Source.choices)
     user = models.ForeignKey(User, models.PROTECT, related_name="decisions", null=True)
+    in_place_of = models.ForeignKey(
+        User, models.PROTECT, related_name="+", null=True, db_index=False, help_text="Who was away."
+    )
     tier = models.ForeignKey(Tier, models.PROTECT, related_name="decisions")
     surface = models.CharField(max_length=8, default="page", help_text="page, batch, api, clock, policy")
     reason = models.CharField(max_length=40, blank=True, help_text="From the pick-list.")

@@ -90,6 +90,9 @@ class Domain(models.Model):
         return self.name
 
 
+WEEK = [1, 2, 3, 4, 5, 6, 7]
+
+
 def workdays() -> list[int]:
     """Monday to Friday, as ISO numbers them."""
     return [1, 2, 3, 4, 5]
@@ -161,9 +164,12 @@ class Tier(models.Model):
                 condition=Q(hold__gte=timedelta(0), hold__lte=timedelta(seconds=30)), name="tier_hold_is_0_to_30_s"
             ),
             models.CheckConstraint(
-                condition=Q(working=False) | Q(opens__isnull=False, closes__gt=F("opens"), workdays__len__gt=0),
+                # With both named: a comparison with nothing is not false, and a constraint lets it pass.
+                condition=Q(working=False)
+                | Q(opens__isnull=False, closes__isnull=False, closes__gt=F("opens"), workdays__len__gt=0),
                 name="tier_working_hours_are_some",
             ),
+            models.CheckConstraint(condition=Q(workdays__contained_by=WEEK), name="tier_workdays_are_days"),
             # A chain that only climbs cannot loop.
             models.CheckConstraint(condition=Q(next=None) | Q(next__gt=F("level")), name="tier_escalates_upwards"),
         ]
@@ -207,6 +213,10 @@ class Membership(models.Model):
                 condition=Q(duty_from=None, duty_until=None) | Q(duty_from__isnull=False, duty_until__isnull=False),
                 name="membership_duty_has_two_ends",
             ),
+            models.CheckConstraint(
+                condition=Q(duty_from=None) | ~Q(duty_from=F("duty_until")), name="membership_duty_is_some_time"
+            ),
+            models.CheckConstraint(condition=Q(duty_days__contained_by=WEEK), name="membership_duty_days_are_days"),
         ]
 
     def __str__(self) -> str:
@@ -214,20 +224,24 @@ class Membership(models.Model):
 
 
 class Absence(models.Model):
-    """Days on which a reviewer is not asked."""
+    """Time in which a reviewer is not asked. A delegate has the reviewer's tiers and domains until it is over."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="absences", verbose_name=_("person"))
     starts_at = models.DateTimeField(_("from"))
     ends_at = models.DateTimeField(_("until"))
     delegate = models.ForeignKey(
-        User, models.SET_NULL, related_name="delegated", null=True, blank=True, verbose_name=_("delegate")
-    )
+        User, models.SET_NULL, related_name="delegated", null=True, blank=True, verbose_name=_("delegate"),
+        help_text=_("Decides in the person's tiers and domains meanwhile. Empty: nobody does."),
+    )  # fmt: skip
 
     class Meta:
         verbose_name = _("absence")
         verbose_name_plural = _("absences")
         constraints = [
-            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="absence_ends_after_it_starts")
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="absence_ends_after_it_starts"),
+            models.CheckConstraint(
+                condition=Q(delegate=None) | ~Q(delegate=F("user")), name="absence_delegate_is_another"
+            ),
         ]
 
     def __str__(self) -> str:

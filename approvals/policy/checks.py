@@ -6,12 +6,15 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 from itertools import pairwise
 from typing import Any, TypeAlias
+from zoneinfo import available_timezones
 
 from django.utils.translation import gettext as _
 
 from approvals.models import Rule
+from approvals.models.people import WEEK
 from approvals.models.policy import Gate, Reversibility, Silence, Strategy, Verdict
 from approvals.policy import fitting, rows
 from approvals.policy.expressions import BadExpression, Expression
@@ -26,6 +29,7 @@ Columns: TypeAlias = Mapping[str, Any]
 Complaints: TypeAlias = Iterator[tuple[str, str]]
 
 unknown = nearest
+LONGEST_SLA = timedelta(days=90)
 SILENT = (Silence.APPROVE, Silence.PROCEED, Silence.BEST_GUESS)
 
 
@@ -107,6 +111,12 @@ def of_tier(columns: Columns, following: Mapping[int, int | None]) -> Complaints
             yield name, _("Nobody answers in no time: give it more than nothing, for example 00:15:00.")
     if (hold := columns.get("hold")) is not None and not timedelta(0) <= hold <= timedelta(seconds=30):
         yield "hold", _("A verdict can be taken back for 0 to 30 seconds.")
+    if (span := columns.get("sla")) is not None and span > LONGEST_SLA:
+        yield (
+            "sla",
+            _("At most %(days)d days: what may wait longer goes into a work queue.") % {"days": LONGEST_SLA.days},
+        )
+    yield from _hours(columns)
     if (ceiling := columns.get("ceiling")) is not None and ceiling <= 0:
         yield "ceiling", _("A ceiling is above 0; leave it empty for none.")
     level, upper = columns.get("level"), columns.get("next_id")
@@ -118,6 +128,41 @@ def of_tier(columns: Columns, following: Mapping[int, int | None]) -> Complaints
             else _("Escalation climbs: choose a tier above %(level)d, or none.")
         )
         yield "next", said % {"loop": loop, "level": level}
+
+
+def _hours(columns: Columns) -> Complaints:
+    """A tier's working hours: some, in order, on days of the week, in a time zone that there is."""
+    zone = columns.get("time_zone")
+    if zone is not None and zone not in zones():
+        near = difflib.get_close_matches(zone, zones(), n=1) or ["Europe/Vienna"]
+        said = _("There is no time zone “%(name)s”; name one such as %(near)s.")
+        yield "time_zone", said % {"name": zone, "near": near[0]}
+    days = columns.get("workdays")
+    if wrong := sorted(set(days or ()) - set(WEEK)):
+        yield (
+            "workdays",
+            _("Days of the week are 1 (Monday) to 7, not %(days)s.") % {"days": ", ".join(map(str, wrong))},
+        )
+    if not columns.get("working"):
+        return
+    opens, closes = columns.get("opens"), columns.get("closes")
+    for name, moment in (("opens", opens), ("closes", closes)):
+        if moment is None and name in columns:
+            yield name, _("Only working hours count: say from when until when, or let all hours count.")
+    if opens is not None and closes is not None and opens >= closes:
+        yield (
+            "closes",
+            _("Working hours end on the day on which they begin: choose a time after %(opens)s.")
+            % {"opens": opens.isoformat("minutes")},
+        )
+    if days is not None and not days:
+        yield "workdays", _("No time would ever count: choose at least one day, or let all hours count.")
+
+
+@cache
+def zones() -> frozenset[str]:
+    """The names of the time zones that this machine knows."""
+    return frozenset(available_timezones())
 
 
 def of_ceilings(tiers: Sequence[tuple[str, Decimal | None]]) -> Iterator[str]:

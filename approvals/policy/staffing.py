@@ -1,17 +1,20 @@
 """Does everything that policy asks reach people who can answer it?
 
-A queue is a tier in a domain. A gap is a queue that something leads to and that has too few active reviewers: an action
-type by its tier, a rule by its own, a tier by escalating. Asked of a snapshot: of the draft, and of what is in force.
+A queue is a tier in a domain. A gap is a queue that something leads to and that has too few active reviewers, or none
+whom any word reaches: an action type by its tier, a rule by its own, a tier by escalating. Asked of a snapshot: of the
+draft, and of what is in force.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
 from approvals.models import Membership, PolicyVersion, Rule
 from approvals.policy.rows import Row, snapshot_of_tables
+from approvals.reachable import reachable
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,12 @@ class Gap:
     needed: int
     found: int
     words: str = field(compare=False)  # the same for a reader; a new title is no new gap
+    untold: bool = False  # enough of them, and no word reaches any
 
     def __str__(self) -> str:
         facts = {"tier": self.tier, "domain": self.domain, "leader": self.words}
+        if self.untold:
+            return self._untold % facts
         if self.needed > 1 and self.found:
             return _(
                 "%(leader)s needs %(needed)d people in tier %(tier)d, which has %(found)d active reviewers of "
@@ -48,19 +54,39 @@ class Gap:
             % facts
         )
 
+    @property
+    def _untold(self) -> str:
+        if self.domain:
+            return _(
+                "%(leader)s leads to tier %(tier)d, where no reviewer of %(domain)s can be told. Give one of them an "
+                "e-mail address or another channel that works first, or choose another tier."
+            )
+        return _(
+            "%(leader)s leads to tier %(tier)d, where nobody can be told. Give one of its reviewers an e-mail address "
+            "or another channel that works first, or lead elsewhere."
+        )
+
 
 class Roster:
-    """Active reviewers by tier and domain, read once."""
+    """Active reviewers by tier and domain, and whom of them a word reaches, read once."""
 
     def __init__(self) -> None:
-        self.of: dict[int, set[tuple[str, str]]] = {}
+        self.of: dict[int, set[tuple[str, UUID]]] = {}
         rows = Membership.objects.filter(user__is_active=True).values_list("tier_id", "domain_id", "user_id")
         for tier, domain, user in rows:
-            self.of.setdefault(tier, set()).add((domain or "", str(user)))
+            self.of.setdefault(tier, set()).add((domain or "", user))
+        self.told = reachable({user for found in self.of.values() for _domain, user in found})
+
+    def people(self, tier: int, domain: str = "") -> set[UUID]:
+        """People of the tier who may decide in `domain`; without a domain, in any."""
+        return {user for of, user in self.of.get(tier, ()) if not domain or of in {"", domain}}
 
     def count(self, tier: int, domain: str = "") -> int:
-        """People of the tier who may decide in `domain`; without a domain, in any."""
-        return len({user for of, user in self.of.get(tier, ()) if not domain or of in {"", domain}})
+        return len(self.people(tier, domain))
+
+    def tells(self, tier: int, domain: str = "") -> bool:
+        """True where a word reaches at least one of them."""
+        return bool(self.people(tier, domain) & self.told)
 
 
 def gaps() -> frozenset[Gap]:
@@ -79,6 +105,9 @@ def gaps_of(snapshot: Row, roster: Roster) -> frozenset[Gap]:
             # Where the tier is empty the domain says nothing more.
             named = domain if roster.count(tier) else ""
             found.add(Gap(tier, named, leader, needed, count, words))
+        elif not roster.tells(tier, domain):
+            named = domain if roster.tells(tier) else ""
+            found.add(Gap(tier, named, leader, needed, count, words, untold=True))
     return frozenset(found)
 
 

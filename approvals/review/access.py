@@ -1,5 +1,6 @@
 """Who sees an approval, and what each person may do with it now. Templates and views ask here and compare no roles."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,8 +9,8 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Least
 
-from approvals import times
-from approvals.models import Approval, Domain, Run, Tier, User, Vote
+from approvals import duty, times
+from approvals.models import Agent, Approval, Domain, Membership, Run, Tier, User, Vote
 from approvals.models.approval import OPEN, Kind, Source, Status, Subject, queue_name
 from approvals.models.policy import Gate, Reversibility, Verdict
 from approvals.policy.stages import asked_of, read
@@ -20,8 +21,26 @@ _MAY_HAVE_RUN = frozenset({Status.RELEASED, Status.EXECUTED, Status.FAILED, Stat
 
 
 @dataclass(frozen=True, slots=True)
+class Loan:
+    """What somebody who is away left to this person: reviewing in a tier and domain, in that person's place.
+
+    Never more than the lender may: what the lender operates stays closed.
+    """
+
+    of: UUID
+    username: str
+    name: str
+    tier: int
+    domain: str | None
+    operates: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Authority:
-    """A person's rights as the database has them now. `reviews` pairs a tier with a domain, None for every domain."""
+    """A person's rights as the database has them now. `reviews` pairs a tier with a domain, None for every domain.
+
+    `loans` are held for those who are away; they count wherever the own ones do.
+    """
 
     user_id: UUID
     reviews: tuple[tuple[int, str | None], ...] = ()
@@ -29,14 +48,36 @@ class Authority:
     manager: bool = False
     auditor: bool = False
     superuser: bool = False
+    loans: tuple[Loan, ...] = ()
 
     @property
     def sees_all(self) -> bool:
         return self.manager or self.auditor
 
+    @property
+    def posts(self) -> tuple[tuple[int, str | None], ...]:
+        """Tier and domain of everything that this person reviews, the own ones first."""
+        return (*self.reviews, *((loan.tier, loan.domain) for loan in self.loans))
+
     def reaches(self, tier: int, domain: str) -> bool:
         """True where this person reviews in the domain at that tier or above it."""
-        return any(level >= tier and where in (None, domain) for level, where in self.reviews)
+        return any(level >= tier and where in (None, domain) for level, where in self.posts)
+
+    def decides(self, tier: int, domain: str, agent: UUID) -> bool:
+        """True where this person may decide what that agent proposes there."""
+        return bool(self.voices(tier, domain, agent))
+
+    def voices(self, tier: int, domain: str, agent: UUID) -> list[Loan | None]:
+        """As whom this person may decide it: None is as oneself, and then nobody else's place is needed."""
+        if agent in self.operates:
+            return []
+        if any(level >= tier and where in (None, domain) for level, where in self.reviews):
+            return [None]
+        return [
+            loan
+            for loan in self.loans
+            if loan.tier >= tier and loan.domain in (None, domain) and agent not in loan.operates
+        ]
 
     def was_asked(self, approval: Approval) -> bool:
         """True where the approval is, or has been, in a tier of this person's."""
@@ -44,7 +85,7 @@ class Authority:
             return True
         if not approval.queues_visited:
             return any(
-                level in approval.tiers_visited and where in (None, approval.domain_id) for level, where in self.reviews
+                level in approval.tiers_visited and where in (None, approval.domain_id) for level, where in self.posts
             )
         been = [queue.split(".", 1) for queue in approval.queues_visited]
         return any(self.reaches(int(tier), domain) for tier, domain in been)
@@ -55,16 +96,40 @@ NOBODY = Authority(UUID(int=0))
 
 def authority_of(user: User) -> Authority:
     """Read a person's rights; a deactivated person has none."""
-    if not user.is_active or not user.pk:
-        return NOBODY
-    return Authority(
-        user_id=user.pk,
-        reviews=tuple(user.memberships.values_list("tier_id", "domain_id")),
-        operates=frozenset(user.operated_agents.values_list("pk", flat=True)),
-        manager=user.is_manager,
-        auditor=user.is_auditor,
-        superuser=user.is_superuser,
-    )
+    return authorities([user]).get(user.pk) or NOBODY
+
+
+def authorities(people: Iterable[User]) -> dict[UUID, Authority]:
+    """The rights of those of these people who are active, in three queries."""
+    active = {user.pk: user for user in people if user.pk and user.is_active}
+    if not active:
+        return {}
+    lent = duty.lenders(active.keys())
+    wanted = {*active, *(one.pk for lenders in lent.values() for one in lenders)}
+    reviews: dict[UUID, list[tuple[int, str | None]]] = {}
+    for pk, tier, domain in (
+        Membership.objects.filter(user__in=wanted).order_by("pk").values_list("user_id", "tier_id", "domain_id")
+    ):
+        reviews.setdefault(pk, []).append((tier, domain))
+    operates: dict[UUID, set[UUID]] = {}
+    for pk, agent in Agent.operators.through.objects.filter(user__in=wanted).values_list("user_id", "agent_id"):
+        operates.setdefault(pk, set()).add(agent)
+    return {
+        pk: Authority(
+            user_id=pk,
+            reviews=tuple(reviews.get(pk, ())),
+            operates=frozenset(operates.get(pk, ())),
+            manager=user.is_manager,
+            auditor=user.is_auditor,
+            superuser=user.is_superuser,
+            loans=tuple(
+                Loan(one.pk, one.username, one.name, tier, domain, frozenset(operates.get(one.pk, ())))
+                for one in lent.get(pk, ())
+                for tier, domain in reviews.get(one.pk, ())
+            ),
+        )
+        for pk, user in active.items()
+    }
 
 
 def visible_to(user: User, authority: Authority | None = None) -> QuerySet[Approval]:
@@ -119,14 +184,14 @@ def unconfirmed_of(user: User, authority: Authority | None = None) -> QuerySet[A
 
 def _reached(authority: Authority) -> Q:
     wanted = Q(pk__in=[])
-    for level, domain in authority.reviews:
+    for level, domain in authority.posts:
         wanted |= Q(tier_id__lte=level) & (Q(domain_id=domain) if domain else Q())
     return wanted
 
 
 def _asked(authority: Authority) -> Q:
     wanted = _reached(authority)
-    for level, domain in authority.reviews:
+    for level, domain in authority.posts:
         here = Q(domain_id=domain) if domain else Q()
         wanted |= Q(queues_visited=[], tiers_visited__contains=[level]) & here
         # Stages led it on, perhaps to another field, from where this person could have decided it.
@@ -174,7 +239,8 @@ def actions_for(
     now = now or times.now()
     if approval.kind != Kind.REAL and not authority.reaches(approval.tier_id, approval.domain_id):
         return frozenset()
-    decides = authority.reaches(approval.tier_id, approval.domain_id) and approval.agent_id not in authority.operates
+    voices = authority.voices(approval.tier_id, approval.domain_id, approval.agent_id)
+    decides = bool(voices)
     talks = authority.was_asked(approval) or approval.agent_id in authority.operates
     beside = frozenset(_beside(approval, authority, decides, now))
     if approval.status == Status.HELD:
@@ -227,10 +293,7 @@ def may_have_run(approval: Approval) -> bool:
 
 
 def _verdicts(approval: Approval, user: User, authority: Authority) -> set[str]:
-    voted = (approval.votes > 0 or approval.stage > 0) and Vote.objects.filter(
-        approval=approval, revision=approval.revision, round=approval.round, user=user
-    ).exists()
-    if voted:
+    if (approval.votes > 0 or approval.stage > 0) and voice_of(approval, user, authority) is SPENT:
         return {"reject"} & set(approval.allowed)
     verdicts = set(approval.allowed)
     proposal = approval.proposal
@@ -240,6 +303,30 @@ def _verdicts(approval: Approval, user: User, authority: Authority) -> set[str]:
     if steps_beyond(approval, authority):
         verdicts -= {Verdict.APPROVE}
     return verdicts
+
+
+class Spent:
+    """Nobody: this person, or everyone in whose place this person could speak, has approved it already."""
+
+
+SPENT = Spent()
+
+
+def voice_of(approval: Approval, user: User, authority: Authority) -> Loan | Spent | None:
+    """As whom this person's approval would count: oneself (None), in place of who is away, or as nobody any more.
+
+    Who is away and who stands in are one voice, whichever of them spoke first.
+    """
+    voices = authority.voices(approval.tier_id, approval.domain_id, approval.agent_id)
+    if approval.votes == 0 and approval.stage == 0:
+        return voices[0] if voices else SPENT
+    cast = Vote.objects.filter(approval=approval, revision=approval.revision, round=approval.round)
+    spoken = list(cast.values_list("user_id", "in_place_of_id"))
+    if any(by == user.pk for by, _ in spoken):
+        return SPENT
+    spent = {place or by for by, place in spoken}
+    left = [one for one in voices if (one.of if one else user.pk) not in spent]
+    return left[0] if left else SPENT
 
 
 def steps_beyond(approval: Approval, authority: Authority) -> list[str]:

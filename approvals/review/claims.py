@@ -62,16 +62,19 @@ def _holder(approval: Approval) -> str:
 
 @transaction.atomic
 def release_claim(approval_id: UUID, *, by: User) -> Approval:
-    """Return one's claim to the queue. Raises NotAllowed where it is not one's own."""
+    """Return one's claim to the queue, whose time goes on. Raises NotAllowed where it is not one's own."""
     now = times.now()
+    approval = load(approval_id)
+    since = escalation.held_since([approval_id]).get(approval_id)
+    due = escalation.rearmed(approval, snapshot.load(approval.policy_id), since=since, now=now)
     moved = audit.move(
         [
             audit.Move(
                 approval_id,
                 Event.Kind.UNCLAIMED,
                 audit.Actor.person(by),
-                expect={"status": Status.PENDING, "claimed_by_id": by.pk},
-                sets={"claimed_by_id": None, "claim_until": None},
+                expect={"status": Status.PENDING, "claimed_by_id": by.pk, "due_at": approval.due_at},
+                sets={"claimed_by_id": None, "claim_until": None, "due_at": due},
             )
         ],
         now=now,
@@ -93,7 +96,7 @@ def escalate(approval_id: UUID, *, by: User, note: str = "") -> Approval:
     _check(note)
     receiver = escalation.receiver_of(approval, snapshot.load(approval.policy_id), now=now)
     if receiver is None or "escalate" not in access.actions_for(approval, by, now=now):
-        raise NotAllowed(_("This is the last tier; nobody is above it."))
+        raise NotAllowed(_("Nobody above this tier could decide it."))
     moved = audit.move(
         [to_tier(approval, receiver, audit.Actor.person(by), kept=True)], now=now, guard=audit.UNLESS_OVER
     )

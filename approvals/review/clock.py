@@ -21,6 +21,7 @@ from approvals.policy.schema import Json
 from approvals.review import escalation, guidance, outbox, rollback, runs, snooze, unconfirmed
 from approvals.review.claims import to_tier
 from approvals.review.settle import settle
+from approvals.review.staff import Staff
 
 log = logging.getLogger(__name__)
 
@@ -230,17 +231,17 @@ def _consented(rows: Sequence[Approval], now: datetime) -> list[Approval]:
 
 def _escalate(rows: Sequence[Approval], now: datetime) -> int:
     """The tier did not answer in time: the next one gets it; at the end of the chain only the clock is silenced."""
-    policies = {number: snapshot.load(number) for number in {one.policy_id for one in rows}}
+    policies, staff = _policies(rows), Staff(now)
     upwards, at_the_end = [], []
     for one in rows:
-        receiver = escalation.receiver_of(one, policies[one.policy_id], now=now)
+        receiver = escalation.receiver_of(one, policies[one.policy_id], now=now, staff=staff)
         if receiver is None:
             at_the_end.append(one)
         else:
             upwards.append(to_tier(one, receiver, audit.CLOCK, kept=False))
     moved = audit.move(upwards, now=now, guard=audit.OVERDUE)
     for one in moved:
-        escalation.tell(one, "escalated", now=now)
+        escalation.tell(one, "escalated", now=now, staff=staff)
     outbox.tell_escalated(moved)
     ended = _moved(
         at_the_end,
@@ -255,17 +256,27 @@ def _escalate(rows: Sequence[Approval], now: datetime) -> int:
 
 
 def _unclaim(rows: Sequence[Approval], now: datetime) -> int:
-    """An idle claim returns to the queue."""
+    """An idle claim returns to the queue, and the tier's time, which stood still meanwhile, goes on."""
+    policies, since = _policies(rows), escalation.held_since([one.pk for one in rows])
+
+    def sets(one: Approval) -> Mapping[str, object]:
+        due = escalation.rearmed(one, policies[one.policy_id], since=since.get(one.pk), now=now)
+        return {**_FREE, "due_at": due}
+
     moved = _moved(
         rows,
         Event.Kind.UNCLAIMED,
         audit.CLAIM_IDLE,
         now,
-        sets=lambda _: _FREE,
+        sets=sets,
         facts=lambda _: {"idle": True},
-        still=("claimed_by_id",),
+        still=("claimed_by_id", "due_at", "tier_id"),
     )
     return len(moved)
+
+
+def _policies(rows: Sequence[Approval]) -> dict[int, snapshot.Policy]:
+    return {number: snapshot.load(number) for number in {one.policy_id for one in rows}}
 
 
 @transaction.atomic

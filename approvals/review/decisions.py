@@ -83,7 +83,8 @@ def decide(seen: Seen, *, by: User, verdict: str, words: Words = NO_WORDS) -> Ap
 def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | None:
     now = times.now()
     approval = load(seen.id)
-    _refuse_unless_possible(approval, seen, by=by, verdict=verdict, now=now)
+    authority = _refuse_unless_possible(approval, seen, by=by, verdict=verdict, now=now)
+    place = _place(approval, by, authority)
     faults = _faults(approval, verdict, words)
     if faults:
         raise BadVerdict(faults)
@@ -93,11 +94,11 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
     reached = votes >= change.approvers
     final = not approving or (reached and change.stage + 1 == len(change.asked))
     if final:
-        move = _verdict(approval, seen, change, verdict, votes, by=by, words=words, now=now)
+        move = _verdict(approval, seen, change, verdict, votes, by=by, place=place, words=words, now=now)
     elif reached:
-        move = _onward(approval, seen, change, votes, by=by, now=now)
+        move = _onward(approval, seen, change, votes, by=by, place=place, now=now)
     else:
-        move = _vote(approval, seen, change, votes, by=by, now=now)
+        move = _vote(approval, seen, change, votes, by=by, place=place, now=now)
     moved = audit.move([move], now=now, guard=audit.UNLESS_OVER)
     if not moved:
         current = load(seen.id)
@@ -111,12 +112,12 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
     if change.proposal:
         change.proposal.save(force_insert=True)
     if approving and change.several and change.counts:
-        _cast(moved[0], stage=change.stage, by=by, note=words.message or "", now=now)
+        _cast(moved[0], stage=change.stage, by=by, place=place, note=words.message or "", now=now)
     if not final and moved[0].queue != approval.queue:
         escalation.tell(moved[0], "staged", now=now)
     settled = _with_relations(moved[0], approval, change, by=by if final else None)
     if final:
-        _record(settled, by=by, words=words, now=now)
+        _record(settled, by=by, place=place, words=words, now=now)
         if settled.status == Status.RELEASED:
             guidance.released([settled], now=now)
             # A stop closes other pauses of the run, too.
@@ -137,13 +138,15 @@ def _with_relations(moved: Approval, before: Approval, change: "revisions.Revise
     return moved
 
 
-def _refuse_unless_possible(approval: Approval, seen: Seen, *, by: User, verdict: str, now: datetime) -> None:
+def _refuse_unless_possible(
+    approval: Approval, seen: Seen, *, by: User, verdict: str, now: datetime
+) -> access.Authority:
     authority = access.authority_of(by)
     before = (approval.revision, approval.round, approval.digest)
     staged = before == (seen.revision, seen.round, seen.digest) and approval.stage > seen.stage
     if staged and approval.status == Status.PENDING and authority.was_asked(approval):
         raise OutOfDate(approval, staged=True)
-    if not authority.reaches(approval.tier_id, approval.domain_id) or approval.agent_id in authority.operates:
+    if not authority.decides(approval.tier_id, approval.domain_id, approval.agent_id):
         raise NotAllowed
     if approval.status != Status.PENDING or (approval.expires_at and approval.expires_at <= now):
         raise NoLongerPending(approval)
@@ -151,6 +154,16 @@ def _refuse_unless_possible(approval: Approval, seen: Seen, *, by: User, verdict
         raise OutOfDate(approval)
     if verdict not in access.actions_for(approval, by, now=now, authority=authority):
         raise NotAllowed
+    return authority
+
+
+def _place(approval: Approval, by: User, authority: access.Authority) -> access.Loan | None:
+    """In whose place this person decides it; None as oneself, which a rejection always is where it can be."""
+    voice = access.voice_of(approval, by, authority)
+    if isinstance(voice, access.Spent):
+        voices = authority.voices(approval.tier_id, approval.domain_id, approval.agent_id)
+        return voices[0] if voices else None
+    return voice
 
 
 def _verdict(
@@ -161,6 +174,7 @@ def _verdict(
     votes: int,
     *,
     by: User,
+    place: access.Loan | None,
     words: Words,
     now: datetime,
 ) -> audit.Move:
@@ -196,6 +210,7 @@ def _verdict(
             "revision": change.revision,
             "digest": change.digest,
             **stages.facts(change.asked, change.stage),
+            **_for(place),
             **({"reason": words.reason} if words.reason else {}),
             **({"alternative": words.alternative} if words.alternative else {}),
             **({"edited": list(change.edited)} if change.edited else {}),
@@ -205,7 +220,14 @@ def _verdict(
 
 
 def _vote(
-    approval: Approval, seen: Seen, change: "revisions.Revised", votes: int, *, by: User, now: datetime
+    approval: Approval,
+    seen: Seen,
+    change: "revisions.Revised",
+    votes: int,
+    *,
+    by: User,
+    place: access.Loan | None,
+    now: datetime,
 ) -> audit.Move:
     """The move of one approval among several: the row counts, so that two at once cannot both be the last."""
     columns = {**change.columns, "votes": votes, "claimed_by_id": None, "claim_until": None}
@@ -218,12 +240,19 @@ def _vote(
         audit.Actor.person(by),
         expect=_as_seen(approval, seen),
         sets=columns,
-        facts={**_counted(change, votes), **facts},
+        facts={**_counted(change, votes), **_for(place), **facts},
     )
 
 
 def _onward(
-    approval: Approval, seen: Seen, change: "revisions.Revised", votes: int, *, by: User, now: datetime
+    approval: Approval,
+    seen: Seen,
+    change: "revisions.Revised",
+    votes: int,
+    *,
+    by: User,
+    place: access.Loan | None,
+    now: datetime,
 ) -> audit.Move:
     """The move of the last approval of a stage: in the same UPDATE it waits in the next one."""
     following = change.stage + 1
@@ -241,6 +270,7 @@ def _onward(
         sets=columns,
         facts={
             **_counted(change, votes),
+            **_for(place),
             **stages.going(approval, change.asked, following, columns["due_at"]),
         },
     )
@@ -255,6 +285,8 @@ def _counted(change: "revisions.Revised", votes: int) -> dict[str, Json]:
         "digest": change.digest,
         **({"edited": list(change.edited)} if change.edited else {}),
     }
+def _for(place: access.Loan | None) -> dict[str, Json]:
+    return {"for": place.username} if place else {}
 
 
 def _as_seen(approval: Approval, seen: Seen) -> Mapping[str, object]:
@@ -271,7 +303,9 @@ def _as_seen(approval: Approval, seen: Seen) -> Mapping[str, object]:
     }
 
 
-def _cast(approval: Approval, *, stage: int, by: User, note: str, now: datetime) -> None:
+def _cast(
+    approval: Approval, *, stage: int, by: User, place: access.Loan | None, note: str, now: datetime
+) -> None:
     try:
         with transaction.atomic():
             Vote.objects.create(
@@ -280,6 +314,7 @@ def _cast(approval: Approval, *, stage: int, by: User, note: str, now: datetime)
                 round=approval.round,
                 stage=stage,
                 user=by,
+                in_place_of_id=place.of if place else None,
                 note=note,
                 created_at=now,
             )
@@ -287,7 +322,7 @@ def _cast(approval: Approval, *, stage: int, by: User, note: str, now: datetime)
         raise NotAllowed(_("You have approved this already; another person must.")) from error
 
 
-def _record(approval: Approval, *, by: User, words: Words, now: datetime) -> None:
+def _record(approval: Approval, *, by: User, place: access.Loan | None, words: Words, now: datetime) -> None:
     Decision.objects.create(
         id=new_id(),
         approval=approval,
@@ -296,6 +331,7 @@ def _record(approval: Approval, *, by: User, words: Words, now: datetime) -> Non
         verdict=approval.verdict,
         source=Source.HUMAN,
         user=by,
+        in_place_of_id=place.of if place else None,
         tier_id=approval.tier_id,
         surface=words.surface,
         reason=words.reason,

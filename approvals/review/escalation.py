@@ -1,26 +1,36 @@
 """Who is next, by when, and who is told."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urljoin
+from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from approvals.models import Approval, Delivery, Membership, Tier, User
+from approvals.models import Approval, Delivery, Event, Tier, User
+from approvals.policy import hours
 from approvals.policy.snapshot import Policy, TierPolicy
+from approvals.review.staff import Staff
+
+LOOK = timedelta(minutes=1)  # that a tier has at least when a claim ends idle
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where an escalation goes: the tier, the people in it, and by when they should answer."""
+    """Where an escalation goes: the tier, the people in it who may decide it, and by when they should answer.
+
+    Of the people those on duty, or, `on_duty` False, all who are not away, since nobody is. `passed` are tiers between
+    in which nobody may decide it: only operators of its agent, or nobody at all.
+    """
 
     tier: Tier
     people: tuple[User, ...]
     due_at: datetime
+    on_duty: bool = True
+    passed: tuple[Tier, ...] = ()
 
 
 def chain(tiers: Mapping[int, TierPolicy], level: int) -> list[TierPolicy]:
@@ -32,39 +42,73 @@ def chain(tiers: Mapping[int, TierPolicy], level: int) -> list[TierPolicy]:
 
 
 def due_at(tiers: Mapping[int, TierPolicy], level: int, *, now: datetime, expires_at: datetime | None) -> datetime:
-    """When this tier should have answered: its SLA, or its proportional share of a shorter deadline."""
-    slas = [tier.sla for tier in chain(tiers, level)]
-    total = sum(slas, timedelta())
-    if expires_at is None or expires_at - now >= total:
-        return now + slas[0]
-    return now + (expires_at - now) * (slas[0] / total)
+    """When this tier should have answered: its SLA in its working hours, or its share of a shorter deadline."""
+    return hours.due(chain(tiers, level), now, expires_at)
 
 
-def receiver_of(approval: Approval, policy: Policy, *, now: datetime) -> Receiver | None:
-    """Who would get the approval if it escalated now; None at the end of the chain."""
-    level = approval.tier_id
-    following = policy.tiers[level].next if level in policy.tiers else approval.tier.next_id
-    if following is None:
-        return None
-    tier = Tier.objects.get(pk=following)
+def rearmed(approval: Approval, policy: Policy, *, since: datetime | None, now: datetime) -> datetime | None:
+    """When a tier should answer whose time stood still while somebody held it idly, `since` then.
+
+    What was left of its time when the claim began, at least a moment to look, and never more than it would have if it
+    came now: idle claims, however many, add nothing to a tier's time but these moments.
+    """
+    if approval.due_at is None or approval.tier_id not in policy.tiers:
+        return approval.due_at
+    week = policy.tiers[approval.tier_id].hours
+    left = hours.between(week, since or approval.due_at, approval.due_at)
+    fresh = due_at(policy.tiers, approval.tier_id, now=now, expires_at=approval.expires_at)
+    return max(now, min(hours.after(week, now, max(left, LOOK)), fresh))
+
+
+def held_since(approvals: Iterable[UUID]) -> dict[UUID, datetime]:
+    """Since when each of these has been held: its last claim that neither extended another nor took it over."""
+    claims = Event.objects.filter(approval__in=list(approvals), kind=Event.Kind.CLAIMED).order_by("seq")
+    anew = claims.exclude(facts__has_any_keys=["extended", "from"])
+    return dict(anew.values_list("approval_id", "at"))
+
+
+def receiver_of(approval: Approval, policy: Policy, *, now: datetime, staff: Staff | None = None) -> Receiver | None:
+    """Who would get the approval if it escalated now: the next tier in which somebody may decide it.
+
+    None at the end of the chain, and where nobody further up may decide it: it stays with those who can.
+    """
+    staff = staff or Staff(now)
+    asked = (approval.domain_id, approval.agent_id)
+    above = list(_above(approval, policy, staff))
+    for place, level in enumerate(above):
+        if staff.able(level, *asked):
+            return _receiver(approval, policy, level, staff, passed=above[:place])
+    if above and not staff.able(approval.tier_id, *asked):
+        return _receiver(approval, policy, above[0], staff)  # nobody anywhere may: then where policy says
+    return None
+
+
+def _above(approval: Approval, policy: Policy, staff: Staff) -> Iterator[int]:
+    """The levels that it would climb, by the policy it arrived under."""
+    level: int | None = approval.tier_id
+    while level is not None:
+        level = policy.tiers[level].next if level in policy.tiers else staff.tiers[level].next_id
+        if level is not None:
+            yield level
+
+
+def _receiver(approval: Approval, policy: Policy, level: int, staff: Staff, passed: Sequence[int] = ()) -> Receiver:
+    asked = (level, approval.domain_id, approval.agent_id)
     return Receiver(
-        tier,
-        tuple(reviewers(tier.pk, approval, now=now)),
-        due_at(policy.tiers, following, now=now, expires_at=approval.expires_at),
+        staff.tiers[level],
+        staff.asked(*asked),
+        due_at(policy.tiers, level, now=staff.now, expires_at=approval.expires_at),
+        on_duty=bool(staff.present(*asked)),
+        passed=tuple(staff.tiers[one] for one in passed),
     )
 
 
-def reviewers(level: int, approval: Approval, *, now: datetime) -> list[User]:
-    """The people of a tier who may decide this approval and are not away."""
-    members = (
-        Membership.objects.filter(Q(domain=approval.domain_id) | Q(domain=None), tier_id=level, user__is_active=True)
-        .exclude(user__operated_agents=approval.agent_id)
-        .exclude(user__absences__starts_at__lte=now, user__absences__ends_at__gt=now)
-    )
-    return list(User.objects.filter(pk__in=members.values("user")).order_by("username"))
+def reviewers(level: int, approval: Approval, *, now: datetime, staff: Staff | None = None) -> list[User]:
+    """The people of a tier who may decide this approval: those on duty, or, where nobody is, all who are not away."""
+    return list((staff or Staff(now)).asked(level, approval.domain_id, approval.agent_id))
 
 
-def tell(approval: Approval, topic: str, *, now: datetime) -> None:
+def tell(approval: Approval, topic: str, *, now: datetime, staff: Staff | None = None) -> None:
     """Write one mail for each reviewer of the approval's tier who wants it; the worker sends what is still needed."""
     Delivery.objects.bulk_create(
         Delivery(
@@ -76,7 +120,7 @@ def tell(approval: Approval, topic: str, *, now: datetime) -> None:
             due_at=now,
             created_at=now,
         )
-        for person in reviewers(approval.tier_id, approval, now=now)
+        for person in reviewers(approval.tier_id, approval, now=now, staff=staff)
         if person.mail_on_escalation and person.email
     )
 

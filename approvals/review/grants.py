@@ -66,7 +66,7 @@ def give(wish: Wish, *, by: User, origin: Approval | None = None) -> Grant:
     if kind is None or wish.action in RESERVED.values():
         raise BadGrant([Fault("/action", _("There is no such action."))])
     authority = access.authority_of(by)
-    if not authority.reaches(1, kind.domain) or wish.agent in authority.operates:
+    if not authority.decides(1, kind.domain, wish.agent):
         raise NotAllowed
     if not Agent.objects.filter(pk=wish.agent).exists():
         raise BadGrant([Fault("/agent", _("There is no such agent."))])
@@ -125,7 +125,7 @@ def revoke(grant_id: UUID, *, by: User) -> Grant:
 
 def could_give(grant: Grant, authority: access.Authority) -> bool:
     """Whether this person could give it now, and so may revoke it; never an operator of its agent."""
-    return authority.reaches(grant.tier_id, grant.action_type.domain_id) and grant.agent_id not in authority.operates
+    return authority.decides(grant.tier_id, grant.action_type.domain_id, grant.agent_id)
 
 
 def visible_to(user: User, authority: access.Authority | None = None) -> QuerySet[Grant]:
@@ -135,7 +135,7 @@ def visible_to(user: User, authority: access.Authority | None = None) -> QuerySe
     if authority.sees_all:
         return grants
     wanted = Q(agent__in=authority.operates)
-    for _level, domain in authority.reviews:
+    for _level, domain in authority.posts:
         wanted |= Q(action_type__domain=domain) if domain else ~Q(pk=None)
     return grants.filter(wanted)
 

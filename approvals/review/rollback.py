@@ -181,9 +181,7 @@ def may_close(step: Step, asked: Sequence[Approval], authority: access.Authority
         return False
     if authority.manager:
         return True
-    return any(
-        authority.reaches(one.tier_id, one.domain_id) and one.agent_id not in authority.operates for one in asked
-    )
+    return any(authority.decides(one.tier_id, one.domain_id, one.agent_id) for one in asked)
 
 
 @transaction.atomic

@@ -1,16 +1,19 @@
-"""One's own settings: language, time, appearance, keys."""
+"""One's own settings: language, time, appearance, keys; and being away."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from approvals import times
 from approvals.models import User
-from console.forms import ProfileForm
+from approvals.review import absences
+from approvals.review.errors import BadVerdict, NotAllowed
+from console.forms import AwayForm, ProfileForm
 from console.http import ConsoleRequest
 
 THEMES = {"system", "light", "dark"}
@@ -19,14 +22,54 @@ THEMES = {"system", "light", "dark"}
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: ConsoleRequest) -> HttpResponse:
-    """One's own settings, and in which tiers one reviews."""
+    """One's own settings, in which tiers one reviews, and when one is away."""
     form = ProfileForm(request.POST or None, instance=User.objects.get(pk=request.user.pk))
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, _("Saved."))
         return redirect("profile")
-    context = {"form": form, "memberships": request.user.memberships.select_related("tier", "domain")}
-    return render(request, "profile.html", context, status=422 if form.errors else 200)
+    return _profile(request, form, AwayForm(None, user=request.user))
+
+
+@login_required
+@require_POST
+def away(request: ConsoleRequest) -> HttpResponse:
+    """Enter an absence of one's own, with who stands in."""
+    form = AwayForm(request.POST, user=request.user)
+    if form.is_valid():
+        try:
+            absence = absences.enter(request.user, **form.cleaned_data)
+        except BadVerdict as bad:
+            form.complain(bad.faults)
+        else:
+            for queue in absences.uncovered(absence):
+                messages.warning(request, _("Nobody is left in %(queue)s meanwhile.") % {"queue": queue})
+            return redirect(reverse("profile") + "#away")
+    return _profile(request, ProfileForm(instance=request.user), form)
+
+
+@login_required
+@require_POST
+def back(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """End an absence of one's own, or drop one that has not begun."""
+    try:
+        absences.end(pk, by=request.user)
+    except NotAllowed as error:
+        raise Http404 from error
+    return redirect(reverse("profile") + "#away")
+
+
+def _profile(request: ConsoleRequest, form: ProfileForm, leaving: AwayForm) -> HttpResponse:
+    now = times.now()
+    context = {
+        "form": form,
+        "memberships": request.user.memberships.select_related("tier", "domain"),
+        "leaving": leaving,
+        "absences": absences.of(request.user, now=now),
+        "stands_in": absences.for_others(request.user.pk, now=now),
+        "now": now,
+    }
+    return render(request, "profile.html", context, status=422 if form.errors or leaving.errors else 200)
 
 
 @login_required

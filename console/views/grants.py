@@ -35,7 +35,7 @@ PAGE = 100
 def standing(request: ConsoleRequest) -> HttpResponse:
     """Who may do what without asking, how much of it is used, and who said so."""
     authority = access.authority_of(request.user)
-    if not (authority.sees_all or authority.reviews or authority.operates):
+    if not (authority.sees_all or authority.posts or authority.operates):
         raise PermissionDenied
     now = times.now()
     whose, state = request.GET.get("whose", ""), request.GET.get("state", "")
@@ -49,7 +49,7 @@ def standing(request: ConsoleRequest) -> HttpResponse:
         "whose": whose,
         "state": state,
         "operators": grantform.OPERATORS,
-        "may_give": bool(authority.reviews),
+        "may_give": bool(authority.posts),
         "more": len(listed) == PAGE,
     }
     return render(request, "grants.html", context)

@@ -148,7 +148,10 @@ def test_a_claim_holds_off_escalation_and_an_idle_one_re_arms_it(refund, alice, 
     assert load(refund.pk).tier_id == 1
     sweep_at(claimed.claim_until)
     assert load(refund.pk).claimed_by is None
+    assert load(refund.pk).due_at == claimed.claim_until + MINUTE  # what was left of the tier's time
     sweep_at(claimed.claim_until)
+    assert load(refund.pk).tier_id == 1
+    sweep_at(claimed.claim_until + MINUTE)
     assert load(refund.pk).tier_id == 2
 
 

@@ -3,6 +3,7 @@
 import signal
 import time
 from argparse import ArgumentParser
+from datetime import datetime
 from types import FrameType
 
 import structlog
@@ -13,10 +14,11 @@ from django.db import OperationalError, close_old_connections, connection
 from kombu.exceptions import OperationalError as BrokerDown
 
 from agents.tasks import send_webhooks
-from approvals import seal, times
+from approvals import duty, seal, times
 from approvals.policy import trials
 from approvals.review import clock, deliveries, webhooks
 from approvals.tasks import deliver, rehearse
+from console import live
 
 log = structlog.get_logger("assent.clock")
 
@@ -44,6 +46,7 @@ class Running:
         self.once = once
         self.stopping = False
         self.watch = clock.Watch(lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
+        self.looked_at = times.now()
         self.rung: dict[object, float] = {}
         self.webhooks_rung: list[float] = []
         self.sealed_all_at = -3600.0
@@ -82,6 +85,7 @@ class Running:
                 escalated=swept.escalated,
                 unclaimed=swept.unclaimed,
             )
+        self.turns(now)
         self.seal()
         self.ring()
         self.beat()
@@ -91,6 +95,11 @@ class Running:
             if upcoming is None
             else min(max((upcoming - times.now()).total_seconds(), 0.01), LONGEST_SLEEP)
         )
+
+    def turns(self, now: datetime) -> None:
+        """An absence that began or ended since the last round changed somebody's rights: open pages hear of it."""
+        live.absence_turned(duty.turned(self.looked_at, now))
+        self.looked_at = now
 
     def seal(self) -> None:
         everything = time.monotonic() - self.sealed_all_at > 600
