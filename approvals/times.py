@@ -24,6 +24,11 @@ def now() -> datetime:
     return value.astimezone(UTC)  # type: ignore[no-any-return]  # psycopg returns an aware datetime
 
 
+def roughly() -> datetime:
+    """This machine's clock (UTC), which costs no query: for expectations, and for nothing that is decided by time."""
+    return _pinned.get() or datetime.now(UTC)
+
+
 @contextmanager
 def at(moment: datetime) -> Iterator[None]:
     """Pin `now()` for this context: tests of deadlines, and the demo's made-up past."""

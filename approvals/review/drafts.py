@@ -98,7 +98,7 @@ def _approval(
         reversibility=case.reversibility,
         reason_code=routing.reason_code,
         reasons=list(routing.reasons),
-        assessment=assessment.as_json(),
+        assessment=_assessed(case),
         flagged=len(assessment.flags),
         confidence=assessment.composite,
         value=case.worth.value,
@@ -122,6 +122,12 @@ def _approval(
         returned_from_id=submission.returned.approval if submission.returned else None,
         wanted_id=submission.returned.wanted if submission.returned else None,
     )
+
+
+def _assessed(case: Case) -> dict[str, Json]:
+    """What is stored of the assessment; with what its queue lacked, where that decided."""
+    lacking = case.routing.scarcity
+    return {**case.assessment.as_json(), **({"scarcity": lacking.as_json()} if lacking else {})}
 
 
 def _deadline(submission: Submission, kind: TypePolicy, routing: Routing, *, now: datetime) -> datetime | None:

@@ -3,6 +3,7 @@
 import signal
 import time
 from argparse import ArgumentParser
+from datetime import datetime
 from types import FrameType
 
 import structlog
@@ -15,7 +16,7 @@ from kombu.exceptions import OperationalError as BrokerDown
 from agents.tasks import send_webhooks
 from approvals import seal, times
 from approvals.policy import trials
-from approvals.review import clock, deliveries, webhooks
+from approvals.review import clock, degraded, deliveries, webhooks
 from approvals.tasks import deliver, rehearse
 
 log = structlog.get_logger("assent.clock")
@@ -47,6 +48,7 @@ class Running:
         self.rung: dict[object, float] = {}
         self.webhooks_rung: list[float] = []
         self.sealed_all_at = -3600.0
+        self.looked_at = -3600.0
         self.checkpoint_at = time.monotonic() + settings.ASSENT_CHECKPOINT_SECONDS
 
     def stop(self, signum: int, frame: FrameType | None) -> None:
@@ -82,6 +84,7 @@ class Running:
                 escalated=swept.escalated,
                 unclaimed=swept.unclaimed,
             )
+        self.look(now)
         self.seal()
         self.ring()
         self.beat()
@@ -91,6 +94,12 @@ class Running:
             if upcoming is None
             else min(max((upcoming - times.now()).total_seconds(), 0.01), LONGEST_SLEEP)
         )
+
+    def look(self, now: datetime) -> None:
+        """At the queues that policy limits, however often something else is due."""
+        if time.monotonic() - self.looked_at >= LONGEST_SLEEP:
+            degraded.watch(now=now)
+            self.looked_at = time.monotonic()
 
     def seal(self) -> None:
         everything = time.monotonic() - self.sealed_all_at > 600
