@@ -190,7 +190,8 @@ def _columns(
     }
     if raised:
         # A tier that was not asked before has its own time, within the same end.
-        due = escalation.due_at(policy.tiers, tier, now=now, expires_at=approval.expires_at)
+        sharing = escalation.kept_back(policy.tiers, tier, approval.on_timeout)
+        due = escalation.due_at(sharing, tier, now=now, expires_at=approval.expires_at)
         columns |= {"tiers_visited": [*approval.tiers_visited, tier], "due_at": due}
         columns |= {"claimed_by_id": None, "claim_until": None}
     if routing.route == Route.AUTO:

@@ -15,7 +15,7 @@ from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy, TypePolicy
 from approvals.review import plans, settle
 from approvals.review.cases import Case
-from approvals.review.escalation import due_at
+from approvals.review.escalation import due_at, kept_back
 from approvals.review.faults import allowed
 from approvals.review.submission import Asked, Submission
 
@@ -77,6 +77,8 @@ def _approval(
 ) -> Approval:
     routing, assessment = case.routing, case.assessment
     expires_at = _deadline(submission, case.type, routing, now=now)
+    silence = _silence(submission, case, routing)
+    sharing = kept_back(policy.tiers, routing.tier, silence)
     waits = routing.route == Route.REVIEW
     return bulk.made(
         Approval,
@@ -112,9 +114,9 @@ def _approval(
         grant_id=routing.grant.id if routing.grant else None,
         plan_id=routing.step.plan if routing.step else None,
         created_at=now,
-        due_at=due_at(policy.tiers, routing.tier, now=now, expires_at=expires_at) if waits else None,
+        due_at=due_at(sharing, routing.tier, now=now, expires_at=expires_at) if waits else None,
         expires_at=expires_at if waits else None,
-        on_timeout=_silence(submission, case, routing),
+        on_timeout=silence,
         hold=policy.tiers[routing.tier].hold,
         agent_model=submission.model,
         prompt_version=submission.prompt_version,

@@ -1,7 +1,7 @@
 """Who is next, by when, and who is told."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urljoin
 
@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from approvals.models import Approval, Delivery, Membership, Tier, User
+from approvals.models.policy import Silence
 from approvals.policy.snapshot import Policy, TierPolicy
 
 
@@ -40,6 +41,29 @@ def due_at(tiers: Mapping[int, TierPolicy], level: int, *, now: datetime, expire
     return now + (expires_at - now) * (slas[0] / total)
 
 
+def kept_back(tiers: Mapping[int, TierPolicy], level: int, silence: str) -> Mapping[int, TierPolicy]:
+    """The tiers that share a deadline: where silence escalates, the last of the chain has its own time after it."""
+    found = chain(tiers, level)
+    if silence != Silence.ESCALATE or len(found) == 1:
+        return tiers
+    last_but_one = found[-2]
+    return {**tiers, last_but_one.level: replace(last_but_one, next=None)}
+
+
+def last_resort(
+    approval: Approval, policy: Policy, tiers: Mapping[int, Tier], *, now: datetime
+) -> tuple[Tier, datetime] | None:
+    """Who gets it once more when the deadline comes and silence escalates: the next tier, until its own time is over.
+
+    None where silence means something else, and where no tier is above. `tiers` are all there are.
+    """
+    level = approval.tier_id
+    following = policy.tiers[level].next if level in policy.tiers else approval.tier.next_id
+    if approval.on_timeout != Silence.ESCALATE or following is None or following not in policy.tiers:
+        return None
+    return tiers[following], due_at(policy.tiers, following, now=now, expires_at=None)
+
+
 def receiver_of(approval: Approval, policy: Policy, *, now: datetime) -> Receiver | None:
     """Who would get the approval if it escalated now; None at the end of the chain."""
     level = approval.tier_id
@@ -50,7 +74,12 @@ def receiver_of(approval: Approval, policy: Policy, *, now: datetime) -> Receive
     return Receiver(
         tier,
         tuple(reviewers(tier.pk, approval, now=now)),
-        due_at(policy.tiers, following, now=now, expires_at=approval.expires_at),
+        due_at(
+            kept_back(policy.tiers, following, approval.on_timeout),
+            following,
+            now=now,
+            expires_at=approval.expires_at,
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from django.db import connection
 
 from approvals.duty import FORTNIGHT, Shifts
 from approvals.models import Approval, Tier
+from approvals.models.policy import Silence
 from approvals.policy.scarcity import Key
 
 FEWEST = 5  # decisions of a queue, from which its pace is told
@@ -265,7 +266,8 @@ def expected_wait(approval: Approval, now: datetime) -> float | None:
     key = (approval.tier_id, approval.domain_id)
     office = _office(key, now)
     told = office.wait(key, ahead=_line(key).ahead(approval), due_at=approval.due_at) if office else None
-    if told is None or approval.expires_at is None:
+    goes_on = office is not None and approval.on_timeout == Silence.ESCALATE and office.tiers[key[0]].next is not None
+    if told is None or approval.expires_at is None or goes_on:
         return told
     return min(told, max((approval.expires_at - now).total_seconds(), 0.0))
 
