@@ -9,11 +9,13 @@ from uuid import UUID
 from django.conf import settings
 from django.urls import reverse
 
-from agents import pace
+from approvals import times
 from approvals.models import Approval, Inquiry, Outcome, Pause
-from approvals.models.approval import DECIDED, OPEN, Status
+from approvals.models.approval import DECIDED, OPEN, Route, Status
+from approvals.models.policy import Silence
+from approvals.policy import scarcity
 from approvals.policy.schema import Json
-from approvals.review import inquiries
+from approvals.review import inquiries, pace
 
 _ANY = UUID(int=0)
 _RESULTS = {
@@ -22,6 +24,18 @@ _RESULTS = {
     Status.SKIPPED: Outcome.Result.SKIPPED,
     Status.COMPENSATED: Outcome.Result.COMPENSATED,
 }
+# What happens when nobody has decided by `expires_at`, for whoever writes an agent.
+AT_DEADLINE = {
+    Silence.REJECT: "Nothing runs; the item is expired, which is no rejection by a person.",
+    Silence.ESCALATE: (
+        "If there is a higher tier that has not seen it, it goes there once, with that tier's time (expires_at then "
+        "changes). If nobody decides there either, nothing runs."
+    ),
+    Silence.APPROVE: "It is approved by silence and may run.",
+    Silence.PROCEED: "It is approved by silence and may run; a person looks at it afterwards.",
+    Silence.BEST_GUESS: "Your best guess is the answer.",
+}
+NO_DEADLINE = "There is none: it stays in the queue, and nothing runs without an answer."
 
 
 def moment(at: datetime | None) -> str | None:
@@ -100,7 +114,11 @@ def _item(approval: Approval) -> dict[str, Json]:
         "outcome": _RESULTS.get(Status(approval.status)),
     }
     if approval.status in OPEN:
-        wait = pace.expected_wait(approval.tier_id, approval.domain_id)
+        told["at_deadline"] = AT_DEADLINE[Silence(approval.on_timeout)] if approval.expires_at else NO_DEADLINE
+        wait = pace.expected_wait(approval, times.roughly())
         if wait is not None:
             told["expected_wait_s"] = round(wait)
+    elif approval.reason_code == scarcity.CODE and approval.route == Route.REJECT:
+        back_at = (approval.assessment.get("scarcity") or {}).get("back_at")
+        told["retry_at"] = moment(datetime.fromisoformat(back_at)) if back_at else None
     return told

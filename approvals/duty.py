@@ -6,7 +6,8 @@ a delegate who is away stands in for nobody.
 """
 
 from collections.abc import Collection, Iterable
-from datetime import datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
@@ -16,6 +17,8 @@ from django.db.models import Q
 
 from approvals import times
 from approvals.models import Absence, Membership, User
+
+FORTNIGHT = timedelta(days=14)
 
 
 class Post(NamedTuple):
@@ -30,33 +33,85 @@ class Post(NamedTuple):
         return self.tier == tier and self.domain in (None, domain)
 
 
+@dataclass(frozen=True, slots=True)
+class Shifts:
+    """Who is on duty when: memberships and absences read once, to be asked of any moment from then on."""
+
+    members: tuple[Membership, ...]
+    absences: tuple[tuple[UUID, datetime, datetime, UUID | None], ...]  # who, from, until, and who stands in
+
+    @classmethod
+    def read(cls, since: datetime) -> "Shifts":
+        """All that concerns that moment and later ones. Two queries, whatever the number of people."""
+        members = Membership.objects.filter(user__is_active=True).select_related("user").order_by("pk")
+        rows = Absence.objects.filter(ends_at__gt=since).order_by("ends_at", "pk")
+        return cls(
+            tuple(members),
+            tuple(
+                (user, starts, ends, delegate if active else None)
+                for user, starts, ends, delegate, active in rows.values_list(
+                    "user_id", "starts_at", "ends_at", "delegate_id", "delegate__is_active"
+                )
+            ),
+        )
+
+    def away(self, now: datetime) -> dict[UUID, UUID | None]:
+        """Who is away then, and the active person who stands in, if any."""
+        found: dict[UUID, UUID | None] = {}
+        for user, starts, ends, delegate in self.absences:
+            if starts <= now < ends:
+                found[user] = delegate or found.get(user)
+        return found
+
+    def at(self, now: datetime) -> list[Post]:
+        """Every post that is filled at that moment."""
+        away = self.away(now)
+        posts = []
+        for member in self.members:
+            if not within(
+                member.duty_from, member.duty_until, member.duty_days, now.astimezone(zone(member.user.time_zone))
+            ):
+                continue
+            if member.user_id in away:
+                stands_in = away[member.user_id]
+                if stands_in and stands_in not in away:
+                    posts.append(Post(stands_in, member.tier_id, member.domain_id, member.user_id))
+            else:
+                posts.append(Post(member.user_id, member.tier_id, member.domain_id))
+        return posts
+
+    def turns(self, now: datetime, until: datetime) -> list[datetime]:
+        """The moments between the two at which somebody's duty may begin or end, in order."""
+        found: set[datetime] = set()
+        for member in self.members:
+            local = now.astimezone(zone(member.user.time_zone))
+            clocks = {member.duty_from or time.min, member.duty_until or time.min}
+            days = (until - now).days + 2 if member.duty_from or member.duty_days else 0
+            for ahead in range(days):
+                day = local.date() + timedelta(days=ahead)
+                # Through UTC: a turn on a day on which the clocks change is where that day's own offset puts it.
+                found |= {datetime.combine(day, clock, local.tzinfo).astimezone(UTC) for clock in clocks}
+        for _, starts, ends, _ in self.absences:
+            found |= {starts, ends}
+        return sorted(moment for moment in found if now < moment <= until)
+
+    def next_at(self, tier: int, domain: str, now: datetime) -> datetime | None:
+        """When somebody is on duty in that queue again; None where that is not within a fortnight."""
+        for moment in [now, *self.turns(now, now + FORTNIGHT)]:
+            if any(post.serves(tier, domain) for post in self.at(moment)):
+                return moment
+        return None
+
+
 def on_duty(now: datetime) -> list[Post]:
     """Every post that is filled now. Two queries, whatever the number of people."""
-    away = standing_in(now)
-    members = Membership.objects.filter(user__is_active=True).select_related("user")
-    posts = []
-    for member in members:
-        if not within(
-            member.duty_from, member.duty_until, member.duty_days, now.astimezone(zone(member.user.time_zone))
-        ):
-            continue
-        if member.user_id in away:
-            stands_in = away[member.user_id]
-            if stands_in and stands_in not in away:
-                posts.append(Post(stands_in, member.tier_id, member.domain_id, member.user_id))
-        else:
-            posts.append(Post(member.user_id, member.tier_id, member.domain_id))
-    return posts
+    return Shifts.read(now).at(now)
 
 
 def standing_in(now: datetime) -> dict[UUID, UUID | None]:
     """Who is away now, and the active person who stands in, if any; of several absences at once the one that ends
     last."""
-    rows = Absence.objects.filter(starts_at__lte=now, ends_at__gt=now).order_by("ends_at", "pk")
-    found: dict[UUID, UUID | None] = {}
-    for user, delegate, active in rows.values_list("user_id", "delegate_id", "delegate__is_active"):
-        found[user] = (delegate if active else None) or found.get(user)
-    return found
+    return Shifts.read(now).away(now)
 
 
 def turned(since: datetime, until: datetime) -> list[Absence]:

@@ -30,6 +30,11 @@ def in_query() -> datetime | Func:
     return _pinned.get() or Func(function="clock_timestamp", output_field=DateTimeField())
 
 
+def roughly() -> datetime:
+    """This machine's clock (UTC), which costs no query: for expectations, and for nothing that is decided by time."""
+    return _pinned.get() or datetime.now(UTC)
+
+
 @contextmanager
 def at(moment: datetime) -> Iterator[None]:
     """Pin `now()` for this context: tests of deadlines, and the demo's made-up past."""

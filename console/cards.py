@@ -247,6 +247,8 @@ class Card:
     @property
     def silence(self) -> str:
         """What happens when nobody decides."""
+        if self.approval.on_timeout == Silence.ESCALATE and not self.approval.tier.next_id:
+            return _("If nobody decides, nothing runs.")
         return {
             Silence.REJECT: _("If nobody decides, nothing runs."),
             Silence.ESCALATE: _("If nobody decides, it escalates, and then nothing runs."),

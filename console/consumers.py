@@ -62,6 +62,9 @@ class InboxConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channe
     async def rows_changed(self, message: dict[str, dict[str, int]]) -> None:
         self.collect({UUID(pk): seq for pk, seq in message["ids"].items()})
 
+    async def scarcity_changed(self, message: object) -> None:
+        await self.send_json({"type": "scarcity"})
+
     async def access_changed(self, message: object) -> None:
         await self.close(code=GONE)
 

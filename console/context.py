@@ -13,6 +13,7 @@ from approvals.review import access
 from approvals.review.access import Authority
 from console.filters import count_of
 from console.runs import needing_people
+from console.scarcity import Banner, banner_of
 
 THEMES = {"light", "dark"}
 
@@ -29,6 +30,7 @@ def page(request: HttpRequest) -> dict[str, object]:
         "authority": authority,
         "waiting": SimpleLazyObject(lambda: count_of(access.inbox_of(user, authority)) if user else 0),
         "unconfirmed": SimpleLazyObject(lambda: count_of(access.unconfirmed_of(user, authority)) if user else 0),
+        "scarcity": SimpleLazyObject(lambda: banner_of(user, authority) if user else Banner()),
         "to_undo": SimpleLazyObject(lambda: needing_people(user, authority).count() if user else 0),
         "server_now": SimpleLazyObject(times.now),
         "place": request.resolver_match.url_name if request.resolver_match else _place(request.path_info),

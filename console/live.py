@@ -27,7 +27,7 @@ from agents import push
 from approvals import audit, seal, times
 from approvals.models import Absence, Approval, Domain, Event, Membership, Tier, User
 from approvals.models.approval import queue_name
-from approvals.review import access
+from approvals.review import access, degraded
 from approvals.review.access import Authority
 from console import rows
 from console.filters import count_of
@@ -96,6 +96,7 @@ def person_group(pk: UUID) -> str:
 def connect() -> None:
     """Hear of every change of an approval and of every change of who reviews."""
     audit.listen(announce)
+    degraded.listen(scarcity_changed)
     post_save.connect(_membership_changed, sender=Membership, dispatch_uid="live")
     post_delete.connect(_membership_changed, sender=Membership, dispatch_uid="live")
     for signal in (pre_save, post_save, post_delete):
@@ -113,6 +114,12 @@ def announce(changes: Sequence[audit.Change]) -> None:
             news.setdefault(group, {})[str(approval.pk)] = change.event.seq
     for group, ids in news.items():
         push.send(group, {"type": "rows.changed", "ids": ids})
+
+
+def scarcity_changed(queues: set[str]) -> None:
+    """A queue has no room any more, or has room again: its pages look at their banner."""
+    for queue in sorted(queues):
+        push.send(queue_group(queue), {"type": "scarcity.changed"})
 
 
 def _membership_changed(instance: Membership, **_: object) -> None:

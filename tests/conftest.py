@@ -35,7 +35,7 @@ from approvals.models import (
     User,
 )
 from approvals.policy import snapshot
-from approvals.review import decisions, intake
+from approvals.review import decisions, intake, pace
 from approvals.review.submission import Item, Receipt, Submission
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,8 +76,9 @@ TransactionTestCase._fixture_teardown = flush_append_only
 
 @pytest.fixture(autouse=True)
 def no_signer() -> None:
-    """A test's signing key goes with its database; the process must not remember it."""
+    """A test's signing key and the pace of its queues go with its database; the process must not remember them."""
     permits.forget()
+    pace.forget()
 
 
 # --- People

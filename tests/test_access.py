@@ -23,6 +23,7 @@ from approvals.models import (
     ActionType,
     Agent,
     Approval,
+    Degraded,
     Grant,
     Guidance,
     Inquiry,
@@ -200,6 +201,18 @@ def revoking(client: Client, approval: Approval) -> HttpResponse:
     return client.post(reverse("grant_revoke", args=[standing(approval).pk]))
 
 
+def short_of_room(approval: Approval) -> Degraded:
+    """A time, over by now, in which the queue of the approval under test was full."""
+    now = times.now()
+    facts = {"mode": "reject", "limit": 1, "refused": 1, "began_at": now - timedelta(hours=1), "ended_at": now}
+    Degraded.objects.filter(seen_at__isnull=False).delete()
+    return Degraded.objects.get_or_create(tier_id=2, domain_id="commerce", why="full", defaults=facts)[0]
+
+
+def caught_up(client: Client, approval: Approval) -> HttpResponse:
+    return client.post(reverse("degraded_seen", args=[short_of_room(approval).pk]))
+
+
 def settled(approval: Approval, user: User | None) -> bool:
     return bool(user) and approval.decided_by_id == user.pk
 
@@ -255,6 +268,15 @@ PAGES = {
     "grant_new": Operation("R2 R3", anew, given, quiet=True),  # who reviews lower or operates it has nothing to choose
     "grant_revoke": Operation(
         "R2 R3", revoking, lambda approval, user: bool(user) and standing(approval).revoked_by_id == user.pk
+    ),
+    "scarcity": Operation(SIGNED_IN, get("scarcity", on=False)),
+    "catch_up": Operation(SIGNED_IN, get("catch_up", on=False)),
+    "degraded": Operation(
+        f"{SEES} admin superuser",
+        lambda client, it: client.get(reverse("degraded", args=[short_of_room(it).pk])),
+    ),
+    "degraded_seen": Operation(
+        "R2 R3 owner", caught_up, lambda _, user: bool(user) and Degraded.objects.filter(seen_by=user).exists()
     ),
     "report": Operation(REVIEWERS, get("report", on=False)),
     "report_rows": Operation(REVIEWERS, get("report_rows", on=False)),
@@ -370,7 +392,7 @@ def test_who_was_asked_once_may_still_open_it(refund, alice, bob, as_):
 
 def test_a_get_decides_nothing(refund, alice, as_):
     query = {"verdict": "approve", "revision": 1, "round": 1, "digest": refund.digest}
-    for name in PAGES.keys() - {"inbox", "attachment", "run_close", "back"}:
+    for name in PAGES.keys() - {"inbox", "attachment", "run_close", "back", "degraded", "degraded_seen"}:
         try:
             address = reverse(name, args=[refund.pk])
         except Exception:

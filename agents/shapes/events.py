@@ -24,6 +24,7 @@ COMPONENTS: dict[str, Schema] = {
         **{"from": WHOLE},
         to=WHOLE,
         due_at=TIME,
+        expires_at=TIME,
         revision=WHOLE,
         digest=DIGEST,
         result=_STRING,

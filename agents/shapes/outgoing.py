@@ -65,7 +65,7 @@ _ENTRY: dict[str, Schema] = {
 COMPONENTS: dict[str, Schema] = {
     "ItemState": told(
         _ROUTED,
-        optional=("expected_wait_s",),
+        optional=("expected_wait_s", "at_deadline", "retry_at"),
         id=STRING,
         action=or_null(STRING),
         status=one_of(("pending", *_SETTLED, "superseded")),
@@ -75,7 +75,16 @@ COMPONENTS: dict[str, Schema] = {
         expires_at=or_null(TIME),
         on_timeout=one_of(Silence.values),
         outcome=or_null(one_of(Outcome.Result.values)),
-        expected_wait_s={**_SECONDS, "description": "Median wait of the queue's latest decisions."},
+        expected_wait_s={
+            **_SECONDS,
+            "description": "Seconds until it is probably answered, by who waits ahead, who is on duty and how fast they "
+            "are; absent where too little was decided yet.",
+        },
+        at_deadline={**STRING, "description": "What happens at expires_at if nobody decides, in words."},
+        retry_at={
+            **or_null(TIME),
+            "description": "Refused for want of room or of anybody on duty (reason_code degraded): when to ask again.",
+        },
     ),
     "RequestState": told(
         says="One request: everything that one pause of an agent needs answered.",

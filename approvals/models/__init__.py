@@ -10,6 +10,7 @@ from approvals.models.permit import Consumption, SigningKey
 from approvals.models.policy import ActionType, Capacity, Currency, PolicyVersion, Rule, Threshold
 from approvals.models.publishing import Movement, PublishRequest, Rehearsal
 from approvals.models.run import Run, Step
+from approvals.models.scarcity import Degraded
 from approvals.models.talk import Attachment, Guidance, Inquiry
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Consumption",
     "Currency",
     "Decision",
+    "Degraded",
     "Delivery",
     "Domain",
     "Endpoint",

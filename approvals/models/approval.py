@@ -311,6 +311,15 @@ class Approval(models.Model):
                 condition=Q(status__in=["pending", "held"]),
                 name="approval_inbox",
             ),
+            # How many wait in a queue that has a limit, counted up to it.
+            models.Index(fields=["tier", "domain"], condition=Q(status="pending"), name="approval_queued"),
+            # What passed or was refused while a queue had no room, or nobody.
+            models.Index(
+                fields=["tier", "domain", "created_at"],
+                include=["route"],
+                condition=Q(reason_code="degraded"),
+                name="approval_degraded",
+            ),
             # The sweep: each of its questions is one partial index.
             models.Index(fields=["expires_at"], condition=Q(status="pending"), name="approval_expiring"),
             models.Index(fields=["due_at"], condition=Q(status="pending"), name="approval_due"),

@@ -9,10 +9,11 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Rule, Strategy
-from approvals.policy import stages, words
+from approvals.policy import scarcity, stages, words
 from approvals.policy.assess import Assessment, Question, RuleMatch
 from approvals.policy.characters import plain
 from approvals.policy.covers import NONE, Cover, Granted, Planned
+from approvals.policy.scarcity import ROOM, Queues, Shortage
 from approvals.policy.schema import Json, pick
 from approvals.policy.snapshot import Policy, Stage, TypePolicy
 from approvals.policy.stages import Stages
@@ -24,6 +25,7 @@ FIXED = "fixed"
 WORLD_MOVED = "world_moved"
 PASSED = "passed"  # no reason to ask: policy let it through
 COVERED = "covered"  # a person approved it beforehand
+DEGRADED = scarcity.CODE  # there was no room, or nobody
 
 _CENT = Decimal("0.01")
 _LARGEST = Decimal(10) ** 18  # what the column of values holds
@@ -59,7 +61,8 @@ class Routing:
     `step` or `grant` is what it passes by where a person approved it beforehand; whoever stores it takes that use.
     `stages` approve one after the other (empty: all of them in one). `typed`: who approves types a value. `audit`: why
     what passes is looked at afterwards (an Audit.Why), empty for not. `shadowed`: what would have been asked.
-    `domain` is whose people decide, or decide first; empty for the action type's own.
+    `domain` is whose people decide, or decide first; empty for the action type's own. `scarcity`: what its queue
+    lacked, where that refused it or let it pass.
     """
 
     route: str
@@ -78,6 +81,7 @@ class Routing:
     shadowed: Mapping[str, Json] | None = None
     domain: str = ""
     quoted: str = ""  # of an earlier rejection, for the agent alone: a person's words are in no reason
+    scarcity: Shortage | None = None
 
     @property
     def covered(self) -> bool:
@@ -106,12 +110,51 @@ class _Settled:
 
 
 def route(
-    question: Question, assessment: Assessment, policy: Policy, standing: Standing, cover: Cover = NONE
+    question: Question,
+    assessment: Assessment,
+    policy: Policy,
+    standing: Standing,
+    cover: Cover = NONE,
+    queues: Queues = ROOM,
 ) -> Routing:
     """Route one proposal: auto, review or reject, with gate, tier, number of approvers, and the reasons in words.
 
-    `cover` is what was approved beforehand that could let it pass.
+    `cover` is what was approved beforehand that could let it pass; `queues` is what was measured of where it would wait.
     """
+    return in_queue(
+        _routed(question, assessment, policy, standing, cover),
+        domain=question.type.domain,
+        reversibility=question.type.reversibility,
+        impact=assessment.impact,
+        policy=policy,
+        queues=queues,
+    )
+
+
+def in_queue(
+    routing: Routing,
+    *,
+    domain: str,
+    reversibility: str,
+    impact: str,
+    policy: Policy,
+    queues: Queues,
+    action: bool = True,
+) -> Routing:
+    """The last step, for what would wait: its queue may be full, or without anybody on duty."""
+    first = routing.stages[0].domain if routing.stages else ""
+    return scarcity.settled(
+        routing,
+        domain=first or domain,
+        reversibility=reversibility,
+        impact=impact,
+        action=action,
+        policy=policy,
+        queues=queues,
+    )
+
+
+def _routed(question: Question, assessment: Assessment, policy: Policy, standing: Standing, cover: Cover) -> Routing:
     value = worth(question.type, question.args, policy)
     tier, raised = _tier(question, assessment, policy, value)
     settled = next(filter(None, _steps(question, assessment, value, standing, cover, tier)))

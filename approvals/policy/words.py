@@ -72,6 +72,12 @@ STAGE_OF_SEVERAL = "tier {tier} {domain} ({approvers} people)"
 COUNTED = {2: "Two", 3: "Three", 4: "Four", 5: "Five"}
 ANOTHER_FIELD = "Tier {tier} {domain} decides this."
 TYPED = "Who approves this types a value."
+QUEUE_FULL = "Tier {tier} {domain} is full ({waiting} of {limit} wait)"
+QUEUE_EMPTY = "Nobody is on duty in tier {tier} {domain}"
+REFUSED = "{why}, so this was not taken; come back {when}."
+LET_PASS = "{why}; this can be undone and is of low impact, so it passes and is looked at afterwards."
+COME_AFTER = "after {at}"
+COME_LATER = "later"
 
 AGENT_SAYS = "as the agent states it"
 NO_PRECEDENT = "no decisions by people yet; a newcomer counts as one approval in four"

@@ -8,14 +8,16 @@ from uuid import UUID
 from django.db import connection
 
 from approvals.ids import new_id
-from approvals.models.approval import Subject
+from approvals.models.approval import Route, Subject
 from approvals.policy import covers, planning, schema
 from approvals.policy.assess import Assessment, History, Question, assess, gather
 from approvals.policy.covers import Cover
 from approvals.policy.keys import Keys
-from approvals.policy.routing import Routing, Standing, Worth, once_more, route, worth
+from approvals.policy.routing import Routing, Standing, Worth, in_queue, once_more, route, worth
+from approvals.policy.scarcity import ROOM, Queues
 from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy, TypePolicy
+from approvals.review import queues as waiting
 from approvals.review.attachments import NO_FILES, Files, Record
 from approvals.review.submission import Asked, Item, item_of
 
@@ -77,6 +79,11 @@ class Case:
     def domain(self) -> str:
         """Whose field it is: as it was routed; a plan's steps say it better than the type of all plans."""
         return self.routing.domain or (planning.domain(self.steps) if self.steps else self.type.domain)
+
+    @property
+    def queued(self) -> str:
+        """The domain of the queue in which it would wait first."""
+        return (self.routing.stages[0].domain if self.routing.stages else "") or self.domain
 
     def asked(self, policy: Policy) -> "Case":
         """The same without what was approved beforehand: another one was quicker, and took the last use."""
@@ -150,19 +157,32 @@ def cases_of(
         granted={pk for pk, one in submitters.items() if one.granted},
         now=now,
     )
+    # What was asked already is not turned away for want of room.
+    queues = _queues(drawn, policy, now=now) if covered and again is None else ROOM
     found: list[list[Case]] = [[] for _ in asked]
     for place, one in drawn:
         submission, submitter = asked[place].submission, submitters[one.question.agent_id]
         if submission.run and (one.question.agent_id, submission.run.key) in stopped:
             submitter = replace(submitter, stopped=True)
         names_of = (one.item.id, submission.run.step if submission.run else "")
-        case = _case(one, submitter, policy, histories, beforehand if fresh[place] else covers.NOTHING, names_of)
+        room, known = (queues, beforehand) if fresh[place] else (ROOM, covers.NOTHING)
+        case = _case(one, submitter, policy, histories, known, names_of, room)
         back = submission.returned
         if back is not None:
             routing = once_more(case.routing, back.asked, domain=case.domain, typed=back.typed, reason=back.reason)
             case = replace(case, routing=routing)
+        if case.routing.route == Route.REVIEW:
+            queues.take(case.routing.tier, case.queued)
         found[place].append(case)
     return found
+
+
+def _queues(drawn: Sequence[tuple[int, "_Drawn"]], policy: Policy, *, now: datetime) -> Queues:
+    """What is measured of every queue that any of these may be routed to."""
+    types = {question.type.name: question.type for _, one in drawn for question in one.questions}
+    domains = {kind.domain for kind in types.values()}
+    domains |= {stage.domain for kind in types.values() for rule in kind.rules for stage in rule.stages if stage.domain}
+    return waiting.measured(policy, domains, now=now, coming=len(drawn))
 
 
 def _case(
@@ -172,6 +192,7 @@ def _case(
     histories: Iterator[History],
     beforehand: covers.Beforehand,
     names: Sequence[str],
+    queues: Queues,
 ) -> Case:
     """What policy says of one item. `histories` are read in the order of its questions."""
     question = drawn.question
@@ -183,13 +204,24 @@ def _case(
         cover = beforehand.cover(question, assessment, names)
         if cover.deviates is not None:
             assessment = replace(assessment, flags=[*assessment.flags, cover.deviates])
-    routing = route(question, assessment, policy, standing, cover)
+    action = drawn.item.subject == Subject.ACTION
+    routing = route(question, assessment, policy, standing, cover, queues if action else ROOM)
     beforehand.take(routing.step, routing.grant)
     steps = tuple(_step(one, submitter, policy, next(histories)) for one in drawn.steps)
     value = drawn.worth
     if steps:
         routing, assessment = planning.combined(routing, steps), planning.weighed(assessment, steps)
         value = replace(value, value=planning.value(steps))
+    if not action:
+        routing = in_queue(
+            routing,
+            domain=planning.domain(steps) if steps else question.type.domain,
+            reversibility=planning.loss(steps) if steps else question.type.reversibility,
+            impact=assessment.impact,
+            policy=policy,
+            queues=queues,
+            action=False,
+        )
     return Case(
         item=drawn.item,
         type=question.type,

@@ -5,15 +5,15 @@ Two sweeps at once are harmless: each claims the rows it takes (FOR UPDATE SKIP 
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from approvals import audit, times
 from approvals.ids import new_id
-from approvals.models import Approval, Decision, Event
+from approvals.models import Approval, Decision, Event, Tier
 from approvals.models.approval import Source, Status
 from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.policy import snapshot
@@ -53,11 +53,13 @@ def sweep() -> Swept:
         return moment is not None and moment <= now
 
     pending = Q(status=Status.PENDING)
+    # What is at its end is the deadline's business, whichever of two clocks comes first.
+    in_time = Q(expires_at=None) | Q(expires_at__gt=F("due_at"))
     return Swept(
         released=_drain(_release, Q(status=Status.HELD), "hold_until") if reached(hold) else 0,
-        expired=_drain(_expire, pending, "expires_at", "proposal") if reached(end) else 0,
+        expired=_drain(_expire, pending, "expires_at", "proposal", "tier") if reached(end) else 0,
         # Who is reading it is not interrupted; when the claim ends the tier's time counts again.
-        escalated=_drain(_escalate, pending & Q(claimed_by=None), "due_at", "tier") if reached(due) else 0,
+        escalated=_drain(_escalate, pending & in_time & Q(claimed_by=None), "due_at", "tier") if reached(due) else 0,
         unclaimed=_drain(_unclaim, pending & Q(claimed_by__isnull=False), "claim_until") if reached(claim) else 0,
         woken=_drain(snooze.wake, pending, "snoozed_until") if reached(aside) else 0,
         alarmed=unconfirmed.alarm() + rollback.alarm(),
@@ -172,6 +174,9 @@ def _release(rows: Sequence[Approval], now: datetime) -> int:
 
 def _expire(rows: Sequence[Approval], now: datetime) -> int:
     """Nobody decided: silence means what was agreed at submission, and is recorded as silence."""
+    handed = _handed_on(rows, now)
+    given = {one.pk for one in handed}
+    rows = [one for one in rows if one.pk not in given]
     moved = _moved(
         [one for one in rows if _consent(one) is None],
         Event.Kind.EXPIRED,
@@ -182,7 +187,27 @@ def _expire(rows: Sequence[Approval], now: datetime) -> int:
     )
     moved += _consented([one for one in rows if _consent(one) is not None], now)
     settle(moved, now=now)
-    return len(moved)
+    return len(moved) + len(handed)
+
+
+def _handed_on(rows: Sequence[Approval], now: datetime) -> list[Approval]:
+    """Those of which silence escalates and a higher tier has seen nothing go there, once, with that tier's time."""
+    asking = [one for one in rows if one.on_timeout == Silence.ESCALATE]
+    policies = {number: snapshot.load(number) for number in {one.policy_id for one in asking}}
+    tiers = Tier.objects.in_bulk() if asking else {}
+    moves = []
+    for one in asking:
+        found = escalation.last_resort(one, policies[one.policy_id], tiers, now=now)
+        if found is not None:
+            tier, end = found
+            move = to_tier(one, escalation.Receiver(tier, (), end), audit.CLOCK, kept=False)
+            sets = {**move.sets, "expires_at": end, "on_timeout": Silence.REJECT}
+            moves.append(replace(move, sets=sets, facts={**move.facts, "expires_at": end.isoformat()}))
+    moved = audit.move(moves, now=now, guard=audit.EXPIRED)
+    for one in moved:
+        escalation.tell(one, "escalated", now=now)
+    outbox.tell_escalated(moved)
+    return moved
 
 
 def _consent(approval: Approval) -> str | None:

@@ -285,6 +285,8 @@ def _counted(change: "revisions.Revised", votes: int) -> dict[str, Json]:
         "digest": change.digest,
         **({"edited": list(change.edited)} if change.edited else {}),
     }
+
+
 def _for(place: access.Loan | None) -> dict[str, Json]:
     return {"for": place.username} if place else {}
 
@@ -303,9 +305,7 @@ def _as_seen(approval: Approval, seen: Seen) -> Mapping[str, object]:
     }
 
 
-def _cast(
-    approval: Approval, *, stage: int, by: User, place: access.Loan | None, note: str, now: datetime
-) -> None:
+def _cast(approval: Approval, *, stage: int, by: User, place: access.Loan | None, note: str, now: datetime) -> None:
     try:
         with transaction.atomic():
             Vote.objects.create(

@@ -15,7 +15,7 @@ from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy, TypePolicy
 from approvals.review import plans, settle, stages
 from approvals.review.cases import Case
-from approvals.review.escalation import due_at
+from approvals.review.escalation import due_at, kept_back
 from approvals.review.faults import allowed
 from approvals.review.submission import Asked, Submission
 
@@ -77,6 +77,8 @@ def _approval(
 ) -> Approval:
     routing, assessment = case.routing, case.assessment
     expires_at = _deadline(submission, case.type, routing, now=now)
+    silence = _silence(submission, case, routing)
+    sharing = kept_back(policy.tiers, routing.tier, silence)
     waits = routing.route == Route.REVIEW
     return bulk.made(
         Approval,
@@ -98,7 +100,7 @@ def _approval(
         reversibility=case.reversibility,
         reason_code=routing.reason_code,
         reasons=list(routing.reasons),
-        assessment=assessment.as_json(),
+        assessment=_assessed(case),
         flagged=len(assessment.flags),
         confidence=assessment.composite,
         value=case.worth.value,
@@ -113,9 +115,9 @@ def _approval(
         grant_id=routing.grant.id if routing.grant else None,
         plan_id=routing.step.plan if routing.step else None,
         created_at=now,
-        due_at=due_at(policy.tiers, routing.tier, now=now, expires_at=expires_at) if waits else None,
+        due_at=due_at(sharing, routing.tier, now=now, expires_at=expires_at) if waits else None,
         expires_at=expires_at if waits else None,
-        on_timeout=_silence(submission, case, routing),
+        on_timeout=silence,
         hold=policy.tiers[routing.tier].hold,
         agent_model=submission.model,
         prompt_version=submission.prompt_version,
@@ -140,6 +142,12 @@ def compared(case: Case) -> dict[str, object]:
 def refusal(routing: Routing) -> str:
     """What policy's refusal says to the agent: its reasons, and a person's own words where it answers with them."""
     return "; ".join(routing.reasons) + (f" {routing.quoted}" if routing.quoted else "")
+
+
+def _assessed(case: Case) -> dict[str, Json]:
+    """What is stored of the assessment; with what its queue lacked, where that decided."""
+    lacking = case.routing.scarcity
+    return {**case.assessment.as_json(), **({"scarcity": lacking.as_json()} if lacking else {})}
 
 
 def _deadline(submission: Submission, kind: TypePolicy, routing: Routing, *, now: datetime) -> datetime | None:

@@ -1,7 +1,7 @@
 """Who is next, by when, and who is told."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urljoin
 from uuid import UUID
@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from approvals.models import Approval, Delivery, Event, Tier, User
+from approvals.models.policy import Silence
 from approvals.policy import hours
 from approvals.policy.snapshot import Policy, TierPolicy
 from approvals.review.staff import Staff
@@ -46,6 +47,34 @@ def due_at(tiers: Mapping[int, TierPolicy], level: int, *, now: datetime, expire
     return hours.due(chain(tiers, level), now, expires_at)
 
 
+def kept_back(tiers: Mapping[int, TierPolicy], level: int, silence: str) -> Mapping[int, TierPolicy]:
+    """The tiers that share a deadline: where silence escalates, the last of the chain has its own time after it."""
+    found = chain(tiers, level)
+    if silence != Silence.ESCALATE or len(found) == 1:
+        return tiers
+    last_but_one = found[-2]
+    return {**tiers, last_but_one.level: replace(last_but_one, next=None)}
+
+
+def due_of(approval: Approval, tiers: Mapping[int, TierPolicy], level: int, *, now: datetime) -> datetime:
+    """When this tier should have answered an approval that came to it now."""
+    return due_at(kept_back(tiers, level, approval.on_timeout), level, now=now, expires_at=approval.expires_at)
+
+
+def last_resort(
+    approval: Approval, policy: Policy, tiers: Mapping[int, Tier], *, now: datetime
+) -> tuple[Tier, datetime] | None:
+    """Who gets it once more when the deadline comes and silence escalates: the next tier, until its own time is over.
+
+    None where silence means something else, and where no tier is above. `tiers` are all there are.
+    """
+    level = approval.tier_id
+    following = policy.tiers[level].next if level in policy.tiers else approval.tier.next_id
+    if approval.on_timeout != Silence.ESCALATE or following is None or following not in policy.tiers:
+        return None
+    return tiers[following], due_at(policy.tiers, following, now=now, expires_at=None)
+
+
 def rearmed(approval: Approval, policy: Policy, *, since: datetime | None, now: datetime) -> datetime | None:
     """When a tier should answer whose time stood still while somebody held it idly, `since` then.
 
@@ -56,7 +85,7 @@ def rearmed(approval: Approval, policy: Policy, *, since: datetime | None, now: 
         return approval.due_at
     week = policy.tiers[approval.tier_id].hours
     left = hours.between(week, since or approval.due_at, approval.due_at)
-    fresh = due_at(policy.tiers, approval.tier_id, now=now, expires_at=approval.expires_at)
+    fresh = due_of(approval, policy.tiers, approval.tier_id, now=now)
     return max(now, min(hours.after(week, now, max(left, LOOK)), fresh))
 
 
@@ -97,7 +126,7 @@ def _receiver(approval: Approval, policy: Policy, level: int, staff: Staff, pass
     return Receiver(
         staff.tiers[level],
         staff.asked(*asked),
-        due_at(policy.tiers, level, now=staff.now, expires_at=approval.expires_at),
+        due_of(approval, policy.tiers, level, now=staff.now),
         on_duty=bool(staff.present(*asked)),
         passed=tuple(staff.tiers[one] for one in passed),
     )

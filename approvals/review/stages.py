@@ -52,7 +52,7 @@ def entering(approval: Approval, asked: Stages, number: int, *, now: datetime) -
         "claim_until": None,
         "tiers_visited": [*approval.tiers_visited, stage.tier],
         "queues_visited": [*approval.been_in, queue],
-        "due_at": escalation.due_at(tiers, stage.tier, now=now, expires_at=approval.expires_at),
+        "due_at": escalation.due_of(approval, tiers, stage.tier, now=now),
         "hold": tiers[stage.tier].hold,
     }
 

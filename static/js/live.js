@@ -32,6 +32,8 @@ function receive(frame) {
     arrived(frame.rows);
   } else if (frame.type === "reload") {
     refresh();
+  } else if (frame.type === "scarcity") {
+    document.dispatchEvent(new Event("scarcity"));
   }
   if (frame.now) correct(frame.now);
   if (frame.count != null) waiting(frame.count);

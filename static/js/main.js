@@ -11,4 +11,5 @@ import "./claim.js";
 import "./pane.js";
 import "./filters.js";
 import "./toast.js";
+import "./scarcity.js";
 import "./live.js";

@@ -7,11 +7,11 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
-from agents import keys, pace
+from agents import keys
 from agents.shapes import COMPONENTS
 from approvals.models import Agent, User
 from approvals.policy.schema import Validator
-from approvals.review import decisions
+from approvals.review import decisions, pace
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,6 @@ def as_served(settings) -> Iterator[None]:
     """The API's handler carries no middleware, and every test starts with nothing remembered."""
     settings.MIDDLEWARE = settings.API_MIDDLEWARE
     keys.forget()
-    pace.forget()
     yield
     keys.forget()
 

@@ -6,7 +6,8 @@ from threading import Event
 import pytest
 from django.db import connections, transaction
 
-from approvals.models import Approval, Decision, Pause
+from approvals.models import Approval, Capacity, Decision, Pause
+from approvals.policy import snapshot
 from approvals.times import now
 
 ITEM = {"id": "call_1", "action": {"name": "refund", "args": {"order": "456", "amount": 420, "currency": "EUR"}}}
@@ -122,10 +123,34 @@ def test_a_paused_agent_is_refused_by_routing_and_told_so(api, robot, refunds, a
     assert Decision.objects.get().verdict == "reject"
 
 
-def test_the_expected_wait_is_the_median_of_the_queue_once_five_were_decided(api, propose, alice, asked, settle_many):
+def test_the_expected_wait_is_told_once_five_of_the_queue_were_decided(
+    api, propose, alice, asked, settle_many, conforms
+):
     assert "expected_wait_s" not in api.post("requests", asked()).json()["items"][0]
     settle_many(5)
-    assert api.post("requests", asked()).json()["items"][0]["expected_wait_s"] >= 0
+    [item] = conforms("RequestState", api.post("requests", asked()))["items"]
+    assert item["expected_wait_s"] >= 0
+    assert item["at_deadline"].startswith("Nothing runs")
+    bulk = api.post("requests/bulk", {"requests": [asked(), asked()]}).json()
+    assert all("expected_wait_s" in one["request"]["items"][0] for one in bulk["results"])
+
+
+def test_what_passes_is_told_no_wait(api, action_type, asked, settle_many):
+    action_type("tag", reversibility="reversible", strategy="never")
+    settle_many(5)
+    [item] = api.post("requests", asked(action="tag")).json()["items"]
+    assert item["route"] == "auto"
+    assert not {"expected_wait_s", "at_deadline"} & item.keys()
+
+
+def test_who_finds_no_room_is_told_when_to_ask_again(api, refunds, asked, conforms):
+    Capacity.objects.create(tier_id=1, limit=1, when_full="reject")
+    snapshot.publish(by=None, note="one at a time")
+    api.post("requests", asked())
+    [item] = conforms("RequestState", api.post("requests", asked()))["items"]
+
+    assert (item["route"], item["reason_code"]) == ("reject", "degraded")
+    assert item["retry_at"].endswith("Z")
 
 
 # --- Once only

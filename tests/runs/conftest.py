@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.http import HttpResponse
 
-from agents import keys, pace
+from agents import keys
 from approvals.models import Approval, Run, Step, User
 from approvals.review import answers, decisions
 from approvals.review.decisions import Words
@@ -21,9 +21,8 @@ RELEASE = {"name": "release", "args": {"reservation": "R-7"}}
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
-    """Keys and paces go with the test's database; pages and the API stand beside each other here."""
+    """Keys go with the test's database; pages and the API stand beside each other here."""
     keys.forget()
-    pace.forget()
     yield
     keys.forget()
 

@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError as BrokerDown
 from agents.tasks import send_webhooks
 from approvals import duty, seal, times
 from approvals.policy import trials
-from approvals.review import clock, deliveries, webhooks
+from approvals.review import clock, degraded, deliveries, webhooks
 from approvals.tasks import deliver, rehearse
 from console import live
 
@@ -50,6 +50,7 @@ class Running:
         self.rung: dict[object, float] = {}
         self.webhooks_rung: list[float] = []
         self.sealed_all_at = -3600.0
+        self.measured_at = -3600.0
         self.checkpoint_at = time.monotonic() + settings.ASSENT_CHECKPOINT_SECONDS
 
     def stop(self, signum: int, frame: FrameType | None) -> None:
@@ -86,6 +87,7 @@ class Running:
                 unclaimed=swept.unclaimed,
             )
         self.turns(now)
+        self.look(now)
         self.seal()
         self.ring()
         self.beat()
@@ -100,6 +102,12 @@ class Running:
         """An absence that began or ended since the last round changed somebody's rights: open pages hear of it."""
         live.absence_turned(duty.turned(self.looked_at, now))
         self.looked_at = now
+
+    def look(self, now: datetime) -> None:
+        """At the queues that policy limits, however often something else is due."""
+        if time.monotonic() - self.measured_at >= LONGEST_SLEEP:
+            degraded.watch(now=now)
+            self.measured_at = time.monotonic()
 
     def seal(self) -> None:
         everything = time.monotonic() - self.sealed_all_at > 600

@@ -1,0 +1,76 @@
+"""What is measured of the queues that policy limits: how many wait, and whether anybody is on duty. Reads only.
+
+Measured for a whole set, once, and before any of it is stored: of two sets at the same moment each may fill what was
+free, so that a limit is overrun at most as often as sets are stored at once (one for each web process, and one for
+each call in bulk). Inside a set it holds exactly. What cannot be measured raises; it never counts as full or empty.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import connection
+
+from approvals.duty import Shifts
+from approvals.models.policy import Scarcity
+from approvals.policy.scarcity import ROOM, Key, Queue, Queues
+from approvals.policy.snapshot import NO_CAPACITY, Policy
+from approvals.review import pace
+
+# Counted no further than the limit, in the index alone.
+_WAITING = """
+SELECT queue.tier, queue.domain, (
+    SELECT count(*) FROM (
+        SELECT FROM approvals_approval
+        WHERE status = 'pending' AND tier_id = queue.tier AND domain_id = queue.domain LIMIT queue.most
+    ) AS waiting
+) FROM unnest(%s::smallint[], %s::text[], %s::int[]) AS queue (tier, domain, most)
+"""
+
+
+def limited(policy: Policy, domains: Collection[str]) -> list[Key]:
+    """The queues of these domains for which policy declares something."""
+    return [
+        (level, domain)
+        for level, tier in policy.tiers.items()
+        if tier.capacities
+        for domain in sorted(domains)
+        if tier.capacity(domain) != NO_CAPACITY
+    ]
+
+
+def measured(policy: Policy, domains: Collection[str], *, now: datetime, coming: int = 0) -> Queues:
+    """The queues of these domains as they are now; nothing is asked where policy declares nothing of them.
+
+    `coming` are about to be routed, so that a queue which they will fill knows when to come back, too.
+    """
+    keys = limited(policy, domains)
+    return Queues(measure(policy, keys, now=now, coming=coming)) if keys else ROOM
+
+
+def measure(policy: Policy, keys: Collection[Key], *, now: datetime, coming: int = 0) -> dict[Key, Queue]:
+    """One query for all that wait, and two more where it matters who is on duty."""
+    capacities = {key: policy.tiers[key[0]].capacity(key[1]) for key in keys}
+    waiting = _waiting({key: one.limit for key, one in capacities.items() if one.limit is not None})
+    shifts = Shifts.read(now) if any(one.when_empty != Scarcity.QUEUE for one in capacities.values()) else None
+    posts = shifts.at(now) if shifts else []
+    found = {}
+    for (tier, domain), capacity in capacities.items():
+        count = waiting.get((tier, domain), 0)
+        manned, back_at = True, None
+        if shifts and capacity.when_empty != Scarcity.QUEUE:
+            manned = any(post.serves(tier, domain) for post in posts)
+            if not manned and capacity.when_empty == Scarcity.REJECT:
+                back_at = shifts.next_at(tier, domain, now)
+        full = capacity.limit is not None and count + coming >= capacity.limit
+        if full and back_at is None and capacity.when_full == Scarcity.REJECT:
+            back_at = now + (pace.drained(tier, domain, now=now) or policy.tiers[tier].sla)
+        found[tier, domain] = Queue(count, manned, back_at)
+    return found
+
+
+def _waiting(most: "dict[Key, int]") -> dict[Key, int]:
+    if not most:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING, [[tier for tier, _ in most], [domain for _, domain in most], list(most.values())])
+        return {(tier, domain): count for tier, domain, count in cursor.fetchall()}

@@ -1,0 +1,128 @@
+"""The banner of queues at their limits, and the list that is caught up with."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from approvals import times
+from approvals.models import Capacity, Degraded, Membership
+from approvals.policy import snapshot
+from approvals.review import degraded
+from approvals.review.decisions import decide, seen
+from tests.console.test_live import in_database, opened
+
+FULL = "Tier 1 Commerce is full (1 of 1): new ones are refused."
+
+
+@pytest.fixture
+def full(propose, commerce):
+    """Tier 1 of commerce takes one; that one, and one that was refused."""
+    Capacity.objects.create(tier_id=1, domain=commerce, limit=1, when_full="reject")
+    snapshot.publish(by=None, note="one at a time")
+    return propose(order="first"), propose(order="turned-away")
+
+
+def page(as_, user, name="inbox", *args):
+    return as_(user).get(reverse(name, args=args)).content.decode()
+
+
+def test_everybody_who_sees_the_queue_reads_that_it_is_full(full, as_, alice, bob, mallory, mia, otto, ada, olga):
+    for reader in (alice, bob, mia, otto, ada, olga):
+        for name in ("inbox", "history", "scarcity"):
+            assert FULL in page(as_, reader, name), reader
+    assert FULL not in page(as_, mallory)
+    assert FULL not in page(as_, mallory, "scarcity")
+
+
+def test_each_mode_has_its_words(propose, as_, alice, commerce):
+    Capacity.objects.create(tier_id=1, domain=commerce, when_empty="pass")
+    Membership.objects.filter(user=alice).update(duty_days=[times.now().isoweekday() % 7 + 1])
+    snapshot.publish(by=None, note="nobody there")
+    degraded.watch(now=times.now())
+
+    expected = "Nobody is on duty in Tier 1 Commerce: reversible ones of low impact pass, the rest waits."
+    assert expected in page(as_, alice)
+
+
+def test_when_it_is_over_there_is_a_list_until_a_reviewer_has_seen_it(full, as_, alice, bob, mia):
+    decide(seen(full[0]), by=alice, verdict="approve")
+    degraded.watch(now=times.now())
+    row = Degraded.objects.get()
+    assert FULL not in page(as_, alice)
+    assert "Tier 1 Commerce was full: 1 refused." in page(as_, bob)
+
+    listed = page(as_, alice, "degraded", row.pk)
+    assert "turned-away" in listed
+    assert reverse("approval", args=[full[1].pk]) in listed
+    assert "I have looked through these" in listed
+    assert "I have looked through these" not in page(as_, mia, "degraded", row.pk)
+    response = as_(alice).post(reverse("degraded_seen", args=[row.pk]), follow=True)
+    assert "Marked as seen." in response.content.decode()
+    assert "was full: 1 refused" not in page(as_, bob)
+    assert "Alice" in page(as_, mia, "catch_up")
+
+
+def test_who_runs_the_place_reads_how_many_and_not_what(full, as_, ada):
+    row = Degraded.objects.get()
+    degraded.watch(now=times.now())
+
+    assert "1 refused" in page(as_, ada, "degraded", row.pk).replace("1 refused.", "1 refused")
+    assert "turned-away" not in page(as_, ada, "degraded", row.pk)
+
+
+def test_it_is_not_marked_while_it_lasts(full, as_, alice):
+    row = Degraded.objects.get()
+    as_(alice).post(reverse("degraded_seen", args=[row.pk]))
+
+    assert Degraded.objects.get().seen_at is None
+
+
+def test_a_page_without_shortage_pays_two_small_queries(refund, as_, alice):
+    with CaptureQueriesContext(connection) as asked:
+        page(as_, alice, "history")
+    assert sum("approvals_degraded" in query["sql"] for query in asked) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_an_open_inbox_is_told_when_it_begins_and_when_it_is_over(propose, alice, mallory, settings):
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where it finds none
+    waits = await in_database(propose)
+    await in_database(Capacity.objects.create, tier_id=1, limit=1, when_full="reject")
+    await in_database(snapshot.publish, by=None, note="one at a time")
+    async with opened(alice) as page, opened(mallory) as other:
+        await in_database(degraded.watch, now=await in_database(times.now))
+        assert (await page.receive_json_from(timeout=2))["type"] == "scarcity"
+        await in_database(lambda: decide(seen(waits), by=alice, verdict="approve"))
+        await in_database(degraded.watch, now=await in_database(times.now))
+        said = [(await page.receive_json_from(timeout=2))["type"] for _ in range(2)]
+        assert "scarcity" in said
+        assert await other.receive_nothing(timeout=0.2)
+
+
+def test_nothing_passes_for_markup(full, as_, alice, commerce):
+    commerce.name = "<b>Commerce</b>"
+    commerce.save()
+
+    assert "<b>Commerce</b>" not in page(as_, alice)
+
+
+def test_it_comes_and_goes_on_a_page_that_stays_open(web, sign_in, propose, alice, bob):
+    waits = propose()
+    Capacity.objects.create(tier_id=1, limit=1, when_full="reject")
+    snapshot.publish(by=None, note="one at a time")
+    inbox = sign_in(alice)
+    inbox.wait_for_selector("[data-live][data-state=live]")
+    history = inbox.context.new_page()
+    history.goto("/history/")
+    assert not inbox.locator(".scarcity-now").count()
+    propose(order="turned-away")
+    inbox.wait_for_selector(f"text={FULL}", timeout=2000)
+    history.bring_to_front()
+    history.wait_for_selector(f"text={FULL}", timeout=15_000)
+
+    decide(seen(waits), by=alice, verdict="approve")
+    inbox.bring_to_front()
+    web.clock()
+    inbox.wait_for_selector("text=Tier 1 Commerce was full: 1 refused.", timeout=8000)
+    assert not inbox.locator(".scarcity-now").count()
