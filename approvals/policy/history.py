@@ -45,6 +45,7 @@ class Question:
     context: Json = None
     run: str = ""
     approval_id: UUID | None = None
+    undoable: bool = False  # the agent names what undoes it
 
     @property
     def currency(self) -> str:

@@ -141,6 +141,7 @@ def once_more(routing: Routing, *, tier: int, approvers: int, reason: str) -> Ro
         strict=True,
         step=None,  # nor is anything given beforehand used up by it
         grant=None,
+        audit="",
     )
 
 

@@ -10,6 +10,7 @@ from django.db import connection
 from approvals.ids import new_id
 from approvals.models.approval import Subject
 from approvals.policy import covers, planning, schema
+from approvals.policy.ahead import goes_ahead
 from approvals.policy.assess import Assessment, History, Question, assess, gather
 from approvals.policy.covers import Cover
 from approvals.policy.routing import Routing, Standing, Worth, once_more, route, worth
@@ -82,7 +83,7 @@ class Case:
         cover = Cover(deviates=covers.used_up(step) if step is not None and step.run else None)
         if cover.deviates is not None:
             assessment = replace(assessment, flags=[*assessment.flags, cover.deviates])
-        routing = route(self.question, assessment, policy, self.standing, cover)
+        routing = goes_ahead(route(self.question, assessment, policy, self.standing, cover), self.question)
         return replace(self, assessment=assessment, routing=routing)
 
 
@@ -141,6 +142,8 @@ def cases_of(
             submitter = replace(submitter, stopped=True)
         names_of = (one.item.id, submission.run.step if submission.run else "")
         case = _case(one, submitter, policy, histories, beforehand if fresh[place] else covers.NOTHING, names_of)
+        if fresh[place] and one.item.subject == Subject.ACTION:
+            case = replace(case, routing=goes_ahead(case.routing, case.question))
         back = submission.returned
         if back is not None:
             routing = once_more(case.routing, tier=back.tier, approvers=back.approvers, reason=back.reason)
@@ -248,6 +251,7 @@ def _drawn(
         now=now,
         # What comes back is no history of itself, either.
         approval_id=again or (asked.submission.returned.approval if asked.submission.returned else None),
+        undoable=item.undo is not None,
     )
     steps = tuple(
         replace(_drawn(asked, submitter, item_of(step, item), policy, (), now=now, again=again), sent=step)

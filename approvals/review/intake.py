@@ -240,6 +240,7 @@ def _keep(
         [one for draft in kept for one in draft.proposals],
         [one for draft in kept for one in draft.decisions],
         [one for draft in kept for one in draft.planned],
+        [one for draft in kept for one in draft.audits],
     )
     outbox.tell_closed([(draft.pause, draft.approvals) for draft in kept if draft.pause.answer])
     return {place: Receipt(draft.pause, draft.approvals) for place, draft in drafts.items()}
