@@ -31,7 +31,9 @@ class Audit(models.Model):
     domain = models.ForeignKey(Domain, models.PROTECT, related_name="audits")
     run = models.ForeignKey(Run, models.PROTECT, related_name="audits", null=True)
     opened_at = models.DateTimeField()
-    until = models.DateTimeField(null=True, help_text="Until when a veto stops it; NULL: there is no hurry.")
+    until = models.DateTimeField(
+        null=True, help_text="Until when a veto stops it, or a silent run counts as going on; NULL: there is no hurry."
+    )
     finding = models.CharField(max_length=8, choices=Finding.choices, default=Finding.OPEN)
     by = models.ForeignKey(User, models.PROTECT, related_name="audits", null=True)
     at = models.DateTimeField(null=True)

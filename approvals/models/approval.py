@@ -300,6 +300,16 @@ class Approval(models.Model):
                 | (Q(kind="real", verdict__in=["approve", "modify"]) & ~Q(status__in=["pending", "held"])),
                 name="only_approved_real_ones_are_used",
             ),
+            models.CheckConstraint(
+                condition=~Q(reason_code="ahead")
+                | (
+                    Q(route=Route.AUTO)
+                    & ~Q(reversibility=Reversibility.IRREVERSIBLE)
+                    & ~Q(gate=Gate.MANUAL)
+                    & (~Q(gate=Gate.SOFT) | Q(reversibility=Reversibility.REVERSIBLE))
+                ),
+                name="only_what_can_be_undone_ran_ahead",
+            ),
         ]
         indexes = [
             # The inbox: the open ones by the next moment that matters, whatever mixture of queues a person sees.
@@ -457,6 +467,7 @@ class Proposal(models.Model):
     prompt = models.TextField(blank=True, help_text="A question's words.")
     best_guess = models.JSONField(null=True)
     steps = models.JSONField(default=list, help_text="A plan's steps.")
+    undo = models.JSONField(null=True, help_text="Name and arguments of what undoes it, where the agent named it.")
     assessed = models.JSONField(default=list, help_text="What policy says of each of the steps, in their order.")
     attachments = models.JSONField(default=list, help_text="Of each: id, name, media type, size, digest.")
     created_at = models.DateTimeField()

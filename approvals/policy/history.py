@@ -54,6 +54,7 @@ class Question:
     approval_id: UUID | None = None
     beside: Json = None
     in_hand: bool = False
+    undoable: bool = False  # the agent names what undoes it
 
     @property
     def currency(self) -> str:

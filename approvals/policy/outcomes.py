@@ -11,6 +11,7 @@ from uuid import UUID
 from approvals.models.approval import Route
 from approvals.models.policy import CONSENTING, Gate, Silence
 from approvals.policy import words
+from approvals.policy.ahead import goes_ahead
 from approvals.policy.assess import Assessment, Question
 from approvals.policy.flags import LABELS
 from approvals.policy.routing import Routing, Standing, route
@@ -69,7 +70,7 @@ class Moved:
 
 def outcome(question: Question, assessment: Assessment, policy: Policy, standing: Standing) -> Outcome:
     """Route it, and keep what two policies may differ in."""
-    routing = route(question, assessment, policy, standing)
+    routing = goes_ahead(route(question, assessment, policy, standing), question)
     reasons = tuple(_bare(reason, assessment) for reason in routing.reasons)
     if routing.route != Route.REVIEW:
         return Outcome(routing.route, reasons=reasons)

@@ -196,6 +196,7 @@ class _Play:
             run_name=row["pause__run__name"] or "",
             run_step=row["pause__step"],
             approval_id=row["id"],
+            undoable=proposal.undo is not None,
         )
 
     def _stated(self, row: dict[str, Any], proposal: Proposal, kind: TypePolicy) -> Decimal | None:
@@ -251,7 +252,7 @@ def _untellable(row: Mapping[str, Any]) -> str:
 def _proposals(approvals: Sequence[UUID]) -> dict[UUID, Proposal]:
     """What the agent proposed last, by approval; what a reviewer made of it is no proposal."""
     found = Proposal.objects.filter(approval_id__in=approvals, author=None).order_by("approval_id", "-revision")
-    columns = ("approval_id", "args", "parsed", "signals", "summary", "context")
+    columns = ("approval_id", "args", "parsed", "signals", "summary", "context", "undo")
     return {one.approval_id: one for one in found.distinct("approval_id").only(*columns)}
 
 

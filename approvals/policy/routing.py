@@ -142,10 +142,9 @@ def in_queue(
     action: bool = True,
 ) -> Routing:
     """The last step, for what would wait: its queue may be full, or without anybody on duty."""
-    first = routing.stages[0].domain if routing.stages else ""
     return scarcity.settled(
         routing,
-        domain=first or domain,
+        domain=routing.domain or domain,
         reversibility=reversibility,
         impact=impact,
         action=action,
@@ -219,6 +218,7 @@ def once_more(routing: Routing, before: Stages, *, domain: str, typed: bool, rea
         strict=True,
         step=None,  # nor is anything given beforehand used up by it
         grant=None,
+        audit="",
     )
 
 

@@ -162,7 +162,7 @@ def inbox_of(user: User, authority: Authority | None = None) -> QuerySet[Approva
     authority = authority or authority_of(user)
     approvals = Approval.objects.filter(status__in=OPEN)
     if not authority.sees_all:
-        approvals = approvals.filter(_reached(authority) | Q(agent_id__in=authority.operates))
+        approvals = approvals.filter(reached(authority) | Q(agent_id__in=authority.operates))
     return approvals.order_by(Least("due_at", "expires_at"), "pk")
 
 
@@ -178,11 +178,12 @@ def unconfirmed_of(user: User, authority: Authority | None = None) -> QuerySet[A
     used = times.now() - settings.ASSENT_CONFIRM_AFTER
     approvals = Approval.objects.filter(status=Status.RELEASED, consumed_at__lte=used)
     if not authority.sees_all:
-        approvals = approvals.filter(_reached(authority) | Q(agent_id__in=authority.operates))
+        approvals = approvals.filter(reached(authority) | Q(agent_id__in=authority.operates))
     return approvals.order_by("consumed_at", "pk")
 
 
-def _reached(authority: Authority) -> Q:
+def reached(authority: Authority) -> Q:
+    """What lies in the tiers and domains that this person reviews; of rows that name a tier and a domain."""
     wanted = Q(pk__in=[])
     for level, domain in authority.posts:
         wanted |= Q(tier_id__lte=level) & (Q(domain_id=domain) if domain else Q())
@@ -190,7 +191,7 @@ def _reached(authority: Authority) -> Q:
 
 
 def _asked(authority: Authority) -> Q:
-    wanted = _reached(authority)
+    wanted = reached(authority)
     for level, domain in authority.posts:
         here = Q(domain_id=domain) if domain else Q()
         wanted |= Q(queues_visited=[], tiers_visited__contains=[level]) & here

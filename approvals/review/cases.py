@@ -10,6 +10,7 @@ from django.db import connection
 from approvals.ids import new_id
 from approvals.models.approval import Route, Subject
 from approvals.policy import covers, planning, schema
+from approvals.policy.ahead import goes_ahead
 from approvals.policy.assess import Assessment, History, Question, assess, gather
 from approvals.policy.covers import Cover
 from approvals.policy.keys import Keys
@@ -80,18 +81,13 @@ class Case:
         """Whose field it is: as it was routed; a plan's steps say it better than the type of all plans."""
         return self.routing.domain or (planning.domain(self.steps) if self.steps else self.type.domain)
 
-    @property
-    def queued(self) -> str:
-        """The domain of the queue in which it would wait first."""
-        return (self.routing.stages[0].domain if self.routing.stages else "") or self.domain
-
     def asked(self, policy: Policy) -> "Case":
         """The same without what was approved beforehand: another one was quicker, and took the last use."""
         step, assessment = self.routing.step, self.assessment
         cover = Cover(deviates=covers.used_up(step) if step is not None and step.run else None)
         if cover.deviates is not None:
             assessment = replace(assessment, flags=[*assessment.flags, cover.deviates])
-        routing = route(self.question, assessment, policy, self.standing, cover)
+        routing = goes_ahead(route(self.question, assessment, policy, self.standing, cover), self.question)
         return replace(self, assessment=assessment, routing=routing)
 
 
@@ -166,13 +162,13 @@ def cases_of(
             submitter = replace(submitter, stopped=True)
         names_of = (one.item.id, submission.run.step if submission.run else "")
         room, known = (queues, beforehand) if fresh[place] else (ROOM, covers.NOTHING)
-        case = _case(one, submitter, policy, histories, known, names_of, room)
+        case = _case(one, submitter, policy, histories, known, names_of, room, may_go_ahead=fresh[place])
         back = submission.returned
         if back is not None:
             routing = once_more(case.routing, back.asked, domain=case.domain, typed=back.typed, reason=back.reason)
             case = replace(case, routing=routing)
         if case.routing.route == Route.REVIEW:
-            queues.take(case.routing.tier, case.queued)
+            queues.take(case.routing.tier, case.domain)
         found[place].append(case)
     return found
 
@@ -193,6 +189,8 @@ def _case(
     beforehand: covers.Beforehand,
     names: Sequence[str],
     queues: Queues,
+    *,
+    may_go_ahead: bool,
 ) -> Case:
     """What policy says of one item. `histories` are read in the order of its questions."""
     question = drawn.question
@@ -205,23 +203,24 @@ def _case(
         if cover.deviates is not None:
             assessment = replace(assessment, flags=[*assessment.flags, cover.deviates])
     action = drawn.item.subject == Subject.ACTION
-    routing = route(question, assessment, policy, standing, cover, queues if action else ROOM)
+    routing = route(question, assessment, policy, standing, cover)
     beforehand.take(routing.step, routing.grant)
     steps = tuple(_step(one, submitter, policy, next(histories)) for one in drawn.steps)
     value = drawn.worth
     if steps:
         routing, assessment = planning.combined(routing, steps), planning.weighed(assessment, steps)
         value = replace(value, value=planning.value(steps))
-    if not action:
-        routing = in_queue(
-            routing,
-            domain=planning.domain(steps) if steps else question.type.domain,
-            reversibility=planning.loss(steps) if steps else question.type.reversibility,
-            impact=assessment.impact,
-            policy=policy,
-            queues=queues,
-            action=False,
-        )
+    if action and may_go_ahead:
+        routing = goes_ahead(routing, question)
+    routing = in_queue(
+        routing,
+        domain=planning.domain(steps) if steps else question.type.domain,
+        reversibility=planning.loss(steps) if steps else question.type.reversibility,
+        impact=assessment.impact,
+        policy=policy,
+        queues=queues,
+        action=action,
+    )
     return Case(
         item=drawn.item,
         type=question.type,
@@ -303,6 +302,7 @@ def _drawn(
         approval_id=again or (asked.submission.returned.approval if asked.submission.returned else None),
         beside=[[dict(one) for one in files], item.current, item.preconditions],
         in_hand=in_hand,
+        undoable=item.undo is not None,
     )
     steps = tuple(
         replace(

@@ -18,7 +18,7 @@ from approvals.models.approval import Source, Status
 from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.policy import snapshot
 from approvals.policy.schema import Json
-from approvals.review import escalation, guidance, outbox, rollback, runs, snooze, unconfirmed
+from approvals.review import audits, endings, escalation, guidance, outbox, rollback, runs, snooze, unconfirmed
 from approvals.review.claims import to_tier
 from approvals.review.settle import settle
 from approvals.review.staff import Staff
@@ -39,6 +39,7 @@ class Swept:
     woken: int = 0
     alarmed: int = 0
     stopped: int = 0
+    lapsed: int = 0
 
     def __bool__(self) -> bool:
         return any(getattr(self, one.name) for one in fields(self))
@@ -46,7 +47,7 @@ class Swept:
 
 def sweep() -> Swept:
     """Release, expire, escalate, un-claim and bring back everything that is due, oldest first."""
-    hold, end, due, claim, aside = _upcoming()
+    hold, end, due, claim, aside, look = _upcoming()
     now = times.now()
 
     def reached(moment: datetime | None) -> bool:
@@ -62,6 +63,7 @@ def sweep() -> Swept:
         escalated=_drain(_escalate, pending & in_time & Q(claimed_by=None), "due_at", "tier") if reached(due) else 0,
         unclaimed=_drain(_unclaim, pending & Q(claimed_by__isnull=False), "claim_until") if reached(claim) else 0,
         woken=_drain(snooze.wake, pending, "snoozed_until") if reached(aside) else 0,
+        lapsed=endings.lapse() if reached(look) else 0,
         alarmed=unconfirmed.alarm() + rollback.alarm(),
         stopped=_drop_overtaken(),
     )
@@ -74,12 +76,14 @@ SELECT
     (SELECT min(expires_at) FROM approvals_approval WHERE status = 'pending'),
     (SELECT min(due_at) FROM approvals_approval WHERE status = 'pending' AND claimed_by_id IS NULL),
     (SELECT min(claim_until) FROM approvals_approval WHERE status = 'pending' AND claim_until IS NOT NULL),
-    (SELECT min(snoozed_until) FROM approvals_approval WHERE status = 'pending' AND snoozed_until IS NOT NULL)
+    (SELECT min(snoozed_until) FROM approvals_approval WHERE status = 'pending' AND snoozed_until IS NOT NULL),
+    (SELECT min(until) FROM approvals_audit WHERE finding = 'open' AND until IS NOT NULL)
 """
 
 
 def _upcoming() -> tuple[datetime | None, ...]:
-    """The next end of an undo window, of a deadline, of a tier's time, of a claim and of a snooze."""
+    """The next end of an undo window, of a deadline, of a tier's time, of a claim, of a snooze and of a window to
+    object in."""
     with connection.cursor() as cursor:
         cursor.execute(_UPCOMING)
         return tuple(cursor.fetchone())
@@ -251,6 +255,7 @@ def _consented(rows: Sequence[Approval], now: datetime) -> list[Approval]:
         )
         for one in moved
     )
+    audits.of_silence(moved, now=now)
     return moved
 
 

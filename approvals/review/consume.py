@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from approvals import audit, permits, times
-from approvals.models import Agent, Approval, Consumption, Decision, Event
+from approvals.models import Agent, Approval, Audit, Consumption, Decision, Event
 from approvals.models.approval import Kind, Status, Subject
 from approvals.models.policy import Verdict
 from approvals.policy.schema import Json
@@ -24,6 +24,7 @@ TAMPERED = "permit_tampered"
 MISMATCH = "permit_mismatch"
 PAUSED = "agent_paused"
 STOPPED = "run_stopped"
+VETOED = "vetoed"
 
 
 class PermitRefused(ReviewError):
@@ -163,7 +164,9 @@ def _again(use: Use, approval: Approval, earlier: Consumption) -> Used:
 
 
 def _over(approval: Approval) -> WorldMoved:
-    """The approval is over though nobody used its permit: it came back before, or its outcome was reported."""
+    """The approval is over though nobody used its permit: objected to, come back before, or its outcome was reported."""
+    if Audit.objects.filter(approval=approval, finding=Audit.Finding.OBJECTED).exists():
+        raise PermitRefused(VETOED, "A reviewer objected to this before it ran; nothing may run by its permit.")
     earlier = returns.earlier(approval)
     if earlier is None:
         raise PermitRefused(CONSUMED, "What came of this is reported already; it lets nothing more run.")

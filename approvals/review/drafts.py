@@ -6,14 +6,14 @@ from datetime import datetime
 
 from approvals import audit, bulk
 from approvals.ids import new_id
-from approvals.models import Approval, Decision, Event, Pause, PlannedStep, Proposal, Run
+from approvals.models import Approval, Audit, Decision, Event, Pause, PlannedStep, Proposal, Run
 from approvals.models.approval import Route, Source, Status, Subject
 from approvals.models.policy import CONSENTING, Gate, Reversibility, Silence, Verdict
 from approvals.policy import schema
 from approvals.policy.routing import Routing
 from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy, TypePolicy
-from approvals.review import plans, settle, stages
+from approvals.review import audits, plans, settle, stages
 from approvals.review.cases import Case
 from approvals.review.escalation import due_at, kept_back
 from approvals.review.faults import allowed
@@ -30,6 +30,7 @@ class Draft:
     decisions: list[Decision] = field(default_factory=list)
     changes: list[audit.Change] = field(default_factory=list)
     planned: list[PlannedStep] = field(default_factory=list)
+    audits: list[Audit] = field(default_factory=list)
 
 
 def draft_of(asked: Asked, cases: Sequence[Case], run: Run | None, policy: Policy, *, now: datetime) -> Draft:
@@ -60,7 +61,10 @@ def draft_of(asked: Asked, cases: Sequence[Case], run: Run | None, policy: Polic
         if case.routing.route != Route.REVIEW:
             decision = _by_policy(approval, case.routing, now=now)
             draft.decisions.append(decision)
-            entries.append((Event.Kind.RELEASED, audit.POLICY, _released(approval, case.routing)))
+            why = audits.why_of(case) if case.routing.route == Route.AUTO else ""
+            entries.append((Event.Kind.RELEASED, audit.POLICY, _released(approval, case.routing, why)))
+            if why:
+                draft.audits.append(audits.of_case(approval, case, why, now=now))
             draft.planned.extend(plans.rows_of(approval, case.type.permit_valid))
         draft.changes.extend(audit.begin(approval, entries, now=now))
         draft.approvals.append(approval)
@@ -197,6 +201,7 @@ def proposal_of(approval: Approval, case: Case, *, revision: int = 1, now: datet
         signals=dict(item.signals),
         prompt=item.prompt,
         best_guess=item.best_guess,
+        undo=None if item.undo is None else dict(item.undo),
         steps=[dict(step) for step in item.steps],
         assessed=[step.as_json() for step in case.steps],
         attachments=[dict(one) for one in case.files],
@@ -216,12 +221,14 @@ def _submitted(approval: Approval) -> dict[str, Json]:
     }
 
 
-def _released(approval: Approval, routing: Routing) -> dict[str, Json]:
+def _released(approval: Approval, routing: Routing, why: str) -> dict[str, Json]:
     said: dict[str, Json] = {"verdict": approval.verdict, "source": approval.source}
     if routing.step is not None:
         said |= {"plan": str(routing.step.plan), "step": routing.step.number}
     if routing.grant is not None:
         said |= {"grant": str(routing.grant.id)}
+    if why:
+        said |= {"audit": why}
     return said
 
 

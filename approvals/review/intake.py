@@ -240,6 +240,7 @@ def _keep(
         [one for draft in kept for one in draft.proposals],
         [one for draft in kept for one in draft.decisions],
         [one for draft in kept for one in draft.planned],
+        [one for draft in kept for one in draft.audits],
     )
     degraded.begin(
         [

@@ -25,8 +25,10 @@ CANCELLED = "request.cancelled"
 ESCALATED = "request.escalated"
 ASKED = "question.asked"
 GUIDED = "guidance.given"
+VETOED = "request.vetoed"
+OBJECTED = "request.objected"
 INCIDENT = "incident.opened"
-TOPICS = (DECIDED, EXPIRED, CANCELLED, ESCALATED, ASKED, GUIDED, INCIDENT)
+TOPICS = (DECIDED, EXPIRED, CANCELLED, ESCALATED, VETOED, OBJECTED, ASKED, GUIDED, INCIDENT)
 
 # What ten attempts take, and a little: who was away that long finds what is older listed as dead.
 GIVES_UP_AFTER = timedelta(hours=76)

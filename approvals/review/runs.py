@@ -5,7 +5,7 @@ lets the agent know; so does a reviewer's stop. What policy refuses asks for not
 undone, and usually goes on with another proposal.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -98,15 +98,20 @@ def stop(approvals: Sequence[Approval], *, now: datetime) -> list[Approval]:
             approval__pause__run__isnull=False,
         ).select_related("user", "approval__pause")
     )
-    ended = {one.approval.pause.run_id: one for one in ending if one.approval.pause.run_id}
-    if not ended:
+    return halt({one.approval.pause.run_id: _who(one) for one in ending if one.approval.pause.run_id}, now=now)
+
+
+def halt(by: Mapping[UUID, audit.Actor], *, now: datetime) -> list[Approval]:
+    """End these runs, each by who ended it: what they did is to be undone, and what waits in them is cancelled.
+
+    Returns the cancelled ones. The caller holds the runs, and settles.
+    """
+    if not by:
         return []
-    Run.objects.filter(pk__in=ended, stopped_at=None).update(stopped_at=now)
-    roll_back(ended.keys(), now=now)
+    Run.objects.filter(pk__in=by, stopped_at=None).update(stopped_at=now)
+    roll_back(by.keys(), now=now)
     return [
-        moved
-        for run in Run.objects.filter(pk__in=ended).order_by("pk")
-        for moved in _cancel(run, _who(ended[run.pk]), now=now)
+        moved for run in Run.objects.filter(pk__in=by).order_by("pk") for moved in _cancel(run, by[run.pk], now=now)
     ]
 
 

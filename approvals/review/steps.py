@@ -19,6 +19,7 @@ from approvals.models.approval import DECIDED, Subject
 from approvals.models.policy import Verdict
 from approvals.policy import schema
 from approvals.policy.schema import Json
+from approvals.review import audits
 from approvals.review.errors import ReviewError
 
 MOST = 1000  # steps of a run: every rejection in it lists what is to be undone
@@ -149,9 +150,13 @@ def _end(run: Run, step: Step, status: str, *, now: datetime) -> None:
     if status != Step.Status.DONE:
         return
     step.done_at = now
-    if run.stopped_at is not None and step.undo is not None:
-        # It was under way when the run was stopped, and so nobody has asked for this one yet.
+    if step.undo is not None and (run.stopped_at is not None or _objected(step)):
+        # It was under way when the run was stopped or somebody objected, and so nobody has asked for this one yet.
         step.status, step.undo_asked_at = Step.Status.UNDOING, now
+
+
+def _objected(step: Step) -> bool:
+    return step.approval_id is not None and audits.objected([step.approval_id])
 
 
 # --- What it says
@@ -184,6 +189,8 @@ def _undo(said: Json, action: Json) -> Json:
 
 
 def _planned(approval: Approval, action: Json) -> Json:
-    """What the plan that covered it said of its undo."""
+    """What the plan that covered it, or the request, said of its undo."""
     planned = getattr(approval, "planned_step", None)
-    return _undo(planned.undo, action) if planned is not None else None
+    if planned is not None:
+        return _undo(planned.undo, action)
+    return _undo(approval.proposal.undo, action) if approval.proposal is not None else None

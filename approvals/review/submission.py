@@ -35,6 +35,7 @@ class Item:
     about: str = ""
     current: Json = None
     preconditions: Mapping[str, Json] = field(default_factory=dict)
+    undo: Mapping[str, Json] | None = None  # name and arguments of what undoes it
     rename_to: tuple[str, ...] = ()
     remember: Sequence[Json] = ()
     prompt: str = ""
@@ -83,6 +84,7 @@ def again(approval: Approval, own: Proposal) -> Item:
         signals=own.signals,
         current=own.current,
         preconditions=own.preconditions,
+        undo=own.undo,
         rename_to=tuple(own.rename_to),
         remember=own.remember,
         prompt=own.prompt,

@@ -1,0 +1,29 @@
+"""Which of what passed by policy alone is looked at afterwards: a draw that nobody can steer, and anybody can repeat.
+
+The draw is made of the approval's id, which is ours, and a secret of the installation: an agent that knows the id can
+tell nothing from it, and it is not told, so it cannot propose again until it is not drawn.
+"""
+
+import hmac
+from decimal import Decimal
+from uuid import UUID
+
+from approvals.models.approval import Route
+from approvals.policy.routing import Routing, Standing
+from approvals.policy.snapshot import TypePolicy
+
+FLOOR = Decimal("0.05")  # of what passes at level 4, autonomy with audit, however little the action type asks for
+_LABEL = b"assent.sample:"
+
+
+def share(routing: Routing, type: TypePolicy, standing: Standing) -> Decimal:
+    """Which share of proposals routed like this is drawn, 0 to 1: nothing of what people decide or have approved."""
+    if routing.route != Route.AUTO or routing.covered or routing.audit:
+        return Decimal(0)
+    return max(type.sample, FLOOR) if standing.level >= 4 else type.sample
+
+
+def is_drawn(pk: UUID, share: Decimal, secret: str) -> bool:
+    """Whether the approval of this id is among them: the first 64 bits of HMAC-SHA-256, as a share of all there are."""
+    place = int.from_bytes(hmac.digest(secret.encode(), _LABEL + pk.bytes, "sha256")[:8], "big")
+    return place < share * 2**64
