@@ -11,6 +11,7 @@ from approvals.models.policy import ActionType, Capacity, Currency, PolicyVersio
 from approvals.models.publishing import Movement, PublishRequest, Rehearsal
 from approvals.models.run import Run, Step
 from approvals.models.talk import Attachment, Guidance, Inquiry
+from approvals.models.telling import Channel, SlackAccount, SlackMessage
 
 __all__ = [
     "Absence",
@@ -21,6 +22,7 @@ __all__ = [
     "Audit",
     "Autonomy",
     "Capacity",
+    "Channel",
     "Consumption",
     "Currency",
     "Decision",
@@ -46,6 +48,8 @@ __all__ = [
     "Run",
     "Seal",
     "SigningKey",
+    "SlackAccount",
+    "SlackMessage",
     "Step",
     "Threshold",
     "Tier",

@@ -19,7 +19,7 @@ from approvals.policy import snapshot
 from approvals.policy.assess import Assessment
 from approvals.policy.routing import Routing
 from approvals.policy.snapshot import NoPolicy, Policy
-from approvals.review import answers, attachments, beforehand, outbox
+from approvals.review import answers, attachments, beforehand, outbox, telling
 from approvals.review.attachments import Files
 from approvals.review.cases import Case, cases_of
 from approvals.review.drafts import draft_of
@@ -241,5 +241,6 @@ def _keep(
         [one for draft in kept for one in draft.decisions],
         [one for draft in kept for one in draft.planned],
     )
+    telling.tell([one for draft in kept for one in draft.approvals], telling.NEW, now=now)
     outbox.tell_closed([(draft.pause, draft.approvals) for draft in kept if draft.pause.answer])
     return {place: Receipt(draft.pause, draft.approvals) for place, draft in drafts.items()}
