@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import connection, models, transaction
 
-from approvals import bulk
+from approvals import bulk, times
 from approvals.models import Agent, Approval, Event, User
 from approvals.policy.schema import Json, canonical
 
@@ -143,15 +143,16 @@ def move(moves: Sequence[Move], *, now: datetime, guard: str = "") -> list[Appro
         # Two sets that overlap would deadlock if they locked their rows in different orders.
         ids = sorted(one.id for one in moves)
         list(Approval.objects.filter(pk__in=ids).order_by("pk").select_for_update().values_list("pk"))
-    sql = _update(tuple(moves[0].expect), tuple(moves[0].sets), guard)
+    sets = [_with_reminder(one.sets, now) for one in moves]
+    sql = _update(tuple(moves[0].expect), tuple(sets[0]), guard)
     rows = [
         {
             "id_": str(one.id),
             "digest_": event_digest(one.kind, one.actor, now, one.facts).hex(),
             **{f"was_{column}": value for column, value in one.expect.items()},
-            **{f"new_{column}": value for column, value in one.sets.items()},
+            **{f"new_{column}": value for column, value in new.items()},
         }
-        for one in moves
+        for one, new in zip(moves, sets, strict=True)
     ]
     moved = {row.pk: row for row in Approval.objects.raw(sql, {"rows": bulk.as_json(rows), "now": now})}
     found = [(one, moved[one.id]) for one in moves if one.id in moved]
@@ -162,6 +163,14 @@ def move(moves: Sequence[Move], *, now: datetime, guard: str = "") -> list[Appro
         ]
     )
     return [row for _, row in found]
+
+
+def _with_reminder(sets: Mapping[str, object], now: datetime) -> Mapping[str, object]:
+    """Whatever gives a tier its time also says when the tier is reminded: nobody has to think of it."""
+    if "due_at" not in sets:
+        return sets
+    due_at = sets["due_at"]
+    return {**sets, "soon_at": times.soon(now, due_at if isinstance(due_at, datetime) else None)}
 
 
 def _event(

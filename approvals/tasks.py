@@ -5,13 +5,25 @@ from uuid import UUID
 from celery import shared_task
 
 from approvals.policy import trials
-from approvals.review import deliveries
+from approvals.review import deliveries, notices, slack
 
 
 @shared_task(ignore_result=True)
 def deliver(delivery_id: str) -> None:
     """Attempt one delivery. One that is not due, or no longer needed, is left alone."""
     deliveries.attempt(delivery_id)
+
+
+@shared_task(ignore_result=True)
+def carry(channel_id: str) -> None:
+    """Send what one channel still has to carry. One that another worker uses, or that rests, is left alone."""
+    notices.carry(UUID(channel_id))
+
+
+@shared_task(ignore_result=True)
+def close_card(message_id: int) -> None:
+    """Take the buttons of one card in Slack away. One that has none any more is left alone."""
+    slack.close(message_id)
 
 
 @shared_task(ignore_result=True)

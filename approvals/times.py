@@ -35,6 +35,14 @@ def roughly() -> datetime:
     return _pinned.get() or datetime.now(UTC)
 
 
+SOON = 0.75  # of a tier's time has gone by when its people are reminded
+
+
+def soon(now: datetime, due_at: datetime | None) -> datetime | None:
+    """When little is left of a tier's time that starts now; None where there is no end to it."""
+    return None if due_at is None else now + (due_at - now) * SOON
+
+
 @contextmanager
 def at(moment: datetime) -> Iterator[None]:
     """Pin `now()` for this context: tests of deadlines, and the demo's made-up past."""

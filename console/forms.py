@@ -96,7 +96,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
 
     class Meta:
         model = User
-        fields = ["language", "time_zone", "theme", "shortcuts", "mail_on_escalation"]
+        fields = ["language", "time_zone", "theme", "shortcuts"]
         widgets = {"theme": forms.RadioSelect}
 
     def __init__(self, *args: object, **fields: object) -> None:

@@ -305,6 +305,13 @@ ASSENT_CHECKPOINT_FILE = Path(env.text("ASSENT_CHECKPOINT_FILE", str(ASSENT_DATA
 # Where webhooks may go beside the internet: hosts, or host:port, of a development machine. Also by plain http.
 ASSENT_WEBHOOK_PRIVATE = env.names("ASSENT_WEBHOOK_PRIVATE")
 ASSENT_WEBHOOK_PORTS = env.numbers("ASSENT_WEBHOOK_PORTS", "443,8443")
+# Notifications: where services may lead beside the internet, and how often one channel is written to at most.
+ASSENT_TELL_PRIVATE = env.names("ASSENT_TELL_PRIVATE")
+ASSENT_TELL_EVERY = timedelta(minutes=env.number("ASSENT_TELL_MINUTES", 5, at_least=1))
+# An app in Slack, for buttons there; off without both.
+SLACK_BOT_TOKEN = env.text("SLACK_BOT_TOKEN")
+SLACK_SIGNING_SECRET = env.text("SLACK_SIGNING_SECRET")
+SLACK_API_URL = env.text("SLACK_API_URL", "https://slack.com/api/")
 ASSENT_SECOND_PUBLISHER = env.flag("ASSENT_SECOND_PUBLISHER")  # policy takes two: one admin asks, another publishes
 # A permit that was used this long ago and of which nobody says what came of it is shown, and alarmed.
 ASSENT_CONFIRM_AFTER = timedelta(minutes=env.number("ASSENT_CONFIRM_MINUTES", 10, at_least=1))

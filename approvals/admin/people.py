@@ -161,7 +161,7 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
                 ),
             },
         ),
-        (_("Profile"), {"fields": ("language", "time_zone", "theme", "shortcuts", "mail_on_escalation")}),
+        (_("Profile"), {"fields": ("language", "time_zone", "theme", "shortcuts")}),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (

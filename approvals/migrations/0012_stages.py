@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('approvals', '0011_policy_complete'),
+        ('approvals', '0012_scarcity'),
     ]
 
     operations = [

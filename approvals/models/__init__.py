@@ -12,6 +12,7 @@ from approvals.models.publishing import Movement, PublishRequest, Rehearsal
 from approvals.models.run import Run, Step
 from approvals.models.scarcity import Degraded
 from approvals.models.talk import Attachment, Guidance, Inquiry
+from approvals.models.telling import Channel, SlackAccount, SlackMessage
 
 __all__ = [
     "Absence",
@@ -22,6 +23,7 @@ __all__ = [
     "Audit",
     "Autonomy",
     "Capacity",
+    "Channel",
     "Consumption",
     "Currency",
     "Decision",
@@ -48,6 +50,8 @@ __all__ = [
     "Run",
     "Seal",
     "SigningKey",
+    "SlackAccount",
+    "SlackMessage",
     "Step",
     "Threshold",
     "Tier",

@@ -191,6 +191,7 @@ class Approval(models.Model):
     # Time
     created_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True, help_text="When the tier should have answered; then it escalates.")
+    soon_at = models.DateTimeField(null=True, help_text="When the tier is told that little time is left; NULL: told.")
     expires_at = models.DateTimeField(null=True, help_text="The end; then silence speaks. NULL: it stays queued.")
     on_timeout = models.CharField(max_length=10, choices=Silence.choices)
     hold = models.DurationField(default=timedelta(0))
@@ -333,6 +334,9 @@ class Approval(models.Model):
             # The sweep: each of its questions is one partial index.
             models.Index(fields=["expires_at"], condition=Q(status="pending"), name="approval_expiring"),
             models.Index(fields=["due_at"], condition=Q(status="pending"), name="approval_due"),
+            models.Index(
+                fields=["soon_at"], condition=Q(status="pending", soon_at__isnull=False), name="approval_soon"
+            ),
             models.Index(fields=["hold_until"], condition=Q(status="held"), name="approval_held"),
             models.Index(
                 fields=["claim_until"],

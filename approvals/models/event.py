@@ -126,6 +126,7 @@ class Delivery(models.Model):
     class Channel(models.TextChoices):
         MAIL = "mail", _("Mail")
         WEBHOOK = "webhook", _("Webhook")
+        NOTICE = "notice", _("Notification")  # to a person or a tier, by one of their channels
 
     class Status(models.TextChoices):
         DUE = "due", _("Due")
@@ -136,6 +137,10 @@ class Delivery(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     approval = models.ForeignKey(Approval, models.PROTECT, related_name="deliveries", null=True)
     endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries", null=True)
+    via = models.ForeignKey(
+        "approvals.Channel", models.CASCADE, related_name="deliveries", null=True, verbose_name=_("by")
+    )
+    urgent = models.BooleanField(default=False)
     channel = models.CharField(max_length=7, choices=Channel.choices)
     topic = models.CharField(max_length=40)
     user = models.ForeignKey(User, models.CASCADE, related_name="deliveries", null=True)
@@ -144,7 +149,7 @@ class Delivery(models.Model):
     status = models.CharField(max_length=7, choices=Status.choices, default=Status.DUE)
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField()
-    gives_up_at = models.DateTimeField(null=True, help_text="A webhook that is still undelivered then is dead.")
+    gives_up_at = models.DateTimeField(null=True, help_text="What is still undelivered then is dead.")
     answered = models.PositiveSmallIntegerField(null=True, help_text="The last HTTP status.")
     last_error = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField()
@@ -157,6 +162,11 @@ class Delivery(models.Model):
             models.Index(fields=["due_at"], condition=models.Q(status="due"), name="delivery_due"),
             models.Index(fields=["endpoint", "due_at"], condition=models.Q(status="due"), name="delivery_of_endpoint"),
             models.Index(fields=["endpoint"], condition=models.Q(status="dead"), name="delivery_dead"),
+            models.Index(
+                fields=["via", "due_at"],
+                condition=models.Q(status="due", via__isnull=False),
+                name="delivery_of_channel",
+            ),
             models.Index(fields=["-created_at"], name="delivery_newest"),
         ]
 

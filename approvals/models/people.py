@@ -12,6 +12,14 @@ from django.utils.translation import gettext_lazy as _
 from approvals.ids import new_id
 
 
+class Weight(models.TextChoices):
+    """How a person wants to hear of something."""
+
+    NONE = "none", _("Not at all")
+    NORMAL = "normal", _("As something normal")
+    URGENT = "urgent", _("As something urgent")
+
+
 class User(AbstractUser):
     """A person. Being a reviewer is a membership, not a flag; staff may configure and decide nothing by that."""
 
@@ -32,13 +40,30 @@ class User(AbstractUser):
         choices=[("system", _("As the system")), ("light", _("Light")), ("dark", _("Dark"))],
     )
     shortcuts = models.BooleanField(_("single-key shortcuts"), default=True)
-    mail_on_escalation = models.BooleanField(_("mail me when an approval escalates to my tier"), default=True)
+    tell_new = models.CharField(
+        _("something new for my tier"), max_length=6, choices=Weight.choices, default=Weight.NORMAL
+    )
+    tell_escalated = models.CharField(
+        _("something escalated to my tier"), max_length=6, choices=Weight.choices, default=Weight.URGENT
+    )
+    tell_soon = models.CharField(
+        _("something is due soon"), max_length=6, choices=Weight.choices, default=Weight.URGENT
+    )
+    quiet_from = models.TimeField(_("quiet from"), null=True, blank=True)
+    quiet_until = models.TimeField(_("until"), null=True, blank=True)
+    quiet_urgent = models.BooleanField(_("what is urgent comes through all the same"), default=True)
+    desktop = models.BooleanField(_("notifications of the browser while the inbox is open"), default=False)
 
     class Meta(AbstractUser.Meta):
         verbose_name = _("person")  # type: ignore[assignment]  # the stubs know no lazy translation here
         verbose_name_plural = _("people")  # type: ignore[assignment]  # as above
         constraints = [
-            models.CheckConstraint(condition=Q(theme__in=["system", "light", "dark"]), name="user_theme_is_known")
+            models.CheckConstraint(condition=Q(theme__in=["system", "light", "dark"]), name="user_theme_is_known"),
+            models.CheckConstraint(
+                condition=Q(quiet_from=None, quiet_until=None)
+                | (Q(quiet_from__isnull=False, quiet_until__isnull=False) & ~Q(quiet_from=F("quiet_until"))),
+                name="user_quiet_hours_have_two_ends",
+            ),
         ]
 
     @property

@@ -3,6 +3,7 @@
 `of_…` look at the columns of one row and name the column; `faults` looks at a whole snapshot and names the place.
 """
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal

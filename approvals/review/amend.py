@@ -24,7 +24,7 @@ from approvals.policy.routing import worth
 from approvals.policy.schema import Fault, Json
 from approvals.policy.snapshot import Policy, TypePolicy
 from approvals.policy.stages import Stages, asked_of, both
-from approvals.review import attachments, escalation, outbox, stages
+from approvals.review import attachments, outbox, stages, telling
 from approvals.review.cases import Case, cases_of
 from approvals.review.decisions import load
 from approvals.review.drafts import compared, proposal_of, refusal
@@ -99,7 +99,7 @@ def _amend(approval_id: UUID, revise: Callable[[Item], Item], *, by: Agent) -> A
     amended = load(approval_id)
     if amended.status == Status.PENDING and amended.queue != approval.queue:
         risen = amended.tier_id > approval.tier_id
-        escalation.tell(amended, "escalated" if risen else "staged", now=now)
+        telling.tell([amended], telling.ESCALATED if risen else telling.NEW, now=now)
         if risen:
             outbox.tell_escalated([amended])
     return amended

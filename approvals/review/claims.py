@@ -11,7 +11,7 @@ from approvals.models import Approval, Event, Note, User
 from approvals.models.approval import Status
 from approvals.policy import snapshot
 from approvals.policy.schema import Fault
-from approvals.review import access, escalation, outbox, stages
+from approvals.review import access, escalation, outbox, stages, telling
 from approvals.review.decisions import LONGEST_TEXT, load
 from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
 
@@ -105,7 +105,7 @@ def escalate(approval_id: UUID, *, by: User, note: str = "") -> Approval:
         raise OutOfDate(current) if current.status == Status.PENDING else NoLongerPending(current)
     if note.strip():
         _note(moved[0], by=by, text=note)
-    escalation.tell(moved[0], "escalated", now=now)
+    telling.tell(moved, telling.ESCALATED, now=now)
     outbox.tell_escalated(moved)
     return load(approval_id)
 

@@ -18,7 +18,7 @@ from approvals.models.approval import Source, Status
 from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.policy import snapshot
 from approvals.policy.schema import Json
-from approvals.review import audits, endings, escalation, guidance, outbox, rollback, runs, snooze, unconfirmed
+from approvals.review import audits, endings, escalation, guidance, outbox, rollback, runs, snooze, telling, unconfirmed
 from approvals.review.claims import to_tier
 from approvals.review.settle import settle
 from approvals.review.staff import Staff
@@ -40,6 +40,7 @@ class Swept:
     alarmed: int = 0
     stopped: int = 0
     lapsed: int = 0
+    reminded: int = 0
 
     def __bool__(self) -> bool:
         return any(getattr(self, one.name) for one in fields(self))
@@ -47,7 +48,7 @@ class Swept:
 
 def sweep() -> Swept:
     """Release, expire, escalate, un-claim and bring back everything that is due, oldest first."""
-    hold, end, due, claim, aside, look = _upcoming()
+    hold, end, due, claim, aside, look, soon = _upcoming()
     now = times.now()
 
     def reached(moment: datetime | None) -> bool:
@@ -66,6 +67,8 @@ def sweep() -> Swept:
         lapsed=endings.lapse() if reached(look) else 0,
         alarmed=unconfirmed.alarm() + rollback.alarm(),
         stopped=_drop_overtaken(),
+        # Last: whose time is over has gone to the next tier by now.
+        reminded=telling.remind() if reached(soon) else 0,
     )
 
 
@@ -77,13 +80,15 @@ SELECT
     (SELECT min(due_at) FROM approvals_approval WHERE status = 'pending' AND claimed_by_id IS NULL),
     (SELECT min(claim_until) FROM approvals_approval WHERE status = 'pending' AND claim_until IS NOT NULL),
     (SELECT min(snoozed_until) FROM approvals_approval WHERE status = 'pending' AND snoozed_until IS NOT NULL),
-    (SELECT min(until) FROM approvals_audit WHERE finding = 'open' AND until IS NOT NULL)
+    (SELECT min(until) FROM approvals_audit WHERE finding = 'open' AND until IS NOT NULL),
+    (SELECT min(soon_at) FROM approvals_approval
+        WHERE status = 'pending' AND soon_at IS NOT NULL AND claimed_by_id IS NULL)
 """
 
 
 def _upcoming() -> tuple[datetime | None, ...]:
     """The next end of an undo window, of a deadline, of a tier's time, of a claim, of a snooze and of a window to
-    object in."""
+    object in, and the next reminder."""
     with connection.cursor() as cursor:
         cursor.execute(_UPCOMING)
         return tuple(cursor.fetchone())
@@ -208,8 +213,7 @@ def _handed_on(rows: Sequence[Approval], now: datetime) -> list[Approval]:
             sets = {**move.sets, "expires_at": end, "on_timeout": Silence.REJECT}
             moves.append(replace(move, sets=sets, facts={**move.facts, "expires_at": end.isoformat()}))
     moved = audit.move(moves, now=now, guard=audit.EXPIRED)
-    for one in moved:
-        escalation.tell(one, "escalated", now=now)
+    telling.tell(moved, telling.ESCALATED, now=now)
     outbox.tell_escalated(moved)
     return moved
 
@@ -270,8 +274,7 @@ def _escalate(rows: Sequence[Approval], now: datetime) -> int:
         else:
             upwards.append(to_tier(one, receiver, audit.CLOCK, kept=False))
     moved = audit.move(upwards, now=now, guard=audit.OVERDUE)
-    for one in moved:
-        escalation.tell(one, "escalated", now=now, staff=staff)
+    telling.tell(moved, telling.ESCALATED, now=now)
     outbox.tell_escalated(moved)
     ended = _moved(
         at_the_end,

@@ -16,7 +16,7 @@ from approvals.models.policy import Gate, Verdict
 from approvals.policy import schema
 from approvals.policy.schema import Fault, Json
 from approvals.policy.stages import asked_of
-from approvals.review import access, escalation, guidance, plans, revisions, stages
+from approvals.review import access, guidance, plans, revisions, stages, telling
 from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
 from approvals.review.settle import settle
 
@@ -114,7 +114,7 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
     if approving and change.several and change.counts:
         _cast(moved[0], stage=change.stage, by=by, place=place, note=words.message or "", now=now)
     if not final and moved[0].queue != approval.queue:
-        escalation.tell(moved[0], "staged", now=now)
+        telling.tell(moved, telling.NEW, now=now)
     settled = _with_relations(moved[0], approval, change, by=by if final else None)
     if final:
         _record(settled, by=by, place=place, words=words, now=now)
@@ -459,7 +459,7 @@ def undo(approval_id: UUID, *, by: User) -> Approval:
     Decision.objects.filter(approval_id=approval_id, round=approval.round, undone_at=None).update(undone_at=now)
     _take_back_grants(approval, by=by, now=now)
     if moves:
-        escalation.tell(moved[0], "staged", now=now)
+        telling.tell(moved, telling.NEW, now=now)
     return load(approval_id)
 
 

@@ -1,6 +1,6 @@
-"""Carrying out the outbox by mail: what a transaction wrote leaves the house at least once, or is listed as dead.
+"""Alarms by mail: what a transaction wrote leaves the house at least once, or is listed as dead.
 
-Webhooks are rows of the same table; `webhooks` keeps their books.
+Webhooks and notifications are rows of the same table; `webhooks` and `notices` keep their books.
 """
 
 import logging
@@ -16,10 +16,7 @@ from django.utils.translation import gettext as _
 
 from approvals import times
 from approvals.models import Delivery
-from approvals.models.approval import Status
 from approvals.review import rollback, unconfirmed, webhooks
-from approvals.review.decisions import load
-from approvals.review.escalation import letter
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +47,8 @@ def attempt(delivery_id: str) -> None:
         delivery.attempts += 1
         delivery.due_at = now + FIRST_WAIT * 2 ** (delivery.attempts - 1)
         delivery.save(update_fields=["attempts", "due_at"])
-    written = _LETTERS.get(delivery.topic, _of_an_approval)(delivery)
+    letter = _LETTERS.get(delivery.topic)
+    written = letter(delivery) if letter else None
     if written is None:
         _end(delivery, Delivery.Status.DROPPED)
         return
@@ -61,14 +59,6 @@ def attempt(delivery_id: str) -> None:
         _failed(delivery, str(error))
         return
     _end(delivery, Delivery.Status.DONE)
-
-
-def _of_an_approval(delivery: Delivery) -> tuple[str, str] | None:
-    """Subject and body; None when nobody needs to be told any more."""
-    approval = load(delivery.approval_id) if delivery.approval_id else None
-    if approval is None or approval.status != Status.PENDING or approval.claimed_by_id:
-        return None
-    return letter(approval)
 
 
 def _of_a_dead_webhook(delivery: Delivery) -> tuple[str, str] | None:

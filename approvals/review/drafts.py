@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from approvals import audit, bulk
+from approvals import audit, bulk, times
 from approvals.ids import new_id
 from approvals.models import Approval, Audit, Decision, Event, Pause, PlannedStep, Proposal, Run
 from approvals.models.approval import Route, Source, Status, Subject
@@ -82,8 +82,9 @@ def _approval(
     routing, assessment = case.routing, case.assessment
     expires_at = _deadline(submission, case.type, routing, now=now)
     silence = _silence(submission, case, routing)
-    sharing = kept_back(policy.tiers, routing.tier, silence)
     waits = routing.route == Route.REVIEW
+    sharing = kept_back(policy.tiers, routing.tier, silence)
+    due = due_at(sharing, routing.tier, now=now, expires_at=expires_at) if waits else None
     return bulk.made(
         Approval,
         id=case.id,
@@ -119,7 +120,8 @@ def _approval(
         grant_id=routing.grant.id if routing.grant else None,
         plan_id=routing.step.plan if routing.step else None,
         created_at=now,
-        due_at=due_at(sharing, routing.tier, now=now, expires_at=expires_at) if waits else None,
+        due_at=due,
+        soon_at=times.soon(now, due),
         expires_at=expires_at if waits else None,
         on_timeout=silence,
         hold=policy.tiers[routing.tier].hold,

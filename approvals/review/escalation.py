@@ -3,14 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from urllib.parse import urljoin
 from uuid import UUID
 
-from django.conf import settings
-from django.urls import reverse
-from django.utils.translation import gettext as _
-
-from approvals.models import Approval, Delivery, Event, Tier, User
+from approvals.models import Approval, Event, Tier, User
 from approvals.models.policy import Silence
 from approvals.policy import hours
 from approvals.policy.snapshot import Policy, TierPolicy
@@ -135,36 +130,3 @@ def _receiver(approval: Approval, policy: Policy, level: int, staff: Staff, pass
 def reviewers(level: int, approval: Approval, *, now: datetime, staff: Staff | None = None) -> list[User]:
     """The people of a tier who may decide this approval: those on duty, or, where nobody is, all who are not away."""
     return list((staff or Staff(now)).asked(level, approval.domain_id, approval.agent_id))
-
-
-def tell(approval: Approval, topic: str, *, now: datetime, staff: Staff | None = None) -> None:
-    """Write one mail for each reviewer of the approval's tier who wants it; the worker sends what is still needed."""
-    Delivery.objects.bulk_create(
-        Delivery(
-            approval=approval,
-            channel=Delivery.Channel.MAIL,
-            topic=topic,
-            user=person,
-            target=person.email,
-            due_at=now,
-            created_at=now,
-        )
-        for person in reviewers(approval.tier_id, approval, now=now, staff=staff)
-        if person.mail_on_escalation and person.email
-    )
-
-
-def letter(approval: Approval) -> tuple[str, str]:
-    """Subject and body of a notice: type, tier, deadline, no arguments. The link opens the card and decides nothing."""
-    kind = approval.action_type.title if approval.action_type else _("Question")
-    until = approval.expires_at.strftime("%Y-%m-%d %H:%M UTC") if approval.expires_at else _("no deadline")
-    subject = _("%(kind)s waits for tier %(tier)d") % {"kind": kind, "tier": approval.tier_id}
-    link = urljoin(settings.ASSENT_BASE_URL, reverse("approval", args=[approval.pk]))
-    body = _("%(kind)s, proposed by %(agent)s, escalated to tier %(tier)d.\nDeadline: %(until)s\n\n%(link)s\n") % {
-        "kind": kind,
-        "agent": approval.agent.name,
-        "tier": approval.tier_id,
-        "until": until,
-        "link": link,
-    }
-    return subject, body

@@ -19,7 +19,7 @@ from approvals.policy import snapshot
 from approvals.policy.assess import Assessment
 from approvals.policy.routing import Routing
 from approvals.policy.snapshot import NoPolicy, Policy
-from approvals.review import answers, attachments, beforehand, degraded, outbox
+from approvals.review import answers, attachments, beforehand, degraded, outbox, telling
 from approvals.review.attachments import Files
 from approvals.review.cases import Case, cases_of
 from approvals.review.drafts import draft_of
@@ -251,5 +251,6 @@ def _keep(
         ],
         now=now,
     )
+    telling.tell([one for draft in kept for one in draft.approvals], telling.NEW, now=now)
     outbox.tell_closed([(draft.pause, draft.approvals) for draft in kept if draft.pause.answer])
     return {place: Receipt(draft.pause, draft.approvals) for place, draft in drafts.items()}

@@ -18,7 +18,7 @@ from approvals.ids import new_id
 from approvals.models import Agent, Approval, Delivery, Event, Run, Step, User
 from approvals.policy.characters import plain
 from approvals.policy.schema import Fault, Json
-from approvals.review import access
+from approvals.review import access, telling
 from approvals.review.agent import reverse as reverse_approval
 from approvals.review.errors import BadVerdict, NotAllowed, ReviewError
 
@@ -128,7 +128,7 @@ def _tell(topic: str, runs: dict[UUID, UUID], *, now: datetime) -> None:
     """A mail for each run, given with its agent, to the agent's operators and to managers."""
     if not runs:
         return
-    people = User.objects.filter(is_active=True, mail_on_escalation=True).exclude(email="")
+    people = telling.by_mail()
     operators = people.filter(operated_agents__in=set(runs.values())).values_list("operated_agents", "pk")
     managers = {one.pk: one for one in people.filter(is_manager=True)}
     known = managers | people.in_bulk([pk for _, pk in operators])

@@ -21,7 +21,7 @@ from approvals.ids import new_id
 from approvals.models import Approval, Delivery, Event, Outcome, User
 from approvals.models.approval import Status
 from approvals.policy.schema import Fault
-from approvals.review import access
+from approvals.review import access, telling
 from approvals.review.agent import AFTER
 from approvals.review.decisions import LONGEST_TEXT, load
 from approvals.review.errors import BadVerdict, NotAllowed, ReviewError
@@ -74,7 +74,7 @@ def _alarmed(rows: Sequence[Approval], *, now: datetime) -> list[Approval]:
         ],
         now=now,
     )
-    managers = User.objects.filter(is_manager=True, is_active=True, mail_on_escalation=True).exclude(email="")
+    managers = telling.by_mail().filter(is_manager=True)
     told = list(managers) if moved else []
     bulk.insert(
         [

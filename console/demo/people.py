@@ -102,7 +102,6 @@ def _person(person: Person, keyring: Keyring) -> User:
             "is_auditor": person.auditor,
             "is_staff": person.admin or person.superuser,
             "is_superuser": person.superuser,
-            "mail_on_escalation": False,  # there is no mail server in the demo
         },
     )
     if made:

@@ -7,7 +7,7 @@ from django.core import mail
 from django.urls import reverse
 
 from approvals import times
-from approvals.models import Delivery, Event, Outcome, User
+from approvals.models import Channel, Delivery, Event, Outcome, User
 from approvals.review import access, clock, decisions, deliveries, unconfirmed
 from approvals.review.errors import BadVerdict, NotAllowed
 from approvals.review.unconfirmed import AlreadyConfirmed, confirm
@@ -51,7 +51,7 @@ def test_an_outcome_in_time_leaves_nothing_to_ask(bought, alice, later):
 
 def test_it_is_alarmed_once_and_managers_are_told(silent, mia, person):
     person("max", is_manager=True, is_active=False)
-    person("quiet", is_manager=True, mail_on_escalation=False)
+    Channel.objects.create(user=person("quiet", is_manager=True), service="mail", active=False)
     assert clock.sweep().alarmed == 1
     assert clock.sweep().alarmed == 0
 

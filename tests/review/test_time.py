@@ -11,7 +11,7 @@ from approvals import times
 from approvals.models import Approval, Delivery, Tier
 from approvals.models.approval import Source, Status
 from approvals.policy import snapshot
-from approvals.review import claims, clock, deliveries
+from approvals.review import claims, clock, notices
 from approvals.review.decisions import Words, decide, load, seen, undo
 from approvals.review.errors import NotAllowed
 from approvals.review.submission import Item
@@ -175,29 +175,22 @@ def test_an_escalation_by_hand_goes_to_the_next_tier_with_its_note(refund, alice
     assert "odd" not in json.dumps(moved.events.get(kind="escalated").facts)
 
 
-def test_the_tier_is_told_by_mail_without_arguments_and_only_while_it_still_matters(refund, alice, bob):
+def test_the_tier_is_told_by_mail_without_arguments_and_only_while_it_still_matters(refund, propose, alice, bob):
     claims.escalate(refund.pk, by=alice)
     letter = Delivery.objects.get()
-    deliveries.attempt(str(letter.pk))
-    deliveries.attempt(str(letter.pk))
+    notices.carry(letter.via_id)
+    notices.carry(letter.via_id)
 
     [sent] = mail.outbox
     assert sent.to == ["bob@example.com"]
     assert f"/approvals/{refund.pk}/" in sent.body
     assert "420" not in sent.body + sent.subject
 
-    other = Delivery.objects.create(
-        approval=refund,
-        channel="mail",
-        topic="escalated",
-        user=bob,
-        target=bob.email,
-        due_at=times.now(),
-        created_at=times.now(),
-    )
-    claims.claim(refund.pk, by=bob)
-    deliveries.attempt(str(other.pk))
-    assert Delivery.objects.get(pk=other.pk).status == "dropped"
+    other = claims.escalate(propose().pk, by=alice)
+    claims.claim(other.pk, by=bob)
+    with times.at(times.now() + timedelta(minutes=2)):
+        notices.carry(letter.via_id)
+    assert Delivery.objects.get(approval=other).status == "dropped"
     assert len(mail.outbox) == 1
 
 

@@ -16,14 +16,15 @@ from kombu.exceptions import OperationalError as BrokerDown
 from agents.tasks import send_webhooks
 from approvals import duty, seal, times
 from approvals.policy import trials
-from approvals.review import clock, degraded, deliveries, webhooks
-from approvals.tasks import deliver, rehearse
+from approvals.review import clock, degraded, deliveries, notices, slack, webhooks
+from approvals.tasks import carry, close_card, deliver, rehearse
 from console import live
 
 log = structlog.get_logger("assent.clock")
 
 LONGEST_SLEEP = 1.0
 RING_AGAIN = 20.0  # seconds before a doorbell that nobody answered is rung again
+CARRY_AGAIN = 2.0  # the same for a channel, which carries the next message where the last one was no longer needed
 
 
 class Command(BaseCommand):
@@ -129,6 +130,14 @@ class Running:
                 if time.monotonic() - self.rung.get(pk, -RING_AGAIN) >= RING_AGAIN:
                     rehearse.apply_async((str(pk),), retry=False)
                     self.rung[pk] = time.monotonic()
+            for pk in notices.ready():
+                if time.monotonic() - self.rung.get(pk, -CARRY_AGAIN) >= CARRY_AGAIN:
+                    carry.apply_async((str(pk),), retry=False, expires=RING_AGAIN)
+                    self.rung[pk] = time.monotonic()
+            for card in slack.stale():
+                if time.monotonic() - self.rung.get(card, -RING_AGAIN) >= RING_AGAIN:
+                    close_card.apply_async((card,), retry=False)
+                    self.rung[card] = time.monotonic()
             if not webhooks.ready():
                 self.webhooks_rung = []
             elif not self.webhooks_rung or time.monotonic() - self.webhooks_rung[-1] >= len(self.webhooks_rung):

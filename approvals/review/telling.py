@@ -1,0 +1,231 @@
+"""Who is told that something waits, and by which channels: rows of the outbox, written in the transaction of the cause.
+
+`notices` carries them out. A queue whose people have no channel for what happens costs one query and no row.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from approvals import bulk, duty, times
+from approvals.duty import Post
+from approvals.ids import new_id
+from approvals.models import Absence, Agent, Approval, Channel, Delivery, Membership, User
+from approvals.models.approval import Status
+from approvals.models.people import Weight
+
+NEW, ESCALATED, SOON = "new", "escalated", "soon"
+TOPICS = (NEW, ESCALATED, SOON)
+GIVES_UP_AFTER = timedelta(hours=12)  # what is older says nothing that the inbox does not say better
+SET = 500  # reminders of one transaction
+
+# Whoever watches over a tier has wishes as a person has who never changed them.
+USUAL = {NEW: Weight.NORMAL, ESCALATED: Weight.URGENT, SOON: Weight.URGENT}
+_CARRIES = {
+    Weight.NORMAL: (Channel.Carries.NORMAL, Channel.Carries.BOTH),
+    Weight.URGENT: (Channel.Carries.URGENT, Channel.Carries.BOTH),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Everybody who hears of one topic at this moment, by channel, and who is on duty where."""
+
+    personal: Sequence[Channel]
+    of_tiers: Sequence[Channel]
+    posts: Sequence[Post]
+    operators: frozenset[tuple[UUID, UUID]]  # agent, person
+
+    def of(self, approval: Approval, people: Collection[UUID]) -> list[Channel]:
+        """The channels that tell of this approval; `people` serve its queue now."""
+        level, domain = approval.tier_id, approval.domain_id
+        mine = [
+            one
+            for one in self.personal
+            if one.user_id in people and (approval.agent_id, one.user_id) not in self.operators
+        ]
+        watching = [one for one in self.of_tiers if one.tier_id == level and one.domain_id in (None, domain)]
+        return mine + watching
+
+    def serving(self, level: int, domain: str) -> set[UUID]:
+        return {post.user_id for post in self.posts if post.serves(level, domain)}
+
+
+def tell(approvals: Iterable[Approval], topic: str, *, now: datetime) -> None:
+    """Write a row for each channel that is to carry the topic of each of these that waits."""
+    waiting = [one for one in approvals if one.status == Status.PENDING]
+    if not waiting or not _anybody(topic):
+        return
+    audience = _audience(waiting, topic, now=now)
+    queues = {(one.tier_id, one.domain_id) for one in waiting}
+    serving = {queue: audience.serving(*queue) for queue in queues}
+    if topic != NEW:
+        # Somebody has to hear of it, on duty or not: after this there is only the next tier, or the end.
+        serving = {queue: people or _members(*queue) for queue, people in serving.items()}
+    quiet: dict[UUID, datetime] = {}
+    rows = []
+    for one in waiting:
+        for channel in audience.of(one, serving[one.tier_id, one.domain_id]):
+            urgent = _weight(channel, topic) == Weight.URGENT
+            if channel.pk not in quiet:
+                quiet[channel.pk] = quiet_until(channel.user, urgent=urgent, now=now)
+            rows.append(_row(one, channel, topic, urgent=urgent, due_at=quiet[channel.pk], now=now))
+    bulk.insert(rows)
+
+
+def _row(
+    approval: Approval, channel: Channel, topic: str, *, urgent: bool, due_at: datetime, now: datetime
+) -> Delivery:
+    return bulk.made(
+        Delivery,
+        id=new_id(),
+        approval_id=approval.pk,
+        via_id=channel.pk,
+        user_id=channel.user_id,
+        channel=Delivery.Channel.NOTICE,
+        topic=topic,
+        urgent=urgent,
+        payload={"tier": approval.tier_id},
+        due_at=due_at,
+        gives_up_at=due_at + GIVES_UP_AFTER,
+        created_at=now,
+    )
+
+
+def _wanted(topic: str, prefix: str = "") -> Q:
+    """The people's channels that carry a topic, by each person's own weight of it."""
+    wanted = Q(pk__in=[])
+    for weight, carries in _CARRIES.items():
+        wanted |= Q(**{f"{prefix}tell_{topic}": weight}, carries__in=carries)
+    return wanted & Q(active=True, user__is_active=True)
+
+
+def _watching(topic: str) -> Q:
+    return Q(tier__isnull=False, active=True, carries__in=_CARRIES[USUAL[topic]])
+
+
+def _anybody(topic: str) -> bool:
+    """Whether anything at all would carry this topic: of arrivals, in one query, since every submission asks it."""
+    if Channel.objects.filter(_wanted(topic, "user__") | _watching(topic)).exists():
+        return True
+    return _unwritten(topic).exists()
+
+
+def _unwritten(topic: str) -> "QuerySet[User]":
+    """The people in tiers whose own address is a channel without a row yet: it is on, for what they hold for urgent.
+
+    Who made something urgent that usually is not has saved wishes, and the row with them.
+    """
+    if USUAL[topic] != Weight.URGENT:
+        return User.objects.none()
+    posted = Exists(Membership.objects.filter(user=OuterRef("pk"))) | Exists(
+        Absence.objects.filter(delegate=OuterRef("pk"))
+    )
+    written = Exists(Channel.objects.filter(user=OuterRef("pk"), service=Channel.MAIL))
+    return User.objects.filter(posted, ~written, is_active=True).exclude(email="")
+
+
+def _audience(waiting: Sequence[Approval], topic: str, *, now: datetime) -> Audience:
+    """A constant number of queries, whatever the number of approvals and people."""
+    posts = duty.on_duty(now)
+    _write_mail(_unwritten(topic))
+    found = list(Channel.objects.filter(_wanted(topic, "user__") | _watching(topic)).select_related("user"))
+    through = Agent.operators.through.objects
+    operators = through.filter(agent__in={one.agent_id for one in waiting}).values_list("agent_id", "user_id")
+    return Audience(
+        personal=[one for one in found if one.user_id and not (one.is_mail and not one.user.email)],  # type: ignore[union-attr]  # it has a person
+        of_tiers=[one for one in found if one.tier_id],
+        posts=posts,
+        operators=frozenset(operators),
+    )
+
+
+def _members(level: int, domain: str) -> set[UUID]:
+    members = Membership.objects.filter(Q(domain=domain) | Q(domain=None), tier=level, user__is_active=True)
+    return set(members.values_list("user_id", flat=True))
+
+
+def _weight(channel: Channel, topic: str) -> str:
+    return str(getattr(channel.user, f"tell_{topic}")) if channel.user else USUAL[topic]
+
+
+# --- The person's own address
+
+
+def by_mail() -> "QuerySet[User]":
+    """The people who may be written to: active, with an address that they have not switched off."""
+    off = Channel.objects.filter(user=OuterRef("pk"), service=Channel.MAIL, active=False)
+    return User.objects.filter(~Exists(off), is_active=True).exclude(email="")
+
+
+def mail_of(user: User) -> Channel:
+    """The channel of a person's own address; it gets its row now where it had none."""
+    _write_mail([user])
+    return Channel.objects.get(user=user, service=Channel.MAIL)
+
+
+def _write_mail(people: Iterable[User]) -> None:
+    now = times.now()
+    rows = [
+        Channel(
+            id=new_id(), user_id=one.pk, service=Channel.MAIL, carries=Channel.Carries.URGENT, created_at=now
+        )
+        for one in people
+    ]  # fmt: skip
+    bulk.insert_new(rows)
+
+
+# --- Quiet hours
+
+
+def is_quiet(user: User, *, now: datetime) -> bool:
+    """Whether this is one of the hours in which the person wants to hear nothing."""
+    if user.quiet_from is None or user.quiet_until is None:
+        return False
+    return duty.within(user.quiet_from, user.quiet_until, (), now.astimezone(duty.zone(user.time_zone)))
+
+
+def quiet_until(user: User | None, *, urgent: bool, now: datetime) -> datetime:
+    """From when on the person may be told: now, or when the quiet hours end."""
+    if user is None or user.quiet_until is None or not is_quiet(user, now=now) or (urgent and user.quiet_urgent):
+        return now
+    local = now.astimezone(duty.zone(user.time_zone))
+    end = local.replace(hour=user.quiet_until.hour, minute=user.quiet_until.minute, second=0, microsecond=0)
+    return (end if end > local else end + timedelta(days=1)).astimezone(now.tzinfo)
+
+
+# --- Due soon
+
+# Two clocks take different rows, and whoever took one has cleared it: nobody is reminded twice. Who is reading an
+# approval is not disturbed; when the claim ends without a verdict the reminder comes.
+_TAKE = """
+WITH soon AS (
+    SELECT id FROM approvals_approval
+    WHERE status = 'pending' AND soon_at <= %(now)s AND claimed_by_id IS NULL
+    ORDER BY soon_at LIMIT %(set)s FOR UPDATE SKIP LOCKED
+)
+UPDATE approvals_approval AS a SET soon_at = NULL FROM soon WHERE a.id = soon.id RETURNING a.*
+"""
+
+
+def remind() -> int:
+    """Tell once of each approval of whose tier's time three quarters are over; returns how many."""
+    done = 0
+    while True:
+        with transaction.atomic():
+            now = times.now()
+            rows = list(Approval.objects.raw(_TAKE, {"now": now, "set": SET}))
+            tell(rows, SOON, now=now)
+        done += len(rows)
+        if len(rows) < SET:
+            return done
+
+
+def drop(channel_ids: Iterable[UUID]) -> None:
+    """What these were still to carry is no longer needed."""
+    due = Delivery.objects.filter(via__in=list(channel_ids), status=Delivery.Status.DUE)
+    due.update(status=Delivery.Status.DROPPED, done_at=times.now())
