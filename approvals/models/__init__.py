@@ -2,6 +2,7 @@
 
 from approvals.models.afterwards import Audit
 from approvals.models.approval import Approval, Decision, Note, Pause, Proposal, Vote
+from approvals.models.counters import Curve, Spend
 from approvals.models.event import Delivery, Endpoint, Event, Seal
 from approvals.models.evidence import Autonomy, Incident, Outcome
 from approvals.models.grant import Grant, PlannedStep
@@ -23,6 +24,7 @@ __all__ = [
     "Capacity",
     "Consumption",
     "Currency",
+    "Curve",
     "Decision",
     "Delivery",
     "Domain",
@@ -46,6 +48,7 @@ __all__ = [
     "Run",
     "Seal",
     "SigningKey",
+    "Spend",
     "Step",
     "Threshold",
     "Tier",

@@ -8,6 +8,7 @@ from typing import Any
 
 from approvals.models.policy import Rule
 from approvals.policy import signals
+from approvals.policy.curves import Curve, Observed
 from approvals.policy.flags import Flag, flags_of
 from approvals.policy.history import History, Question, RunPast, gather
 from approvals.policy.schema import Json
@@ -37,7 +38,7 @@ class Assessment:
 
     `without_precedent` is the composite without it, while people have decided nothing of this agent and action yet:
     want of history keeps an agent from passing, but is no ground to refuse it. `thresholds` are (auto, review) of this
-    action type at this impact.
+    action type at this impact. `observed` is what people made of such composites, where enough was decided.
     """
 
     signals: list[Signal]
@@ -51,6 +52,12 @@ class Assessment:
     thresholds: tuple[Decimal, Decimal]
     run: RunPast = field(default_factory=RunPast)
     spent: Decimal = Decimal(0)
+    observed: Observed | None = None
+
+    @property
+    def score(self) -> Decimal | None:
+        """What the bands compare: what was observed of such composites, else the composite itself."""
+        return self.observed.share if self.observed is not None else self.composite
 
     def as_json(self) -> dict[str, Json]:
         """What is stored with the approval, and shown: numbers as numbers, every part of the confidence by name."""
@@ -93,6 +100,9 @@ class Assessment:
                 "since": self.run.since.total_seconds(),
             },
             "spent": str(self.spent),
+            "observed": None
+            if self.observed is None
+            else {"share": float(self.observed.share), "decided": self.observed.decided},
         }
 
 
@@ -100,7 +110,8 @@ def assess(question: Question, history: History) -> Assessment:
     """Weigh one proposal against its type's rules and our history of it. Reads nothing else."""
     precedent = signals.precedent(question, history)
     flags = flags_of(question, history)
-    return _weighed(question, precedent, flags, history.run, history.spent, newcomer=not history.decided)
+    told = _weighed(question, precedent, flags, history.run, history.spent, newcomer=not history.decided)
+    return replace(told, observed=_observed(question, told, history.curve))
 
 
 def recall(question: Question, stored: Mapping[str, Any]) -> Assessment:
@@ -114,7 +125,16 @@ def recall(question: Question, stored: Mapping[str, Any]) -> Assessment:
     flags = [Flag(row["name"], row["text"], row["data"]) for row in stored.get("flags", ())]
     past = stored.get("run") or {}
     run = RunPast(**{**past, "since": timedelta(seconds=past["since"])}) if past else RunPast()
-    return _weighed(question, precedent, flags, run, Decimal(stored.get("spent", 0)), newcomer=newcomer)
+    told = _weighed(question, precedent, flags, run, Decimal(stored.get("spent", 0)), newcomer=newcomer)
+    seen = stored.get("observed")
+    # What was observed is of that composite; what other weights or rules make of it nobody has judged.
+    if not seen or told.composite is None or stored.get("composite") != float(told.composite):
+        return told
+    return replace(told, observed=Observed(Decimal(str(seen["share"])), seen["decided"]))
+
+
+def _observed(question: Question, told: Assessment, curve: Curve | None) -> Observed | None:
+    return curve.at(told.composite, question.type.weights) if curve is not None else None
 
 
 def _weighed(

@@ -11,6 +11,8 @@ from uuid import UUID
 from django.db import connection
 
 from approvals.models.policy import Verdict
+from approvals.policy import checkpoints, curves
+from approvals.policy.curves import Curve
 from approvals.policy.expressions import Facts
 from approvals.policy.schema import Json, pick
 from approvals.policy.snapshot import TypePolicy
@@ -86,7 +88,10 @@ class Twin:
 
 @dataclass(frozen=True, slots=True)
 class RunPast:
-    """What was proposed in the question's run before it; all nothing outside a run."""
+    """What was proposed in the question's run before it; all nothing outside a run.
+
+    Counts reach to checkpoints.RUN_LOOK_BACK; where no decision of a person lies within it, none is known of.
+    """
 
     proposed: int = 0
     rejected: int = 0  # by people or policy
@@ -111,6 +116,7 @@ class History:
     twin: Twin | None = None
     run: RunPast = field(default_factory=RunPast)
     spent: Decimal = Decimal(0)
+    curve: Curve | None = None  # what people made of earlier scores of this action type
 
 
 # The newest LOOK_BACK rows of each pair come from the index approval_precedent; nothing older is touched.
@@ -168,6 +174,7 @@ def gather(questions: Sequence[Question]) -> list[History]:
     proposed: Counter[tuple[UUID, str]] = Counter()
     subjects: Counter[tuple[str, str]] = Counter()
     digests: set[str] = set()
+    runs: Counter[tuple[UUID, str]] = Counter()
     histories = []
     for question in questions:
         pair = (question.agent_id, question.type.name)
@@ -180,8 +187,12 @@ def gather(questions: Sequence[Question]) -> list[History]:
                 recent=history.recent + proposed[pair],
                 about=past.abouts.get(subject, 0) + subjects[subject] if question.about else 0,
                 twin=Twin(None, "pending") if question.digest in digests else past.twins.get(question.digest),
+                run=past.run(question, here=runs[question.agent_id, question.run]),
+                spent=past.spent(question),
+                curve=past.curves.get(question.type.name),
             )
         )
+        runs[question.agent_id, question.run] += 1
         proposed[pair] += 1
         subjects[subject] += 1
         digests.add(question.digest)
@@ -189,7 +200,7 @@ def gather(questions: Sequence[Question]) -> list[History]:
 
 
 class _Past:
-    """The three queries, sent as one."""
+    """The queries, sent as one."""
 
     def __init__(self, questions: Sequence[Question]) -> None:
         now = max(question.now for question in questions)
@@ -209,14 +220,38 @@ class _Past:
             "abouts": [about for about, _ in subjects],
             "about_names": [name for _, name in subjects],
             "since": now - FREQUENCY,
+            **checkpoints.parameters(questions),
         }
         with connection.cursor() as cursor:
-            cursor.execute(f"{_PAIRS}; {_TWINS}; {_ABOUTS}", values)
+            cursor.execute(
+                f"{_PAIRS}; {_TWINS}; {_ABOUTS}; {checkpoints.RUNS}; {checkpoints.SPENT}; {curves.FITTED}", values
+            )
             self.pairs = {(agent, name): _of_pair(*found) for agent, name, *found in cursor.fetchall()}
             cursor.nextset()
             self.twins = {digest: Twin(pk, status) for digest, pk, status in cursor.fetchall()}
             cursor.nextset()
             self.abouts = {(about, name): count for about, name, count in cursor.fetchall()}
+            cursor.nextset()
+            self.runs = {(agent, key): told for agent, key, *told in cursor.fetchall()}
+            cursor.nextset()
+            self.purses = checkpoints.spent(cursor.fetchall())
+            cursor.nextset()
+            self.curves = curves.read(cursor.fetchall())
+
+    def run(self, question: Question, *, here: int) -> RunPast:
+        """The past of its run, with `here` so many before it in the same set."""
+        if not question.run:
+            return RunPast()
+        key = (question.agent_id, question.run)
+        if key not in self.runs:
+            return RunPast(proposed=here, steps=here)
+        began, proposed, rejected, steps, looked = self.runs[key]
+        since = max(question.now - (looked or began), timedelta(0))
+        return RunPast(proposed + here, rejected, steps + here, since)
+
+    def spent(self, question: Question) -> Decimal:
+        wanted = checkpoints.purse_of(question)
+        return self.purses.get(wanted, Decimal(0)) if wanted else Decimal(0)
 
 
 def _of_pair(proposed: int, recent: int, verdicts: list[str] | None, amounts: list[Decimal] | None) -> History:

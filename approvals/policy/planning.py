@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Impact, Reversibility
-from approvals.policy import words
+from approvals.policy import shadow, words
 from approvals.policy.assess import Assessment, Flag
 from approvals.policy.characters import plain
 from approvals.policy.routing import HIGH_RISK, Routing, Worth
@@ -79,14 +79,15 @@ def combined(own: Routing, steps: Sequence[Step]) -> Routing:
         if _tells(step.routing, own, worst)
     ]
     if worst.route == Route.REJECT:
-        return replace(own, route=Route.REJECT, reason_code=worst.reason_code, reasons=named or list(own.reasons))
+        reasons = named or list(own.reasons)
+        return replace(own, route=Route.REJECT, reason_code=worst.reason_code, reasons=reasons, shadowed=None)
     strict = any(one.strict for one in parts)
     # Silence lets a soft plan run, so nothing that a step of it needs a yes for may wait there.
     gate = max((Gate(one.gate) for one in parts), key=_GATES.index)
     if gate in (Gate.SOFT, Gate.CLARIFY) and (strict or loss(steps) != Reversibility.REVERSIBLE):
         gate = Gate.HARD
     tier = max(one.tier for one in parts)
-    return replace(
+    whole = replace(
         own,
         route=worst.route,
         gate=gate,
@@ -97,6 +98,7 @@ def combined(own: Routing, steps: Sequence[Step]) -> Routing:
         approvable=all(one.approvable for one in parts),
         strict=strict,
     )
+    return shadow.of_plan(whole, steps)
 
 
 def weighed(own: Assessment, steps: Sequence[Step]) -> Assessment:

@@ -123,7 +123,8 @@ class _Play:
             if same_rules and same_rates and _working(base["types"][name]) == _working(draft["types"][name])
         }
         self.levels = {
-            (agent, type): level for agent, type, level in Autonomy.objects.values_list("agent", "action_type", "level")
+            (agent, type): (level, shadow)
+            for agent, type, level, shadow in Autonomy.objects.values_list("agent", "action_type", "level", "shadow")
         }
         self.paths: dict[int, tuple[dict[str, Decimal], dict[str, tuple[str, str]]]] = {}
 
@@ -165,9 +166,11 @@ class _Play:
             question = self._question(row, proposal, policy, kind)
             assessment = shared if shared is not None and name in self.same else recall(question, row["assessment"])
             shared = assessment
+            level, shadow = self.levels.get((row["agent_id"], name), (kind.level, False))
             standing = Standing(
                 paused=words.PAUSED in row["reasons"],
-                level=self.levels.get((row["agent_id"], name), kind.level),
+                level=level,
+                shadow=shadow,
                 breaker_open=words.BREAKER in row["reasons"],
             )
             found.append(outcomes.outcome(question, assessment, policy, standing))

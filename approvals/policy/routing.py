@@ -9,9 +9,10 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Rule, Strategy
-from approvals.policy import words
+from approvals.policy import checkpoints, shadow, words
 from approvals.policy.assess import Assessment, Question, RuleMatch
 from approvals.policy.characters import plain
+from approvals.policy.checkpoints import Asks
 from approvals.policy.covers import NONE, Cover, Granted, Planned
 from approvals.policy.schema import Json, pick
 from approvals.policy.snapshot import Policy, Stage, TypePolicy
@@ -99,7 +100,7 @@ def route(
     """
     value = worth(question.type, question.args, policy)
     tier, raised = _tier(question, assessment, policy, value)
-    settled = next(filter(None, _steps(question, assessment, value, standing, cover, tier)))
+    settled = next(filter(None, _steps(question, assessment, value, standing, cover, tier, policy.base)))
     review = settled.route == Route.REVIEW
     # A soft gate runs at the deadline; whatever needs a person's yes cannot wait there.
     gate = Gate.HARD if settled.strict and question.type.gate == Gate.SOFT else question.type.gate
@@ -107,7 +108,7 @@ def route(
     reasons = list(dict.fromkeys([*settled.words, *_informing(assessment, raised if review else "")]))
     if review and approvers > 1:
         reasons.append(words.SEVERAL.format(approvers=approvers))
-    return Routing(
+    routing = Routing(
         route=settled.route,
         gate=gate,
         tier=tier,
@@ -119,6 +120,7 @@ def route(
         step=settled.step,
         grant=settled.grant,
     )
+    return shadow.passed(routing) if shadow.holds(routing, question, assessment, standing) else routing
 
 
 def once_more(routing: Routing, *, tier: int, approvers: int, reason: str) -> Routing:
@@ -141,6 +143,7 @@ def once_more(routing: Routing, *, tier: int, approvers: int, reason: str) -> Ro
         strict=True,
         step=None,  # nor is anything given beforehand used up by it
         grant=None,
+        shadowed=None,
     )
 
 
@@ -171,7 +174,7 @@ def worth(type: TypePolicy, args: Json, policy: Policy) -> Worth:
 
 
 def _steps(
-    question: Question, assessment: Assessment, value: Worth, standing: Standing, cover: Cover, tier: int
+    question: Question, assessment: Assessment, value: Worth, standing: Standing, cover: Cover, tier: int, base: str
 ) -> Iterator[_Settled | None]:
     """The routing table. Each entry settles it or passes it on; the last always settles it."""
     type = question.type
@@ -186,6 +189,8 @@ def _steps(
     yield _deviating(cover)
     yield _granted(type, cover, tier)
     yield _flagged(type, assessment)
+    yield _checkpoint(checkpoints.periodic(question, assessment))
+    yield _checkpoint(checkpoints.costly(question, assessment, base))
     yield _free(type, standing)
     if standing.level >= 3 or type.strategy == Strategy.CONFIDENCE:
         yield _by_confidence(assessment)
@@ -283,6 +288,11 @@ def _flagged(type: TypePolicy, assessment: Assessment) -> _Settled | None:
     return _Settled(Route.REVIEW, HIGH_RISK, up, strict=True) if up else None
 
 
+def _checkpoint(asks: Asks | None) -> _Settled | None:
+    """On top of any strategy, so that silence lets nothing run there."""
+    return None if asks is None else _Settled(Route.REVIEW, asks.code, [asks.text], strict=True)
+
+
 def _free(type: TypePolicy, standing: Standing) -> _Settled | None:
     if type.strategy == Strategy.NEVER:
         return _Settled(Route.AUTO, PASSED, [words.NEVER])
@@ -296,11 +306,11 @@ def _by_confidence(assessment: Assessment) -> _Settled:
 
     Want of history alone refuses nobody, or a new agent could never come by any.
     """
-    score, own = assessment.composite, assessment.own
+    score, own = assessment.score, assessment.own
     auto, review = assessment.thresholds
     if score is None or own is None:
         return _Settled(Route.REVIEW, LOW_CONFIDENCE, [words.UNMEASURED])
-    said = {"composite": score, "own": own, "auto": auto, "review": review, "impact": assessment.impact}
+    said = {"composite": _scored(assessment), "own": own, "auto": auto, "review": review, "impact": assessment.impact}
     bare = assessment.without_precedent
     if score < review and bare is not None and bare >= review:
         return _Settled(Route.REVIEW, LOW_CONFIDENCE, [words.NEWCOMER.format(**said)])
@@ -311,6 +321,14 @@ def _by_confidence(assessment: Assessment) -> _Settled:
     if own < review:
         return _Settled(Route.REVIEW, LOW_CONFIDENCE, [words.UNSUPPORTED.format(**said)])
     return _Settled(Route.AUTO, PASSED, [words.CONFIDENT.format(**said)])
+
+
+def _scored(assessment: Assessment) -> str:
+    """The score that the bands compare, and what kind of number it is."""
+    seen = assessment.observed
+    if seen is None:
+        return str(assessment.composite)
+    return words.OBSERVED.format(share=seen.share, decided=seen.decided, composite=assessment.composite)
 
 
 def _tier(question: Question, assessment: Assessment, policy: Policy, value: Worth) -> tuple[int, str]:

@@ -4,6 +4,8 @@ They are stored with the approval as they were said, in English: a reason is evi
 reader's language or with the next release. Names of action types, rules and tiers are the admin's own.
 """
 
+from datetime import timedelta
+
 PAUSED = "The agent is paused; nothing of it runs."
 STOPPED = "A reviewer ended the whole run; nothing more of it runs."
 BLOCKED = "Refused by the rule '{name}': {message}"
@@ -17,6 +19,15 @@ UNREADABLE_VALUE = "The value is not a number, so the highest tier decides."
 IRREVERSIBLE = "This action cannot be undone; a person always decides."
 MANUAL = "This action always asks a person, who types a value and signs in again."
 FLAG = "Flag: {text}."
+EVERY_STEPS = "Step {step} of the run since a person last decided; every {every} asks."
+EVERY_TIME = "{since} of the run since it began or a person last decided in it; every {every} asks."
+COST = (
+    "Spending of {whose}: {spent} {base} in the last {window}, and {value} {base} more would be above the limit of "
+    "{limit} {base}."
+)
+WHOSE = {"agent": "this agent", "run": "this run"}
+SHADOW = "Shadow mode: nobody is asked. It would have asked tier {tier}:"
+SHADOW_REFUSES = "Shadow mode: nobody is asked. It would have been refused:"
 NEVER = "This action needs no person."
 LEVEL_FOUR = "This agent is at level 4 (autonomy with audit) for this action, and it can be undone."
 CONFIDENT = "Confidence {composite} is at or above {auto} for {impact} impact, and {own} by our own signals alone."
@@ -27,6 +38,7 @@ UNSUPPORTED = (
 HESITANT = "Confidence {composite} is below {auto} and at or above {review} for {impact} impact."
 NEWCOMER = "Confidence {composite} is below {review} only because people have decided nothing of this agent and action."
 TOO_LOW = "Confidence {composite} is below {review} for {impact} impact; reformulate the proposal and ask again."
+OBSERVED = "{share} (people approved that share of {decided} with a composite like {composite})"
 UNMEASURED = "No signal carries weight, so there is no confidence to pass by."
 FIXED = "This action always asks a person."
 NOTHING_MATCHED = "No rule and no flag asks for a person."
@@ -97,3 +109,16 @@ def ordinal(number: int) -> str:
     if number % 100 in (11, 12, 13):
         return f"{number}th"
     return f"{number}" + {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+
+
+_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def span(of: timedelta) -> str:
+    """1 hour 30 minutes, 45 seconds; the two largest units, and nothing smaller than a second."""
+    said, left = [], max(int(of.total_seconds()), 0)
+    for size, unit in _UNITS:
+        count, left = divmod(left, size)
+        if count:
+            said.append(f"{count} {unit}" if count == 1 else f"{count} {unit}s")
+    return " ".join(said[:2]) or "0 seconds"

@@ -14,7 +14,7 @@ from approvals.models import Agent, Approval, Event, Outcome, Proposal
 from approvals.models.approval import Source, Status
 from approvals.policy import schema, words
 from approvals.policy.schema import Json
-from approvals.review import intake
+from approvals.review import intake, spending
 from approvals.review.submission import Receipt, Returned, RunRef, Submission, again
 
 
@@ -109,3 +109,4 @@ def _end(approval: Approval, moved: Sequence[str], *, by: Agent, now: datetime) 
         ],
         now=now,
     )
+    spending.give_back(approval, Outcome.Result.SKIPPED)
