@@ -2,6 +2,7 @@
 
 from approvals.models.afterwards import Audit
 from approvals.models.approval import Approval, Decision, Note, Pause, Proposal, Vote
+from approvals.models.counters import Curve, Spend
 from approvals.models.event import Delivery, Endpoint, Event, Seal
 from approvals.models.evidence import Autonomy, Incident, Outcome
 from approvals.models.grant import Grant, PlannedStep
@@ -26,6 +27,7 @@ __all__ = [
     "Channel",
     "Consumption",
     "Currency",
+    "Curve",
     "Decision",
     "Degraded",
     "Delivery",
@@ -52,6 +54,7 @@ __all__ = [
     "SigningKey",
     "SlackAccount",
     "SlackMessage",
+    "Spend",
     "Step",
     "Threshold",
     "Tier",

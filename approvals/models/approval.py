@@ -34,7 +34,7 @@ class Pause(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     agent = models.ForeignKey(Agent, models.PROTECT, related_name="pauses")
-    run = models.ForeignKey(Run, models.PROTECT, related_name="pauses", null=True)
+    run = models.ForeignKey(Run, models.PROTECT, related_name="pauses", null=True, db_index=False)
     step = models.CharField(max_length=200, blank=True)
     key = models.CharField(max_length=255, null=True)  # noqa: DJ001  # NULL: not idempotent; "" is refused on the wire
     content_hash = models.CharField(max_length=71)
@@ -295,6 +295,11 @@ class Approval(models.Model):
                     & (Q(plan__isnull=False) | (~Q(reversibility=Reversibility.IRREVERSIBLE) & ~Q(gate=Gate.MANUAL)))
                 ),
                 name="standing_approval_has_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(shadowed__isnull=True)
+                | (Q(route=Route.AUTO) & ~Q(reversibility=Reversibility.IRREVERSIBLE) & ~Q(gate=Gate.MANUAL)),
+                name="shadow_passes_what_can_be_undone",
             ),
             models.CheckConstraint(
                 condition=Q(consumed_at=None)

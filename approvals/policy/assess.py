@@ -8,6 +8,7 @@ from typing import Any
 
 from approvals.models.policy import Rule
 from approvals.policy import signals
+from approvals.policy.curves import Curve, Observed
 from approvals.policy.flags import Flag, flags_of
 from approvals.policy.history import History, Question, RunPast, gather
 from approvals.policy.repeats import Repeat
@@ -42,7 +43,7 @@ class Assessment:
 
     `without_precedent` is the composite without it, while people have decided nothing of this agent and action yet:
     want of history keeps an agent from passing, but is no ground to refuse it. `thresholds` are (auto, review) of this
-    action type at this impact.
+    action type at this impact. `observed` is what people made of such composites, where enough was decided.
     """
 
     signals: list[Signal]
@@ -57,6 +58,12 @@ class Assessment:
     run: RunPast = field(default_factory=RunPast)
     spent: Decimal = Decimal(0)
     repeat: Repeat | None = None
+    observed: Observed | None = None
+
+    @property
+    def score(self) -> Decimal | None:
+        """What the bands compare: what was observed of such composites, else the composite itself."""
+        return self.observed.share if self.observed is not None else self.composite
 
     def as_json(self) -> dict[str, Json]:
         """What is stored with the approval, and shown: numbers as numbers, every part of the confidence by name."""
@@ -101,6 +108,9 @@ class Assessment:
             },
             "spent": str(self.spent),
             "repeat": None if self.repeat is None else self.repeat.as_json(),
+            "observed": None
+            if self.observed is None
+            else {"share": float(self.observed.share), "decided": self.observed.decided},
         }
 
 
@@ -109,7 +119,7 @@ def assess(question: Question, history: History) -> Assessment:
     precedent = signals.precedent(question, history)
     flags = flags_of(question, history)
     weighed = _weighed(question, precedent, flags, history.run, history.spent, newcomer=not history.decided)
-    return replace(weighed, repeat=history.repeat)
+    return replace(weighed, repeat=history.repeat, observed=_observed(question, weighed, history.curve))
 
 
 def recall(question: Question, stored: Mapping[str, Any]) -> Assessment:
@@ -124,8 +134,17 @@ def recall(question: Question, stored: Mapping[str, Any]) -> Assessment:
     past = stored.get("run") or {}
     run = RunPast(**{**past, "since": timedelta(seconds=past["since"])}) if past else RunPast()
     weighed = _weighed(question, precedent, flags, run, Decimal(stored.get("spent", 0)), newcomer=newcomer)
-    repeat = stored.get("repeat")
-    return replace(weighed, repeat=Repeat.of(repeat) if repeat else None)
+    if repeat := stored.get("repeat"):
+        weighed = replace(weighed, repeat=Repeat.of(repeat))
+    seen = stored.get("observed")
+    # What was observed is of that composite; what other weights or rules make of it nobody has judged.
+    if not seen or weighed.composite is None or stored.get("composite") != float(weighed.composite):
+        return weighed
+    return replace(weighed, observed=Observed(Decimal(str(seen["share"])), seen["decided"]))
+
+
+def _observed(question: Question, told: Assessment, curve: Curve | None) -> Observed | None:
+    return curve.at(told.composite, question.type.weights) if curve is not None else None
 
 
 def _weighed(

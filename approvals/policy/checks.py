@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _
 from approvals.models import Rule
 from approvals.models.people import WEEK
 from approvals.models.policy import Gate, Reversibility, Silence, Strategy, Verdict
-from approvals.policy import fitting, rows
+from approvals.policy import checkpoints, fitting, rows
+from approvals.policy.checkpoints import LONGEST_WINDOW
 from approvals.policy.expressions import BadExpression, Expression
 from approvals.policy.flags import LABELS
 from approvals.policy.paths import Missing, nearest, placeholders, subschema
@@ -71,6 +72,9 @@ def of_type(columns: Columns) -> Complaints:
             yield name, _("A deadline lies ahead: give it more than nothing, such as 04:00:00.")
     if not {Verdict.APPROVE, Verdict.ANSWER} & set(columns.get("allowed") or [Verdict.APPROVE]):
         yield "allowed", _("Nothing could ever be approved or answered: allow one of the two.")
+    yield from _checkpoints(columns)
+    if columns.get("shadow") and (why := shadow_fault(columns.get("reversibility") or "", columns.get("gate") or "")):
+        yield "shadow", why
     for sentence in of_weights(columns.get("weights") or {}):
         yield "weights", sentence
     for name in columns.get("flags") or ():
@@ -233,6 +237,32 @@ def level_fault(level: int, reversibility: str) -> str:
     if reversibility == Reversibility.PARTIAL and level > 3:
         return _("Level 4 runs without asking; only reversible actions may do that.")
     return ""
+
+
+def shadow_fault(reversibility: str, gate: str) -> str:
+    """Why shadow mode never passes such actions; empty where it may."""
+    if reversibility == Reversibility.IRREVERSIBLE:
+        return _("What cannot be undone always asks a person; shadow mode is for the other actions. Leave it off.")
+    if gate == Gate.MANUAL:
+        return _("A manual gate always asks a person; choose another gate, or leave shadow mode off.")
+    return ""
+
+
+def _checkpoints(columns: Columns) -> Complaints:
+    """How often and above what a person is asked on top of the strategy: within what is counted."""
+    most, window, limit = checkpoints.RUN_LOOK_BACK, columns.get("spend_window"), columns.get("spend_limit")
+    if (steps := columns.get("every_steps")) is not None and not 1 <= steps <= most:
+        yield "every_steps", _("From every step (1) to every %(most)d; leave it empty for never.") % {"most": most}
+    if (every := columns.get("every_time")) is not None and not timedelta(seconds=1) <= every <= LONGEST_WINDOW:
+        said = _("From a second to %(days)d days, such as 00:30:00; leave it empty for never.")
+        yield "every_time", said % {"days": LONGEST_WINDOW.days}
+    if window is not None and not checkpoints.HOUR <= window <= LONGEST_WINDOW:
+        said = _("Spending is counted by the hour for %(days)d days: give a window between 01:00:00 and %(days)d days.")
+        yield "spend_window", said % {"days": LONGEST_WINDOW.days}
+    if limit is not None and limit <= 0:
+        yield "spend_limit", _("A limit is above 0; leave it empty for none.")
+    elif limit is not None and not columns.get("value_path"):
+        yield "spend_limit", _("Without a value nothing is spent: name the argument that holds the value first.")
 
 
 def _paths(columns: Columns) -> Complaints:

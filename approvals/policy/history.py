@@ -11,7 +11,8 @@ from uuid import UUID
 from django.db import connection
 
 from approvals.models.policy import Verdict
-from approvals.policy import repeats
+from approvals.policy import checkpoints, curves, repeats
+from approvals.policy.curves import Curve
 from approvals.policy.expressions import Facts
 from approvals.policy.keys import Keys, keys_of
 from approvals.policy.repeats import Repeat
@@ -108,7 +109,10 @@ class Twin:
 
 @dataclass(frozen=True, slots=True)
 class RunPast:
-    """What was proposed in the question's run before it; all nothing outside a run."""
+    """What was proposed in the question's run before it; all nothing outside a run.
+
+    Counts reach to checkpoints.RUN_LOOK_BACK; where no decision of a person lies within it, none is known of.
+    """
 
     proposed: int = 0
     rejected: int = 0  # by people or policy
@@ -136,6 +140,7 @@ class History:
     keys: Keys = field(default_factory=Keys, compare=False)
     run: RunPast = field(default_factory=RunPast)
     spent: Decimal = Decimal(0)
+    curve: Curve | None = None  # what people made of earlier scores of this action type
 
 
 # The newest LOOK_BACK rows of each pair come from the index approval_precedent; nothing older is touched.
@@ -236,6 +241,7 @@ def gather(questions: Sequence[Question]) -> list[History]:
     past = _Past(questions, keys)
     before: Counter[tuple[object, ...]] = Counter()
     digests: set[str] = set()
+    runs: Counter[tuple[UUID, str]] = Counter()
     histories = []
     for question, own in zip(questions, keys, strict=True):
         name = question.type.name
@@ -253,8 +259,12 @@ def gather(questions: Sequence[Question]) -> list[History]:
                 twin=Twin(None, "pending") if question.digest in digests else twin,
                 repeat=repeats.repeat_of(question, past.rejected.get(pair, ()), twin),
                 keys=own,
+                run=past.run(question, here=runs[question.agent_id, question.run]),
+                spent=past.spent(question),
+                curve=past.curves.get(name),
             )
         )
+        runs[question.agent_id, question.run] += 1
         before.update([pair, counted, alike])
         digests.add(question.digest)
     return histories
@@ -271,6 +281,9 @@ class _Past:
         self.usual: dict[tuple[str, str], tuple[Decimal, ...]] = {}
         self.alike: dict[tuple[UUID, str, str], int] = {}
         self.rejected: dict[tuple[UUID, str], list[repeats.Rejected]] = {}
+        self.runs: dict[tuple[UUID, str], tuple[Any, ...]] = {}
+        self.purses: Mapping[checkpoints.Purse, Decimal] = {}
+        self.curves: dict[str, Curve] = {}
         pairs = sorted({(question.agent_id, question.type.name) for question in questions})
         values: dict[str, Any] = {  # the cursor's own types
             "now": now,
@@ -285,6 +298,7 @@ class _Past:
             "lately": now - DUPLICATE,
             **_keyed(questions, keys, now),
             **repeats.values(questions, now),
+            **checkpoints.parameters(questions),
         }
         asked: list[tuple[str, object, Callable[[list[Any]], None]]] = [
             (_PAIRS, True, self._read_pairs),
@@ -293,6 +307,9 @@ class _Past:
             (_USUAL, values["usual"], self._read_usual),
             (_ALIKE, values["alike"], self._read_alike),
             (repeats.REJECTED, values["repeat_agents"], self._read_rejected),
+            (checkpoints.RUNS, values["run_agents"], self._read_runs),
+            (checkpoints.SPENT, values["spend_agents"], self._read_spent),
+            (curves.FITTED, True, self._read_curves),
         ]
         wanted = [(query, reader) for query, needed, reader in asked if needed]
         with connection.cursor() as cursor:
@@ -318,6 +335,30 @@ class _Past:
 
     def _read_rejected(self, rows: list[Any]) -> None:
         self.rejected = repeats.read(rows)
+
+    def _read_runs(self, rows: list[Any]) -> None:
+        self.runs = {(agent, key): tuple(told) for agent, key, *told in rows}
+
+    def _read_spent(self, rows: list[Any]) -> None:
+        self.purses = checkpoints.spent(rows)
+
+    def _read_curves(self, rows: list[Any]) -> None:
+        self.curves = curves.read(rows)
+
+    def run(self, question: Question, *, here: int) -> RunPast:
+        """The past of its run, with `here` so many before it in the same set."""
+        if not question.run:
+            return RunPast()
+        key = (question.agent_id, question.run)
+        if key not in self.runs:
+            return RunPast(proposed=here, steps=here)
+        began, proposed, rejected, steps, looked = self.runs[key]
+        since = max(question.now - (looked or began), timedelta(0))
+        return RunPast(proposed + here, rejected, steps + here, since)
+
+    def spent(self, question: Question) -> Decimal:
+        wanted = checkpoints.purse_of(question)
+        return self.purses.get(wanted, Decimal(0)) if wanted else Decimal(0)
 
 
 def _keyed(questions: Sequence[Question], keys: Sequence[Keys], now: datetime) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Impact, Reversibility
-from approvals.policy import stages, words
+from approvals.policy import shadow, stages, words
 from approvals.policy.assess import Assessment, Flag
 from approvals.policy.characters import plain
 from approvals.policy.routing import HIGH_RISK, Routing, Worth
@@ -87,7 +87,8 @@ def combined(own: Routing, steps: Sequence[Step]) -> Routing:
         if _tells(step.routing, own, worst)
     ]
     if worst.route == Route.REJECT:
-        return replace(own, route=Route.REJECT, reason_code=worst.reason_code, reasons=named or list(own.reasons))
+        reasons = named or list(own.reasons)
+        return replace(own, route=Route.REJECT, reason_code=worst.reason_code, reasons=reasons, shadowed=None)
     strict = any(one.strict for one in parts)
     # Silence lets a soft plan run, so nothing that a step of it needs a yes for may wait there.
     gate = max((Gate(one.gate) for one in parts), key=_GATES.index)
@@ -96,7 +97,7 @@ def combined(own: Routing, steps: Sequence[Step]) -> Routing:
     tier = max(one.tier for one in parts)
     asked = _asked(own, steps)
     said = [*(own.reasons if own.route == worst.route else ()), *named]
-    return replace(
+    whole = replace(
         own.asking(asked),
         route=worst.route,
         gate=gate,
@@ -106,6 +107,7 @@ def combined(own: Routing, steps: Sequence[Step]) -> Routing:
         strict=strict,
         typed=any(one.typed for one in parts),
     )
+    return shadow.of_plan(whole, steps)
 
 
 def _asked(own: Routing, steps: Sequence[Step]) -> Stages:

@@ -26,6 +26,8 @@ from approvals.policy.outcomes import GONE, UNFIT, Moved, Outcome
 from approvals.policy.routing import Standing, worth
 from approvals.policy.rows import Row
 from approvals.policy.snapshot import Policy, TypePolicy, compiled
+from approvals.policy.spent import Then, then
+from approvals.policy.spent import read as spent_before
 
 AT_ONCE = 500
 MOST = 10_000
@@ -99,7 +101,7 @@ def told(base: Row, draft: Row, period: Period) -> Iterator[Told]:
 _COLUMNS = (
     *("id", "agent_id", "agent__name", "action_type_id", "subject", "assessment", "value", "proposal_id", "reasons"),
     *("created_at", "about", "policy_id", "digest", "source", "reversibility", "returned_from_id", "pause__run__key"),
-    *("pause__run__name", "pause__step"),
+    *("pause__run__name", "pause__step", "pause__run_id"),
 )
 
 _PATHS = """
@@ -124,8 +126,16 @@ class _Play:
             if same_rules and same_rates and _working(base["types"][name]) == _working(draft["types"][name])
         }
         self.levels = {
-            (agent, type): level for agent, type, level in Autonomy.objects.values_list("agent", "action_type", "level")
+            (agent, type): (level, shadow)
+            for agent, type, level, shadow in Autonomy.objects.values_list("agent", "action_type", "level", "shadow")
         }
+        # Where both look at spending alike, what was stored says it.
+        self.limits = {
+            name
+            for name in base["types"].keys() | draft["types"].keys()
+            if _limit(base["types"].get(name)) != _limit(draft["types"].get(name))
+        }
+        self.spent: dict[Then, Decimal] = {}
         self.paths: dict[int, tuple[dict[str, Decimal], dict[str, tuple[str, str]]]] = {}
 
     def part(self, rows: Sequence[dict[str, Any]]) -> Told:
@@ -137,6 +147,7 @@ class _Play:
             elif not (self.same_tiers and row["action_type_id"] in self.same):
                 wanted.append(row)
         self._read_paths({row["policy_id"] for row in wanted})
+        self._read_spent(wanted)
         proposals = _proposals([row["id"] for row in wanted])
         for row in wanted:
             proposal = proposals.get(row["id"])
@@ -166,13 +177,32 @@ class _Play:
             question = self._question(row, proposal, policy, kind)
             assessment = shared if shared is not None and name in self.same else recall(question, row["assessment"])
             shared = assessment
+            assessment = self._respent(row, kind, assessment)
+            level, shadow = self.levels.get((row["agent_id"], name), (kind.level, False))
             standing = Standing(
                 paused=words.PAUSED in row["reasons"],
-                level=self.levels.get((row["agent_id"], name), kind.level),
+                level=level,
+                shadow=shadow,
                 breaker_open=words.BREAKER in row["reasons"],
             )
             found.append(outcomes.outcome(question, assessment, policy, standing))
         return found[0], found[1]
+
+    def _respent(self, row: dict[str, Any], kind: TypePolicy, assessment: Assessment) -> Assessment:
+        """With what had been spent as this action type looks at it, where the two policies differ in that."""
+        wanted = then(row, kind) if kind.name in self.limits else None
+        return replace(assessment, spent=self.spent.get(wanted, Decimal(0))) if wanted else assessment
+
+    def _read_spent(self, rows: Sequence[dict[str, Any]]) -> None:
+        kinds = [self.base.types, self.draft.types]
+        wanted = [
+            one
+            for row in rows
+            if (name := row["action_type_id"]) in self.limits
+            for types in kinds
+            if name in types and (one := then(row, types[name]))
+        ]
+        self.spent = spent_before(wanted, self.base.types.keys() | self.draft.types.keys())
 
     def _question(self, row: dict[str, Any], proposal: Proposal, policy: Policy, kind: TypePolicy) -> Question:
         value = worth(kind, proposal.args, policy).value
@@ -236,6 +266,11 @@ class _Play:
 def _ceilings(snapshot: Row) -> dict[str, str | None]:
     """What routing asks of the tiers."""
     return {level: row["ceiling"] for level, row in snapshot["tiers"].items()}
+
+
+def _limit(row: Row | None) -> tuple[Any, ...]:
+    """How an action type looks at spending; versions from before do not say."""
+    return tuple((row or {}).get(name) for name in ("spend_limit", "spend_window", "spend_of"))
 
 
 def _working(row: Row) -> Row:

@@ -9,9 +9,10 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Rule, Strategy
-from approvals.policy import scarcity, stages, words
+from approvals.policy import checkpoints, scarcity, shadow, stages, words
 from approvals.policy.assess import Assessment, Question, RuleMatch
 from approvals.policy.characters import plain
+from approvals.policy.checkpoints import Asks
 from approvals.policy.covers import NONE, Cover, Granted, Planned
 from approvals.policy.scarcity import ROOM, Queues, Shortage
 from approvals.policy.schema import Json, pick
@@ -156,7 +157,7 @@ def in_queue(
 def _routed(question: Question, assessment: Assessment, policy: Policy, standing: Standing, cover: Cover) -> Routing:
     value = worth(question.type, question.args, policy)
     tier, raised = _tier(question, assessment, policy, value)
-    settled = next(filter(None, _steps(question, assessment, value, standing, cover, tier)))
+    settled = next(filter(None, _steps(question, assessment, value, standing, cover, tier, policy.base)))
     review = settled.route == Route.REVIEW
     # A soft gate runs at the deadline; whatever needs a person's yes cannot wait there.
     gate = Gate.HARD if settled.strict and question.type.gate == Gate.SOFT else question.type.gate
@@ -176,7 +177,8 @@ def _routed(question: Question, assessment: Assessment, policy: Policy, standing
         grant=settled.grant,
         quoted=settled.quoted,
     )
-    return _staged(routing, question.type, assessment) if review else routing
+    routing = _staged(routing, question.type, assessment) if review else routing
+    return shadow.passed(routing) if shadow.holds(routing, question, assessment, standing) else routing
 
 
 def _staged(routing: Routing, type: TypePolicy, assessment: Assessment) -> Routing:
@@ -219,6 +221,7 @@ def once_more(routing: Routing, before: Stages, *, domain: str, typed: bool, rea
         step=None,  # nor is anything given beforehand used up by it
         grant=None,
         audit="",
+        shadowed=None,
     )
 
 
@@ -249,7 +252,7 @@ def worth(type: TypePolicy, args: Json, policy: Policy) -> Worth:
 
 
 def _steps(
-    question: Question, assessment: Assessment, value: Worth, standing: Standing, cover: Cover, tier: int
+    question: Question, assessment: Assessment, value: Worth, standing: Standing, cover: Cover, tier: int, base: str
 ) -> Iterator[_Settled | None]:
     """The routing table. Each entry settles it or passes it on; the last always settles it."""
     type = question.type
@@ -265,6 +268,8 @@ def _steps(
     yield _deviating(cover)
     yield _granted(type, cover, tier)
     yield _flagged(type, assessment)
+    yield _checkpoint(checkpoints.periodic(question, assessment))
+    yield _checkpoint(checkpoints.costly(question, assessment, base))
     yield _allowed(assessment)
     yield _free(type, standing)
     if standing.level >= 3 or type.strategy == Strategy.CONFIDENCE:
@@ -389,6 +394,11 @@ def _allowed(assessment: Assessment) -> _Settled | None:
     return _Settled(Route.AUTO, PASSED, [_said(match) for match in allowing]) if allowing else None
 
 
+def _checkpoint(asks: Asks | None) -> _Settled | None:
+    """On top of any strategy, so that silence lets nothing run there."""
+    return None if asks is None else _Settled(Route.REVIEW, asks.code, [asks.text], strict=True)
+
+
 def _free(type: TypePolicy, standing: Standing) -> _Settled | None:
     if type.strategy == Strategy.NEVER:
         return _Settled(Route.AUTO, PASSED, [words.NEVER])
@@ -402,11 +412,11 @@ def _by_confidence(assessment: Assessment) -> _Settled:
 
     Want of history alone refuses nobody, or a new agent could never come by any.
     """
-    score, own = assessment.composite, assessment.own
+    score, own = assessment.score, assessment.own
     auto, review = assessment.thresholds
     if score is None or own is None:
         return _Settled(Route.REVIEW, LOW_CONFIDENCE, [words.UNMEASURED])
-    said = {"composite": score, "own": own, "auto": auto, "review": review, "impact": assessment.impact}
+    said = {"composite": _scored(assessment), "own": own, "auto": auto, "review": review, "impact": assessment.impact}
     bare = assessment.without_precedent
     if score < review and bare is not None and bare >= review:
         return _Settled(Route.REVIEW, LOW_CONFIDENCE, [words.NEWCOMER.format(**said)])
@@ -417,6 +427,14 @@ def _by_confidence(assessment: Assessment) -> _Settled:
     if own < review:
         return _Settled(Route.REVIEW, LOW_CONFIDENCE, [words.UNSUPPORTED.format(**said)])
     return _Settled(Route.AUTO, PASSED, [words.CONFIDENT.format(**said)])
+
+
+def _scored(assessment: Assessment) -> str:
+    """The score that the bands compare, and what kind of number it is."""
+    seen = assessment.observed
+    if seen is None:
+        return str(assessment.composite)
+    return words.OBSERVED.format(share=seen.share, decided=seen.decided, composite=assessment.composite)
 
 
 def _tier(question: Question, assessment: Assessment, policy: Policy, value: Worth) -> tuple[int, str]:

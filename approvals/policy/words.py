@@ -22,6 +22,15 @@ UNREADABLE_VALUE = "The value is not a number, so the highest tier decides."
 IRREVERSIBLE = "This action cannot be undone; a person always decides."
 MANUAL = "This action always asks a person, who types a value and signs in again."
 FLAG = "Flag: {text}."
+EVERY_STEPS = "Step {step} of the run since a person last decided; every {every} asks."
+EVERY_TIME = "{since} of the run since it began or a person last decided in it; every {every} asks."
+COST = (
+    "Spending of {whose}: {spent} {base} in the last {window}, and {value} {base} more would be above the limit of "
+    "{limit} {base}."
+)
+WHOSE = {"agent": "this agent", "run": "this run"}
+SHADOW = "Shadow mode: nobody is asked. It would have asked tier {tier}:"
+SHADOW_REFUSES = "Shadow mode: nobody is asked. It would have been refused:"
 NEVER = "This action needs no person."
 LEVEL_FOUR = "This agent is at level 4 (autonomy with audit) for this action, and it can be undone."
 CONFIDENT = "Confidence {composite} is at or above {auto} for {impact} impact, and {own} by our own signals alone."
@@ -32,6 +41,7 @@ UNSUPPORTED = (
 HESITANT = "Confidence {composite} is below {auto} and at or above {review} for {impact} impact."
 NEWCOMER = "Confidence {composite} is below {review} only because people have decided nothing of this agent and action."
 TOO_LOW = "Confidence {composite} is below {review} for {impact} impact; reformulate the proposal and ask again."
+OBSERVED = "{share} (people approved that share of {decided} with a composite like {composite})"
 UNMEASURED = "No signal carries weight, so there is no confidence to pass by."
 FIXED = "This action always asks a person."
 NOTHING_MATCHED = "No rule and no flag asks for a person."
@@ -132,7 +142,6 @@ REJECTED_FOR = {
     "other": "something else",
 }
 _ORDINALS = ("", "First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
-_SPANS = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1)))
 
 
 def nth(number: int) -> str:
@@ -140,17 +149,21 @@ def nth(number: int) -> str:
     return _ORDINALS[number] if number < len(_ORDINALS) else ordinal(number)
 
 
-def span(length: timedelta) -> str:
-    """7 days, 12 hours, 90 minutes: by the largest unit that it is a whole number of."""
-    for name, unit in _SPANS:
-        if length % unit == timedelta(0):
-            count = length // unit
-            return f"{count} {name}" if count == 1 else f"{count} {name}s"
-    return f"{length.total_seconds():g} seconds"
-
-
 def ordinal(number: int) -> str:
     """2 is 2nd, 11 is 11th, 23 is 23rd."""
     if number % 100 in (11, 12, 13):
         return f"{number}th"
     return f"{number}" + {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+
+
+_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def span(of: timedelta) -> str:
+    """1 hour 30 minutes, 45 seconds; the two largest units, and nothing smaller than a second."""
+    said, left = [], max(int(of.total_seconds()), 0)
+    for size, unit in _UNITS:
+        count, left = divmod(left, size)
+        if count:
+            said.append(f"{count} {unit}" if count == 1 else f"{count} {unit}s")
+    return " ".join(said[:2]) or "0 seconds"

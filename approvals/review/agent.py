@@ -10,7 +10,7 @@ from approvals.models import Agent, Approval, Event, Outcome, Pause
 from approvals.models.approval import OPEN, Status, Subject
 from approvals.models.policy import Verdict
 from approvals.policy.schema import Json
-from approvals.review import runs
+from approvals.review import runs, spending
 from approvals.review.errors import ReviewError
 from approvals.review.settle import settle
 
@@ -105,6 +105,7 @@ def report_outcome(
         ],
         now=now,
     )
+    spending.give_back(approval, result)
     if result == _UNDONE:
         runs.undone(approval, now=now)
     return outcome

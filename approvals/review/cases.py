@@ -12,6 +12,7 @@ from approvals.models.approval import Route, Subject
 from approvals.policy import covers, planning, schema
 from approvals.policy.ahead import goes_ahead
 from approvals.policy.assess import Assessment, History, Question, assess, gather
+from approvals.policy.checkpoints import Tally, purse_of
 from approvals.policy.covers import Cover
 from approvals.policy.keys import Keys
 from approvals.policy.routing import Routing, Standing, Worth, in_queue, once_more, route, worth
@@ -26,6 +27,7 @@ from approvals.review.submission import Asked, Item, item_of
 # nothing for those that have.
 _STANDINGS = """
 SELECT agent.id, agent.name, agent.paused_at IS NOT NULL, trust.action_type_id, trust.level, trust.breaker_open,
+       trust.shadow,
        EXISTS (SELECT FROM approvals_plannedstep WHERE agent_id = agent.id AND expires_at > %(now)s),
        EXISTS (SELECT FROM approvals_grant WHERE agent_id = agent.id AND revoked_at IS NULL AND expires_at > %(now)s)
 FROM approvals_agent AS agent
@@ -43,11 +45,11 @@ class Submitter:
     planned: bool = False
     granted: bool = False
     stopped: bool = False  # the run in which it asks
-    trust: dict[str, tuple[int, bool]] = field(default_factory=dict)  # by action type: level, breaker open
+    trust: dict[str, tuple[int, bool, bool]] = field(default_factory=dict)  # by action type: level, breaker, shadow
 
     def standing(self, kind: TypePolicy) -> Standing:
-        level, breaker_open = self.trust.get(kind.name, (kind.level, False))
-        return Standing(paused=self.paused, stopped=self.stopped, level=level, breaker_open=breaker_open)
+        level, breaker_open, shadow = self.trust.get(kind.name, (kind.level, False, False))
+        return Standing(paused=self.paused, stopped=self.stopped, level=level, breaker_open=breaker_open, shadow=shadow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +158,14 @@ def cases_of(
     # What was asked already is not turned away for want of room.
     queues = _queues(drawn, policy, now=now) if covered and again is None else ROOM
     found: list[list[Case]] = [[] for _ in asked]
+    tally = Tally()
     for place, one in drawn:
         submission, submitter = asked[place].submission, submitters[one.question.agent_id]
         if submission.run and (one.question.agent_id, submission.run.key) in stopped:
             submitter = replace(submitter, stopped=True)
         names_of = (one.item.id, submission.run.step if submission.run else "")
         room, known = (queues, beforehand) if fresh[place] else (ROOM, covers.NOTHING)
-        case = _case(one, submitter, policy, histories, known, names_of, room, may_go_ahead=fresh[place])
+        case = _case(one, submitter, policy, histories, known, names_of, room, tally, may_go_ahead=fresh[place])
         back = submission.returned
         if back is not None:
             routing = once_more(case.routing, back.asked, domain=case.domain, typed=back.typed, reason=back.reason)
@@ -189,14 +192,15 @@ def _case(
     beforehand: covers.Beforehand,
     names: Sequence[str],
     queues: Queues,
+    tally: Tally,
     *,
     may_go_ahead: bool,
 ) -> Case:
-    """What policy says of one item. `histories` are read in the order of its questions."""
+    """What policy says of one item. `histories` are read in the order of its questions; `tally` is what passed."""
     question = drawn.question
     standing = submitter.standing(question.type)
     history = next(histories)
-    assessment = assess(question, history)
+    assessment = assess(question, _with(history, question, tally))
     cover = covers.NONE
     if drawn.item.subject == Subject.ACTION:
         cover = beforehand.cover(question, assessment, names)
@@ -205,7 +209,8 @@ def _case(
     action = drawn.item.subject == Subject.ACTION
     routing = route(question, assessment, policy, standing, cover)
     beforehand.take(routing.step, routing.grant)
-    steps = tuple(_step(one, submitter, policy, next(histories)) for one in drawn.steps)
+    inside = tally.copy()
+    steps = tuple(_step(one, submitter, policy, next(histories), inside) for one in drawn.steps)
     value = drawn.worth
     if steps:
         routing, assessment = planning.combined(routing, steps), planning.weighed(assessment, steps)
@@ -221,6 +226,8 @@ def _case(
         queues=queues,
         action=action,
     )
+    if routing.route == Route.AUTO and routing.step is None:
+        tally.add(question.agent_id, question.run, value.value)
     return Case(
         item=drawn.item,
         type=question.type,
@@ -238,10 +245,17 @@ def _case(
     )
 
 
-def _step(drawn: _Drawn, submitter: Submitter, policy: Policy, history: History) -> planning.Step:
-    """A step of a plan, classified as the item that will carry it out."""
+def _with(history: History, question: Question, tally: Tally) -> History:
+    """The history with what was let pass before it in the same set, or in the same plan."""
+    here = tally.of(purse_of(question))
+    return replace(history, spent=history.spent + here) if here else history
+
+
+def _step(drawn: _Drawn, submitter: Submitter, policy: Policy, history: History, tally: Tally) -> planning.Step:
+    """A step of a plan, classified as the item that will carry it out, after the steps before it."""
     question = drawn.question
-    assessment = assess(question, history)
+    assessment = assess(question, _with(history, question, tally))
+    tally.add(question.agent_id, question.run, question.value)
     routing = route(question, assessment, policy, submitter.standing(question.type))
     return planning.Step(drawn.sent, question.type, drawn.worth, question.about, question.digest, assessment, routing)
 
@@ -250,10 +264,10 @@ def _submitters(agents: Collection[UUID], names: Collection[str], *, now: dateti
     found: dict[UUID, Submitter] = {}
     with connection.cursor() as cursor:
         cursor.execute(_STANDINGS, {"agents": list(agents), "names": list(names), "now": now})
-        for pk, name, paused, kind, level, breaker_open, planned, granted in cursor.fetchall():
+        for pk, name, paused, kind, level, breaker_open, shadow, planned, granted in cursor.fetchall():
             submitter = found.setdefault(pk, Submitter(name, paused, planned, granted))
             if kind is not None:
-                submitter.trust[kind] = (level, breaker_open)
+                submitter.trust[kind] = (level, breaker_open, shadow)
     return found
 
 

@@ -19,7 +19,7 @@ from approvals.policy import snapshot
 from approvals.policy.assess import Assessment
 from approvals.policy.routing import Routing
 from approvals.policy.snapshot import NoPolicy, Policy
-from approvals.review import answers, attachments, beforehand, degraded, outbox, telling
+from approvals.review import answers, attachments, beforehand, degraded, outbox, spending, telling
 from approvals.review.attachments import Files
 from approvals.review.cases import Case, cases_of
 from approvals.review.drafts import draft_of
@@ -37,7 +37,7 @@ from approvals.review.submission import (
 
 
 class _Outrun(Exception):
-    """Another transaction stored the same key meanwhile, and something approved beforehand was taken for ours."""
+    """Another transaction stored the same key meanwhile, and for ours something was taken or counted already."""
 
 
 def submit(agent: Agent, submissions: Sequence[Submission]) -> list[Answer]:
@@ -206,6 +206,7 @@ def _store(fresh: Mapping[int, Asked], policy: Policy, files: Files, *, now: dat
     runs = _runs(fresh.values(), now=now)
     cases = cases_of(list(fresh.values()), policy, now=now, files=files, stopped=_stopped(runs))
     cases = beforehand.taken(cases, policy, now=now)
+    cases = spending.within(cases, policy, now=now)
     return _keep(fresh, cases, runs, policy, now=now)
 
 
@@ -222,16 +223,19 @@ def _keep(
         place: draft_of(one, of_one, _run_of(one, runs), policy, now=now)
         for (place, one), of_one in zip(fresh.items(), cases, strict=True)
     }
+    spent = {
+        place: spending.amounts(of_one, draft.pause.run_id)
+        for (place, draft), of_one in zip(drafts.items(), cases, strict=True)
+    }
+    spending.add(spent.values(), now=now)
     # Unsorted inserts of overlapping key sets deadlock.
     pauses = sorted((draft.pause for draft in drafts.values()), key=lambda one: (one.agent_id, one.key or "", one.pk))
     won = bulk.insert_new(pauses)
-    if any(
-        one.routing.covered
-        for place, of_one in zip(drafts, cases, strict=True)
-        for one in of_one
-        if drafts[place].pause.pk not in won
-    ):
-        raise _Outrun  # a use was taken for what is not stored
+    lost = [place for place, draft in drafts.items() if draft.pause.pk not in won]
+    if lost:
+        used = dict(zip(drafts, cases, strict=True))
+        if any(spent[place] or any(one.routing.covered for one in used[place]) for place in lost):
+            raise _Outrun  # a use was taken, or a spending counted, for what is not stored
     drafts = {place: draft for place, draft in drafts.items() if draft.pause.pk in won}
     kept = drafts.values()
     audit.write(

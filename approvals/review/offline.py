@@ -248,9 +248,17 @@ def _routed(grant: Grant, routing: Routing, faults: Sequence[str], use: Use) -> 
     routing = replace(routing, stages=(), typed=False)  # nobody is asked any more
     if faults:
         said = [words.OFFLINE_BEYOND.format(by=giver, at=at), *faults]
-        return replace(routing, route=Route.REJECT, reason_code=POLICY_VIOLATION, reasons=said, grant=held, step=None)
+        return replace(
+            routing,
+            route=Route.REJECT,
+            reason_code=POLICY_VIOLATION,
+            reasons=said,
+            grant=held,
+            step=None,
+            shadowed=None,
+        )
     said = [words.GRANTED.format(by=giver, day=grant.granted_at.date().isoformat()), words.OFFLINE.format(at=at)]
-    return replace(routing, route=Route.AUTO, reason_code=COVERED, reasons=said, grant=held, step=None)
+    return replace(routing, route=Route.AUTO, reason_code=COVERED, reasons=said, grant=held, step=None, shadowed=None)
 
 
 def _ran(approval: Approval, use: Use, *, by: Agent, now: datetime) -> None:

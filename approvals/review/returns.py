@@ -15,7 +15,7 @@ from approvals.models.approval import Source, Status
 from approvals.policy import schema, words
 from approvals.policy.schema import Json
 from approvals.policy.stages import asked_of
-from approvals.review import intake
+from approvals.review import intake, spending
 from approvals.review.submission import Receipt, Returned, RunRef, Submission, again
 
 
@@ -110,3 +110,4 @@ def _end(approval: Approval, moved: Sequence[str], *, by: Agent, now: datetime) 
         ],
         now=now,
     )
+    spending.give_back(approval, Outcome.Result.SKIPPED)

@@ -8,7 +8,7 @@ from uuid import UUID
 from approvals.models import Approval, Decision, Pause
 from approvals.models.approval import DECIDED, OPEN, Status
 from approvals.policy.snapshot import Policy
-from approvals.review import answers, outbox, plans, runs
+from approvals.review import answers, outbox, plans, runs, spending
 
 
 def settle(approvals: Sequence[Approval], *, now: datetime) -> list[Pause]:
@@ -16,7 +16,9 @@ def settle(approvals: Sequence[Approval], *, now: datetime) -> list[Pause]:
 
     Locks each pause, so that of two transactions that settle its last two approvals the second one closes it. With a
     reviewer's rejection the steps of its run are asked to be undone; with a stop everything else in it ends, too.
+    What may run now counts as spent. To be called once for what a transaction moved.
     """
+    spending.count(approvals)
     runs.lock({one.pause_id for one in approvals})
     approvals = [*approvals, *runs.stop(approvals, now=now)]
     moved = {one.pk for one in approvals}

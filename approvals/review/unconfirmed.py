@@ -21,7 +21,7 @@ from approvals.ids import new_id
 from approvals.models import Approval, Delivery, Event, Outcome, User
 from approvals.models.approval import Status
 from approvals.policy.schema import Fault
-from approvals.review import access, telling
+from approvals.review import access, spending, telling
 from approvals.review.agent import AFTER
 from approvals.review.decisions import LONGEST_TEXT, load
 from approvals.review.errors import BadVerdict, NotAllowed, ReviewError
@@ -152,4 +152,5 @@ def confirm(approval_id: UUID, *, by: User, ran: bool, note: str) -> Approval:
         ],
         now=now,
     )
+    spending.give_back(approval, result, by_person=True)
     return load(approval_id)

@@ -172,6 +172,7 @@ def test_what_is_stored_names_every_part(ask, kind, rule):
         "run",
         "spent",
         "repeat",
+        "observed",
     }
     assert stored["thresholds"] == {"auto": 0.85, "review": 0.6}
     assert [flag["name"] for flag in stored["flags"]] == ["first_time"]

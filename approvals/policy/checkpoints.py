@@ -1,0 +1,182 @@
+"""Checkpoints on top of any strategy: a person every so many steps or minutes of a run, and above a spending.
+
+What they need of the past is read here for a whole set of questions: of a run its newest RUN_LOOK_BACK approvals, of a
+spending one row for each hour of its window. Two steps of one run that are proposed at the same moment each count
+those before both, so that the Nth may be asked about one step late; it asks at or after the Nth and goes on asking
+until a person has decided, so that no step is late by more than were proposed at once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from approvals.models.policy import SpendOf
+from approvals.policy import words
+
+if TYPE_CHECKING:
+    from approvals.policy.assess import Assessment
+    from approvals.policy.history import Question
+    from approvals.policy.snapshot import TypePolicy
+
+RUN_LOOK_BACK = 500  # newest approvals of a run; a bound on the work, and so on `every_steps`
+LONGEST_WINDOW = timedelta(days=31)
+HOUR = timedelta(hours=1)  # how finely spending is counted
+
+PERIODIC = "periodic_checkpoint"
+COST = "cost_threshold"
+
+
+class Asks(NamedTuple):
+    """Why a person is asked: the reason code, and the reason in words."""
+
+    code: str
+    text: str
+
+
+def periodic(question: "Question", assessment: "Assessment") -> Asks | None:
+    """The run went its number of steps, or its time, since a person last decided in it."""
+    if not question.run:
+        return None
+    kind, past = question.type, assessment.run
+    step = past.steps + 1
+    if kind.every_steps is not None and step >= kind.every_steps:
+        return Asks(PERIODIC, words.EVERY_STEPS.format(step=step, every=kind.every_steps))
+    if kind.every_time is not None and past.since >= kind.every_time:
+        said = words.EVERY_TIME.format(since=words.span(past.since), every=words.span(kind.every_time))
+        return Asks(PERIODIC, said)
+    return None
+
+
+def costly(question: "Question", assessment: "Assessment", base: str) -> Asks | None:
+    """What was let run in the window and this one together are above the limit; exactly the limit passes."""
+    kind = question.type
+    if kind.spend_limit is None or question.value is None:
+        return None
+    value = abs(question.value)
+    if assessment.spent + value <= kind.spend_limit:
+        return None
+    return Asks(
+        COST,
+        words.COST.format(
+            whose=words.WHOSE[whose(kind, question.run)],
+            spent=f"{assessment.spent:,.2f}",
+            value=f"{value:,.2f}",
+            limit=f"{kind.spend_limit:,.2f}",
+            base=base,
+            window=words.span(kind.spend_window),
+        ),
+    )
+
+
+def whose(kind: "TypePolicy", run: str) -> str:
+    """Whose spending counts. Outside a run it is the agent's, or leaving the run unnamed would leave the limit."""
+    return SpendOf.RUN if kind.spend_of == SpendOf.RUN and run else SpendOf.AGENT
+
+
+def hour_of(moment: datetime) -> datetime:
+    """The beginning of its hour, in UTC."""
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+# --- Read for a set of questions
+
+# Human verdicts that are still held count: whoever takes one back has looked at it all the same.
+RUNS = """
+SELECT named.agent, named.key, run.created_at, past.*
+FROM unnest(%(run_agents)s::uuid[], %(run_keys)s::text[]) AS named (agent, key)
+JOIN approvals_run AS run ON run.agent_id = named.agent AND run.key = named.key
+CROSS JOIN LATERAL (
+    SELECT count(*), count(*) FILTER (WHERE verdict = 'reject'),
+           count(*) FILTER (WHERE looked IS NULL OR created_at > looked), max(looked)
+    FROM (
+        SELECT created_at, verdict, max(decided_at) FILTER (WHERE source = 'human') OVER () AS looked
+        FROM (
+            SELECT one.created_at, one.verdict, one.source, one.decided_at
+            FROM approvals_pause AS pause JOIN approvals_approval AS one ON one.pause_id = pause.id
+            WHERE pause.run_id = run.id AND pause.created_at <= %(now)s
+              AND one.kind = 'real' AND one.id <> ALL (%(own)s::uuid[])
+            ORDER BY pause.created_at DESC LIMIT %(run_look_back)s
+        ) AS newest
+    ) AS told
+) AS past
+"""
+
+# The oldest hour counts whole, so that a window is never shorter than it says.
+SPENT = """
+SELECT wanted.agent, wanted.key, wanted.since, sum(spend.amount)
+FROM unnest(%(spend_agents)s::uuid[], %(spend_keys)s::text[], %(spend_since)s::timestamptz[])
+    AS wanted (agent, key, since)
+LEFT JOIN approvals_run AS run ON run.agent_id = wanted.agent AND run.key = wanted.key AND wanted.key <> ''
+JOIN approvals_spend AS spend
+    ON spend.spender = CASE WHEN wanted.key = '' THEN wanted.agent ELSE run.id END AND spend.hour >= wanted.since
+GROUP BY wanted.agent, wanted.key, wanted.since
+"""
+
+
+class Purse(NamedTuple):
+    """What one limit looks at: an agent, its run or "" for all of them, and since when."""
+
+    agent: UUID
+    run: str
+    since: datetime
+
+
+def purse(kind: "TypePolicy", agent: UUID, run: str, now: datetime) -> Purse | None:
+    """What the limit of an action type looks at; None where it has none."""
+    if kind.spend_limit is None:
+        return None
+    return Purse(agent, run if whose(kind, run) == SpendOf.RUN else "", hour_of(now - kind.spend_window))
+
+
+def purse_of(question: "Question") -> Purse | None:
+    """The same of a question."""
+    return purse(question.type, question.agent_id, question.run, question.now)
+
+
+def parameters(questions: Sequence["Question"]) -> dict[str, Any]:  # the cursor's own types
+    """What RUNS and SPENT ask for; `now` and `own` are the reader's."""
+    runs = sorted({(one.agent_id, one.run) for one in questions if one.run})
+    return {
+        "run_agents": [agent for agent, _ in runs],
+        "run_keys": [key for _, key in runs],
+        "run_look_back": RUN_LOOK_BACK,
+        **purses(filter(None, map(purse_of, questions))),
+    }
+
+
+def purses(wanted: Iterable[Purse]) -> dict[str, Any]:
+    """What SPENT asks for."""
+    each = sorted(set(wanted))
+    return {
+        "spend_agents": [one.agent for one in each],
+        "spend_keys": [one.run for one in each],
+        "spend_since": [one.since for one in each],
+    }
+
+
+class Tally:
+    """What passes in one set, of which the rows say nothing yet."""
+
+    def __init__(self) -> None:
+        self._agents: dict[tuple[UUID, str], Decimal] = {}
+
+    def add(self, agent: UUID, run: str, value: Decimal | None) -> None:
+        if value is None:
+            return
+        for key in {(agent, ""), (agent, run)}:
+            self._agents[key] = self._agents.get(key, Decimal(0)) + abs(value)
+
+    def of(self, purse: Purse | None) -> Decimal:
+        return self._agents.get((purse.agent, purse.run), Decimal(0)) if purse else Decimal(0)
+
+    def copy(self) -> "Tally":
+        other = Tally()
+        other._agents = dict(self._agents)
+        return other
+
+
+def spent(rows: Iterable[tuple[UUID, str, datetime, Decimal]]) -> Mapping[Purse, Decimal]:
+    """The rows of SPENT by what they are of."""
+    return {Purse(agent, key, since.astimezone(UTC)): amount for agent, key, since, amount in rows}
