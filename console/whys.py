@@ -1,4 +1,4 @@
-"""Why policy asked, passed or refused: its reasons, and among them every rule that matched, with the ones that decided."""
+"""Why policy asked, passed or refused: its reasons, among them every rule that matched, and which of them decided."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -114,7 +114,12 @@ def _band(limits: Sequence[str] | None) -> str:
 
 
 def _rules(
-    kind: str, key: str, title: str, before: Sequence[Row], after: Sequence[Row], schema: Mapping[str, Json] | None = None
+    kind: str,
+    key: str,
+    title: str,
+    before: Sequence[Row],
+    after: Sequence[Row],
+    schema: Mapping[str, Json] | None = None,
 ) -> Iterator[Change]:
     left, right = ({row["name"]: row for row in found} for found in (before, after))
     for name in sorted({*left, *right}):

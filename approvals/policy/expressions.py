@@ -52,6 +52,7 @@ _KINDS = {
     "google.protobuf.Timestamp": gettext_lazy("a time"),
     "google.protobuf.Duration": gettext_lazy("a span of time"),
     "dyn": gettext_lazy("anything"),
+    "null_type": gettext_lazy("null"),
 }
 
 

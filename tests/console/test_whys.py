@@ -24,13 +24,13 @@ def ruled(refunds):
 
 
 def said(approval):
-    return [(one.rule.name, one.rule.decided, one.rule.overruled) if one.rule else one.text for one in whys_of(approval)]
+    return [
+        (one.rule.name, one.rule.decided, one.rule.overruled) if one.rule else one.text for one in whys_of(approval)
+    ]
 
 
 def test_the_rule_that_decided_comes_first_and_the_beaten_one_says_so(ruled, propose):
-    ruled(
-        big=("review", "value > 100.0"), small=("allow", "value < 1000.0"), noted=("flag", 'args.currency == "EUR"')
-    )
+    ruled(big=("review", "value > 100.0"), small=("allow", "value < 1000.0"), noted=("flag", 'args.currency == "EUR"'))
 
     assert said(propose(amount=420)) == [("big", True, False), ("noted", False, False), ("small", False, True)]
 
