@@ -22,7 +22,7 @@ _SENTENCES = {
 _EFFECTS = {
     Rule.Effect.BLOCK.value: gettext_lazy("refuses"),
     Rule.Effect.REVIEW.value: gettext_lazy("asks a person"),
-    Rule.Effect.FLAG.value: gettext_lazy("only shown"),
+    Rule.Effect.FLAG.value: gettext_lazy("only informs"),
     Rule.Effect.ALLOW.value: gettext_lazy("lets it pass"),
 }
 

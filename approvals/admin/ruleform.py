@@ -33,6 +33,7 @@ class Condition(UnfoldAdminTextareaWidget):
                 "data-condition": "",
                 "data-names": reverse_lazy("admin:approvals_rule_names"),
                 "data-check": reverse_lazy("admin:approvals_rule_check"),
+                "data-say-place": gettext_lazy("Go to line and column %s"),
                 "data-say-list": gettext_lazy("What may be typed here"),
                 "data-say-lost": gettext_lazy("It could not be checked just now; it is checked when you save."),
             }

@@ -24,15 +24,15 @@ from approvals.policy.tried import tried
 @admin.register(Rule)
 class RuleAdmin(Drafting):
     form = RuleForm
-    list_display = ("name", "action_type", "when", "effect", "tier", "approvers", "active")
+    list_display = ("name", "action_type", "when", "effect", "tier", "active")
     list_filter = ("effect", "active", "action_type__domain")
     list_select_related = ("action_type", "tier")
     search_fields = ("name", "message", "expression")
     autocomplete_fields = ("action_type",)
     fieldsets = (
         (None, {"fields": ("name", "action_type", "active")}),
-        (gettext_lazy("When"), {"fields": ("expression",)}),
-        (gettext_lazy("Then"), {"fields": ("effect", "message", "tier", "approvers", "stages", "typed")}),
+        (gettext_lazy("Condition"), {"fields": ("expression",)}),
+        (gettext_lazy("Consequence"), {"fields": ("effect", "message", "tier", "approvers", "stages", "typed")}),
     )
 
     @display(description=gettext_lazy("when"))

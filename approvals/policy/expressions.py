@@ -190,7 +190,7 @@ def _placed(message: str) -> BadExpression:
 def _said(words: str) -> str:
     """The library's complaint as an admin would put it."""
     if found := _UNDECLARED.search(words):
-        return nearest(found[1], [*_VARIABLES, *FUNCTIONS])
+        return nearest(found[1], list(_VARIABLES), also=FUNCTIONS)
     if found := _OPERATOR.search(words):
         kinds = [str(_KINDS.get(kind, kind)) for kind in found[2].strip("()").split(", ")]
         said = _("“%(sign)s” does not go with %(kinds)s") % {"sign": found[1], "kinds": _(" and ").join(kinds)}

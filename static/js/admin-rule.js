@@ -27,6 +27,8 @@ if (box) {
     if (place?.line) {
       const jump = part.appendChild(document.createElement("button"));
       Object.assign(jump, { type: "button", textContent: `${place.line}:${place.column}`, className: "rc-jump" });
+      jump.setAttribute("aria-label", box.dataset.sayPlace.replace("%s", jump.textContent));
+      part.append(" ");
       jump.addEventListener("click", () => {
         const start = box.value.split("\n").slice(0, place.line - 1).join("\n").length + (place.line > 1);
         box.focus();
@@ -47,6 +49,8 @@ if (box) {
 
   async function check() {
     asked?.abort();
+    // In the middle of a word everything is wrong; nothing jumps while one chooses.
+    if (!box.parentElement.querySelector("[role=listbox]").hidden) return soon();
     if (!box.value.trim()) {
       panel.replaceChildren();
       delete panel.dataset.state;

@@ -253,6 +253,4 @@ def test_a_change_of_a_condition_reads_in_words(desk, save, refunds):
     save(desk, CHANGE.format(rule.pk), expression='value > 500.0 && args.currency == "EUR"')
 
     [change] = [str(change) for change in drafts.draft().changes]
-    assert change == (
-        "Refund, rule “big”: when the value is above 250 → the value is above 500 and currency is EUR"
-    )
+    assert change == ("Refund, rule “big”: when the value is above 250 → the value is above 500 and currency is EUR")
