@@ -1,4 +1,4 @@
-"""Why policy asked, passed or refused: its reasons, and among them every rule that matched, with the ones that decided."""
+"""Why policy asked, passed or refused: its reasons, among them every rule that matched, and which of them decided."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _SENTENCES = {
 _EFFECTS = {
     Rule.Effect.BLOCK.value: gettext_lazy("refuses"),
     Rule.Effect.REVIEW.value: gettext_lazy("asks a person"),
-    Rule.Effect.FLAG.value: gettext_lazy("only shown"),
+    Rule.Effect.FLAG.value: gettext_lazy("only informs"),
     Rule.Effect.ALLOW.value: gettext_lazy("lets it pass"),
 }
 

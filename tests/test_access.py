@@ -31,6 +31,7 @@ from approvals.models import (
     Pause,
     PolicyVersion,
     Proposal,
+    Rule,
     Run,
     Step,
     User,
@@ -645,6 +646,27 @@ def test_who_only_looks_alters_no_policy(ada, refunds, as_):
     for name in POLICY:
         expected = 403 if name in ALTERS else 302 if name == "rehearse" else 200
         assert POLICY[name](as_(ada), versions.draft().digest).status_code == expected, name
+
+
+RULES = {
+    "names": lambda client: client.get(reverse("admin:approvals_rule_names"), {"action_type": "refund"}),
+    "check": lambda client: client.post(reverse("admin:approvals_rule_check"), {"expression": "true"}),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_only_who_writes_rules_is_helped_with_them(name, everybody, refunds, as_):
+    everybody["admin"].groups.add(Group.objects.get(name=roles.ADMINS))
+    for role, user in everybody.items():
+        response = RULES[name](as_(user) if user else Client())
+        assert (response.status_code == 200) == (role in ("admin", "superuser")), role
+        assert response.status_code == 200 or response.status_code in DENIED, role
+
+
+def test_every_page_of_rules_stands_in_the_table():
+    found = {one.name.removeprefix("approvals_rule_") for one in admin.site._registry[Rule].get_urls() if one.name}
+
+    assert found - {"changelist", "add", "history", "delete", "change"} == RULES.keys()
 
 
 def test_every_page_of_policy_stands_in_the_table():

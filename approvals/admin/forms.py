@@ -16,7 +16,7 @@ from approvals import permits
 from approvals.admin.fields import Days, Zone
 from approvals.models import ActionType, Autonomy, Tier
 from approvals.models.policy import Verdict
-from approvals.policy import checks, expressions
+from approvals.policy import checks
 from approvals.policy.flags import LABELS
 from approvals.policy.schema import Json, check_schema
 from approvals.policy.signals import WEIGHTS
@@ -143,27 +143,6 @@ class TierForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs onl
             "next_id": following.level if following else None,
         }
         complain(self, checks.of_tier(columns, dict(Tier.objects.values_list("level", "next_id"))))
-        return cleaned
-
-
-class RuleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    def clean_expression(self) -> str:
-        text: str = self.cleaned_data["expression"]
-        try:
-            expressions.compile(text)
-        except expressions.BadExpression as bad:
-            raise ValidationError(
-                _("Line %(line)d, column %(column)d: %(message)s")
-                % {"line": bad.line, "column": bad.column, "message": bad.message}
-            ) from bad
-        return text
-
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean() or {}
-        type: ActionType | None = cleaned.get("action_type")
-        tier: Tier | None = cleaned.get("tier")
-        columns = {**cleaned, "tier_id": tier.pk if tier else None}
-        complain(self, checks.of_rule(columns, type.schema if type else None, str(type)))
         return cleaned
 
 

@@ -13,9 +13,9 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from approvals.admin.base import Drafting, Judged, Kept, signed_in
-from approvals.admin.forms import ActionTypeForm, AutonomyForm, CurrencyForm, RuleForm, ThresholdForm, TierForm
+from approvals.admin.forms import ActionTypeForm, AutonomyForm, CurrencyForm, ThresholdForm, TierForm
 from approvals.admin.people import MembershipInline
-from approvals.models import ActionType, Autonomy, Capacity, Currency, Rule, Threshold, Tier
+from approvals.models import ActionType, Autonomy, Capacity, Currency, Threshold, Tier
 from approvals.policy import checks
 from approvals.policy.staffing import Gap, Roster
 from approvals.policy.tables import schema_version
@@ -127,21 +127,6 @@ class ActionTypeAdmin(Kept, Drafting):
             # It is in the digest of what executes. A draft may be saved many times and is one schema in the end.
             obj.schema_version = schema_version(obj.name, obj.schema)
         super().save_model(request, obj, form, change)
-
-
-@admin.register(Rule)
-class RuleAdmin(Drafting):
-    form = RuleForm
-    list_display = ("name", "action_type", "effect", "tier", "approvers", "active")
-    list_filter = ("effect", "active", "action_type__domain")
-    list_select_related = ("action_type", "tier")
-    search_fields = ("name", "message", "expression")
-    autocomplete_fields = ("action_type",)
-    fieldsets = (
-        (None, {"fields": ("name", "action_type", "active")}),
-        (_("When"), {"fields": ("expression",)}),
-        (_("Then"), {"fields": ("effect", "tier", "approvers", "stages", "typed", "message")}),
-    )
 
 
 @admin.register(Currency)

@@ -4,7 +4,7 @@
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
@@ -32,6 +32,7 @@ Complaints: TypeAlias = Iterator[tuple[str, str]]
 
 unknown = nearest
 LONGEST_SLA = timedelta(days=90)
+MOST_STAGES = 5
 SILENT = (Silence.APPROVE, Silence.PROCEED, Silence.BEST_GUESS)
 
 
@@ -216,6 +217,30 @@ def of_rule(columns: Columns, schema: Mapping[str, Json] | None, title: str) -> 
             yield "tier", _("Only “Ask a person” sends it to a tier; leave this empty.")
         if (columns.get("approvers") or 1) > 1:
             yield "approvers", _("Only “Ask a person” needs people; leave it at 1.")
+        if columns.get("stages"):
+            yield "stages", _("Only “Ask a person” has stages; remove them.")
+        if columns.get("typed"):
+            yield "typed", _("Only “Ask a person” has a confirmation to type; leave this off.")
+
+
+def of_stages(
+    stages: Sequence[Mapping[str, Any]], levels: Collection[int], domains: Collection[str] | None
+) -> Complaints:
+    """Stages that approve one after the other: each has a tier that there is, a known domain or none, 1 to 5 people.
+
+    `domains` None: whatever is named becomes one.
+    """
+    if len(stages) > MOST_STAGES:
+        yield "stages", _("At most %(most)d stages; put people of one tier into one stage.") % {"most": MOST_STAGES}
+    for number, stage in enumerate(stages, 1):
+        said = _("Stage %(number)d: %(complaint)s")
+        for _column, complaint in _leading(stage["tier"], set(levels), "tier"):
+            yield "stages", said % {"number": number, "complaint": complaint}
+        if stage.get("domain") and domains is not None and stage["domain"] not in domains:
+            complaint = unknown(stage["domain"], sorted(domains))
+            yield "stages", said % {"number": number, "complaint": complaint}
+        if not 1 <= stage.get("approvers", 1) <= 5:
+            yield "stages", said % {"number": number, "complaint": _("1 to 5 people approve.")}
 
 
 def of_hearsay(text: str) -> str:
@@ -310,7 +335,11 @@ def _rules(
             Expression(row["when"])
         except BadExpression:
             continue  # said already, with its line and column
-        complaints = [*of_rule(rows.rule_columns(row), schema, title), *_leading(row["tier"], levels, "tier")]
+        complaints = [
+            *of_rule(rows.rule_columns(row), schema, title),
+            *_leading(row["tier"], levels, "tier"),
+            *of_stages(row.get("stages", ()), levels, None),
+        ]
         yield from _placed([*path, "rules", row["name"]], complaints)
 
 

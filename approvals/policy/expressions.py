@@ -52,6 +52,7 @@ _KINDS = {
     "google.protobuf.Timestamp": gettext_lazy("a time"),
     "google.protobuf.Duration": gettext_lazy("a span of time"),
     "dyn": gettext_lazy("anything"),
+    "null_type": gettext_lazy("null"),
 }
 
 
@@ -189,7 +190,7 @@ def _placed(message: str) -> BadExpression:
 def _said(words: str) -> str:
     """The library's complaint as an admin would put it."""
     if found := _UNDECLARED.search(words):
-        return nearest(found[1], [*_VARIABLES, *FUNCTIONS])
+        return nearest(found[1], list(_VARIABLES), also=FUNCTIONS)
     if found := _OPERATOR.search(words):
         kinds = [str(_KINDS.get(kind, kind)) for kind in found[2].strip("()").split(", ")]
         said = _("“%(sign)s” does not go with %(kinds)s") % {"sign": found[1], "kinds": _(" and ").join(kinds)}

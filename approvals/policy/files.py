@@ -61,7 +61,7 @@ def read(text: str, *, pack: str = "") -> PolicyFile:
     found = table.get("domain", [])
     domains = {one["slug"]: one["name"] for one in ([found] if isinstance(found, dict) else found)}
     own = found["slug"] if isinstance(found, dict) else ""
-    if wrong := list(_homeless(table, own, domains)) + list(_twice(table)):
+    if wrong := [*_homeless(table, own, domains), *_homeless_stages(table, domains), *_twice(table)]:
         raise BadFile(wrong)
     snapshot: Row = {
         "types": {one["name"]: _type_row(one, pack, own) for one in table.get("action", [])},
@@ -294,6 +294,16 @@ def _homeless(table: Table, own: str, domains: Mapping[str, str]) -> Iterator[st
             yield _("action “%(name)s”: name its domain.") % one
         elif name not in domains:
             yield _("action “%(name)s”, domain: %(mend)s") % {**one, "mend": unknown(name, list(domains))}
+
+
+def _homeless_stages(table: Table, domains: Mapping[str, str]) -> Iterator[str]:
+    every = [*table.get("rule", []), *(rule for one in table.get("action", []) for rule in one.get("rule", []))]
+    for rule in every:
+        for number, stage in enumerate(rule.get("stage", []), 1):
+            if stage.get("domain") and stage["domain"] not in domains:
+                said = _("rule “%(name)s”, stage %(number)d: %(mend)s")
+                mend = unknown(stage["domain"], list(domains))
+                yield said % {"name": rule["name"], "number": number, "mend": mend}
 
 
 def _twice(table: Table) -> Iterator[str]:

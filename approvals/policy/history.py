@@ -76,7 +76,6 @@ class Question:
 
     def facts(self, signals: Mapping[str, float], past: "RunPast | None" = None) -> Facts:
         """What rules see of it; `past` is what its run did before."""
-        past = past or RunPast()
         return Facts(
             args=self.args,
             value=self.value,
@@ -85,15 +84,7 @@ class Question:
             action=self.type.name,
             signals=signals,
             context={} if self.context is None else self.context,
-            run={
-                "key": self.run,
-                "name": self.run_name,
-                "step": self.run_step,
-                "proposed": past.proposed,
-                "rejected": past.rejected,
-                "steps": past.steps,
-                "minutes": past.since // timedelta(minutes=1),
-            },
+            run=run_facts(self.run, self.run_name, self.run_step, past or RunPast()),
             now=self.now,
         )
 
@@ -118,6 +109,19 @@ class RunPast:
     rejected: int = 0  # by people or policy
     steps: int = 0  # since a person last decided in it
     since: timedelta = timedelta(0)  # how long ago that was, or the run began
+
+
+def run_facts(key: str, name: str, step: str, past: RunPast) -> dict[str, Json]:
+    """What rules see of a run as `run`; outside of one it is all nothing."""
+    return {
+        "key": key,
+        "name": name,
+        "step": step,
+        "proposed": past.proposed,
+        "rejected": past.rejected,
+        "steps": past.steps,
+        "minutes": past.since // timedelta(minutes=1),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ class Missing(LookupError):
         self.known = known
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
-    """A name that there is not, with the nearest that there is."""
-    near = difflib.get_close_matches(name, known, n=1)
+def nearest(name: str, known: Sequence[str], *, also: Sequence[str] = ()) -> str:
+    """A name that there is not, with the nearest that there is; `also` are meant by a near one and never listed."""
+    near = difflib.get_close_matches(name, [*known, *also], n=1)
     if near:
         return _("“%(name)s” is not known; did you mean “%(near)s”?") % {"name": name, "near": near[0]}
     return _("“%(name)s” is not known; there are: %(known)s.") % {"name": name, "known": ", ".join(known) or _("none")}

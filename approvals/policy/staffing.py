@@ -140,6 +140,19 @@ def _climbing(level: int, upper: int, domain: str) -> _Lead:
 
 
 def _led(place: str, rule: Row, tier: int | None, domain: str) -> Iterator[_Lead]:
-    if rule["effect"] == Rule.Effect.REVIEW and tier is not None:
+    if rule["effect"] != Rule.Effect.REVIEW:
+        return
+    asked: dict[tuple[int, str], int] = {}
+    for number, stage in enumerate(rule.get("stages", ()), 1):
+        # Nobody approves twice: of the same queue each stage needs others than the ones before it.
+        queue = (stage["tier"], stage.get("domain") or domain)
+        asked[queue] = asked.get(queue, 0) + stage["approvers"]
+        alone = asked[queue] == stage["approvers"]
+        said = (
+            _("Stage %(number)d of the rule “%(name)s”") if alone else _("The rule “%(name)s” up to stage %(number)d")
+        )
+        words = said % {"number": number, "name": rule["name"]}
+        yield *queue, f"{place}/rules/{rule['name']}/stages/{number}", words, asked[queue]
+    if tier is not None:
         words = _("The rule “%(name)s”") % {"name": rule["name"]}
         yield tier, domain, f"{place}/rules/{rule['name']}", words, rule["approvers"]

@@ -6,7 +6,8 @@ import pytest
 from django.contrib.messages import get_messages
 from django.forms import modelform_factory
 
-from approvals.admin.forms import ActionTypeForm, RuleForm
+from approvals.admin.forms import ActionTypeForm
+from approvals.admin.ruleform import RuleForm
 from approvals.models import ActionType, Autonomy, Currency, Membership, PolicyVersion, Rule, Threshold, Tier
 from approvals.policy import packs, snapshot, staffing
 from approvals.policy import versions as drafts

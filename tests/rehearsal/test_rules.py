@@ -1,0 +1,91 @@
+"""Rules in files and drafts: what cannot stand is refused there, too, and what can is rehearsed as it would route."""
+
+from datetime import timedelta
+
+import pytest
+
+from approvals import times
+from approvals.models import Approval, Domain, Run
+from approvals.policy import files, versions, written
+from approvals.policy.rows import snapshot_of_tables
+
+ACTION = '[[action]]\nname = "refund"'
+STAGE = "effect = \"review\", stage = [{}]"
+
+
+@pytest.fixture
+def taken_in(staffed):
+    """taken_in('when = "true", effect = "block"'): the policy in force with this rule of refunds, as a file."""
+    text = written.toml(snapshot_of_tables(), dict(Domain.objects.values_list("slug", "name")))
+
+    def take(rule):
+        said = f'{{name = "big", message = "x", {rule}}}'
+        return versions.take_in(text.replace(ACTION, f"[[action]]\nrule = [{said}]\nname = \"refund\"", 1))
+
+    return take
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ('when = "context.vouched", effect = "allow"', "An agent must not talk itself through: context is"),
+        ('when = "run.rejectd > 1", effect = "flag"', "There is no run.rejectd. Did you mean run.rejected?"),
+        ('when = "now > 5", effect = "flag"', "“>” does not go with a time and a whole number"),
+        ('when = "valeu > 5.0", effect = "flag"', "“valeu” is not known; did you mean “value”?"),
+        ('when = "context.a.map(x, x) == [1]", effect = "flag"', "a rule may take 65,000. Ask with exists(…)"),
+        ('when = "true", ' + STAGE.format("{tier = 7}"), "Stage 1: There is no active tier 7; choose one of 1, 2, 3."),
+        ('when = "true", ' + STAGE.format('{tier = 1, domain = "comerce"}'), "stage 1: “comerce” is not known; did you"),
+        ('when = "true", ' + STAGE.format(", ".join(["{tier = 1}"] * 6)), "At most 5 stages"),
+        ('when = "true", effect = "block", stage = [{tier = 1}]', "Only “Ask a person” has stages"),
+        ('when = "true", effect = "block", typed = true', "Only “Ask a person” has a confirmation to type"),
+    ],
+)
+def test_a_file_with_a_rule_that_cannot_stand_is_refused(taken_in, rule, said):
+    before = snapshot_of_tables()
+
+    with pytest.raises(files.BadFile) as refused:
+        taken_in(rule)
+
+    assert said in str(refused.value)
+    assert snapshot_of_tables() == before
+
+
+def test_a_file_with_stages_is_a_draft(taken_in):
+    draft = taken_in('when = "true", ' + STAGE.format('{tier = 1}, {tier = 2, domain = "commerce"}'))
+
+    assert [str(change) for change in draft.changes] == ["Refund, rule “big” is new"]
+    assert draft.obstacles() == []
+
+
+def test_stages_without_enough_people_keep_a_draft_from_being_published(taken_in):
+    draft = taken_in('when = "true", ' + STAGE.format("{tier = 2, approvers = 2}"))
+
+    [obstacle] = draft.obstacles()
+    assert "Stage 1 of the rule “big” needs 2 people in tier 2" in obstacle
+
+
+def test_a_draft_that_lets_pass_moves_what_nothing_stricter_holds(staffed, propose, rule, tried):
+    small, big = propose(amount=40), propose(amount=900)
+    rule("value < 1000.0", name="small", effect="allow", message="Small ones pass.")
+    rule("value > 500.0", message="Above 500 a person decides.")
+
+    told = tried()
+
+    kinds = {moved.approval_id: moved for moved in told.moved}
+    assert (kinds[small.pk].kind, kinds[small.pk].why.split(": ")[0]) == ("review_auto", "Rule 'small' lets it pass")
+    assert big.pk not in kinds
+
+
+def test_a_draft_is_rehearsed_at_the_time_and_in_the_run_of_the_approval(staffed, propose, rule, tried):
+    late, early = propose(amount=40, order="1"), propose(amount=40, order="2")
+    Approval.objects.filter(pk=early.pk).update(created_at=times.now() - timedelta(days=1))
+    run = Run.objects.create(agent=late.agent, key="thread-7", name="Nightly")
+    late.pause.run = run
+    late.pause.step = "pay"
+    late.pause.save(update_fields=["run", "step"])
+    since = (times.now() - timedelta(hours=1)).isoformat()
+    rule(f'run.name == "Nightly" && run.step == "pay" && now > timestamp("{since}")', effect="block")
+
+    told = tried()
+
+    assert [(moved.approval_id, moved.kind) for moved in told.moved] == [(late.pk, "review_reject")]
