@@ -24,6 +24,7 @@ NAMES: Mapping[str, str] = {
         Event.Kind.SUBMITTED,
         Event.Kind.AMENDED,
         Event.Kind.ESCALATED,
+        Event.Kind.STAGED,
         Event.Kind.ASKED,
         Event.Kind.ANSWERED,
         Event.Kind.RELEASED,
@@ -46,7 +47,7 @@ NAMES: Mapping[str, str] = {
 _KINDS = [*NAMES, Event.Kind.DECIDED]
 _FACTS = (
     "verdict", "source", "silence", "route", "tier", "from", "to", "due_at", "revision", "digest", "result", "jti",
-    "question", "guidance", "incident", "severity", "run", "step", "grant", "moved",
+    "question", "guidance", "incident", "severity", "run", "step", "grant", "moved", "stage", "stages", "to_domain",
 )  # fmt: skip
 SPAN = 5000  # numbers that one reading looks at
 

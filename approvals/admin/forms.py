@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from approvals import permits
-from approvals.models import ActionType, Autonomy, Tier
+from approvals.models import ActionType, Autonomy, Domain, Tier
 from approvals.models.policy import Verdict
-from approvals.policy import checks, expressions
+from approvals.policy import checks, expressions, ordered
 from approvals.policy.flags import LABELS
 from approvals.policy.schema import Json, check_schema
 from approvals.policy.signals import WEIGHTS
@@ -143,6 +143,24 @@ class TierForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs onl
 
 
 class RuleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    stages = IndentedJson(
+        label=gettext_lazy("Stages"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 5, "spellcheck": "false"}),
+        help_text=gettext_lazy(
+            "People who approve one after the other. Each stage is a tier, a field (without: the action type's) and how "
+            "many people: %(example)s. Empty: everybody at once."
+        )
+        % {"example": ordered.EXAMPLE},
+    )
+
+    def clean_stages(self) -> Json:
+        stages = ordered.rows_of(self.cleaned_data["stages"] or [])
+        levels = list(Tier.objects.filter(active=True).values_list("level", flat=True))
+        if wrong := list(ordered.of_names(stages, levels, list(Domain.objects.values_list("slug", flat=True)))):
+            raise ValidationError(wrong)
+        return stages
+
     def clean_expression(self) -> str:
         text: str = self.cleaned_data["expression"]
         try:

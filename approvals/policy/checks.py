@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from approvals.models import Rule
 from approvals.models.policy import Gate, Reversibility, Silence, Strategy, Verdict
-from approvals.policy import fitting, rows
+from approvals.policy import fitting, ordered, rows
 from approvals.policy.expressions import BadExpression, Expression
 from approvals.policy.flags import LABELS
 from approvals.policy.paths import Missing, placeholders, subschema
@@ -169,6 +169,7 @@ def of_rule(columns: Columns, schema: Mapping[str, Json] | None, title: str) -> 
             yield "tier", _("Only “Ask a person” sends it to a tier; leave this empty.")
         if (columns.get("approvers") or 1) > 1:
             yield "approvers", _("Only “Ask a person” needs people; leave it at 1.")
+    yield from ordered.of_rule(columns)
 
 
 def level_fault(level: int, reversibility: str) -> str:
@@ -234,6 +235,7 @@ def _rules(
         except BadExpression:
             continue  # said already, with its line and column
         complaints = [*of_rule(rows.rule_columns(row), schema, title), *_leading(row["tier"], levels, "tier")]
+        complaints += [("stages", said) for said in ordered.of_names(row.get("stages"), levels)]
         yield from _placed([*path, "rules", row["name"]], complaints)
 
 

@@ -4,7 +4,7 @@ A queue is a tier in a domain. A gap is a queue that something leads to and that
 type by its tier, a rule by its own, a tier by escalating. Asked of a snapshot: of the draft, and of what is in force.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -102,15 +102,27 @@ def _leads(snapshot: Row) -> Iterator[_Lead]:
             below, climbed = upper, climbed + 1
         for rule in row["rules"]:
             yield from _led(f"types/{name}", rule, rule["tier"] or row["tier"], row["domain"])
+            yield from _led_through(f"types/{name}", rule, row["domain"], following)
     for rule in snapshot["rules"]:
         yield from _led("", rule, rule["tier"], "")
+        yield from _led_through("", rule, "", following)
 
 
 def _climbing(level: int, upper: int, domain: str) -> _Lead:
     return upper, domain, f"tiers/{level}", _("Tier %(level)d") % {"level": level}, 1
 
 
+def _led_through(place: str, rule: Row, domain: str, following: Mapping[int, int | None]) -> Iterator[_Lead]:
+    """A rule's stages, each with its own people and with those above who know its field."""
+    words = _("The rule “%(name)s”") % {"name": rule["name"]}
+    for stage in rule.get("stages", ()):
+        field = stage["domain"] or domain
+        yield stage["tier"], field, f"{place}/rules/{rule['name']}", words, stage["approvers"]
+        if (upper := following.get(stage["tier"])) is not None:
+            yield _climbing(stage["tier"], upper, field)
+
+
 def _led(place: str, rule: Row, tier: int | None, domain: str) -> Iterator[_Lead]:
-    if rule["effect"] == Rule.Effect.REVIEW and tier is not None:
+    if rule["effect"] == Rule.Effect.REVIEW and tier is not None and not rule.get("stages"):
         words = _("The rule “%(name)s”") % {"name": rule["name"]}
         yield tier, domain, f"{place}/rules/{rule['name']}", words, rule["approvers"]

@@ -87,10 +87,20 @@ def letter(approval: Approval) -> tuple[str, str]:
     until = approval.expires_at.strftime("%Y-%m-%d %H:%M UTC") if approval.expires_at else _("no deadline")
     subject = _("%(kind)s waits for tier %(tier)d") % {"kind": kind, "tier": approval.tier_id}
     link = urljoin(settings.ASSENT_BASE_URL, reverse("approval", args=[approval.pk]))
-    body = _("%(kind)s, proposed by %(agent)s, escalated to tier %(tier)d.\nDeadline: %(until)s\n\n%(link)s\n") % {
+    body = (
+        _(
+            "%(kind)s, proposed by %(agent)s, waits for tier %(tier)d of %(domain)s, stage %(stage)d of %(stages)d.\n"
+            "Deadline: %(until)s\n\n%(link)s\n"
+        )
+        if approval.stages
+        else _("%(kind)s, proposed by %(agent)s, escalated to tier %(tier)d.\nDeadline: %(until)s\n\n%(link)s\n")
+    ) % {
         "kind": kind,
         "agent": approval.agent.name,
         "tier": approval.tier_id,
+        "domain": approval.domain_id,
+        "stage": approval.stage + 1,
+        "stages": len(approval.stages),
         "until": until,
         "link": link,
     }
