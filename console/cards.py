@@ -421,12 +421,16 @@ def _moment(event: Event, text: str) -> Moment:
     title = event.get_kind_display()
     if event.kind == Event.Kind.DECIDED and said.get("verdict") in DONE:
         title = str(DONE[str(said["verdict"])])
+    if event.kind == Event.Kind.STAGED and {"stage", "stages"} <= said.keys():
+        title = _("Approved stage %(stage)s of %(stages)s") % said
     details = [
         _("reason: %s") % REASONS[str(said["reason"])] if said.get("reason") in REASONS else "",
         _("edited: %s") % ", ".join(map(str, said["edited"])) if said.get("edited") else "",
         _("instead: %s") % said["alternative"] if said.get("alternative") else "",
-        _("vote %(votes)s of %(of)s") % said if {"votes", "of"} <= said.keys() else "",
-        _("stage %(stage)s of %(stages)s") % said if {"stage", "stages"} <= said.keys() else "",
+        _("vote %(votes)s of %(of)s") % said if {"votes", "of"} <= said.keys() and said["of"] != 1 else "",
+        _("stage %(stage)s of %(stages)s") % said
+        if {"stage", "stages"} <= said.keys() and event.kind != Event.Kind.STAGED
+        else "",
         _tiers(said),
         _("result: %s") % OUTCOMES[str(said["result"])] if said.get("result") in OUTCOMES else "",
         _("its permit was not used") if said.get("permit") == "not used" else "",

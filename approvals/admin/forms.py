@@ -148,8 +148,8 @@ class RuleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs onl
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 5, "spellcheck": "false"}),
         help_text=gettext_lazy(
-            "People who approve one after the other. Each stage is a tier, a field (without: the action type's) and how "
-            "many people: %(example)s. Empty: everybody at once."
+            "People who approve one after the other. Each stage is a tier, a field (without: the action type's) and "
+            "how many people: %(example)s. Empty: everybody at once."
         )
         % {"example": ordered.EXAMPLE},
     )

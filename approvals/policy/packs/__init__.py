@@ -18,7 +18,7 @@ from approvals.policy.files import Table
 from approvals.policy.history import History, Question
 from approvals.policy.rows import Row, rule_columns, snapshot_of, tier_columns, type_columns
 from approvals.policy.schema import Json, action_digest, pick
-from approvals.policy.snapshot import Policy, compiled
+from approvals.policy.snapshot import Policy, Stage, compiled
 
 CORE = "core"
 FIELDS = ("deployment", "clinical", "finance", "education", "commerce", "legal")
@@ -30,6 +30,7 @@ class Scenario:
     """One believable request and the route it must take.
 
     `level` None: the action type's first level. `past` is what history says: decided, approved, amounts and so on.
+    `stages` are written as a rule's, and `tier` is that of the first; empty: not looked at.
     """
 
     name: str
@@ -46,6 +47,8 @@ class Scenario:
     context: Mapping[str, Json] = field(default_factory=dict)
     level: int | None = None
     past: History = field(default_factory=History)
+    stages: tuple[Stage, ...] = ()
+    typed: bool = False
 
     @property
     def agent(self) -> str:
@@ -167,4 +170,5 @@ def _scenario(pack: str, table: Table) -> Scenario:
     past = dict(table.get("past", {}))
     past["amounts"] = tuple(Decimal(amount) for amount in past.get("amounts", []))
     past.setdefault("proposed", past.get("decided", 0))
-    return Scenario(**{**table, "pack": pack, "past": History(**past)})
+    asked = tuple(Stage(**one) for one in table.get("stages", ()))
+    return Scenario(**{**table, "pack": pack, "past": History(**past), "stages": asked})
