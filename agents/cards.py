@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from agents.documents import moment
+from agents.documents import moment, staged
 from approvals.models import Approval, User
 from approvals.models.approval import Subject
-from approvals.models.policy import Gate, Verdict
+from approvals.models.policy import Verdict
 from approvals.policy.schema import Json
-from approvals.review import access
+from approvals.review import access, answers
 
 
 def entry(approval: Approval, *, now: datetime, content: bool = True) -> dict[str, Json]:
@@ -29,6 +29,7 @@ def entry(approval: Approval, *, now: datetime, content: bool = True) -> dict[st
         "tier": approval.tier_id,
         "domain": approval.domain_id,
         "gate": approval.gate,
+        **staged(approval),
         "revision": approval.revision,
         "round": approval.round,
         "digest": approval.digest,
@@ -45,7 +46,7 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
     """Everything a decision needs, as far as this person may see it."""
     content = access.sees_content(approval, reader)
     proposal = approval.proposal if content else None
-    may = access.actions_for(approval, reader, now=now) if approval.gate != Gate.MANUAL else frozenset()
+    may = access.actions_for(approval, reader, now=now) if not access.page_only(approval) else frozenset()
     question = proposal if proposal and approval.subject == Subject.QUESTION else None
     plan = proposal if proposal and approval.subject == Subject.PLAN else None
     return {
@@ -83,6 +84,7 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
         "votes": approval.votes,
         "verdict": approval.verdict or None,
         "decided_by": approval.decided_by.name if approval.decided_by else None,
+        "approved_by": answers.approved_by(approval) if content else [],
         "decided_at": moment(approval.decided_at),
         "held_until": moment(approval.hold_until),
         "timeline": [

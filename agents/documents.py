@@ -96,6 +96,15 @@ def word_for(status: str) -> str:
     return "decided" if status in DECIDED else status
 
 
+def staged(approval: Approval) -> dict[str, Json]:
+    """Who approves one after the other and where it stands among them, counted from 1; and whether a value is typed."""
+    return {
+        "stages": approval.stages,
+        "stage": approval.stage + 1 if approval.stages else None,
+        "typed": approval.typed,
+    }
+
+
 def _item(approval: Approval) -> dict[str, Json]:
     told: dict[str, Json] = {
         "id": approval.item,
@@ -104,6 +113,10 @@ def _item(approval: Approval) -> dict[str, Json]:
         "route": approval.route,
         "gate": approval.gate,
         "tier": approval.tier_id,
+        "domain": approval.domain_id,
+        "approvers": approval.approvers,
+        "votes": approval.votes,
+        **staged(approval),
         "revision": approval.revision,
         "action_digest": approval.digest,
         "reason_code": approval.reason_code,

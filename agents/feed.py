@@ -24,6 +24,7 @@ NAMES: Mapping[str, str] = {
         Event.Kind.SUBMITTED,
         Event.Kind.AMENDED,
         Event.Kind.ESCALATED,
+        Event.Kind.STAGED,
         Event.Kind.ASKED,
         Event.Kind.ANSWERED,
         Event.Kind.RELEASED,
@@ -45,8 +46,9 @@ NAMES: Mapping[str, str] = {
 # A verdict without an undo window is released by being decided: to the agent it is the same event.
 _KINDS = [*NAMES, Event.Kind.DECIDED]
 _FACTS = (
-    "verdict", "source", "silence", "route", "tier", "from", "to", "due_at", "expires_at", "revision", "digest", "result", "jti",
-    "question", "guidance", "incident", "severity", "run", "step", "grant", "moved",
+    "verdict", "source", "silence", "route", "tier", "from", "to", "due_at", "expires_at", "revision", "digest",
+    "result", "jti", "question", "guidance", "incident", "severity", "run", "step", "grant", "moved", "stage", "stages",
+    "to_domain",
 )  # fmt: skip
 SPAN = 5000  # numbers that one reading looks at
 

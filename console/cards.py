@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 
 from approvals import times
-from approvals.models import Approval, Decision, Event, Grant, Proposal, User
+from approvals.models import Approval, Decision, Event, Grant, Proposal, User, Vote
 from approvals.models.approval import DECIDED, Status, Subject
 from approvals.models.policy import Gate, Silence, Verdict
 from approvals.policy import snapshot
 from approvals.policy.schema import Json
 from approvals.review import access, decisions
 from approvals.review.attachments import IMAGES
-from console import rows, runs, timeleft, whys
+from console import rows, runs, stages, timeleft, whys
 from console.facts import Fact, Value, changes_of, facts_of, present_and_future, shown
 from console.permits import Permit, moved, permit_of
 from console.plans import PlanView
@@ -110,6 +110,21 @@ class Card:
     @property
     def manual(self) -> bool:
         return self.approval.gate == Gate.MANUAL
+
+    @property
+    def typed(self) -> bool:
+        """Whoever approves it types a value."""
+        return access.page_only(self.approval)
+
+    @cached_property
+    def stages(self) -> list[stages.Line]:
+        """Who approves one after the other."""
+        return stages.lines_of(self.approval)
+
+    @property
+    def sends(self) -> str:
+        """What this person's approval does, where it does not simply let it run."""
+        return stages.sends(self.approval, self.stages) if "approve" in self.verdicts else ""
 
     @property
     def own_agent(self) -> bool:
@@ -359,6 +374,7 @@ class Card:
             return [_moment(event, "", self._absent(event)) for event in events]
         notes = dict(self.approval.notes.values_list("seq", "text"))
         messages = dict(Decision.objects.filter(approval=self.approval).values_list("decided_at", "message"))
+        messages |= dict(Vote.objects.filter(approval=self.approval).values_list("created_at", "note"))
         return [
             _moment(event, notes.get(event.seq) or messages.get(event.at) or "", self._absent(event))
             for event in events
@@ -401,6 +417,25 @@ class Card:
         return following.name if following else ""
 
 
+_SPOKEN = {
+    Event.Kind.DECIDED,
+    Event.Kind.COMMENTED,
+    Event.Kind.ESCALATED,
+    Event.Kind.VOTED,
+    Event.Kind.MODIFIED,
+    Event.Kind.STAGED,
+}
+
+
+def _tiers(said: Mapping[str, Json]) -> str:
+    """From where to where it went."""
+    if not {"from", "to"} <= said.keys() or not isinstance(said["to"], int):
+        return ""
+    if "to_domain" in said:
+        return _("tier %(from)s %(from_domain)s to tier %(to)s %(to_domain)s") % said
+    return _("tier %(from)s to %(to)s") % said
+
+
 def _signal(name: str) -> str:
     return str(SIGNALS.get(name, name.replace("_", " ").capitalize()))
 
@@ -411,12 +446,17 @@ def _moment(event: Event, text: str, absent: str = "") -> Moment:
     title = event.get_kind_display()
     if event.kind == Event.Kind.DECIDED and said.get("verdict") in DONE:
         title = str(DONE[str(said["verdict"])])
+    if event.kind == Event.Kind.STAGED and {"stage", "stages"} <= said.keys():
+        title = _("Approved stage %(stage)s of %(stages)s") % said
     details = [
         _("reason: %s") % REASONS[str(said["reason"])] if said.get("reason") in REASONS else "",
         _("edited: %s") % ", ".join(map(str, said["edited"])) if said.get("edited") else "",
         _("instead: %s") % said["alternative"] if said.get("alternative") else "",
-        _("vote %(votes)s of %(of)s") % said if {"votes", "of"} <= said.keys() else "",
-        _("tier %(from)s to %(to)s") % said if {"from", "to"} <= said.keys() else "",
+        _("vote %(votes)s of %(of)s") % said if {"votes", "of"} <= said.keys() and said["of"] != 1 else "",
+        _("stage %(stage)s of %(stages)s") % said
+        if {"stage", "stages"} <= said.keys() and event.kind != Event.Kind.STAGED
+        else "",
+        _tiers(said),
         _("result: %s") % OUTCOMES[str(said["result"])] if said.get("result") in OUTCOMES else "",
         _("its permit was not used") if said.get("permit") == "not used" else "",
         _("no longer so: %s") % ", ".join(map(str, said["moved"])) if said.get("moved") else "",
@@ -433,5 +473,5 @@ def _moment(event: Event, text: str, absent: str = "") -> Moment:
     who = person.name if person else str(ACTORS.get(event.actor, event.actor))
     if absent:
         who = _("%(who)s for %(absent)s") % {"who": who, "absent": absent}
-    shown = event.kind in (Event.Kind.DECIDED, Event.Kind.COMMENTED, Event.Kind.ESCALATED, Event.Kind.VOTED)
+    shown = event.kind in _SPOKEN
     return Moment(event, title, who, " · ".join(filter(None, details)), text if shown else "", hasattr(event, "seal"))

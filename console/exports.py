@@ -35,6 +35,10 @@ def _seconds(approval: Approval) -> float | None:
     return (approval.decided_at - approval.created_at).total_seconds() if approval.decided_at else None
 
 
+def _stages(approval: Approval) -> str:
+    return " > ".join(f"{one['tier']} {one['domain']}" for one in approval.stages)
+
+
 DECISIONS: list[Column] = [
     Column("id", _("The approval."), lambda one: str(one.pk)),
     Column("agent", _("Who proposed it."), lambda one: one.agent.name),
@@ -50,6 +54,10 @@ DECISIONS: list[Column] = [
     Column("reversibility", _("reversible, partial or irreversible"), lambda one: one.reversibility),
     Column("tier_started", _("Level of the tier where it started."), lambda one: _tiers(one)[0]),
     Column("tier", _("Level of the tier where it is or ended."), lambda one: one.tier_id),
+    Column("stages", _("Who approved one after the other: tier and domain of each; empty for all at once."), _stages),
+    Column(
+        "stage", _("Which of the stages it is or ended in, from 1."), lambda one: one.stage + 1 if one.stages else None
+    ),
     Column("escalations", _("How often it left a tier."), lambda one: one.escalations),
     Column("breaches", _("How many tiers did not answer in time."), lambda one: one.breaches),
     Column("status", _("pending, held, released, executed, failed, expired, cancelled …"), lambda one: one.status),

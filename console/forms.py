@@ -29,6 +29,7 @@ class VerdictForm(forms.Form):
     verdict = forms.ChoiceField(choices=Verdict.choices)
     revision = forms.IntegerField(min_value=1)
     round = forms.IntegerField(min_value=1)
+    stage = forms.IntegerField(required=False, min_value=0)
     digest = forms.RegexField(r"^sha256:[0-9a-f]{64}$")
     viewed = forms.IntegerField(required=False, min_value=0)
     message = forms.CharField(required=False, max_length=LONGEST_TEXT)
@@ -45,7 +46,7 @@ class VerdictForm(forms.Form):
     def seen(self, approval: Approval) -> Seen:
         """What the person's card showed of this approval; only after `is_valid()`."""
         cleaned = self.cleaned_data
-        return Seen(approval.pk, cleaned["revision"], cleaned["round"], cleaned["digest"])
+        return Seen(approval.pk, cleaned["revision"], cleaned["round"], cleaned["digest"], cleaned["stage"] or 0)
 
     @property
     def viewed_for(self) -> timedelta:

@@ -29,7 +29,7 @@ from approvals.models import Absence, Approval, Domain, Event, Membership, Tier,
 from approvals.models.approval import queue_name
 from approvals.review import access, degraded
 from approvals.review.access import Authority
-from console import rows
+from console import rows, stages
 from console.filters import count_of
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Row(TypedDict):
     revision: int
     round: int
     tier: int
+    stage: int
     tier_name: str
     claim: str
     html: str
@@ -109,8 +110,7 @@ def announce(changes: Sequence[audit.Change]) -> None:
     news: dict[str, dict[str, int]] = {}
     for change in changes:
         approval = change.approval
-        queues = {queue_name(tier, approval.domain_id) for tier in (*approval.tiers_visited, approval.tier_id)}
-        for group in (*map(queue_group, queues), agent_group(approval.agent_id)):
+        for group in (*map(queue_group, approval.been_in), agent_group(approval.agent_id)):
             news.setdefault(group, {})[str(approval.pk)] = change.event.seq
     for group, ids in news.items():
         push.send(group, {"type": "rows.changed", "ids": ids})
@@ -217,7 +217,8 @@ def _rows(ids: Iterable[UUID], language: str) -> dict[UUID, Row]:
             revision=approval.revision,
             round=approval.round,
             tier=approval.tier_id,
-            tier_name=approval.tier.name,
+            stage=approval.stage,
+            tier_name=stages.queue_words(approval),
             claim=str(approval.claimed_by_id or ""),
             html=html,
         )
@@ -311,12 +312,9 @@ def follower() -> Follower:
 
 def concerned(ids: Iterable[UUID], watch: Watch) -> set[UUID]:
     """Which of these approvals a page may hear of, now or because they were in its queues before."""
-    found = Approval.objects.filter(pk__in=list(ids)).values_list(
-        "pk", "tier_id", "tiers_visited", "domain_id", "agent_id"
+    found = Approval.objects.filter(pk__in=list(ids)).only(
+        "pk", "tier_id", "tiers_visited", "queues_visited", "domain_id", "agent_id"
     )
     return {
-        pk
-        for pk, tier, visited, domain, agent in found
-        if agent in watch.authority.operates
-        or any(queue_name(level, domain) in watch.queues for level in (tier, *visited))
+        one.pk for one in found if one.agent_id in watch.authority.operates or not watch.queues.isdisjoint(one.been_in)
     }

@@ -14,6 +14,7 @@ from approvals.models import Approval, PlannedStep
 from approvals.models.policy import Gate, Reversibility, Verdict
 from approvals.policy import schema, snapshot, words
 from approvals.policy.schema import Json
+from approvals.policy.stages import asked_of, read
 from approvals.review import plans, replanning
 from approvals.review.access import Authority
 from console import schemaform
@@ -60,6 +61,16 @@ class Line:
     @property
     def manual(self) -> bool:
         return self.told.get("gate") == Gate.MANUAL
+
+    @property
+    def typed(self) -> bool:
+        """Whoever approves it types a value."""
+        return self.manual or bool(self.told.get("typed"))
+
+    @property
+    def stages(self) -> Sequence[Json]:
+        """Who approves it one after the other, where they do."""
+        return _list(self.told.get("stages"))
 
     @property
     def reversibility(self) -> str:
@@ -150,7 +161,9 @@ class PlanView:
                     verdict=plans.verdict_of(step),
                     message=str(step.get("message") or ""),
                     changes=[one for one in changes_of(first["args"], action["args"]) if one.changed],
-                    beyond=tier is not None and not self.authority.reaches(int(str(tier)), str(domain)),
+                    beyond=tier is not None
+                    and not self.authority.reaches(int(str(tier)), str(domain))
+                    and not read(asked_of(self.approval), int(str(tier)), str(domain)),
                     used=used.get(name),
                     can_up=replanning.may_swap(self.shown, place - 1),
                     can_down=replanning.may_swap(self.shown, place),

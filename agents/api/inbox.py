@@ -116,10 +116,10 @@ class Decide(PersonView):
         shapes.check("Verdict", body)
         person = self.person(call)
         approval = visible(person, pk)
-        if approval.gate == Gate.MANUAL:
-            detail = "This is decided on the page only: it asks to type a value and to sign in again."
-            raise Problem(403, "manual_gate", detail)
-        seen = _seen(pk, body, approval.round)
+        if access.page_only(approval):
+            again = " and to sign in again" if approval.gate == Gate.MANUAL else ""
+            raise Problem(403, "manual_gate", f"This is decided on the page only: it asks to type a value{again}.")
+        seen = _seen(pk, body, approval.round, approval.stage)
         decisions.decide(seen, by=person, verdict=str(body["verdict"]), words=_words(body))
         return Response(cards.card(visible(person, pk), reader=person, now=times.now()))
 
@@ -151,14 +151,15 @@ class Batch(PersonView):
         )
 
 
-def _seen(pk: UUID, body: Mapping[str, Json], round_: int) -> Seen:
-    """What the tool read. A tool that keeps no rounds means the present one."""
-    revision, stated = body["revision"], body.get("round")
+def _seen(pk: UUID, body: Mapping[str, Json], round_: int, stage: int = 0) -> Seen:
+    """What the tool read. A tool that keeps no rounds and no stages means the present ones."""
+    revision, stated, of = body["revision"], body.get("round"), body.get("stage")
     return Seen(
         pk,
         int(revision) if isinstance(revision, int | float) else 0,
         int(stated) if isinstance(stated, int | float) else round_,
         str(body["digest"]),
+        int(of) - 1 if isinstance(of, int | float) else stage,
     )
 
 

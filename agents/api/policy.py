@@ -40,12 +40,15 @@ class Evaluate(AgentView):
                         "route": routing.route,
                         "gate": routing.gate,
                         "tier": routing.tier,
+                        "domain": domain,
                         "approvers": routing.approvers,
+                        "stages": [stage.as_json() for stage in routing.stages],
+                        "typed": routing.typed,
                         "reason_code": routing.reason_code,
                         "reasons": list(routing.reasons),
                         "confidence": None if assessment.composite is None else float(assessment.composite),
                     }
-                    for item, routing, assessment in found
+                    for item, domain, routing, assessment in found
                 ],
             }
         )

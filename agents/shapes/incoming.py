@@ -94,7 +94,12 @@ _OUTCOME = fields(
     data={**ANY_OBJECT, "maxProperties": 100},
 )
 
-_SEEN: dict[str, Schema] = {"revision": whole(1, 2**31 - 1), "digest": DIGEST, "round": whole(1, 2**31 - 1)}
+_SEEN: dict[str, Schema] = {
+    "revision": whole(1, 2**31 - 1),
+    "digest": DIGEST,
+    "round": whole(1, 2**31 - 1),
+    "stage": {**whole(1, 99), "description": "Where it has stages: the one that was read. Without it the present one."},
+}
 _VERDICT: dict[str, Schema] = {
     "verdict": one_of(Verdict.values),
     "message": or_null(text(10_000)),

@@ -28,10 +28,26 @@ _SETTLED = ("decided", "expired", "cancelled")
 _DECIDED_BY = told(tier=WHOLE, name=STRING)
 _CURSOR: Schema = {**or_null(STRING), "description": "Give it as ?cursor= for the next page; null: this was the last."}
 
+_STAGED: dict[str, Schema] = {
+    "stages": many(
+        told(tier=WHOLE, domain=STRING, approvers=WHOLE),
+        says="Who approves one after the other; empty where everybody is asked at once.",
+    ),
+    "typed": {**FLAG, "description": "Whoever approves it types a value, on the page."},
+}
+_STAGE: dict[str, Schema] = {"stage": {**or_null(WHOLE), "description": "In which of the stages it is, from 1."}}
+_APPROVED_BY = many(
+    told(name=STRING, tier=WHOLE, domain=STRING, stage=or_null(WHOLE)),
+    says="Everybody whose approval it took, in order.",
+)
+
 _ROUTED: dict[str, Schema] = {
     "route": one_of(Route.values),
     "gate": one_of(Gate.values),
     "tier": WHOLE,
+    "domain": {**STRING, "description": "Whose people decide, or decide first."},
+    "approvers": WHOLE,
+    **_STAGED,
     "reason_code": STRING,
     "reasons": many(STRING, says="Why it takes this route, in words."),
 }
@@ -51,6 +67,8 @@ _ENTRY: dict[str, Schema] = {
     "tier": WHOLE,
     "domain": STRING,
     "gate": one_of(Gate.values),
+    **_STAGED,
+    **_STAGE,
     "revision": WHOLE,
     "round": WHOLE,
     "digest": DIGEST,
@@ -64,9 +82,10 @@ _ENTRY: dict[str, Schema] = {
 
 COMPONENTS: dict[str, Schema] = {
     "ItemState": told(
-        _ROUTED,
+        {**_ROUTED, **_STAGE},
         optional=("expected_wait_s", "at_deadline", "retry_at"),
         id=STRING,
+        votes=WHOLE,
         action=or_null(STRING),
         status=one_of(("pending", *_SETTLED, "superseded")),
         revision=WHOLE,
@@ -121,6 +140,7 @@ COMPONENTS: dict[str, Schema] = {
         guidance=or_null(STRING),
         decided_at=TIME,
         decided_by=or_null(_DECIDED_BY),
+        approved_by=_APPROVED_BY,
         policy_version=WHOLE,
     ),
     "DecisionDocument": told(
@@ -152,7 +172,7 @@ COMPONENTS: dict[str, Schema] = {
     ),
     "Evaluation": told(
         policy_version=WHOLE,
-        items=many(told(_ROUTED, id=STRING, approvers=WHOLE, confidence=or_null(NUMBER))),
+        items=many(told(_ROUTED, id=STRING, confidence=or_null(NUMBER))),
     ),
     "ActionType": told(
         name=STRING,
@@ -207,6 +227,7 @@ COMPONENTS: dict[str, Schema] = {
         votes=WHOLE,
         verdict=or_null(one_of(Verdict.values)),
         decided_by=or_null(STRING),
+        approved_by=_APPROVED_BY,
         decided_at=or_null(TIME),
         held_until=or_null(TIME),
         timeline=many(told(seq=WHOLE, kind=STRING, text=STRING, actor=STRING, at=TIME, facts=ANY_OBJECT)),

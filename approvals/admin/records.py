@@ -19,7 +19,10 @@ class ApprovalAdmin(Record):
     search_fields = ("=id",)
     fieldsets = (
         (None, {"fields": ("id", "action_type", "subject", "kind", "agent", "domain", "tier", "status")}),
-        (_("What a verdict covers"), {"fields": ("revision", "round", "digest", "approvers", "votes")}),
+        (
+            _("What a verdict covers"),
+            {"fields": ("revision", "round", "digest", "stages", "stage", "approvers", "votes", "typed")},
+        ),
         (
             _("Routing"),
             {"fields": ("policy", "route", "gate", "reversibility", "reason_code", "flagged", "confidence", "impact")},

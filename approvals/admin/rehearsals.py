@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from approvals.admin.base import signed_in
 from approvals.models import Approval, Movement, Rehearsal
 from approvals.models.policy import Gate, Silence
-from approvals.policy import characters, trials, versions
+from approvals.policy import characters, ordered, trials, versions
 from approvals.policy.rehearsal import MOST, Period
 from approvals.policy.snapshot import Unpublishable
 from approvals.policy.versions import NotPublished
@@ -36,6 +36,11 @@ KINDS = {
     "tier_down": gettext_lazy("a lower tier"),
     "approvers_more": gettext_lazy("more people"),
     "approvers_fewer": gettext_lazy("fewer people"),
+    "stages_more": gettext_lazy("more stages"),
+    "stages_fewer": gettext_lazy("fewer stages"),
+    "stages": gettext_lazy("another order of stages"),
+    "typed_more": gettext_lazy("a typed value"),
+    "typed_fewer": gettext_lazy("no typed value"),
     "gate": gettext_lazy("another gate"),
     "domain": gettext_lazy("another domain"),
     "silence": gettext_lazy("silence means something else"),
@@ -142,14 +147,20 @@ def outcome_words(outcome: dict[str, Any], other: dict[str, Any]) -> str:
     words = [str(ROUTES.get(outcome["route"], outcome["route"]))]
     if outcome["tier"] is None:
         return words[0]
-    words = [_("asks tier %(tier)d") % {"tier": outcome["tier"]}]
-    if outcome["approvers"] > 1:
-        words.append(_("%(count)d people") % {"count": outcome["approvers"]})
+    # A rehearsal from before there were stages does not name them.
+    if outcome.get("stages"):
+        words = [_("asks %(stages)s") % {"stages": ordered.in_words(outcome["stages"])}]
+    else:
+        words = [_("asks tier %(tier)d") % {"tier": outcome["tier"]}]
+        if outcome["approvers"] > 1:
+            words.append(_("%(count)d people") % {"count": outcome["approvers"]})
+    if outcome.get("typed"):
+        words.append(_("typed value"))
     if other["tier"] is None:
         return ", ".join(words)
     if outcome["gate"] != other["gate"]:
         words.append(str(Gate(outcome["gate"]).label).partition(":")[0].lower())
-    if outcome["domain"] != other["domain"]:
+    if outcome["domain"] != other["domain"] and not outcome.get("stages"):
         words.append(outcome["domain"])
     if outcome["silence"] != other["silence"]:
         silence = Silence(outcome["silence"] or Silence.REJECT)

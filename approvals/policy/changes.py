@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from approvals.models import ActionType, Rule, Threshold, Tier
 from approvals.models.policy import Impact
+from approvals.policy import ordered
 from approvals.policy.explained import explained
 from approvals.policy.flags import LABELS
 from approvals.policy.rows import Row
@@ -202,6 +203,8 @@ def _shown(model: type[Model], name: str, value: Json) -> str:
         return _("nothing")
     if isinstance(value, bool):
         return _("yes") if value else _("no")
+    if name == "stages":
+        return ordered.in_words(value)
     if isinstance(field, models.DurationField) and isinstance(value, int | float):
         return span(value)
     if field is not None and field.choices and isinstance(value, str):

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from approvals.models import Rule
 from approvals.models.people import WEEK
 from approvals.models.policy import Gate, Reversibility, Silence, Strategy, Verdict
-from approvals.policy import checkpoints, fitting, rows
+from approvals.policy import checkpoints, fitting, ordered, rows
 from approvals.policy.checkpoints import LONGEST_WINDOW
 from approvals.policy.expressions import BadExpression, Expression
 from approvals.policy.flags import LABELS
@@ -217,10 +217,7 @@ def of_rule(columns: Columns, schema: Mapping[str, Json] | None, title: str) -> 
             yield "tier", _("Only “Ask a person” sends it to a tier; leave this empty.")
         if (columns.get("approvers") or 1) > 1:
             yield "approvers", _("Only “Ask a person” needs people; leave it at 1.")
-        if columns.get("stages"):
-            yield "stages", _("Only “Ask a person” has stages; remove them.")
-        if columns.get("typed"):
-            yield "typed", _("Only “Ask a person” has a confirmation to type; leave this off.")
+    yield from ordered.of_rule(columns)
 
 
 def of_stages(

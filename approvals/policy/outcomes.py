@@ -15,7 +15,8 @@ from approvals.policy.ahead import goes_ahead
 from approvals.policy.assess import Assessment, Question
 from approvals.policy.flags import LABELS
 from approvals.policy.routing import Routing, Standing, route
-from approvals.policy.snapshot import Policy
+from approvals.policy.snapshot import Policy, Stage
+from approvals.policy.stages import Stages, covers
 
 GONE = "gone"  # there is no such action type; the agent is told so
 UNFIT = "unfit"  # the arguments do not fit the schema; the agent is told so
@@ -30,6 +31,11 @@ NO_LONGER = "No longer: {said}"
 OWN = {
     "tier_up": "The lowest tier of the action type, or what a tier may decide, is higher.",
     "tier_down": "The lowest tier of the action type, or what a tier may decide, is lower.",
+    "stages_more": "More people approve, one after the other.",
+    "stages_fewer": "Fewer people approve, one after the other, or less senior ones.",
+    "stages": "The same people approve in another order.",
+    "typed_more": "Who approves types a value.",
+    "typed_fewer": "Who approves types no value any more.",
     "approvers_more": "More people must approve.",
     "approvers_fewer": "Fewer people must approve.",
     "gate": "The gate of the action type is another.",
@@ -42,7 +48,10 @@ _FREEDOM = {Route.AUTO.value: 2, Route.REVIEW.value: 1}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where one policy sends an approval. All but the route and the reasons only where a person decides."""
+    """Where one policy sends an approval. All but the route and the reasons only where a person decides.
+
+    With `stages`, tier, approvers and domain are those of the first.
+    """
 
     route: str
     tier: int | None = None
@@ -50,10 +59,17 @@ class Outcome:
     gate: str = ""
     domain: str = ""
     silence: str = ""  # a Silence that lets it run at the deadline, else nothing
+    stages: Stages = ()
+    typed: bool = False
     reasons: tuple[str, ...] = ()
 
+    @property
+    def asked(self) -> Stages:
+        """Who is asked, in order."""
+        return self.stages or (Stage(self.tier or 0, self.domain, self.approvers),)
+
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "stages": [stage.as_json() for stage in self.stages]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +95,10 @@ def outcome(question: Question, assessment: Assessment, policy: Policy, standing
         tier=routing.tier,
         approvers=routing.approvers,
         gate=routing.gate,
-        domain=question.type.domain,
+        domain=routing.domain or question.type.domain,
         silence=_silence(question, routing),
+        stages=routing.stages,
+        typed=routing.typed,
         reasons=reasons,
     )
 
@@ -89,18 +107,30 @@ def kind_of(before: Outcome, after: Outcome) -> str:
     """How it moves, in a word: `review_auto`, `tier_up`, `silence`; empty where it stays."""
     if before.route != after.route:
         return f"{before.route}_{after.route}"
+    if before.stages != after.stages:
+        return _kind_of_stages(before.asked, after.asked)
     if before.tier != after.tier:
         return "tier_up" if (after.tier or 0) > (before.tier or 0) else "tier_down"
     if before.approvers != after.approvers:
         return "approvers_more" if after.approvers > before.approvers else "approvers_fewer"
+    if before.typed != after.typed:
+        return "typed_more" if after.typed else "typed_fewer"
     return next((name for name in ("gate", "domain", "silence") if getattr(before, name) != getattr(after, name)), "")
+
+
+def _kind_of_stages(before: Stages, after: Stages) -> str:
+    """Whatever lacks something that was asked is fewer: less stands between the agent and the world."""
+    if not covers(after, before):
+        return "stages_fewer"
+    return "stages" if covers(before, after) else "stages_more"
 
 
 def loosens(before: Outcome, after: Outcome) -> bool:
     """Less stands between the agent and the world than before."""
     if before.route != after.route:
         return _FREEDOM.get(after.route, 0) > _FREEDOM.get(before.route, 0)
-    fewer = kind_of(before, after) in ("tier_down", "approvers_fewer")
+    fewer = kind_of(before, after) in ("tier_down", "approvers_fewer", "stages_fewer")
+    fewer = fewer or (before.typed and not after.typed)
     return fewer or bool(after.silence and not before.silence)
 
 

@@ -113,9 +113,9 @@ def combined(own: Routing, steps: Sequence[Step]) -> Routing:
 def _asked(own: Routing, steps: Sequence[Step]) -> Stages:
     """Who is asked for the whole of it, in order. Without stages: one tier, of the field that asks for the highest."""
     field = domain(steps)
-    staged = stages.merged(
-        [*([own.stages] if own.stages else []), *(one.routing.stages for one in steps if one.routing.stages)]
-    )
+    staged: Stages = ()
+    for one in (own.stages, *(step.routing.stages for step in steps)):
+        staged = stages.both(staged, one) if staged and one else staged or one
     if not staged:
         parts = [own, *(step.routing for step in steps)]
         return (Stage(max(one.tier for one in parts), field, max(one.approvers for one in parts)),)

@@ -5,7 +5,7 @@ whom any word reaches: an action type by its tier, a rule by its own, a tier by 
 draft, and of what is in force.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from uuid import UUID
@@ -130,16 +130,16 @@ def _leads(snapshot: Row) -> Iterator[_Lead]:
             yield _climbing(below, upper, row["domain"])
             below, climbed = upper, climbed + 1
         for rule in row["rules"]:
-            yield from _led(f"types/{name}", rule, rule["tier"] or row["tier"], row["domain"])
+            yield from _led(f"types/{name}", rule, rule["tier"] or row["tier"], row["domain"], following)
     for rule in snapshot["rules"]:
-        yield from _led("", rule, rule["tier"], "")
+        yield from _led("", rule, rule["tier"], "", following)
 
 
 def _climbing(level: int, upper: int, domain: str) -> _Lead:
     return upper, domain, f"tiers/{level}", _("Tier %(level)d") % {"level": level}, 1
 
 
-def _led(place: str, rule: Row, tier: int | None, domain: str) -> Iterator[_Lead]:
+def _led(place: str, rule: Row, tier: int | None, domain: str, following: Mapping[int, int | None]) -> Iterator[_Lead]:
     if rule["effect"] != Rule.Effect.REVIEW:
         return
     asked: dict[tuple[int, str], int] = {}
@@ -153,6 +153,8 @@ def _led(place: str, rule: Row, tier: int | None, domain: str) -> Iterator[_Lead
         )
         words = said % {"number": number, "name": rule["name"]}
         yield *queue, f"{place}/rules/{rule['name']}/stages/{number}", words, asked[queue]
-    if tier is not None:
+        if (upper := following.get(stage["tier"])) is not None:
+            yield _climbing(stage["tier"], upper, queue[1])
+    if tier is not None and not asked:
         words = _("The rule “%(name)s”") % {"name": rule["name"]}
         yield tier, domain, f"{place}/rules/{rule['name']}", words, rule["approvers"]

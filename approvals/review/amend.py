@@ -100,8 +100,7 @@ def _amend(approval_id: UUID, revise: Callable[[Item], Item], *, by: Agent) -> A
     if amended.status == Status.PENDING and amended.queue != approval.queue:
         risen = amended.tier_id > approval.tier_id
         telling.tell([amended], telling.ESCALATED if risen else telling.NEW, now=now)
-        if risen:
-            outbox.tell_escalated([amended])
+        (outbox.tell_escalated if risen else outbox.tell_staged)([amended])
     return amended
 
 

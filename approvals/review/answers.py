@@ -134,9 +134,9 @@ def item(
 
 
 def approved_by(approval: Approval) -> list[Json]:
-    """Everybody whose approval lets it run, in order: name, tier and field, and the stage where there are several."""
+    """Everybody who approved what it now proposes, in order: name, tier, field, and the stage where there are any."""
     if approval.approvers == 1 and not approval.stages:
-        one = approval.decided_by
+        one = approval.decided_by if approval.verdict in (Verdict.APPROVE, Verdict.MODIFY) else None
         return [] if one is None else [_approver(one, approval.tier_id, approval.domain_id, None)]
     asked = asked_of(approval)
     cast = approval.cast.filter(revision=approval.revision, round=approval.round).select_related("user")

@@ -16,7 +16,7 @@ from approvals.models.policy import Gate, Verdict
 from approvals.policy import schema
 from approvals.policy.schema import Fault, Json
 from approvals.policy.stages import asked_of
-from approvals.review import access, guidance, plans, revisions, stages, telling
+from approvals.review import access, guidance, outbox, plans, revisions, stages, telling
 from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
 from approvals.review.settle import settle
 
@@ -115,6 +115,7 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
         _cast(moved[0], stage=change.stage, by=by, place=place, note=words.message or "", now=now)
     if not final and moved[0].queue != approval.queue:
         telling.tell(moved, telling.NEW, now=now)
+        outbox.tell_staged(moved)
     settled = _with_relations(moved[0], approval, change, by=by if final else None)
     if final:
         _record(settled, by=by, place=place, words=words, now=now)
@@ -460,6 +461,7 @@ def undo(approval_id: UUID, *, by: User) -> Approval:
     _take_back_grants(approval, by=by, now=now)
     if moves:
         telling.tell(moved, telling.NEW, now=now)
+        outbox.tell_staged(moved)
     return load(approval_id)
 
 

@@ -99,8 +99,11 @@ def _take(asked: Sequence[Asked]) -> list[Answer]:
     return [found[place] for place in range(len(asked))]
 
 
-def evaluate(agent: Agent, submission: Submission) -> list[tuple[Item, Routing, Assessment]]:
-    """What policy would do with this request now; nothing is stored. Raises BadSubmission."""
+def evaluate(agent: Agent, submission: Submission) -> list[tuple[Item, str, Routing, Assessment]]:
+    """What policy would do with this request now, and whose people it would ask; nothing is stored.
+
+    Raises BadSubmission.
+    """
     policy = snapshot.current()
     asked = Asked(agent.pk, submission)
     files = attachments.beside([asked])
@@ -109,7 +112,7 @@ def evaluate(agent: Agent, submission: Submission) -> list[tuple[Item, Routing, 
         raise BadSubmission(faults)
     runs = _known_runs([(agent.pk, submission.run.key)]) if submission.run else {}
     [cases] = cases_of([asked], policy, now=times.now(), files=files, stopped=_stopped(runs))
-    return [(case.item, case.routing, case.assessment) for case in cases]
+    return [(case.item, case.domain, case.routing, case.assessment) for case in cases]
 
 
 @transaction.atomic

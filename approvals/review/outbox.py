@@ -23,12 +23,13 @@ DECIDED = "request.decided"
 EXPIRED = "request.expired"
 CANCELLED = "request.cancelled"
 ESCALATED = "request.escalated"
+STAGED = "request.staged"
 ASKED = "question.asked"
 GUIDED = "guidance.given"
 VETOED = "request.vetoed"
 OBJECTED = "request.objected"
 INCIDENT = "incident.opened"
-TOPICS = (DECIDED, EXPIRED, CANCELLED, ESCALATED, VETOED, OBJECTED, ASKED, GUIDED, INCIDENT)
+TOPICS = (DECIDED, EXPIRED, CANCELLED, ESCALATED, STAGED, VETOED, OBJECTED, ASKED, GUIDED, INCIDENT)
 
 # What ten attempts take, and a little: who was away that long finds what is older listed as dead.
 GIVES_UP_AFTER = timedelta(hours=76)
@@ -82,6 +83,15 @@ def tell_closed(closed: Sequence[tuple[Pause, Sequence[Approval]]]) -> None:
 
 def tell_escalated(approvals: Iterable[Approval]) -> None:
     """Tell that these now wait for a higher tier."""
+    _tell_whom(approvals, ESCALATED)
+
+
+def tell_staged(approvals: Iterable[Approval]) -> None:
+    """Tell that these now wait for the people of another stage."""
+    _tell_whom(approvals, STAGED)
+
+
+def _tell_whom(approvals: Iterable[Approval], topic: str) -> None:
     asked = {one.pk: one for one in approvals}
     if not asked:
         return
@@ -90,12 +100,15 @@ def tell_escalated(approvals: Iterable[Approval]) -> None:
         [
             News(
                 one.agent_id,
-                ESCALATED,
+                topic,
                 {
                     "request": str(one.pause_id),
                     "item": one.item,
                     "status": "pending",
                     "tier": one.tier_id,
+                    "domain": one.domain_id,
+                    "stage": one.stage + 1 if one.stages else None,
+                    "stages": len(one.stages),
                     "due_at": one.due_at.isoformat() if one.due_at else None,
                     "expires_at": one.expires_at.isoformat() if one.expires_at else None,
                     "decision_url": decision_url(one.pause_id),

@@ -19,8 +19,8 @@ from approvals.models.approval import Status
 from approvals.models.policy import Gate, Verdict
 from approvals.policy import snapshot
 from approvals.policy.snapshot import Policy
+from approvals.review import access, clock, intake
 from approvals.review import agent as agents_own
-from approvals.review import clock, intake
 from approvals.review.decisions import Words, decide, load, seen, to_type
 from approvals.review.errors import BadVerdict, ReviewError
 from approvals.review.submission import Item, Receipt, RunRef, Submission
@@ -179,7 +179,7 @@ class Calendar:
             asked.append(by)
 
     def words(self, approval: Approval, verdict: str) -> Words:
-        """What goes with a verdict: a reason, corrected arguments, or what a manual gate asks to type."""
+        """What goes with a verdict: a reason, corrected arguments, or what whoever approves it types."""
         viewed = self.some_seconds(8, 140)
         if verdict == Verdict.REJECT:
             reason = self.dice.choice(list(NOTES))
@@ -188,7 +188,7 @@ class Calendar:
         if verdict == Verdict.MODIFY and approval.proposal is not None:
             kind = self.policy.types[approval.action_type_id or ""]
             args = variety.mended(approval.proposal.args, kind, self.dice)
-        typed = to_type(approval) if approval.gate == Gate.MANUAL else ""
+        typed = to_type(approval) if access.page_only(approval) else ""
         return Words(args=args, typed=typed, fresh=bool(typed), viewed=viewed)
 
     def reviewers(self, approval: Approval) -> list[User]:

@@ -25,7 +25,7 @@ from approvals.review.errors import (
     ReviewError,
     how_it_ended,
 )
-from console import rows, schemaform
+from console import rows, schemaform, stages
 from console.cards import Card
 from console.http import ConsoleRequest, content_or_404, is_fragment, visible_or_404
 from console.views.inbox import filters_of, list_context
@@ -38,7 +38,9 @@ def approval(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     """The card: for htmx alone, else with the list beside it."""
     approval = visible_or_404(request.user, pk)
     since = request.GET.get("since", "")
-    return show(request, approval, late=_since(approval, since), panel=REREAD if since and waits(approval) else "")
+    moved_on = waits(approval) and _moved_on(approval, since)
+    panel = REREAD if since and waits(approval) and not moved_on else ""
+    return show(request, approval, late=_since(approval, since), panel=panel)
 
 
 # In the place of the buttons: until the person says that the new version was read.
@@ -55,9 +57,18 @@ def _since(approval: Approval, seen: str) -> str:
         return ""
     if not waits(approval):
         return how_it_ended(approval)
+    if _moved_on(approval, seen):
+        said = _("A colleague approved this stage. Now it waits for %(queue)s.")
+        return said % {"queue": stages.queue_words(approval)}
     if seen.partition(".")[0] != str(approval.revision):
         return revised_by(approval)
     return _("This changed while you were reading. Read it again.")
+
+
+def _moved_on(approval: Approval, seen: str) -> bool:
+    """What an open page showed as revision, round and stage `seen` is the same, and in a later stage now."""
+    before, _dot, stage = seen.rpartition(".")
+    return before == f"{approval.revision}.{approval.round}" and stage.isdecimal() and int(stage[:9]) < approval.stage
 
 
 def revised_by(approval: Approval) -> str:
@@ -231,7 +242,7 @@ def too_late(request: ConsoleRequest, approval: Approval, error: ReviewError) ->
         fresh = visible_or_404(request.user, approval.pk)
     except Http404:
         raise PermissionDenied(str(error)) from error  # it left the person's sight together with the error
-    revised = isinstance(error, OutOfDate) and waits(fresh)
+    revised = isinstance(error, OutOfDate) and waits(fresh) and not error.staged
     late = revised_by(fresh) if revised and fresh.revision != 1 else str(error)
     return show(request, fresh, status=status, late=late, panel=REREAD if revised else "")
 

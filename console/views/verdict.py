@@ -13,12 +13,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from approvals.models import Approval
 from approvals.models.approval import Status
-from approvals.models.policy import Gate, Verdict
+from approvals.models.policy import Verdict
 from approvals.policy.schema import Fault, Json
 from approvals.review import access, claims, decisions
 from approvals.review.decisions import Words
 from approvals.review.errors import BadVerdict, ReviewError
-from console import live, rows, schemaform
+from console import live, rows, schemaform, stages
 from console.cards import Card
 from console.filters import InboxFilter
 from console.forms import NoteForm, VerdictForm
@@ -74,7 +74,7 @@ def refuse(request: ConsoleRequest, approval: Approval, faults: Sequence[Fault])
     verdict = request.POST.get("verdict", "")
     if verdict == Verdict.REJECT:
         return panel(request, approval, "_reject.html", faults, status=422)
-    if verdict == Verdict.APPROVE and approval.gate == Gate.MANUAL:
+    if verdict == Verdict.APPROVE and access.page_only(approval):
         return panel(request, approval, "_approve.html", faults, status=422)
     if verdict == Verdict.ANSWER:
         card = Card(approval, request.user)
@@ -87,8 +87,7 @@ def refuse(request: ConsoleRequest, approval: Approval, faults: Sequence[Fault])
 def decided(request: ConsoleRequest, settled: Approval, *, stay: bool = False) -> HttpResponse:
     """After a verdict: the next card of the same list, and a toast with the seconds left to undo."""
     if settled.status == Status.PENDING:
-        text = _("Recorded: %(votes)d of %(of)d approvals.") % {"votes": settled.votes, "of": settled.approvers}
-        return onward(request, settled, text, stay=stay)
+        return onward(request, settled, stages.gone_on(settled), stay=stay)
     done = {
         Verdict.APPROVE: _("Approved"),
         Verdict.MODIFY: _("Approved with changes"),
@@ -111,7 +110,7 @@ def onward(
         filters = filters_of(request)
         return redirect(f"{reverse('approval', args=[settled.pk])}{Card(settled, request.user, filters=filters).query}")
     following = visible_or_404(request.user, settled.pk) if stay else _next(request, settled)
-    context: dict[str, object] = {"toast": toast, "settled": _row(settled), "late": ""}
+    context: dict[str, object] = {"toast": toast, "settled": _row(settled), "gone": _gone(request, settled), "late": ""}
     if following is None:
         context = {**list_context(request), **context}
         response = render(request, "_decided.html", context)
@@ -125,6 +124,15 @@ def onward(
 
 def _row(approval: Approval) -> Approval | None:
     return rows.for_rows(Approval.objects.filter(pk=approval.pk)).first()
+
+
+def _gone(request: ConsoleRequest, settled: Approval) -> str:
+    """Where it waits now, when that is no longer in this person's list."""
+    authority = access.authority_of(request.user)
+    mine = authority.sees_all or settled.agent_id in authority.operates
+    if settled.status != Status.PENDING or mine or authority.reaches(settled.tier_id, settled.domain_id):
+        return ""
+    return stages.queue_words(settled)
 
 
 def _next(request: ConsoleRequest, settled: Approval) -> Approval | None:

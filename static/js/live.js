@@ -42,7 +42,7 @@ function receive(frame) {
 function arrived(messages) {
   const filtered = one("[data-list]")?.hasAttribute("data-filtered");
   steadily(() => {
-    for (const message of messages) put(message.html, { add: !filtered, gone: message.gone && message.status === "pending" ? message.tier_name : "" });
+    for (const message of messages) put(message.html, { add: !filtered, gone: message.gone && message.status === "pending" ? message.tier_name : "", staged: message.stage > 0 });
   });
   for (const message of messages) changed(message);
   if (filtered && messages.some((message) => message.status === "pending" && !row(message.id))) refresh();
@@ -131,7 +131,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("htmx:afterSwap", () => {
   const holder = one("[data-row-update]");
   if (!holder) return;
-  steadily(() => put(holder.innerHTML, { add: false }));
+  steadily(() => put(holder.innerHTML, { add: false, gone: holder.dataset.gone, staged: "staged" in holder.dataset }));
   holder.remove();
   one("[data-row][data-open][data-new]")?.removeAttribute("data-new");
   after();

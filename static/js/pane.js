@@ -9,7 +9,8 @@ export function changed(message) {
   const busy = one("#actions form[data-sent]");
   if (busy) return;
   const same = message.status === card.dataset.status && message.revision === Number(card.dataset.revision) &&
-    message.round === Number(card.dataset.round) && message.tier === Number(card.dataset.tier);
+    message.round === Number(card.dataset.round) && message.tier === Number(card.dataset.tier) &&
+    message.stage === Number(card.dataset.stage);
   if (same) {
     claimed(card, message.claim);
     if (card.dataset.thread && one("#thread")) window.htmx.ajax("GET", card.dataset.thread, { target: "#thread", swap: "innerHTML" });

@@ -78,20 +78,20 @@ function insert(fresh) {
   announce(say("arrived", one(".row-title", fresh).textContent));
 }
 
-// It went to another tier: it stays in its place, greyed, and says where it is.
-function leave(fresh, tier) {
+// It went to another tier, or to another stage: it stays in its place, greyed, and says where it is.
+function leave(fresh, tier, staged) {
   fresh.toggleAttribute("data-settled", true);
   one("[name=pick]", fresh).disabled = true;
   const words = document.createElement("span");
   words.className = "row-settled";
-  words.textContent = say("gone", tier);
+  words.textContent = say(staged ? "staged" : "gone", tier);
   one("[data-left]", fresh)?.replaceWith(words);
 }
 
 // One row as the server has it now. An older state than the one shown is ignored.
-export function put(html, { add = true, gone = "" } = {}) {
+export function put(html, { add = true, gone = "", staged = false } = {}) {
   const fresh = parsed(html);
-  if (fresh && gone) leave(fresh, gone);
+  if (fresh && gone) leave(fresh, gone, staged);
   if (!fresh || !list()) return;
   const old = row(fresh.dataset.row);
   if (old && Number(old.dataset.seq) >= Number(fresh.dataset.seq)) return;

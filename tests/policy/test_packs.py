@@ -30,6 +30,10 @@ def test_the_scenario_takes_its_route(shipped, now, pack, name, scenario):
     routing = route(question, assess(question, scenario.past), shipped, standing)
     assert (routing.route, routing.tier, routing.reason_code) == (scenario.route, scenario.tier, scenario.reason_code)
     assert routing.reasons
+    own = question.type.domain
+    if scenario.stages:
+        assert routing.stages == tuple(replace(one, domain=one.domain or own) for one in scenario.stages)
+    assert routing.typed >= scenario.typed
 
 
 def test_together_they_take_every_route_and_tier():

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from approvals import times
 from approvals.models import ActionType, Approval, Domain, Event, Membership, Rule, Vote
@@ -58,7 +59,7 @@ def winners(found: list[object]) -> int:
 
 
 def test_two_last_votes_of_a_stage_at_once_move_it_once(payouts, crew):
-    (ann, ben, cid), legal = crew
+    (ann, ben, cid), _ = crew
     for _ in range(ROUNDS):
         shown = seen(payouts())
         found = together(*[lambda who=who: decide(shown, by=who, verdict="approve") for who in (ann, ben, cid)])  # noqa: B023
@@ -204,7 +205,10 @@ def test_the_checker_sees_a_stage_that_was_skipped(payouts, crew):
     decide(seen(on), by=lea, verdict="approve")
     assert check(database_url()) == []
 
-    Vote.objects.filter(approval=on, stage=0).delete()
+    with connection.cursor() as cursor:  # the database refuses it to everybody else
+        cursor.execute("SET session_replication_role = replica")
+        Vote.objects.filter(approval=on, stage=0).delete()
+        cursor.execute("SET session_replication_role = DEFAULT")
     assert any(f"{on.pk} left stage 1 without its 1 approvals" in one for one in check(database_url()))
 
 

@@ -18,7 +18,7 @@ from approvals.policy.files import Table
 from approvals.policy.history import History, Question, RunPast
 from approvals.policy.rows import Row, rule_columns, snapshot_of, tier_columns, type_columns
 from approvals.policy.schema import Json, action_digest, pick
-from approvals.policy.snapshot import Policy, compiled
+from approvals.policy.snapshot import Policy, Stage, compiled
 
 CORE = "core"
 FIELDS = ("deployment", "clinical", "finance", "education", "commerce", "legal")
@@ -30,7 +30,8 @@ class Scenario:
     """One believable request and the route it must take.
 
     `level` None: the action type's first level. `past` is what history says: decided, approved, amounts and so on.
-    `run` is the agent's key, name and step of its workflow, `at` when it asks, where a rule looks at them.
+    `run` is the agent's key, name and step of its workflow, `at` when it asks, where a rule looks at them. `stages` are
+    written as a rule's, and `tier` is that of the first; empty: not looked at.
     """
 
     name: str
@@ -49,6 +50,8 @@ class Scenario:
     past: History = field(default_factory=History)
     run: Mapping[str, str] = field(default_factory=dict)
     at: datetime | None = None
+    stages: tuple[Stage, ...] = ()
+    typed: bool = False
 
     @property
     def agent(self) -> str:
@@ -175,4 +178,5 @@ def _scenario(pack: str, table: Table) -> Scenario:
     past.setdefault("proposed", past.get("decided", 0))
     if run := dict(past.get("run", {})):
         past["run"] = RunPast(**{**run, "since": files.span(run.get("since", "0s"))})
-    return Scenario(**{**table, "pack": pack, "past": History(**past)})
+    asked = tuple(Stage(**one) for one in table.get("stages", ()))
+    return Scenario(**{**table, "pack": pack, "past": History(**past), "stages": asked})

@@ -22,6 +22,7 @@ TOPICS = frozenset(
     {
         "request.decided",
         "request.escalated",
+        "request.staged",
         "request.expired",
         "request.cancelled",
         "question.asked",

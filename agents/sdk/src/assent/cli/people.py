@@ -127,11 +127,15 @@ def _card(card: Object) -> list[str]:
     for name in ("summary", "reasoning", "context"):
         if told := card.get(name):
             lines.append(f"  the agent's {name} (not verified): {value(told)}")
+    stages = objects(card.get("stages"))
+    if stages:
+        asked = ", then ".join(f"tier {one.get('tier')} {visible(str(one.get('domain')))}" for one in stages)
+        lines.append(f"  stage {card.get('stage')} of {len(stages)}: {asked}")
     allowed = card.get("allowed")
     seen = f"--revision {card.get('revision')} --round {card.get('round')} --digest {card.get('digest')}"
     for verdict in allowed if isinstance(allowed, list) else ():
         lines.append(f"assent decide {card.get('id')} {verdict} {seen}{_NEEDS.get(str(verdict), '')}")
-    if card.get("gate") == "manual":
+    if card.get("gate") == "manual" or card.get("typed"):
         lines.append("This is decided on the page only.")
     return lines
 
