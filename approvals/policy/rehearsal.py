@@ -24,16 +24,22 @@ from approvals.policy import outcomes, words
 from approvals.policy.assess import Assessment, Question, recall
 from approvals.policy.outcomes import GONE, UNFIT, Moved, Outcome
 from approvals.policy.routing import Standing, worth
-from approvals.policy.rows import Row
+from approvals.policy.rows import Row, type_columns
 from approvals.policy.snapshot import Policy, TypePolicy, compiled
 
 AT_ONCE = 500
 MOST = 10_000
 
+# What flags are made from. They are taken as they were recorded, since history is not what it was then.
+_FLAGGING = (
+    *("usual_path", "usual_times", "frequency_path", "frequency_from", "frequency_window"),
+    *("burst_from", "burst_window"),
+)
 # What an action type says that no routing depends on.
 _IDLE = {
     *("title", "headline", "pack", "policy_text", "subject_path", "subject_kind", "reason_required", "allowed"),
     *("schema_version", "expires_after", "permit_valid"),
+    *_FLAGGING,
 }
 
 
@@ -122,6 +128,11 @@ class _Play:
             for name in base["types"].keys() & draft["types"].keys()
             if same_rules and same_rates and _working(base["types"][name]) == _working(draft["types"][name])
         }
+        self.flagging = {
+            name
+            for name in base["types"].keys() & draft["types"].keys()
+            if _flagging(base["types"][name]) != _flagging(draft["types"][name])
+        }
         self.levels = {
             (agent, type): level for agent, type, level in Autonomy.objects.values_list("agent", "action_type", "level")
         }
@@ -133,7 +144,10 @@ class _Play:
         for row in rows:
             if why := _untellable(row):
                 said.left_out[why] += 1
-            elif not (self.same_tiers and row["action_type_id"] in self.same):
+                continue
+            if row["action_type_id"] in self.flagging:
+                said.left_out["flags"] += 1  # it is rehearsed; what else would have been flagged is left out
+            if not (self.same_tiers and row["action_type_id"] in self.same):
                 wanted.append(row)
         self._read_paths({row["policy_id"] for row in wanted})
         proposals = _proposals([row["id"] for row in wanted])
@@ -232,6 +246,11 @@ class _Play:
 def _ceilings(snapshot: Row) -> dict[str, str | None]:
     """What routing asks of the tiers."""
     return {level: row["ceiling"] for level, row in snapshot["tiers"].items()}
+
+
+def _flagging(row: Row) -> Row:
+    columns = type_columns(row)
+    return {name: columns[name] for name in _FLAGGING}
 
 
 def _working(row: Row) -> Row:
