@@ -80,6 +80,8 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
         "value": None if approval.value is None or not content else str(approval.value),
         "impact": approval.impact,
         "reversibility": approval.reversibility,
+        "attempt": approval.attempt,
+        "repeats": str(approval.repeats_id) if approval.repeats_id and content else None,
         "approvers": approval.approvers,
         "votes": approval.votes,
         "verdict": approval.verdict or None,

@@ -20,6 +20,7 @@ from console import rows, runs, stages, timeleft, whys
 from console.facts import Fact, Value, changes_of, facts_of, present_and_future, shown
 from console.permits import Permit, moved, permit_of
 from console.plans import PlanView
+from console.repeats import Earlier, earlier_of
 from console.said import Said
 from console.words import ACTORS, DONE, OUTCOMES, REASONS, SIGNALS
 
@@ -201,6 +202,11 @@ class Card:
             return []
         before = self.approval.proposals.filter(revision__lt=self.proposal.revision).order_by("-revision").first()
         return [one for one in changes_of(before.args, self.proposal.args) if one.changed] if before else []
+
+    @cached_property
+    def repeat(self) -> Earlier | None:
+        """What was rejected before and is proposed once more."""
+        return earlier_of(self.approval, self.user, self.authority)
 
     @property
     def files(self) -> list[Mapping[str, Json]]:

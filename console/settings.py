@@ -68,7 +68,9 @@ def _database(url: str) -> dict[str, object]:
             # PostgreSQL's default is that of a spinning disk: with it an agent's history was sorted as a whole to read
             # its newest 400 rows, instead of walking the index that holds them in order. And a page's rows join seven
             # small tables: trying every order of them took the planner 30 ms, the query 1.
-            "options": "-c random_page_cost=1.1 -c join_collapse_limit=4",
+            # What is prepared (approvals/prepared.py) is planned once for a connection.
+            "options": "-c random_page_cost=1.1 -c join_collapse_limit=4 -c plan_cache_mode=force_generic_plan",
+            "prepare_threshold": 0,
             **options,
         },
     }

@@ -64,6 +64,8 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
             "names": ", ".join(WEIGHTS)
         }
         self.fields["expires_after"].help_text = DURATION
+        for name in ("frequency_window", "burst_window"):
+            self.fields[name].help_text = DURATION
         self.fields["permit_valid"].help_text = _("How long what was approved may still run. %s") % DURATION
         self.fields["reversibility"].help_text = _(
             "The first filter. Irreversible: always asks, by a hard or manual gate. Only what is reversible may run "

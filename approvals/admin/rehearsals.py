@@ -49,6 +49,9 @@ LEFT_OUT = {
     "granted": gettext_lazy("%(count)d passed by a grant or a plan, which people had approved"),
     "returned": gettext_lazy("%(count)d asked once more because the world had moved"),
     "erased": gettext_lazy("%(count)d of which nothing is kept"),
+    "flags": gettext_lazy(
+        "what the changed settings would have flagged in %(count)d, since flags are taken as they were recorded"
+    ),
     "unknown": gettext_lazy("%(count)d of action types that neither policy knows"),
 }
 

@@ -276,6 +276,12 @@ class ActionType(models.Model):
                 & Q(burst_window__gt=timedelta(0)),
                 name="action_type_windows_are_positive",
             ),
+            models.CheckConstraint(
+                # History looks back at no more than 400 of a key, and at 30 rejections.
+                condition=Q(usual_times__gte=1, frequency_from__range=(2, 400), burst_from__range=(2, 400))
+                & (Q(most_attempts=None) | Q(most_attempts__range=(1, 30))),
+                name="action_type_counts_are_reachable",
+            ),
         ]
 
     def __str__(self) -> str:

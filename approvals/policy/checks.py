@@ -21,7 +21,9 @@ from approvals.policy import checkpoints, fitting, ordered, rows
 from approvals.policy.checkpoints import LONGEST_WINDOW
 from approvals.policy.expressions import BadExpression, Expression
 from approvals.policy.flags import LABELS
+from approvals.policy.history import LOOK_BACK
 from approvals.policy.paths import Missing, nearest, placeholders, subschema
+from approvals.policy.repeats import REJECTIONS
 from approvals.policy.rows import Row
 from approvals.policy.schema import Fault, Json, pointer_of
 from approvals.policy.signals import WEIGHTS
@@ -64,6 +66,7 @@ def faults(snapshot: Row) -> list[Fault]:
 def of_type(columns: Columns) -> Complaints:
     """An action type: paths against its schema, reversibility first, silence, bands, weights, verdicts."""
     yield from _paths(columns)
+    yield from _unusual(columns)
     yield from _silence(columns)
     yield from of_bands(
         columns.get("auto_threshold"), columns.get("review_threshold"), "auto_threshold", "review_threshold"
@@ -292,7 +295,7 @@ def _paths(columns: Columns) -> Complaints:
     if shape is None:
         return
     paths = [("headline", path) for path in placeholders(columns.get("headline", ""))]
-    named = ("value_path", "currency_path", "subject_path")
+    named = ("value_path", "currency_path", "subject_path", "usual_path", "frequency_path")
     paths += [(name, columns[name]) for name in named if columns.get(name)]
     for field, path in paths:
         try:
@@ -305,6 +308,21 @@ def _paths(columns: Columns) -> Complaints:
             yield field, _("“%(path)s” is no number in the schema, so it cannot be a value.") % {"path": path}
     if columns.get("currency_path") and not columns.get("value_path"):
         yield "currency_path", _("A currency goes with a value: name the argument that holds the value.")
+
+
+def _unusual(columns: Columns) -> Complaints:
+    """Counts that history can reach, windows that it covers, and a usual value only where there is a value."""
+    counts = (("frequency_from", 2, LOOK_BACK), ("burst_from", 2, LOOK_BACK), ("most_attempts", 1, REJECTIONS))
+    for name, least, most in counts:
+        if (count := columns.get(name)) is not None and not least <= count <= most:
+            yield name, _("From %(least)d to %(most)d: history counts no further.") % {"least": least, "most": most}
+    for name, longest in (("frequency_window", 366), ("burst_window", 31)):
+        if (span := columns.get(name)) is not None and not timedelta(0) < span <= timedelta(days=longest):
+            yield name, _("More than nothing and at most %(days)d days.") % {"days": longest}
+    if (ratio := columns.get("usual_times")) is not None and ratio < 1:
+        yield "usual_times", _("At least 1: below, every usual value would be unusual.")
+    if columns.get("usual_path") and not columns.get("value_path"):
+        yield "usual_path", _("A usual value needs a value: name the argument that holds it, or leave this empty.")
 
 
 def _silence(columns: Columns) -> Complaints:

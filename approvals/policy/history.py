@@ -8,8 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
+from approvals import prepared
 from approvals.models.policy import Verdict
 from approvals.policy import checkpoints, curves, repeats
 from approvals.policy.curves import Curve
@@ -316,11 +315,9 @@ class _Past:
             (curves.FITTED, True, self._read_curves),
         ]
         wanted = [(query, reader) for query, needed, reader in asked if needed]
-        with connection.cursor() as cursor:
-            cursor.execute("; ".join(query for query, _ in wanted), values)
-            for _, reader in wanted:
-                reader(cursor.fetchall())
-                cursor.nextset()
+        answers = prepared.ask([query for query, _ in wanted], values)
+        for (_, reader), rows in zip(wanted, answers, strict=True):
+            reader(rows)
 
     def _read_pairs(self, rows: list[Any]) -> None:
         self.pairs = {(agent, name): _of_pair(*found) for agent, name, *found in rows}

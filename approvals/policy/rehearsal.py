@@ -24,7 +24,7 @@ from approvals.policy import outcomes, words
 from approvals.policy.assess import Assessment, Question, recall
 from approvals.policy.outcomes import GONE, UNFIT, Moved, Outcome
 from approvals.policy.routing import Standing, worth
-from approvals.policy.rows import Row
+from approvals.policy.rows import Row, type_columns
 from approvals.policy.snapshot import Policy, TypePolicy, compiled
 from approvals.policy.spent import Then, then
 from approvals.policy.spent import read as spent_before
@@ -32,10 +32,16 @@ from approvals.policy.spent import read as spent_before
 AT_ONCE = 500
 MOST = 10_000
 
+# What flags are made from. They are taken as they were recorded, since history is not what it was then.
+_FLAGGING = (
+    *("usual_path", "usual_times", "frequency_path", "frequency_from", "frequency_window"),
+    *("burst_from", "burst_window"),
+)
 # What an action type says that no routing depends on.
 _IDLE = {
     *("title", "headline", "pack", "policy_text", "subject_path", "subject_kind", "reason_required", "allowed"),
     *("schema_version", "expires_after", "permit_valid"),
+    *_FLAGGING,
 }
 
 
@@ -125,6 +131,11 @@ class _Play:
             for name in base["types"].keys() & draft["types"].keys()
             if same_rules and same_rates and _working(base["types"][name]) == _working(draft["types"][name])
         }
+        self.flagging = {
+            name
+            for name in base["types"].keys() & draft["types"].keys()
+            if _flagging(base["types"][name]) != _flagging(draft["types"][name])
+        }
         self.levels = {
             (agent, type): (level, shadow)
             for agent, type, level, shadow in Autonomy.objects.values_list("agent", "action_type", "level", "shadow")
@@ -144,7 +155,10 @@ class _Play:
         for row in rows:
             if why := _untellable(row):
                 said.left_out[why] += 1
-            elif not (self.same_tiers and row["action_type_id"] in self.same):
+                continue
+            if row["action_type_id"] in self.flagging:
+                said.left_out["flags"] += 1  # it is rehearsed; what else would have been flagged is left out
+            if not (self.same_tiers and row["action_type_id"] in self.same):
                 wanted.append(row)
         self._read_paths({row["policy_id"] for row in wanted})
         self._read_spent(wanted)
@@ -271,6 +285,11 @@ def _ceilings(snapshot: Row) -> dict[str, str | None]:
 def _limit(row: Row | None) -> tuple[Any, ...]:
     """How an action type looks at spending; versions from before do not say."""
     return tuple((row or {}).get(name) for name in ("spend_limit", "spend_window", "spend_of"))
+
+
+def _flagging(row: Row) -> Row:
+    columns = type_columns(row)
+    return {name: columns[name] for name in _FLAGGING}
 
 
 def _working(row: Row) -> Row:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from approvals.policy.history import Question, Twin
 
 REJECTIONS = 30  # the latest of an agent and action type, and as many of the run
-PAUSES = 200  # the latest of the run
+PAUSES = 100  # the latest of the run
 SINCE = timedelta(days=30)
 CHANGED = 3  # leaves at most
 LARGEST = 16_384  # bytes of arguments as stored; larger ones are not compared
@@ -156,7 +156,8 @@ LEFT JOIN LATERAL (
     WHERE later.repeats_id = approval.id AND later.verdict IN ('approve', 'modify') AND later.released_at IS NOT NULL
     ORDER BY later.released_at DESC LIMIT 1
 ) AS overruling ON true
-WHERE approval.released_at IS NOT NULL AND proposal.parsed AND approval.id <> ALL (%(own)s::uuid[])
+WHERE approval.about = ANY (%(abouts)s::text[]) AND approval.id <> ALL (%(own)s::uuid[])
+  AND approval.released_at IS NOT NULL AND proposal.parsed
   AND NOT jsonb_exists_any(approval.reasons, %(not_of_it)s) AND pg_column_size(proposal.args) <= %(largest)s
 ORDER BY approval.decided_at DESC
 """
@@ -173,6 +174,7 @@ def values(questions: Iterable["Question"], now: datetime) -> dict[str, Any]:
         "run_agents": [agent for agent, _, _ in runs],
         "run_names": [name for _, name, _ in runs],
         "runs": [run for _, _, run in runs],
+        "abouts": sorted({question.about for question in asking}),
         "repeat_since": now - SINCE,
         "rejections": REJECTIONS,
         "pauses": PAUSES,

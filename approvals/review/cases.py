@@ -5,8 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection
-
+from approvals import prepared
 from approvals.ids import new_id
 from approvals.models.approval import Route, Subject
 from approvals.policy import covers, planning, schema
@@ -31,7 +30,7 @@ SELECT agent.id, agent.name, agent.paused_at IS NOT NULL, trust.action_type_id, 
        EXISTS (SELECT FROM approvals_plannedstep WHERE agent_id = agent.id AND expires_at > %(now)s),
        EXISTS (SELECT FROM approvals_grant WHERE agent_id = agent.id AND revoked_at IS NULL AND expires_at > %(now)s)
 FROM approvals_agent AS agent
-LEFT JOIN approvals_autonomy AS trust ON trust.agent_id = agent.id AND trust.action_type_id = ANY (%(names)s)
+LEFT JOIN approvals_autonomy AS trust ON trust.agent_id = agent.id AND trust.action_type_id = ANY (%(names)s::text[])
 WHERE agent.id = ANY (%(agents)s::uuid[])
 """
 
@@ -262,12 +261,11 @@ def _step(drawn: _Drawn, submitter: Submitter, policy: Policy, history: History,
 
 def _submitters(agents: Collection[UUID], names: Collection[str], *, now: datetime) -> dict[UUID, Submitter]:
     found: dict[UUID, Submitter] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(_STANDINGS, {"agents": list(agents), "names": list(names), "now": now})
-        for pk, name, paused, kind, level, breaker_open, shadow, planned, granted in cursor.fetchall():
-            submitter = found.setdefault(pk, Submitter(name, paused, planned, granted))
-            if kind is not None:
-                submitter.trust[kind] = (level, breaker_open, shadow)
+    [rows] = prepared.ask([_STANDINGS], {"agents": list(agents), "names": list(names), "now": now})
+    for pk, name, paused, kind, level, breaker_open, shadow, planned, granted in rows:
+        submitter = found.setdefault(pk, Submitter(name, paused, planned, granted))
+        if kind is not None:
+            submitter.trust[kind] = (level, breaker_open, shadow)
     return found
 
 

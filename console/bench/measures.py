@@ -17,6 +17,7 @@ from console.bench.stage import ROOT, Stage
 from console.terminal import Refused, phase
 
 OPEN_INBOXES = 50
+PASTS = (1_000, 1_000_000)
 REST = 15.0  # seconds after the start until memory is at rest
 
 
@@ -106,6 +107,21 @@ def rehearsal(stage: Stage) -> list[Figure]:
     ]
 
 
+def routing(stage: Stage) -> list[Figure]:
+    """One proposal through a hundred rules, all signals and all flags, with little history and with much."""
+    found = stage.routes(*PASTS).result()
+    figures = []
+    for size in PASTS:
+        for who, said in found[str(size)].items():
+            of = f"routing, 100 rules, past of {size:,}, {who} agent"
+            figures += [
+                Figure(f"{of}, p50", said["p50"], "ms", "at most 2", said["p50"] <= 2),
+                Figure(f"{of}, p95", said["p95"], "ms", "at most 8", said["p95"] <= 8),
+            ]
+    counts = {said["queries"] for of_size in found.values() for said in of_size.values()}
+    return [*figures, Figure("queries for it, at most", max(counts), "", "the same for all", len(counts) == 1)]
+
+
 def rest(data: Path) -> list[Figure]:
     """Memory of the Assent that runs on `data`; where none does, of one that is started for it, with its start-up."""
     try:
@@ -168,6 +184,7 @@ STAGED: dict[str, Callable[[Stage], list[Figure]]] = {
     "waiters": many.waiters,
     "submit": submit,
     "rehearsal": rehearsal,
+    "routing": routing,
 }
 
 

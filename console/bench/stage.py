@@ -122,6 +122,10 @@ class Stage:
         """Start a process that rehearses a change of policy on that many approvals."""
         return Asking([sys.executable, "-m", "console.bench.rehearse", str(last)], {}, self.environment)
 
+    def routes(self, *sizes: int) -> "Asking":
+        """Start a process that routes proposals over pasts of these sizes."""
+        return Asking([sys.executable, "-m", "console.bench.routing", *map(str, sizes)], {}, self.environment)
+
     def hooks(self, **job: Any) -> "Asking":
         """Start a process that has webhooks go out."""
         return Asking([sys.executable, "-m", "console.bench.hooks"], job, self.environment)

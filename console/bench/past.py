@@ -1,0 +1,136 @@
+"""A long past of one action type, made inside the database: real approvals with pauses, proposals and decisions.
+
+Half of it is of one busy agent, a fifth concerns one customer, a tenth is one digest, a third is one letter, a
+twentieth was rejected by people; one run has a hundredth of all pauses.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, models
+from django.db.backends.utils import CursorWrapper
+
+from approvals.models import Approval, Decision, Pause, Proposal
+
+DAYS = 60
+
+_COLUMN = '"{}"'
+
+
+def make(template: Approval, *, since: int, until: int, others: list[UUID], run: UUID, likeness: str, by: UUID) -> None:
+    """The approvals from number `since` up to `until`, like the template but for what tells them apart.
+
+    `others` are the agents of the other half, `run` the one with many pauses, `by` the person who decided.
+    """
+    facts: dict[str, Any] = {
+        "since": since,
+        "until": until,
+        "others": others,
+        "run": run,
+        "likeness": likeness,
+        "by": by,
+    }
+    facts |= {"approval": template.pk, "pause": template.pause_id, "proposal": template.proposal_id, "days": DAYS}
+    with connection.cursor() as cursor:
+        # What an ordinary insert asks of every row again: keys that are surely there, and each of the indexes.
+        cursor.execute("SET session_replication_role = replica; SET maintenance_work_mem = '256MB'")
+        indexes = _without_indexes(cursor)
+        copied: list[tuple[type[models.Model], str, Mapping[str, str]]] = [
+            (Pause, "pause", _PAUSE),
+            (Approval, "approval", _APPROVAL),
+            (Proposal, "proposal", _PROPOSAL),
+        ]
+        for model, of, columns in copied:
+            cursor.execute(_copied(model, columns, f"t.id = %({of})s"), facts)
+        cursor.execute(_DECISIONS, facts)
+        for index in indexes:
+            cursor.execute(index)
+        cursor.execute("SET session_replication_role = DEFAULT")
+        for table in [*(model._meta.db_table for model, _, _ in copied), Decision._meta.db_table]:
+            cursor.execute(f"VACUUM ANALYZE {_COLUMN.format(table)}")
+
+
+def _without_indexes(cursor: CursorWrapper) -> list[str]:
+    """Drop the indexes of approvals that no constraint needs; what makes each of them again."""
+    cursor.execute(
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'approvals_approval' AND NOT EXISTS "
+        "(SELECT FROM pg_constraint WHERE conindid = format('%I', indexname)::regclass)"
+    )
+    found = cursor.fetchall()
+    for name, _ in found:
+        cursor.execute(f"DROP INDEX {_COLUMN.format(name)}")
+    return [made for _, made in found]
+
+
+def _copied(model: type[models.Model], columns: Mapping[str, str], where: str) -> str:
+    names = [field.column for field in model._meta.concrete_fields if field.column]
+    values = ", ".join(columns.get(name, f"t.{_COLUMN.format(name)}") for name in names)
+    table = _COLUMN.format(model._meta.db_table)
+    listed = ", ".join(map(_COLUMN.format, names))
+    return (
+        f"INSERT INTO {table} ({listed}) SELECT {values} FROM {table} AS t, "  # noqa: S608  # names of our models
+        f"generate_series(%(since)s::bigint, %(until)s::bigint) AS n WHERE {where}"
+    )
+
+
+def _id(kind: int) -> str:
+    return f"('01900000-0000-7000-800{kind}-' || lpad(to_hex(n), 12, '0'))::uuid"
+
+
+# Spread over all days whichever the number, so that a thousand and a million reach back as far.
+_AT = "now() - make_interval(secs => 60 + ((n * 7919) %% 999983) / 999983.0 * 86400 * %(days)s)"
+_AGENT = (
+    "CASE WHEN n %% 2 = 0 THEN t.agent_id ELSE (%(others)s::uuid[])[1 + (n / 2) %% cardinality(%(others)s::uuid[])] END"
+)
+_REJECTED = "n %% 20 < 1"
+_PAUSE = {
+    "id": _id(1),
+    "agent_id": _AGENT,
+    "key": "'past-' || n",
+    "run_id": "CASE WHEN n %% 100 = 0 THEN %(run)s::uuid END",
+    "status": "'decided'",
+    "open_items": "0",
+    "answer": "'{}'",
+    "created_at": _AT,
+    "closed_at": _AT,
+}
+_APPROVAL = {
+    "id": _id(2),
+    "pause_id": _id(1),
+    "proposal_id": _id(3),
+    "agent_id": _AGENT,
+    "created_at": _AT,
+    "due_at": "NULL",
+    "expires_at": "NULL",
+    "about": "'order:' || n",
+    "count_key": "'customer:' || CASE WHEN n %% 5 = 0 THEN 'hot' ELSE (n %% 50000)::text END",
+    "usual_key": "'department:' || (n %% 12)",
+    "likeness": "CASE WHEN n %% 3 = 0 THEN %(likeness)s ELSE md5((n %% 9000)::text) END",
+    "digest": "'sha256:' || CASE WHEN n %% 10 = 0 THEN 'hot' ELSE md5(n::text) END",
+    "value": "(n %% 400) + 0.5",
+    "route": f"CASE WHEN n %% 2 = 0 OR {_REJECTED} THEN 'review' ELSE 'auto' END",
+    "status": f"CASE WHEN {_REJECTED} THEN 'released' ELSE 'executed' END",
+    "verdict": f"CASE WHEN {_REJECTED} THEN 'reject' WHEN n %% 20 = 2 THEN 'modify' ELSE 'approve' END",
+    "source": f"CASE WHEN n %% 2 = 0 OR {_REJECTED} THEN 'human' ELSE 'policy' END",
+    "decided_by_id": f"CASE WHEN n %% 2 = 0 OR {_REJECTED} THEN %(by)s::uuid END",
+    "decided_at": _AT,
+    "released_at": _AT,
+    "repeats_id": "NULL",
+    "attempt": "1",
+}
+_PROPOSAL = {
+    "id": _id(3),
+    "approval_id": _id(2),
+    "digest": "'sha256:' || md5(n::text)",
+    "args": "t.args || jsonb_build_object('order', n::text, 'amount', (n %% 400) + 0.5)",
+}
+_DECISIONS = f"""
+INSERT INTO approvals_decision (
+    id, approval_id, revision, round, verdict, source, user_id, tier_id, surface, reason, message, alternative,
+    guidance, stop, decided_at
+)
+SELECT {_id(4)}, {_id(2)}, 1, 1, 'reject', 'human', %(by)s::uuid, 1, 'page', 'not_justified', 'No receipt.', '', '',
+       false, {_AT}
+FROM generate_series(%(since)s::bigint, %(until)s::bigint) AS n WHERE {_REJECTED}
+"""  # noqa: S608  # nothing of it comes from outside

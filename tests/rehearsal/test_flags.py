@@ -1,0 +1,65 @@
+"""What a draft that changes flags would have done: what they ask is told, what would have been flagged is not."""
+
+import pytest
+
+from approvals.admin.rehearsals import LEFT_OUT
+from approvals.review.decisions import Words, decide, seen
+
+
+def test_a_flag_that_asks_from_now_on_is_rehearsed_as_it_was_recorded(staffed, propose, change, publish, tried):
+    change(strategy="risk", reversibility="reversible")
+    publish()
+    first, second = propose(order="1"), propose(order="1", amount=7)
+    change(flags=["frequency"])
+
+    told = tried()
+
+    assert not told.left_out
+    [moved] = told.moved
+    assert (moved.approval_id, moved.kind) == (second.pk, "auto_review") != (first.pk, "auto_review")
+    assert moved.why.startswith("Flag: Again for the same subject.")
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"usual_times": 9},
+        {"frequency_from": 5},
+        {"frequency_path": "currency"},
+        {"burst_from": 3},
+        {"usual_path": "order"},
+    ],
+)
+def test_what_other_settings_would_have_flagged_is_said_to_be_unknown(staffed, propose, change, tried, columns):
+    propose(), propose(order="2")
+    change(**columns)
+
+    told = tried()
+
+    assert (told.looked, told.moved, dict(told.left_out)) == (2, [], {"flags": 2})
+    assert "flags are taken as they were recorded" in str(LEFT_OUT["flags"]) % {"count": 2}
+
+
+def test_the_page_says_it(staffed, propose, change, desk):
+    propose()
+    change(burst_from=3)
+    answer = desk.post("/admin/approvals/policyversion/rehearse/", {"last": 100}, follow=True)
+    assert "what the changed settings would have flagged in 1" in answer.content.decode()
+
+
+def test_answering_repetitions_is_rehearsed_without_a_word_of_them(staffed, alice, propose, change, tried):
+    schema = {"type": "object"}
+    change(schema=schema)
+    from approvals.policy import snapshot
+
+    snapshot.publish(by=None, note="open")
+    args = {"order": "1", "amount": 5, "currency": "EUR", "why": "the lid is cracked"}
+    decide(seen(propose(args=args)), by=alice, verdict="reject", words=Words(message="No.", reason="policy"))
+    again = propose(args={**args, "why": "it broke on its way"})
+    change(answers_repeats=True)
+
+    [moved] = tried().moved
+
+    assert (moved.approval_id, moved.kind) == (again.pk, "review_reject")
+    assert "It nearly repeats what a person rejected: the same answer holds." in moved.why
+    assert "why" not in moved.why.split("`") and "2026" not in moved.why
