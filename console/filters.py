@@ -12,7 +12,7 @@ from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ActionType, Agent, Approval, Domain, Tier, User
-from approvals.models.approval import queue_name
+from approvals.models.approval import Status, queue_name
 
 PAGE = 50
 MOST = 1000
@@ -110,8 +110,12 @@ def titles() -> dict[str, str]:
     }
 
 
+# The last tier of the chain did not answer in time, and no deadline comes to end it: Approval.overdue.
+OVERDUE = Q(status=Status.PENDING, due_at=None, expires_at=None, breaches__gt=0)
+
+
 def _urgent(approvals: QuerySet[Approval], urgency: str, now: datetime) -> QuerySet[Approval]:
-    late = Q(due_at__lte=now) | Q(expires_at__lte=now)
+    late = Q(due_at__lte=now) | Q(expires_at__lte=now) | OVERDUE
     if urgency == "late":
         return approvals.filter(late)
     share = 0.25 if urgency == "critical" else 0.5

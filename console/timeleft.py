@@ -32,7 +32,7 @@ def urgency_of(approval: Approval, now: datetime) -> str:
     """The approval's urgency; "late" once the next moment has passed, "" where nothing ends."""
     at = next_moment(approval)
     if at is None:
-        return ""
+        return "late" if approval.overdue else ""
     if at <= now:
         return "late"
     return approval.urgency(now)
@@ -42,7 +42,7 @@ def time_left(approval: Approval, now: datetime) -> TimeLeft:
     at = next_moment(approval)
     urgency = urgency_of(approval, now)
     if at is None:
-        return TimeLeft(_("no deadline"), urgency, None)
+        return TimeLeft(_("overdue") if approval.overdue else _("no deadline"), urgency, None)
     if at <= now:
         return TimeLeft(_("%s late") % span(now - at, fine=False), urgency, at)
     return TimeLeft(_("%s left") % span(at - now), urgency, at)

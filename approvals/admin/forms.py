@@ -127,7 +127,9 @@ def complain(form: "ModelForm[Any]", complaints: Iterable[tuple[str, str]]) -> N
 
 
 class TierForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    workdays = Days(label=gettext_lazy("On"), help_text=gettext_lazy("Days of the week on which the hours count."))
+    workdays = Days(
+        label=gettext_lazy("Working days"), help_text=gettext_lazy("Days of the week on which the hours count.")
+    )
     time_zone = Zone(help_text=gettext_lazy("In which the hours are meant; it knows when clocks are changed there."))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -430,6 +430,11 @@ class Approval(models.Model):
         used = (now - self.created_at) / max(end - self.created_at, timedelta(seconds=1))
         return "critical" if used > 0.75 else "high" if used > 0.5 else "medium" if used > 0.25 else "low"
 
+    @property
+    def overdue(self) -> bool:
+        """The last tier of the chain did not answer in time, and no deadline comes to end it."""
+        return self.status == Status.PENDING and self.due_at is None and self.expires_at is None and self.breaches > 0
+
     def unconfirmed(self, *, since: datetime) -> bool:
         """Its permit was used at that time or before, and nobody has said what came of it."""
         return self.status == Status.RELEASED and self.consumed_at is not None and self.consumed_at <= since

@@ -151,9 +151,9 @@ class Tier(models.Model):
         help_text=_("“Answer within” then runs only in the hours below; the deadline of the approval itself does not."),
     )
     opens = models.TimeField(_("working hours from"), null=True, blank=True)
-    closes = models.TimeField(_("until"), null=True, blank=True)
+    closes = models.TimeField(_("working hours until"), null=True, blank=True)
     workdays = ArrayField(
-        models.PositiveSmallIntegerField(), verbose_name=_("on"), default=workdays, blank=True,
+        models.PositiveSmallIntegerField(), verbose_name=_("working days"), default=workdays, blank=True,
         help_text=_("Days of the week, 1 is Monday."),
     )  # fmt: skip
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Model
+from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -213,6 +214,8 @@ def _shown(model: type[Model], name: str, value: Json) -> str:
         return _(", then ").join(map(_stage, value)) or _("nothing")
     if name in ("flags", "allowed") and isinstance(value, list):
         return ", ".join(str(LABELS.get(str(one), one)) for one in value) or _("nothing")
+    if name == "workdays" and isinstance(value, list):
+        return ", ".join(str(WEEKDAYS_ABBR[int(str(day)) - 1]) for day in value) or _("nothing")
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {one}" for key, one in value.items()) or _("the default")
     return _plain(value)
