@@ -11,9 +11,10 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from approvals.models import Rule
-from approvals.models.policy import Gate, Reversibility, Silence, Strategy, Verdict
+from approvals.models.policy import Gate, Reversibility, Scarcity, Silence, Strategy, Verdict
 from approvals.policy import fitting, rows
 from approvals.policy.expressions import BadExpression, Expression
 from approvals.policy.flags import LABELS
@@ -26,6 +27,8 @@ from approvals.policy.signals import WEIGHTS
 Columns: TypeAlias = Mapping[str, Any]
 Complaints: TypeAlias = Iterator[tuple[str, str]]
 
+MOST_WAITING = 10_000
+TWICE = gettext_lazy("There are two rows for this queue: keep one of them.")
 SILENT = (Silence.APPROVE, Silence.PROCEED, Silence.BEST_GUESS)
 
 
@@ -36,6 +39,7 @@ def faults(snapshot: Row) -> list[Fault]:
     for level, row in snapshot["tiers"].items():
         complaints = of_tier({"level": int(level), **rows.tier_columns(row)}, _followers(snapshot))
         found += _placed(["tiers", level], [*complaints, *_leading(row["next"], levels, "next")])
+        found += _capacities(level, row)
     named = [
         (f"{level} · {row['name']}", rows.tier_columns(row)["ceiling"])
         for level, row in sorted(snapshot["tiers"].items(), key=lambda pair: int(pair[0]))
@@ -118,6 +122,19 @@ def of_tier(columns: Columns, following: Mapping[int, int | None]) -> Complaints
             else _("Escalation climbs: choose a tier above %(level)d, or none.")
         )
         yield "next", said % {"loop": loop, "level": level}
+
+
+def of_capacity(columns: Columns) -> Complaints:
+    """How much may wait in a queue, and what holds when it is full."""
+    limit, when_full = columns.get("limit"), columns.get("when_full")
+    if limit is not None and limit <= 0:
+        yield "limit", _("At least one may wait; leave it empty for no limit.")
+    elif limit is not None and limit > MOST_WAITING:
+        said = _("Nobody works through more than %(most)s; it is counted with every submission. Leave it empty for none.")
+        yield "limit", said % {"most": f"{MOST_WAITING:,}"}
+    if limit is None and when_full not in (None, "", Scarcity.QUEUE):
+        said = _("A queue without a limit is never full: say how many may wait, or choose “It waits all the same”.")
+        yield "when_full", said
 
 
 def of_ceilings(tiers: Sequence[tuple[str, Decimal | None]]) -> Iterator[str]:
@@ -223,6 +240,15 @@ def _silence(columns: Columns) -> Complaints:
         yield "on_timeout", _("Only a reversible action may go on without an answer: choose “Nothing runs”.")
     elif gate == Gate.SOFT and kind == Reversibility.REVERSIBLE and silence not in SILENT:
         yield "on_timeout", _("A soft gate proceeds unless stopped: choose “Runs”, or a hard gate.")
+
+
+def _capacities(level: str, row: Row) -> Iterator[Fault]:
+    domains = [one["domain"] or "" for one in row.get("capacities", ())]
+    for one in row.get("capacities", ()):
+        domain = one["domain"] or ""
+        yield from _placed(["tiers", level, "capacities", domain], of_capacity(one))
+        if domains.count(domain) > 1:
+            yield Fault(pointer_of(["tiers", level, "capacities", domain]), str(TWICE))
 
 
 def _rules(
