@@ -45,8 +45,8 @@ NAMES: Mapping[str, str] = {
 # A verdict without an undo window is released by being decided: to the agent it is the same event.
 _KINDS = [*NAMES, Event.Kind.DECIDED]
 _FACTS = (
-    "verdict", "source", "silence", "route", "tier", "from", "to", "due_at", "expires_at", "revision", "digest", "result", "jti",
-    "question", "guidance", "incident", "severity", "run", "step", "grant", "moved",
+    "verdict", "source", "silence", "route", "tier", "from", "to", "due_at", "expires_at", "revision", "digest",
+    "result", "jti", "question", "guidance", "incident", "severity", "run", "step", "grant", "moved",
 )  # fmt: skip
 SPAN = 5000  # numbers that one reading looks at
 

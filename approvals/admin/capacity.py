@@ -16,6 +16,10 @@ from approvals.policy import checks
 class CapacityForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "limit" in self.fields:
+            self.fields["limit"].help_text = _(
+                "Empty: no limit. A rehearsal tells nothing of it: how full the queue was then is not known."
+            )
         if "when_full" in self.fields:
             self.fields["when_full"].help_text = _(
                 "What passes is looked at afterwards, and never what rules, flags, level 1 or a manual gate ask for."

@@ -130,7 +130,9 @@ def of_capacity(columns: Columns) -> Complaints:
     if limit is not None and limit <= 0:
         yield "limit", _("At least one may wait; leave it empty for no limit.")
     elif limit is not None and limit > MOST_WAITING:
-        said = _("Nobody works through more than %(most)s; it is counted with every submission. Leave it empty for none.")
+        said = _(
+            "Nobody works through more than %(most)s; it is counted with every submission. Leave it empty for none."
+        )
         yield "limit", said % {"most": f"{MOST_WAITING:,}"}
     if limit is None and when_full not in (None, "", Scarcity.QUEUE):
         said = _("A queue without a limit is never full: say how many may wait, or choose “It waits all the same”.")

@@ -104,7 +104,7 @@ def route(
 ) -> Routing:
     """Route one proposal: auto, review or reject, with gate, tier, number of approvers, and the reasons in words.
 
-    `cover` is what was approved beforehand that could let it pass; `queues` is what was measured of where it would wait.
+    `cover` is what was approved beforehand that could let it pass; `queues`: what was measured of where it would wait.
     """
     return in_queue(
         _routed(question, assessment, policy, standing, cover),
@@ -139,9 +139,7 @@ def in_queue(
     )
 
 
-def _routed(
-    question: Question, assessment: Assessment, policy: Policy, standing: Standing, cover: Cover
-) -> Routing:
+def _routed(question: Question, assessment: Assessment, policy: Policy, standing: Standing, cover: Cover) -> Routing:
     value = worth(question.type, question.args, policy)
     tier, raised = _tier(question, assessment, policy, value)
     settled = next(filter(None, _steps(question, assessment, value, standing, cover, tier)))

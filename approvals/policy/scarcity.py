@@ -91,9 +91,7 @@ def shortages(tier: int, domain: str, policy: Policy, queue: Queue) -> list[Shor
         )
     if capacity.limit is not None and queue.waiting >= capacity.limit:
         found.append(
-            Shortage(
-                tier, domain, Degraded.Why.FULL, capacity.when_full, queue.waiting, capacity.limit, queue.back_at
-            )
+            Shortage(tier, domain, Degraded.Why.FULL, capacity.when_full, queue.waiting, capacity.limit, queue.back_at)
         )
     return sorted(found, key=lambda one: _STRICTEST.index(Scarcity(one.mode)))
 
@@ -111,7 +109,8 @@ def settled(
     """The routing of what would wait, where its queue is full or has nobody on duty: refused, passed, or as it was.
 
     Only an action passes (a question has no answer by that, nor has a plan been read by anybody), and only where its
-    own strategy alone asks one person, of something reversible and of the lowest impact. Refused is also what is strict.
+    own strategy alone asks one person, of something reversible and of the lowest impact. What is strict is refused,
+    too.
     """
     queue = queues.of(routing.tier, domain)
     if routing.route != Route.REVIEW or queue is None:
@@ -141,15 +140,13 @@ def settled(
     )
     if not passes:
         return routing
-    said = [words.LET_PASS.format(why=_said(lacking)), *routing.reasons]
+    said = [words.UNASKED.format(why=_said(lacking)), *routing.reasons]
     return replace(routing, route=Route.AUTO, reason_code=CODE, reasons=said, audit=PASSED, scarcity=lacking)
 
 
 def _said(lacking: Shortage) -> str:
     words_of = words.QUEUE_FULL if lacking.why == Degraded.Why.FULL else words.QUEUE_EMPTY
-    return words_of.format(
-        tier=lacking.tier, domain=lacking.domain, waiting=lacking.waiting, limit=lacking.limit
-    )
+    return words_of.format(tier=lacking.tier, domain=lacking.domain, waiting=lacking.waiting, limit=lacking.limit)
 
 
 def _when(lacking: Shortage) -> str:

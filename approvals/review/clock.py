@@ -58,9 +58,7 @@ def sweep() -> Swept:
         released=_drain(_release, Q(status=Status.HELD), "hold_until") if reached(hold) else 0,
         expired=_drain(_expire, pending, "expires_at", "proposal", "tier") if reached(end) else 0,
         # Who is reading it is not interrupted; when the claim ends the tier's time counts again.
-        escalated=_drain(_escalate, pending & in_time & Q(claimed_by=None), "due_at", "tier")
-        if reached(due)
-        else 0,
+        escalated=_drain(_escalate, pending & in_time & Q(claimed_by=None), "due_at", "tier") if reached(due) else 0,
         unclaimed=_drain(_unclaim, pending & Q(claimed_by__isnull=False), "claim_until") if reached(claim) else 0,
         woken=_drain(snooze.wake, pending, "snoozed_until") if reached(aside) else 0,
         alarmed=unconfirmed.alarm() + rollback.alarm(),

@@ -22,7 +22,10 @@ def row(number=0, **columns):
 
 
 def rows(*found):
-    return {"capacities-TOTAL_FORMS": len(found), **{k: v for n, one in enumerate(found) for k, v in row(n, **one).items()}}
+    return {
+        "capacities-TOTAL_FORMS": len(found),
+        **{k: v for n, one in enumerate(found) for k, v in row(n, **one).items()},
+    }
 
 
 def changes():
@@ -65,7 +68,10 @@ def test_two_rows_of_one_queue_are_refused(desk, save, refunds):
     for domain in ("", "commerce"):
         answer = save(desk, TIER.format(1), **rows({"limit": 5, "domain": domain}, {"limit": 6, "domain": domain}))
         assert answer.status_code == 200
-    assert "There are two rows for this queue" in save(desk, TIER.format(1), **rows({"limit": 5}, {"limit": 6})).content.decode()
+    assert (
+        "There are two rows for this queue"
+        in save(desk, TIER.format(1), **rows({"limit": 5}, {"limit": 6})).content.decode()
+    )
     assert not Capacity.objects.exists()
     with pytest.raises(IntegrityError), transaction.atomic():
         Capacity.objects.create(tier_id=1, limit=0)

@@ -123,7 +123,9 @@ def test_a_paused_agent_is_refused_by_routing_and_told_so(api, robot, refunds, a
     assert Decision.objects.get().verdict == "reject"
 
 
-def test_the_expected_wait_is_told_once_five_of_the_queue_were_decided(api, propose, alice, asked, settle_many, conforms):
+def test_the_expected_wait_is_told_once_five_of_the_queue_were_decided(
+    api, propose, alice, asked, settle_many, conforms
+):
     assert "expected_wait_s" not in api.post("requests", asked()).json()["items"][0]
     settle_many(5)
     [item] = conforms("RequestState", api.post("requests", asked()))["items"]

@@ -55,10 +55,8 @@ class Shift:
     past: list[Settled] = field(default_factory=list)
 
     def __post_init__(self):
-        self.chance = random.Random(self.seed)
-        self.people = {
-            tier: [UUID(int=tier * 100 + one) for one in range(many)] for tier, many in self.staff.items()
-        }
+        self.chance = random.Random(self.seed)  # noqa: S311  # a shift, no secret
+        self.people = {tier: [UUID(int=tier * 100 + one) for one in range(many)] for tier, many in self.staff.items()}
         self.waiting = {1: [], 2: []}
         self.reading: dict[UUID, float] = {}
         self.worked = {one: self.chance.uniform(0, 5400) for crew in self.people.values() for one in crew}
@@ -180,7 +178,10 @@ def told_and_waited(name):
     found = []
     for seed in range(SEEDS):
         before = Shift(seed + 1000, DAYS["busy"][0], staff).run()
-        past = [one._replace(came_at=one.came_at - timedelta(days=1), at=one.at - timedelta(days=1)) for one in before.settled]
+        past = [
+            one._replace(came_at=one.came_at - timedelta(days=1), at=one.at - timedelta(days=1))
+            for one in before.settled
+        ]
         day = Shift(seed, hourly, staff, past=past).run()
         found += [(int(card.asked // 3600), card.ahead, card.told, waited) for card, waited in day.waits]
     return found
