@@ -35,8 +35,8 @@ class Banner:
 
 def banner_of(user: User, authority: Authority) -> Banner:
     """What this person's pages say at their top."""
-    lasting = degraded.lasting(user, authority)
-    over = list(degraded.unseen(user, authority)[: MOST + 10])
+    told = degraded.notices(user, authority)
+    lasting, over = ([one for one in told if (one.ended_at is None) == now] for now in (True, False))
     return Banner(
         [Line(one, says(one)) for one in lasting[:MOST]],
         [Line(one, said(one)) for one in over[:MOST]],

@@ -96,8 +96,8 @@ COMPONENTS: dict[str, Schema] = {
         outcome=or_null(one_of(Outcome.Result.values)),
         expected_wait_s={
             **_SECONDS,
-            "description": "Seconds until it is probably answered, by who waits ahead, who is on duty and how fast they "
-            "are; absent where too little was decided yet.",
+            "description": "Seconds until it is probably answered, by who waits ahead, who is on duty and how fast "
+            "they are; absent where too little was decided yet.",
         },
         at_deadline={**STRING, "description": "What happens at expires_at if nobody decides, in words."},
         retry_at={

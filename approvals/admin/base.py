@@ -11,11 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
+from approvals import times
 from approvals.models import User
 from approvals.policy import checks, snapshot, versions
 from approvals.policy.changes import place_of
 from approvals.policy.rows import snapshot_of_tables
-from approvals.policy.staffing import Gap, gaps
+from approvals.policy.staffing import Gap, gaps, unmanned
 
 
 def signed_in(request: HttpRequest) -> User:
@@ -76,6 +77,7 @@ class Judged(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
         request.gaps = gaps()  # type: ignore[attr-defined]  # save_related() compares
+        request.unmanned = unmanned(times.now())  # type: ignore[attr-defined]  # as above
         super().save_model(request, obj, form, change)
 
     def save_related(
@@ -85,6 +87,9 @@ class Judged(ModelAdmin):
         after = gaps()
         if sentences := list(self.judge(form.instance, request.gaps, after)):  # type: ignore[attr-defined]
             raise Refused(sentences)
+        # It may stand, and be meant; but nobody should find out in the night.
+        for one in sorted(map(str, unmanned(times.now()) - request.unmanned)):  # type: ignore[attr-defined]
+            messages.warning(request, one)
 
 
 class Drafting(Judged):

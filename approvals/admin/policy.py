@@ -13,18 +13,13 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from approvals.admin.base import Drafting, Judged, Kept, signed_in
+from approvals.admin.capacity import CapacityInline
 from approvals.admin.forms import ActionTypeForm, AutonomyForm, CurrencyForm, ThresholdForm, TierForm
 from approvals.admin.people import MembershipInline
-from approvals.models import ActionType, Autonomy, Capacity, Currency, Threshold, Tier
+from approvals.models import ActionType, Autonomy, Currency, Threshold, Tier
 from approvals.policy import checks
 from approvals.policy.staffing import Gap, Roster
 from approvals.policy.tables import schema_version
-
-
-class CapacityInline(TabularInline):
-    model = Capacity
-    extra = 0
-    verbose_name_plural = _("how much may wait, by domain; without a row any number")
 
 
 @admin.register(Tier)

@@ -11,8 +11,8 @@ from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from approvals.models import ActionType, Rule, Threshold, Tier
-from approvals.models.policy import Impact
+from approvals.models import ActionType, Capacity, Rule, Threshold, Tier
+from approvals.models.policy import Impact, Scarcity
 from approvals.policy import ordered
 from approvals.policy.explained import explained
 from approvals.policy.flags import LABELS
@@ -67,6 +67,9 @@ def place_of(fault: Fault, snapshot: Row) -> str:
         elif part == "tiers" and parts:
             words.append(_tier_name(parts[0], snapshot["tiers"].get(parts.pop(0))))
             model = Tier
+        elif part == "capacities" and parts:
+            words.append(parts.pop(0) or _("every domain"))
+            model = Capacity
         elif part == "rules" and parts:
             words.append(_("rule “%(name)s”") % {"name": parts.pop(0)})
             model = Rule
@@ -85,7 +88,37 @@ def place_of(fault: Fault, snapshot: Row) -> str:
 def _tiers(before: Mapping[str, Row], after: Mapping[str, Row]) -> Iterator[Change]:
     for level in sorted({*before, *after}, key=int):
         was, becomes = before.get(level), after.get(level)
-        yield from _object(Tier, "tier", level, _tier_name(level, becomes or was), was, becomes)
+        name = _tier_name(level, becomes or was)
+        yield from _object(Tier, "tier", level, name, _unlimited(was), _unlimited(becomes))
+        if becomes:
+            yield from _capacities(level, name, was or {}, becomes)
+
+
+_NO_LIMIT = {"limit": None, "when_full": Scarcity.QUEUE.value, "when_empty": Scarcity.QUEUE.value}
+
+
+def _unlimited(row: Row | None) -> Row | None:
+    return None if row is None else {name: row[name] for name in row if name != "capacities"}
+
+
+def _capacities(level: str, name: str, before: Row, after: Row) -> Iterator[Change]:
+    """What may wait in each queue of a tier; one without a row has what holds for every other domain."""
+    left, right = ({one["domain"] or "": one for one in row.get("capacities", ())} for row in (before, after))
+    for domain in sorted({*left, *right}):
+        was, becomes = (rows.get(domain) or rows.get("") or _NO_LIMIT for rows in (left, right))
+        thing = f"{name}, {domain or _('every domain')}"
+        said = False
+        for column in _NO_LIMIT:
+            if was[column] != becomes[column]:
+                said = True
+                shown = [
+                    _("any number") if row[column] is None else _shown(Capacity, column, row[column])
+                    for row in (was, becomes)
+                ]
+                yield Change("tier", level, thing, _label(Capacity, column), *shown)
+        if not said and (domain in left) != (domain in right):
+            # The same as before, and from now on its own.
+            yield Change("tier", level, thing, "", *(thing if domain in row else None for row in (left, right)))
 
 
 def _types(before: Mapping[str, Row], after: Mapping[str, Row]) -> Iterator[Change]:

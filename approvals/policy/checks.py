@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 from zoneinfo import available_timezones
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from approvals.models import Rule
 from approvals.models.people import WEEK
-from approvals.models.policy import Gate, Reversibility, Silence, Strategy, Verdict
+from approvals.models.policy import Gate, Reversibility, Scarcity, Silence, Strategy, Verdict
 from approvals.policy import checkpoints, fitting, ordered, rows
 from approvals.policy.checkpoints import LONGEST_WINDOW
 from approvals.policy.expressions import BadExpression, Expression
@@ -34,7 +35,8 @@ Complaints: TypeAlias = Iterator[tuple[str, str]]
 
 unknown = nearest
 LONGEST_SLA = timedelta(days=90)
-MOST_STAGES = 5
+MOST_WAITING = 10_000
+TWICE = gettext_lazy("There are two rows for this queue: keep one of them.")
 SILENT = (Silence.APPROVE, Silence.PROCEED, Silence.BEST_GUESS)
 
 
@@ -45,6 +47,7 @@ def faults(snapshot: Row) -> list[Fault]:
     for level, row in snapshot["tiers"].items():
         complaints = of_tier({"level": int(level), **rows.tier_columns(row)}, _followers(snapshot))
         found += _placed(["tiers", level], [*complaints, *_leading(row["next"], levels, "next")])
+        found += _capacities(level, row)
     named = [
         (f"{level} · {row['name']}", rows.tier_columns(row)["ceiling"])
         for level, row in sorted(snapshot["tiers"].items(), key=lambda pair: int(pair[0]))
@@ -172,6 +175,21 @@ def _hours(columns: Columns) -> Complaints:
 def zones() -> frozenset[str]:
     """The names of the time zones that this machine knows."""
     return frozenset(available_timezones())
+
+
+def of_capacity(columns: Columns) -> Complaints:
+    """How much may wait in a queue, and what holds when it is full."""
+    limit, when_full = columns.get("limit"), columns.get("when_full")
+    if limit is not None and limit <= 0:
+        yield "limit", _("At least one may wait; leave it empty for no limit.")
+    elif limit is not None and limit > MOST_WAITING:
+        said = _(
+            "Nobody works through more than %(most)s; it is counted with every submission. Leave it empty for none."
+        )
+        yield "limit", said % {"most": f"{MOST_WAITING:,}"}
+    if limit is None and when_full not in (None, "", Scarcity.QUEUE):
+        said = _("A queue without a limit is never full: say how many may wait, or choose “It waits all the same”.")
+        yield "when_full", said
 
 
 def of_ceilings(tiers: Sequence[tuple[str, Decimal | None]]) -> Iterator[str]:
@@ -340,6 +358,15 @@ def _silence(columns: Columns) -> Complaints:
         yield "on_timeout", _("Only a reversible action may go on without an answer: choose “Nothing runs”.")
     elif gate == Gate.SOFT and kind == Reversibility.REVERSIBLE and silence not in SILENT:
         yield "on_timeout", _("A soft gate proceeds unless stopped: choose “Runs”, or a hard gate.")
+
+
+def _capacities(level: str, row: Row) -> Iterator[Fault]:
+    domains = [one["domain"] or "" for one in row.get("capacities", ())]
+    for one in row.get("capacities", ()):
+        domain = one["domain"] or ""
+        yield from _placed(["tiers", level, "capacities", domain], of_capacity(one))
+        if domains.count(domain) > 1:
+            yield Fault(pointer_of(["tiers", level, "capacities", domain]), str(TWICE))
 
 
 def _rules(

@@ -294,6 +294,10 @@ def _homeless(table: Table, own: str, domains: Mapping[str, str]) -> Iterator[st
             yield _("action “%(name)s”: name its domain.") % one
         elif name not in domains:
             yield _("action “%(name)s”, domain: %(mend)s") % {**one, "mend": unknown(name, list(domains))}
+    for one in table.get("tier", []):
+        for capacity in one.get("capacity", []):
+            if (name := capacity.get("domain")) and name not in domains:
+                yield _("tier %(level)d, capacity: %(mend)s") % {**one, "mend": unknown(name, list(domains))}
 
 
 def _homeless_stages(table: Table, domains: Mapping[str, str]) -> Iterator[str]:

@@ -120,7 +120,7 @@ def route(
 ) -> Routing:
     """Route one proposal: auto, review or reject, with gate, tier, number of approvers, and the reasons in words.
 
-    `cover` is what was approved beforehand that could let it pass; `queues` is what was measured of where it would wait.
+    `cover` is what was approved beforehand that could let it pass; `queues`: what was measured of where it would wait.
     """
     return in_queue(
         _routed(question, assessment, policy, standing, cover),

@@ -109,7 +109,8 @@ def settled(
     """The routing of what would wait, where its queue is full or has nobody on duty: refused, passed, or as it was.
 
     Only an action passes (a question has no answer by that, nor has a plan been read by anybody), and only where its
-    own strategy alone asks one person, of something reversible and of the lowest impact. Refused is also what is strict.
+    own strategy alone asks one person, of something reversible and of the lowest impact. What is strict is refused,
+    too.
     """
     queue = queues.of(routing.tier, domain)
     if routing.route != Route.REVIEW or queue is None:
@@ -139,7 +140,7 @@ def settled(
     )
     if not passes:
         return routing
-    said = [words.LET_PASS.format(why=_said(lacking)), *routing.reasons]
+    said = [words.UNASKED.format(why=_said(lacking)), *routing.reasons]
     return replace(routing, route=Route.AUTO, reason_code=CODE, reasons=said, audit=PASSED, scarcity=lacking)
 
 

@@ -7,12 +7,15 @@ draft, and of what is in force.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from approvals.duty import Shifts
 from approvals.models import Membership, PolicyVersion, Rule
+from approvals.models.policy import Scarcity
 from approvals.policy.rows import Row, snapshot_of_tables
 from approvals.reachable import reachable
 
@@ -108,6 +111,33 @@ def gaps_of(snapshot: Row, roster: Roster) -> frozenset[Gap]:
         elif not roster.tells(tier, domain):
             named = domain if roster.tells(tier) else ""
             found.add(Gap(tier, named, leader, needed, count, words, untold=True))
+    return frozenset(found)
+
+
+@dataclass(frozen=True)
+class Unmanned:
+    """A queue that somebody may decide in, and in which nobody is on duty in the coming fortnight, while all waits."""
+
+    tier: int
+    domain: str
+
+    def __str__(self) -> str:
+        return _(
+            "In tier %(tier)d %(domain)s nobody is on duty in the coming fortnight, and what comes waits all the same. "
+            "Give somebody hours on duty, or say under “how much may wait” what happens when nobody is there."
+        ) % {"tier": self.tier, "domain": self.domain}
+
+
+def unmanned(now: datetime) -> frozenset[Unmanned]:
+    """Every queue of the draft of which that is so. Whoever has no hours is always on duty."""
+    said, roster, shifts = snapshot_of_tables(), Roster(), Shifts.read(now)
+    found = set()
+    for tier, domain, *_rest in _leads(said):
+        declared = {one["domain"] or "": one for one in said["tiers"].get(str(tier), {}).get("capacities", ())}
+        own = declared.get(domain) or declared.get("")
+        waits = own is None or own["when_empty"] == Scarcity.QUEUE
+        if domain and waits and roster.count(tier, domain) and shifts.next_at(tier, domain, now) is None:
+            found.add(Unmanned(tier, domain))
     return frozenset(found)
 
 

@@ -88,7 +88,7 @@ TYPED = "Who approves this types a value."
 QUEUE_FULL = "Tier {tier} {domain} is full ({waiting} of {limit} wait)"
 QUEUE_EMPTY = "Nobody is on duty in tier {tier} {domain}"
 REFUSED = "{why}, so this was not taken; come back {when}."
-LET_PASS = "{why}; this can be undone and is of low impact, so it passes and is looked at afterwards."
+UNASKED = "{why}; this can be undone and is of low impact, so it passes and is looked at afterwards."
 COME_AFTER = "after {at}"
 COME_LATER = "later"
 

@@ -178,8 +178,7 @@ def cases_of(
 def _queues(drawn: Sequence[tuple[int, "_Drawn"]], policy: Policy, *, now: datetime) -> Queues:
     """What is measured of every queue that any of these may be routed to."""
     types = {question.type.name: question.type for _, one in drawn for question in one.questions}
-    domains = {kind.domain for kind in types.values()}
-    domains |= {stage.domain for kind in types.values() for rule in kind.rules for stage in rule.stages if stage.domain}
+    domains = waiting.domains_of(types.values())
     return waiting.measured(policy, domains, now=now, coming=len(drawn))
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from approvals import bulk
 from approvals.ids import new_id
@@ -25,6 +25,7 @@ from approvals.review.errors import NotAllowed
 
 log = logging.getLogger(__name__)
 
+_TOLD = 50  # of all that a banner could tell
 SAME = timedelta(minutes=1)  # a queue that is full again so soon was not at ease in between
 _WATCH = 0x64656772  # "degr": one clock at a time
 
@@ -108,10 +109,7 @@ def watch(*, now: datetime) -> None:
 
 
 def _lacking(policy: Policy, *, now: datetime) -> dict[Key, Shortage]:
-    domains = {kind.domain for kind in policy.types.values()}
-    domains |= {
-        stage.domain for kind in policy.types.values() for rule in kind.rules for stage in rule.stages if stage.domain
-    }
+    domains = queues.domains_of(policy.types.values())
     keys = queues.limited(policy, domains)
     found: dict[Key, Shortage] = {}
     for key, queue in queues.measure(policy, keys, now=now).items() if keys else ():
@@ -123,14 +121,14 @@ def _lacking(policy: Policy, *, now: datetime) -> dict[Key, Shortage]:
 # What was being stored when one ended is counted a little later.
 _COUNT = """
 UPDATE approvals_degraded AS one SET passed = found.passed, refused = found.refused FROM (
-    SELECT time.id, count(came.id) FILTER (WHERE came.route = 'auto') AS passed,
-           count(came.id) FILTER (WHERE came.route = 'reject') AS refused
-    FROM approvals_degraded AS time
-    LEFT JOIN approvals_approval AS came ON came.reason_code = 'degraded'
-         AND came.tier_id = time.tier_id AND came.domain_id = time.domain_id
-         AND came.created_at >= time.began_at AND came.created_at <= coalesce(time.ended_at, %(now)s)
-    WHERE time.ended_at IS NULL OR time.ended_at > %(lately)s
-    GROUP BY time.id
+    SELECT lately.id, came.passed, came.refused
+    FROM approvals_degraded AS lately CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE route = 'auto') AS passed, count(*) FILTER (WHERE route = 'reject') AS refused
+        FROM approvals_approval
+        WHERE reason_code = 'degraded' AND tier_id = lately.tier_id AND domain_id = lately.domain_id
+              AND created_at >= lately.began_at AND created_at <= coalesce(lately.ended_at, %(now)s)
+    ) AS came
+    WHERE lately.ended_at IS NULL OR lately.ended_at > %(since)s
 ) AS found
 WHERE found.id = one.id AND (one.passed, one.refused) IS DISTINCT FROM (found.passed, found.refused)
 """
@@ -138,7 +136,7 @@ WHERE found.id = one.id AND (one.passed, one.refused) IS DISTINCT FROM (found.pa
 
 def _count(now: datetime) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, {"now": now, "lately": now - SAME})
+        cursor.execute(_COUNT, {"now": now, "since": now - SAME})
 
 
 def _of(wanted: Iterable[Key]) -> QuerySet[Degraded]:
@@ -184,16 +182,24 @@ def known_to(user: User, authority: Authority | None = None) -> QuerySet[Degrade
     return times.filter(wanted)
 
 
-def lasting(user: User, authority: Authority | None = None) -> list[Degraded]:
-    """Those that go on now, of this person's; one small query where there is none."""
-    rows = list(Degraded.objects.filter(ended_at=None).values_list("pk", flat=True))
-    return list(known_to(user, authority).filter(pk__in=rows).order_by("tier", "domain")) if rows else []
+def notices(user: User, authority: Authority | None = None) -> list[Degraded]:
+    """What this person's pages say: what goes on now, then what is over and was not looked through. One query."""
+    left = Q(seen_at=None) & (Q(passed__gt=0) | Q(refused__gt=0))
+    told = Degraded.objects.filter(Q(ended_at=None) | left).select_related("domain")
+    rows = list(told.order_by(F("ended_at").desc(nulls_first=True), "tier", "domain")[:_TOLD])
+    if not rows:
+        return []
+    authority = authority or access.authority_of(user)
+    if authority.sees_all or user.is_staff:
+        return rows
+    operated = _turned_away(authority, rows) if authority.operates else set()
+    return [one for one in rows if authority.reaches(one.tier_id, one.domain_id) or one.pk in operated]
 
 
-def unseen(user: User, authority: Authority | None = None) -> QuerySet[Degraded]:
-    """Those that are over, in which something passed or was refused that nobody has looked through."""
-    came = Q(passed__gt=0) | Q(refused__gt=0)
-    return known_to(user, authority).filter(came, ended_at__isnull=False, seen_at=None)
+def _turned_away(authority: Authority, rows: Iterable[Degraded]) -> set[UUID]:
+    """Those in which something of an agent that this person operates came."""
+    mine = Approval.objects.filter(agent_id__in=authority.operates)
+    return {one.pk for one in rows if came(one).filter(pk__in=mine.values("pk")).exists()}
 
 
 def came(time: Degraded) -> QuerySet[Approval]:

@@ -183,15 +183,8 @@ WHERE source = 'human'
 # Where in the line each one stands, for as many as a person could look through; beyond that, only how many.
 _IN_LINE = 2000
 _MOST = 20_000
-_LINE = """
-SELECT least(due_at, expires_at), id FROM approvals_approval
-WHERE status = 'pending' AND claimed_by_id IS NULL AND tier_id = %s AND domain_id = %s LIMIT %s
-"""
-_COUNT = """
-SELECT count(*) FROM (
-    SELECT FROM approvals_approval WHERE status = 'pending' AND tier_id = %s AND domain_id = %s LIMIT %s
-) AS waiting
-"""
+_LINE = "SELECT due, id FROM approvals_line(%s, %s, %s)"
+_COUNT = "SELECT approvals_waiting(%s, %s, %s)"
 _READING = """
 SELECT DISTINCT claimed_by_id FROM approvals_approval
 WHERE status = 'pending' AND claim_until IS NOT NULL AND claim_until > %s
@@ -234,6 +227,7 @@ class _Staff:
     tiers: Mapping[int, Rung]
     at: datetime
     known: dict[Key, list[Crew]] = field(default_factory=dict)
+    others: dict[Key, set[Key]] = field(default_factory=dict)
 
     def crews(self, key: Key) -> list[Crew]:
         if key not in self.known:
@@ -242,6 +236,8 @@ class _Staff:
 
     def beside(self, key: Key) -> set[Key]:
         """The queues that the same people serve now, and those that this one escalates to."""
+        if key in self.others:
+            return self.others[key]
         posts = self.shifts.at(self.at)
         ours = {post.user_id for post in posts if post.serves(*key)}
         found = {(post.tier, post.domain) for post in posts if post.user_id in ours and post.domain}
@@ -249,6 +245,7 @@ class _Staff:
         while level is not None and level in self.tiers:
             found.add((level, key[1]))
             level = self.tiers[level].next
+        self.others[key] = found
         return found
 
 
@@ -270,10 +267,13 @@ def expected_wait(approval: Approval, now: datetime) -> float | None:
     return min(told, max((approval.expires_at - now).total_seconds(), 0.0))
 
 
-def drained(tier: int, domain: str, *, now: datetime) -> timedelta | None:
-    """How long until what waits in a queue now is worked off; None where nobody can tell."""
+def eased(tier: int, domain: str, *, now: datetime) -> timedelta | None:
+    """How long until a quarter of a queue is worked off, so that many who come back find room; None: nobody can tell.
+
+    The first place is free sooner, and taken by whoever asks all the time.
+    """
     office = _office((tier, domain), now)
-    told = office.wait((tier, domain), ahead=_line((tier, domain)).count, due_at=None) if office else None
+    told = office.wait((tier, domain), ahead=_line((tier, domain)).count / 4, due_at=None) if office else None
     return None if told is None else timedelta(seconds=told)
 
 

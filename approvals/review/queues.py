@@ -5,7 +5,7 @@ free, so that a limit is overrun at most as often as sets are stored at once (on
 each call in bulk). Inside a set it holds exactly. What cannot be measured raises; it never counts as full or empty.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.db import connection
@@ -13,18 +13,21 @@ from django.db import connection
 from approvals.duty import Shifts
 from approvals.models.policy import Scarcity
 from approvals.policy.scarcity import ROOM, Key, Queue, Queues
-from approvals.policy.snapshot import NO_CAPACITY, Policy
+from approvals.policy.snapshot import NO_CAPACITY, Policy, TypePolicy
 from approvals.review import pace
 
-# Counted no further than the limit, in the index alone.
+# Counted no further than the limit, and in the index of the queue alone.
 _WAITING = """
-SELECT queue.tier, queue.domain, (
-    SELECT count(*) FROM (
-        SELECT FROM approvals_approval
-        WHERE status = 'pending' AND tier_id = queue.tier AND domain_id = queue.domain LIMIT queue.most
-    ) AS waiting
-) FROM unnest(%s::smallint[], %s::text[], %s::int[]) AS queue (tier, domain, most)
+SELECT queue.tier, queue.domain, approvals_waiting(queue.tier, queue.domain, queue.most)
+FROM unnest(%s::int[], %s::text[], %s::int[]) AS queue (tier, domain, most)
 """
+
+
+def domains_of(types: Iterable[TypePolicy]) -> set[str]:
+    """The fields in which something of these types may wait: their own, and those of the stages that rules name."""
+    kinds = list(types)
+    staged = {stage.domain for kind in kinds for rule in kind.rules for stage in rule.stages if stage.domain}
+    return {kind.domain for kind in kinds} | staged
 
 
 def limited(policy: Policy, domains: Collection[str]) -> list[Key]:
@@ -63,7 +66,7 @@ def measure(policy: Policy, keys: Collection[Key], *, now: datetime, coming: int
                 back_at = shifts.next_at(tier, domain, now)
         full = capacity.limit is not None and count + coming >= capacity.limit
         if full and back_at is None and capacity.when_full == Scarcity.REJECT:
-            back_at = now + (pace.drained(tier, domain, now=now) or policy.tiers[tier].sla)
+            back_at = now + (pace.eased(tier, domain, now=now) or policy.tiers[tier].sla)
         found[tier, domain] = Queue(count, manned, back_at)
     return found
 

@@ -55,7 +55,7 @@ class Shift:
     past: list[Settled] = field(default_factory=list)
 
     def __post_init__(self):
-        self.chance = random.Random(self.seed)
+        self.chance = random.Random(self.seed)  # noqa: S311  # a shift, no secret
         self.people = {tier: [UUID(int=tier * 100 + one) for one in range(many)] for tier, many in self.staff.items()}
         self.waiting = {1: [], 2: []}
         self.reading: dict[UUID, float] = {}

@@ -10,7 +10,7 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management.base import BaseCommand
-from django.db import OperationalError, close_old_connections, connection
+from django.db import DatabaseError, OperationalError, close_old_connections, connection
 from kombu.exceptions import OperationalError as BrokerDown
 
 from agents.tasks import send_webhooks
@@ -107,7 +107,10 @@ class Running:
     def look(self, now: datetime) -> None:
         """At the queues that policy limits, however often something else is due."""
         if time.monotonic() - self.measured_at >= LONGEST_SLEEP:
-            degraded.watch(now=now)
+            try:
+                degraded.watch(now=now)
+            except DatabaseError:
+                log.exception("the queues could not be looked at")  # deadlines do not wait for a banner
             self.measured_at = time.monotonic()
 
     def seal(self) -> None:

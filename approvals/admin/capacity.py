@@ -1,0 +1,54 @@
+"""Under a tier: how much may wait in its queues, and what happens to more."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.forms import ModelForm
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
+from unfold.forms import PaginationInlineFormSet
+
+from approvals.admin.forms import complain
+from approvals.models import Capacity
+from approvals.policy import checks
+
+
+class CapacityForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "limit" in self.fields:
+            self.fields["limit"].help_text = _(
+                "Empty: no limit. A rehearsal tells nothing of it: how full the queue was then is not known."
+            )
+        if "when_full" in self.fields:
+            self.fields["when_full"].help_text = _(
+                "What passes is looked at afterwards, and never what rules, flags, level 1 or a manual gate ask for."
+            )
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        complain(self, checks.of_capacity(cleaned))
+        return cleaned
+
+
+class CapacityFormSet(PaginationInlineFormSet):
+    """One row for each queue; the database refuses two, and says it to nobody."""
+
+    def clean(self) -> None:
+        super().clean()
+        seen = set()
+        for form in self.forms:
+            if not form.is_valid() or not form.cleaned_data or self._should_delete_form(form):
+                continue
+            domain = form.cleaned_data.get("domain")
+            if domain in seen:
+                raise ValidationError(checks.TWICE, code="twice")
+            seen.add(domain)
+
+
+class CapacityInline(TabularInline):
+    model = Capacity
+    form = CapacityForm
+    formset = CapacityFormSet
+    extra = 0
+    verbose_name_plural = _("how much may wait, by domain; without a row any number")
