@@ -10,8 +10,9 @@ from django.conf import settings
 from django.urls import reverse
 
 from agents import pace
-from approvals.models import Approval, Inquiry, Outcome, Pause
+from approvals.models import Approval, Audit, Inquiry, Outcome, Pause
 from approvals.models.approval import DECIDED, OPEN, Status
+from approvals.policy.ahead import AHEAD
 from approvals.policy.schema import Json
 from approvals.review import inquiries
 
@@ -99,6 +100,10 @@ def _item(approval: Approval) -> dict[str, Json]:
         "on_timeout": approval.on_timeout,
         "outcome": _RESULTS.get(Status(approval.status)),
     }
+    if approval.reason_code == AHEAD:
+        look = approval.audit
+        until = look.until if look.why == Audit.Why.VETO else None
+        told["ahead"] = {"why": look.why, "until": moment(until), "finding": look.finding}
     if approval.status in OPEN:
         wait = pace.expected_wait(approval.tier_id, approval.domain_id)
         if wait is not None:

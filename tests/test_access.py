@@ -491,6 +491,9 @@ OF_A_REQUEST = {
         reverse("api_step_undo", args=["thread-7", stuck_step(it).key]), {"result": "succeeded"}, "application/json"
     ),
     "api_run": lambda client, it: client.get(reverse("api_run", args=[in_a_run(it).key])),
+    "api_run_end": lambda client, it: client.post(
+        reverse("api_run_end", args=[in_a_run(it).key]), {}, "application/json"
+    ),
     "api_guidance": lambda client, it: client.get(reverse("api_guidance", args=[in_a_run(it).key])),
     "api_incidents": lambda client, it: client.post(
         reverse("api_incidents"),

@@ -17,10 +17,11 @@ from agents.shapes.build import (
     ref,
     told,
 )
-from approvals.models import Outcome, Pause
+from approvals.models import Audit, Outcome, Pause
 from approvals.models.approval import Kind, Route, Source, Status, Subject
 from approvals.models.policy import Gate, Impact, Reversibility, Silence, Strategy, Verdict
 
+AHEAD_OF = [Audit.Why.VETO.value, Audit.Why.REVIEW.value]
 STRING: Schema = {"type": "string"}
 _LINK: Schema = {"type": "string", "format": "uri"}
 _SECONDS: Schema = {"type": "number", "minimum": 0}
@@ -65,7 +66,7 @@ _ENTRY: dict[str, Schema] = {
 COMPONENTS: dict[str, Schema] = {
     "ItemState": told(
         _ROUTED,
-        optional=("expected_wait_s",),
+        optional=("expected_wait_s", "ahead"),
         id=STRING,
         action=or_null(STRING),
         status=one_of(("pending", *_SETTLED, "superseded")),
@@ -76,6 +77,12 @@ COMPONENTS: dict[str, Schema] = {
         on_timeout=one_of(Silence.values),
         outcome=or_null(one_of(Outcome.Result.values)),
         expected_wait_s={**_SECONDS, "description": "Median wait of the queue's latest decisions."},
+        ahead=told(
+            says="It goes on before its review.",
+            why=one_of(AHEAD_OF, says="veto: unless stopped in time; review: its run is reviewed when it has ended."),
+            until={**or_null(TIME), "description": "veto: until when it can be stopped."},
+            finding=one_of(Audit.Finding.values, says="objected: nothing may run by its permit; undo what ran."),
+        ),
     ),
     "RequestState": told(
         says="One request: everything that one pause of an agent needs answered.",

@@ -47,7 +47,7 @@ class Words:
 
 
 @transaction.atomic
-def find(ids: Collection[UUID], *, by: User, finding: str, words: Words = Words()) -> list[Approval]:  # noqa: B008
+def find(ids: Collection[UUID], *, by: User, finding: str, words: Words = Words()) -> list[Approval]:
     """Record what a person found of these approvals; returns those that nobody had looked at before, newest first.
 
     Raises NotAllowed where one of them is not this person's to look at, BadVerdict for an objection without words,
@@ -143,9 +143,7 @@ def _taken_back(approval: Approval, *, by: User, now: datetime) -> dict[str, obj
     """What becomes of an approval whose permit nobody used. What its agent was told of it stays as it was told."""
     pause = approval.pause
     if pause.status != Pause.Status.PENDING or pause.decide == Pause.Decide.INDEPENDENTLY:
-        Outcome.objects.create(
-            approval=approval, result=Outcome.Result.SKIPPED, reported_at=now, reported_by=by
-        )
+        Outcome.objects.create(approval=approval, result=Outcome.Result.SKIPPED, reported_at=now, reported_by=by)
         return {"status": Status.SKIPPED}
     Decision.objects.filter(approval=approval, undone_at=None).update(undone_at=now)
     return {"status": Status.CANCELLED, **runs.NO_VERDICT}

@@ -111,9 +111,7 @@ def halt(by: Mapping[UUID, audit.Actor], *, now: datetime) -> list[Approval]:
     Run.objects.filter(pk__in=by, stopped_at=None).update(stopped_at=now)
     roll_back(by.keys(), now=now)
     return [
-        moved
-        for run in Run.objects.filter(pk__in=by).order_by("pk")
-        for moved in _cancel(run, by[run.pk], now=now)
+        moved for run in Run.objects.filter(pk__in=by).order_by("pk") for moved in _cancel(run, by[run.pk], now=now)
     ]
 
 

@@ -24,6 +24,8 @@ TOPICS = frozenset(
         "request.escalated",
         "request.expired",
         "request.cancelled",
+        "request.vetoed",
+        "request.objected",
         "question.asked",
         "guidance.given",
         "incident.opened",
