@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 
 from approvals import times
-from approvals.models import Approval, Decision, Event, Grant, Proposal, User
+from approvals.models import Approval, Audit, Decision, Event, Grant, Proposal, User
 from approvals.models.approval import DECIDED, Status, Subject
 from approvals.models.policy import Gate, Silence, Verdict
 from approvals.policy import snapshot
@@ -21,7 +21,7 @@ from console.facts import Fact, Value, changes_of, facts_of, present_and_future,
 from console.permits import Permit, moved, permit_of
 from console.plans import PlanView
 from console.said import Said
-from console.words import ACTORS, DONE, OUTCOMES, REASONS, SIGNALS
+from console.words import ACTORS, DONE, FINDINGS, OUTCOMES, REASONS, SIGNALS, WHYS
 
 SIMILAR = 5
 
@@ -366,6 +366,11 @@ class Card:
         return permit_of(self.approval, self.now)
 
     @cached_property
+    def look(self) -> Audit | None:
+        """That it ran without a person, and is or was looked at afterwards."""
+        return Audit.objects.select_related("by").filter(pk=self.approval.pk).first()
+
+    @cached_property
     def moved(self) -> list[Fact]:
         """What moved since it was approved before; nothing on a card that did not come back."""
         return moved(self.approval) if self.pending else []
@@ -378,6 +383,18 @@ class Card:
 
 def _signal(name: str) -> str:
     return str(SIGNALS.get(name, name.replace("_", " ").capitalize()))
+
+
+_WITH_WORDS = frozenset(
+    {
+        Event.Kind.DECIDED,
+        Event.Kind.COMMENTED,
+        Event.Kind.ESCALATED,
+        Event.Kind.VOTED,
+        Event.Kind.AUDITED,
+        Event.Kind.VETOED,
+    }
+)
 
 
 def _moment(event: Event, text: str) -> Moment:
@@ -393,6 +410,10 @@ def _moment(event: Event, text: str) -> Moment:
         _("vote %(votes)s of %(of)s") % said if {"votes", "of"} <= said.keys() else "",
         _("tier %(from)s to %(to)s") % said if {"from", "to"} <= said.keys() else "",
         _("result: %s") % OUTCOMES[str(said["result"])] if said.get("result") in OUTCOMES else "",
+        str(FINDINGS.get(str(said["finding"]), "")) if said.get("finding") else "",
+        _("its permit was taken back") if said.get("permit") == "taken back" else "",
+        _("its agent is asked to undo it") if said.get("undo") == "asked" else "",
+        str(WHYS.get(str(said["audit"]), "")) if said.get("audit") else "",
         _("its permit was not used") if said.get("permit") == "not used" else "",
         _("no longer so: %s") % ", ".join(map(str, said["moved"])) if said.get("moved") else "",
         _("came back, approved before") if said.get("returned_from") else "",
@@ -406,5 +427,5 @@ def _moment(event: Event, text: str) -> Moment:
     ]
     person = event.user or event.agent
     who = person.name if person else str(ACTORS.get(event.actor, event.actor))
-    shown = event.kind in (Event.Kind.DECIDED, Event.Kind.COMMENTED, Event.Kind.ESCALATED, Event.Kind.VOTED)
+    shown = event.kind in _WITH_WORDS
     return Moment(event, title, who, " · ".join(filter(None, details)), text if shown else "", hasattr(event, "seal"))

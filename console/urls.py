@@ -6,6 +6,7 @@ from django.urls import include, path
 from agents.api import permits
 from console.views import (
     account,
+    afterwards,
     batch,
     card,
     demo,
@@ -58,6 +59,8 @@ urlpatterns = [
     path("runs/<uuid:pk>/", runs.run, name="run"),
     path("runs/<uuid:pk>/guidance/", runs.guide, name="run_guide"),
     path("runs/<uuid:pk>/steps/<int:step>/close/", runs.close, name="run_close"),
+    path("afterwards/", afterwards.afterwards, name="afterwards"),
+    path("afterwards/find/", afterwards.find, name="afterwards_find"),
     path("history/", history.history, name="history"),
     path("profile/", account.profile, name="profile"),
     path("profile/theme/", account.theme, name="theme"),

@@ -1,6 +1,7 @@
 """Of what passes by policy alone a share is looked at afterwards; nobody steers which."""
 
 from decimal import Decimal
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -30,7 +31,7 @@ def test_one_in_ten_is_drawn_whatever_the_order_in_which_they_come():
 
     assert abs(sum(drawn) / len(drawn) - 0.1) < 0.0085
     # And drawn ones follow each other no more often than chance has it: 200 ± 57 of 20,000.
-    assert abs(sum(a and b for a, b in zip(drawn, drawn[1:], strict=False)) - 200) < 57
+    assert abs(sum(a and b for a, b in pairwise(drawn)) - 200) < 57
 
 
 def test_nothing_of_a_share_of_nothing_and_all_of_all():
