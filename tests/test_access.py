@@ -22,6 +22,7 @@ from approvals.models import (
     ActionType,
     Agent,
     Approval,
+    Audit,
     Grant,
     Guidance,
     Inquiry,
@@ -192,6 +193,18 @@ def revoking(client: Client, approval: Approval) -> HttpResponse:
     return client.post(reverse("grant_revoke", args=[standing(approval).pk]))
 
 
+def looked_at(client: Client, approval: Approval) -> HttpResponse:
+    """It ran without a person, and waits for a look."""
+    Audit.objects.get_or_create(
+        approval=approval, defaults={"why": "sampled", "tier_id": 2, "domain_id": "commerce", "opened_at": times.now()}
+    )
+    return client.post(reverse("afterwards_find"), {"pick": str(approval.pk), "finding": "fine"})
+
+
+def found_by(approval: Approval, user: User | None) -> bool:
+    return bool(user) and Audit.objects.filter(pk=approval.pk, by=user).exists()
+
+
 def settled(approval: Approval, user: User | None) -> bool:
     return bool(user) and approval.decided_by_id == user.pk
 
@@ -229,6 +242,8 @@ PAGES = {
     "comment": Operation(
         "R2 R3 owner manager", post("comment", text="hm"), lambda approval, _: approval.notes.exists()
     ),
+    "afterwards": Operation(SIGNED_IN, get("afterwards", on=False)),
+    "afterwards_find": Operation("R2 R3", looked_at, found_by),
     "runs": Operation(SIGNED_IN, get("runs", on=False)),
     "run": Operation(SEES, its_run),
     "run_guide": Operation("R2 R3", run_advised, lambda approval, _: run_guided(approval)),

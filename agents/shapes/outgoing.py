@@ -207,6 +207,19 @@ COMPONENTS: dict[str, Schema] = {
         decided_by=or_null(STRING),
         decided_at=or_null(TIME),
         held_until=or_null(TIME),
+        audit={
+            **or_null(
+                told(
+                    why=one_of(Audit.Why.values),
+                    until=or_null(TIME),
+                    finding=one_of(Audit.Finding.values),
+                    by=or_null(STRING),
+                    at=or_null(TIME),
+                    note=STRING,
+                )
+            ),
+            "description": "That it ran without a person, and what one found who looked afterwards; null: not looked at.",
+        },
         timeline=many(told(seq=WHOLE, kind=STRING, text=STRING, actor=STRING, at=TIME, facts=ANY_OBJECT)),
     ),
     "BatchAnswer": told(results=many(told(id=ID, ok=FLAG, text=STRING))),

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from django.utils.translation import gettext as _
 
 from approvals.models import Rule
-from approvals.models.policy import Gate, Reversibility, Silence, Strategy, Verdict
+from approvals.models.policy import Ahead, Gate, Reversibility, Silence, Strategy, Verdict
 from approvals.policy import fitting, rows
 from approvals.policy.expressions import BadExpression, Expression
 from approvals.policy.flags import LABELS
@@ -58,6 +58,7 @@ def of_type(columns: Columns) -> Complaints:
     """An action type: paths against its schema, reversibility first, silence, bands, weights, verdicts."""
     yield from _paths(columns)
     yield from _silence(columns)
+    yield from _afterwards(columns)
     yield from of_bands(
         columns.get("auto_threshold"), columns.get("review_threshold"), "auto_threshold", "review_threshold"
     )
@@ -223,6 +224,29 @@ def _silence(columns: Columns) -> Complaints:
         yield "on_timeout", _("Only a reversible action may go on without an answer: choose “Nothing runs”.")
     elif gate == Gate.SOFT and kind == Reversibility.REVERSIBLE and silence not in SILENT:
         yield "on_timeout", _("A soft gate proceeds unless stopped: choose “Runs”, or a hard gate.")
+
+
+def _afterwards(columns: Columns) -> Complaints:
+    """What may go on before anybody has looked, and how much of what passes is looked at later."""
+    kind, gate, ahead = (columns.get(name) for name in ("reversibility", "gate", "ahead"))
+    if ahead == Ahead.VETO and (gate != Gate.SOFT or kind != Reversibility.REVERSIBLE):
+        yield (
+            "ahead",
+            _("Only a reversible action with a soft gate goes on unless stopped: choose “It waits”, or both."),
+        )
+    elif ahead == Ahead.REVIEW and kind == Reversibility.IRREVERSIBLE:
+        yield "ahead", _("What cannot be undone never runs ahead of its review: choose “It waits for the verdict”.")
+    elif ahead == Ahead.REVIEW and gate == Gate.MANUAL:
+        yield (
+            "ahead",
+            _("A manual gate always waits for a typed yes: choose “It waits for the verdict”, or a hard gate."),
+        )
+    elif ahead in (Ahead.VETO, Ahead.REVIEW) and (columns.get("approvers") or 1) > 1:
+        yield "ahead", _("What several people must approve waits for them: choose “It waits for the verdict”, or one.")
+    elif ahead in (Ahead.VETO, Ahead.REVIEW) and columns.get("strategy") == Strategy.NEVER:
+        yield "ahead", _("It never asks a person, so nothing is ahead of one: choose “It waits for the verdict”.")
+    if (share := columns.get("sample")) is not None and not 0 <= share <= 1:
+        yield "sample", _("A share lies between 0 and 1: 0.05 is one in twenty.")
 
 
 def _rules(

@@ -1,5 +1,6 @@
 """Looking at what ran without a person: the page, and what was found, of one or of several."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib import messages
@@ -9,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from approvals.models import Incident
+from approvals.models import Audit, Incident
 from approvals.review import findings
 from approvals.review.errors import BadVerdict, NotAllowed
 from approvals.review.findings import AlreadyFound, Words
@@ -46,7 +47,7 @@ def find(request: ConsoleRequest) -> HttpResponse:
         return _page(request, Afterwards(request.user), status=403, late=str(error))
     except AlreadyFound as error:
         return _page(request, Afterwards(request.user), status=409, late=str(error))
-    text = _said(finding, len(found), missed=len(set(picked)) - len(found))
+    text = _said(finding, [one.pk for one in found], missed=len(set(picked)) - len(found))
     if not is_fragment(request):
         messages.success(request, text)
         return redirect("afterwards")
@@ -63,9 +64,13 @@ def _picked(request: ConsoleRequest) -> list[UUID]:
     return found
 
 
-def _said(finding: str, count: int, *, missed: int) -> str:
+def _said(finding: str, found: Sequence[UUID], *, missed: int) -> str:
+    count = len(found)
+    stops = Audit.objects.filter(pk__in=found, why=Audit.Why.VETO).count()
     if finding == findings.FINE:
         said = ngettext("%(n)d found fine.", "%(n)d found fine.", count) % {"n": count}
+    elif stops == count:
+        said = ngettext("Stopped; its run has ended.", "%(n)d stopped; their runs have ended.", count) % {"n": count}
     else:
         said = ngettext("Objected to %(n)d.", "Objected to %(n)d.", count) % {"n": count}
     if missed > 0:
