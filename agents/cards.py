@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from agents.documents import moment, staged
-from approvals.models import Approval, User
+from approvals.models import Approval, Audit, User
 from approvals.models.approval import Subject
 from approvals.models.policy import Verdict
 from approvals.policy.schema import Json
@@ -89,6 +89,7 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
         "approved_by": answers.approved_by(approval) if content else [],
         "decided_at": moment(approval.decided_at),
         "held_until": moment(approval.hold_until),
+        "audit": _look(approval) if content else None,
         "timeline": [
             {
                 "seq": event.seq,
@@ -100,6 +101,21 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
             }
             for event in approval.events.order_by("seq")
         ],
+    }
+
+
+def _look(approval: Approval) -> Json:
+    """Why it is looked at afterwards, and what was found."""
+    look = Audit.objects.select_related("by").filter(pk=approval.pk).first()
+    if look is None:
+        return None
+    return {
+        "why": look.why,
+        "until": moment(look.until),
+        "finding": look.finding,
+        "by": look.by.name if look.by else None,
+        "at": moment(look.at),
+        "note": look.note,
     }
 
 

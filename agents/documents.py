@@ -10,10 +10,11 @@ from django.conf import settings
 from django.urls import reverse
 
 from approvals import times
-from approvals.models import Approval, Inquiry, Outcome, Pause
+from approvals.models import Approval, Audit, Inquiry, Outcome, Pause
 from approvals.models.approval import DECIDED, OPEN, Route, Status
 from approvals.models.policy import Silence
 from approvals.policy import scarcity
+from approvals.policy.ahead import AHEAD
 from approvals.policy.schema import Json
 from approvals.review import inquiries, pace
 
@@ -126,6 +127,10 @@ def _item(approval: Approval) -> dict[str, Json]:
         "on_timeout": approval.on_timeout,
         "outcome": _RESULTS.get(Status(approval.status)),
     }
+    if approval.reason_code == AHEAD:
+        look = approval.audit
+        until = look.until if look.why == Audit.Why.VETO else None
+        told["ahead"] = {"why": look.why, "until": moment(until), "finding": look.finding}
     if approval.status in OPEN:
         told["at_deadline"] = AT_DEADLINE[Silence(approval.on_timeout)] if approval.expires_at else NO_DEADLINE
         wait = pace.expected_wait(approval, times.roughly())

@@ -17,8 +17,9 @@ from approvals.models.approval import Source
 from approvals.policy.schema import Json
 
 RELEASED = "released"
+OBJECTED = "objected"  # that somebody looked and found it fine is not told
 # What concerns the agent. Who reads, votes or comments among the reviewers does not, nor what they may take back.
-NAMES: Mapping[str, str] = {
+_NAMES: Mapping[str, str] = {
     kind: str(kind.value)
     for kind in (
         Event.Kind.SUBMITTED,
@@ -41,14 +42,16 @@ NAMES: Mapping[str, str] = {
         Event.Kind.GRANTED,
         Event.Kind.GUIDED,
         Event.Kind.INCIDENT,
+        Event.Kind.VETOED,
     )
 }
+NAMES: Mapping[str, str] = {**_NAMES, Event.Kind.AUDITED: OBJECTED}
 # A verdict without an undo window is released by being decided: to the agent it is the same event.
 _KINDS = [*NAMES, Event.Kind.DECIDED]
 _FACTS = (
     "verdict", "source", "silence", "route", "tier", "from", "to", "due_at", "expires_at", "revision", "digest",
     "result", "jti", "question", "guidance", "incident", "severity", "run", "step", "grant", "moved", "stage", "stages",
-    "to_domain",
+    "to_domain", "permit", "undo",
 )  # fmt: skip
 SPAN = 5000  # numbers that one reading looks at
 
@@ -61,6 +64,7 @@ SELECT span.number, a.agent_id, e.kind, e.facts, e.at, a.pause_id, a.item
 FROM span JOIN approvals_event AS e ON e.id = span.event_id JOIN approvals_approval AS a ON a.id = e.approval_id
 WHERE a.agent_id = ANY(%(agents)s::uuid[]) AND e.kind = ANY(%(kinds)s)
     AND (e.kind <> 'decided' OR a.released_at = e.at)
+    AND (e.kind <> 'audited' OR e.facts ->> 'finding' = 'objected')
 UNION ALL SELECT max(number), NULL, NULL, NULL, NULL, NULL, NULL FROM span
 ORDER BY 1, 2 NULLS LAST
 """

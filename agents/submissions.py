@@ -112,6 +112,7 @@ def _item(sent: Object) -> Item:
         about=_text(sent.get("subject")),
         current=sent.get("current"),
         preconditions=_object(sent.get("preconditions")),
+        undo=_object(sent.get("undo")) or None,
         rename_to=_texts(sent.get("rename_to")),
         remember=_list(sent.get("remember")),
         prompt=_text(question.get("prompt")),
@@ -138,6 +139,8 @@ def _faults(items: Sequence[Item], body: Object) -> list[Fault]:
             faults.append(Fault(at, "Send exactly one of action, question and plan."))
         if item.subject == Subject.ACTION and item.action in RESERVED.values():
             faults.append(Fault(f"{at}/action/name", f"Send {item.action} instead of action."))
+        if item.undo is not None and item.subject != Subject.ACTION:
+            faults.append(Fault(f"{at}/undo", "An undo goes with an action."))
         if item.id in seen:
             faults.append(Fault(f"{at}/id", "Another item of this request has this id."))
         seen.add(item.id)

@@ -20,6 +20,7 @@ urlpatterns = [
     path("v1/feedback", feedback.Feedback.as_view(), name="api_feedback"),
     # A run's key is the agent's own and may hold slashes: before every pattern that takes the rest of the path.
     path("v1/runs/<path:key>/guidance", talk.RunGuidance.as_view(), name="api_guidance"),
+    path("v1/runs/<path:key>/end", runs.End.as_view(), name="api_run_end"),
     path("v1/runs/<path:key>/steps", runs.Steps.as_view(), name="api_steps"),
     path("v1/runs/<path:key>/steps/<path:step>/undo", runs.Undo.as_view(), name="api_step_undo"),
     path("v1/runs/<path:key>", runs.OneRun.as_view(), name="api_run"),

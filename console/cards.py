@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 
 from approvals import times
-from approvals.models import Approval, Decision, Event, Grant, Proposal, User, Vote
+from approvals.models import Approval, Audit, Decision, Event, Grant, Proposal, User, Vote
 from approvals.models.approval import DECIDED, Status, Subject
 from approvals.models.policy import Gate, Silence, Verdict
 from approvals.policy import snapshot
@@ -22,7 +22,7 @@ from console.permits import Permit, moved, permit_of
 from console.plans import PlanView
 from console.repeats import Earlier, earlier_of
 from console.said import Said
-from console.words import ACTORS, DONE, OUTCOMES, REASONS, SIGNALS
+from console.words import ACTORS, DONE, FINDINGS, OUTCOMES, REASONS, SIGNALS, WHYS
 
 SIMILAR = 5
 
@@ -413,6 +413,11 @@ class Card:
         return permit_of(self.approval, self.now)
 
     @cached_property
+    def look(self) -> Audit | None:
+        """That it ran without a person, and is or was looked at afterwards."""
+        return Audit.objects.select_related("by").filter(pk=self.approval.pk).first()
+
+    @cached_property
     def moved(self) -> list[Fact]:
         """What moved since it was approved before; nothing on a card that did not come back."""
         return moved(self.approval) if self.pending else []
@@ -430,6 +435,8 @@ _SPOKEN = {
     Event.Kind.VOTED,
     Event.Kind.MODIFIED,
     Event.Kind.STAGED,
+    Event.Kind.AUDITED,
+    Event.Kind.VETOED,
 }
 
 
@@ -464,6 +471,10 @@ def _moment(event: Event, text: str, absent: str = "") -> Moment:
         else "",
         _tiers(said),
         _("result: %s") % OUTCOMES[str(said["result"])] if said.get("result") in OUTCOMES else "",
+        str(FINDINGS.get(str(said["finding"]), "")) if said.get("finding") else "",
+        _("its permit was taken back") if said.get("permit") == "taken back" else "",
+        _("its agent is asked to undo it") if said.get("undo") == "asked" else "",
+        str(WHYS.get(str(said["audit"]), "")) if said.get("audit") else "",
         _("its permit was not used") if said.get("permit") == "not used" else "",
         _("no longer so: %s") % ", ".join(map(str, said["moved"])) if said.get("moved") else "",
         _("came back, approved before") if said.get("returned_from") else "",

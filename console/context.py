@@ -11,6 +11,7 @@ from approvals import times
 from approvals.models import User
 from approvals.review import access
 from approvals.review.access import Authority
+from console.afterwards import counted
 from console.filters import count_of
 from console.runs import needing_people
 from console.scarcity import Banner, banner_of
@@ -31,6 +32,7 @@ def page(request: HttpRequest) -> dict[str, object]:
         "waiting": SimpleLazyObject(lambda: count_of(access.inbox_of(user, authority)) if user else 0),
         "unconfirmed": SimpleLazyObject(lambda: count_of(access.unconfirmed_of(user, authority)) if user else 0),
         "scarcity": SimpleLazyObject(lambda: banner_of(user, authority) if user else Banner()),
+        "to_look_at": SimpleLazyObject(lambda: count_of(counted(user, authority)) if user else 0),
         "to_undo": SimpleLazyObject(lambda: needing_people(user, authority).count() if user else 0),
         "server_now": SimpleLazyObject(times.now),
         "place": request.resolver_match.url_name if request.resolver_match else _place(request.path_info),

@@ -11,7 +11,7 @@ from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, V
 from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 
-from approvals.models import ActionType, Agent, Approval, Domain, Tier, User
+from approvals.models import ActionType, Agent, Approval, Audit, Domain, Tier, User
 from approvals.models.approval import Status, queue_name
 
 PAGE = 50
@@ -171,6 +171,6 @@ def read_cursor(cursor: str) -> tuple[datetime | None, UUID] | None:
         return None
 
 
-def count_of(approvals: QuerySet[Approval]) -> int:
+def count_of(approvals: QuerySet[Approval] | QuerySet[Audit]) -> int:
     """How many, counted no further than one past a thousand."""
     return approvals.order_by()[: MOST + 1].count()

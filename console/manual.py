@@ -24,7 +24,7 @@ from pygments.lexers import get_lexer_by_name
 FOLDER = Path(settings.BASE_DIR) / "templates" / "help"
 ORDER: Sequence[tuple[str, Sequence[str]]] = (
     ("Start", ("quickstart", "requests", "decisions", "waiting", "errors")),
-    ("Run what was approved", ("permits", "runs", "plans", "standing-approvals", "crashes")),
+    ("Run what was approved", ("permits", "runs", "afterwards", "plans", "standing-approvals", "crashes")),
     ("Talk", ("words", "attachments", "webhooks", "events")),
     ("Build and test", ("testing", "command-line", "feedback")),
     ("People", ("reviewing", "policy", "stages")),

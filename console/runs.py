@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, TypedDict
 
-from django.db.models import Case, CharField, Exists, Max, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, CharField, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 QUIET = timedelta(hours=1)
 _NAMED = 4  # steps that the card names
 
-STUCK, UNDOING, STOPPED, WAITING, UNDONE, RUNNING, OVER = (
-    "stuck", "undoing", "stopped", "waiting", "undone", "running", "over",
+STUCK, UNDOING, STOPPED, WAITING, UNDONE, ENDED, RUNNING, OVER = (
+    "stuck", "undoing", "stopped", "waiting", "undone", "ended", "running", "over",
 )  # fmt: skip
 STATES = {
     STUCK: gettext_lazy("Undo failed"),
@@ -36,6 +36,7 @@ STATES = {
     RUNNING: gettext_lazy("Running"),
     STOPPED: gettext_lazy("Stopped"),
     UNDONE: gettext_lazy("Undone"),
+    ENDED: gettext_lazy("Ended"),
     OVER: gettext_lazy("Quiet"),
 }
 
@@ -64,6 +65,8 @@ def with_state(found: QuerySet[Run], now: datetime) -> QuerySet[WithAnnotations[
             When(stopped_at__isnull=False, then=Value(STOPPED)),
             When(Exists(pauses.filter(status=Pause.Status.PENDING)), then=Value(WAITING)),
             When(Exists(steps.filter(status=Step.Status.UNDONE)), then=Value(UNDONE)),
+            # What was heard since goes on again, whatever was said of its end.
+            When(ended_at__gte=F("last_at"), then=Value(ENDED)),
             When(last_at__gt=now - QUIET, then=Value(RUNNING)),
             default=Value(OVER),
             output_field=CharField(),

@@ -6,6 +6,7 @@ from django.urls import include, path
 from agents.api import permits
 from console.views import (
     account,
+    afterwards,
     batch,
     card,
     demo,
@@ -63,6 +64,8 @@ urlpatterns = [
     path("catch-up/", scarcity.catch_up, name="catch_up"),
     path("catch-up/<uuid:pk>/", scarcity.one, name="degraded"),
     path("catch-up/<uuid:pk>/seen/", scarcity.mark, name="degraded_seen"),
+    path("afterwards/", afterwards.afterwards, name="afterwards"),
+    path("afterwards/find/", afterwards.find, name="afterwards_find"),
     path("history/", history.history, name="history"),
     path("profile/", account.profile, name="profile"),
     path("profile/absences/", account.away, name="away"),

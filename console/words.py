@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from approvals.models import Outcome
+from approvals.models import Audit, Outcome
 from approvals.models.policy import Verdict
 
 SIGNALS = {
@@ -38,6 +38,19 @@ REASONS = {
 
 # What became of it, as the timeline says it.
 OUTCOMES = {result.value: result.label for result in Outcome.Result}
+
+# What was found on looking afterwards, and why anybody looks, as the timeline says it.
+FINDINGS = {
+    Audit.Finding.FINE.value: _("found fine"),
+    Audit.Finding.OBJECTED.value: _("objected to"),
+    Audit.Finding.LAPSED.value: _("nobody stopped it in time"),
+}
+WHYS = {
+    Audit.Why.SAMPLED.value: _("drawn as a sample"),
+    Audit.Why.VETO.value: _("goes on unless stopped"),
+    Audit.Why.REVIEW.value: _("runs ahead of its review"),
+    Audit.Why.DEGRADED.value: _("because nobody could be asked"),
+}
 
 # The parts of a proposal that an amendment can change, beside its arguments.
 PARTS = {

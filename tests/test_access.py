@@ -23,6 +23,7 @@ from approvals.models import (
     ActionType,
     Agent,
     Approval,
+    Audit,
     Degraded,
     Grant,
     Guidance,
@@ -214,6 +215,18 @@ def caught_up(client: Client, approval: Approval) -> HttpResponse:
     return client.post(reverse("degraded_seen", args=[short_of_room(approval).pk]))
 
 
+def looked_at(client: Client, approval: Approval) -> HttpResponse:
+    """It ran without a person, and waits for a look."""
+    Audit.objects.get_or_create(
+        approval=approval, defaults={"why": "sampled", "tier_id": 2, "domain_id": "commerce", "opened_at": times.now()}
+    )
+    return client.post(reverse("afterwards_find"), {"pick": str(approval.pk), "finding": "fine"})
+
+
+def found_by(approval: Approval, user: User | None) -> bool:
+    return bool(user) and Audit.objects.filter(pk=approval.pk, by=user).exists()
+
+
 def settled(approval: Approval, user: User | None) -> bool:
     return bool(user) and approval.decided_by_id == user.pk
 
@@ -251,6 +264,8 @@ PAGES = {
     "comment": Operation(
         "R2 R3 owner manager", post("comment", text="hm"), lambda approval, _: approval.notes.exists()
     ),
+    "afterwards": Operation(SIGNED_IN, get("afterwards", on=False)),
+    "afterwards_find": Operation("R2 R3", looked_at, found_by),
     "runs": Operation(SIGNED_IN, get("runs", on=False)),
     "run": Operation(SEES, its_run),
     "run_guide": Operation("R2 R3", run_advised, lambda approval, _: run_guided(approval)),
@@ -534,6 +549,9 @@ OF_A_REQUEST = {
         reverse("api_step_undo", args=["thread-7", stuck_step(it).key]), {"result": "succeeded"}, "application/json"
     ),
     "api_run": lambda client, it: client.get(reverse("api_run", args=[in_a_run(it).key])),
+    "api_run_end": lambda client, it: client.post(
+        reverse("api_run_end", args=[in_a_run(it).key]), {}, "application/json"
+    ),
     "api_guidance": lambda client, it: client.get(reverse("api_guidance", args=[in_a_run(it).key])),
     "api_incidents": lambda client, it: client.post(
         reverse("api_incidents"),

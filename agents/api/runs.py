@@ -12,7 +12,7 @@ from agents.models import Scope
 from agents.problems import invalid, not_found
 from approvals.models import Approval, Guidance, Run, Step
 from approvals.policy.schema import Fault, Json
-from approvals.review import rollback, runs, steps
+from approvals.review import endings, rollback, runs, steps
 
 _LONGEST_KEY = 200
 _SAID = ("action", "undo", "context")
@@ -81,17 +81,39 @@ class OneRun(AgentView):
     def get(self, call: Call, key: str) -> Response:
         Query(call, [])
         run = _own(call.agent_id, key)
-        of_run = Step.objects.filter(run=run).select_related("approval").order_by("position")
-        return Response(
-            {
-                "id": run.key,
-                "name": run.name,
-                "stopped": run.stopped_at is not None,
-                "steps": [document(step) for step in of_run],
-                "compensate": runs.compensations(run.pk),
-                "guidance_unread": Guidance.objects.filter(run=run, read_at=None).count(),
-            }
-        )
+        return Response(_state(run))
+
+
+class End(AgentView):
+    """The end of a run."""
+
+    scopes = {"POST": Scope.EXECUTE}
+    body_is_optional = True
+
+    @documented(
+        "Say that a run is over: what went ahead in it is reviewed now; saying it again is fine",
+        name="end_run",
+        body="RunEnd",
+        answers={200: "RunState"},
+        problems=[400, 404, 413, 415, 422],
+    )
+    def post(self, call: Call, key: str) -> Response:
+        shapes.check("RunEnd", call.json())
+        return Response(_state(endings.end(_own(call.agent_id, key))))
+
+
+def _state(run: Run) -> dict[str, Json]:
+    of_run = Step.objects.filter(run=run).select_related("approval").order_by("position")
+    return {
+        "id": run.key,
+        "name": run.name,
+        "stopped": run.stopped_at is not None,
+        "ended": run.ended_at is not None,
+        "steps": [document(step) for step in of_run],
+        "compensate": runs.compensations(run.pk),
+        "to_undo": [runs.compensation(step) for step in runs.to_undo(run.pk)],
+        "guidance_unread": Guidance.objects.filter(run=run, read_at=None).count(),
+    }
 
 
 def document(step: Step) -> dict[str, Json]:

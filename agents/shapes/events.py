@@ -37,5 +37,7 @@ COMPONENTS: dict[str, Schema] = {
         step=_STRING,
         grant=ID,
         moved=ANYTHING,
+        permit=one_of(["not used", "taken back"]),
+        undo=one_of(["asked"]),
     ),
 }

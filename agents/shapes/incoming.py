@@ -63,6 +63,7 @@ _ASKED: dict[str, Schema] = {
     "subject": word(says="Whom or what it concerns: customer:981."),
     "current": {**ANYTHING, "description": "The present state of what would change, for the comparison."},
     "preconditions": ANY_OBJECT,
+    "undo": {**fields(["name"], name=word(80), args=ANYTHING), "description": "What undoes it; args as in a step."},
     "rename_to": many(word(80), 50, unique=True, says="Other actions that a modification may switch to."),
     "remember": many(ANYTHING, 20, says="Standing permissions that a reviewer may grant with the verdict."),
     "attachments": many(ID, attachments.MOST, unique=True, says="Ids of files that were sent before."),

@@ -17,10 +17,11 @@ from agents.shapes.build import (
     ref,
     told,
 )
-from approvals.models import Outcome, Pause
+from approvals.models import Audit, Outcome, Pause
 from approvals.models.approval import Kind, Route, Source, Status, Subject
 from approvals.models.policy import Gate, Impact, Reversibility, Silence, Strategy, Verdict
 
+AHEAD_OF = [Audit.Why.VETO.value, Audit.Why.REVIEW.value]
 STRING: Schema = {"type": "string"}
 _LINK: Schema = {"type": "string", "format": "uri"}
 _SECONDS: Schema = {"type": "number", "minimum": 0}
@@ -83,7 +84,7 @@ _ENTRY: dict[str, Schema] = {
 COMPONENTS: dict[str, Schema] = {
     "ItemState": told(
         {**_ROUTED, **_STAGE},
-        optional=("expected_wait_s", "at_deadline", "retry_at"),
+        optional=("expected_wait_s", "at_deadline", "retry_at", "ahead"),
         id=STRING,
         votes=WHOLE,
         action=or_null(STRING),
@@ -104,6 +105,12 @@ COMPONENTS: dict[str, Schema] = {
             **or_null(TIME),
             "description": "Refused for want of room or of anybody on duty (reason_code degraded): when to ask again.",
         },
+        ahead=told(
+            says="It goes on before its review.",
+            why=one_of(AHEAD_OF, says="veto: unless stopped in time; review: its run is reviewed when it has ended."),
+            until={**or_null(TIME), "description": "veto: until when it can be stopped."},
+            finding=one_of(Audit.Finding.values, says="objected: nothing may run by its permit; undo what ran."),
+        ),
     ),
     "RequestState": told(
         says="One request: everything that one pause of an agent needs answered.",
@@ -232,6 +239,19 @@ COMPONENTS: dict[str, Schema] = {
         approved_by=_APPROVED_BY,
         decided_at=or_null(TIME),
         held_until=or_null(TIME),
+        audit={
+            **or_null(
+                told(
+                    why=one_of(Audit.Why.values),
+                    until=or_null(TIME),
+                    finding=one_of(Audit.Finding.values),
+                    by=or_null(STRING),
+                    at=or_null(TIME),
+                    note=STRING,
+                )
+            ),
+            "description": "That it ran without a person, and what one found who looked afterwards; null: not looked at.",
+        },
         timeline=many(told(seq=WHOLE, kind=STRING, text=STRING, actor=STRING, at=TIME, facts=ANY_OBJECT)),
     ),
     "BatchAnswer": told(results=many(told(id=ID, ok=FLAG, text=STRING))),

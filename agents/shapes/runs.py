@@ -42,6 +42,7 @@ COMPONENTS: dict[str, Schema] = {
         result=one_of(["succeeded", "failed"]),
         detail=text(2000, says="Why it failed; people read it."),
     ),
+    "RunEnd": fields(says="Nothing need be said with it."),
     "StepState": told(
         id=STRING,
         position={**WHOLE, "description": "From 1, in the order in which the steps began."},
@@ -61,8 +62,10 @@ COMPONENTS: dict[str, Schema] = {
         id={**STRING, "description": "The agent's own id of the run."},
         name=STRING,
         stopped={**FLAG, "description": "True: a reviewer ended the whole run."},
+        ended={**FLAG, "description": "True: its agent said so, or was silent for too long."},
         steps=many(ref("StepState"), MOST),
         compensate=many(ref("Compensation"), says="What can be undone and is not yet, newest first."),
+        to_undo=many(ref("Compensation"), says="Of these what people asked to be undone, newest first."),
         guidance_unread={**WHOLE, "description": "Words of reviewers that the agent has not fetched."},
     ),
 }

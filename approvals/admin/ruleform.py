@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from approvals.admin.forms import complain
 from approvals.models import ActionType, Domain, Tier
 from approvals.policy import checks, expressions
-from approvals.policy.checks import MOST_STAGES
+from approvals.policy.ordered import MOST as MOST_STAGES
 
 
 class Condition(UnfoldAdminTextareaWidget):

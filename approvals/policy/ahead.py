@@ -17,7 +17,7 @@ AHEAD = "ahead"  # the reason code
 
 
 def goes_ahead(routing: Routing, question: Question) -> Routing:
-    """The route of a proposal that may run before its review: it passes, to be looked at afterwards; any other as it is.
+    """The route of a proposal; one that may run before its review passes, and is looked at afterwards.
 
     It has to belong to a run, since that is what a veto ends and what is reviewed. A rule, a flag, a limit, several
     people, a typed word or a stage ask for more than the action type's own strategy does: then it waits. What is
@@ -34,13 +34,12 @@ def goes_ahead(routing: Routing, question: Question) -> Routing:
 
 def _why(type: TypePolicy) -> str:
     """What the action type lets run ahead of; nothing where it may not, whatever an old version says."""
+    reversible = type.reversibility == Reversibility.REVERSIBLE
     if type.ahead == Ahead.VETO:
-        lasts = type.gate == Gate.SOFT and type.reversibility == Reversibility.REVERSIBLE
-        return Audit.Why.VETO if lasts else ""
-    if type.ahead == Ahead.REVIEW:
-        bound = type.reversibility == Reversibility.IRREVERSIBLE or type.gate == Gate.MANUAL
-        return "" if bound else Audit.Why.REVIEW
-    return ""
+        return Audit.Why.VETO if type.gate == Gate.SOFT and reversible else ""
+    if type.ahead != Ahead.REVIEW or type.reversibility == Reversibility.IRREVERSIBLE or type.gate == Gate.MANUAL:
+        return ""
+    return Audit.Why.REVIEW if reversible or type.gate != Gate.SOFT else ""
 
 
 def _asks_alone(routing: Routing) -> bool:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from approvals.models import Rule
 from approvals.models.people import WEEK
-from approvals.models.policy import Gate, Reversibility, Scarcity, Silence, Strategy, Verdict
+from approvals.models.policy import Ahead, Gate, Reversibility, Scarcity, Silence, Strategy, Verdict
 from approvals.policy import checkpoints, fitting, ordered, rows
 from approvals.policy.checkpoints import LONGEST_WINDOW
 from approvals.policy.expressions import BadExpression, Expression
@@ -71,6 +71,7 @@ def of_type(columns: Columns) -> Complaints:
     yield from _paths(columns)
     yield from _unusual(columns)
     yield from _silence(columns)
+    yield from _afterwards(columns)
     yield from of_bands(
         columns.get("auto_threshold"), columns.get("review_threshold"), "auto_threshold", "review_threshold"
     )
@@ -248,8 +249,6 @@ def of_stages(
 
     `domains` None: whatever is named becomes one.
     """
-    if len(stages) > MOST_STAGES:
-        yield "stages", _("At most %(most)d stages; put people of one tier into one stage.") % {"most": MOST_STAGES}
     for number, stage in enumerate(stages, 1):
         said = _("Stage %(number)d: %(complaint)s")
         for _column, complaint in _leading(stage["tier"], set(levels), "tier"):
@@ -367,6 +366,29 @@ def _capacities(level: str, row: Row) -> Iterator[Fault]:
         yield from _placed(["tiers", level, "capacities", domain], of_capacity(one))
         if domains.count(domain) > 1:
             yield Fault(pointer_of(["tiers", level, "capacities", domain]), str(TWICE))
+
+
+def _afterwards(columns: Columns) -> Complaints:
+    """What may go on before anybody has looked, and how much of what passes is looked at later."""
+    kind, gate, ahead = (columns.get(name) for name in ("reversibility", "gate", "ahead"))
+    if ahead == Ahead.VETO and (gate != Gate.SOFT or kind != Reversibility.REVERSIBLE):
+        yield (
+            "ahead",
+            _("Only a reversible action with a soft gate goes on unless stopped: choose “It waits”, or both."),
+        )
+    elif ahead == Ahead.REVIEW and kind == Reversibility.IRREVERSIBLE:
+        yield "ahead", _("What cannot be undone never runs ahead of its review: choose “It waits for the verdict”.")
+    elif ahead == Ahead.REVIEW and gate == Gate.MANUAL:
+        yield (
+            "ahead",
+            _("A manual gate always waits for a typed yes: choose “It waits for the verdict”, or a hard gate."),
+        )
+    elif ahead in (Ahead.VETO, Ahead.REVIEW) and (columns.get("approvers") or 1) > 1:
+        yield "ahead", _("What several people must approve waits for them: choose “It waits for the verdict”, or one.")
+    elif ahead in (Ahead.VETO, Ahead.REVIEW) and columns.get("strategy") == Strategy.NEVER:
+        yield "ahead", _("It never asks a person, so nothing is ahead of one: choose “It waits for the verdict”.")
+    if (share := columns.get("sample")) is not None and not 0 <= share <= 1:
+        yield "sample", _("A share lies between 0 and 1: 0.05 is one in twenty.")
 
 
 def _rules(

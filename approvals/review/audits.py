@@ -3,8 +3,9 @@
 A look approves nothing. It is written in the transaction that lets the thing run, so nothing runs unseen.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
@@ -32,8 +33,10 @@ def why_of(case: Case) -> str:
 
 
 def of_case(approval: Approval, case: Case, why: str, *, now: datetime) -> Audit:
-    """The unsaved row of what policy lets pass. The window is the action type's: no agent shortens it by its timeout."""
-    return _made(approval, why, run=approval.pause.run_id, until=now + case.type.expires_after, now=now)
+    """The unsaved row of what policy lets pass. The window is the action type's: no agent shortens it."""
+    look = _made(approval, why, run=approval.pause.run_id, until=now + case.type.expires_after, now=now)
+    approval.audit = look  # the answer to the agent tells of it
+    return look
 
 
 def of_silence(approvals: Sequence[Approval], *, now: datetime) -> None:
@@ -84,6 +87,6 @@ def may_find(audit: Audit, authority: access.Authority) -> bool:
     return authority.reaches(audit.tier_id, audit.domain_id) and audit.approval.agent_id not in authority.operates
 
 
-def objected(approvals: Collection[object]) -> bool:
-    """True where a person objected to one of these that went ahead: what it does is to be undone."""
-    return Audit.objects.filter(pk__in=approvals, why__in=RAN_AHEAD, finding=Audit.Finding.OBJECTED).exists()
+def objected(approval_id: UUID) -> bool:
+    """True where a person objected to what goes ahead by this approval: what it does is to be undone."""
+    return Audit.objects.filter(pk=approval_id, why__in=RAN_AHEAD, finding=Audit.Finding.OBJECTED).exists()

@@ -164,7 +164,7 @@ def _again(use: Use, approval: Approval, earlier: Consumption) -> Used:
 
 
 def _over(approval: Approval) -> WorldMoved:
-    """The approval is over though nobody used its permit: objected to, come back before, or its outcome was reported."""
+    """It is over though nobody used its permit: a person objected, it came back before, or its outcome was reported."""
     if Audit.objects.filter(approval=approval, finding=Audit.Finding.OBJECTED).exists():
         raise PermitRefused(VETOED, "A reviewer objected to this before it ran; nothing may run by its permit.")
     earlier = returns.earlier(approval)

@@ -84,4 +84,5 @@ def _silent_at(run: Run) -> datetime:
     open_ = Approval.objects.filter(audit__run=run, audit__why=Audit.Why.REVIEW, audit__finding=_OPEN)
     kinds = set(open_.order_by().values_list("policy", "action_type"))
     wait = min(snapshot.load(number).types[name].expires_after for number, name in kinds)
-    return max(filter(None, (run.created_at, of_pauses, of_steps, used))) + wait
+    heard: datetime = max(filter(None, (run.created_at, of_pauses, of_steps, used)))
+    return heard + wait

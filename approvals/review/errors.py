@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from approvals.models import Approval, Run
+from approvals.models import Approval, Audit, Run
 from approvals.models.approval import Source, Status
 from approvals.policy.schema import Fault
 
@@ -54,6 +54,9 @@ class BadVerdict(ReviewError):
 def how_it_ended(approval: Approval) -> str:
     """One sentence: who settled the approval, or what else became of it."""
     who = approval.decided_by.name if approval.decided_by else ""
+    look = Audit.objects.select_related("by").filter(pk=approval.pk, finding=Audit.Finding.OBJECTED).first()
+    if look is not None and look.by is not None and approval.status in (Status.SKIPPED, Status.CANCELLED):
+        return _("%(who)s objected to this before it ran.") % {"who": look.by.name}
     if approval.verdict and approval.source == Source.HUMAN:
         at = date_format(approval.decided_at, "H:i:s") if approval.decided_at else ""
         said = {

@@ -156,7 +156,7 @@ def _end(run: Run, step: Step, status: str, *, now: datetime) -> None:
 
 
 def _objected(step: Step) -> bool:
-    return step.approval_id is not None and audits.objected([step.approval_id])
+    return step.approval_id is not None and audits.objected(step.approval_id)
 
 
 # --- What it says

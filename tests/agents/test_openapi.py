@@ -79,6 +79,7 @@ def test_the_fields_of_the_contract_have_their_names(document):
     assert set(schemas["Item"]["properties"]) == {
         "id", "action", "question", "plan", "allowed", "summary", "reasoning", "context", "alternatives", "signals",
         "value", "subject", "current", "preconditions", "rename_to", "remember", "args_schema", "attachments",
+        "undo",
     }  # fmt: skip
     assert set(schemas["ItemsRequest"]["properties"]) == {
         "idempotency_key", "run", "decide", "items", "timeout_s", "on_timeout", "agent", "resume", "callback_url",

@@ -28,7 +28,7 @@ HOLD = 25.0  # seconds that one long poll is held; proxies cut longer ones
 OUTAGE = 600.0  # seconds without Assent after which waiting ends
 _OF_ITEM = (
     "summary", "reasoning", "context", "signals", "subject", "current", "allowed", "rename_to", "remember",
-    "alternatives", "value", "attachments",
+    "alternatives", "value", "attachments", "undo",
 )  # fmt: skip
 _OF_REQUEST = ("timeout_s", "on_timeout", "resume", "callback_url", "labels")
 _OF_AGENT = ("model", "prompt_version", "tool_version")

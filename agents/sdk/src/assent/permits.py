@@ -29,6 +29,7 @@ REASONS: Mapping[str, str] = {
     "precondition_unknown": "precondition_unknown",
     "agent_paused": "paused",
     "run_stopped": "stopped",
+    "vetoed": "stopped",
 }
 
 

@@ -131,18 +131,31 @@ def guidance(course: Course) -> Flow[tuple[Guidance, ...]]:
     return said
 
 
+def end(course: Course) -> Flow[None]:
+    """Say that the run is over, so that people review what went ahead in it. Without it they do so some time later."""
+    try:
+        yield from _catch_up(course)
+        yield from course.core.post(f"{course.place}/end", {})
+    except Unavailable as outage:
+        _log.warning("That the run %s is over could not be told: %s", course.key, outage)
+    except BadRequest as error:
+        if error.status != 404:  # it asked nothing and did nothing
+            _log.warning("Assent does not take that the run %s is over: %s", course.key, error)
+
+
 # --- Undoing
 
 
-def roll_back(course: Course) -> Flow[Rollback]:
+def roll_back(course: Course, which: str = "compensate") -> Flow[Rollback]:
     """Undo what the run did, newest first, with the arguments as approved. One that stays stuck stops no other.
 
-    Raises Unavailable when Assent cannot say what is to be undone.
+    `which` "to_undo": only what people asked to be undone. Raises Unavailable when Assent cannot say what is to be
+    undone.
     """
     yield from _catch_up(course)
     undone: list[str] = []
     stuck: dict[str, str] = {}
-    for one in objects((yield from state(course)).get("compensate")):
+    for one in objects((yield from state(course)).get(which)):
         step, undo = str(one.get("step", "")), one.get("undo")
         why = yield from _undo(course, step, undo if isinstance(undo, Mapping) else {})
         if why:

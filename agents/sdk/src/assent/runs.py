@@ -87,10 +87,12 @@ class Run(OneRun):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """A person's no that leaves the `with` rolls the run back, once."""
+        """A person's no that leaves the `with` rolls the run back, once; without an error the run is over."""
         self._leave()
         if isinstance(error, Denied):
             self._do(steps.on_no(self._course, error))
+        elif error is None:
+            self._do(rollback.end(self._course))
 
     def step(
         self,
@@ -150,6 +152,14 @@ class Run(OneRun):
     def roll_back(self) -> Rollback:
         """Undo what the run did, newest first; a failing undo is tried three times and then left to people."""
         return self._do(rollback.roll_back(self._course))
+
+    def undo_asked(self) -> Rollback:
+        """Undo what people asked to be undone of it: a reviewer objected to a step after it had run."""
+        return self._do(rollback.roll_back(self._course, "to_undo"))
+
+    def end(self) -> None:
+        """Say that the run is over; its `with` does, when it is left without an error."""
+        self._do(rollback.end(self._course))
 
     def guidance(self) -> tuple[Guidance, ...]:
         """What reviewers told this run since the last call."""

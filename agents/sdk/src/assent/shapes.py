@@ -35,6 +35,7 @@ class Asking(TypedDict, total=False):
     subject: str
     current: Json
     allowed: Sequence[str]
+    undo: Object  # {"name", "args"}: what undoes it; a run's steps send their own
     rename_to: Sequence[str]
     remember: Sequence[Json]
     timeout_s: int

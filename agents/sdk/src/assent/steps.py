@@ -60,6 +60,8 @@ def begin(wanted: Wanted) -> Flow[Step]:
         else:
             guarding = wanted.guarding.copy()
             guarding["step"] = step
+            if wanted.undo is not None:  # with it Assent may let the step go on before its review
+                guarding.setdefault("undo", _undo_of(wanted.undo, wanted.undo_args))
             asked = Asked.by(course.core, wanted.action, wanted.args, course.key, guarding, scope=course.scope)
             go = yield from _entered(course, step, asked)
         under_way = Step(step, dict(wanted.args) if go is None else go.args, wanted, go, number)
@@ -86,6 +88,12 @@ def _occurrence(wanted: Wanted, mark: str) -> Flow[tuple[int, str]]:
         if wanted.action is not None or (yield from rollback.known(course, step)) != "failed":
             return number, step
         course.life.end(mark, number, finished=True)
+
+
+def _undo_of(undo: Undo, args: Object | None) -> Args:
+    """What undoes a step, as far as it is known beforehand; without arguments it is given those of the action."""
+    told: Args = {"name": _name_of(undo.function)}
+    return told if args is None else {**told, "args": dict(args)}
 
 
 def _entered(course: Course, step: str, asked: Asked) -> Flow[Go]:

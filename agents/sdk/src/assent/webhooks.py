@@ -25,6 +25,8 @@ TOPICS = frozenset(
         "request.staged",
         "request.expired",
         "request.cancelled",
+        "request.vetoed",
+        "request.objected",
         "question.asked",
         "guidance.given",
         "incident.opened",

@@ -91,11 +91,20 @@ class Endpoints(Running):
         return Reply(200, step)
 
     def run(self, call: Call, key: str) -> Reply:
+        return Reply(200, self._state(self._run(key)))
+
+    def end(self, call: Call, key: str) -> Reply:
+        only(call.body(), ())
         run = self._run(key)
-        told: Document = {"id": run.key, "name": run.name, "stopped": run.stopped}
+        run.ended = True
+        return Reply(200, self._state(run))
+
+    def _state(self, run: Run) -> Document:
+        told: Document = {"id": run.key, "name": run.name, "stopped": run.stopped, "ended": run.ended}
         steps: list[Json] = list(run.steps.values())
         compensate: list[Json] = list(run.compensations())
-        return Reply(200, {**told, "steps": steps, "compensate": compensate, "guidance_unread": run.unread})
+        told |= {"steps": steps, "compensate": compensate, "to_undo": list(run.asked())}
+        return {**told, "guidance_unread": run.unread}
 
     def guidance(self, call: Call, key: str) -> Reply:
         run, after = self._run(key), call.query.get("after")

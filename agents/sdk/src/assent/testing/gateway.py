@@ -91,6 +91,11 @@ class FakeGateway(Verdicts, Checks):
         """End a run from outside."""
         self.state.run(run).stopped = True
 
+    def object_to(self, run: str, step: str) -> None:
+        """A reviewer looks at what a run did, and asks for one step to be undone."""
+        with self._lock:
+            self.state.run(run).steps[step]["status"] = "undoing"
+
     def grant(
         self,
         action: str,

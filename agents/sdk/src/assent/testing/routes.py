@@ -20,6 +20,7 @@ ROUTES: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
         ("consume", "POST", f"permits/({_ID})/consume"),
         ("undo", "POST", "runs/(.+)/steps/(.+)/undo"),
         ("step", "POST", "runs/(.+)/steps"),
+        ("end", "POST", "runs/(.+)/end"),
         ("guidance", "GET", "runs/(.+)/guidance"),
         ("run", "GET", "runs/(.+)"),
         ("grants", "GET", "grants"),

@@ -7,7 +7,7 @@ from assent.testing.told import Document
 
 _WORDS = frozenset(["question", "plan", "summary", "reasoning", "context", "alternatives", "signals", "attachments"])
 ASKED = _WORDS | frozenset(
-    ["allowed", "value", "subject", "current", "preconditions", "rename_to", "remember", "args_schema"]
+    ["allowed", "value", "subject", "current", "preconditions", "rename_to", "remember", "args_schema", "undo"]
 )
 ENVELOPE = frozenset(
     ["idempotency_key", "run", "decide", "timeout_s", "on_timeout", "agent", "resume", "callback_url", "labels"]

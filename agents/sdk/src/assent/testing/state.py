@@ -49,6 +49,7 @@ class Run:
     key: str
     name: str = ""
     stopped: bool = False
+    ended: bool = False
     steps: dict[str, Document] = field(default_factory=dict)
     guidance: list[Document] = field(default_factory=list)
     unread: int = 0
@@ -62,7 +63,14 @@ class Run:
 
     def compensations(self) -> list[Document]:
         """What undoes what was done and not undone, newest first."""
-        done = [one for one in self.steps.values() if one["status"] in ("done", "undoing", "stuck") and one["undo"]]
+        return self._undos("done", "undoing", "stuck")
+
+    def asked(self) -> list[Document]:
+        """Of these what people asked to be undone."""
+        return self._undos("undoing", "stuck")
+
+    def _undos(self, *states: str) -> list[Document]:
+        done = [one for one in self.steps.values() if one["status"] in states and one["undo"]]
         return [{"step": one["id"], "action": one["action"], "undo": one["undo"]} for one in reversed(done)]
 
 

@@ -1,0 +1,236 @@
+"""What ran without a person, as one page shows it: by why nobody was asked, runs as a whole, each with its undo."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from approvals import times
+from approvals.models import Approval, Audit, Run, Step, User
+from approvals.models.approval import Status
+from approvals.review import access, audits
+from console.course import LABELS
+from console.facts import Fact, facts_of
+from console.runs import Titles
+from console.timeleft import span
+
+MOST = 100  # rows of a section
+_FACTS = 4  # arguments that a row names
+Why = Audit.Why
+
+TITLES = {
+    Why.VETO: gettext_lazy("Can still be stopped"),
+    Why.REVIEW: gettext_lazy("Runs to review"),
+    Why.DEGRADED: gettext_lazy("Passed while nobody could be asked"),
+    Why.SILENCE: gettext_lazy("Ran because nobody answered"),
+    Why.SAMPLED: gettext_lazy("Samples"),
+}
+LEADS = {
+    Why.VETO: gettext_lazy("Stopping one ends its run, and its agent is asked to undo what the run did."),
+    Why.REVIEW: gettext_lazy("They have ended. Object to a step, and its agent is asked to undo that one."),
+    Why.DEGRADED: gettext_lazy("Reversible, of low impact, and let through because the queue was full or empty."),
+    Why.SILENCE: gettext_lazy("Its deadline came, and its action type lets it run then."),
+    Why.SAMPLED: gettext_lazy("Drawn by chance from what passes by policy. Its agent does not know."),
+}
+GOING_ON = gettext_lazy("Runs that go on")
+_STATES = {
+    Status.EXECUTED: LABELS["done"],
+    Status.FAILED: LABELS["failed"],
+    Status.COMPENSATED: LABELS["undone"],
+    Status.SKIPPED: gettext_lazy("Did not run"),
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """One row: what ran, what became of it, and what undoes it. `may`: this person says what was found."""
+
+    audit: Audit
+    step: Step | None
+    undo: str
+    may: bool
+    now: datetime
+
+    @property
+    def approval(self) -> Approval:
+        return self.audit.approval
+
+    @property
+    def title(self) -> str:
+        return self.approval.proposal.headline if self.approval.proposal else str(self.approval.action_type)
+
+    @property
+    def stops(self) -> bool:
+        """An objection now is a veto."""
+        return self.audit.why == Why.VETO
+
+    @property
+    def state(self) -> str:
+        """What became of it, in a word."""
+        if self.step is not None:
+            return str(LABELS[self.step.status])
+        if self.approval.status in _STATES:
+            return str(_STATES[Status(self.approval.status)])
+        return str(LABELS["started"]) if self.approval.consumed_at else _("Not begun yet")
+
+    @property
+    def mark(self) -> str:
+        """The state as styles name it."""
+        if self.step is not None:
+            return self.step.status
+        return "failed" if self.approval.status == Status.FAILED else ""
+
+    @property
+    def follows(self) -> str:
+        """What an objection does."""
+        unused = self.approval.status == Status.RELEASED and self.approval.consumed_at is None and self.step is None
+        if self.stops:
+            return _("It ends the run “%(run)s”; the agent is asked to undo what the run did, newest first.") % {
+                "run": self.audit.run
+            }
+        if unused:
+            return _("Its permit is taken back: it does not run.")
+        if self.undo:
+            return _("The agent is asked to undo it: %(undo)s.") % {"undo": self.undo}
+        return _("Nothing undoes it; the objection is recorded, and the agent is told.")
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it is to be undone is for the person to say."""
+        return self.audit.why not in audits.RAN_AHEAD and self.step is not None and bool(self.undo)
+
+    @cached_property
+    def facts(self) -> list[Fact]:
+        proposal = self.approval.proposal
+        kind = self.approval.action_type
+        return facts_of(proposal.args, kind.schema.get("x-order", ()) if kind else ()) if proposal else []
+
+    @property
+    def shown(self) -> list[Fact]:
+        return self.facts[:_FACTS]
+
+    @property
+    def hidden(self) -> int:
+        return max(0, len(self.facts) - _FACTS)
+
+    @property
+    def left(self) -> str:
+        until = self.audit.until
+        return _("%s left") % span(until - self.now) if until else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Looks that are found fine together: those of a run to review, or all of a section."""
+
+    looks: Sequence[Look]
+    run: Run | None = None
+
+    @property
+    def picks(self) -> list[UUID]:
+        return [one.audit.pk for one in self.looks if one.may]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page."""
+
+    key: str
+    title: str
+    lead: str
+    groups: Sequence[Group]
+    more: bool = False
+
+    @property
+    def whole(self) -> Sequence[UUID]:
+        """What is found fine with one press at its head; nothing where each run has a press of its own."""
+        alone = len(self.groups) == 1 and self.groups[0].run is None and len(self.groups[0].picks) > 1
+        return self.groups[0].picks if alone else ()
+
+    @property
+    def count(self) -> int:
+        return sum(len(group.looks) for group in self.groups)
+
+
+class Afterwards:
+    """Everything that one person may look at now."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+        self.now = times.now()
+        self.authority = access.authority_of(user)
+
+    @cached_property
+    def sections(self) -> list[Section]:
+        found = []
+        for why, title in TITLES.items():
+            looks, more = self._looks(self._rows.filter(audits.DUE, why=why))
+            groups = _by_run(looks) if why == Why.REVIEW else [Group(looks)]
+            found.append(Section(why, str(title), str(LEADS[why]), groups, more))
+        looks, more = self._looks(self._rows.exclude(audits.DUE).filter(why=Why.REVIEW))
+        lead = _("They are reviewed when they have ended. What should not have been can be objected to before.")
+        found.append(Section("going", str(GOING_ON), lead, _by_run(looks), more))
+        return [one for one in found if one.count]
+
+    @property
+    def picks(self) -> bool:
+        """Whether there is anything for this person to say."""
+        return any(group.picks for section in self.sections for group in section.groups)
+
+    @cached_property
+    def version(self) -> str:
+        """Changes whenever something that the page shows does: a page that knows it needs nothing new."""
+        seen = [
+            (one.audit.pk, one.approval.event_seq, one.step and (one.step.pk, one.step.status), section.key, one.may)
+            for section in self.sections
+            for group in section.groups
+            for one in group.looks
+        ]
+        return sha256(repr(seen).encode()).hexdigest()[:16]
+
+    @property
+    def _rows(self) -> QuerySet[Audit]:
+        """The open ones, but for windows that are over and that the clock just has not closed."""
+        named = ("approval__agent", "approval__action_type", "approval__proposal", "approval__tier", "run")
+        return (
+            audits.open_of(self.user, self.authority)
+            .exclude(why=Why.VETO, until__lte=self.now)
+            .select_related(*named, "approval__domain")
+            .defer("approval__assessment", "approval__reasons", "approval__action_type__policy_text")
+            .order_by(F("until").asc(nulls_last=True), "opened_at", "pk")
+        )
+
+    def _looks(self, rows: QuerySet[Audit]) -> tuple[list[Look], bool]:
+        found = list(rows[: MOST + 1])
+        shown = found[:MOST]
+        steps = {one.approval_id: one for one in Step.objects.filter(approval__in=[one.pk for one in shown])}
+        return [self._look(one, steps.get(one.pk)) for one in shown], len(found) > MOST
+
+    def _look(self, audit: Audit, step: Step | None) -> Look:
+        proposal = audit.approval.proposal
+        undo = step.undo if step is not None else proposal.undo if proposal else None
+        may = audits.may_find(audit, self.authority)
+        return Look(audit, step, self._titles.of(undo), may, self.now)
+
+    @cached_property
+    def _titles(self) -> Titles:
+        return Titles()
+
+
+def _by_run(looks: Iterable[Look]) -> list[Group]:
+    found: dict[object, list[Look]] = {}
+    for one in looks:
+        found.setdefault(one.audit.run_id, []).append(one)
+    return [Group(sorted(those, key=lambda one: one.audit.opened_at), those[0].audit.run) for those in found.values()]
+
+
+def counted(user: User, authority: access.Authority) -> QuerySet[Audit]:
+    """What the navigation counts: what is due, and this person's to say something of; all where nothing is."""
+    found = audits.due_of(user, authority)
+    return found.exclude(approval__agent__in=authority.operates) if authority.reviews else found

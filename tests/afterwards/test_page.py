@@ -1,0 +1,220 @@
+"""The page of what is looked at afterwards: what it shows to whom, and what is said on it."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from approvals import times
+from approvals.models import Approval, Audit, Incident
+from approvals.review import endings
+from tests.afterwards.conftest import WINDOW, fine, fresh, look, object_to, ran
+from tests.permits.conftest import executor_of
+from tests.runs.conftest import KEY
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def sampling(action_type):
+    return action_type("tag", strategy="never", reversibility="reversible", sample="1.000")
+
+
+def page(client) -> str:
+    return client.get(reverse("afterwards")).content.decode()
+
+
+def say(client, *approvals: Approval, finding: str = "fine", **data: object):
+    form = {"pick": [str(one.pk) for one in approvals], "finding": finding, **data}
+    return client.post(reverse("afterwards_find"), form)
+
+
+def test_each_reason_has_its_part_in_the_order_of_hurry(noted, labelled, sampling, propose, alice, as_):
+    propose(action="tag")
+    endings.end(labelled.pause.run)
+    Audit.objects.create(
+        approval=propose(action="refund"), why="silence", tier_id=1, domain_id="commerce", opened_at=times.now()
+    )
+    Audit.objects.create(
+        approval=propose(action="refund", order="2"), why="degraded", tier_id=1, domain_id="commerce",
+        opened_at=times.now(),
+    )  # fmt: skip
+    titles = re.findall(r'<h2 id="looks-[a-z]+">([^<]+?) <', page(as_(alice)))
+
+    assert titles == [
+        "Can still be stopped",
+        "Runs to review",
+        "Passed while nobody could be asked",
+        "Ran because nobody answered",
+        "Samples",
+    ]
+
+
+def test_a_run_is_shown_as_a_whole_with_every_undo_and_what_became_of_it(labelled, go, course, alice, as_):
+    second = go("label", order="2")
+    executor_of(labelled, course.api).consume()
+    ran(course, labelled, "label")
+    endings.end(labelled.pause.run)
+    html = page(as_(alice))
+
+    assert html.count('class="looks-group-head"') == 1
+    assert "Order 4711" in html and "All 2 fine" in html
+    assert "undone by</span> unlabel" in html or "unlabel: label L-1" in html
+    assert "nothing undoes it" in html
+    assert "Not begun yet" in html
+    assert str(second.pk) in html
+
+
+def test_a_run_that_goes_on_stands_apart_and_is_not_counted(labelled, alice, as_):
+    html = page(as_(alice))
+
+    assert "Runs that go on" in html and "Runs to review" not in html
+    assert '<span class="count" id="nav-looks"></span>' in html
+
+
+def test_the_navigation_counts_what_is_this_persons_to_look_at(noted, alice, olga, mallory, mia, as_):
+    for person, count in ((alice, "1"), (mia, "1"), (olga, ""), (mallory, "")):
+        assert f'<span class="count" id="nav-looks">{count}</span>' in page(as_(person)), person
+
+
+def test_with_nothing_to_look_at_it_says_what_would_be_here(alice, as_):
+    assert "Nothing to look at" in page(as_(alice))
+
+
+def test_who_only_sees_has_nothing_to_press(noted, mia, otto, olga, as_):
+    for person in (mia, otto, olga):
+        html = page(as_(person))
+        assert str(noted.pk) in html
+        assert "data-fine" not in html
+
+
+def test_who_reviews_something_else_sees_nothing(noted, mallory, ada, root, as_):
+    for person in (mallory, ada, root):
+        assert str(noted.pk) not in page(as_(person))
+
+
+def test_one_press_finds_a_whole_run_fine_and_each_has_its_event(labelled, go, alice, as_):
+    second = go("label", order="2")
+    endings.end(labelled.pause.run)
+    assert say(as_(alice), labelled, second).status_code == 302
+
+    assert {look(one).finding for one in (labelled, second)} == {"fine"}
+    assert [one.events.filter(kind="audited").count() for one in (labelled, second)] == [1, 1]
+
+
+def test_stopping_on_the_page_ends_the_run(noted, course, alice, as_):
+    assert say(as_(alice), noted, finding="objected", note="wrong order").status_code == 302
+
+    assert course.read()["stopped"] is True
+    assert look(noted).note == "wrong order"
+
+
+def test_an_objection_without_words_keeps_the_form_open_and_says_so(noted, alice, as_):
+    answer = say(as_(alice), noted, finding="objected", note="  ")
+
+    assert answer.status_code == 422
+    assert "Say what is wrong" in answer.content.decode()
+    assert re.search(rf'id="object-{noted.pk}" open', answer.content.decode())
+
+
+def test_who_comes_too_late_reads_why(noted, alice, bob, as_):
+    fine(noted, by=alice)
+    answer = say(as_(bob), noted)
+
+    assert (answer.status_code, "Alice looked at this" in answer.content.decode()) == (409, True)
+
+
+def test_after_the_window_it_is_gone_from_the_page(noted, alice, as_):
+    with times.at(noted.created_at + WINDOW):
+        assert str(noted.pk) not in page(as_(alice))
+        assert say(as_(alice), noted, finding="objected", note="late").status_code == 409
+
+
+def test_the_undo_of_a_sample_is_the_persons_choice_and_so_is_an_incident(sampling, go, course, alice, as_):
+    one, two = go("tag"), go("tag", order="2")
+    for number, approval in enumerate((one, two)):
+        executor_of(approval, course.api).consume()
+        ran(course, approval, f"tag-{number}")
+    say(as_(alice), one, finding="objected", note="hm", severity="high")
+    say(as_(alice), two, finding="objected", note="hm", undo="on", severity="worst")
+
+    assert (course.status("tag-0"), course.status("tag-1")) == ("done", "undoing")
+    assert [(row.approval_id, row.severity) for row in Incident.objects.all()] == [(one.pk, "high")]
+
+
+@pytest.mark.parametrize("pick", ["", "nonsense", "0192f3a1-0000-7000-8000-000000000000"])
+def test_what_is_not_there_is_refused(noted, alice, as_, pick):
+    answer = as_(alice).post(reverse("afterwards_find"), {"pick": pick, "finding": "fine"})
+
+    assert answer.status_code == 403
+    assert look(noted).finding == "open"
+
+
+def test_another_word_than_fine_or_objected_is_refused(noted, alice, as_):
+    assert say(as_(alice), noted, finding="lapsed").status_code == 422
+    assert look(noted).finding == "open"
+
+
+def test_no_link_finds_anything(noted, alice, as_):
+    assert as_(alice).get(reverse("afterwards_find"), {"pick": noted.pk, "finding": "fine"}).status_code == 405
+
+
+def test_an_open_page_is_answered_only_when_there_is_something_new(noted, go, alice, as_):
+    client = as_(alice)
+    version = re.search(r"seen=([0-9a-f]{16})", page(client))[1]
+    assert client.get(reverse("afterwards"), {"seen": version}, headers=HTMX).status_code == 204
+
+    go("note", order="2")
+    answer = client.get(reverse("afterwards"), {"seen": version}, headers=HTMX)
+    assert answer.status_code == 200
+    assert b'id="nav-looks" hx-swap-oob="true">2</span>' in answer.content
+
+
+def test_the_agents_words_do_nothing_on_it(labelling, go, alice, as_):
+    go("label", order="<script>alert(1)</script>\u202e", undo={"name": "<img src=x>", "args": {"a": "<b>"}})
+    html = page(as_(alice))
+
+    assert "<script>alert" not in html and "<img src=x" not in html and "\u202e" not in html
+
+
+def test_twenty_rows_cost_no_more_queries_than_one(labelling, noting, go, alice, as_):
+    client = as_(alice)
+    go("label")
+    with CaptureQueriesContext(connection) as few:
+        page(client)
+    for number in range(20):
+        go("label", order=str(number), key=f"run-{number % 4}")
+    with CaptureQueriesContext(connection) as many:
+        page(client)
+
+    assert len(many) == len(few)
+
+
+def test_the_card_says_that_it_is_looked_at_and_what_was_found(noted, alice, as_):
+    client = as_(alice)
+    address = reverse("approval", args=[noted.pk])
+    assert "Goes on unless stopped" in client.get(address).content.decode()
+
+    object_to(noted, by=alice, note="wrong customer")
+    html = client.get(address).content.decode()
+    assert "Objected to" in html and "wrong customer" in html
+    assert "Stopped by a veto" in html and "its permit was taken back" in html
+
+
+def test_a_tool_reads_the_same(noted, alice):
+    from agents import keys
+    from tests.agents.conftest import Api
+
+    fine(noted, by=alice, note="ok")
+    told = Api(keys.issue(user=alice, name="tool")[1]).get(f"inbox/{noted.pk}").json()["audit"]
+
+    assert (told["why"], told["finding"], told["by"], told["note"]) == ("veto", "fine", alice.name, "ok")
+
+
+def test_the_runs_page_says_that_it_has_ended(labelled, alice, as_):
+    endings.end(labelled.pause.run)
+
+    assert "Ended" in as_(alice).get(reverse("runs")).content.decode()
+    assert fresh(labelled).pause.run.key == KEY

@@ -1,0 +1,119 @@
+"""Of what passes by policy alone a share is looked at afterwards; nobody steers which."""
+
+from decimal import Decimal
+from itertools import pairwise
+from uuid import UUID
+
+import pytest
+
+from approvals.ids import new_id
+from approvals.models import Approval, Audit, Autonomy
+from approvals.policy import sampling
+from approvals.policy.routing import Routing, Standing
+from approvals.policy.sampling import FLOOR, is_drawn, share
+from approvals.policy.snapshot import current
+from approvals.review import audits
+from tests.afterwards.conftest import look
+
+SHARE = Decimal("0.1")
+
+
+def test_the_same_approval_is_always_drawn_or_never():
+    ids = [new_id() for _ in range(200)]
+
+    assert [is_drawn(one, SHARE, "s") for one in ids] == [is_drawn(one, SHARE, "s") for one in ids]
+
+
+def test_one_in_ten_is_drawn_whatever_the_order_in_which_they_come():
+    # Ids made one after the other differ in their last bits alone. Of 20,000 the share is 0.1 ± 0.0085 (4 sigma).
+    ids = [UUID(int=(0x0190 << 112) + number) for number in range(20_000)]
+    drawn = [is_drawn(one, SHARE, "s") for one in ids]
+
+    assert abs(sum(drawn) / len(drawn) - 0.1) < 0.0085
+    # And drawn ones follow each other no more often than chance has it: 200 ± 57 of 20,000.
+    assert abs(sum(a and b for a, b in pairwise(drawn)) - 200) < 57
+
+
+def test_nothing_of_a_share_of_nothing_and_all_of_all():
+    ids = [new_id() for _ in range(500)]
+
+    assert not any(is_drawn(one, Decimal(0), "s") for one in ids)
+    assert all(is_drawn(one, Decimal(1), "s") for one in ids)
+
+
+def test_who_knows_the_id_and_not_the_secret_knows_nothing():
+    ids = [UUID(int=number) for number in range(2000)]
+    here, there = ([is_drawn(one, Decimal("0.5"), secret) for one in ids] for secret in ("a", "b"))
+    alike = sum(a == b for a, b in zip(here, there, strict=True))
+
+    assert abs(alike - 1000) < 90  # 4 sigma of independent coins
+
+
+@pytest.fixture
+def free(action_type):
+    """An action that never asks, of which all is looked at."""
+    return action_type("tag", strategy="never", reversibility="reversible", sample="1.000")
+
+
+def test_what_is_drawn_runs_at_once_and_has_a_look_waiting(free, propose):
+    tag = propose(action="tag")
+    row = look(tag)
+
+    assert (tag.status, tag.route, tag.source) == ("released", "auto", "policy")
+    assert (row.why, row.until, row.run, row.tier_id, row.domain_id) == ("sampled", None, None, 1, "commerce")
+
+
+def test_the_agent_is_not_told_so_that_it_cannot_propose_until_it_is_not_drawn(free, api, asked):
+    told = api.post("requests", asked(action="tag")).content.decode()
+
+    assert Audit.objects.count() == 1
+    assert "sample" not in told
+    assert Approval.objects.get().reason_code == "passed"
+
+
+def test_without_a_share_nothing_is_looked_at(action_type, propose):
+    action_type("tag", strategy="never", reversibility="reversible")
+    for number in range(20):
+        propose(action="tag", order=str(number))
+
+    assert Audit.objects.count() == 0
+
+
+def test_of_level_four_at_least_one_in_twenty(action_type):
+    action_type("tag", reversibility="reversible", sample="0.010")
+    kind, passing = current().types["tag"], Routing("auto", "hard", 1, 1, "passed")
+
+    assert share(passing, kind, Standing(level=4)) == FLOOR == Decimal("0.05")
+    assert share(passing, kind, Standing(level=3)) == Decimal("0.010")
+
+
+def test_at_level_four_some_are_drawn_though_the_action_type_asks_for_none(action_type, propose, robot, monkeypatch):
+    monkeypatch.setattr(sampling, "FLOOR", Decimal(1))
+    tags = action_type("tag", reversibility="reversible")
+    Autonomy.objects.create(agent=robot, action_type=tags, level=4)
+
+    assert look(propose(action="tag")).why == "sampled"
+
+
+def test_what_people_decide_or_have_approved_is_not_drawn(action_type, free):
+    kind = current().types["tag"]
+    for routing in (
+        Routing("review", "hard", 1, 1, "fixed"),
+        Routing("reject", "hard", 1, 1, "low_confidence"),
+        Routing("auto", "hard", 1, 1, "covered", grant=object()),
+        Routing("auto", "hard", 1, 1, "degraded", audit="degraded"),
+    ):
+        assert share(routing, kind, Standing(level=4)) == 0
+
+
+def test_what_waits_and_what_is_refused_has_no_look(action_type, propose):
+    action_type("wire", sample="1.000")
+    propose(action="wire")
+
+    assert Audit.objects.count() == 0
+
+
+def test_what_the_route_wants_looked_at_is_whoever_says_it(free, propose, monkeypatch):
+    monkeypatch.setattr(audits, "why_of", lambda case: "degraded")
+
+    assert look(propose(action="tag")).why == "degraded"
