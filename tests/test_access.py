@@ -22,6 +22,7 @@ from approvals.models import (
     ActionType,
     Agent,
     Approval,
+    Channel,
     Grant,
     Guidance,
     Inquiry,
@@ -200,6 +201,12 @@ def claimed(approval: Approval, user: User | None) -> bool:
     return bool(user) and approval.claimed_by_id == user.pk
 
 
+def not_mine(client: Client, approval: Approval) -> HttpResponse:
+    somebody, _ = User.objects.get_or_create(username="somebody", email="somebody@example.com")
+    channel, _ = Channel.objects.get_or_create(user=somebody, service="mail")
+    return client.post(reverse("channel", args=[channel.pk]), {"carries": "off"})
+
+
 SEES = "R2 R3 owner manager auditor"
 PAGES = {
     "inbox": Operation(SIGNED_IN, get("inbox", on=False)),
@@ -253,6 +260,17 @@ PAGES = {
     "report_csv": Operation("manager auditor", get("report_csv", on=False)),
     "report_figures": Operation("manager auditor", get("report_figures", on=False)),
     "calibration": Operation("manager auditor", get("calibration", on=False)),
+    "telling": Operation(SIGNED_IN, get("telling", on=False)),
+    "channel_add": Operation(
+        SIGNED_IN,
+        lambda client, _: client.post(
+            reverse("channel_add"), {"kind": "other", "carries": "both", "address": "jsons://example.com/x"}
+        ),
+        lambda _, user: bool(user) and user.channels.filter(service="json").exists(),
+    ),
+    # Of somebody else: there is none for anybody but its owner, who is tried in tests/telling.
+    "channel": Operation("", not_mine),
+    "slack_link": Operation(SIGNED_IN, lambda client, _: client.post(reverse("slack_link"))),
     "theme": Operation(
         SIGNED_IN,
         lambda client, _: client.post(reverse("theme"), {"theme": "dark"}),
@@ -264,6 +282,8 @@ OWN = {"undo", "release", "plan"}
 # No person's and no approval's data.
 OPEN = {"jwks", "favicon", "health_live", "health_ready", "demo_mail", "api_docs", "api_openapi", "api_missing"}
 OPEN |= {"help", "help_page"}
+# Signed by Slack in the place of a session; each refusal is tried in tests/telling/test_slack.py.
+OPEN |= {"slack_interactions", "slack_commands"}
 
 
 @pytest.fixture
@@ -350,7 +370,7 @@ def test_who_was_asked_once_may_still_open_it(refund, alice, bob, as_):
 
 def test_a_get_decides_nothing(refund, alice, as_):
     query = {"verdict": "approve", "revision": 1, "round": 1, "digest": refund.digest}
-    for name in PAGES.keys() - {"inbox", "attachment", "run_close"}:
+    for name in PAGES.keys() - {"inbox", "attachment", "run_close", "channel"}:
         try:
             address = reverse(name, args=[refund.pk])
         except Exception:
@@ -653,6 +673,7 @@ def test_every_admin_action_is_known():
         "endpoint.replay_dead",
         "delivery.replay",
         "delivery.replay_this",
+        "channel.test",
     }
 
 

@@ -15,6 +15,7 @@ from unfold.decorators import display
 from approvals.admin.base import Drafting, Judged, Kept, signed_in
 from approvals.admin.forms import ActionTypeForm, AutonomyForm, CurrencyForm, RuleForm, ThresholdForm, TierForm
 from approvals.admin.people import MembershipInline
+from approvals.admin.telling import ChannelInline, silent_in
 from approvals.models import ActionType, Autonomy, Capacity, Currency, Rule, Threshold, Tier
 from approvals.policy import checks
 from approvals.policy.staffing import Gap, Roster
@@ -30,8 +31,8 @@ class CapacityInline(TabularInline):
 @admin.register(Tier)
 class TierAdmin(Kept, Drafting):
     form = TierForm
-    inlines = [CapacityInline, MembershipInline]
-    list_display = ("__str__", "ceiling", "sla", "hold", "next", "reviewers", "active")
+    inlines = [CapacityInline, MembershipInline, ChannelInline]
+    list_display = ("__str__", "ceiling", "sla", "hold", "next", "reviewers", "silent", "active")
     fieldsets = (
         (None, {"fields": ("level", "name", "ceiling", "active")}),
         (_("Time"), {"fields": ("sla", "next", "hold", "claim")}),
@@ -49,6 +50,11 @@ class TierAdmin(Kept, Drafting):
     @display(description=_("active reviewers"), ordering="staff", label={"0": "danger"})
     def reviewers(self, tier: Tier) -> str:
         return str(getattr(tier, "staff", 0))
+
+    @display(description=_("nothing reaches"), label="danger")
+    def silent(self, tier: Tier) -> str:
+        """Who of the tier cannot be told that something waits."""
+        return silent_in(tier)
 
     def judge(self, obj: models.Model, before: frozenset[Gap], after: frozenset[Gap]) -> Iterable[str]:
         """A tier that something leads to has somebody in it, and ceilings rise with the level."""

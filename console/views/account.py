@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from approvals.models import User
+from approvals.reachable import reachable
 from console.forms import ProfileForm
 from console.http import ConsoleRequest
 
@@ -25,7 +26,11 @@ def profile(request: ConsoleRequest) -> HttpResponse:
         form.save()
         messages.success(request, _("Saved."))
         return redirect("profile")
-    context = {"form": form, "memberships": request.user.memberships.select_related("tier", "domain")}
+    context = {
+        "form": form,
+        "memberships": request.user.memberships.select_related("tier", "domain"),
+        "reached": request.user.pk in reachable([request.user]),
+    }
     return render(request, "profile.html", context, status=422 if form.errors else 200)
 
 
