@@ -12,3 +12,4 @@ import "./pane.js";
 import "./filters.js";
 import "./toast.js";
 import "./live.js";
+import "./desktop.js";
