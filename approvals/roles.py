@@ -25,6 +25,7 @@ _MAY = {
     "apikey": ("view", "add", "change"),
     "endpoint": ("view", "add", "change"),
     "delivery": ("view",),
+    "channel": ("view", "add", "change", "delete"),
     "signingkey": ("view", "change"),
     "policyversion": ("view", "add"),  # to add one is to publish
 }

@@ -9,7 +9,7 @@ import re
 import socket
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
@@ -245,39 +245,3 @@ def _apprise() -> Any:
 
         apprise.Apprise.instantiate("json://localhost")  # loads them all
     return apprise
-
-
-# --- Forms of the common ones: from what a person finds in the service to the address of it
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One thing to fill in. `hint` says where to find it."""
-
-    name: str
-    label: str
-    hint: str = ""
-    required: bool = True
-    secret: bool = False
-
-
-def build(kind: str, given: Mapping[str, str]) -> str:
-    """The address of a common service from its form's fields. Raises Unusable for a form that is not known."""
-    safe = {name: quote(value.strip(), safe="") for name, value in given.items()}
-    match kind:
-        case "ntfy":
-            server = given.get("server", "").strip() or "ntfy.sh"
-            host = server.removeprefix("https://").strip("/")
-            return f"ntfys://{host}/{safe['topic']}"
-        case "tgram":
-            return f"tgram://{given['token'].strip()}/{safe['chat']}/"
-        case "pover":
-            return f"pover://{safe['user']}@{safe['token']}"
-        case "pagerduty":
-            return f"pagerduty://{safe['key']}@{safe['key']}"
-        case "gotify":
-            host = given["server"].strip().removeprefix("https://").strip("/")
-            return f"gotifys://{host}/{safe['token']}"
-        case "paste" | "slack" | "teams" | "discord":
-            return given["url"].strip()
-    raise Unusable(_("This form is not known."))

@@ -459,8 +459,10 @@ def _moment(event: Event, text: str, absent: str = "") -> Moment:
     title = event.get_kind_display()
     if event.kind == Event.Kind.DECIDED and said.get("verdict") in DONE:
         title = str(DONE[str(said["verdict"])])
-    if event.kind == Event.Kind.STAGED and {"stage", "stages"} <= said.keys():
+    elif event.kind == Event.Kind.STAGED and {"stage", "stages"} <= said.keys():
         title = _("Approved stage %(stage)s of %(stages)s") % said
+    elif event.kind == Event.Kind.DELIVERY and said.get("failed"):
+        title = _("Notification failed")
     details = [
         _("reason: %s") % REASONS[str(said["reason"])] if said.get("reason") in REASONS else "",
         _("edited: %s") % ", ".join(map(str, said["edited"])) if said.get("edited") else "",
@@ -483,6 +485,9 @@ def _moment(event: Event, text: str, absent: str = "") -> Moment:
         _("by an approved plan, step %s") % said["step"] if said.get("plan") else "",
         _("by a standing approval") if event.kind == Event.Kind.RELEASED and said.get("grant") else "",
         _("revoked") if said.get("revoked") else "",
+        _("%(to)s was not reached by %(by)s") % said
+        if event.kind == Event.Kind.DELIVERY and said.get("failed")
+        else "",
         _("%s times") % said["most"] if said.get("most") else "",
         _("taken over from %s") % said["from"] if event.kind == Event.Kind.CLAIMED and said.get("from") else "",
     ]

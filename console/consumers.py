@@ -5,6 +5,7 @@ Verdicts never come this way: a message queued while offline would decide minute
 
 import asyncio
 from collections import OrderedDict
+from datetime import UTC, datetime
 from uuid import UUID
 
 from channels.db import database_sync_to_async
@@ -12,6 +13,7 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
 from approvals import times
 from console import live
+from console.desktop import Desktop
 
 COLLECT = 0.1  # seconds in which changes become one frame
 BACKLOG = 1000  # changes waiting for a page; beyond that it re-reads its list
@@ -39,12 +41,14 @@ class InboxConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channe
         self.sent: OrderedDict[UUID, int] = OrderedDict()
         self.sending: asyncio.Task[None] | None = None
         self.follower = live.follower()
+        now = await database_sync_to_async(times.now)()
+        self.desktop = Desktop(user, watch.authority, since=now)
         for group in watch.groups:
             await self.channel_layer.group_add(group, self.channel_name)
         await self.accept()
         self.follower.join(self)
         # The page now reads the list again: what changed before the groups were joined is in it.
-        await self.send_json({"type": "hello", "now": (await database_sync_to_async(times.now)()).isoformat()})
+        await self.send_json({"type": "hello", "now": now.isoformat()})
 
     async def disconnect(self, code: int) -> None:
         if not hasattr(self, "watch"):
@@ -88,7 +92,8 @@ class InboxConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channe
             self._remember(wanted)
             frame = [{**row, "gone": not self.watch.covers(row["queue"], row["agent"])} for row in found]
             if frame:
-                await self.send_json({"type": "rows", "rows": frame, "feed": self.follower.feed})
+                tell = self.desktop.of(found, now=datetime.now(UTC))
+                await self.send_json({"type": "rows", "rows": frame, "tell": tell, "feed": self.follower.feed})
 
     def _remember(self, wanted: dict[UUID, int]) -> None:
         for pk, seq in wanted.items():

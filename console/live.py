@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 from uuid import UUID
@@ -20,14 +21,16 @@ from weakref import WeakKeyDictionary
 from channels.db import database_sync_to_async
 from django.contrib.auth.signals import user_logged_out
 from django.db import transaction
+from django.db.models import Max
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import Signal
+from django.utils import translation
 
 from agents import push
 from approvals import audit, seal, times
 from approvals.models import Absence, Approval, Domain, Event, Membership, Tier, User
 from approvals.models.approval import queue_name
-from approvals.review import access, degraded
+from approvals.review import access, degraded, wording
 from approvals.review.access import Authority
 from console import rows, stages
 from console.filters import count_of
@@ -56,6 +59,10 @@ class Row(TypedDict):
     stage: int
     tier_name: str
     claim: str
+    title: str
+    due: str
+    arrived: str
+    escalated: bool
     html: str
 
 
@@ -207,6 +214,21 @@ class Board:
 
 
 def _rows(ids: Iterable[UUID], language: str) -> dict[UUID, Row]:
+    found = rows.rendered(ids, language)
+    came = _came([approval for approval, _html in found if approval.escalations])
+    with translation.override(language):
+        return _shown(found, came)
+
+
+def _came(escalated: Sequence[Approval]) -> dict[UUID, datetime]:
+    """Since when these wait in the tier they are in."""
+    if not escalated:
+        return {}
+    events = Event.objects.filter(approval__in=[one.pk for one in escalated], kind=Event.Kind.ESCALATED)
+    return dict(events.values_list("approval_id").annotate(Max("at")))
+
+
+def _shown(found: Sequence[tuple[Approval, str]], came: Mapping[UUID, datetime]) -> dict[UUID, Row]:
     return {
         approval.pk: Row(
             id=str(approval.pk),
@@ -220,9 +242,13 @@ def _rows(ids: Iterable[UUID], language: str) -> dict[UUID, Row]:
             stage=approval.stage,
             tier_name=stages.queue_words(approval),
             claim=str(approval.claimed_by_id or ""),
+            title=wording.kind(approval),
+            due=min((end.isoformat() for end in (approval.due_at, approval.expires_at) if end), default=""),
+            arrived=came.get(approval.pk, approval.created_at).isoformat(),
+            escalated=approval.escalations > 0,
             html=html,
         )
-        for approval, html in rows.rendered(ids, language)
+        for approval, html in found
     }
 
 

@@ -21,6 +21,7 @@ _GROUPS = (
         (
             (_("People"), "group", "approvals_user"),
             (_("Absences"), "event_busy", "approvals_absence"),
+            (_("Channels"), "notifications", "approvals_channel"),
         ),
     ),
     (

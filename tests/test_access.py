@@ -24,6 +24,7 @@ from approvals.models import (
     Agent,
     Approval,
     Audit,
+    Channel,
     Degraded,
     Grant,
     Guidance,
@@ -235,6 +236,12 @@ def claimed(approval: Approval, user: User | None) -> bool:
     return bool(user) and approval.claimed_by_id == user.pk
 
 
+def not_mine(client: Client, approval: Approval) -> HttpResponse:
+    somebody, _ = User.objects.get_or_create(username="somebody", email="somebody@example.com")
+    channel, _ = Channel.objects.get_or_create(user=somebody, service="mail")
+    return client.post(reverse("channel", args=[channel.pk]), {"carries": "off"})
+
+
 SEES = "R2 R3 owner manager auditor"
 PAGES = {
     "inbox": Operation(SIGNED_IN, get("inbox", on=False)),
@@ -311,6 +318,17 @@ PAGES = {
         lambda client, _: client.post(reverse("back", args=[an_absence().pk])),
         lambda _, user: not Absence.objects.filter(user__username="away").exists(),
     ),
+    "telling": Operation(SIGNED_IN, get("telling", on=False)),
+    "channel_add": Operation(
+        SIGNED_IN,
+        lambda client, _: client.post(
+            reverse("channel_add"), {"kind": "other", "carries": "both", "address": "jsons://example.com/x"}
+        ),
+        lambda _, user: bool(user) and user.channels.filter(service="json").exists(),
+    ),
+    # Of somebody else: there is none for anybody but its owner, who is tried in tests/telling.
+    "channel": Operation("", not_mine),
+    "slack_link": Operation(SIGNED_IN, lambda client, _: client.post(reverse("slack_link"))),
     "theme": Operation(
         SIGNED_IN,
         lambda client, _: client.post(reverse("theme"), {"theme": "dark"}),
@@ -322,6 +340,8 @@ OWN = {"undo", "release", "plan"}
 # No person's and no approval's data.
 OPEN = {"jwks", "favicon", "health_live", "health_ready", "demo_mail", "api_docs", "api_openapi", "api_missing"}
 OPEN |= {"help", "help_page"}
+# Signed by Slack in the place of a session; each refusal is tried in tests/telling/test_slack.py.
+OPEN |= {"slack_interactions", "slack_commands"}
 
 
 @pytest.fixture
@@ -408,7 +428,7 @@ def test_who_was_asked_once_may_still_open_it(refund, alice, bob, as_):
 
 def test_a_get_decides_nothing(refund, alice, as_):
     query = {"verdict": "approve", "revision": 1, "round": 1, "digest": refund.digest}
-    for name in PAGES.keys() - {"inbox", "attachment", "run_close", "back", "degraded", "degraded_seen"}:
+    for name in PAGES.keys() - {"inbox", "attachment", "run_close", "back", "degraded", "degraded_seen", "channel"}:
         try:
             address = reverse(name, args=[refund.pk])
         except Exception:
@@ -735,6 +755,7 @@ def test_every_admin_action_is_known():
         "endpoint.replay_dead",
         "delivery.replay",
         "delivery.replay_this",
+        "channel.test",
     }
 
 

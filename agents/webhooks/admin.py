@@ -238,8 +238,11 @@ def _say(request: HttpRequest, count: int) -> None:
 @admin.register(Delivery)
 class DeliveryAdmin(Record):
     list_display = ("written", "topic", "place", "state", "attempts", "said", "next")
-    list_filter = ("status", "topic", "channel", ("endpoint", admin.RelatedOnlyFieldListFilter))
-    list_select_related = ("endpoint__agent", "user")
+    list_filter = (
+        "status", "topic", "channel", ("via", admin.RelatedOnlyFieldListFilter),
+        ("endpoint", admin.RelatedOnlyFieldListFilter),
+    )  # fmt: skip
+    list_select_related = ("endpoint__agent", "user", "via__tier")
     search_fields = ("=id", "=approval__id")
     ordering = ("-created_at",)
     fields = (
@@ -267,6 +270,9 @@ class DeliveryAdmin(Record):
     def place(self, delivery: Delivery) -> str:
         if delivery.endpoint is not None and delivery.channel == Delivery.Channel.WEBHOOK:
             return f"{delivery.endpoint.agent.name} · {outbox.place_of(delivery.target).partition('://')[2]}"
+        if delivery.via is not None:
+            whom = delivery.user.name if delivery.user else delivery.via.tier
+            return f"{whom} · {delivery.via}"
         return delivery.user.name if delivery.user else delivery.target
 
     @display(

@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from approvals.admin.base import Judged, Kept, signed_in
 from approvals.admin.fields import Days, Zone
+from approvals.admin.telling import told
 from approvals.models import Absence, Domain, Membership, User
 from approvals.review import absences
 
@@ -69,11 +70,17 @@ class MembershipInline(TabularInline):
     formset = MembershipFormSet
     extra = 0
     autocomplete_fields = ("user",)
+    readonly_fields = ("told",)
     verbose_name_plural = _("memberships: tier and domain in which a person decides")
 
     def get_formset(self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any) -> type[Any]:
         made = super().get_formset(request, obj, **kwargs)
         return type(made.__name__, (made,), {"by": request.user})
+
+    @display(description=_("notifications"))
+    def told(self, member: Membership) -> str:
+        """Whether anything reaches the person; empty for a row that has none yet."""
+        return told(member.user)[1] if member.user_id else ""
 
 
 class AbsenceForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -134,7 +141,17 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     inlines = [MembershipInline, AbsenceInline]
-    list_display = ("username", "first_name", "last_name", "email", "tiers", "is_manager", "is_auditor", "is_active")
+    list_display = (
+        "username",
+        "first_name",
+        "last_name",
+        "email",
+        "tiers",
+        "told",
+        "is_manager",
+        "is_auditor",
+        "is_active",
+    )
     list_filter = ("is_active", "memberships__tier", "memberships__domain", "is_manager", "is_auditor", "is_staff")
     search_fields = ("username", "first_name", "last_name", "email")
     ordering = ("username",)
@@ -203,6 +220,13 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
         if db_field.name == "language":
             return forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    @display(description=_("notifications"), label={"yes": "", "no": "danger"})
+    def told(self, person: User) -> tuple[str, str]:
+        """Whether anything reaches the person, for whoever has to answer in time."""
+        if not person.is_active or not person.memberships.all():
+            return "", ""
+        return told(person)
 
     @display(description=_("decides in"))
     def tiers(self, person: User) -> str:

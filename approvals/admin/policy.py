@@ -16,6 +16,7 @@ from approvals.admin.base import Drafting, Judged, Kept, signed_in
 from approvals.admin.capacity import CapacityInline
 from approvals.admin.forms import ActionTypeForm, AutonomyForm, CurrencyForm, ThresholdForm, TierForm
 from approvals.admin.people import MembershipInline
+from approvals.admin.telling import ChannelInline, silent_in
 from approvals.models import ActionType, Autonomy, Currency, Threshold, Tier
 from approvals.policy import checks
 from approvals.policy.staffing import Gap, Roster
@@ -25,8 +26,8 @@ from approvals.policy.tables import schema_version
 @admin.register(Tier)
 class TierAdmin(Kept, Drafting):
     form = TierForm
-    inlines = [CapacityInline, MembershipInline]
-    list_display = ("__str__", "ceiling", "sla", "hold", "next", "reviewers", "active")
+    inlines = [CapacityInline, MembershipInline, ChannelInline]
+    list_display = ("__str__", "ceiling", "sla", "hold", "next", "reviewers", "silent", "active")
     fieldsets = (
         (None, {"fields": ("level", "name", "ceiling", "active")}),
         (_("Time"), {"fields": ("sla", "next", "hold", "claim")}),
@@ -44,6 +45,11 @@ class TierAdmin(Kept, Drafting):
     @display(description=_("active reviewers"), ordering="staff", label={"0": "danger"})
     def reviewers(self, tier: Tier) -> str:
         return str(getattr(tier, "staff", 0))
+
+    @display(description=_("nothing reaches"), label="danger")
+    def silent(self, tier: Tier) -> str:
+        """Who of the tier cannot be told that something waits."""
+        return silent_in(tier)
 
     def judge(self, obj: models.Model, before: frozenset[Gap], after: frozenset[Gap]) -> Iterable[str]:
         """A tier that something leads to has somebody in it, and ceilings rise with the level."""

@@ -193,19 +193,23 @@ def stale() -> list[int]:
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def close(message_id: int) -> None:
-    """Take a card's buttons away and say what became of it. Safe to run twice."""
+def close(message_id: int, *, patience: float = PATIENCE) -> None:
+    """Take a card's buttons away and say what became of it. Safe to run twice.
+
+    A verdict that is still held may be taken back: the card stays listed until it says how that ended.
+    """
     message = SlackMessage.objects.select_related("user").filter(pk=message_id, closed_at=None).first()
     if message is None:
         return
     approval, now = load(message.approval_id), times.now()
     try:
-        call("chat.update", {"channel": message.place, "ts": message.stamp, **ended(approval)})
+        call("chat.update", {"channel": message.place, "ts": message.stamp, **ended(approval)}, patience=patience)
     except Unreachable as error:
         log.warning("card %s in Slack keeps its buttons: %s", message.pk, error)
         if message.sent_at > now - FORGOTTEN:
             return
-    SlackMessage.objects.filter(pk=message.pk).update(closed_at=now)
+    if approval.status != Status.HELD:
+        SlackMessage.objects.filter(pk=message.pk).update(closed_at=now)
 
 
 def ended(approval: Approval) -> dict[str, Json]:

@@ -162,10 +162,11 @@ def by_mail() -> "QuerySet[User]":
     return User.objects.filter(~Exists(off), is_active=True).exclude(email="")
 
 
-def mail_of(user: User) -> Channel:
-    """The channel of a person's own address; it gets its row now where it had none."""
-    _write_mail([user])
-    return Channel.objects.get(user=user, service=Channel.MAIL)
+def channels_of(user: User) -> list[Channel]:
+    """A person's channels, the own address first."""
+    if user.email:
+        _write_mail([user])
+    return sorted(user.channels.all(), key=lambda one: (not one.is_mail, one.created_at))
 
 
 def _write_mail(people: Iterable[User]) -> None:

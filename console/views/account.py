@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from approvals import times
 from approvals.models import User
+from approvals.reachable import reachable
 from approvals.review import absences
 from approvals.review.errors import BadVerdict, NotAllowed
 from console.forms import AwayForm, ProfileForm
@@ -64,6 +65,7 @@ def _profile(request: ConsoleRequest, form: ProfileForm, leaving: AwayForm) -> H
     context = {
         "form": form,
         "memberships": request.user.memberships.select_related("tier", "domain"),
+        "reached": request.user.pk in reachable([request.user]),
         "leaving": leaving,
         "absences": absences.of(request.user, now=now),
         "stands_in": absences.for_others(request.user.pk, now=now),

@@ -5,6 +5,7 @@ import { put, reconcile, row, rows, steadily } from "./rows.js";
 import { changed } from "./pane.js";
 import { focusRow } from "./list.js";
 import { waiting } from "./title.js";
+import { notify } from "./notify.js";
 
 const GRACE = 4000; // without a socket for so long, the page says so
 const POLL = 10000;
@@ -30,6 +31,7 @@ function receive(frame) {
     restored(); // whatever happened before the groups were joined is read now
   } else if (frame.type === "rows") {
     arrived(frame.rows);
+    notify(frame.tell);
   } else if (frame.type === "reload") {
     refresh();
   } else if (frame.type === "scarcity") {

@@ -13,3 +13,4 @@ import "./filters.js";
 import "./toast.js";
 import "./scarcity.js";
 import "./live.js";
+import "./desktop.js";

@@ -1,0 +1,161 @@
+"""How people and tiers are told: their channels, whether these work, and who is reached by nothing."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db import models
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from approvals import services, vault
+from approvals.models import Channel, Tier, User
+from approvals.reachable import reachable, unreachable
+from approvals.review import notices, telling
+
+
+class TierChannelForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """A channel of a tier. Its address goes in and never comes out."""
+
+    address = forms.CharField(
+        label=_("Address"),
+        required=False,
+        max_length=services.LONGEST,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text=_("As the service or apprise writes it. Kept secret: leave it empty to keep the one there is."),
+    )
+
+    class Meta:
+        model = Channel
+        fields = ["tier", "domain", "address", "name", "carries", "active"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        address = (cleaned.get("address") or "").strip()
+        if not address and not self.instance.kept:
+            self.add_error("address", gettext("A channel needs the address of a service."))
+        elif address:
+            try:
+                service = services.read(address)
+            except services.Unusable as error:
+                self.add_error("address", str(error))
+            else:
+                self.instance.service, self.instance.kept = service.scheme, vault.keep(address.encode())
+                self.instance.state, self.instance.error = Channel.State.UNTRIED, ""
+                cleaned["name"] = cleaned.get("name") or service.name
+        return cleaned
+
+
+class ChannelInline(TabularInline):
+    """Under a tier: whom it tells beside its people."""
+
+    model = Channel
+    form = TierChannelForm
+    fields = ("domain", "address", "name", "carries", "active", "condition")
+    readonly_fields = ("condition",)
+    extra = 0
+    verbose_name_plural = _("channels: told of everything that waits here, beside the people")
+
+    @display(description=_("state"))
+    def condition(self, channel: Channel) -> SafeString | str:
+        if channel._state.adding:
+            return gettext("Save, then test it.")
+        page = reverse("admin:approvals_channel_test", args=[channel.pk])
+        said = f"{channel.get_state_display()}. {channel.error}" if channel.error else channel.get_state_display()
+        link = '{} <a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>'
+        return format_html(link, said, page, gettext("Test"))
+
+
+@admin.register(Channel)
+class ChannelAdmin(ModelAdmin):
+    """Every channel and whether it works. People's own are theirs: seen here without an address, and tested."""
+
+    form = TierChannelForm
+    list_display = ("__str__", "whose", "service", "carries", "condition", "tried_at", "error")
+    list_filter = ("state", "active", "service", ("tier", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("user", "tier", "domain")
+    search_fields = ("name", "user__username", "service")
+    fields = ("tier", "domain", "address", "name", "carries", "active", "service", "condition", "tried_at", "error")
+    readonly_fields = ("service", "condition", "tried_at", "error")
+    actions_detail = ("test",)
+
+    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
+        mine = isinstance(obj, Channel) and obj.user_id is not None
+        return ("whose", *self.fields[3:]) if mine else self.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> tuple[str, ...]:
+        return (*self.readonly_fields, "whose") if obj is not None and obj.user_id else self.readonly_fields
+
+    def has_change_permission(self, request: HttpRequest, obj: Channel | None = None) -> bool:
+        return bool(super().has_change_permission(request, obj)) and not (obj is not None and obj.user_id)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Channel | None = None) -> bool:
+        return bool(super().has_delete_permission(request, obj)) and not (obj is not None and obj.user_id)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        return {}  # deleting many at once would reach people's own
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "tier":
+            field.required = True
+        return field
+
+    def save_model(self, request: HttpRequest, obj: Channel, form: "ModelForm[Any]", change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not obj.active:
+            telling.drop([obj.pk])
+
+    @display(description=_("of"), ordering="user__username")
+    def whose(self, channel: Channel) -> str:
+        if channel.user:
+            return channel.user.name
+        return f"{channel.tier} · {channel.domain or gettext('every domain')}"
+
+    @display(
+        description=_("state"), ordering="state",
+        label={"untried": "", "works": "success", "failed": "danger", "off": "warning"},
+    )  # fmt: skip
+    def condition(self, channel: Channel) -> tuple[str, str]:
+        return (channel.state, channel.get_state_display()) if channel.active else ("off", gettext("Off"))
+
+    def has_test_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("approvals.change_channel")
+
+    @action(description=_("Test"), icon="send", permissions=["test"])
+    def test(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Send one message that asks for nothing, and show what came of it."""
+        channel = get_object_or_404(Channel.objects.select_related("user", "tier"), pk=object_id)
+        tried = {"error": notices.test(channel)} if request.method == "POST" else None
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": channel,
+            "title": gettext("Test %(channel)s") % {"channel": channel},
+            "tried": tried,
+        }
+        return TemplateResponse(request, "admin/telling/test.html", context)
+
+
+# --- Who is reached by nothing
+
+
+def told(user: User) -> tuple[str, str]:
+    """A mark for one person: whether anything reaches them."""
+    return ("yes", gettext("reached")) if user.pk in reachable([user]) else ("no", gettext("nothing reaches them"))
+
+
+def silent_in(tier: Tier) -> str:
+    """The names of a tier's active people whom nothing reaches; empty where everybody is."""
+    people = User.objects.filter(memberships__tier=tier, is_active=True).distinct().order_by("username")
+    return ", ".join(one.name for one in unreachable(list(people)))
