@@ -115,6 +115,8 @@ def item(
         "decided_by": None,
         "policy_version": approval.policy_id,
     }
+    if approval.shadowed is not None:
+        told["shadow"] = approval.shadowed
     if decision.verdict == Verdict.REJECT and pause.run_id is not None:
         told["compensate"] = runs.compensations(pause.run_id)
     if decision.source == Source.HUMAN and decision.user is not None:
