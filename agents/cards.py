@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from agents import confidence
 from agents.documents import moment, staged
 from approvals.models import Approval, Audit, User
 from approvals.models.approval import Subject
@@ -76,7 +77,8 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
         "reason_code": approval.reason_code,
         "reasons": approval.reasons if content else [],
         "signals": _listed(approval, "signals") if content else [],
-        "confidence": None if approval.confidence is None else float(approval.confidence),
+        "confidence": confidence.told(approval.assessment) if content else None,
+        "shadow": approval.shadowed if content else None,
         "value": None if approval.value is None or not content else str(approval.value),
         "impact": approval.impact,
         "reversibility": approval.reversibility,

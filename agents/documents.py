@@ -9,6 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.urls import reverse
 
+from agents import confidence
 from approvals import times
 from approvals.models import Approval, Audit, Inquiry, Outcome, Pause
 from approvals.models.approval import DECIDED, OPEN, Route, Status
@@ -122,6 +123,8 @@ def _item(approval: Approval) -> dict[str, Json]:
         "action_digest": approval.digest,
         "reason_code": approval.reason_code,
         "reasons": approval.reasons,
+        "confidence": confidence.told(approval.assessment),
+        "shadow": approval.shadowed,
         "due_at": moment(approval.due_at),
         "expires_at": moment(approval.expires_at),
         "on_timeout": approval.on_timeout,

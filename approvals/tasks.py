@@ -4,8 +4,10 @@ from uuid import UUID
 
 from celery import shared_task
 
+from approvals import times
+from approvals.evidence import fitted
 from approvals.policy import trials
-from approvals.review import deliveries, notices, slack
+from approvals.review import deliveries, notices, slack, spending
 
 
 @shared_task(ignore_result=True)
@@ -30,3 +32,15 @@ def close_card(message_id: int) -> None:
 def rehearse(rehearsal_id: str) -> None:
     """Carry out one rehearsal of a policy change. One that is done, or worked on, is left alone."""
     trials.work(UUID(rehearsal_id))
+
+
+@shared_task(ignore_result=True)
+def fit_curves() -> None:
+    """Fit what people made of earlier scores anew."""
+    fitted.fit_all()
+
+
+@shared_task(ignore_result=True)
+def forget_spending() -> None:
+    """Delete the hours of spending that no limit looks at any more."""
+    spending.forget(now=times.now())

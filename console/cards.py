@@ -320,6 +320,18 @@ class Card:
         return found + missing
 
     @property
+    def own(self) -> float | None:
+        """The composite of our own signals alone."""
+        own: float | None = self.approval.assessment.get("own")
+        return own
+
+    @property
+    def observed(self) -> Mapping[str, Json] | None:
+        """What people made of such composites: `share` of `decided`; None where too few were decided."""
+        seen: Mapping[str, Json] | None = self.approval.assessment.get("observed")
+        return seen
+
+    @property
     def thresholds(self) -> tuple[str, str] | None:
         """Passes from, a person from."""
         match self.approval.assessment.get("thresholds"):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from rest_framework.response import Response
 
-from agents import submissions
+from agents import confidence, submissions
 from agents.api.base import AgentView, Call, Query, View, documented
 from agents.problems import not_found
 from approvals.policy import snapshot
@@ -46,7 +46,8 @@ class Evaluate(AgentView):
                         "typed": routing.typed,
                         "reason_code": routing.reason_code,
                         "reasons": list(routing.reasons),
-                        "confidence": None if assessment.composite is None else float(assessment.composite),
+                        "confidence": confidence.told(assessment.as_json()),
+                        "shadow": None if routing.shadowed is None else dict(routing.shadowed),
                     }
                     for item, domain, routing, assessment in found
                 ],

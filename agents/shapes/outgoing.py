@@ -6,7 +6,6 @@ from agents.shapes.build import (
     DIGEST,
     FLAG,
     ID,
-    NUMBER,
     TIME,
     WHOLE,
     Schema,
@@ -17,6 +16,7 @@ from agents.shapes.build import (
     ref,
     told,
 )
+from agents.shapes.confidence import CONFIDENCE, SHADOW, SIGNAL
 from approvals.models import Audit, Outcome, Pause
 from approvals.models.approval import Kind, Route, Source, Status, Subject
 from approvals.models.policy import Gate, Impact, Reversibility, Silence, Strategy, Verdict
@@ -82,6 +82,9 @@ _ENTRY: dict[str, Schema] = {
 }
 
 COMPONENTS: dict[str, Schema] = {
+    "Confidence": CONFIDENCE,
+    "Signal": SIGNAL,
+    "Shadow": SHADOW,
     "ItemState": told(
         {**_ROUTED, **_STAGE},
         optional=("expected_wait_s", "at_deadline", "retry_at", "ahead"),
@@ -95,6 +98,8 @@ COMPONENTS: dict[str, Schema] = {
         expires_at=or_null(TIME),
         on_timeout=one_of(Silence.values),
         outcome=or_null(one_of(Outcome.Result.values)),
+        confidence=or_null(ref("Confidence")),
+        shadow=or_null(ref("Shadow")),
         expected_wait_s={
             **_SECONDS,
             "description": "Seconds until it is probably answered, by who waits ahead, who is on duty and how fast "
@@ -149,6 +154,7 @@ COMPONENTS: dict[str, Schema] = {
         decided_by=or_null(_DECIDED_BY),
         approved_by=_APPROVED_BY,
         policy_version=WHOLE,
+        shadow=ref("Shadow"),
     ),
     "DecisionDocument": told(
         says="Immutable once the request is closed: the same bytes at every reading.",
@@ -179,7 +185,15 @@ COMPONENTS: dict[str, Schema] = {
     ),
     "Evaluation": told(
         policy_version=WHOLE,
-        items=many(told(_ROUTED, id=STRING, confidence=or_null(NUMBER))),
+        items=many(
+            told(
+                _ROUTED,
+                id=STRING,
+                approvers=WHOLE,
+                confidence=or_null(ref("Confidence")),
+                shadow=or_null(ref("Shadow")),
+            )
+        ),
     ),
     "ActionType": told(
         name=STRING,
@@ -226,7 +240,8 @@ COMPONENTS: dict[str, Schema] = {
         reason_code=STRING,
         reasons=many(STRING),
         signals=many(ANY_OBJECT),
-        confidence=or_null(NUMBER),
+        confidence=or_null(ref("Confidence")),
+        shadow=or_null(ref("Shadow")),
         value=or_null(STRING),
         impact=one_of(Impact.values),
         reversibility=one_of(Reversibility.values),

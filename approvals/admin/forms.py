@@ -10,16 +10,20 @@ from django.core.exceptions import ValidationError
 from django.forms import ModelForm
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminTextareaWidget,
+)
 
 from approvals import permits
 from approvals.admin.fields import Days, Zone
+from approvals.admin.weights import PRESETS, Weights
 from approvals.models import ActionType, Autonomy, Tier
 from approvals.models.policy import Verdict
 from approvals.policy import checks
 from approvals.policy.flags import LABELS
 from approvals.policy.schema import Json, check_schema
-from approvals.policy.signals import WEIGHTS
 
 DURATION = gettext_lazy("Written as hours:minutes:seconds, or days and the rest: 1 04:00:00.")
 
@@ -48,9 +52,13 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 18, "spellcheck": "false"}),
         help_text=gettext_lazy("What agents may send as arguments; reviewers get their form from it."),
     )
-    weights = IndentedJson(
-        label=gettext_lazy("Signal weights"), required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 8})
+    preset = forms.ChoiceField(
+        label=gettext_lazy("Bands"),
+        required=False,
+        choices=[("", gettext_lazy("As written below")), *((name, one.title) for name, one in PRESETS.items())],
+        widget=UnfoldAdminRadioSelectWidget,
     )
+    weights = Weights(label=gettext_lazy("Signal weights"))
     allowed = Names(label=gettext_lazy("Allowed verdicts"), choices=Verdict.choices)
     flags = Names(label=gettext_lazy("Flags that ask a person"), required=False)
 
@@ -60,9 +68,10 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
             return
         self.fields["flags"].choices = [(name, str(label)) for name, label in LABELS.items()]  # type: ignore[attr-defined]
         self.fields["flags"].help_text = _("The others only inform.")
-        self.fields["weights"].help_text = _("Empty: the default weights. Names: %(names)s.") % {
-            "names": ", ".join(WEIGHTS)
-        }
+        self.fields["weights"].help_text = _("0 to 1 each; empty: the default that it shows. 0 silences a signal.")
+        self.fields["preset"].help_text = _("What is chosen here is what “passes from” and “a person from” become.")
+        for name in ("every_time", "spend_window"):
+            self.fields[name].help_text = f"{self.fields[name].help_text} {DURATION}".strip()
         self.fields["expires_after"].help_text = DURATION
         for name in ("frequency_window", "burst_window"):
             self.fields[name].help_text = DURATION
@@ -90,7 +99,11 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
         return value
 
     def clean_weights(self) -> dict[str, float]:
+        """As they are stored where they say the same, so that an idle save publishes nothing."""
         value: dict[str, float] = self.cleaned_data["weights"] or {}
+        stored: dict[str, float] = self.instance.weights or {}
+        if value == stored:
+            return stored
         if wrong := list(checks.of_weights(value)):
             raise ValidationError(wrong)
         return value
@@ -103,6 +116,8 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
+        if preset := PRESETS.get(cleaned.pop("preset", "")):
+            cleaned |= {"auto_threshold": preset.auto, "review_threshold": preset.review}
         complain(self, checks.of_type({name: cleaned[name] for name in cleaned if name != "weights"}))
         return cleaned
 
@@ -175,6 +190,11 @@ class AutonomyForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs
         stored = Autonomy.objects.filter(pk=self.instance.pk).first()
         if level > (stored.level if stored else type.level) and not self.signs:
             self.add_error("level", _("A promotion is signed by a manager; an admin may only lower the level."))
+        if cleaned.get("shadow") and not (stored and stored.shadow):
+            if not self.signs:
+                self.add_error("shadow", _("Shadow mode asks nobody any more, so a manager signs it."))
+            if fault := checks.shadow_fault(type.reversibility, type.gate):
+                self.add_error("shadow", fault)
         if stored and stored.breaker_open and not cleaned.get("breaker_open") and not self.signs:
             self.add_error("breaker_open", _("An open breaker is closed by a manager."))
         if fault := checks.level_fault(level, type.reversibility):

@@ -91,7 +91,7 @@ class ActionTypeAdmin(Kept, Drafting):
         (
             _("Confidence"),
             {
-                "fields": ("auto_threshold", "review_threshold", "weights"),
+                "fields": ("preset", ("auto_threshold", "review_threshold"), "weights"),
                 "description": _(
                     "At or above “passes from” it runs; at or above “a person from” somebody is asked; below, it is "
                     "refused and the agent told to reformulate."
@@ -148,8 +148,8 @@ class AutonomyAdmin(Kept, Judged):
     """How far an agent is trusted with one action type. Less is any admin's to set; more is signed by a manager."""
 
     form = AutonomyForm
-    list_display = ("agent", "action_type", "level", "breaker_open", "changed_at")
-    list_filter = ("level", "breaker_open", "agent")
+    list_display = ("agent", "action_type", "level", "breaker_open", "shadow", "changed_at")
+    list_filter = ("level", "breaker_open", "shadow", "agent")
     list_select_related = ("agent", "action_type")
     autocomplete_fields = ("agent", "action_type")
     fields = ("agent", "action_type", "level", "breaker_open", "shadow")

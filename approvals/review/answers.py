@@ -117,6 +117,8 @@ def item(
         "approved_by": approved_by(approval) if may_run and decision.source == Source.HUMAN else [],
         "policy_version": approval.policy_id,
     }
+    if approval.shadowed is not None:
+        told["shadow"] = approval.shadowed
     if decision.verdict == Verdict.REJECT and pause.run_id is not None:
         told["compensate"] = runs.compensations(pause.run_id)
     if decision.source == Source.HUMAN and decision.user is not None:

@@ -52,6 +52,15 @@ class HistoryFilter(forms.Form):
     )
     type = forms.ChoiceField(required=False, label=_("Action"))
     agent = forms.ChoiceField(required=False, label=_("Agent"))
+    shadow = forms.ChoiceField(
+        required=False,
+        label=_("Shadow mode"),
+        choices=[
+            ("", _("With and without shadow")),
+            ("asked", _("Shadow: would have asked")),
+            ("refused", _("Shadow: would have been refused")),
+        ],
+    )
     grant = forms.UUIDField(required=False)  # what one standing approval let pass
     plan = forms.UUIDField(required=False)  # or one approved plan
 
@@ -99,6 +108,8 @@ class HistoryFilter(forms.Form):
             approvals = approvals.filter(action_type_id=kind)
         if agent := active.get("agent"):
             approvals = approvals.filter(agent__name=agent)
+        if shadow := active.get("shadow"):
+            approvals = approvals.filter(shadowed__route="reject" if shadow == "refused" else "review")
         if grant := active.get("grant"):
             approvals = approvals.filter(grant_id=UUID(str(grant)))
         if plan := active.get("plan"):

@@ -20,7 +20,7 @@ def free(change, publish, staffed):
 
 def test_a_limit_that_is_new_is_held_against_what_was_spent_then(free, propose, change, tried):
     now = times.now()
-    amounts = [(50, 400), (28, 400), (3, 400), (2, 400), (0, 250)]
+    amounts = [(60, 400), (28, 400), (3, 400), (2, 400), (0, 250)]
     rows = []
     for hours, amount in amounts:
         with times.at(now - timedelta(hours=hours)):

@@ -121,9 +121,12 @@ def _card(card: Object) -> list[str]:
     if isinstance(question, Mapping):
         lines.append(f"  question: {visible(str(question.get('prompt')))}")
     lines += [f"  ⚑ {visible(str(flag.get('text')))}" for flag in objects(card.get("flags"))]
-    for name in ("policy_text", "reasons", "confidence", "value", "reversibility", "current", "alternatives"):
+    for name in ("policy_text", "reasons", "value", "reversibility", "current", "alternatives"):
         if told := card.get(name):
             lines.append(f"  {name.replace('_', ' ')}: {value(told)}")
+    weighed = card.get("confidence")
+    if isinstance(weighed, Mapping) and weighed.get("score") is not None:
+        lines.append(f"  confidence: {value(weighed['score'])} ({weighed.get('shown')})")
     for name in ("summary", "reasoning", "context"):
         if told := card.get(name):
             lines.append(f"  the agent's {name} (not verified): {value(told)}")

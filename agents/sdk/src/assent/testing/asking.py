@@ -123,5 +123,5 @@ class Asking(Desk):
             route = ("reject" if answer and answer.says == "reject" else "auto") if by_policy else "review"
             told: Document = {"id": item["id"], "route": route, "gate": "hard", "tier": 1, "approvers": 1}
             reasons = list(answer.reasons) if answer else []
-            items.append({**told, "reason_code": "fixed", "reasons": reasons, "confidence": None})
+            items.append({**told, "reason_code": "fixed", "reasons": reasons, "confidence": None, "shadow": None})
         return Reply(200, {"policy_version": POLICY_VERSION, "items": items})

@@ -120,6 +120,8 @@ class Desk:
             "tier": 1,
             "revision": one.revision,
             "action_digest": one.digest,
+            "confidence": None,
+            "shadow": None,
             "reason_code": "policy_violation" if route == "reject" else "fixed",
             "reasons": list(one.answer.reasons) if one.answer else [],
             "due_at": None,
