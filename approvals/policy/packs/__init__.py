@@ -29,7 +29,7 @@ _FOLDER = Path(__file__).parent
 class Scenario:
     """One believable request and the route it must take.
 
-    `level` None: the action type's first level. `past` is what history says: decided, approved, amounts and so on.
+    `level` None: the action type's first level. `at` is the moment, where it matters. `past` is what history says: decided, approved, amounts and so on.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Scenario:
     reasoning: str = ""
     context: Mapping[str, Json] = field(default_factory=dict)
     level: int | None = None
+    at: datetime | None = None
     past: History = field(default_factory=History)
 
     @property
@@ -65,7 +66,7 @@ class Scenario:
             agent_name=self.agent,
             args=self.args,
             digest=digest,
-            now=now,
+            now=self.at or now,
             parsed=self.parsed,
             about=about,
             value=routing.worth(type, self.args, policy).value,
@@ -164,7 +165,8 @@ def _type(name: str, row: Row) -> tuple[ActionType, list[Rule], list[Threshold]]
 
 
 def _scenario(pack: str, table: Table) -> Scenario:
+    at = datetime.fromisoformat(table["at"]) if "at" in table else None
     past = dict(table.get("past", {}))
     past["amounts"] = tuple(Decimal(amount) for amount in past.get("amounts", []))
     past.setdefault("proposed", past.get("decided", 0))
-    return Scenario(**{**table, "pack": pack, "past": History(**past)})
+    return Scenario(**{**table, "pack": pack, "at": at, "past": History(**past)})
