@@ -173,10 +173,11 @@ def _type(name: str, row: Row) -> tuple[ActionType, list[Rule], list[Threshold]]
 
 
 def _scenario(pack: str, table: Table) -> Scenario:
+    at = datetime.fromisoformat(table["at"]) if "at" in table else None
     past = dict(table.get("past", {}))
     past["amounts"] = tuple(Decimal(amount) for amount in past.get("amounts", []))
     past.setdefault("proposed", past.get("decided", 0))
     if run := dict(past.get("run", {})):
         past["run"] = RunPast(**{**run, "since": files.span(run.get("since", "0s"))})
     asked = tuple(Stage(**one) for one in table.get("stages", ()))
-    return Scenario(**{**table, "pack": pack, "past": History(**past), "stages": asked})
+    return Scenario(**{**table, "pack": pack, "at": at, "past": History(**past), "stages": asked})
