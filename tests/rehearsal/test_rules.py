@@ -10,7 +10,7 @@ from approvals.policy import files, versions, written
 from approvals.policy.rows import snapshot_of_tables
 
 ACTION = '[[action]]\nname = "refund"'
-STAGE = "effect = \"review\", stage = [{}]"
+STAGE = 'effect = "review", stage = [{}]'
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def taken_in(staffed):
 
     def take(rule):
         said = f'{{name = "big", message = "x", {rule}}}'
-        return versions.take_in(text.replace(ACTION, f"[[action]]\nrule = [{said}]\nname = \"refund\"", 1))
+        return versions.take_in(text.replace(ACTION, f'[[action]]\nrule = [{said}]\nname = "refund"', 1))
 
     return take
 
@@ -34,7 +34,10 @@ def taken_in(staffed):
         ('when = "valeu > 5.0", effect = "flag"', "“valeu” is not known; did you mean “value”?"),
         ('when = "context.a.map(x, x) == [1]", effect = "flag"', "a rule may take 65,000. Ask with exists(…)"),
         ('when = "true", ' + STAGE.format("{tier = 7}"), "Stage 1: There is no active tier 7; choose one of 1, 2, 3."),
-        ('when = "true", ' + STAGE.format('{tier = 1, domain = "comerce"}'), "stage 1: “comerce” is not known; did you"),
+        (
+            'when = "true", ' + STAGE.format('{tier = 1, domain = "comerce"}'),
+            "stage 1: “comerce” is not known; did you",
+        ),
         ('when = "true", ' + STAGE.format(", ".join(["{tier = 1}"] * 6)), "At most 5 stages"),
         ('when = "true", effect = "block", stage = [{tier = 1}]', "Only “Ask a person” has stages"),
         ('when = "true", effect = "block", typed = true', "Only “Ask a person” has a confirmation to type"),
