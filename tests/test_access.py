@@ -694,6 +694,7 @@ RULES = {
 
 @pytest.mark.parametrize("name", RULES)
 def test_only_who_writes_rules_is_helped_with_them(name, everybody, refunds, as_):
+    assert RULES[name](as_(everybody["admin"])).status_code == 403  # staff, and no more
     everybody["admin"].groups.add(Group.objects.get(name=roles.ADMINS))
     for role, user in everybody.items():
         response = RULES[name](as_(user) if user else Client())

@@ -181,7 +181,7 @@ def mixes_numbers(message: str) -> bool:
 def _placed(message: str) -> BadExpression:
     match = _PLACE.search(message)
     if not match:
-        return BadExpression(1, 1, message.partition("\n")[0])
+        return BadExpression(1, 1, _said(message.partition("\n")[0]))
     line, column, words = match.groups()
     words = words.removesuffix(" [INVALID_ARGUMENT]")
     return BadExpression(int(line), int(column), _said(words), raw=words)
@@ -189,6 +189,8 @@ def _placed(message: str) -> BadExpression:
 
 def _said(words: str) -> str:
     """The library's complaint as an admin would put it."""
+    if "recursion" in words:
+        return _("nested too deeply; make it two rules")
     if found := _UNDECLARED.search(words):
         return nearest(found[1], list(_VARIABLES), also=FUNCTIONS)
     if found := _OPERATOR.search(words):

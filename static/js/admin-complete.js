@@ -1,46 +1,19 @@
 // Completion of paths and functions in a text box: a list below the caret, by keys alone or by pointer.
-const MOST = 60;
+import { below } from "./admin-caret.js";
+import { MOST, fitting, word } from "./admin-words.js";
 
-// The word that ends at the caret, without what is inside a string.
-export function word(box) {
-  const before = box.value.slice(0, box.selectionStart);
-  const open = before.replace(/"(\\.|[^"\\\n])*"|'(\\.|[^'\\\n])*'/g, "");
-  return /["']/.test(open) ? "" : (/[A-Za-z_][\w.]*$/.exec(before)?.[0] ?? "");
-}
-
-// What fits a word: beginnings first, then what has it in its last part or title; methods of what stands before a dot.
-export function fitting(names, typed) {
-  if (!typed) return [];
-  const small = typed.toLowerCase();
-  const plain = names.filter((name) => !name.of);
-  const begins = plain.filter((name) => name.insert.toLowerCase().startsWith(small));
-  const rest = plain.filter((name) => !begins.includes(name) && small.length > 1 && !small.includes("."));
-  const within = rest.filter((name) => `${name.insert} ${name.title}`.toLowerCase().includes(small));
-  const dot = typed.lastIndexOf(".");
-  const kind = plain.find((name) => name.insert === typed.slice(0, dot))?.kind;
-  const methods = names
-    .filter((name) => dot > 0 && name.of && name.of === kind && name.insert.startsWith(typed.slice(dot + 1)))
-    .map((name) => ({ ...name, shown: `.${name.insert}`, insert: typed.slice(0, dot + 1) + name.insert }));
-  const found = [...begins, ...methods, ...within].slice(0, MOST);
-  return found.length === 1 && found[0].insert === typed ? [] : found;
-}
-
-// Where the caret is, below its line: the box's text is laid out once more, unseen.
-function below(box, length) {
-  const twin = document.createElement("div");
-  const style = getComputedStyle(box);
-  for (const name of ["font", "lineHeight", "padding", "borderWidth", "letterSpacing", "tabSize"]) {
-    twin.style[name] = style[name];
+function row(name, index, id, take) {
+  const item = document.createElement("li");
+  Object.assign(item, { id, role: "option" });
+  item.setAttribute("aria-selected", "false");
+  for (const [kind, text] of [["code", name.shown ?? name.insert], ["small", name.title], ["i", name.words]]) {
+    item.appendChild(document.createElement(kind)).textContent = text;
   }
-  Object.assign(twin.style, { position: "absolute", visibility: "hidden", whiteSpace: "pre-wrap" });
-  Object.assign(twin.style, { overflowWrap: "break-word", width: `${box.clientWidth}px`, boxSizing: "border-box" });
-  twin.textContent = box.value.slice(0, box.selectionStart - length);
-  const mark = twin.appendChild(document.createElement("span"));
-  mark.textContent = "\u200b";
-  box.parentElement.append(twin);
-  const place = { left: mark.offsetLeft, top: mark.offsetTop + mark.offsetHeight - box.scrollTop + 4 };
-  twin.remove();
-  return place;
+  item.addEventListener("mousedown", (event) => {
+    event.preventDefault(); // the box keeps the focus
+    take(index);
+  });
+  return item;
 }
 
 export function completes(box, names) {
@@ -107,18 +80,4 @@ export function completes(box, names) {
     event.stopPropagation();
     act();
   });
-}
-
-function row(name, index, id, take) {
-  const item = document.createElement("li");
-  Object.assign(item, { id, role: "option" });
-  item.setAttribute("aria-selected", "false");
-  for (const [kind, text] of [["code", name.shown ?? name.insert], ["small", name.title], ["i", name.words]]) {
-    item.appendChild(document.createElement(kind)).textContent = text;
-  }
-  item.addEventListener("mousedown", (event) => {
-    event.preventDefault(); // the box keeps the focus
-    take(index);
-  });
-  return item;
 }

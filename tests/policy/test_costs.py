@@ -71,6 +71,13 @@ def test_the_schema_bounds_it():
     assert refused("args.lines.map(x, x + 1).size() > 2", fields(lines=listed(100))) is None
 
 
+def test_loops_beside_each_other_share_the_librarys_rounds():
+    text = "args.lines.all(x, x > 0) && args.lines.all(x, x > 1)"
+
+    assert refused(text, fields(lines=listed(4_900))) is None
+    assert "10,400 rounds through lists; 9,999 are admitted" in str(refused(text, fields(lines=listed(5_200))))
+
+
 def test_lists_within_lists_are_found_through_the_items():
     orders = listed(20, fields(lines=listed(20, fields(price={"type": "number"}))))
     text = "args.orders.all(o, o.lines.all(l, l.price > 0.0))"
