@@ -98,6 +98,24 @@ def test_one_person_of_both_stages_in_two_windows_approves_in_one(payouts, crew,
     assert check(database_url()) == []
 
 
+def test_of_two_votes_in_a_stage_that_rose_to_the_next_ones_queue_one_counts(
+    action_type, propose, person, commerce, crew
+):
+    """Tier, field and number of people are the same before and after: the stage itself must be expected."""
+    (ann, *_), _ = crew
+    pair = [person(name, tier=2, domain=commerce) for name in ("sue", "sid")]
+    kind = action_type("payout", strategy="risk", reversibility="reversible")
+    stages = [{"tier": tier, "domain": "", "approvers": 1} for tier in (1, 2)]
+    Rule.objects.create(name="staged", action_type=kind, expression="true", message="All.", stages=stages)
+    snapshot.publish(by=None, note="stages")
+    for _ in range(ROUNDS):
+        shown = seen(claims.escalate(propose(action="payout").pk, by=ann))
+        found = together(*[lambda who=who: decide(shown, by=who, verdict="approve") for who in pair])  # noqa: B023
+        assert winners(found) == 1
+        assert Vote.objects.filter(approval=shown.id).count() == 1
+    assert check(database_url()) == []
+
+
 def test_a_vote_against_an_escalation(payouts, crew, person, commerce):
     (ann, *_), _ = crew
     person("sue", tier=2, domain=commerce)

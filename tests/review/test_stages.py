@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from approvals import times
+from approvals import audit, times
 from approvals.models import Approval, Delivery, Domain, Event, Rule, User, Vote
 from approvals.models.approval import Status
 from approvals.policy import snapshot
-from approvals.review import access, amend, batches, claims, clock, grants
+from approvals.review import access, amend, batches, claims, clock, escalation, grants
 from approvals.review.decisions import Seen, Words, decide, load, seen, undo
 from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
 
@@ -266,6 +266,18 @@ def test_an_escalation_raises_the_tier_of_its_stage_and_no_other(payout, alice, 
     assert decide(seen(on), by=lena, verdict="approve").status == Status.RELEASED
 
 
+def test_an_escalation_that_was_read_in_the_stage_before_moves_nothing(staged, propose, alice, bob, carol):
+    """The stage it escalated to is of the same tier as the next one, so only the stage tells them apart."""
+    staged([(1, ""), (2, "")])
+    risen = claims.escalate(propose(action="payout").pk, by=alice)
+    receiver = escalation.receiver_of(risen, snapshot.load(risen.policy_id), now=times.now())
+    stale = claims.to_tier(risen, receiver, audit.CLOCK, kept=False)
+    on = decide(seen(risen), by=bob, verdict="approve")
+    assert place(on) == (1, 2, "commerce", 0, 1)
+    with transaction.atomic():
+        assert audit.move([stale], now=times.now()) == []
+
+
 def test_the_clock_escalates_inside_a_stage(payout, alice, lena):
     on = decide(seen(payout), by=alice, verdict="approve")
     with times.at(on.due_at):
@@ -326,6 +338,7 @@ def test_what_is_staged_or_typed_is_decided_by_itself(staged, propose, alice):
     staged([], name="transfer", typed=True)
     for name in ("payout", "transfer"):
         approval = propose(action=name)
+        approval.flagged = 0  # what is flagged is decided by itself anyway
         assert not access.batchable(approval)
         assert not access.grantable(approval)
         assert "grant" not in access.actions_for(approval, alice)
@@ -406,6 +419,11 @@ def test_who_approved_is_told_in_order(payout, alice, lena):
         {"name": "Alice", "tier": 1, "domain": "commerce", "stage": 1},
         {"name": "Lena", "tier": 2, "domain": "legal", "stage": 2},
     ]
+
+
+def test_a_stage_that_was_not_shown_yet_is_decided_by_nobody(payout, alice):
+    with pytest.raises(OutOfDate):
+        decide(Seen(payout.pk, 1, 1, payout.digest, stage=1), by=alice, verdict="approve")
 
 
 def test_a_seen_card_without_a_stage_means_the_first(payout, alice, lena):
