@@ -66,8 +66,7 @@ class Weights(forms.MultiValueField):
     """The weights that differ from the defaults, by name."""
 
     def __init__(self, **kwargs: Any) -> None:
-        limits = {"required": False, "min_value": 0, "max_value": 1}
-        each = [forms.FloatField(**limits) for _name in WEIGHTS]
+        each = [forms.FloatField(required=False, min_value=0, max_value=1) for _name in WEIGHTS]
         super().__init__(each, widget=WeightsWidget(), require_all_fields=False, required=False, **kwargs)
 
     def compress(self, data_list: list[float | None]) -> dict[str, float]:

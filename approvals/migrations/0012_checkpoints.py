@@ -53,6 +53,10 @@ class Migration(migrations.Migration):
             model_name='pause',
             index=models.Index(condition=models.Q(('run__isnull', False)), fields=['run', '-created_at'], name='pause_of_run'),
         ),
+        migrations.AddIndex(
+            model_name='approval',
+            index=models.Index(condition=models.Q(('shadowed__isnull', False)), fields=['-created_at', '-id'], name='approval_shadowed'),
+        ),
         migrations.AddConstraint(
             model_name='approval',
             constraint=models.CheckConstraint(condition=models.Q(('shadowed__isnull', True), models.Q(('route', 'auto'), models.Q(('reversibility', 'irreversible'), _negated=True), models.Q(('gate', 'manual'), _negated=True)), _connector='OR'), name='shadow_passes_what_can_be_undone'),
