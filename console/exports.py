@@ -14,6 +14,7 @@ from approvals.evidence import selection
 from approvals.evidence.metrics import Group, Report
 from approvals.evidence.rates import Rate
 from approvals.evidence.selection import Place, Selection
+from approvals.evidence.shadows import Pair
 from approvals.models import Approval
 
 MARK = "\ufeff"  # without it a spreadsheet reads UTF-8 as the machine's old code page
@@ -133,6 +134,15 @@ def figures(report: Report) -> Iterator[str]:
             yield _line([kind, name, first.isoformat(), last.isoformat(), *_numbers(group)])
     for start, end, group in days:
         yield _line(["period", "", start.isoformat(), end.isoformat(), *_numbers(group)])
+
+
+def shadow(pairs: Sequence[Pair]) -> Iterator[str]:
+    """What shadow mode did not ask as CSV: a line for each action type, agent and reason, then the sum of both."""
+    yield MARK + _line(["action_type", "agent", "reason_code", "count", "would_ask", "would_refuse"])
+    for pair in pairs:
+        for code, many in pair.reasons.items():
+            yield _line([pair.action_type, pair.agent, code, many, None, None])
+        yield _line([pair.action_type, pair.agent, "", pair.all, pair.asked, pair.refused])
 
 
 def _page(chosen: Selection, row_set: str, place: Place | None) -> list[Approval]:

@@ -73,3 +73,13 @@ WARNINGS = {
     "control": _("control characters"),
     "mixed_script": _("mixes look-alike alphabets"),
 }
+
+# Reason codes of a routing.
+CODES = {
+    "high_risk": _("High risk"),
+    "low_confidence": _("Low confidence"),
+    "cost_threshold": _("Spending"),
+    "periodic_checkpoint": _("Checkpoint"),
+    "policy_violation": _("Against policy"),
+    "fixed": _("Always asks"),
+}

@@ -305,6 +305,8 @@ PAGES = {
     "report_rows": Operation(REVIEWERS, get("report_rows", on=False)),
     "report_csv": Operation("manager auditor", get("report_csv", on=False)),
     "report_figures": Operation("manager auditor", get("report_figures", on=False)),
+    "report_shadow": Operation("manager auditor", get("report_shadow", on=False)),
+    "report_shadow_csv": Operation("manager auditor", get("report_shadow_csv", on=False)),
     "calibration": Operation("manager auditor", get("calibration", on=False)),
     "away": Operation(
         SIGNED_IN,

@@ -49,6 +49,10 @@ class Migration(migrations.Migration):
             name='run',
             field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='pauses', to='approvals.run'),
         ),
+        migrations.AddIndex(
+            model_name='approval',
+            index=models.Index(condition=models.Q(('shadowed__isnull', False)), fields=['-created_at', '-id'], name='approval_shadowed'),
+        ),
         migrations.AddConstraint(
             model_name='approval',
             constraint=models.CheckConstraint(condition=models.Q(('shadowed__isnull', True), models.Q(('route', 'auto'), models.Q(('reversibility', 'irreversible'), _negated=True), models.Q(('gate', 'manual'), _negated=True)), _connector='OR'), name='shadow_passes_what_can_be_undone'),

@@ -406,6 +406,7 @@ class Approval(models.Model):
             models.Index(fields=["digest", "-created_at"], name="approval_digest"),
             models.Index(fields=["-decided_at", "-id"], condition=Q(decided_at__isnull=False), name="approval_decided"),
             models.Index(fields=["-created_at", "-id"], name="approval_newest"),
+            models.Index(fields=["-created_at", "-id"], condition=Q(shadowed__isnull=False), name="approval_shadowed"),
         ]
 
     def __str__(self) -> str:

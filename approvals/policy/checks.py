@@ -100,7 +100,7 @@ def of_weights(value: Json) -> Iterator[str]:
             yield unknown(name, list(WEIGHTS))
         elif isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1:
             yield _("The weight of “%(name)s” must be a number from 0 to 1.") % {"name": name}
-    if value and not any(value.values()):
+    if value and not any({**WEIGHTS, **value}.values()):
         yield _("At least one weight must be above 0.")
 
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from approvals import times
 from approvals.models import ActionType, Agent, Approval
-from approvals.models.approval import Status
+from approvals.models.approval import Route, Status
 from approvals.models.policy import Verdict
 from approvals.review import access
 from console import rows
@@ -109,7 +109,8 @@ class HistoryFilter(forms.Form):
         if agent := active.get("agent"):
             approvals = approvals.filter(agent__name=agent)
         if shadow := active.get("shadow"):
-            approvals = approvals.filter(shadowed__route="reject" if shadow == "refused" else "review")
+            route = Route.REJECT if shadow == "refused" else Route.REVIEW
+            approvals = approvals.filter(shadowed__isnull=False, shadowed__route=route)
         if grant := active.get("grant"):
             approvals = approvals.filter(grant_id=UUID(str(grant)))
         if plan := active.get("plan"):
