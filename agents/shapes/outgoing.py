@@ -265,7 +265,7 @@ COMPONENTS: dict[str, Schema] = {
                     note=STRING,
                 )
             ),
-            "description": "That it ran without a person, and what one found who looked afterwards; null: not looked at.",
+            "description": "That it ran without a person, and what one found who looked later; null: nobody looks.",
         },
         timeline=many(told(seq=WHOLE, kind=STRING, text=STRING, actor=STRING, at=TIME, facts=ANY_OBJECT)),
     ),
