@@ -7,13 +7,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 
 from approvals import audit, times
 from approvals.ids import new_id
-from approvals.models import Approval, Decision, Event
+from approvals.models import Approval, Decision, Event, Proposal
 from approvals.models.approval import Source, Status
 from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.policy import snapshot
@@ -55,7 +56,7 @@ def sweep() -> Swept:
     pending = Q(status=Status.PENDING)
     return Swept(
         released=_drain(_release, Q(status=Status.HELD), "hold_until") if reached(hold) else 0,
-        expired=_drain(_expire, pending, "expires_at", "proposal") if reached(end) else 0,
+        expired=_drain(_expire, pending, "expires_at") if reached(end) else 0,
         # Who is reading it is not interrupted; when the claim ends the tier's time counts again.
         escalated=_drain(_escalate, pending & Q(claimed_by=None), "due_at", "tier") if reached(due) else 0,
         unclaimed=_drain(_unclaim, pending & Q(claimed_by__isnull=False), "claim_until") if reached(claim) else 0,
@@ -101,6 +102,7 @@ def _drain(step: Step, among: Q, column: str, *related: str) -> int:
                 Approval.objects.filter(among, **{f"{column}__lte": now})
                 .order_by(column, "pk")
                 .select_for_update(skip_locked=True, of=("self",))
+                .defer("assessment", "reasons")
                 .select_related(*(related or (None,)))[:SET]
             )
             moved = _in_halves(step, rows, now)
@@ -189,7 +191,7 @@ def _consent(approval: Approval) -> str | None:
     """The verdict that silence stands for, None for none. The database refuses approval of what is not reversible."""
     if approval.on_timeout in CONSENTING:
         return Verdict.APPROVE
-    if approval.on_timeout == Silence.BEST_GUESS and approval.proposal is not None:
+    if approval.on_timeout == Silence.BEST_GUESS and approval.proposal_id is not None:
         return Verdict.ANSWER
     return None
 
@@ -210,7 +212,8 @@ def _consented(rows: Sequence[Approval], now: datetime) -> list[Approval]:
         },
         facts=lambda one: {"silence": one.on_timeout, "verdict": _consent(one)},
     )
-    guesses = {one.pk: one.proposal.best_guess if one.proposal else None for one in rows}
+    proposals = Proposal.objects.filter(pk__in=[one.proposal_id for one in rows if one.proposal_id])
+    guesses: dict[UUID | None, Json] = dict(proposals.values_list("pk", "best_guess"))
     Decision.objects.bulk_create(
         Decision(
             id=new_id(),
@@ -221,7 +224,7 @@ def _consented(rows: Sequence[Approval], now: datetime) -> list[Approval]:
             source=Source.TIMEOUT,
             tier_id=one.tier_id,
             surface="clock",
-            answer=guesses[one.pk] if one.verdict == Verdict.ANSWER else None,
+            answer=guesses.get(one.proposal_id) if one.verdict == Verdict.ANSWER else None,
             decided_at=now,
         )
         for one in moved
@@ -240,8 +243,7 @@ def _escalate(rows: Sequence[Approval], now: datetime) -> int:
         else:
             upwards.append(to_tier(one, receiver, audit.CLOCK, kept=False))
     moved = audit.move(upwards, now=now, guard=audit.OVERDUE)
-    for one in moved:
-        escalation.tell(one, "escalated", now=now, staff=staff)
+    escalation.tell_all(moved, "escalated", now=now, staff=staff)
     outbox.tell_escalated(moved)
     ended = _moved(
         at_the_end,

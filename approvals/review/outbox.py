@@ -84,7 +84,9 @@ def tell_escalated(approvals: Iterable[Approval]) -> None:
     if not asked:
         return
     urls = dict(Pause.objects.filter(approvals__in=asked).values_list("pk", "callback_url"))
-    tell(
+    endpoints = _endpoints({one.agent_id for one in asked.values()})
+    hearing = {one.agent_id for one in endpoints}
+    _write(
         [
             News(
                 one.agent_id,
@@ -102,7 +104,10 @@ def tell_escalated(approvals: Iterable[Approval]) -> None:
                 callback_url=urls.get(one.pause_id, ""),
             )
             for one in asked.values()
-        ]
+            # Most agents have no endpoint, and ten thousand may climb in one second.
+            if one.agent_id in hearing or urls.get(one.pause_id)
+        ],
+        endpoints,
     )
 
 

@@ -7,5 +7,6 @@ answers; everything stays on the loopback interface and is bounded in count and 
     wire.py     a small HTTP and socket client                               load.py    the process that asks
     person.py   the process that decides                                     memory.py  what a running Assent takes
     crowd.py    thousands that wait, and who takes webhooks                  hooks.py    webhooks that go out
+    deadlines.py deadlines of one second
     measures.py each measurement, many.py those of crowds                     report.py  the table
 """

@@ -166,6 +166,7 @@ STAGED: dict[str, Callable[[Stage], list[Figure]]] = {
     "inbox": inbox,
     "webhooks": many.webhooks,
     "waiters": many.waiters,
+    "deadlines": many.deadlines,
     "submit": submit,
     "rehearsal": rehearsal,
 }
