@@ -1,4 +1,4 @@
-"""New rows, many at a time: a statement for each table, its columns taken from the model so that none is forgotten.
+"""Rows, many at a time: a statement for each table, its columns taken from the model so that none is forgotten.
 
 The rows travel as one JSON text that PostgreSQL reads into the table's own types. Django's bulk_create renders every
 value of every row through its compiler and sent a set of 500 approvals in eight times the time; COPY is as fast as
@@ -44,6 +44,26 @@ def insert_new(rows: Sequence[models.Model]) -> set[object]:
     with connection.cursor() as cursor:
         cursor.execute(f"{statement.insert} ON CONFLICT DO NOTHING RETURNING {statement.key}", [statement.sent(rows)])
         return {key for (key,) in cursor.fetchall()}
+
+
+def update(rows: Sequence[models.Model], names: Sequence[str]) -> None:
+    """Write these columns of rows that are there, by their keys, in one statement.
+
+    Django's bulk_update renders a CASE for every row and column: closing 500 pauses took ten times as long.
+    """
+    if not rows:
+        return
+    statement, named = _statement(type(rows[0])), {*names}
+    columns = [(column, name) for column, name in statement.columns if name in named]
+    table, key = _QUOTED.format(rows[0]._meta.db_table), statement.key
+    sets = ", ".join(f"{_QUOTED.format(column)} = new.{_QUOTED.format(column)}" for column, _ in columns)
+    sent = as_json([{statement.key[1:-1]: row.pk, **{to: row.__dict__[name] for to, name in columns}} for row in rows])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} AS old SET {sets} "  # noqa: S608  # names from the model only
+            f"FROM json_populate_recordset(NULL::{table}, %s::json) AS new WHERE old.{key} = new.{key}",
+            [sent],
+        )
 
 
 def as_json(rows: Iterable[Mapping[str, object]]) -> str:

@@ -65,13 +65,19 @@ def partial(pause: Pause, questions: Sequence[Json] = ()) -> dict[str, Json]:
     return told
 
 
-def of_pauses(pauses: Iterable[Pause]) -> list[Approval]:
-    """The approvals of some pauses in the agent's order, with what a document reads of them."""
-    return list(
-        Approval.objects.filter(pause__in=pauses)
-        .select_related("proposal", "decided_by", "action_type", "agent")
-        .order_by("pause_id", "position")
-    )
+# Why it was asked and what else was said of it: no answer repeats that, and reading it took most of the time.
+_UNTOLD = (
+    *("assessment", "reasons", "proposal__context", "proposal__current", "proposal__preconditions"),
+    *("proposal__alternatives", "proposal__signals", "proposal__schema", "proposal__reasoning", "proposal__summary"),
+    *("action_type__schema", "action_type__weights", "action_type__flags"),
+)
+
+
+def of_pauses(pauses: Iterable[Pause], *, whole: bool = True) -> list[Approval]:
+    """The approvals of some pauses in the agent's order, with what a document reads of them, or without the rest."""
+    approvals = Approval.objects.filter(pause__in=pauses).order_by("pause_id", "position")
+    approvals = approvals.select_related("proposal", "decided_by", "action_type", "agent")
+    return list(approvals if whole else approvals.defer(*_UNTOLD))
 
 
 def standing(approvals: Iterable[Approval]) -> dict[object, Decision]:

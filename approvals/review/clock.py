@@ -7,13 +7,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
 
 from approvals import audit, times
 from approvals.ids import new_id
-from approvals.models import Approval, Decision, Event, Tier
+from approvals.models import Approval, Decision, Event, Proposal
 from approvals.models.approval import Source, Status
 from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.policy import snapshot
@@ -59,7 +60,7 @@ def sweep() -> Swept:
     in_time = Q(expires_at=None) | Q(expires_at__gt=F("due_at"))
     return Swept(
         released=_drain(_release, Q(status=Status.HELD), "hold_until") if reached(hold) else 0,
-        expired=_drain(_expire, pending, "expires_at", "proposal", "tier") if reached(end) else 0,
+        expired=_drain(_expire, pending, "expires_at", "tier") if reached(end) else 0,
         # Who is reading it is not interrupted; when the claim ends the tier's time counts again.
         escalated=_drain(_escalate, pending & in_time & Q(claimed_by=None), "due_at", "tier") if reached(due) else 0,
         unclaimed=_drain(_unclaim, pending & Q(claimed_by__isnull=False), "claim_until") if reached(claim) else 0,
@@ -112,6 +113,7 @@ def _drain(step: Step, among: Q, column: str, *related: str) -> int:
                 Approval.objects.filter(among, **{f"{column}__lte": now})
                 .order_by(column, "pk")
                 .select_for_update(skip_locked=True, of=("self",))
+                .defer("assessment", "reasons")
                 .select_related(*(related or (None,)))[:SET]
             )
             moved = _in_halves(step, rows, now)
@@ -202,11 +204,10 @@ def _expire(rows: Sequence[Approval], now: datetime) -> int:
 def _handed_on(rows: Sequence[Approval], now: datetime) -> list[Approval]:
     """Those of which silence escalates and a higher tier has seen nothing go there, once, with that tier's time."""
     asking = [one for one in rows if one.on_timeout == Silence.ESCALATE]
-    policies = {number: snapshot.load(number) for number in {one.policy_id for one in asking}}
-    tiers = Tier.objects.in_bulk() if asking else {}
+    policies, staff = _policies(asking), Staff(now)
     moves = []
     for one in asking:
-        found = escalation.last_resort(one, policies[one.policy_id], tiers, now=now)
+        found = escalation.last_resort(one, policies[one.policy_id], staff=staff)
         if found is not None:
             tier, end = found
             move = to_tier(one, escalation.Receiver(tier, (), end), audit.CLOCK, kept=False)
@@ -222,7 +223,7 @@ def _consent(approval: Approval) -> str | None:
     """The verdict that silence stands for, None for none. The database refuses approval of what is not reversible."""
     if approval.on_timeout in CONSENTING:
         return Verdict.APPROVE
-    if approval.on_timeout == Silence.BEST_GUESS and approval.proposal is not None:
+    if approval.on_timeout == Silence.BEST_GUESS and approval.proposal_id is not None:
         return Verdict.ANSWER
     return None
 
@@ -243,7 +244,8 @@ def _consented(rows: Sequence[Approval], now: datetime) -> list[Approval]:
         },
         facts=lambda one: {"silence": one.on_timeout, "verdict": _consent(one)},
     )
-    guesses = {one.pk: one.proposal.best_guess if one.proposal else None for one in rows}
+    proposals = Proposal.objects.filter(pk__in=[one.proposal_id for one in rows if one.proposal_id])
+    guesses: dict[UUID | None, Json] = dict(proposals.values_list("pk", "best_guess"))
     Decision.objects.bulk_create(
         Decision(
             id=new_id(),
@@ -254,7 +256,7 @@ def _consented(rows: Sequence[Approval], now: datetime) -> list[Approval]:
             source=Source.TIMEOUT,
             tier_id=one.tier_id,
             surface="clock",
-            answer=guesses[one.pk] if one.verdict == Verdict.ANSWER else None,
+            answer=guesses.get(one.proposal_id) if one.verdict == Verdict.ANSWER else None,
             decided_at=now,
         )
         for one in moved

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from approvals.models import Approval, Event, Tier, User
+from approvals.models import Agent, Approval, Event, Tier, User
+from approvals.models.approval import Status
 from approvals.models.policy import Silence
 from approvals.policy import hours
 from approvals.policy.snapshot import Policy, TierPolicy
@@ -56,18 +57,30 @@ def due_of(approval: Approval, tiers: Mapping[int, TierPolicy], level: int, *, n
     return due_at(kept_back(tiers, level, approval.on_timeout), level, now=now, expires_at=approval.expires_at)
 
 
-def last_resort(
-    approval: Approval, policy: Policy, tiers: Mapping[int, Tier], *, now: datetime
-) -> tuple[Tier, datetime] | None:
-    """Who gets it once more when the deadline comes and silence escalates: the next tier, until its own time is over.
+def last_resort(approval: Approval, policy: Policy, *, staff: Staff) -> tuple[Tier, datetime] | None:
+    """Who gets it once more when the deadline comes and silence escalates: who is next, until their own time is over.
 
-    None where silence means something else, and where no tier is above. `tiers` are all there are.
+    None where silence means something else, and where nobody further up may decide it.
     """
-    level = approval.tier_id
-    following = policy.tiers[level].next if level in policy.tiers else approval.tier.next_id
-    if approval.on_timeout != Silence.ESCALATE or following is None or following not in policy.tiers:
+    if approval.on_timeout != Silence.ESCALATE:
         return None
-    return tiers[following], due_at(policy.tiers, following, now=now, expires_at=None)
+    receiver = receiver_of(approval, policy, now=staff.now, staff=staff)
+    if receiver is None or receiver.tier.pk not in policy.tiers:
+        return None
+    return receiver.tier, due_at(policy.tiers, receiver.tier.pk, now=staff.now, expires_at=None)
+
+
+def hand_on(approvals: Iterable[Approval], *, now: datetime) -> None:
+    """Of approvals that are about to be stored: where only operators of its agent are in the tier it came to, its time
+    there is over at once. One query; more only for an agent that somebody operates."""
+    waiting = [one for one in approvals if one.status == Status.PENDING]
+    if not waiting:
+        return
+    rows = Agent.operators.through.objects.filter(agent__in={one.agent_id for one in waiting})
+    operated, staff = set(rows.values_list("agent_id", flat=True)), Staff(now)
+    for one in waiting:
+        if one.agent_id in operated and not staff.able(one.tier_id, one.domain_id, one.agent_id):
+            one.due_at = now
 
 
 def rearmed(approval: Approval, policy: Policy, *, since: datetime | None, now: datetime) -> datetime | None:

@@ -19,7 +19,7 @@ from approvals.policy import snapshot
 from approvals.policy.assess import Assessment
 from approvals.policy.routing import Routing
 from approvals.policy.snapshot import NoPolicy, Policy
-from approvals.review import answers, attachments, beforehand, degraded, outbox, spending, telling
+from approvals.review import answers, attachments, beforehand, degraded, escalation, outbox, spending, telling
 from approvals.review.attachments import Files
 from approvals.review.cases import Case, cases_of
 from approvals.review.drafts import draft_of
@@ -241,6 +241,7 @@ def _keep(
             raise _Outrun  # a use was taken, or a spending counted, for what is not stored
     drafts = {place: draft for place, draft in drafts.items() if draft.pause.pk in won}
     kept = drafts.values()
+    escalation.hand_on([one for draft in kept for one in draft.approvals], now=now)
     audit.write(
         [one for draft in kept for one in draft.changes],
         [one for draft in kept for one in draft.approvals],

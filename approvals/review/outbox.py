@@ -96,7 +96,9 @@ def _tell_whom(approvals: Iterable[Approval], topic: str) -> None:
     if not asked:
         return
     urls = dict(Pause.objects.filter(approvals__in=asked).values_list("pk", "callback_url"))
-    tell(
+    endpoints = _endpoints({one.agent_id for one in asked.values()})
+    hearing = {one.agent_id for one in endpoints}
+    _write(
         [
             News(
                 one.agent_id,
@@ -117,7 +119,10 @@ def _tell_whom(approvals: Iterable[Approval], topic: str) -> None:
                 callback_url=urls.get(one.pause_id, ""),
             )
             for one in asked.values()
-        ]
+            # Most agents have no endpoint, and ten thousand may climb in one second.
+            if one.agent_id in hearing or urls.get(one.pause_id)
+        ],
+        endpoints,
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
+from approvals import bulk
 from approvals.models import Approval, Decision, Pause
 from approvals.models.approval import DECIDED, OPEN, Status
 from approvals.policy.snapshot import Policy
@@ -25,7 +26,7 @@ def settle(approvals: Sequence[Approval], *, now: datetime) -> list[Pause]:
     ids = sorted({one.pause_id for one in approvals})
     pauses = {one.pk: one for one in Pause.objects.filter(pk__in=ids).order_by("pk").select_for_update()}
     closed: list[tuple[Pause, Sequence[Approval]]] = []
-    approvals = answers.of_pauses(pauses.values())
+    approvals = answers.of_pauses(pauses.values(), whole=False)
     decisions = answers.standing(approvals)
     policies = answers.versions(approvals)
     plans.lay([one for one in approvals if one.pk in moved])
@@ -41,7 +42,7 @@ def settle(approvals: Sequence[Approval], *, now: datetime) -> list[Pause]:
             continue
         close(pause, items, decisions, agent=items[0].agent.name, policies=policies, now=now)
         closed.append((pause, items))
-    Pause.objects.bulk_update([pause for pause, _ in closed], CLOSING)
+    bulk.update([pause for pause, _ in closed], CLOSING)
     outbox.tell_closed(closed)
     return [pause for pause, _ in closed]
 

@@ -1,6 +1,7 @@
-"""The measurements of many at once: agents that wait or listen, webhooks that queue."""
+"""The measurements of many at once: agents that wait or listen, webhooks that queue, deadlines of one second."""
 
 import time
+from contextlib import nullcontext
 
 from console.bench import memory
 from console.bench.figure import Figure
@@ -73,3 +74,27 @@ def webhooks(stage: Stage) -> list[Figure]:
             f"webhook to its first attempt, {queued:,} behind a dead endpoint, p95", p95, "s", "at most 5", p95 <= 5
         ),
     ]
+
+
+def deadlines(stage: Stage) -> list[Figure]:
+    """Ten thousand deadlines in one second: from the first until a clock has settled the last, and each how often."""
+    count = 10_000
+    figures = []
+    for of, clocks in (("ends", 1), ("escalates", 1), ("both", 2)):
+        pid = stage.clock.child.pid if stage.clock.child else 0
+        before = memory.busy(pid)
+        with stage.another_clock() if clocks == 2 else nullcontext():
+            found = stage.deadlines(count=count, of=of).result()
+        if found["seconds"] is None:
+            raise Refused(f"{count} deadlines ({of}) were not settled in time")
+        took, what = found["seconds"], WORDS[of]
+        name = f"{count:,} deadlines in one second, {what}, {clocks} clock{'s' if clocks > 1 else ''}"
+        figures.append(Figure(name, took, "s", "at most 10", took <= 10))
+        # On a machine that does something else besides, this says what the time above would be on one that does not.
+        figures.append(Figure("processor time of the first clock for them", memory.busy(pid) - before, "s"))
+        wrong = found["wrong"] + found["early"]
+        figures.append(Figure("of them settled twice, early or otherwise wrongly", wrong, "", "0", wrong == 0))
+    return figures
+
+
+WORDS = {"ends": "rejected by silence", "escalates": "escalated into working hours", "both": "half of each"}

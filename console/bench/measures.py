@@ -182,6 +182,7 @@ STAGED: dict[str, Callable[[Stage], list[Figure]]] = {
     "inbox": inbox,
     "webhooks": many.webhooks,
     "waiters": many.waiters,
+    "deadlines": many.deadlines,
     "submit": submit,
     "rehearsal": rehearsal,
     "routing": routing,

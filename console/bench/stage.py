@@ -31,6 +31,7 @@ class Stage:
     port: int
     seeded: dict[str, Any]
     web: Process
+    clock: Process
     home: Home
 
     def __enter__(self) -> Self:
@@ -70,7 +71,7 @@ class Stage:
             for process in processes:
                 process.start()
             self._until_answered(processes[1])
-            self.home, self.web = servers.home, processes[1]
+            self.home, (self.clock, self.web) = servers.home, processes
             self._stack = stack.pop_all()
         return self
 
@@ -125,6 +126,21 @@ class Stage:
     def routes(self, *sizes: int) -> "Asking":
         """Start a process that routes proposals over pasts of these sizes."""
         return Asking([sys.executable, "-m", "console.bench.routing", *map(str, sizes)], {}, self.environment)
+
+    def deadlines(self, **job: Any) -> "Asking":
+        """Start a process that has deadlines come in one second."""
+        return Asking([sys.executable, "-m", "console.bench.deadlines"], job, self.environment)
+
+    @contextmanager
+    def another_clock(self) -> Iterator[None]:
+        """A second clock process beside the first."""
+        command = [sys.executable, str(ROOT / "manage.py"), "clock"]
+        process = Process(Program("clock2", command, env=self.environment), self.home)
+        process.start()
+        try:
+            yield
+        finally:
+            stop([process], patience=10)
 
     def hooks(self, **job: Any) -> "Asking":
         """Start a process that has webhooks go out."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from agents import keys, pace
+from agents import keys
 from approvals.models import ActionType, Approval, Audit, User
 from approvals.review import decisions, findings
 from approvals.review.findings import Words

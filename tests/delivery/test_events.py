@@ -136,7 +136,7 @@ def own_numbers(agent: Agent) -> list[int]:
 # --- What is told
 
 
-async def test_from_now_on_an_agent_hears_what_happens_to_its_requests(listen, propose, refund, alice):
+async def test_from_now_on_an_agent_hears_what_happens_to_its_requests(listen, propose, refund, alice, bob):
     await in_database(sealed)
     stream = await listen()
     await in_database(claims.escalate, refund.pk, by=alice)

@@ -9,13 +9,16 @@ import pytest
 from django.urls import reverse
 
 from approvals import duty, times
-from approvals.models import Absence, ActionType, Approval, Membership, Rule, Tier
+from approvals.models import Absence, ActionType, Approval, Event, Membership, Rule, Tier
 from approvals.models.approval import Status
 from approvals.policy import snapshot
 from approvals.review import claims, clock, escalation
 from approvals.review.decisions import decide, load, seen
 from approvals.review.errors import NotAllowed
+from tests.checker import check
+from tests.conftest import database_url
 from tests.review.test_time import sweep_at
+from tests.together import together
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -34,6 +37,15 @@ def test_it_goes_past_a_tier_in_which_only_operators_of_its_agent_are(refund, ro
     assert (found.tier.level, [tier.level for tier in found.passed]) == (3, [2])
     sweep_at(refund.due_at)
     assert load(refund.pk).tiers_visited == [1, 3]
+
+
+def test_what_comes_to_a_tier_of_operators_alone_is_handed_on_at_once(propose, robot, refunds, alice, bob):
+    robot.operators.add(alice)
+    refund = propose()
+
+    assert refund.due_at == refund.created_at
+    sweep_at(refund.due_at)
+    assert load(refund.pk).tier_id == 2
 
 
 def test_it_stays_with_those_who_can_decide_where_nobody_above_them_can(propose, robot, alice, olga, as_):
@@ -77,6 +89,20 @@ def test_u33_the_form_says_who_gets_it_and_by_when_before_it_is_confirmed(refund
     assert "Carol" in page
     assert "Specialists: passed over" in page
     assert load(refund.pk).tier_id == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_clocks_settle_a_set_once(propose, alice, bob):
+    ends, climbs = [[propose(order=f"{what}{n}", timeout=DAY) for n in range(30)] for what in "ec"]
+    now = times.now()
+    Approval.objects.filter(pk__in=[one.pk for one in ends]).update(expires_at=now)
+    Approval.objects.filter(pk__in=[one.pk for one in climbs]).update(due_at=now)
+
+    swept = together(clock.sweep, clock.sweep, clock.sweep)
+    assert (sum(one.expired for one in swept), sum(one.escalated for one in swept)) == (30, 30)
+    moved = Event.objects.filter(kind__in=["expired", "escalated"]).values_list("approval", flat=True)
+    assert len(moved) == len(set(moved)) == 60
+    assert check(database_url()) == []
 
 
 # --- By rule

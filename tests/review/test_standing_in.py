@@ -4,6 +4,7 @@ Alice (tier 1), Bob (tier 2) and Carol (tier 3) review commerce; Dana reviews co
 """
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -181,7 +182,8 @@ def test_both_at_the_same_moment_count_once(action_type, propose, bob, dana, awa
     away(bob, dana)
     for _ in range(10):
         two = propose(action="payout")
-        together(*(lambda by=by: decide(seen(two), by=by, verdict="approve") for by in (bob, dana)))
+        shown = seen(two)
+        together(*(partial(decide, shown, by=by, verdict="approve") for by in (bob, dana)))
         assert (load(two.pk).votes, load(two.pk).status) == (1, "pending")
 
 

@@ -100,7 +100,7 @@ def test_who_sees_it_in_their_queue_asks_and_nobody_else(refund, request):
     assert {name for name, may in asks.items() if may} == {"alice", "bob", "carol", "olga"}
 
 
-def test_who_was_asked_before_the_escalation_may_still_ask(refund, alice):
+def test_who_was_asked_before_the_escalation_may_still_ask(refund, alice, bob):
     claims.escalate(refund.pk, by=alice)
     assert inquiries.ask(refund.pk, by=alice, text="Did you know him?").seq == 3
 
