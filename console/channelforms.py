@@ -129,8 +129,8 @@ class WishesForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
             "tell_new": forms.RadioSelect,
             "tell_escalated": forms.RadioSelect,
             "tell_soon": forms.RadioSelect,
-            "quiet_from": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
-            "quiet_until": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+            "quiet_from": forms.TimeInput(attrs={"type": "time", "class": "input"}, format="%H:%M"),
+            "quiet_until": forms.TimeInput(attrs={"type": "time", "class": "input"}, format="%H:%M"),
         }
 
     def clean(self) -> dict[str, object]:

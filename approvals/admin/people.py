@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
@@ -77,10 +78,18 @@ class MembershipInline(TabularInline):
         made = super().get_formset(request, obj, **kwargs)
         return type(made.__name__, (made,), {"by": request.user})
 
+    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[Any]:
+        # Beside the person, not behind the last column.
+        first, *rest = (name for name in super().get_fields(request, obj) if name != "told")
+        return [first, "told", *rest]
+
     @display(description=_("notifications"))
     def told(self, member: Membership) -> str:
         """Whether anything reaches the person; empty for a row that has none yet."""
-        return told(member.user)[1] if member.user_id else ""
+        if not member.user_id:
+            return ""
+        state, words = told(member.user)
+        return words if state == "yes" else format_html('<b class="text-red-700 dark:text-red-400">{}</b>', words)
 
 
 class AbsenceForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only

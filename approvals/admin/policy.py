@@ -46,10 +46,10 @@ class TierAdmin(Kept, Drafting):
     def reviewers(self, tier: Tier) -> str:
         return str(getattr(tier, "staff", 0))
 
-    @display(description=_("nothing reaches"), label="danger")
-    def silent(self, tier: Tier) -> str:
+    @display(description=_("nothing reaches"), label={"silent": "danger"})
+    def silent(self, tier: Tier) -> tuple[str, str]:
         """Who of the tier cannot be told that something waits."""
-        return silent_in(tier)
+        return "silent", silent_in(tier)
 
     def judge(self, obj: models.Model, before: frozenset[Gap], after: frozenset[Gap]) -> Iterable[str]:
         """A tier that something leads to has somebody in it, and ceilings rise with the level."""

@@ -67,7 +67,7 @@ class Channel(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or self.service
+        return self.name or (str(_("E-mail")) if self.is_mail else self.service)
 
     @property
     def is_mail(self) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from agents import keys
 from approvals.models import ActionType, Approval, Audit, User
-from approvals.review import decisions, findings
+from approvals.review import decisions, findings, pace
 from approvals.review.findings import Words
 from approvals.review.submission import RunRef
 from tests.agents.conftest import Api, api, asked, conforms, refused, stranger  # noqa: F401
