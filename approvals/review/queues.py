@@ -51,7 +51,7 @@ def measured(policy: Policy, domains: Collection[str], *, now: datetime, coming:
 
 
 def measure(policy: Policy, keys: Collection[Key], *, now: datetime, coming: int = 0) -> dict[Key, Queue]:
-    """One query for all that wait, and two more where it matters who is on duty."""
+    """One query for all that wait, and one more where it matters who is on duty."""
     capacities = {key: policy.tiers[key[0]].capacity(key[1]) for key in keys}
     waiting = _waiting({key: one.limit for key, one in capacities.items() if one.limit is not None})
     shifts = Shifts.read(now) if any(one.when_empty != Scarcity.QUEUE for one in capacities.values()) else None

@@ -138,3 +138,13 @@ def test_stages_wait_in_the_queue_of_the_first(ask, kind, weighed, limited):
     facts = {"reversibility": "reversible", "impact": "low", "policy": limited("reject"), "queues": queues}
 
     assert in_queue(staged, domain="legal", **facts).route == "reject"
+
+
+def test_what_is_no_action_never_passes(limited):
+    """A question has no answer by that, and a plan that nobody read covers nothing."""
+    waits = Routing("review", "hard", 1, 1, "fixed")
+    facts = {"reversibility": "reversible", "impact": "low", "policy": limited("pass", "pass")}
+    for queue in (FULL, EMPTY):
+        queues = Queues({(1, "commerce"): queue})
+        assert in_queue(waits, domain="commerce", queues=queues, action=False, **facts).route == "review"
+        assert in_queue(waits, domain="commerce", queues=queues, **facts).route == "auto"

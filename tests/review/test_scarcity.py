@@ -152,7 +152,7 @@ def test_a_policy_without_limits_asks_the_database_nothing_more(refunds, propose
         propose()
 
     assert len(counted) == len(without) + 1
-    assert len(watched) == len(without) + 3
+    assert len(watched) == len(without) + 2
 
 
 def test_what_waits_already_is_not_turned_away_for_want_of_room(limit, propose, alice, robot):
