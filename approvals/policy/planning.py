@@ -79,7 +79,8 @@ def combined(own: Routing, steps: Sequence[Step]) -> Routing:
         if _tells(step.routing, own, worst)
     ]
     if worst.route == Route.REJECT:
-        return replace(own, route=Route.REJECT, reason_code=worst.reason_code, reasons=named or list(own.reasons))
+        reasons = named or list(own.reasons)
+        return replace(own, route=Route.REJECT, reason_code=worst.reason_code, reasons=reasons, quoted=worst.quoted)
     strict = any(one.strict for one in parts)
     # Silence lets a soft plan run, so nothing that a step of it needs a yes for may wait there.
     gate = max((Gate(one.gate) for one in parts), key=_GATES.index)
