@@ -88,7 +88,14 @@ def combined(own: Routing, steps: Sequence[Step]) -> Routing:
     ]
     if worst.route == Route.REJECT:
         reasons = named or list(own.reasons)
-        return replace(own, route=Route.REJECT, reason_code=worst.reason_code, reasons=reasons, shadowed=None)
+        return replace(
+            own,
+            route=Route.REJECT,
+            reason_code=worst.reason_code,
+            reasons=reasons,
+            quoted=worst.quoted,
+            shadowed=None,
+        )
     strict = any(one.strict for one in parts)
     # Silence lets a soft plan run, so nothing that a step of it needs a yes for may wait there.
     gate = max((Gate(one.gate) for one in parts), key=_GATES.index)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from approvals.policy.history import Question, Twin
 
 REJECTIONS = 30  # the latest of an agent and action type, and as many of the run
-PAUSES = 100  # the latest of the run
+PAUSES = 50  # the latest of the run
 SINCE = timedelta(days=30)
 CHANGED = 3  # leaves at most
 LARGEST = 16_384  # bytes of arguments as stored; larger ones are not compared

@@ -117,10 +117,10 @@ HIDDEN = "Hidden or misleading characters ({kinds}) in {where}"
 NUMBERS = "Numbers in the summary that the arguments do not contain: {numbers}"
 RECIPIENTS = "Recipients in the summary that the arguments do not contain: {recipients}"
 
-# What became of the twin of a duplicate, by its status.
+# What became of the twin of a duplicate, by its status. Agents read reasons: of a held verdict they do not know yet.
 TWIN = {
     "pending": "is pending already",
-    "held": "was approved just now",
+    "held": "is pending already",
     "released": "was approved already",
     "executed": "was executed already",
 }

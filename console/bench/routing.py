@@ -67,7 +67,7 @@ def prepare() -> None:
             "usual_path": "department",
             "frequency_path": "customer",
             "answers_repeats": True,
-            "most_attempts": 1000,
+            "most_attempts": 30,
         },
     )
     kind.rules.all().delete()

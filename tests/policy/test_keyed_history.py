@@ -132,3 +132,9 @@ def test_one_message_asks_for_everything_at_once(asked, django_assert_num_querie
     question = replace(asked(**facts), run="run-1")
     with django_assert_num_queries(1):
         gather([question] * 3)
+
+
+def test_an_agent_does_not_learn_of_a_held_verdict_from_a_flag(asked, happened, now):
+    question = asked()
+    happened("refund", digest=question.digest, status="held", released_at=None, hold_until=now)
+    assert "is pending already" in flag(question, "duplicate").text
