@@ -205,3 +205,65 @@ async def test_coroutines_are_undone_by_coroutines(fake, tmp_path):
                 await run.call("ship", {"to": "Berlin"}, lambda to: done.append(to))
 
     assert done == ["reserve", "release A1"]
+
+
+def test_a_run_that_is_left_without_an_error_says_that_it_is_over(fake, client):
+    fake.approve()
+    with client.run("order-1") as run:
+        with run.step("ship", action="ship", args={"to": "Berlin"}, undo=lambda to: None):
+            pass
+    assert client.run("order-1").state()["ended"] is True
+
+
+def test_a_run_that_is_left_by_an_error_goes_on_later(fake, client):
+    fake.approve()
+    with pytest.raises(ZeroDivisionError), client.run("order-1") as run:
+        with run.step("ship", action="ship", args={"to": "Berlin"}):
+            pass
+        raise ZeroDivisionError
+    assert client.run("order-1").state()["ended"] is False
+
+
+def test_a_run_in_which_nothing_was_asked_has_no_end_to_tell(fake, client):
+    with client.run("order-1"):
+        pass
+    assert client.run("order-1").state() == {}
+
+
+def test_a_step_sends_with_its_request_what_undoes_it(fake, client):
+    def release(sku):
+        """Give it back."""
+
+    fake.approve()
+    with client.run("order-1") as run, run.step("a", action="reserve", args={"sku": "A1"}, undo=release):
+        pass
+    with client.run("order-2") as run, run.step("a", action="reserve", args={"sku": "A1"}, undo=release, undo_args={}):
+        pass
+    assert [one.sent.get("undo") for one in fake.asked] == [{"name": "release"}, {"name": "release", "args": {}}]
+
+
+def test_only_what_a_reviewer_objected_to_is_undone(fake, client):
+    fake.approve()
+    done = []
+    with client.run("order-1") as run:
+        for name in ("one", "two"):
+            undo = lambda sku, name=name: done.append(name)  # noqa: E731
+            with run.step(name, action="reserve", args={"sku": name}, undo=undo):
+                pass
+    fake.object_to("order-1", "one")
+
+    assert run.undo_asked().undone == ("one",)
+    assert done == ["one"]
+
+
+def test_a_coroutine_says_the_same(fake, tmp_path):
+    async def life():
+        async with AsyncAssent(fake.url, fake.key, transport=fake.transport, state=tmp_path) as client:
+            async with client.run("order-1") as run:
+                async with run.step("one", action="reserve", args={"sku": "A"}, undo=lambda sku: None):
+                    pass
+            fake.object_to("order-1", "one")
+            return (await run.undo_asked()).undone, (await run.state())["ended"]
+
+    fake.approve()
+    assert asyncio.run(life()) == (("one",), True)
