@@ -119,7 +119,7 @@ class AwayForm(forms.Form):
     """When one is away, by one's own clock, and who stands in."""
 
     starts_at = forms.DateTimeField(label=_("Away from"), widget=_moment_input())
-    ends_at = forms.DateTimeField(label=_("until"), widget=_moment_input())
+    ends_at = forms.DateTimeField(label=_("Until"), widget=_moment_input())
     delegate = Colleague(
         label=_("Who stands in"), queryset=User.objects.none(), required=False, empty_label=_("nobody")
     )

@@ -5,25 +5,26 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
-from django.utils.dates import WEEKDAYS
+from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelect2Widget
 
 from approvals.models.people import WEEK
 
 
+class DayBoxes(UnfoldAdminCheckboxSelectMultipleWidget):
+    """Boxes beside one another."""
+
+    class Media:
+        css = {"all": ["css/days.css"]}
+
+
 class Days(forms.TypedMultipleChoiceField):
     """Days of the week, Monday is 1, as boxes to tick."""
 
     def __init__(self, **kwargs: Any) -> None:
-        choices = [(day, WEEKDAYS[day - 1]) for day in WEEK]
-        super().__init__(
-            coerce=int,
-            choices=choices,
-            required=False,
-            widget=UnfoldAdminCheckboxSelectMultipleWidget(attrs={"class": "days"}),
-            **kwargs,
-        )
+        choices = [(day, WEEKDAYS_ABBR[day - 1]) for day in WEEK]
+        super().__init__(coerce=int, choices=choices, required=False, widget=DayBoxes, **kwargs)
 
     def has_changed(self, initial: Collection[Any] | None, data: Collection[Any] | None) -> bool:
         return {str(day) for day in initial or ()} != {str(day) for day in data or ()}
