@@ -132,6 +132,11 @@ def test_news_of_it_goes_to_every_queue_that_it_was_in(payout, alice, monkeypatc
     assert live.concerned([on.pk], live.watch_of(alice)) == {on.pk}
 
 
+def test_a_change_says_that_it_starts_with_the_first_stage_again(payout, as_, alice):
+    panel = as_(alice).get(f"/approvals/{payout.pk}/modify/", **HTMX).content.decode()
+    assert "A change starts with the first stage again." in panel
+
+
 def test_an_escalation_says_that_it_is_of_this_stage_alone(payout, as_, alice):
     html = as_(alice).get(f"/approvals/{payout.pk}/escalate/", **HTMX).content.decode()
     assert "Only this stage, 1 of 3, goes to a higher tier; the others stay as they are." in html

@@ -9,7 +9,7 @@ from assent.shapes import Json, Object
 from assent.testing import shapes
 from assent.testing.calls import Call, Desk, Reply, unanswered
 from assent.testing.shapes import Refusal, only
-from assent.testing.state import POLICY_VERSION, Pause, rfc3339
+from assent.testing.state import AT_ONCE, POLICY_VERSION, Pause, rfc3339
 from assent.testing.told import Answer, Asked, Document
 
 
@@ -121,7 +121,7 @@ class Asking(Desk):
             answer = self.look_up(Asked("", str(place), "action", name, {}, item))
             by_policy = answer is not None and answer.source != "human"
             route = ("reject" if answer and answer.says == "reject" else "auto") if by_policy else "review"
-            told: Document = {"id": item["id"], "route": route, "gate": "hard", "tier": 1, "approvers": 1}
+            told: Document = {"id": item["id"], "route": route, "gate": "hard", **AT_ONCE}
             reasons = list(answer.reasons) if answer else []
             items.append({**told, "reason_code": "fixed", "reasons": reasons, "confidence": None, "shadow": None})
         return Reply(200, {"policy_version": POLICY_VERSION, "items": items})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from assent.shapes import Json
 from assent.testing.shapes import Refusal, not_found
-from assent.testing.state import Pause, State, rfc3339
+from assent.testing.state import AT_ONCE, Pause, State, rfc3339
 from assent.testing.told import Answer, Asked, Document, Reported
 
 ADDRESS = "https://assent.test"
@@ -117,7 +117,9 @@ class Desk:
             "status": one.status,
             "route": route,
             "gate": "hard",
-            "tier": 1,
+            **AT_ONCE,
+            "votes": 0,
+            "stage": None,
             "revision": one.revision,
             "action_digest": one.digest,
             "confidence": None,

@@ -13,6 +13,9 @@ from assent.testing.told import ANSWER, APPROVE, CANCELLED, EXPIRED, MODIFY, REJ
 
 ISSUER = "https://assent.test"
 POLICY_VERSION = 7
+REVIEWER = "Test Reviewer"
+# Whoever is asked here is asked alone.
+AT_ONCE: Object = {"tier": 1, "domain": "general", "approvers": 1, "stages": [], "typed": False}
 ENDED = {EXPIRED: "Nobody decided before the deadline.", CANCELLED: "The agent withdrew this request."}
 
 
@@ -175,7 +178,10 @@ class State:
             "plan": None,
             "guidance": answer.guidance,
             "decided_at": rfc3339(now),
-            "decided_by": {"tier": 1, "name": "Test Reviewer"} if answer.source == "human" else None,
+            "decided_by": {"tier": 1, "name": REVIEWER} if answer.source == "human" else None,
+            "approved_by": [{"name": REVIEWER, "tier": 1, "domain": "general", "stage": None}]
+            if may_run and answer.source == "human"
+            else [],
             "policy_version": POLICY_VERSION,
         }
         if answer.says == REJECT and one.run:
