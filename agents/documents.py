@@ -14,8 +14,7 @@ from approvals import times
 from approvals.models import Approval, Audit, Inquiry, Outcome, Pause
 from approvals.models.approval import DECIDED, OPEN, Route, Status
 from approvals.models.policy import Silence
-from approvals.policy import scarcity
-from approvals.policy.ahead import AHEAD
+from approvals.policy.codes import AHEAD, DEGRADED
 from approvals.policy.schema import Json
 from approvals.review import inquiries, pace
 
@@ -139,7 +138,7 @@ def _item(approval: Approval) -> dict[str, Json]:
         wait = pace.expected_wait(approval, times.roughly())
         if wait is not None:
             told["expected_wait_s"] = round(wait)
-    elif approval.reason_code == scarcity.CODE and approval.route == Route.REJECT:
+    elif approval.reason_code == DEGRADED and approval.route == Route.REJECT:
         back_at = (approval.assessment.get("scarcity") or {}).get("back_at")
         told["retry_at"] = moment(datetime.fromisoformat(back_at)) if back_at else None
     return told

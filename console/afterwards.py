@@ -233,4 +233,4 @@ def _by_run(looks: Iterable[Look]) -> list[Group]:
 def counted(user: User, authority: access.Authority) -> QuerySet[Audit]:
     """What the navigation counts: what is due, and this person's to say something of; all where nothing is."""
     found = audits.due_of(user, authority)
-    return found.exclude(approval__agent__in=authority.operates) if authority.reviews else found
+    return found.exclude(approval__agent__in=authority.operates) if authority.posts else found

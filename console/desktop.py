@@ -43,7 +43,7 @@ class Desktop:
         if row["status"] != "pending" or row["claim"] or datetime.fromisoformat(row["arrived"]) < self.since:
             return False
         tier, domain = row["tier"], row["queue"].partition(".")[2]
-        mine = any(level == tier and where in (None, domain) for level, where in self.authority.reviews)
+        mine = any(level == tier and where in (None, domain) for level, where in self.authority.posts)
         if not mine or row["agent"] in map(str, self.authority.operates):
             return False
         weight = self.user.tell_escalated if row["escalated"] else self.user.tell_new

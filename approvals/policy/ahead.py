@@ -10,10 +10,9 @@ from approvals.models.approval import Route
 from approvals.models.policy import Ahead, Gate, Reversibility
 from approvals.policy import words
 from approvals.policy.assess import Question
+from approvals.policy.codes import AHEAD
 from approvals.policy.routing import Routing
 from approvals.policy.snapshot import TypePolicy
-
-AHEAD = "ahead"  # the reason code
 
 
 def goes_ahead(routing: Routing, question: Question) -> Routing:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from approvals.models.policy import SpendOf
 from approvals.policy import words
+from approvals.policy.codes import COST, PERIODIC
 
 if TYPE_CHECKING:
     from approvals.policy.assess import Assessment
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 RUN_LOOK_BACK = 500  # newest approvals of a run; a bound on the work, and so on `every_steps`
 LONGEST_WINDOW = timedelta(days=31)
 HOUR = timedelta(hours=1)  # how finely spending is counted
-
-PERIODIC = "periodic_checkpoint"
-COST = "cost_threshold"
 
 
 class Asks(NamedTuple):

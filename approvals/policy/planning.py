@@ -9,7 +9,8 @@ from approvals.models.policy import Gate, Impact, Reversibility
 from approvals.policy import shadow, stages, words
 from approvals.policy.assess import Assessment, Flag
 from approvals.policy.characters import plain
-from approvals.policy.routing import HIGH_RISK, Routing, Worth
+from approvals.policy.codes import HIGH_RISK
+from approvals.policy.routing import Routing, Worth
 from approvals.policy.schema import Json, headline
 from approvals.policy.snapshot import Stage, TypePolicy
 from approvals.policy.stages import Stages

@@ -13,20 +13,12 @@ from approvals.policy import checkpoints, scarcity, shadow, stages, words
 from approvals.policy.assess import Assessment, Question, RuleMatch
 from approvals.policy.characters import plain
 from approvals.policy.checkpoints import Asks
+from approvals.policy.codes import COVERED, FIXED, HIGH_RISK, LOW_CONFIDENCE, PASSED, POLICY_VIOLATION, WORLD_MOVED
 from approvals.policy.covers import NONE, Cover, Granted, Planned
 from approvals.policy.scarcity import ROOM, Queues, Shortage
 from approvals.policy.schema import Json, pick
 from approvals.policy.snapshot import Policy, Stage, TypePolicy
 from approvals.policy.stages import Stages
-
-HIGH_RISK = "high_risk"
-LOW_CONFIDENCE = "low_confidence"
-POLICY_VIOLATION = "policy_violation"
-FIXED = "fixed"
-WORLD_MOVED = "world_moved"
-PASSED = "passed"  # no reason to ask: policy let it through
-COVERED = "covered"  # a person approved it beforehand
-DEGRADED = scarcity.CODE  # there was no room, or nobody
 
 _CENT = Decimal("0.01")
 _LARGEST = Decimal(10) ** 18  # what the column of values holds

@@ -14,13 +14,13 @@ from approvals.models.approval import Route
 from approvals.models.policy import Gate, Impact, Reversibility, Scarcity
 from approvals.models.scarcity import Degraded
 from approvals.policy import words
+from approvals.policy.codes import DEGRADED
 from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy
 
 if TYPE_CHECKING:
     from approvals.policy.routing import Routing
 
-CODE = "degraded"
 PASSED = "degraded"  # the reason for which what passed is looked at afterwards
 
 Key: TypeAlias = tuple[int, str]
@@ -122,7 +122,7 @@ def settled(
         return replace(
             routing,
             route=Route.REJECT,
-            reason_code=CODE,
+            reason_code=DEGRADED,
             reasons=[words.REFUSED.format(why=_said(lacking), when=_when(lacking)), *routing.reasons],
             scarcity=lacking,
         )
@@ -141,7 +141,7 @@ def settled(
     if not passes:
         return routing
     said = [words.UNASKED.format(why=_said(lacking)), *routing.reasons]
-    return replace(routing, route=Route.AUTO, reason_code=CODE, reasons=said, audit=PASSED, scarcity=lacking)
+    return replace(routing, route=Route.AUTO, reason_code=DEGRADED, reasons=said, audit=PASSED, scarcity=lacking)
 
 
 def _said(lacking: Shortage) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Rule
 from approvals.policy import words
+from approvals.policy.codes import POLICY_VIOLATION, SHADOW
 from approvals.policy.schema import Json
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from approvals.policy.history import Question
     from approvals.policy.planning import Step
     from approvals.policy.routing import Routing, Standing
-
-SHADOW = "shadow"
 
 
 def holds(routing: "Routing", question: "Question", assessment: "Assessment", standing: "Standing") -> bool:
@@ -33,6 +32,8 @@ def holds(routing: "Routing", question: "Question", assessment: "Assessment", st
         return False
     if any(match.effect == Rule.Effect.BLOCK for match in assessment.matched):
         return False
+    if routing.route == Route.REJECT and routing.reason_code == POLICY_VIOLATION:
+        return False  # what repeats a person's rejection is answered as it was
     return kind.reversibility != Reversibility.IRREVERSIBLE and Gate.MANUAL not in (kind.gate, routing.gate)
 
 

@@ -266,7 +266,7 @@ def actions_for(
 
 def _concerned(approval: Approval, authority: Authority) -> bool:
     """Whether it is this person's to hand on: who approved in an earlier stage has no say over another field's."""
-    return not approval.stages or any(where in (None, approval.domain_id) for _level, where in authority.reviews)
+    return not approval.stages or any(where in (None, approval.domain_id) for _level, where in authority.posts)
 
 
 def _beside(approval: Approval, authority: Authority, decides: bool, now: datetime) -> set[str]:

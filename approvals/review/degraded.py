@@ -17,6 +17,7 @@ from approvals.ids import new_id
 from approvals.models import Approval, Degraded, User
 from approvals.models.approval import queue_name
 from approvals.policy import scarcity, snapshot
+from approvals.policy.codes import DEGRADED
 from approvals.policy.scarcity import Key, Shortage
 from approvals.policy.snapshot import NoPolicy, Policy
 from approvals.review import access, queues
@@ -172,10 +173,10 @@ def known_to(user: User, authority: Authority | None = None) -> QuerySet[Degrade
     if authority.sees_all or user.is_staff:
         return times
     wanted = Q(pk__in=[])
-    for level, domain in authority.reviews:
+    for level, domain in authority.posts:
         wanted |= Q(tier_id__lte=level) & (Q(domain_id=domain) if domain else Q())
     if authority.operates:
-        asked = Approval.objects.filter(agent_id__in=authority.operates, reason_code=scarcity.CODE)
+        asked = Approval.objects.filter(agent_id__in=authority.operates, reason_code=DEGRADED)
         pairs = asked.values_list("tier_id", "domain_id").distinct()
         for level, slug in pairs:
             wanted |= Q(tier_id=level, domain_id=slug)
@@ -205,7 +206,7 @@ def _turned_away(authority: Authority, rows: Iterable[Degraded]) -> set[UUID]:
 def came(time: Degraded) -> QuerySet[Approval]:
     """What passed or was refused in it, in the order in which it came."""
     found = Approval.objects.filter(
-        reason_code=scarcity.CODE, tier=time.tier_id, domain=time.domain_id, created_at__gte=time.began_at
+        reason_code=DEGRADED, tier=time.tier_id, domain=time.domain_id, created_at__gte=time.began_at
     )
     if time.ended_at is not None:
         found = found.filter(created_at__lte=time.ended_at)

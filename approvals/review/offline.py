@@ -20,8 +20,9 @@ from approvals.models import Agent, Approval, Autonomy, Consumption, Decision, E
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility
 from approvals.policy import conditions, schema, snapshot, words
+from approvals.policy.codes import COVERED, POLICY_VIOLATION
 from approvals.policy.covers import Granted
-from approvals.policy.routing import COVERED, POLICY_VIOLATION, Routing
+from approvals.policy.routing import Routing
 from approvals.policy.schema import Fault, Json
 from approvals.policy.snapshot import Policy, TypePolicy
 from approvals.review import access, agent, grants, intake, outbox
