@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
@@ -77,6 +78,21 @@ class MembershipInline(TabularInline):
     def get_formset(self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any) -> type[Any]:
         made = super().get_formset(request, obj, **kwargs)
         return type(made.__name__, (made,), {"by": request.user})
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        # People, tiers and domains have pages of their own; their buttons would push the hours out of sight.
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.can_add_related = field.widget.can_change_related = field.widget.can_view_related = False
+        return field
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
+            # People, tiers and domains have pages of their own; their buttons would push the hours out of sight.
+            for button in ("can_add_related", "can_change_related", "can_view_related"):
+                setattr(field.widget, button, False)
+        return field
 
     def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[Any]:
         # Beside the person, not behind the last column.

@@ -107,7 +107,8 @@ class ActionTypeAdmin(Kept, Drafting):
             {
                 "fields": (
                     ("usual_path", "usual_times"),
-                    ("frequency_path", "frequency_from", "frequency_window"),
+                    "frequency_path",
+                    ("frequency_from", "frequency_window"),
                     ("burst_from", "burst_window"),
                     ("answers_repeats", "most_attempts"),
                 ),
