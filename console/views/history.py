@@ -56,7 +56,7 @@ class HistoryFilter(forms.Form):
         required=False,
         label=_("Shadow mode"),
         choices=[
-            ("", _("With and without shadow")),
+            ("", _("In shadow or not")),
             ("asked", _("Shadow: would have asked")),
             ("refused", _("Shadow: would have been refused")),
         ],
