@@ -209,7 +209,7 @@ async def test_coroutines_are_undone_by_coroutines(fake, tmp_path):
 
 def test_a_run_that_is_left_without_an_error_says_that_it_is_over(fake, client):
     fake.approve()
-    with client.run("order-1") as run, run.step("ship", action="ship", args={"to": "Berlin"}, undo=lambda to: None):
+    with client.run("order-1") as run, run.step("ship", action="ship", args={"to": "Berlin"}):
         pass
     assert client.run("order-1").state()["ended"] is True
 
@@ -258,10 +258,8 @@ def test_only_what_a_reviewer_objected_to_is_undone(fake, client):
 def test_a_coroutine_says_the_same(fake, tmp_path):
     async def life():
         async with AsyncAssent(fake.url, fake.key, transport=fake.transport, state=tmp_path) as client:
-            async with (
-                client.run("order-1") as run,
-                run.step("one", action="reserve", args={"sku": "A"}, undo=lambda sku: None),
-            ):
+            run = client.run("order-1")
+            async with run, run.step("one", action="reserve", args={"sku": "A"}, undo=lambda sku: None):
                 pass
             fake.object_to("order-1", "one")
             return (await run.undo_asked()).undone, (await run.state())["ended"]
