@@ -1,4 +1,4 @@
-"""With a clock and a worker of their own: what waits arrives, and what was decided does not, however often it is tried."""
+"""With a clock and a worker of their own: what waits arrives, and what was decided does not, however often tried."""
 
 import time
 
