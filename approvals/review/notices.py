@@ -90,13 +90,32 @@ def _lease(channel_id: UUID, *, now: datetime) -> Channel | None:
 
 # --- What is still needed
 
+# An approval is wide, and a bundle may hold a thousand.
+_READ = (
+    *("approval", "topic", "urgent", "payload", "created_at"),
+    *(
+        f"approval__{name}"
+        for name in (
+            "status",
+            "tier",
+            "domain_id",
+            "claimed_by_id",
+            "claim_until",
+            "due_at",
+            "expires_at",
+            "action_type",
+        )
+    ),
+    *("approval__agent__name", "approval__action_type__title", "approval__tier__time_zone"),
+)
+
 
 def _due(channel: Channel, *, now: datetime) -> list[Delivery]:
     """The rows to send now, one for each approval; what nobody needs any more is dropped here, right before."""
     found = Delivery.objects.filter(via=channel, status=Delivery.Status.DUE, due_at__lte=now)
     # By what presses first: of two rows about one approval the later says more.
     related = ("approval__action_type", "approval__agent", "approval__tier")
-    rows = list(found.select_related(*related).order_by("-created_at", "-pk")[:MOST])
+    rows = list(found.select_related(*related).only(*_READ).order_by("-created_at", "-pk")[:MOST])
     authority = access.authority_of(channel.user) if channel.user else None
     needed: dict[object, Delivery] = {}
     late: list[Delivery] = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from approvals import bulk, duty, times
@@ -40,14 +40,9 @@ class Audience:
     posts: Sequence[Post]
     operators: frozenset[tuple[UUID, UUID]]  # agent, person
 
-    def of(self, approval: Approval, people: Collection[UUID]) -> list[Channel]:
-        """The channels that tell of this approval; `people` serve its queue now."""
-        level, domain = approval.tier_id, approval.domain_id
-        mine = [
-            one
-            for one in self.personal
-            if one.user_id in people and (approval.agent_id, one.user_id) not in self.operators
-        ]
+    def of(self, level: int, domain: str, agent: UUID, people: Collection[UUID]) -> list[Channel]:
+        """The channels that tell of what this agent has waiting in a queue; `people` serve the queue now."""
+        mine = [one for one in self.personal if one.user_id in people and (agent, one.user_id) not in self.operators]
         watching = [one for one in self.of_tiers if one.tier_id == level and one.domain_id in (None, domain)]
         return mine + watching
 
@@ -66,34 +61,46 @@ def tell(approvals: Iterable[Approval], topic: str, *, now: datetime) -> None:
     if topic != NEW:
         # Somebody has to hear of it, on duty or not: after this there is only the next tier, or the end.
         serving = {queue: people or _members(*queue) for queue, people in serving.items()}
-    quiet: dict[UUID, datetime] = {}
-    rows = []
+    groups: dict[tuple[int, str, UUID], list[UUID]] = {}
     for one in waiting:
-        for channel in audience.of(one, serving[one.tier_id, one.domain_id]):
+        groups.setdefault((one.tier_id, one.domain_id, one.agent_id), []).append(one.pk)
+    lines = []
+    for group, (level, domain, agent) in enumerate(groups):
+        for channel in audience.of(level, domain, agent, serving[level, domain]):
             urgent = _weight(channel, topic) == Weight.URGENT
-            if channel.pk not in quiet:
-                quiet[channel.pk] = quiet_until(channel.user, urgent=urgent, now=now)
-            rows.append(_row(one, channel, topic, urgent=urgent, due_at=quiet[channel.pk], now=now))
-    bulk.insert(rows)
+            due_at = quiet_until(channel.user, urgent=urgent, now=now)
+            lines.append((group, channel.pk, channel.user_id, urgent, due_at))
+    if lines:
+        _write(list(groups.items()), lines, topic, now=now)
 
 
-def _row(
-    approval: Approval, channel: Channel, topic: str, *, urgent: bool, due_at: datetime, now: datetime
-) -> Delivery:
-    return bulk.made(
-        Delivery,
-        id=new_id(),
-        approval_id=approval.pk,
-        via_id=channel.pk,
-        user_id=channel.user_id,
-        channel=Delivery.Channel.NOTICE,
-        topic=topic,
-        urgent=urgent,
-        payload={"tier": approval.tier_id},
-        due_at=due_at,
-        gives_up_at=due_at + GIVES_UP_AFTER,
-        created_at=now,
+# Every approval of a group by every channel of it. Made here and sent, 5,000 rows took as long as storing the 500
+# approvals that they tell of; the database makes them in a tenth of that.
+_WRITE = """
+INSERT INTO approvals_delivery
+    (id, approval_id, via_id, user_id, channel, topic, urgent, target, payload, status, attempts, due_at, gives_up_at,
+     last_error, created_at)
+SELECT gen_random_uuid(), a.id, c.via, c.person, 'notice', say.topic, c.urgent, '', jsonb_build_object('tier', a.tier),
+    'due', 0, c.due_at, c.due_at + say.patience, '', say.now
+FROM (SELECT %s::text, %s::interval, %s::timestamptz) AS say (topic, patience, now)
+CROSS JOIN unnest(%s::uuid[], %s::int[], %s::int[]) AS a (id, tier, part)
+JOIN unnest(%s::int[], %s::uuid[], %s::uuid[], %s::bool[], %s::timestamptz[])
+    AS c (part, via, person, urgent, due_at) ON c.part = a.part
+"""
+_Group = tuple[tuple[int, str, UUID], list[UUID]]
+_Line = tuple[int, UUID, UUID | None, bool, datetime]
+
+
+def _write(groups: Sequence[_Group], lines: Sequence[_Line], topic: str, *, now: datetime) -> None:
+    told = [(pk, level, part) for part, ((level, *_rest), ids) in enumerate(groups) for pk in ids]
+    approvals, tiers, of = zip(*told, strict=True)
+    parts, vias, people, urgent, due = zip(*lines, strict=True)
+    values = (
+        *(topic, f"{GIVES_UP_AFTER.total_seconds():.0f} s", now, list(approvals), list(tiers), list(of)),
+        *(list(parts), list(vias), list(people), list(urgent), list(due)),
     )
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, values)
 
 
 def _wanted(topic: str, prefix: str = "") -> Q:
