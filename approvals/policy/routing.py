@@ -9,13 +9,13 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Rule, Strategy
-from approvals.policy import checkpoints, scarcity, shadow, stages, words
+from approvals.policy import checkpoints, shadow, stages, words
 from approvals.policy.assess import Assessment, Question, RuleMatch
 from approvals.policy.characters import plain
 from approvals.policy.checkpoints import Asks
 from approvals.policy.codes import COVERED, FIXED, HIGH_RISK, LOW_CONFIDENCE, PASSED, POLICY_VIOLATION, WORLD_MOVED
 from approvals.policy.covers import NONE, Cover, Granted, Planned
-from approvals.policy.scarcity import ROOM, Queues, Shortage
+from approvals.policy.scarcity import Shortage
 from approvals.policy.schema import Json, pick
 from approvals.policy.snapshot import Policy, Stage, TypePolicy
 from approvals.policy.stages import Stages
@@ -103,50 +103,13 @@ class _Settled:
 
 
 def route(
-    question: Question,
-    assessment: Assessment,
-    policy: Policy,
-    standing: Standing,
-    cover: Cover = NONE,
-    queues: Queues = ROOM,
+    question: Question, assessment: Assessment, policy: Policy, standing: Standing, cover: Cover = NONE
 ) -> Routing:
     """Route one proposal: auto, review or reject, with gate, tier, number of approvers, and the reasons in words.
 
-    `cover` is what was approved beforehand that could let it pass; `queues`: what was measured of where it would wait.
+    `cover` is what was approved beforehand that could let it pass. Whether there is room for what would wait is the
+    last step, and stands in `scarcity`: it is asked where something arrives, and of nothing that waits already.
     """
-    return in_queue(
-        _routed(question, assessment, policy, standing, cover),
-        domain=question.type.domain,
-        reversibility=question.type.reversibility,
-        impact=assessment.impact,
-        policy=policy,
-        queues=queues,
-    )
-
-
-def in_queue(
-    routing: Routing,
-    *,
-    domain: str,
-    reversibility: str,
-    impact: str,
-    policy: Policy,
-    queues: Queues,
-    action: bool = True,
-) -> Routing:
-    """The last step, for what would wait: its queue may be full, or without anybody on duty."""
-    return scarcity.settled(
-        routing,
-        domain=routing.domain or domain,
-        reversibility=reversibility,
-        impact=impact,
-        action=action,
-        policy=policy,
-        queues=queues,
-    )
-
-
-def _routed(question: Question, assessment: Assessment, policy: Policy, standing: Standing, cover: Cover) -> Routing:
     value = worth(question.type, question.args, policy)
     tier, raised = _tier(question, assessment, policy, value)
     settled = next(filter(None, _steps(question, assessment, value, standing, cover, tier, policy.base)))

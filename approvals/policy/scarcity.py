@@ -102,9 +102,9 @@ def settled(
     domain: str,
     reversibility: str,
     impact: str,
-    action: bool,
     policy: Policy,
     queues: Queues,
+    action: bool = True,
 ) -> Routing:
     """The routing of what would wait, where its queue is full or has nobody on duty: refused, passed, or as it was.
 
@@ -112,6 +112,7 @@ def settled(
     own strategy alone asks one person, of something reversible and of the lowest impact. What is strict is refused,
     too.
     """
+    domain = routing.domain or domain
     queue = queues.of(routing.tier, domain)
     if routing.route != Route.REVIEW or queue is None:
         return routing

@@ -8,13 +8,13 @@ from uuid import UUID
 from approvals import prepared
 from approvals.ids import new_id
 from approvals.models.approval import Route, Subject
-from approvals.policy import covers, planning, schema
+from approvals.policy import covers, planning, scarcity, schema
 from approvals.policy.ahead import goes_ahead
 from approvals.policy.assess import Assessment, History, Question, assess, gather
 from approvals.policy.checkpoints import Tally, purse_of
 from approvals.policy.covers import Cover
 from approvals.policy.keys import Keys
-from approvals.policy.routing import Routing, Standing, Worth, in_queue, once_more, route, worth
+from approvals.policy.routing import Routing, Standing, Worth, once_more, route, worth
 from approvals.policy.scarcity import ROOM, Queues
 from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy, TypePolicy
@@ -215,7 +215,7 @@ def _case(
         value = replace(value, value=planning.value(steps))
     if action and may_go_ahead:
         routing = goes_ahead(routing, question)
-    routing = in_queue(
+    routing = scarcity.settled(
         routing,
         domain=planning.domain(steps) if steps else question.type.domain,
         reversibility=planning.loss(steps) if steps else question.type.reversibility,

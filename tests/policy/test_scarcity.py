@@ -7,9 +7,9 @@ from itertools import product
 import pytest
 
 from approvals.policy.assess import RuleMatch
-from approvals.policy.routing import Routing, Standing, in_queue, route
-from approvals.policy.scarcity import ROOM, Queue, Queues
-from approvals.policy.snapshot import CapacityPolicy, Stage
+from approvals.policy.routing import Routing, Standing, route
+from approvals.policy.scarcity import ROOM, Queue, Queues, settled
+from approvals.policy.snapshot import CapacityPolicy
 
 FULL, EMPTY, BOTH = Queue(waiting=10), Queue(waiting=3, manned=False), Queue(waiting=10, manned=False)
 TWO = Standing(level=2)
@@ -38,7 +38,15 @@ def sent(ask, kind, weighed, limited):
         question = ask(kind(**{"strategy": "always", **type}))
         assessment = replace(weighed(matched=list(matched)), impact=impact)
         queues = Queues({(1, "commerce"): queue})
-        return route(question, assessment, limited(when_full, when_empty, limit), Standing(level=level), queues=queues)
+        policy = limited(when_full, when_empty, limit)
+        return settled(
+            route(question, assessment, policy, Standing(level=level)),
+            domain=question.type.domain,
+            reversibility=question.type.reversibility,
+            impact=impact,
+            policy=policy,
+            queues=queues,
+        )
 
     return make
 
@@ -132,12 +140,12 @@ def test_what_is_routed_fills_the_queue(sent):
     assert queues.of(1, "commerce") == Queue(waiting=10)
 
 
-def test_stages_wait_in_the_queue_of_the_first(ask, kind, weighed, limited):
-    staged = Routing("review", "hard", 1, 1, "high_risk", strict=True, stages=(Stage(1, "commerce"), Stage(2, "legal")))
+def test_stages_wait_in_the_queue_of_the_first(limited):
+    staged = Routing("review", "hard", 1, 1, "high_risk", strict=True, domain="commerce")
     queues = Queues({(1, "commerce"): FULL})
     facts = {"reversibility": "reversible", "impact": "low", "policy": limited("reject"), "queues": queues}
 
-    assert in_queue(staged, domain="legal", **facts).route == "reject"
+    assert settled(staged, domain="legal", **facts).route == "reject"
 
 
 def test_what_is_no_action_never_passes(limited):
@@ -146,5 +154,5 @@ def test_what_is_no_action_never_passes(limited):
     facts = {"reversibility": "reversible", "impact": "low", "policy": limited("pass", "pass")}
     for queue in (FULL, EMPTY):
         queues = Queues({(1, "commerce"): queue})
-        assert in_queue(waits, domain="commerce", queues=queues, action=False, **facts).route == "review"
-        assert in_queue(waits, domain="commerce", queues=queues, **facts).route == "auto"
+        assert settled(waits, domain="commerce", queues=queues, action=False, **facts).route == "review"
+        assert settled(waits, domain="commerce", queues=queues, **facts).route == "auto"
