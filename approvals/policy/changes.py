@@ -243,8 +243,6 @@ def _shown(model: type[Model], name: str, value: Json) -> str:
         return span(value)
     if field is not None and field.choices and isinstance(value, str):
         return str(dict(field.flatchoices).get(value, value))
-    if name == "stages" and isinstance(value, list):
-        return _(", then ").join(map(_stage, value)) or _("nothing")
     if name in ("flags", "allowed") and isinstance(value, list):
         return ", ".join(str(LABELS.get(str(one), one)) for one in value) or _("nothing")
     if name == "workdays" and isinstance(value, list):
@@ -252,17 +250,6 @@ def _shown(model: type[Model], name: str, value: Json) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {one}" for key, one in value.items()) or _("the default")
     return _plain(value)
-
-
-def _stage(stage: Json) -> str:
-    """`tier 2 of finance, 2 people`."""
-    if not isinstance(stage, Mapping):
-        return _plain(stage)
-    said = _("tier %(tier)s") % {"tier": stage["tier"]}
-    if stage.get("domain"):
-        said = _("%(tier)s of %(domain)s") % {"tier": said, "domain": stage["domain"]}
-    people = stage.get("approvers")
-    return said if people in (None, 1) else _("%(tier)s (%(people)s people)") % {"tier": said, "people": people}
 
 
 _UNITS = (
