@@ -200,7 +200,7 @@ def of_ceilings(tiers: Sequence[tuple[str, Decimal | None]]) -> Iterator[str]:
         if below is None:
             said = _(
                 "“%(lower)s” has no ceiling, so no value would ever reach “%(upper)s”. "
-                "Give “%(lower)s” a ceiling, or clear those above it."
+                "Give “%(lower)s” a ceiling; where “%(upper)s” is new, under “The tier below ends at”."
             )
             yield said % facts
         elif above is not None and above <= below:
@@ -211,7 +211,10 @@ def of_ceilings(tiers: Sequence[tuple[str, Decimal | None]]) -> Iterator[str]:
             yield said % facts
     if tiers and tiers[-1][1] is not None:
         name, ceiling = tiers[-1]
-        said = _("Values above %(ceiling)s would belong to no tier. Clear the ceiling of “%(tier)s”.")
+        said = _(
+            "Values above %(ceiling)s would belong to no tier. Clear the ceiling of “%(tier)s”, or add the tier above "
+            "it first."
+        )
         yield said % {"ceiling": ceiling, "tier": name}
 
 
