@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from approvals.models.approval import Route
-from approvals.models.policy import CONSENTING, Gate, Silence
+from approvals.models.policy import CONSENTING
 from approvals.policy import words
 from approvals.policy.ahead import goes_ahead
 from approvals.policy.assess import Assessment, Question

@@ -37,7 +37,9 @@ def test_soft_proceeds(action_type, after_silence):
 
 @pytest.mark.parametrize("wish", [{}, {"on_timeout": "proceed"}, {"on_timeout": "approve"}])
 @pytest.mark.parametrize("gate", ["soft", "hard"])
-def test_what_the_type_flags_proceeds_and_is_looked_at_whatever_the_agent_wishes(action_type, after_silence, gate, wish):
+def test_what_the_type_flags_proceeds_and_is_looked_at_whatever_the_agent_wishes(
+    action_type, after_silence, gate, wish
+):
     action_type("note", reversibility="reversible", gate=gate, on_timeout="proceed")
     after = after_silence("note", **wish)
 
