@@ -27,7 +27,8 @@ ORDER: Sequence[tuple[str, Sequence[str]]] = (
     ("Run what was approved", ("permits", "runs", "afterwards", "plans", "standing-approvals", "crashes")),
     ("Talk", ("words", "attachments", "webhooks", "events")),
     ("Build and test", ("testing", "command-line", "feedback")),
-    ("People", ("reviewing", "telling", "policy", "rules", "flags", "stages")),
+    ("People", ("reviewing", "telling")),
+    ("Policy", ("policy", "rules", "flags", "confidence", "stages", "tiers", "autonomy", "versions")),
 )
 LANGUAGES = {"python": "Python", "sh": "curl", "console": "Shell", "json": "JSON", "text": "", "toml": "TOML"}
 

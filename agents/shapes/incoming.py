@@ -63,7 +63,10 @@ _ASKED: dict[str, Schema] = {
     "subject": word(says="Whom or what it concerns: customer:981."),
     "current": {**ANYTHING, "description": "The present state of what would change, for the comparison."},
     "preconditions": ANY_OBJECT,
-    "undo": {**fields(["name"], name=word(80), args=ANYTHING), "description": "What undoes it; args as in a step."},
+    "undo": {
+        **fields(["name"], name=word(80), args=ANYTHING),
+        "description": "What undoes it; args as in a step. Only with it partly reversible steps go ahead of a review.",
+    },
     "rename_to": many(word(80), 50, unique=True, says="Other actions that a modification may switch to."),
     "remember": many(ANYTHING, 20, says="Standing permissions that a reviewer may grant with the verdict."),
     "attachments": many(ID, attachments.MOST, unique=True, says="Ids of files that were sent before."),
@@ -80,8 +83,10 @@ _ENVELOPE: dict[str, Schema] = {
     "decide": one_of(
         Pause.Decide.values, says="together: answered when all items are settled; independently: as they come."
     ),
-    "timeout_s": whole(1, YEAR, says="Seconds until silence speaks; without it the action type's own deadline."),
-    "on_timeout": one_of(Silence.values, says="What silence means; only reversible actions may run by it."),
+    "timeout_s": whole(1, YEAR, says="Seconds to the deadline. Below the action type's own, silence approves nothing."),
+    "on_timeout": one_of(
+        Silence.values, says="What silence means; only reversible actions run by it, where policy lets them."
+    ),
     "agent": fields(model=text(120), prompt_version=text(120), tool_version=text(120)),
     "resume": {**ANY_OBJECT, "description": "Opaque, returned unchanged, at most 64 KB."},
     "callback_url": or_null({"type": "string", "pattern": "^https?://", "format": "uri", "maxLength": 2000}),

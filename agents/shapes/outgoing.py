@@ -39,7 +39,7 @@ _STAGED: dict[str, Schema] = {
 _STAGE: dict[str, Schema] = {"stage": {**or_null(WHOLE), "description": "In which of the stages it is, from 1."}}
 _APPROVED_BY = many(
     told(name=STRING, tier=WHOLE, domain=STRING, stage=or_null(WHOLE)),
-    says="Everybody whose approval it took, in order.",
+    says="Everybody whose approval it took, in order; stage counts from 1, null: all were asked at once.",
 )
 
 _ROUTED: dict[str, Schema] = {
@@ -47,9 +47,9 @@ _ROUTED: dict[str, Schema] = {
     "gate": one_of(Gate.values),
     "tier": WHOLE,
     "domain": {**STRING, "description": "Whose people decide, or decide first."},
-    "approvers": WHOLE,
+    "approvers": {**WHOLE, "description": "How many people must approve; with stages, in the present one."},
     **_STAGED,
-    "reason_code": STRING,
+    "reason_code": {**STRING, "description": "Why, in a word for programs; the help on requests lists them."},
     "reasons": many(STRING, says="Why it takes this route, in words."),
 }
 
@@ -89,13 +89,13 @@ COMPONENTS: dict[str, Schema] = {
         {**_ROUTED, **_STAGE},
         optional=("expected_wait_s", "at_deadline", "retry_at", "ahead"),
         id=STRING,
-        votes=WHOLE,
+        votes={**WHOLE, "description": "How many of approvers have approved."},
         action=or_null(STRING),
         status=one_of(("pending", *_SETTLED, "superseded")),
         revision=WHOLE,
         action_digest=DIGEST,
-        due_at=or_null(TIME),
-        expires_at=or_null(TIME),
+        due_at={**or_null(TIME), "description": "When its tier should have answered; then the next one is asked."},
+        expires_at={**or_null(TIME), "description": "The deadline; null: none."},
         on_timeout=one_of(Silence.values),
         outcome=or_null(one_of(Outcome.Result.values)),
         confidence=or_null(ref("Confidence")),

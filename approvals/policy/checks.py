@@ -4,7 +4,7 @@
 """
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
@@ -248,24 +248,6 @@ def of_rule(columns: Columns, schema: Mapping[str, Json] | None, title: str) -> 
     yield from ordered.of_rule(columns)
 
 
-def of_stages(
-    stages: Sequence[Mapping[str, Any]], levels: Collection[int], domains: Collection[str] | None
-) -> Complaints:
-    """Stages that approve one after the other: each has a tier that there is, a known domain or none, 1 to 5 people.
-
-    `domains` None: whatever is named becomes one.
-    """
-    for number, stage in enumerate(stages, 1):
-        said = _("Stage %(number)d: %(complaint)s")
-        for _column, complaint in _leading(stage["tier"], set(levels), "tier"):
-            yield "stages", said % {"number": number, "complaint": complaint}
-        if stage.get("domain") and domains is not None and stage["domain"] not in domains:
-            complaint = unknown(stage["domain"], sorted(domains))
-            yield "stages", said % {"number": number, "complaint": complaint}
-        if not 1 <= stage.get("approvers", 1) <= 5:
-            yield "stages", said % {"number": number, "complaint": _("1 to 5 people approve.")}
-
-
 def of_hearsay(text: str) -> str:
     """Why an expression that compiles may not let anything pass: it goes by what the agent says of itself."""
     found = Expression(text).hearsay
@@ -408,7 +390,7 @@ def _rules(
         complaints = [
             *of_rule(rows.rule_columns(row), schema, title),
             *_leading(row["tier"], levels, "tier"),
-            *of_stages(row.get("stages", ()), levels, None),
+            *ordered.of_names(row.get("stages", ()), levels, None),
         ]
         yield from _placed([*path, "rules", row["name"]], complaints)
 

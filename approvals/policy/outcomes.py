@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from approvals.models.approval import Route
-from approvals.models.policy import CONSENTING, Gate, Silence
+from approvals.models.policy import CONSENTING
 from approvals.policy import words
 from approvals.policy.ahead import goes_ahead
 from approvals.policy.assess import Assessment, Question
@@ -144,7 +144,7 @@ def why(before: Outcome, after: Outcome) -> str:
 
 def _silence(question: Question, routing: Routing) -> str:
     """What the deadline lets run, as intake agrees it where the agent wishes nothing of its own."""
-    silence = Silence.APPROVE if routing.gate == Gate.SOFT else question.type.on_timeout
+    silence = question.type.silence(routing.gate)
     return "" if routing.strict or silence not in CONSENTING else str(silence)
 
 

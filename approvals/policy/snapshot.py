@@ -13,7 +13,7 @@ from threading import Lock
 from django.db import connection, transaction
 
 from approvals.models import PolicyVersion, User
-from approvals.models.policy import Ahead, Rule, Scarcity, SpendOf
+from approvals.models.policy import CONSENTING, Ahead, Gate, Rule, Scarcity, Silence, SpendOf
 from approvals.policy.expressions import BadExpression, Expression
 from approvals.policy.rows import NUMBERS, SPANS, Row, faults_of, snapshot_of_tables
 from approvals.policy.schema import Fault, Json, Validator, digest_of
@@ -159,6 +159,10 @@ class TypePolicy:
     ahead: str = Ahead.WAITS
     sample: Decimal = Decimal(0)
     shadow: bool = False
+
+    def silence(self, gate: str) -> str:
+        """What nobody's verdict means at this gate: a soft one proceeds, and is looked at where the type says so."""
+        return Silence.APPROVE if gate == Gate.SOFT and self.on_timeout not in CONSENTING else self.on_timeout
 
     def check(self, args: Json) -> list[Fault]:
         """What is wrong with the arguments, by the compiled schema."""

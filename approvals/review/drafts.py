@@ -166,12 +166,16 @@ def _silence(submission: Submission, case: Case, routing: Routing) -> str:
     """What the deadline means: a question takes its best guess, a soft gate proceeds, else the type's own word.
 
     Where more than the type's own strategy asks for a person, silence lets nothing run; nor does it sooner than the
-    type's own deadline, or an agent in a hurry would leave nobody the time to object.
+    type's own deadline, or an agent in a hurry would leave nobody the time to object. Nor does an agent's wish take
+    away the look that the type has people give to what ran in silence.
     """
     if case.item.subject == Subject.QUESTION:
         guess = Silence.BEST_GUESS if case.item.best_guess is not None else Silence.REJECT
         return submission.on_timeout or guess
-    silence = submission.on_timeout or (Silence.APPROVE if routing.gate == Gate.SOFT else case.type.on_timeout)
+    own = case.type.silence(routing.gate)
+    silence = submission.on_timeout or own
+    if silence in CONSENTING and own == Silence.PROCEED:
+        silence = own
     asks = routing.strict or case.reversibility != Reversibility.REVERSIBLE
     hurries = submission.timeout is not None and submission.timeout < case.type.expires_after
     return Silence.REJECT if (asks or hurries) and silence in CONSENTING else silence

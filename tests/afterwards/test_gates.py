@@ -35,9 +35,13 @@ def test_soft_proceeds(action_type, after_silence):
     assert (after.status, after.verdict, after.source) == ("released", "approve", "timeout")
 
 
-def test_soft_that_is_flagged_proceeds_and_is_looked_at(action_type, after_silence):
-    action_type("note", reversibility="reversible", gate="soft", on_timeout="proceed")
-    after = after_silence("note", on_timeout="proceed")
+@pytest.mark.parametrize("wish", [{}, {"on_timeout": "proceed"}, {"on_timeout": "approve"}])
+@pytest.mark.parametrize("gate", ["soft", "hard"])
+def test_what_the_type_flags_proceeds_and_is_looked_at_whatever_the_agent_wishes(
+    action_type, after_silence, gate, wish
+):
+    action_type("note", reversibility="reversible", gate=gate, on_timeout="proceed")
+    after = after_silence("note", **wish)
 
     assert (after.status, Audit.objects.get().why) == ("released", "silence")
 

@@ -6,6 +6,7 @@ question first, the approval after its answer), `python guide` (advice, then the
 `grant` gives a standing approval before it runs, `pytest` makes a test file of it, `skip` is for what cannot run here.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -23,10 +24,10 @@ from django.db import connection
 from django.test import Client, TransactionTestCase
 from django.urls import reverse
 
-from agents import keys
+from agents import keys, shapes
 from approvals import permits, times
 from approvals.models import ActionType, Agent, Approval, Membership, Tier, User
-from approvals.policy import packs, snapshot
+from approvals.policy import checks, files, packs, snapshot
 from approvals.review import consume, grants, guidance, inquiries
 from approvals.review.decisions import Words, decide, load, seen
 from console import manual
@@ -120,6 +121,20 @@ def test_the_page_of_errors_has_every_code_that_the_api_answers_and_no_other():
 
     text = (manual.FOLDER / "errors.md").read_text()
     assert set(re.findall(r"^### `([a-z_]+)`$", text, re.MULTILINE)) == codes
+
+
+def test_the_policy_file_of_the_help_could_be_published():
+    [fence] = fences("versions", "toml")
+
+    file = files.read(fence.code)
+    assert file.whole
+    assert checks.faults(file.snapshot) == []
+
+
+def test_the_confidence_of_the_help_is_one_that_the_api_could_answer():
+    [fence] = fences("confidence", "json")
+
+    shapes.check("Confidence", json.loads(fence.code))
 
 
 def test_an_error_of_the_api_leads_to_its_place_in_the_help(db):
