@@ -285,6 +285,8 @@ def test_only_a_new_highest_tier_says_it(desk, save):
 def test_a_new_action_type_decides_nothing_by_itself(desk, save):
     new = {"name": "order", "title": "Order", "headline": "order {amount}", "domain": "commerce", "tier": "1"}
 
+    page = desk.get(f"{ADMIN}actiontype/add/").content.decode()
+    assert page.count('<option value="" selected>Choose</option>') == 2  # else a browser sends the first of them
     complaint = said(save(desk, f"{ADMIN}actiontype/add/", **new))
     assert complaint.count("This field is required.") == 2  # reversibility, and when a person is asked
 
