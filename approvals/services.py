@@ -38,6 +38,7 @@ ALLOWED = frozenset({
 })  # fmt: skip
 # Those that go to a host of the person's choosing, and not to the service's own.
 _HOSTED = frozenset({"gotify", "json", "matrix", "mmost", "ntfy", "rocket", "signal"})
+_AT_HOME = frozenset({"localhost", "local", "internal", "lan", "home"})  # endings of names that are never public
 _PARAMETERS = frozenset({
     "to", "from", "name", "smtp", "user", "pass", "mode", "priority", "sound", "tags", "token", "region", "id",
     "workflow", "signature", "sig", "sp", "sv", "api-version", "cc", "bcc", "channel", "thread", "v", "version",
@@ -95,24 +96,32 @@ def _made(url: str) -> "NotifyBase":
         secure_logging=True,
     )  # fmt: skip
     if scheme not in ALLOWED | {"https"}:
-        raise Unusable(_("“%(scheme)s” is no service that people can be told by here.") % {"scheme": scheme[:20]})
+        raise Unusable(_unknown(scheme))
     _check_parameters(url)
     made = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
     if made is None:
         if scheme == "https":
             raise Unusable(_("This is the address of no known service. Paste the one that the service shows you."))
-        raise Unusable(_("This address lacks something that the service needs."))
+        raise Unusable(_("This address lacks something that the service needs: paste it whole."))
     if _service(made).scheme not in ALLOWED:
-        raise Unusable(_("“%(scheme)s” is no service that people can be told by here.") % {"scheme": scheme[:20]})
+        raise Unusable(_unknown(scheme))
     _check_host(made)
     return made  # type: ignore[no-any-return]  # apprise is typed by halves
+
+
+def _unknown(scheme: str) -> str:
+    said = _(
+        "“%(scheme)s” is no service that people can be told by here. Give the address of one that is: mailto://, "
+        "slack://, msteams://, pagerduty://, ntfys:// or jsons://, for example."
+    )
+    return said % {"scheme": scheme[:20]}
 
 
 def _check_parameters(url: str) -> None:
     scheme = url.partition("://")[0].lower()
     for name, _value in parse_qsl(urlsplit(url).query, keep_blank_values=True):
         if name.lower() not in _PARAMETERS and not (name.startswith((" ", "+")) and scheme in {"json", "jsons"}):
-            raise Unusable(_("The parameter “%(name)s” is not taken here.") % {"name": name[:40]})
+            raise Unusable(_("The parameter “%(name)s” is not taken here: leave it out.") % {"name": name[:40]})
 
 
 def _service(made: "NotifyBase") -> Service:
@@ -130,11 +139,15 @@ def _check_host(made: "NotifyBase") -> None:
     if _service(made).scheme in _HOSTED and not made.secure and not _is_cloud(made):
         raise Unusable(_("Only https is allowed: write %(scheme)ss:// instead.") % {"scheme": _service(made).scheme})
     try:
-        literal = ip_address(host.strip("[]"))
+        private = not is_public(ip_address(host.strip("[]")))
     except ValueError:
-        return
-    if not is_public(literal):
-        raise Unusable(_("%(host)s is not an address of the internet.") % {"host": host})
+        private = host.lower().rstrip(".").rpartition(".")[2] in _AT_HOME
+    if private:
+        said = _(
+            "%(host)s is not an address of the internet. Give a public one, or have this one named in "
+            "ASSENT_TELL_PRIVATE."
+        )
+        raise Unusable(said % {"host": host})
 
 
 def _is_cloud(made: "NotifyBase") -> bool:

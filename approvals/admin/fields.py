@@ -36,7 +36,13 @@ class Zone(forms.ChoiceField):
     def __init__(self, **kwargs: Any) -> None:
         zones = [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones())]
         super().__init__(
-            choices=zones, initial="UTC", widget=UnfoldAdminSelect2Widget, **{"label": _("Time zone"), **kwargs}
+            choices=zones,
+            initial="UTC",
+            widget=UnfoldAdminSelect2Widget,
+            error_messages={
+                "invalid_choice": _("There is no time zone “%(value)s”; choose one of the list, such as Europe/Vienna.")
+            },
+            **{"label": _("Time zone"), **kwargs},
         )
 
 

@@ -110,9 +110,9 @@ class AbsenceForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs 
             raise ValidationError(OWN_ABSENCE, code="own_absence")
         starts, ends = cleaned.get("starts_at"), cleaned.get("ends_at")
         if starts and ends and ends <= starts:
-            self.add_error("ends_at", _("An absence ends after it starts."))
+            self.add_error("ends_at", _("An absence ends after it starts: choose a later end."))
         if user and delegate and user == delegate:
-            self.add_error("delegate", _("Somebody else stands in."))
+            self.add_error("delegate", _("Somebody else stands in: choose another person, or leave it empty."))
         elif delegate and not delegate.is_active:
             self.add_error("delegate", _("Somebody who has left cannot stand in; choose an active person."))
         return cleaned

@@ -108,7 +108,7 @@ def of_bands(auto: Any, review: Any, upper: str, lower: str) -> Complaints:
     """The two limits of the bands lie in 0 to 1 and in order; the sentence names the overlap and its mend."""
     for name, limit in ((upper, auto), (lower, review)):
         if limit is not None and not 0 <= limit <= 1:
-            yield name, _("A confidence lies between 0 and 1.")
+            yield name, _("A confidence lies between 0 and 1: write 0.85 for 85 %.")
     if auto is not None and review is not None and auto < review:
         said = _(
             "The bands overlap: between %(auto)s and %(review)s a proposal would pass and ask a person at once. "
@@ -227,7 +227,10 @@ def of_rates(rates: Mapping[str, str]) -> Iterator[str]:
     if rates and not base:
         yield _("No currency would have the rate 1. The base currency keeps it: ceilings are written in it.")
     elif len(base) > 1:
-        yield _("%(codes)s would both have the rate 1; only the base currency has it.") % {"codes": ", ".join(base)}
+        yield _(
+            "%(codes)s would both have the rate 1; only the base currency has it. Give the other what one of it is "
+            "worth in base currency."
+        ) % {"codes": ", ".join(base)}
 
 
 def of_rule(columns: Columns, schema: Mapping[str, Json] | None, title: str) -> Complaints:
@@ -262,7 +265,7 @@ def level_fault(level: int, reversibility: str) -> str:
     if reversibility == Reversibility.IRREVERSIBLE and level > 2:
         return _("An irreversible action stays at level 1 or 2.")
     if reversibility == Reversibility.PARTIAL and level > 3:
-        return _("Level 4 runs without asking; only reversible actions may do that.")
+        return _("Level 4 runs without asking; only reversible actions may do that. Choose 1 to 3.")
     return ""
 
 
@@ -307,7 +310,7 @@ def _paths(columns: Columns) -> Complaints:
             continue
         kind = found.get("type") if found is not None else None
         if field == "value_path" and kind not in (None, "number", "integer", "string") and not isinstance(kind, list):
-            yield field, _("“%(path)s” is no number in the schema, so it cannot be a value.") % {"path": path}
+            yield field, _("“%(path)s” is no number in the schema: name an argument that is one.") % {"path": path}
     if columns.get("currency_path") and not columns.get("value_path"):
         yield "currency_path", _("A currency goes with a value: name the argument that holds the value.")
 
@@ -335,7 +338,7 @@ def _silence(columns: Columns) -> Complaints:
         if gate not in {Gate.HARD, Gate.MANUAL}:
             yield "gate", _("An irreversible action waits for a yes: choose “Hard” or “Manual”.")
     elif kind == Reversibility.PARTIAL and gate == Gate.SOFT:
-        yield "gate", _("A soft gate runs when nobody answers; only reversible actions may do that.")
+        yield "gate", _("A soft gate runs when nobody answers; only reversible actions may do that. Choose “Hard”.")
     if fault := level_fault(columns.get("level") or 1, kind or ""):
         yield "level", fault
     if kind and kind != Reversibility.REVERSIBLE and silence in SILENT:

@@ -112,7 +112,7 @@ class Expression:
             raise _placed(str(error)) from None
         kind = self._compiled.return_type()
         if kind not in (cel.Type.BOOL, cel.Type.DYN):
-            raise BadExpression(1, 1, f"must be true or false, but is {kind.name().lower()}")
+            raise _no_answer(kind)
         self.text = text
 
     @cached_property
@@ -156,9 +156,17 @@ def compile(text: str) -> Expression:
 def checked(text: str, declared: Mapping[str, cel.Type]) -> None:
     """Compile with more names declared (`args.amount`: a text). Raises BadExpression."""
     try:
-        cel.NewEnv(variables={**_VARIABLES, **declared}).compile(text)
+        kind = cel.NewEnv(variables={**_VARIABLES, **declared}).compile(text).return_type()
     except RuntimeError as error:
         raise _placed(str(error)) from None
+    if kind not in (cel.Type.BOOL, cel.Type.DYN):
+        raise _no_answer(kind)
+
+
+def _no_answer(kind: cel.Type) -> BadExpression:
+    name = kind.name().lower()
+    said = _("it must be true or false, but is %(kind)s. Compare it with something: args.amount > 250.0")
+    return BadExpression(1, 1, said % {"kind": _KINDS.get(name, name)})
 
 
 def constant(text: str) -> bool:
@@ -196,5 +204,7 @@ def _said(words: str) -> str:
     if found := _OPERATOR.search(words):
         kinds = [str(_KINDS.get(kind, kind)) for kind in found[2].strip("()").split(", ")]
         said = _("“%(sign)s” does not go with %(kinds)s") % {"sign": found[1], "kinds": _(" and ").join(kinds)}
+        if mixes_numbers(words):
+            said += _(": write both with a point (1.0), or double(…) around what is whole")
         return said
     return words

@@ -49,7 +49,7 @@ def test_hours_are_set_as_boxes_and_a_list_and_read_as_a_change_in_words(desk, s
         ({"closes": "09:00"}, "choose a time after 09:00"),
         ({"closes": "08:00"}, "choose a time after 09:00"),
         ({"workdays": ["8"]}, "Select a valid choice"),
-        ({"time_zone": "Mars/Olympus"}, "Select a valid choice"),
+        ({"time_zone": "Mars/Olympus"}, "There is no time zone “Mars/Olympus”; choose one of the list"),
         ({"sla": "91 00:00:00"}, "At most 90 days"),
         ({"sla": "0"}, "give it more than nothing"),
         ({"next": "1"}, "1 → 1"),
