@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import Lock
 from uuid import UUID
 
 import jwt
@@ -52,7 +51,6 @@ class Signer:
 
 
 _signer: tuple[float, str, Signer] | None = None
-_lock = Lock()
 
 
 def permit_for(approval: Approval, decision: Decision, *, agent: str, schema_version: int, valid: timedelta) -> str:
@@ -175,12 +173,13 @@ def _current() -> Signer:
     place = str(connection.settings_dict["NAME"])
     if known and known[1] == place and time.monotonic() - known[0] < _FRESH:
         return known[2]
-    with _lock:
-        key = SigningKey.objects.filter(retired_at=None).first() or _first()
-        signer = Signer(key.kid, Ed25519PrivateKey.from_private_bytes(vault.read(key.private)))
-        # A key that this transaction made goes with it if it is rolled back: until then nobody remembers it.
-        if times.now() - key.created_at > _SETTLED:
-            _signer = (time.monotonic(), place, signer)
+    # Not under a lock of the process: a transaction that has just made the key would wait in here for one that waits
+    # for it in the database, and no database sees that circle. Reading it twice harms nobody.
+    key = SigningKey.objects.filter(retired_at=None).first() or _first()
+    signer = Signer(key.kid, Ed25519PrivateKey.from_private_bytes(vault.read(key.private)))
+    # A key that this transaction made goes with it if it is rolled back: until then nobody remembers it.
+    if times.now() - key.created_at > _SETTLED:
+        _signer = (time.monotonic(), place, signer)
     return signer
 
 

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.forms import BaseFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 
 from approvals import times
 from approvals.models import User
@@ -149,6 +150,17 @@ def bar(request: HttpRequest, context: dict[str, Any] | None) -> dict[str, Any]:
 def publishes(request: HttpRequest) -> bool:
     """Whether this person puts policy in force: who may add a version does."""
     return bool(request.user.is_active and request.user.has_perm("approvals.add_policyversion"))
+
+
+class Narrow(TabularInline):
+    """Rows under a form. What they name has pages of its own; the buttons to there would push the rest out of sight."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
+            for button in ("can_add_related", "can_change_related", "can_view_related"):
+                setattr(field.widget, button, False)
+        return field
 
 
 class Kept(ModelAdmin):

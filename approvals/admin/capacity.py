@@ -5,9 +5,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.forms import ModelForm
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.forms import PaginationInlineFormSet
 
+from approvals.admin.base import Narrow
 from approvals.admin.forms import complain
 from approvals.models import Capacity
 from approvals.policy import checks
@@ -46,7 +46,7 @@ class CapacityFormSet(PaginationInlineFormSet):
             seen.add(domain)
 
 
-class CapacityInline(TabularInline):
+class CapacityInline(Narrow):
     model = Capacity
     form = CapacityForm
     formset = CapacityFormSet

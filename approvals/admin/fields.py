@@ -38,3 +38,10 @@ class Zone(forms.ChoiceField):
         super().__init__(
             choices=zones, initial="UTC", widget=UnfoldAdminSelect2Widget, **{"label": _("Time zone"), **kwargs}
         )
+
+
+def by_the_minute(form: forms.BaseForm, *names: str) -> None:
+    """Times of the day as people write them: 08:00."""
+    for name in names:
+        if name in form.fields:
+            form.fields[name].widget.format = "%H:%M"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -12,15 +13,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminDecimalFieldWidget,
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminTextareaWidget,
 )
 
 from approvals import permits
-from approvals.admin.fields import Days, Zone
+from approvals.admin.fields import Days, Zone, by_the_minute
 from approvals.admin.weights import PRESETS, Weights
 from approvals.models import ActionType, Autonomy, Tier
-from approvals.models.policy import Verdict
+from approvals.models.people import workdays
+from approvals.models.policy import Verdict, default_allowed
 from approvals.policy import checks
 from approvals.policy.flags import LABELS
 from approvals.policy.schema import Json, check_schema
@@ -45,9 +48,19 @@ class Names(forms.MultipleChoiceField):
         return set(initial or ()) != set(data or ())
 
 
+# What a new action type begins with: something to write over.
+STARTER = {
+    "type": "object",
+    "properties": {"amount": {"type": "number", "title": "Amount", "minimum": 0}},
+    "required": ["amount"],
+    "additionalProperties": False,
+}
+
+
 class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     schema = IndentedJson(
         label=gettext_lazy("JSON Schema of the arguments"),
+        initial=STARTER,
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 18, "spellcheck": "false"}),
         help_text=gettext_lazy("What agents may send as arguments; reviewers get their form from it."),
@@ -59,13 +72,16 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
         widget=UnfoldAdminRadioSelectWidget,
     )
     weights = Weights(label=gettext_lazy("Signal weights"))
-    allowed = Names(label=gettext_lazy("Allowed verdicts"), choices=Verdict.choices)
+    allowed = Names(label=gettext_lazy("Allowed verdicts"), choices=Verdict.choices, initial=default_allowed)
     flags = Names(label=gettext_lazy("Flags that ask a person"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "flags" not in self.fields:  # somebody who may only look
             return
+        for name in ("reversibility", "strategy"):  # both decide too much to stand there by themselves
+            choices: Any = self.fields[name]
+            choices.choices = [("", _("Choose")), *((value, label) for value, label in choices.choices if value)]
         self.fields["flags"].choices = [(name, str(label)) for name, label in LABELS.items()]  # type: ignore[attr-defined]
         self.fields["flags"].help_text = _("The others only inform.")
         self.fields["weights"].help_text = _("0 to 1 each; empty: the default that it shows. 0 silences a signal.")
@@ -143,12 +159,27 @@ def complain(form: "ModelForm[Any]", complaints: Iterable[tuple[str, str]]) -> N
 
 class TierForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     workdays = Days(
-        label=gettext_lazy("Working days"), help_text=gettext_lazy("Days of the week on which the hours count.")
+        label=gettext_lazy("Working days"),
+        initial=workdays,
+        help_text=gettext_lazy("Days of the week on which the hours count."),
     )
     time_zone = Zone(help_text=gettext_lazy("In which the hours are meant; it knows when clocks are changed there."))
+    # A new highest tier and where the one below it ends only stand together.
+    ceiling_below = forms.DecimalField(
+        label=gettext_lazy("The tier below ends at"),
+        required=False,
+        min_value=Decimal("0.01"),
+        max_digits=16,
+        decimal_places=2,
+        widget=UnfoldAdminDecimalFieldWidget,
+        help_text=gettext_lazy(
+            "Only for a new highest tier: the one that was the highest so far has no ceiling, and needs one now."
+        ),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        by_the_minute(self, "opens", "closes")
         for name in ("sla", "hold", "claim"):
             if name in self.fields:
                 self.fields[name].help_text = f"{self.fields[name].help_text} {DURATION}"
@@ -162,7 +193,18 @@ class TierForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs onl
             "next_id": following.level if following else None,
         }
         complain(self, checks.of_tier(columns, dict(Tier.objects.values_list("level", "next_id"))))
+        if cleaned.get("ceiling_below") is not None and self.below is None:
+            self.add_error("ceiling_below", _("There is no tier below without a ceiling; leave this empty."))
         return cleaned
+
+    @property
+    def below(self) -> Tier | None:
+        """The tier right below a new one, where it has no ceiling."""
+        level = self.cleaned_data.get("level")
+        if level is None or not self.instance._state.adding:
+            return None
+        tier = Tier.objects.filter(active=True, level__lt=level).order_by("-level").first()
+        return tier if tier and tier.ceiling is None else None
 
 
 class CurrencyForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only

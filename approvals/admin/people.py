@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
@@ -16,13 +15,12 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, PaginationInlineFormSet, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from approvals.admin.base import Judged, Kept, signed_in
-from approvals.admin.fields import Days, Zone
+from approvals.admin.base import Judged, Kept, Narrow, signed_in
+from approvals.admin.fields import Days, Zone, by_the_minute
 from approvals.admin.telling import told
 from approvals.models import Absence, Domain, Membership, User
 from approvals.review import absences
@@ -51,6 +49,10 @@ class MembershipFormSet(PaginationInlineFormSet):
 class MembershipForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     duty_days = Days(label=_("On"), help_text=_("On which duty begins. None: on every day."))
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        by_the_minute(self, "duty_from", "duty_until")
+
     def clean(self) -> dict[str, Any] | None:
         """Duty has two ends, and some time between them."""
         cleaned = super().clean() or {}
@@ -64,7 +66,7 @@ class MembershipForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
         return cleaned
 
 
-class MembershipInline(TabularInline):
+class MembershipInline(Narrow):
     """Under a person and under a tier: the same rows, the same refusal."""
 
     model = Membership
@@ -78,21 +80,6 @@ class MembershipInline(TabularInline):
     def get_formset(self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any) -> type[Any]:
         made = super().get_formset(request, obj, **kwargs)
         return type(made.__name__, (made,), {"by": request.user})
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        # People, tiers and domains have pages of their own; their buttons would push the hours out of sight.
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if field is not None:
-            field.widget.can_add_related = field.widget.can_change_related = field.widget.can_view_related = False
-        return field
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
-            # People, tiers and domains have pages of their own; their buttons would push the hours out of sight.
-            for button in ("can_add_related", "can_change_related", "can_view_related"):
-                setattr(field.widget, button, False)
-        return field
 
     def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[Any]:
         # Beside the person, not behind the last column.
@@ -144,7 +131,7 @@ class AbsenceFormSet(PaginationInlineFormSet):
                 raise ValidationError(OWN_ABSENCE, code="own_absence")
 
 
-class AbsenceInline(TabularInline):
+class AbsenceInline(Narrow):
     model = Absence
     form = AbsenceForm
     formset = AbsenceFormSet

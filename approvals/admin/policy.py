@@ -42,6 +42,19 @@ class TierAdmin(Kept, Drafting):
     def get_readonly_fields(self, request: HttpRequest, obj: Tier | None = None) -> tuple[str, ...]:
         return ("level",) if obj else ()  # another level would be another tier
 
+    def get_fieldsets(self, request: HttpRequest, obj: Tier | None = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        if obj is not None or not Tier.objects.filter(active=True, ceiling=None).exists():
+            return found
+        (title, first), *rest = found
+        return [(title, {**first, "fields": ("level", "name", "ceiling", "ceiling_below", "active")}), *rest]
+
+    def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
+        below = form.below if isinstance(form, TierForm) else None  # asked before the new one is there
+        super().save_model(request, obj, form, change)
+        if below is not None and (ceiling := form.cleaned_data.get("ceiling_below")) is not None:
+            Tier.objects.filter(pk=below.pk).update(ceiling=ceiling)
+
     @display(description=_("active reviewers"), ordering="staff", label={"0": "danger"})
     def reviewers(self, tier: Tier) -> str:
         return str(getattr(tier, "staff", 0))

@@ -16,8 +16,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from approvals.admin.forms import complain
 from approvals.models import ActionType, Domain, Tier
-from approvals.policy import checks, expressions
-from approvals.policy.ordered import MOST as MOST_STAGES
+from approvals.policy import checks, expressions, ordered
 
 
 class Condition(UnfoldAdminTextareaWidget):
@@ -49,7 +48,7 @@ class Stages(forms.Widget):
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         stages = list(value) if isinstance(value, list | tuple) else []
-        stages += [{}] * (MOST_STAGES - len(stages))
+        stages += [{}] * (ordered.MOST - len(stages))
         rows = [
             {
                 "tier": str(one.get("tier", "")),
@@ -152,5 +151,5 @@ class RuleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs onl
         complain(self, checks.of_rule(columns, type.schema if type else None, str(type)))
         levels = Tier.objects.filter(active=True).values_list("level", flat=True)
         domains = Domain.objects.values_list("slug", flat=True)
-        complain(self, checks.of_stages(cleaned.get("stages") or (), set(levels), set(domains)))
+        complain(self, ordered.of_names(cleaned.get("stages") or (), set(levels), set(domains)))
         return cleaned

@@ -14,11 +14,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from approvals import services, vault
+from approvals.admin.base import Narrow
 from approvals.models import Channel, Tier, User
 from approvals.reachable import reachable, unreachable
 from approvals.review import notices, telling
@@ -56,7 +57,7 @@ class TierChannelForm(ModelForm):  # type: ignore[type-arg]  # generic in the st
         return cleaned
 
 
-class ChannelInline(TabularInline):
+class ChannelInline(Narrow):
     """Under a tier: whom it tells beside its people."""
 
     model = Channel

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -16,7 +18,7 @@ from approvals.models.policy import Impact, Scarcity
 from approvals.policy import ordered
 from approvals.policy.explained import explained
 from approvals.policy.flags import LABELS
-from approvals.policy.rows import Row
+from approvals.policy.rows import Row, number
 from approvals.policy.schema import Fault, Json
 
 LONGEST = 300  # of a value that is shown; the version holds it whole
@@ -36,6 +38,7 @@ class Change:
     field: str
     before: str | None
     after: str | None
+    says: tuple[tuple[str, str], ...] = ()  # of a whole that is new: its settings in words, without those left alone
 
     def __str__(self) -> str:
         if self.field:
@@ -115,31 +118,45 @@ def _capacities(level: str, name: str, before: Row, after: Row) -> Iterator[Chan
                     _("any number") if row[column] is None else _shown(Capacity, column, row[column])
                     for row in (was, becomes)
                 ]
-                yield Change("tier", level, thing, _label(Capacity, column), *shown)
+                yield Change("tier", level, thing, _label(Capacity, column), shown[0], shown[1])
         if not said and (domain in left) != (domain in right):
             # The same as before, and from now on its own.
-            yield Change("tier", level, thing, "", *(thing if domain in row else None for row in (left, right)))
+            there = [thing if domain in row else None for row in (left, right)]
+            yield Change("tier", level, thing, "", there[0], there[1])
 
 
 def _types(before: Mapping[str, Row], after: Mapping[str, Row]) -> Iterator[Change]:
     for name in sorted({*before, *after}):
         was, becomes = before.get(name), after.get(name)
         title = str((becomes or was or {}).get("title") or name)
-        yield from _object(ActionType, "actiontype", name, title, _bare(was), _bare(becomes))
+        for change in _object(ActionType, "actiontype", name, title, _bare(was), _bare(becomes)):
+            new = becomes is not None and change.before is None
+            yield replace(change, says=(*change.says, *_inside(becomes))) if new and becomes else change
         if was and becomes:
             yield from _bands(name, title, was["thresholds"], becomes["thresholds"])
             yield from _rules("actiontype", name, title, was["rules"], becomes["rules"], becomes["schema"])
+
+
+def _inside(row: Row) -> Iterator[tuple[str, str]]:
+    """The bands and the rules of a new action type: `rule “big”`, `the value is above 250: Refuse`."""
+    for impact, limits in row["thresholds"].items():
+        yield _impact(impact), _band(limits)
+    for rule in row["rules"]:
+        then = [_shown(Rule, "effect", rule["effect"])]
+        then += [f"{label} {said}" for label, said in _settings(Rule, _follows(rule))]
+        when = explained(rule["when"], row["schema"])
+        yield _("rule “%(name)s”") % {"name": rule["name"]}, f"{when}: {', '.join(then)}"
+
+
+def _follows(rule: Row) -> Row:
+    return {name: rule[name] for name in ("tier", "approvers", "stages", "typed") if name in rule}
 
 
 def _bands(key: str, title: str, before: Row, after: Row) -> Iterator[Change]:
     for impact in Impact.values:
         was, becomes = before.get(impact), after.get(impact)
         if was != becomes:
-            said = [
-                None if band is None else _("passes from {}, a person from {}").format(*band) for band in (was, becomes)
-            ]
-            shown = [text or _("as the action type's own") for text in said]
-            yield Change("actiontype", key, title, _impact(impact), *shown)
+            yield Change("actiontype", key, title, _impact(impact), _band(was), _band(becomes))
 
 
 def _band(limits: Sequence[str] | None) -> str:
@@ -185,8 +202,8 @@ def _object(
 ) -> Iterator[Change]:
     if before is None or after is None:
         if before is not after:
-            words = [None if row is None else thing for row in (before, after)]
-            yield Change(kind, key, thing, "", *words)
+            was, becomes = (None if row is None else thing for row in (before, after))
+            yield Change(kind, key, thing, "", was, becomes, tuple(_settings(model, after or {})))
         return
     for name in dict.fromkeys([*after, *before]):
         if name == "name" and model is Rule:
@@ -199,6 +216,43 @@ def _object(
             yield from _within(kind, key, thing, label, was, becomes)
         else:
             yield Change(kind, key, thing, label, _shown(model, name, was), _shown(model, name, becomes))
+
+
+_TOLD = ("effect", "gate", "sla")  # of what is new, even where it is as it would be by itself
+
+
+def _settings(model: type[Model], row: Row) -> Iterator[tuple[str, str]]:
+    """What a new object says, by label: everything that is neither empty nor what it would be by itself."""
+    order = [field.name for field in model._meta.concrete_fields]
+    found = [(field, name, value) for name, value in row.items() if (field := _field(model, name)) is not None]
+    for field, name, value in sorted(found, key=lambda one: order.index(one[0].name)):
+        if name in ("name", "title", "schema_version", "pack"):
+            continue
+        if name == "schema":
+            shown = ", ".join(_properties(value))
+        elif name == "when":
+            shown = _plain(explained(str(value)))
+        else:
+            shown = _shown(model, name, value)
+        if shown and (name in _TOLD or (value not in (None, "", False) and shown != _by_itself(model, field))):
+            yield _label(model, name), shown
+
+
+def _by_itself(model: type[Model], field: "models.Field[Any, Any]") -> str:
+    """What a column says that was left alone; empty where it has to be filled in."""
+    value = field.get_default() if field.has_default() else ""
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    elif isinstance(field, models.DecimalField) and value not in (None, ""):
+        value = number(Decimal(value))
+    return _shown(model, field.name, value) if field.has_default() else ""
+
+
+def _properties(schema: Json) -> Iterator[str]:
+    found = schema.get("properties") if isinstance(schema, Mapping) else None
+    for name, one in (found or {}).items() if isinstance(found, Mapping) else ():
+        kind = one.get("type") if isinstance(one, Mapping) else None
+        yield f"{name} ({kind})" if isinstance(kind, str) else str(name)
 
 
 def _within(kind: str, key: str, thing: str, label: str, before: Json, after: Json) -> Iterator[Change]:
@@ -243,8 +297,6 @@ def _shown(model: type[Model], name: str, value: Json) -> str:
         return span(value)
     if field is not None and field.choices and isinstance(value, str):
         return str(dict(field.flatchoices).get(value, value))
-    if name == "stages" and isinstance(value, list):
-        return _(", then ").join(map(_stage, value)) or _("nothing")
     if name in ("flags", "allowed") and isinstance(value, list):
         return ", ".join(str(LABELS.get(str(one), one)) for one in value) or _("nothing")
     if name == "workdays" and isinstance(value, list):
@@ -252,17 +304,6 @@ def _shown(model: type[Model], name: str, value: Json) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {one}" for key, one in value.items()) or _("the default")
     return _plain(value)
-
-
-def _stage(stage: Json) -> str:
-    """`tier 2 of finance, 2 people`."""
-    if not isinstance(stage, Mapping):
-        return _plain(stage)
-    said = _("tier %(tier)s") % {"tier": stage["tier"]}
-    if stage.get("domain"):
-        said = _("%(tier)s of %(domain)s") % {"tier": said, "domain": stage["domain"]}
-    people = stage.get("approvers")
-    return said if people in (None, 1) else _("%(tier)s (%(people)s people)") % {"tier": said, "people": people}
 
 
 _UNITS = (

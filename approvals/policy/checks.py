@@ -4,7 +4,7 @@
 """
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
@@ -200,7 +200,7 @@ def of_ceilings(tiers: Sequence[tuple[str, Decimal | None]]) -> Iterator[str]:
         if below is None:
             said = _(
                 "“%(lower)s” has no ceiling, so no value would ever reach “%(upper)s”. "
-                "Give “%(lower)s” a ceiling, or clear those above it."
+                "Give “%(lower)s” a ceiling; where “%(upper)s” is new, under “The tier below ends at”."
             )
             yield said % facts
         elif above is not None and above <= below:
@@ -211,7 +211,10 @@ def of_ceilings(tiers: Sequence[tuple[str, Decimal | None]]) -> Iterator[str]:
             yield said % facts
     if tiers and tiers[-1][1] is not None:
         name, ceiling = tiers[-1]
-        said = _("Values above %(ceiling)s would belong to no tier. Clear the ceiling of “%(tier)s”.")
+        said = _(
+            "Values above %(ceiling)s would belong to no tier. Clear the ceiling of “%(tier)s”, or add the tier above "
+            "it first."
+        )
         yield said % {"ceiling": ceiling, "tier": name}
 
 
@@ -240,24 +243,6 @@ def of_rule(columns: Columns, schema: Mapping[str, Json] | None, title: str) -> 
         if (columns.get("approvers") or 1) > 1:
             yield "approvers", _("Only “Ask a person” needs people; leave it at 1.")
     yield from ordered.of_rule(columns)
-
-
-def of_stages(
-    stages: Sequence[Mapping[str, Any]], levels: Collection[int], domains: Collection[str] | None
-) -> Complaints:
-    """Stages that approve one after the other: each has a tier that there is, a known domain or none, 1 to 5 people.
-
-    `domains` None: whatever is named becomes one.
-    """
-    for number, stage in enumerate(stages, 1):
-        said = _("Stage %(number)d: %(complaint)s")
-        for _column, complaint in _leading(stage["tier"], set(levels), "tier"):
-            yield "stages", said % {"number": number, "complaint": complaint}
-        if stage.get("domain") and domains is not None and stage["domain"] not in domains:
-            complaint = unknown(stage["domain"], sorted(domains))
-            yield "stages", said % {"number": number, "complaint": complaint}
-        if not 1 <= stage.get("approvers", 1) <= 5:
-            yield "stages", said % {"number": number, "complaint": _("1 to 5 people approve.")}
 
 
 def of_hearsay(text: str) -> str:
@@ -402,7 +387,7 @@ def _rules(
         complaints = [
             *of_rule(rows.rule_columns(row), schema, title),
             *_leading(row["tier"], levels, "tier"),
-            *of_stages(row.get("stages", ()), levels, None),
+            *ordered.of_names(row.get("stages", ()), levels, None),
         ]
         yield from _placed([*path, "rules", row["name"]], complaints)
 

@@ -10,10 +10,11 @@ from approvals.policy import shadow, stages, words
 from approvals.policy.assess import Assessment, Flag
 from approvals.policy.characters import plain
 from approvals.policy.codes import HIGH_RISK
-from approvals.policy.routing import Routing, Worth
+from approvals.policy.routing import Routing
 from approvals.policy.schema import Json, headline
 from approvals.policy.snapshot import Stage, TypePolicy
 from approvals.policy.stages import Stages
+from approvals.policy.worth import Worth
 
 _GATES = (Gate.CLARIFY, Gate.SOFT, Gate.ASYNC, Gate.HARD, Gate.MANUAL)
 _ROUTES = (Route.AUTO, Route.REVIEW, Route.REJECT)

@@ -23,11 +23,12 @@ from approvals.models.policy import Reversibility
 from approvals.policy import outcomes, words
 from approvals.policy.assess import Assessment, Question, recall
 from approvals.policy.outcomes import GONE, UNFIT, Moved, Outcome
-from approvals.policy.routing import Standing, worth
+from approvals.policy.routing import Standing
 from approvals.policy.rows import Row, type_columns
 from approvals.policy.snapshot import Policy, TypePolicy, compiled
 from approvals.policy.spent import Then, then
 from approvals.policy.spent import read as spent_before
+from approvals.policy.worth import worth
 
 AT_ONCE = 500
 MOST = 10_000

@@ -5,7 +5,6 @@ The steps run in the order of the table below; the first that settles it ends it
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Rule, Strategy
@@ -16,13 +15,10 @@ from approvals.policy.checkpoints import Asks
 from approvals.policy.codes import COVERED, FIXED, HIGH_RISK, LOW_CONFIDENCE, PASSED, POLICY_VIOLATION, WORLD_MOVED
 from approvals.policy.covers import NONE, Cover, Granted, Planned
 from approvals.policy.scarcity import Shortage
-from approvals.policy.schema import Json, pick
+from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy, Stage, TypePolicy
 from approvals.policy.stages import Stages
-
-_CENT = Decimal("0.01")
-_LARGEST = Decimal(10) ** 18  # what the column of values holds
-_LONGEST_NUMBER = 40
+from approvals.policy.worth import Worth, worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +30,6 @@ class Standing:
     level: int = 1
     breaker_open: bool = False
     shadow: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Worth:
-    """A value in base currency, cents rounded half up; None where there is none, or none that could be told."""
-
-    value: Decimal | None = None
-    unknown_currency: bool = False
-    unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,32 +165,6 @@ def once_more(routing: Routing, before: Stages, *, domain: str, typed: bool, rea
         audit="",
         shadowed=None,
     )
-
-
-def worth(type: TypePolicy, args: Json, policy: Policy) -> Worth:
-    """What the arguments are worth in base currency, by the action type's paths and the policy's rates.
-
-    Without a currency path the value is in base currency already. A currency that is missing, or has no rate, is
-    unknown; so is a value that is there and is not a number.
-    """
-    if not type.value_path:
-        return Worth()
-    amount = pick(args, type.value_path)
-    if amount is None:
-        return Worth()
-    number = _decimal(amount)
-    if number is None:
-        return Worth(unreadable=True)
-    rate: Decimal | None = Decimal(1)
-    if type.currency_path:
-        currency = pick(args, type.currency_path)
-        rate = policy.rates.get(currency.strip().upper()) if isinstance(currency, str) else None
-    if rate is None:
-        return Worth(unknown_currency=True)
-    value = number * rate
-    if abs(value) >= _LARGEST:
-        return Worth(unreadable=True)
-    return Worth(value.quantize(_CENT, rounding=ROUND_HALF_UP))
 
 
 def _steps(
@@ -430,13 +391,3 @@ def _said(match: RuleMatch, *, passes: bool = True) -> str:
     if match.effect == Rule.Effect.ALLOW:
         text = words.HEARSAY if match.hearsay else words.ALLOWED if passes else words.OVERRULED
     return text.format(name=match.name, message=match.message)
-
-
-def _decimal(amount: Json) -> Decimal | None:
-    if isinstance(amount, bool) or not isinstance(amount, int | float | str) or len(str(amount)) > _LONGEST_NUMBER:
-        return None
-    try:
-        number = Decimal(str(amount).strip())
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and number.adjusted() < _LARGEST.adjusted() else None

@@ -20,10 +20,10 @@ from approvals.models.approval import Route, Source, Status, Subject
 from approvals.models.policy import CONSENTING, Gate, Silence, Verdict
 from approvals.policy import schema, snapshot
 from approvals.policy.edits import changed_paths
-from approvals.policy.routing import worth
 from approvals.policy.schema import Fault, Json
 from approvals.policy.snapshot import Policy, TypePolicy
 from approvals.policy.stages import Stages, asked_of, both
+from approvals.policy.worth import worth
 from approvals.review import attachments, outbox, stages, telling
 from approvals.review.cases import Case, cases_of
 from approvals.review.decisions import load

@@ -14,10 +14,11 @@ from approvals.policy.assess import Assessment, History, Question, assess, gathe
 from approvals.policy.checkpoints import Tally, purse_of
 from approvals.policy.covers import Cover
 from approvals.policy.keys import Keys
-from approvals.policy.routing import Routing, Standing, Worth, once_more, route, worth
+from approvals.policy.routing import Routing, Standing, once_more, route
 from approvals.policy.scarcity import ROOM, Queues
 from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy, TypePolicy
+from approvals.policy.worth import Worth, worth
 from approvals.review import queues as waiting
 from approvals.review.attachments import NO_FILES, Files, Record
 from approvals.review.submission import Asked, Item, item_of

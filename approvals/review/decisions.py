@@ -1,6 +1,5 @@
 """Deciding: one person's verdict on exactly what that person saw, and taking it back while it is held."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,7 +15,7 @@ from approvals.models.policy import Gate, Verdict
 from approvals.policy import schema
 from approvals.policy.schema import Fault, Json
 from approvals.policy.stages import asked_of
-from approvals.review import access, guidance, outbox, plans, revisions, stages, telling
+from approvals.review import access, guidance, moves, outbox, plans, revisions, stages, telling
 from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
 from approvals.review.settle import settle
 
@@ -94,11 +93,11 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
     reached = votes >= change.approvers
     final = not approving or (reached and change.stage + 1 == len(change.asked))
     if final:
-        move = _verdict(approval, seen, change, verdict, votes, by=by, place=place, words=words, now=now)
+        move = moves.verdict_of(approval, seen, change, verdict, votes, by=by, place=place, words=words, now=now)
     elif reached:
-        move = _onward(approval, seen, change, votes, by=by, place=place, now=now)
+        move = moves.onward(approval, seen, change, votes, by=by, place=place, now=now)
     else:
-        move = _vote(approval, seen, change, votes, by=by, place=place, now=now)
+        move = moves.vote(approval, seen, change, votes, by=by, place=place, now=now)
     moved = audit.move([move], now=now, guard=audit.UNLESS_OVER)
     if not moved:
         current = load(seen.id)
@@ -165,145 +164,6 @@ def _place(approval: Approval, by: User, authority: access.Authority) -> access.
         voices = authority.voices(approval.tier_id, approval.domain_id, approval.agent_id)
         return voices[0] if voices else None
     return voice
-
-
-def _verdict(
-    approval: Approval,
-    seen: Seen,
-    change: "revisions.Revised",
-    verdict: str,
-    votes: int,
-    *,
-    by: User,
-    place: access.Loan | None,
-    words: Words,
-    now: datetime,
-) -> audit.Move:
-    """The move that settles: held for the tier's undo window, or released at once where there is none."""
-    proposal = change.proposal or approval.proposal
-    changed = proposal is not None and proposal.author_id is not None
-    effective = Verdict.MODIFY if verdict == Verdict.APPROVE and changed else verdict
-    holds = approval.hold > timedelta(0)
-    counted = verdict in (Verdict.APPROVE, Verdict.MODIFY)
-    return audit.Move(
-        approval.pk,
-        Event.Kind.DECIDED,
-        audit.Actor.person(by),
-        expect=_as_seen(approval, seen),
-        sets={
-            "status": Status.HELD if holds else Status.RELEASED,
-            "verdict": effective,
-            "source": Source.HUMAN,
-            "decided_by_id": by.pk,
-            "decided_at": now,
-            "hold_until": now + approval.hold if holds else None,
-            "released_at": None if holds else now,
-            "viewed": words.viewed,
-            **change.columns,
-            "claimed_by_id": None,
-            "claim_until": None,
-            "votes": min(votes, change.approvers) if counted else approval.votes,
-        },
-        facts={
-            "verdict": effective,
-            "surface": words.surface,
-            "tier": approval.tier_id,
-            "revision": change.revision,
-            "digest": change.digest,
-            **stages.facts(change.asked, change.stage),
-            **_for(place),
-            **({"reason": words.reason} if words.reason else {}),
-            **({"alternative": words.alternative} if words.alternative else {}),
-            **({"edited": list(change.edited)} if change.edited else {}),
-            **({"stop": True} if words.stop and effective == Verdict.REJECT else {}),
-        },
-    )
-
-
-def _vote(
-    approval: Approval,
-    seen: Seen,
-    change: "revisions.Revised",
-    votes: int,
-    *,
-    by: User,
-    place: access.Loan | None,
-    now: datetime,
-) -> audit.Move:
-    """The move of one approval among several: the row counts, so that two at once cannot both be the last."""
-    columns = {**change.columns, "votes": votes, "claimed_by_id": None, "claim_until": None}
-    went = columns.get("tier_id", approval.tier_id), columns.get("domain_id", approval.domain_id)
-    moves = went != (approval.tier_id, approval.domain_id)
-    facts = stages.going(approval, change.asked, change.stage, columns.get("due_at")) if moves else {}
-    return audit.Move(
-        approval.pk,
-        Event.Kind.MODIFIED if change.proposal else Event.Kind.VOTED,
-        audit.Actor.person(by),
-        expect=_as_seen(approval, seen),
-        sets=columns,
-        facts={**_counted(change, votes), **_for(place), **facts},
-    )
-
-
-def _onward(
-    approval: Approval,
-    seen: Seen,
-    change: "revisions.Revised",
-    votes: int,
-    *,
-    by: User,
-    place: access.Loan | None,
-    now: datetime,
-) -> audit.Move:
-    """The move of the last approval of a stage: in the same UPDATE it waits in the next one."""
-    following = change.stage + 1
-    columns = {
-        **change.columns,
-        **stages.entering(approval, change.asked, following, now=now),
-        "claimed_by_id": None,
-        "claim_until": None,
-    }
-    return audit.Move(
-        approval.pk,
-        Event.Kind.MODIFIED if change.proposal else Event.Kind.STAGED,
-        audit.Actor.person(by),
-        expect=_as_seen(approval, seen),
-        sets=columns,
-        facts={
-            **_counted(change, votes),
-            **_for(place),
-            **stages.going(approval, change.asked, following, columns["due_at"]),
-        },
-    )
-
-
-def _counted(change: "revisions.Revised", votes: int) -> dict[str, Json]:
-    return {
-        "votes": votes,
-        "of": change.approvers,
-        **stages.facts(change.asked, change.stage),
-        "revision": change.revision,
-        "digest": change.digest,
-        **({"edited": list(change.edited)} if change.edited else {}),
-    }
-
-
-def _for(place: access.Loan | None) -> dict[str, Json]:
-    return {"for": place.username} if place else {}
-
-
-def _as_seen(approval: Approval, seen: Seen) -> Mapping[str, object]:
-    return {
-        "status": Status.PENDING,
-        "revision": seen.revision,
-        "round": seen.round,
-        "digest": seen.digest,
-        "votes": approval.votes,
-        "stage": approval.stage,
-        # An escalation in between may have left this person behind.
-        "tier_id": approval.tier_id,
-        "domain_id": approval.domain_id,
-    }
 
 
 def _cast(approval: Approval, *, stage: int, by: User, place: access.Loan | None, note: str, now: datetime) -> None:

@@ -222,15 +222,16 @@ def _keep(
     now: datetime,
 ) -> dict[int, Answer]:
     """Store submissions with their cases; whose key another transaction stored meanwhile is left out."""
+    spent = {
+        place: spending.amounts(of_one, run.pk if (run := _run_of(one, runs)) else None)
+        for (place, one), of_one in zip(fresh.items(), cases, strict=True)
+    }
+    # Before the permits of the drafts: the first of all makes the signing key, for which others wait to the end.
+    spending.add(spent.values(), now=now)
     drafts = {
         place: draft_of(one, of_one, _run_of(one, runs), policy, now=now)
         for (place, one), of_one in zip(fresh.items(), cases, strict=True)
     }
-    spent = {
-        place: spending.amounts(of_one, draft.pause.run_id)
-        for (place, draft), of_one in zip(drafts.items(), cases, strict=True)
-    }
-    spending.add(spent.values(), now=now)
     # Unsorted inserts of overlapping key sets deadlock.
     pauses = sorted((draft.pause for draft in drafts.values()), key=lambda one: (one.agent_id, one.key or "", one.pk))
     won = bulk.insert_new(pauses)

@@ -15,10 +15,11 @@ from approvals.policy import schema, snapshot
 from approvals.policy.assess import Question, assess, gather
 from approvals.policy.edits import changed_paths
 from approvals.policy.keys import keys_of
-from approvals.policy.routing import Routing, Standing, route, worth
+from approvals.policy.routing import Routing, Standing, route
 from approvals.policy.schema import Fault, Json
 from approvals.policy.snapshot import Policy, TypePolicy
 from approvals.policy.stages import Stages, asked_of, both
+from approvals.policy.worth import worth
 from approvals.review import access, replanning, stages
 from approvals.review.errors import BadVerdict, NotAllowed
 

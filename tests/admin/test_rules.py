@@ -204,11 +204,13 @@ def test_a_row_in_the_middle_may_be_left_empty(desk, save):
         ([("1", "", "1")], {"effect": "block"}, "Only “Ask a person” has stages; remove them."),
         ([("1", "", "1")] * 6, {}, "At most 5 stages"),
         ([], {"effect": "flag", "typed": "on"}, "Only “Ask a person” has a confirmation to type"),
+        ([("1", "", "1"), ("2", "", "1")], {"tier": "2"}, "Each stage has its tier; leave this empty."),
+        ([("1", "", "1"), ("2", "", "1")], {"approvers": "2"}, "Each stage says how many people; leave it at 1."),
         ([("2", "", "2")], {}, "needs 2 people in tier 2, which has 1 active reviewers"),
         (
             [("2", "", "1"), ("2", "", "1")],
             {"action_type": "refund"},
-            "The rule “big” up to stage 2 needs 2 people in tier 2",
+            "Stages 1 and 2 ask the same people; keep one, and give it more of them.",
         ),
     ],
 )

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 REQUESTS = "/api/v1/requests"
 # What differs between two equal requests.
-OWN = {"id", "created_at", "review_url", "decision_url", "due_at", "expires_at"}
+OWN = {"id", "created_at", "review_url", "decision_url", "due_at", "expires_at", "confidence"}
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def test_a_change_says_that_it_starts_with_the_first_stage_again(payout, as_, al
     assert "A change starts with the first stage again." in panel
 
 
-def test_an_escalation_says_that_it_is_of_this_stage_alone(payout, as_, alice):
+def test_an_escalation_says_that_it_is_of_this_stage_alone(payout, as_, alice, bob):
     html = as_(alice).get(f"/approvals/{payout.pk}/escalate/", **HTMX).content.decode()
     assert "Only this stage, 1 of 3, goes to a higher tier; the others stay as they are." in html
 

@@ -196,8 +196,9 @@ async def test_a_held_verdict_is_told_when_it_is_released_and_never_when_it_is_t
 
 
 async def test_silence_is_told_as_silence(listen, propose, action_type):
-    await in_database(action_type, "note", gate="soft", on_timeout="approve", reversibility="reversible")
-    passes = await in_database(propose, action="note", timeout=timedelta(seconds=1))
+    soft = {"gate": "soft", "on_timeout": "approve", "reversibility": "reversible"}
+    await in_database(action_type, "note", expires_after=timedelta(seconds=1), **soft)
+    passes = await in_database(propose, action="note")
     ends = await in_database(propose, timeout=timedelta(seconds=1))
     await asyncio.sleep(1.1)
     await in_database(clock.sweep)

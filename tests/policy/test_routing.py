@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from approvals.policy.assess import Flag, History, RuleMatch, assess
-from approvals.policy.routing import Standing, Worth, route, worth
+from approvals.policy.routing import Standing, route
+from approvals.policy.worth import Worth, worth
 
 TWO = Standing(level=2)
 

@@ -123,7 +123,9 @@ def test_another_agent_with_the_same_action_is_asked(in_shadow, propose, db):
 
 def test_evaluate_tells_it_and_stores_nothing(in_shadow, robot):
     args = {"order": "1", "amount": 6_000, "currency": "EUR"}
-    [(_item, routing, _told)] = intake.evaluate(robot, Submission((Item(id="1", action="refund", args=args),), ""))
+    [(_item, _domain, routing, _told)] = intake.evaluate(
+        robot, Submission((Item(id="1", action="refund", args=args),), "")
+    )
     assert (routing.route, routing.shadowed["tier"]) == ("auto", 2)
     assert not Approval.objects.exists()
 

@@ -53,7 +53,7 @@ def test_a_stage_taken_away_is_told_with_both_orders(legal, propose, rule, publi
     [moved] = tried().moved
 
     before, after = moved.before.as_json(), moved.after.as_json()
-    assert outcome_words(before, after) == "asks tier 1 commerce, then tier 2 legal"
+    assert outcome_words(before, after) == "asks tier 1 of commerce, then tier 2 of legal"
     assert outcome_words(after, before) == "asks tier 1"
     assert moved.why == "No longer: Two stages: tier 1 commerce, then tier 2 legal."
 
@@ -81,6 +81,6 @@ def test_a_change_of_stages_reads_as_words(legal, rule, publish, staffed, person
     after = publish().snapshot
     said = [str(change) for change in changes(before, after)]
     assert said == [
-        "Refund, rule “big”: stages nothing → tier 1, then tier 2 legal (2 people)",
+        "Refund, rule “big”: stages nothing → tier 1, then tier 2 of legal (2 people)",
         "Refund, rule “big”: typed confirmation no → yes",
     ]

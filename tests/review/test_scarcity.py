@@ -173,7 +173,9 @@ def test_evaluate_says_what_would_become_of_it_now(limit, propose, robot):
     limit(1, "reject")
     propose()
     args = {"order": "1", "amount": 1, "currency": "EUR"}
-    [(_, routing, _)] = intake.evaluate(robot, Submission((Item(id="a", action="refund", args=args),), "sha256:e"))
+    [(_, _domain, routing, _told)] = intake.evaluate(
+        robot, Submission((Item(id="a", action="refund", args=args),), "sha256:e")
+    )
 
     assert (routing.route, routing.reason_code) == ("reject", "degraded")
     assert not Degraded.objects.exists()

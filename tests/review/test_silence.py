@@ -64,7 +64,7 @@ def test_whom_it_reached_by_escalating_decides_after_the_first_deadline(propose,
     assert (told(refund)["source"], told(refund)["verdict"]) == ("human", "approve")
 
 
-def test_who_reads_it_at_the_deadline_hands_it_on(propose, bob):
+def test_who_reads_it_at_the_deadline_hands_it_on(propose, bob, carol):
     refund = propose(amount=6000, timeout=HOUR, on_timeout="escalate")
     claims.claim(refund.pk, by=bob)
     sweep_at(refund.expires_at)

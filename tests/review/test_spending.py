@@ -168,7 +168,7 @@ class TestLimits:
     def test_one_submission_of_several_is_added_up_as_they_stand(self, limited, robot):
         args = [{"order": str(n), "amount": 400, "currency": "EUR"} for n in range(3)]
         items = tuple(Item(id=str(n), action="refund", args=one) for n, one in enumerate(args))
-        told = [routing.route for _, routing, _ in intake.evaluate(robot, Submission(items, "x"))]
+        told = [routing.route for _, _, routing, _ in intake.evaluate(robot, Submission(items, "x"))]
         [answer] = intake.submit(robot, [Submission(items, "x")])
         assert told == [one.route for one in answer.approvals] == ["auto", "auto", "review"]
 

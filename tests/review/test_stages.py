@@ -7,10 +7,10 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from approvals import audit, times
-from approvals.models import Approval, Delivery, Domain, Event, Rule, User, Vote
+from approvals.models import Approval, Channel, Delivery, Domain, Event, Rule, User, Vote
 from approvals.models.approval import Status
 from approvals.policy import snapshot
-from approvals.review import access, amend, batches, claims, clock, escalation, grants
+from approvals.review import access, amend, batches, claims, clock, escalation, grants, telling
 from approvals.review.decisions import Seen, Words, decide, load, seen, undo
 from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
 
@@ -278,7 +278,8 @@ def test_an_escalation_that_was_read_in_the_stage_before_moves_nothing(staged, p
         assert audit.move([stale], now=times.now()) == []
 
 
-def test_the_clock_escalates_inside_a_stage(payout, alice, lena):
+def test_the_clock_escalates_inside_a_stage(payout, alice, lena, person, legal):
+    person("leonie", tier=3, domain=legal)
     on = decide(seen(payout), by=alice, verdict="approve")
     with times.at(on.due_at):
         clock.sweep()
@@ -325,8 +326,11 @@ def test_tier_and_field_are_told_apart_in_what_was_visited(staged, propose, alic
 
 
 def test_the_next_people_are_told(payout, alice, lena, luis, lotte):
+    for one in (lena, luis):
+        telling.channels_of(one)
+    Channel.objects.update(carries="both")
     decide(seen(payout), by=alice, verdict="approve")
-    told = Delivery.objects.filter(topic="staged")
+    told = Delivery.objects.filter(topic="new", approval__stage=1)
     assert {one.user for one in told} == {lena, luis}
 
 

@@ -215,7 +215,7 @@ def test_who_is_away_is_not_told_and_who_stands_in_is(refund, alice, bob, dana, 
 
     assert [one.username for one in receiver.people] == ["dana"]
     claims.escalate(refund.pk, by=alice)
-    assert list(refund.deliveries.values_list("target", flat=True)) == ["dana@example.com"]
+    assert [one.user for one in refund.deliveries.filter(topic="escalated")] == [dana]
 
 
 # --- Entered by oneself

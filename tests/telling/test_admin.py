@@ -29,11 +29,11 @@ def test_a_reviewer_without_a_working_way_is_marked_on_the_tier_and_among_the_pe
     assert "nothing reaches them" not in other
 
 
-def form_of(tier: Tier, **channel: str) -> dict[str, str]:
+def form_of(tier: Tier, **channel: str) -> dict[str, object]:
     return {
         "name": tier.name, "ceiling": "5000", "active": "on", "sla": "00:15:00", "next": "2", "hold": "0",
         "claim": "00:10:00",
-        "opens": "", "closes": "", "time_zone": "UTC", "workdays": "1,2,3,4,5",
+        "opens": "", "closes": "", "time_zone": "UTC", "workdays": ["1", "2", "3", "4", "5"],
         "capacities-TOTAL_FORMS": "0", "capacities-INITIAL_FORMS": "0",
         "memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0",
         "channels-TOTAL_FORMS": "1", "channels-INITIAL_FORMS": "0",

@@ -13,12 +13,13 @@ from uuid import UUID
 from django.db import transaction
 
 from approvals.models import ActionType, Currency, Domain, Rule, Threshold, Tier
-from approvals.policy import files, routing
+from approvals.policy import files
 from approvals.policy.files import Table
 from approvals.policy.history import History, Question, RunPast
 from approvals.policy.rows import Row, rule_columns, snapshot_of, tier_columns, type_columns
 from approvals.policy.schema import Json, action_digest, pick
 from approvals.policy.snapshot import Policy, Stage, compiled
+from approvals.policy.worth import worth
 
 CORE = "core"
 FIELDS = ("deployment", "clinical", "finance", "education", "commerce", "legal")
@@ -74,7 +75,7 @@ class Scenario:
             now=self.at or now,
             parsed=self.parsed,
             about=about,
-            value=routing.worth(type, self.args, policy).value,
+            value=worth(type, self.args, policy).value,
             stated=self.signals,
             summary=self.summary,
             context=self.context,

@@ -23,7 +23,7 @@ from assent.binding import Bound
 from assent.core import CURRENT, Core, Scope
 from assent.errors import AlreadyRan, Denied
 from assent.rollback import Course, Undo
-from assent.shapes import Guarding, Guidance, Json, Object, Rollback
+from assent.shapes import Guarding, Guidance, Json, Object, Rollback, StepGuarding
 from assent.steps import Step, Wanted
 from assent.wire import Flow
 
@@ -58,7 +58,7 @@ class OneRun:
         undo: Callable[..., object] | None,
         undo_args: Object | None,
         repeatable: bool,
-        guarding: Guarding,
+        guarding: StepGuarding,
     ) -> Wanted:
         registered = Undo(undo) if undo else self._course.undo_of(name)
         return Wanted(self._course, name, action, args or {}, registered, undo_args, repeatable, guarding)
@@ -103,7 +103,7 @@ class Run(OneRun):
         undo: Callable[..., object] | None = None,
         undo_args: Object | None = None,
         repeatable: bool = False,
-        **guarding: Unpack[Guarding],
+        **guarding: Unpack[StepGuarding],
     ) -> StepGuard:
         """`with run.step(…) as step:` a step, asked for when it has an `action`, recorded with its `undo`.
 
@@ -122,7 +122,7 @@ class Run(OneRun):
         undo: Callable[..., object] | None = None,
         undo_args: Object | None = None,
         repeatable: bool = False,
-        **guarding: Unpack[Guarding],
+        **guarding: Unpack[StepGuarding],
     ) -> T | None:
         """A step that is one function: `function(**approved arguments)`. What an earlier life ran is not run again:
         its kept result comes back (None for a step without an action)."""

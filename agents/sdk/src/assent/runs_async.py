@@ -11,7 +11,7 @@ from assent.binding import Bound
 from assent.core import Core
 from assent.errors import AlreadyRan, Denied
 from assent.runs import OneRun
-from assent.shapes import Guarding, Guidance, Json, Object, Rollback
+from assent.shapes import Guarding, Guidance, Json, Object, Rollback, StepGuarding
 from assent.steps import Step, Wanted
 from assent.wire import Flow
 
@@ -48,7 +48,7 @@ class AsyncRun(OneRun):
         undo: Callable[..., object] | None = None,
         undo_args: Object | None = None,
         repeatable: bool = False,
-        **guarding: Unpack[Guarding],
+        **guarding: Unpack[StepGuarding],
     ) -> AsyncStepGuard:
         """`async with run.step(…) as step:` a step, asked for when it has an `action`, recorded with its `undo`.
 
@@ -67,7 +67,7 @@ class AsyncRun(OneRun):
         undo: Callable[..., object] | None = None,
         undo_args: Object | None = None,
         repeatable: bool = False,
-        **guarding: Unpack[Guarding],
+        **guarding: Unpack[StepGuarding],
     ) -> T | None:
         """A step that is one function: `function(**approved arguments)`. What an earlier life ran is not run again:
         its kept result comes back (None for a step without an action)."""

@@ -16,7 +16,7 @@ Observe: TypeAlias = Callable[[], "Object | Awaitable[Object]"]
 OnQuestion: TypeAlias = "Callable[[Question], str | Awaitable[str | None] | None]"
 
 
-class Asking(TypedDict, total=False):
+class Beside(TypedDict, total=False):
     """Everything that may go with a proposal; all of it optional.
 
     `value` is money as text ("420.00") or a number, `signals` are shares from 0 to 1, `timeout_s` whole seconds.
@@ -35,7 +35,6 @@ class Asking(TypedDict, total=False):
     subject: str
     current: Json
     allowed: Sequence[str]
-    undo: Object  # {"name", "args"}: what undoes it; a run's steps send their own
     rename_to: Sequence[str]
     remember: Sequence[Json]
     timeout_s: int
@@ -50,8 +49,14 @@ class Asking(TypedDict, total=False):
     labels: Mapping[str, str]
 
 
-class Guarding(Asking, total=False):
-    """What `guard`, `call` and `requires_approval` take on top.
+class Asking(Beside, total=False):
+    """The same with `undo`: {"name", "args"}, what undoes it. A run's steps name theirs in their own way."""
+
+    undo: Object
+
+
+class StepGuarding(Beside, total=False):
+    """What `guard`, `call`, `requires_approval` and a run's `step` take on top.
 
     `preconditions` is called when asking and again just before running; `wait_s` are the seconds to wait for a
     verdict (without it: until there is one). `on_rejection` "alternative": after a person's no the first alternative
@@ -62,6 +67,10 @@ class Guarding(Asking, total=False):
     wait_s: float
     on_question: OnQuestion
     on_rejection: Literal["raise", "alternative"]
+
+
+class Guarding(StepGuarding, Asking, total=False):
+    """All of it, for what belongs to no step."""
 
 
 # What goes with one call of a decorated function, made of its arguments: {"summary": f"Refund {args['order']}"}.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from assent import flows, gate, reporting, rollback
 from assent.asked import Asked, Go
 from assent.errors import AlreadyRan, AssentError, Denied, RefusedByPolicy, Unconfirmed
 from assent.rollback import Course, Undo
-from assent.shapes import Args, Guarding, Json, Object
+from assent.shapes import Args, Guarding, Json, Object, StepGuarding
 from assent.wire import Flow
 
 
@@ -24,7 +25,7 @@ class Wanted:
     undo: Undo | None
     undo_args: Object | None
     repeatable: bool
-    guarding: Guarding
+    guarding: StepGuarding
 
 
 @dataclass(slots=True)
@@ -58,8 +59,7 @@ def begin(wanted: Wanted) -> Flow[Step]:
         if wanted.action is None:
             yield from _first_time(wanted, step)
         else:
-            guarding = wanted.guarding.copy()
-            guarding["step"] = step
+            guarding = cast(Guarding, {**wanted.guarding, "step": step})
             if wanted.undo is not None:  # with it Assent may let the step go on before its review
                 guarding.setdefault("undo", _undo_of(wanted.undo, wanted.undo_args))
             asked = Asked.by(course.core, wanted.action, wanted.args, course.key, guarding, scope=course.scope)

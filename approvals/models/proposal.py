@@ -1,0 +1,48 @@
+"""What an approval proposes, revision by revision."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from approvals.ids import new_id
+from approvals.models.approval import Approval
+from approvals.models.people import User
+
+
+class Proposal(models.Model):
+    """What is proposed in one revision: the arguments that would execute, and the agent's words. Immutable.
+
+    A reviewer's modification and an agent's amendment are new revisions; erasure empties the texts of old ones.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="proposals")
+    revision = models.PositiveIntegerField()
+    author = models.ForeignKey(User, models.PROTECT, related_name="modifications", null=True)  # NULL: the agent
+    name = models.CharField(max_length=80, blank=True)  # of the action type
+    args = models.JSONField(null=True)
+    parsed = models.BooleanField(default=True, help_text="False: the model's arguments did not parse.")
+    schema = models.JSONField(default=dict, help_text="JSON Schema of the answer to a question.")
+    digest = models.CharField(max_length=71)
+    headline = models.CharField(max_length=500)
+    summary = models.TextField(blank=True)
+    reasoning = models.TextField(blank=True)
+    context = models.JSONField(default=dict)
+    current = models.JSONField(null=True)
+    preconditions = models.JSONField(default=dict)
+    alternatives = models.JSONField(default=list)
+    remember = models.JSONField(default=list)
+    rename_to = ArrayField(models.CharField(max_length=80), default=list)
+    signals = models.JSONField(default=dict, help_text="As the agent stated them.")
+    prompt = models.TextField(blank=True, help_text="A question's words.")
+    best_guess = models.JSONField(null=True)
+    steps = models.JSONField(default=list, help_text="A plan's steps.")
+    undo = models.JSONField(null=True, help_text="Name and arguments of what undoes it, where the agent named it.")
+    assessed = models.JSONField(default=list, help_text="What policy says of each of the steps, in their order.")
+    attachments = models.JSONField(default=list, help_text="Of each: id, name, media type, size, digest.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["approval", "revision"], name="proposal_once_per_revision")]
+
+    def __str__(self) -> str:
+        return self.headline

@@ -1,0 +1,88 @@
+"""What people say of an approval: votes, notes, and the decisions that stand or were taken back."""
+
+from django.db import models
+from django.db.models.functions import Coalesce
+
+from approvals.ids import new_id
+from approvals.models.approval import Approval, Source
+from approvals.models.people import Tier, User
+from approvals.models.policy import Verdict
+
+
+class Vote(models.Model):
+    """One person's approval where several are needed. Counted in the approval's row itself."""
+
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="cast")
+    revision = models.PositiveIntegerField()
+    round = models.PositiveIntegerField()
+    stage = models.PositiveSmallIntegerField(default=0, help_text="In which of the stages, from 0.")
+    user = models.ForeignKey(User, models.PROTECT, related_name="votes")
+    in_place_of = models.ForeignKey(
+        User, models.PROTECT, related_name="+", null=True, db_index=False, help_text="Who was away."
+    )
+    note = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["approval", "revision", "round", "user"], name="vote_once_per_person"),
+            # Who is away and who stands in are one voice, whichever of them speaks first.
+            models.UniqueConstraint(
+                "approval", "revision", "round", Coalesce("in_place_of", "user"), name="vote_once_per_place"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.approval}"
+
+
+class Note(models.Model):
+    """What a person wrote about an approval: a comment, or the words that travel with an escalation."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="notes")
+    seq = models.PositiveIntegerField(help_text="Of the event it belongs to.")
+    user = models.ForeignKey(User, models.PROTECT, related_name="notes")
+    text = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["approval", "seq"], name="note_once_per_event")]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+
+class Decision(models.Model):
+    """A verdict with its words. An undone one stays, marked; at most one of a round stands."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="decisions")
+    revision = models.PositiveIntegerField()
+    round = models.PositiveIntegerField()
+    verdict = models.CharField(max_length=8, choices=Verdict.choices)
+    source = models.CharField(max_length=8, choices=Source.choices)
+    user = models.ForeignKey(User, models.PROTECT, related_name="decisions", null=True)
+    in_place_of = models.ForeignKey(
+        User, models.PROTECT, related_name="+", null=True, db_index=False, help_text="Who was away."
+    )
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="decisions")
+    surface = models.CharField(max_length=8, default="page", help_text="page, batch, api, clock, policy")
+    reason = models.CharField(max_length=40, blank=True, help_text="From the pick-list.")
+    message = models.TextField(null=True)  # noqa: DJ001  # null: no message; "" is a message (api.md)
+    answer = models.JSONField(null=True)
+    alternative = models.CharField(max_length=200, blank=True)
+    guidance = models.TextField(blank=True)
+    stop = models.BooleanField(default=False)
+    remember = models.JSONField(null=True)
+    decided_at = models.DateTimeField()
+    undone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["approval", "revision", "round"], name="decision_once_per_round"),
+        ]
+        indexes = [models.Index(fields=["user", "-decided_at"], name="decision_of_person")]
+
+    def __str__(self) -> str:
+        return f"{self.verdict} · {self.approval}"
