@@ -28,7 +28,7 @@ ORDER: Sequence[tuple[str, Sequence[str]]] = (
     ("Talk", ("words", "attachments", "webhooks", "events")),
     ("Build and test", ("testing", "command-line", "feedback")),
     ("People", ("reviewing", "telling")),
-    ("Policy", ("policy", "rules", "flags", "confidence", "stages", "tiers", "autonomy", "versions")),
+    ("Policy", ("new-domain", "policy", "rules", "flags", "confidence", "stages", "tiers", "autonomy", "versions")),
 )
 LANGUAGES = {"python": "Python", "sh": "curl", "console": "Shell", "json": "JSON", "text": "", "toml": "TOML"}
 

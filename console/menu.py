@@ -60,8 +60,9 @@ def groups(request: HttpRequest) -> list[dict[str, object]]:
         ]
         if items:
             drawn.append({"title": title, "separator": True, "items": items})
-    about = {"title": _("How policy works"), "icon": "help", "link": reverse("help_page", args=["policy"])}
-    return [*drawn, {"title": _("Help"), "separator": True, "items": [about]}]
+    pages = (("new-domain", _("Set up a domain"), "checklist"), ("policy", _("How policy works"), "help"))
+    about = [{"title": name, "icon": icon, "link": reverse("help_page", args=[page])} for page, name, icon in pages]
+    return [*drawn, {"title": _("Help"), "separator": True, "items": about}]
 
 
 def _may_open(request: HttpRequest, page: str) -> bool:

@@ -180,7 +180,7 @@ def test_an_admin_sets_up_a_new_domain_and_an_agent_is_answered_as_the_rehearsal
     moved = page.locator(".pv-moves tbody tr").all()
     passes, signed = ([cell.inner_text() for cell in row.locator("td").all()] for row in (moved[1], moved[-1]))
     assert passes[:2] == ["asks tier 1", "passes"]
-    assert signed[:2] == ["asks tier 2", "asks tier 2 procurement, then tier 3 procurement"]
+    assert signed[:2] == ["asks tier 2", "asks tier 2 of procurement, then tier 3 of procurement"]
     page.get_by_role("link", name="To the draft").click()
     publish(desk, "Small ones pass, large ones need two.", number=2)
 

@@ -78,7 +78,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "stages that nobody goes through": (
         RULE,
         {**rule(effect="block"), **stages(("1", "", "1"))},
-        "Only “Ask a person” leads through stages; leave this empty.",
+        "Only “Ask a person” has stages; remove them.",
     ),
     "a stage without people of that domain": (
         RULE,

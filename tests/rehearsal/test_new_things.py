@@ -1,0 +1,76 @@
+"""What is new in a draft is said whole, so that nobody publishes a rule or a tier that stands there by its name."""
+
+from datetime import time, timedelta
+
+from approvals.models import ActionType, Capacity, Threshold, Tier
+from approvals.policy import versions
+from tests.conftest import REFUND
+
+
+def told(thing: str) -> dict[str, str]:
+    [found] = [change for change in versions.draft().changes if change.thing == thing and not change.field]
+    return dict(found.says)
+
+
+def test_a_new_rule_says_when_and_what_then(staffed, rule):
+    rule("value > 250.0", stages=[{"tier": 1, "domain": "", "approvers": 1}, {"tier": 2, "domain": "", "approvers": 2}])
+
+    assert told("Refund, rule “big”") == {
+        "when": "the value is above 250",
+        "then": "Ask a person",
+        "stages": "tier 1, then tier 2 (2 people)",
+        "in words": "It is big.",
+    }
+
+
+def test_a_new_tier_says_its_hours_and_what_may_wait(staffed):
+    Tier.objects.create(
+        level=4,
+        name="Board",
+        sla=timedelta(hours=6),
+        working=True,
+        opens=time(8),
+        closes=time(17),
+        time_zone="Asia/Tokyo",
+    )
+    Capacity.objects.create(tier_id=4, limit=20, when_full="reject")
+
+    said = told("4 · Board")
+    assert (said["answer within"], said["working hours from"], said["time zone"]) == ("6 h", "08:00", "Asia/Tokyo")
+    assert "undo window" not in said  # as it would be by itself
+    assert "4 · Board, every domain: may wait any number → 20" in map(str, versions.draft().changes)
+
+
+def test_a_new_action_type_says_its_bands_checkpoints_and_rules(staffed, commerce, rule):
+    order = ActionType.objects.create(
+        name="order",
+        title="Order",
+        headline="order {order}",
+        domain=commerce,
+        schema=REFUND,
+        reversibility="partial",
+        strategy="confidence",
+        tier_id=1,
+        every_steps=10,
+        spend_limit=900,
+        value_path="amount",
+    )
+    Threshold.objects.create(action_type=order, impact="high", auto="0.95", review="0.7")
+    rule("value > 900.0", type="order", effect="block")
+
+    said = told("Order")
+    assert said["when a person is asked"] == "By confidence"
+    assert said["a person every so many steps"] == "10"
+    assert said["a person above this spending"] == "900"
+    assert said["High impact"] == "passes from 0.95, a person from 0.7"
+    assert said["rule “big”"] == "the value is above 900: Refuse"
+    assert "amount (number)" in said["JSON Schema of the arguments"]
+    assert "passes from" not in said
+
+
+def test_what_is_gone_needs_no_more_words(staffed, publish, rule):
+    made = rule("value > 250.0")
+    publish()
+    made.delete()
+
+    assert told("Refund, rule “big”") == {}
