@@ -26,7 +26,8 @@ STEPS = [
     # The client SDK is a distribution of its own: checked and tested in its own folder, as its users have it.
     ("SDK types", [PYTHON, "-m", "mypy", "src"]),
     ("SDK tests", [PYTHON, "-m", "pytest"]),
-    ("tests", [PYTHON, "-m", "pytest"]),
+    # Half of the time a test waits, for a browser or for a deadline. A file stays in one process.
+    ("tests", [PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile"]),
 ]
 
 

@@ -1,6 +1,7 @@
 """A pytest plugin: real PostgreSQL and Valkey for the whole run, in a folder that goes with it.
 
-Loaded before Django's settings are, which read where the servers are. Where DATABASE_URL is set, those servers serve.
+Loaded before Django's settings are, which read where the servers are. Where DATABASE_URL is set, those servers serve;
+but of several processes that share the tests each has servers of its own, since what one publishes others would hear.
 """
 
 import atexit
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from console.embedded import Servers
 
-if "DATABASE_URL" not in os.environ:
+if "DATABASE_URL" not in os.environ or ("PYTEST_XDIST_WORKER" in os.environ and "ASSENT_TEST_SERVERS" in os.environ):
     folder = tempfile.TemporaryDirectory(prefix="assent-", ignore_cleanup_errors=True)
     servers = Servers(Path(folder.name), durable=False)
     servers.__enter__()
@@ -21,6 +22,7 @@ if "DATABASE_URL" not in os.environ:
         "DATABASE_URL": servers.database_url,
         "REDIS_URL": servers.redis_url,
         "ASSENT_DATA": folder.name,
+        "ASSENT_TEST_SERVERS": folder.name,
     }
 os.environ.setdefault("SECRET_KEY", secrets.token_hex(32))
 # Playwright's synchronous interface keeps an event loop in the test's own thread, where Django would refuse to query.

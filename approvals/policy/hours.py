@@ -58,12 +58,13 @@ def due(chain: Sequence[TierPolicy], now: datetime, expires_at: datetime | None)
     if slas[0] not in able:
         return now
     if all(hours is None for hours, _ in able):
-        return now + (expires_at - now) * (able[0][1] / sum((sla for _, sla in able), _NONE))
-    share, too_much = 0.0, 1.0
+        share = (expires_at - now) * (able[0][1] / sum((sla for _, sla in able), _NONE))
+        return now + min(share, able[0][1])
+    enough, too_much = 0.0, 1.0
     for _attempt in range(_FINE):
-        middle = (share + too_much) / 2
-        share, too_much = (middle, too_much) if _last(able, now, middle) <= expires_at else (share, middle)
-    return after(*_at(able[0], now, share))
+        middle = (enough + too_much) / 2
+        enough, too_much = (middle, too_much) if _last(able, now, middle) <= expires_at else (enough, middle)
+    return after(*_at(able[0], now, enough))
 
 
 _Sla = tuple[Hours | None, timedelta]

@@ -79,3 +79,8 @@ for (const [place, snippet] of document.querySelectorAll("[data-snippet]").entri
   });
 }
 show(remembered());
+
+// The list of pages is longer than a small screen: the page that one reads is in sight in it.
+const here = document.querySelector(".help-contents [aria-current]");
+const list = here?.closest(".help-contents");
+if (list) list.scrollTop = here.offsetTop - list.clientHeight / 2;

@@ -18,6 +18,8 @@ def test_the_help_is_accessible_and_its_tabs_are_worked_by_keys(theme, web, chro
         page.goto(reverse("help_page", args=[slug]))
         found = Axe().run(page).response["violations"]
         assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], slug
+        shown, listed = page.locator(".help-contents [aria-current]").bounding_box(), page.viewport_size
+        assert 0 < shown["y"] < listed["height"] - shown["height"], slug
 
     page.goto(reverse("help_page", args=["permits"]))
     page.locator("[role=tab]").first.focus()

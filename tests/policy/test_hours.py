@@ -133,6 +133,12 @@ def test_where_all_are_closed_until_the_deadline_they_share_it_as_it_is():
     assert hours.due(chain, evening, evening + 2 * HOUR) == evening + 30 * MINUTE
 
 
+def test_where_who_is_above_is_closed_until_the_deadline_a_tier_has_its_own_time_and_no_more():
+    evening = MONDAY + 10 * HOUR
+
+    assert hours.due([tier(1, MINUTE), tier(2, MINUTE, OFFICE)], evening, evening + 2 * MINUTE) == evening + MINUTE
+
+
 spans = st.integers(1, 3 * 24 * 60).map(lambda minutes: minutes * MINUTE)
 
 

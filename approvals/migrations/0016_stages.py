@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('approvals', '0012_scarcity'),
+        ('approvals', '0015_scarcity'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('approvals', '0012_stages'),
+        ('approvals', '0016_stages'),
         ('auth', '0012_alter_user_first_name_max_length'),
     ]
 

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('approvals', '0012_flags'),
+        ('approvals', '0013_flags'),
     ]
 
     operations = [

@@ -21,7 +21,7 @@ GROUP BY 1, 2
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('approvals', '0012_telling'),
+        ('approvals', '0017_telling'),
     ]
 
     operations = [

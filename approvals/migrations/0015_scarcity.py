@@ -30,7 +30,7 @@ NO_FUNCTIONS = "DROP FUNCTION approvals_line(integer, text, integer); DROP FUNCT
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('approvals', '0012_people'),
+        ('approvals', '0014_people'),
     ]
 
     operations = [
