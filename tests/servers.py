@@ -25,6 +25,7 @@ if "DATABASE_URL" not in os.environ or ("PYTEST_XDIST_WORKER" in os.environ and 
         "ASSENT_TEST_SERVERS": folder.name,
     }
 os.environ.setdefault("SECRET_KEY", secrets.token_hex(32))
+os.environ.setdefault("DATABASE_POOL", "40")  # twenty that race, each on a connection of its own, and who watches them
 # Playwright's synchronous interface keeps an event loop in the test's own thread, where Django would refuse to query.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 os.environ |= {"DEBUG": "0", "ALLOW_HTTP": "1", "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1", "ASSENT_TEST": "1"}

@@ -8,7 +8,7 @@ from django.db import connection
 
 def together(*calls: Callable[[], object]) -> list[object]:
     """Run all calls at once, each on a connection of its own; returns results and errors."""
-    connection.close()  # the pool has twenty, one for each
+    connection.close()
     gate = threading.Barrier(len(calls), timeout=20)
     found: list[object] = [None] * len(calls)
 
