@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from approvals.policy.history import Question
     from approvals.policy.snapshot import TypePolicy
 
-RUN_LOOK_BACK = 500  # newest approvals of a run; a bound on the work, and so on `every_steps`
+RUN_LOOK_BACK = 200  # newest approvals of a run; a bound on the work, and so on `every_steps`
 LONGEST_WINDOW = timedelta(days=31)
 HOUR = timedelta(hours=1)  # how finely spending is counted
 

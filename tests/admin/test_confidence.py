@@ -50,8 +50,8 @@ def test_a_preset_sets_both_bands(desk, save, preset, bands, refunds):
 @pytest.mark.parametrize(
     ("fields", "mend"),
     [
-        ({"every_steps": "501"}, "From every step (1) to every 500"),
-        ({"every_steps": "0"}, "From every step (1) to every 500"),
+        ({"every_steps": "201"}, "From every step (1) to every 200"),
+        ({"every_steps": "0"}, "From every step (1) to every 200"),
         ({"every_time": "00:00:00"}, "From a second to 31 days"),
         ({"every_time": "32 00:00:00"}, "From a second to 31 days"),
         ({"spend_window": "32 00:00:00"}, "give a window between 01:00:00 and 31 days"),
