@@ -1,7 +1,9 @@
 """What managers read: figures, the rows behind each of them, calibration, and both as CSV."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from typing import TypeVar
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -25,9 +27,10 @@ from console.http import ConsoleRequest, is_fragment
 from console.selection import RowsForm, SelectionForm, address
 
 PAGE = 50
+Chosen = TypeVar("Chosen", bound=SelectionForm)
 
 
-def reader_or_403(user: User, *, team: bool = False) -> Authority:
+def reader_or_403(user: User, *, team: bool) -> Authority:
     """The rights of somebody who may read reports; `team` demands those who read everybody's figures."""
     authority = access.authority_of(user)
     if authority.sees_all or (authority.reviews and not team):
@@ -35,13 +38,31 @@ def reader_or_403(user: User, *, team: bool = False) -> Authority:
     raise PermissionDenied
 
 
-@require_safe
-@login_required
-def report(request: ConsoleRequest) -> HttpResponse:
-    authority = reader_or_403(request.user)
-    form = SelectionForm(request.GET, authority)
-    if not form.is_valid():
-        return _page(request, "report", form, {}, status=422)
+def reading(
+    name: str, shape: type[Chosen], *, team: bool = True
+) -> Callable[[Callable[[ConsoleRequest, Chosen], HttpResponseBase]], Callable[..., HttpResponseBase]]:
+    """A view over a selection: it gets the form of one that can be; what cannot be is said on the page `name`, 422.
+
+    `team` demands somebody who reads everybody's figures.
+    """
+
+    def made(view: Callable[[ConsoleRequest, Chosen], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        @require_safe
+        @login_required
+        @wraps(view)
+        def asked(request: ConsoleRequest) -> HttpResponseBase:
+            form = shape(request.GET, reader_or_403(request.user, team=team))
+            if not form.is_valid():
+                return page(request, name, form, {}, status=422)
+            return view(request, form)
+
+        return asked
+
+    return made
+
+
+@reading("report", SelectionForm, team=False)
+def report(request: ConsoleRequest, form: SelectionForm) -> HttpResponse:
     found = metrics.report(form.selection)
     personal = form.selection.person is not None
     content = {
@@ -53,40 +74,30 @@ def report(request: ConsoleRequest) -> HttpResponse:
         "row_sets": ROW_SETS.values(),
         "columns": [(column.name, column.meaning) for column in exports.DECISIONS],
     }
-    return _page(request, "report", form, content)
+    return page(request, "report", form, content)
 
 
-@require_safe
-@login_required
-def rows(request: ConsoleRequest) -> HttpResponse:
-    authority = reader_or_403(request.user)
-    form = RowsForm(request.GET, authority)
-    if not form.is_valid():
-        return _page(request, "rows", form, {}, status=422)
+@reading("rows", RowsForm, team=False)
+def rows(request: ConsoleRequest, form: RowsForm) -> HttpResponse:
     found = cohorts.rows(form.selection, form.row_set).select_related("agent", "action_type", "decided_by", "proposal")
     found = found.annotate(took=F("decided_at") - F("created_at"))
     place = read_cursor(request.GET.get("after", ""))
     at = Place(place[0], place[1]) if place and place[0] else None
-    page = list((cohorts.after(found, at) if at else found)[: PAGE + 1])
-    shown = page[:PAGE]
+    ahead = list((cohorts.after(found, at) if at else found)[: PAGE + 1])
+    shown = ahead[:PAGE]
     content = {
         "row_set": ROW_SETS[form.row_set],
         "count": count_of(found),
-        "rows": [(one, access.sees_content(one, request.user, authority)) for one in shown],
+        "rows": [(one, access.sees_content(one, request.user, form.authority)) for one in shown],
         "is_first": at is None,
-        "next": make_cursor(shown[-1].created_at, shown[-1].pk) if len(page) > PAGE else "",
+        "next": make_cursor(shown[-1].created_at, shown[-1].pk) if len(ahead) > PAGE else "",
     }
-    return _page(request, "rows", form, content)
+    return page(request, "rows", form, content)
 
 
-@require_safe
-@login_required
-def confidence(request: ConsoleRequest) -> HttpResponse:
+@reading("calibration", SelectionForm)
+def confidence(request: ConsoleRequest, form: SelectionForm) -> HttpResponse:
     """The calibration page."""
-    authority = reader_or_403(request.user, team=True)
-    form = SelectionForm(request.GET, authority)
-    if not form.is_valid():
-        return _page(request, "calibration", form, {}, status=422)
     found = calibration(form.selection)
     chosen = found.by_type[0] if form.selection.action_type and found.by_type else found.overall
     content = {
@@ -97,28 +108,18 @@ def confidence(request: ConsoleRequest) -> HttpResponse:
         "verdict": plots.verdict(chosen),
         "matrix": [(one, plots.verdict(one)) for one in found.by_type],
     }
-    return _page(request, "calibration", form, content)
+    return page(request, "calibration", form, content)
 
 
-@require_safe
-@login_required
-def decisions_csv(request: ConsoleRequest) -> HttpResponseBase:
+@reading("rows", RowsForm)
+def decisions_csv(request: ConsoleRequest, form: RowsForm) -> HttpResponseBase:
     """The rows of a row set, everything that arrived where none is named."""
-    authority = reader_or_403(request.user, team=True)
-    form = RowsForm(request.GET, authority)
-    if not form.is_valid():
-        return _page(request, "rows", form, {}, status=422)
-    return _download(form, "decisions", exports.decisions(form.selection, form.row_set))
+    return download(form, "decisions", exports.decisions(form.selection, form.row_set))
 
 
-@require_safe
-@login_required
-def figures_csv(request: ConsoleRequest) -> HttpResponseBase:
-    authority = reader_or_403(request.user, team=True)
-    form = SelectionForm(request.GET, authority)
-    if not form.is_valid():
-        return _page(request, "report", form, {}, status=422)
-    return _download(form, "figures", "".join(exports.figures(metrics.report(form.selection))))
+@reading("report", SelectionForm)
+def figures_csv(request: ConsoleRequest, form: SelectionForm) -> HttpResponseBase:
+    return download(form, "figures", "".join(exports.figures(metrics.report(form.selection))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,7 @@ def reasons() -> dict[str, str]:
     }
 
 
-def _page(
+def page(
     request: ConsoleRequest, name: str, form: SelectionForm, content: Mapping[str, object], *, status: int = 200
 ) -> HttpResponse:
     """A page of the reports, or only its body for htmx."""
@@ -214,7 +215,7 @@ def _page(
     return response
 
 
-def _download(form: SelectionForm, what: str, content: object) -> HttpResponseBase:
+def download(form: SelectionForm, what: str, content: object) -> HttpResponseBase:
     first, last = form.days
     kind = "text/csv; charset=utf-8"
     headers = {
