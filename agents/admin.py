@@ -22,8 +22,9 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 from agents import keys
 from agents.models import ApiKey, Scope
 from agents.webhooks.admin import CallbackSecret
-from approvals.admin.base import Kept
+from approvals.admin.base import Kept, signed_in
 from approvals.models import Agent, User
+from approvals.review import pausing
 
 
 class NameForm(forms.Form):
@@ -140,10 +141,7 @@ class AgentAdmin(CallbackSecret, Kept):
 
     def set_paused(self, request: HttpRequest, agents: QuerySet[Agent], *, paused: bool) -> None:
         """Pause or resume, with a line in each agent's history; those already there keep the time they have."""
-        changing = list(agents.filter(paused_at__isnull=paused))
-        Agent.objects.filter(pk__in=[agent.pk for agent in changing]).update(paused_at=Now() if paused else None)
-        for agent in changing:
-            self.log_change(request, agent, "Paused." if paused else "Pause ended.")
+        changing = [agent for agent in agents if pausing.pause(agent, by=signed_in(request), paused=paused)]
         names = ", ".join(agent.name for agent in changing)
         if names and paused:
             messages.warning(request, gettext("Paused: %(names)s. What is pending stays pending.") % {"names": names})
@@ -163,7 +161,9 @@ class AgentAdmin(CallbackSecret, Kept):
             "form": form,
         }
         if request.method == "POST" and form.is_valid():
-            key, secret = keys.issue(agent=agent, name=form.cleaned_data["name"], scopes=form.cleaned_data["scopes"])
+            key, secret = keys.issue(
+                agent=agent, name=form.cleaned_data["name"], scopes=form.cleaned_data["scopes"], by=signed_in(request)
+            )
             self.log_change(request, agent, f"Issued key {key.prefix}… “{key.name}” ({', '.join(key.scopes)}).")
             context |= {"key": key, "secret": secret}
         return TemplateResponse(request, "admin/agents/issue_key.html", context)
@@ -227,7 +227,7 @@ class ApiKeyAdmin(Kept):
 
     def refuse(self, request: HttpRequest, key: ApiKey) -> None:
         """Revoke, and say so here and in the key's history."""
-        keys.revoke(key)
+        keys.revoke(key, by=signed_in(request))
         self.log_change(request, key, "Revoked.")
         said = gettext("%(key)s is revoked; within five seconds no one is let in with it.")
         messages.success(request, said % {"key": key})

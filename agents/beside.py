@@ -1,12 +1,12 @@
 """What the small ASGI applications beside Django share: a request's headers and body, and an answer as bytes."""
 
-import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from agents import problems
 from agents.problems import Problem
+from approvals.compact import compact
 from approvals.policy.schema import Json
 
 Scope: TypeAlias = MutableMapping[str, object]
@@ -76,4 +76,4 @@ async def answer(send: Send, reply: Reply) -> None:
 
 
 def _bytes(document: Json) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return compact(document).encode()

@@ -5,19 +5,25 @@ from datetime import datetime
 
 from agents import confidence
 from agents.documents import moment, staged
-from approvals.models import Approval, Audit, User
-from approvals.models.approval import Subject
+from approvals.models import Approval, Audit, Recall, User
+from approvals.models.approval import Status, Subject
 from approvals.models.policy import Verdict
 from approvals.policy.schema import Json
 from approvals.review import access, answers
+from approvals.review.errors import ended_while_held, held_when_it_ended
 
 
 def entry(approval: Approval, *, now: datetime, content: bool = True) -> dict[str, Json]:
     """One row of the inbox. Without `content`: that it exists, and nothing of what it says."""
     proposal = approval.proposal if content else None
     title = approval.action_type.title if approval.action_type else ""
+    run = approval.pause.run if content else None
     return {
         "id": str(approval.pk),
+        "request": str(approval.pause_id),
+        "item": approval.item if content else None,
+        "run": {"id": run.key, "name": run.name, "step": approval.pause.step} if run else None,
+        "labels": approval.pause.labels if content else {},
         "headline": proposal.headline if proposal else title,
         "action": approval.action_type_id,
         "subject": approval.subject,
@@ -25,7 +31,7 @@ def entry(approval: Approval, *, now: datetime, content: bool = True) -> dict[st
         "kind": approval.kind,
         "status": approval.status,
         "urgency": approval.urgency(now),
-        "pending_s": max(0, round((now - approval.created_at).total_seconds())),
+        "pending_s": max(0.0, round((now - approval.created_at).total_seconds(), 3)),
         "queue": approval.queue,
         "tier": approval.tier_id,
         "domain": approval.domain_id,
@@ -52,7 +58,7 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
     plan = proposal if proposal and approval.subject == Subject.PLAN else None
     return {
         **entry(approval, now=now, content=content),
-        "item": approval.item,
+        "siblings": [_sibling(other, reader) for other in _siblings(approval)],
         "arguments": proposal.args if proposal else None,
         "parsed": proposal.parsed if proposal else True,
         "allowed": [verdict for verdict in Verdict.values if verdict in may],
@@ -91,6 +97,9 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
         "approved_by": answers.approved_by(approval) if content else [],
         "decided_at": moment(approval.decided_at),
         "held_until": moment(approval.hold_until),
+        "may_recall": "recall" in access.actions_for(approval, reader, now=now),
+        "recalled": _recalled(approval, content),
+        "ended": _ended(approval),
         "audit": _look(approval) if content else None,
         "timeline": [
             {
@@ -104,6 +113,43 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
             for event in approval.events.order_by("seq")
         ],
     }
+
+
+def _siblings(approval: Approval) -> list[Approval]:
+    """The other items of its request, in the agent's order."""
+    others = Approval.objects.filter(pause=approval.pause_id).exclude(pk=approval.pk).order_by("position")
+    return list(others.select_related("proposal", "agent", "tier", "pause", "action_type"))
+
+
+def _sibling(other: Approval, reader: User) -> dict[str, Json]:
+    """One of them: that it exists and how it stands, and what it says where this person may read that."""
+    content = access.sees_content(other, reader)
+    title = other.action_type.title if other.action_type else ""
+    return {
+        "id": str(other.pk),
+        "item": other.item if content else None,
+        "headline": other.proposal.headline if content and other.proposal else title,
+        "status": other.status,
+        "verdict": other.verdict or None,
+    }
+
+
+def _recalled(approval: Approval, content: bool) -> Json:
+    recall = Recall.objects.select_related("user").filter(approval=approval).first()
+    if recall is None:
+        return None
+    return {
+        "by": recall.user.name,
+        "tier": recall.tier_id,
+        "reason": recall.reason,
+        "message": recall.message if content else "",
+        "at": moment(recall.recalled_at),
+    }
+
+
+def _ended(approval: Approval) -> Json:
+    held = held_when_it_ended(approval) if approval.status == Status.CANCELLED else None
+    return ended_while_held(held) if held else None
 
 
 def _look(approval: Approval) -> Json:

@@ -11,9 +11,11 @@ def told(assessment: Mapping[str, Any]) -> dict[str, Json] | None:
     if "signals" not in assessment:
         return None
     composite, seen = assessment.get("composite"), assessment.get("observed")
+    share = seen["share"] if seen else None
+    lowered = share is not None and composite is not None and share < composite
     return {
-        "score": seen["share"] if seen else composite,
-        "shown": "observed" if seen else "composite",
+        "score": share if lowered else composite,
+        "shown": "observed" if lowered else "composite",
         "composite": composite,
         "own": assessment.get("own"),
         "observed": dict(seen) if seen else None,

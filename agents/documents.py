@@ -16,7 +16,7 @@ from approvals.models.approval import DECIDED, OPEN, Route, Status
 from approvals.models.policy import Silence
 from approvals.policy.codes import AHEAD, DEGRADED
 from approvals.policy.schema import Json
-from approvals.review import inquiries, pace
+from approvals.review import answers, inquiries, pace
 
 _ANY = UUID(int=0)
 _RESULTS = {
@@ -67,7 +67,7 @@ def of_request(
     if asked := [inquiries.told(one) for one in questions]:
         told["questions"] = asked
     if decision and pause.answer:
-        told["decision"] = json.loads(pause.answer)
+        told["decision"] = json.loads(answers.newest(pause))
     return told
 
 
@@ -137,7 +137,7 @@ def _item(approval: Approval) -> dict[str, Json]:
         told["at_deadline"] = AT_DEADLINE[Silence(approval.on_timeout)] if approval.expires_at else NO_DEADLINE
         wait = pace.expected_wait(approval, times.roughly())
         if wait is not None:
-            told["expected_wait_s"] = round(wait)
+            told["expected_wait_s"] = round(wait, 1)
     elif approval.reason_code == DEGRADED and approval.route == Route.REJECT:
         back_at = (approval.assessment.get("scarcity") or {}).get("back_at")
         told["retry_at"] = moment(datetime.fromisoformat(back_at)) if back_at else None

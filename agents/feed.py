@@ -43,6 +43,7 @@ _NAMES: Mapping[str, str] = {
         Event.Kind.GUIDED,
         Event.Kind.INCIDENT,
         Event.Kind.VETOED,
+        Event.Kind.RECALLED,
     )
 }
 NAMES: Mapping[str, str] = {**_NAMES, Event.Kind.AUDITED: OBJECTED}
@@ -105,7 +106,9 @@ def read(agents: Collection[UUID], after: int) -> Page:
 
 def _told(number: int, agent: UUID, kind: str, facts: str, at: datetime, request: UUID, item: str) -> Told:
     known: dict[str, Json] = json.loads(facts)
-    name, said = _as_told(kind, {fact: known[fact] for fact in _FACTS if fact in known})
+    # A recall's reason is for the agent; the pick-list of a verdict is between people.
+    told = (*_FACTS, "reason") if kind == Event.Kind.RECALLED else _FACTS
+    name, said = _as_told(kind, {fact: known[fact] for fact in told if fact in known})
     data = {"number": number, "type": name, "request": str(request), "item": item, "at": moment(at), **said}
     return Told(number, agent, name, json.dumps(data, ensure_ascii=True, separators=(",", ":")))
 

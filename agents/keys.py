@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from agents.models import ApiKey, Scope
-from approvals.models import Agent, User
+from approvals import audit, times
+from approvals.models import Agent, SystemEvent, User
+from approvals.policy.schema import Json
 
 AGENT, PERSON = "asn_", "asp_"
+LONGEST = timedelta(days=365)  # no personal token lives longer
+USUAL = timedelta(days=90)
 _KEPT = 2.0  # seconds; a revocation must hold everywhere within five
 _KEPT_AT_MOST = 10_000
 _USED = timedelta(minutes=1)
@@ -42,6 +47,7 @@ class Caller:
 _known: dict[bytes, tuple[float, Caller]] = {}
 
 
+@transaction.atomic
 def issue(
     *,
     agent: Agent | None = None,
@@ -49,9 +55,16 @@ def issue(
     name: str = "",
     scopes: Collection[str] = Scope.values,
     expires_at: datetime | None = None,
+    by: User | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key for an agent or a person; returns it with its secret, which cannot be read again."""
+    """Make a key for an agent or a person; returns it with its secret, which cannot be read again.
+
+    A person's token expires, and ends with the password of now. `by` is who asked for it; None stands for the command
+    line.
+    """
     secret = (AGENT if agent else PERSON) + secrets.token_urlsafe(32)
+    if user is not None:
+        expires_at = min(expires_at or times.now() + USUAL, times.now() + LONGEST)
     key = ApiKey.objects.create(
         agent=agent,
         user=user,
@@ -59,16 +72,45 @@ def issue(
         scopes=[one for one in Scope.values if one in scopes],
         prefix=secret[:12],
         hash=_digest(secret).hex(),
+        password_mark=_digest(user.password).hex() if user else "",
         expires_at=expires_at,
     )
+    _record(SystemEvent.Kind.KEY_ISSUED, key, by, {"name": name, "scopes": list(key.scopes)})
     return key, secret
 
 
-def revoke(key: ApiKey) -> None:
+@transaction.atomic
+def revoke(key: ApiKey, *, by: User | None = None) -> None:
     """Refuse the key from now on; a second revocation keeps the time of the first."""
-    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=Now())
+    if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=Now()):
+        _record(SystemEvent.Kind.KEY_REVOKED, key, by, {})
     _known.clear()
+    transaction.on_commit(_known.clear)  # who was recognised meanwhile was so before it
     key.refresh_from_db(fields=["revoked_at"])
+
+
+def follow(instance: User, update_fields: Collection[str] | None = None, **_: object) -> None:
+    """Of a password that is about to be stored in a stronger hash and is the same: its tokens go with it.
+
+    Django does that at a sign-in, by itself, and with nothing else of the person; a new password is known by its text.
+    """
+    if set(update_fields or ()) != {"password"} or getattr(instance, "_password", None) is not None:
+        return
+    before = User.objects.filter(pk=instance.pk).values_list("password", flat=True).first()
+    if before:
+        mine = ApiKey.objects.filter(user=instance, password_mark=_digest(before).hex())
+        mine.update(password_mark=_digest(instance.password).hex())
+
+
+def of_person(user: User) -> QuerySet[ApiKey]:
+    """The personal tokens that are in force."""
+    mine = ApiKey.objects.filter(user=user, revoked_at=None, password_mark=_digest(user.password).hex())
+    return mine.filter(expires_at__gt=Now()).order_by("-created_at")
+
+
+def _record(kind: SystemEvent.Kind, key: ApiKey, by: User | None, detail: dict[str, Json]) -> None:
+    owner = f"agent:{key.agent.name}" if key.agent else f"user:{key.user.username}" if key.user else ""
+    audit.record(kind, by=audit.actor_of(by), about=owner, detail={"key": key.prefix, **detail})
 
 
 def who(secret: str) -> Caller | None:
@@ -109,10 +151,23 @@ def _look_up(secrets: Collection[str]) -> dict[str, Caller]:
         .filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
         .filter(Q(agent__isnull=False) | Q(user__is_active=True))
         .annotate(agent_name=F("agent__name"), now=Now())
-        .values_list("hash", "pk", "agent_id", "agent_name", "user_id", "scopes", "last_used_at", "now")
+        .values_list(
+            "hash",
+            "pk",
+            "agent_id",
+            "agent_name",
+            "user_id",
+            "scopes",
+            "last_used_at",
+            "now",
+            "user__password",
+            "password_mark",
+        )
     )
     found, unused = {}, []
-    for digest, pk, agent_id, agent_name, user_id, scopes, last_used_at, now in rows:
+    for digest, pk, agent_id, agent_name, user_id, scopes, last_used_at, now, password, mark in rows:
+        if user_id is not None and mark != _digest(password).hex():
+            continue  # made under an earlier password
         found[digests[digest]] = Caller(pk, agent_id, agent_name or "", user_id, frozenset(scopes))
         if last_used_at is None or now - last_used_at >= _USED:
             unused.append((pk, now))

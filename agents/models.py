@@ -37,6 +37,9 @@ class ApiKey(models.Model):
     )
     prefix = models.CharField(_("starts with"), max_length=12, editable=False)
     hash = models.CharField(max_length=64, unique=True, editable=False)
+    password_mark = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="Of a person: the password that the token ends with."
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)

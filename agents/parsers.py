@@ -3,19 +3,27 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO
 
 from django.http import HttpRequest
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
-from agents.problems import Problem
-from approvals.policy.schema import Json
+from agents.problems import Problem, invalid
+from approvals.policy.schema import Fault, Json, pointer_of
 
 LIMIT = 1024 * 1024  # bytes
 # RFC 7493: what every JSON implementation holds exactly.
 LARGEST = 2**53 - 1
+_DIGITS = 17  # more than that is beyond it, and reading many thousands takes long
+_SHOWN = 40  # characters of a number in an error
+
+
+class _Beyond(str):
+    """The digits of a number that is beyond what every reader holds exactly."""
+
+    __slots__ = ()
 
 
 class StrictJSONParser(BaseParser):
@@ -59,10 +67,12 @@ def is_json(kind: str) -> bool:
 
 
 def loads(raw: bytes) -> dict[str, Json]:
-    """A JSON object from UTF-8 bytes. Raises Problem 400 saying what is wrong and where.
+    """A JSON object from UTF-8 bytes. Raises Problem 400 saying what is wrong and where, and Problem 422 that points
+    at numbers that readers would not all read alike.
 
     Depth, NUL and lone surrogates are left to the shapes, which can point at the field.
     """
+    beyond: list[_Beyond] = []
     if raw.startswith(b"\xef\xbb\xbf"):
         raise malformed("The body starts with a byte order mark.")
     try:
@@ -74,15 +84,18 @@ def loads(raw: bytes) -> dict[str, Json]:
             text,
             object_pairs_hook=_object,
             parse_constant=_constant,
-            parse_float=_float,
-            parse_int=_integer,
+            parse_float=lambda digits: _number(float(digits), digits, beyond),
+            parse_int=lambda digits: _number(int(digits) if len(digits) <= _DIGITS else math.inf, digits, beyond),
         )
+        faults = list(_faults(value, [])) if beyond else []
     except json.JSONDecodeError as error:
         raise malformed(f"Not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     except RecursionError:
         raise malformed("The body is nested too deep.") from None
     if not isinstance(value, dict):
         raise malformed("The body must be a JSON object.")
+    if faults:
+        raise invalid(faults)
     return value
 
 
@@ -113,14 +126,20 @@ def _constant(word: str) -> Json:
     raise malformed(f"{word} is not a JSON number.")
 
 
-def _float(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value) or abs(value) > LARGEST:
-        raise malformed(f"The number {digits[:40]} is beyond 2^53; send it as text.")
-    return value
+def _number(value: float, digits: str, beyond: list[_Beyond]) -> Json:
+    """The number, or its digits where it has to be refused: once all is read, it can be pointed at."""
+    if abs(value) <= LARGEST:
+        return value
+    beyond.append(_Beyond(digits))
+    return beyond[-1]
 
 
-def _integer(digits: str) -> int:
-    if len(digits) > 17 or abs(int(digits)) > LARGEST:
-        raise malformed(f"The integer {digits[:40]} is beyond 2^53; send it as text.")
-    return int(digits)
+def _faults(value: Json, path: list[str | int]) -> Iterator[Fault]:
+    if isinstance(value, _Beyond):
+        yield Fault(pointer_of(path), f"The number {value[:_SHOWN]} is beyond 2^53; send it as text.")
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield from _faults(part, [*path, name])
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            yield from _faults(part, [*path, place])

@@ -4,27 +4,30 @@ import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
+import psycopg
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.urls import reverse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from agents.documents import moment, where
+from agents.documents import moment, staged, where
 from approvals.policy.schema import Fault, Json, pointer_of
 from approvals.policy.snapshot import NoPolicy
 from approvals.review.agent import AlreadyClosed, Contradiction, NotDecided
 from approvals.review.amend import NotAmendable
 from approvals.review.consume import PAUSED, TAMPERED, ForeignPermit, PermitRefused, Unobserved, WorldMoved
-from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate, ReviewError
+from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, NotOffered, OutOfDate, ReviewError, Stopped
 from approvals.review.incidents import NothingRan
 from approvals.review.inquiries import AnsweredOtherwise
 from approvals.review.leases import Leased, NothingSettled
+from approvals.review.recall import TooLate
 from approvals.review.rollback import AlreadyClosed as UndoClosed
 from approvals.review.rollback import NothingUndoesIt
 from approvals.review.steps import NotApproved, RunStopped, StepDiffers, TooManySteps
-from approvals.review.submission import BadSubmission, KeyInFlight, KeyReused
+from approvals.review.submission import BadSubmission, KeyInFlight, KeyReused, Locked
 
 MEDIA_TYPE = "application/problem+json"
 _ERRORS_SHOWN = 50
@@ -121,6 +124,12 @@ def of(error: Exception) -> Problem | None:
             return invalid(error.faults)
         case KeyReused():
             return Problem(422, "idempotency_key_reused", "This idempotency key was used for another request.")
+        case OperationalError() | InterfaceError() | psycopg.OperationalError():
+            detail = "The database cannot be reached, or is too busy. What you sent was not taken."
+            return Problem(503, "unavailable", detail, headers={"Retry-After": "2"})
+        case Locked():
+            detail = "Others are changing what this call needs. Again in a second."
+            return Problem(503, "busy", detail, headers={"Retry-After": "1"})
         case KeyInFlight():
             detail = "A request with this idempotency key is being taken at this moment."
             return Problem(409, "idempotency_key_in_flight", detail, headers={"Retry-After": "1"})
@@ -163,6 +172,8 @@ def of(error: Exception) -> Problem | None:
             return Problem(409, "contradiction", str(error))
         case NoPolicy():
             return Problem(503, "no_policy", "No policy was published yet.", headers={"Retry-After": "60"})
+        case NotOffered():
+            return Problem(422, "verdict_not_offered", str(error), error.faults, extra={"offered": list(error.offered)})
         case BadVerdict():
             return Problem(422, "invalid_verdict", str(error), error.faults)
         case NotAllowed() | PermissionDenied():
@@ -172,8 +183,14 @@ def of(error: Exception) -> Problem | None:
                 "revision": error.approval.revision,
                 "round": error.approval.round,
                 "digest": error.approval.digest,
+                "stage": staged(error.approval)["stage"],
             }
             return Problem(409, "out_of_date", str(error), extra={"now": now})
+        case Stopped():
+            return Problem(409, "stopped", str(error))
+        case TooLate():
+            used: dict[str, Json] = {"status": error.approval.status, "consumed_at": moment(error.used_at)}
+            return Problem(409, "permit_consumed" if error.used_at else "not_released", str(error), extra={"now": used})
         case NoLongerPending():
             return Problem(409, "no_longer_pending", str(error), extra={"now": {"status": error.approval.status}})
         case ReviewError():

@@ -41,7 +41,7 @@ def read(body: Object, header: str | None = None) -> Submission:
         key=_key(body, header),
         run=_run(_object(body.get("run"))),
         decide=_text(body.get("decide")) or Pause.Decide.TOGETHER,
-        timeout=timedelta(seconds=int(timeout)) if isinstance(timeout, int | float) else None,
+        timeout=timedelta(seconds=timeout) if isinstance(timeout, int | float) else None,
         on_timeout=_text(body.get("on_timeout")) or None,
         model=_text(versions.get("model")),
         prompt_version=_text(versions.get("prompt_version")),

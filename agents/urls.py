@@ -2,7 +2,21 @@
 
 from django.urls import path, re_path
 
-from agents.api import attachments, events, feedback, grants, inbox, openapi, permits, policy, requests, runs, talk
+from agents.api import (
+    attachments,
+    events,
+    feedback,
+    grants,
+    inbox,
+    openapi,
+    pausing,
+    permits,
+    policy,
+    requests,
+    runs,
+    stop,
+    talk,
+)
 
 urlpatterns = [
     path("v1/requests", requests.Requests.as_view(), name="api_requests"),
@@ -37,6 +51,10 @@ urlpatterns = [
     path("v1/inbox/<uuid:pk>", inbox.Card.as_view(), name="api_card"),
     path("v1/inbox/<uuid:pk>/claim", inbox.Claim.as_view(), name="api_claim"),
     path("v1/inbox/<uuid:pk>/decide", inbox.Decide.as_view(), name="api_decide"),
+    path("v1/inbox/<uuid:pk>/recall", inbox.TakeBack.as_view(), name="api_recall"),
+    path("v1/agents/<slug:name>/pause", pausing.Pausing.as_view(), name="api_agent_pause"),
+    path("v1/agents/<slug:name>/reject-pending", pausing.RejectPending.as_view(), name="api_reject_pending"),
+    path("v1/stop", stop.Switch.as_view(), name="api_stop"),
     path("v1/openapi.json", openapi.openapi, name="api_openapi"),
     path("docs/", openapi.Docs.as_view(), name="api_docs"),
     re_path(r"^v1/", openapi.missing, name="api_missing"),

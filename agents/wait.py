@@ -4,11 +4,11 @@ An async Django view pins a thread for every wait: 800 waits, 801 threads. Here 
 """
 
 import asyncio
-import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -22,12 +22,14 @@ from agents.models import Scope as KeyScope
 from agents.problems import Problem, invalid, not_found
 from agents.waker import Waiter, in_thread, waker
 from approvals import times
+from approvals.compact import compact
 from approvals.models import Inquiry, Pause
 from approvals.models.approval import Status
-from approvals.policy.schema import Fault
+from approvals.policy.schema import Fault, Json
 from approvals.review import answers, inquiries
 
 LONGEST = 60.0  # seconds
+FIRST = "1 for the first document, 0 for the newest."
 _PLACE = re.compile(r"^/api/v1/requests/([0-9a-fA-F-]{36})/decision$")
 
 logger = logging.getLogger(__name__)
@@ -37,17 +39,18 @@ logger = logging.getLogger(__name__)
 class Look:
     """A request's decision at one moment: 200 with the stored bytes, or 202 with what is settled and what is asked.
 
-    `asked` is True where a reviewer's question is told for the first time.
+    `left` counts its open items, less those that were recalled: whatever happens to an item makes it smaller. `asked`
+    is True where a reviewer's question is told for the first time.
     """
 
     status: int
     body: bytes
-    open_items: int = 0
+    left: int = 0
     asked: bool = False
 
 
-def look(pk: UUID, agent_id: UUID | None) -> Look:
-    """The decision as it stands. Raises Problem 404 for what is not this agent's."""
+def look(pk: UUID, agent_id: UUID | None, *, first: bool = False) -> Look:
+    """The decision as it stands: the newest document, or the `first`. Raises Problem 404 for another agent's."""
     # One query for whoever only waits: thousands ask again every minute.
     open_ = Inquiry.objects.filter(approval__pause=OuterRef("pk"), approval__status=Status.PENDING, answered_at=None)
     own = Pause.objects.filter(pk=pk, agent=agent_id).defer("resume", "labels", "callback_url")
@@ -55,13 +58,22 @@ def look(pk: UUID, agent_id: UUID | None) -> Look:
     if pause is None:
         raise not_found()
     if pause.answer:
-        return Look(200, pause.answer.encode())
+        return Look(200, (pause.answer if first else answers.newest(pause)).encode())
     questions = inquiries.waiting([pause.pk]) if pause.is_asked else []
     told = answers.partial(pause, [inquiries.told(one) for one in questions])
-    body = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    body = compact(told).encode()
     asked = inquiries.fetched(questions, now=times.now()) if questions else False
-    # Whoever takes the answer all at once is not woken by a part of it.
-    return Look(202, body, pause.open_items if pause.decide == Pause.Decide.INDEPENDENTLY else 0, asked)
+    # Whoever takes the answer all at once is not woken by a part of it. What is recalled is news as what is settled.
+    if pause.decide != Pause.Decide.INDEPENDENTLY:
+        return Look(202, body, 0, asked)
+    recalled = sum(isinstance(item, Mapping) and item["status"] == "recalled" for item in settled(told))
+    return Look(202, body, pause.open_items - recalled, asked)
+
+
+def settled(told: Mapping[str, Json]) -> Sequence[Json]:
+    """The items in what an open request says."""
+    items = told["items"]
+    return items if isinstance(items, Sequence) and not isinstance(items, str) else []
 
 
 def is_waiting(scope: Mapping[str, object]) -> bool:
@@ -72,7 +84,7 @@ def is_waiting(scope: Mapping[str, object]) -> bool:
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """GET /api/v1/requests/{id}/decision?wait=seconds."""
+    """GET /api/v1/requests/{id}/decision?wait=seconds&first=1."""
     try:
         found = await _answer(scope, receive)
         if found is not None:
@@ -90,13 +102,14 @@ async def _answer(scope: Scope, receive: Receive) -> Look | None:
     secret = secret_in(header(scope, b"authorization") or "")
     caller = await in_thread(_admit, secret)
     seconds, pk = _seconds(scope), _wanted(scope)
+    first = _first(scope)
     room = waker()
     # Joined before the first look: what is settled between look and wait is not missed.
     waiter = Waiter(pk, asyncio.get_running_loop().create_future())
     room.join(waiter)
     try:
-        found = await in_thread(look, pk, caller.agent_id)
-        waiter.open_items = found.open_items
+        found = await in_thread(partial(look, first=first), pk, caller.agent_id)
+        waiter.left = found.left
         if found.status == 200 or found.asked or not seconds:
             return found
         gone = asyncio.ensure_future(_gone(receive))
@@ -109,7 +122,7 @@ async def _answer(scope: Scope, receive: Receive) -> Look | None:
         finally:
             gone.cancel()
         # The key may have been revoked meanwhile, and the decision is not for whoever holds it now.
-        return await in_thread(_look_again, secret, pk)
+        return await in_thread(partial(_look_again, first=first), secret, pk)
     finally:
         room.leave(waiter)
 
@@ -120,8 +133,8 @@ def _admit(secret: str) -> Caller:
     return caller
 
 
-def _look_again(secret: str, pk: UUID) -> Look:
-    return look(pk, agent_behind(secret, KeyScope.READ).agent_id)
+def _look_again(secret: str, pk: UUID, *, first: bool) -> Look:
+    return look(pk, agent_behind(secret, KeyScope.READ).agent_id, first=first)
 
 
 async def _gone(receive: Receive) -> None:
@@ -136,13 +149,22 @@ def _query(scope: Mapping[str, object]) -> dict[str, list[str]]:
 
 def _seconds(scope: Scope) -> float:
     query = _query(scope)
-    faults = [Fault(f"/{name}"[:200], "This parameter is not known.") for name in query if name != "wait"]
+    unknown = [name for name in query if name not in ("wait", "first")]
+    faults = [Fault(f"/{name}"[:200], "This parameter is not known.") for name in unknown]
     given = query["wait"]
     if not faults and len(given) == 1 and re.fullmatch(r"\d{1,3}(\.\d{1,3})?", given[0]):
         seconds = float(given[0])
         if seconds <= LONGEST:
             return seconds
     raise invalid(faults or [Fault("/wait", f"Seconds from 0 to {LONGEST:.0f}.")])
+
+
+def _first(scope: Scope) -> bool:
+    """Whether the first document is meant. Raises Problem 422 for anything but 1 or 0, once."""
+    given = _query(scope).get("first", ["0"])
+    if given not in (["0"], ["1"]):
+        raise invalid([Fault("/first", FIRST)])
+    return given == ["1"]
 
 
 def _wanted(scope: Scope) -> UUID:

@@ -33,12 +33,15 @@ _SETTLING = frozenset(
         Event.Kind.CANCELLED,
         Event.Kind.SUPERSEDED,
         Event.Kind.STOPPED,
+        Event.Kind.RECALLED,
     }
 )
 
 # Of thousands that wait only those are read that may have something new; the others cost an index probe each.
 _STANDINGS = """
-SELECT id, status <> 'pending' AS wakes, open_items FROM approvals_pause
+SELECT id, status <> 'pending' AS wakes, open_items - (
+    SELECT count(*) FROM approvals_approval AS a WHERE a.pause_id = p.id AND a.status = 'recalled'
+) FROM approvals_pause AS p
 WHERE id = ANY(%(waiting)s::uuid[]) AND (status <> 'pending' OR decide = 'independently')
 UNION ALL
 SELECT a.pause_id, true, 0 FROM approvals_inquiry AS i JOIN approvals_approval AS a ON a.id = i.approval_id
@@ -54,14 +57,14 @@ _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="wait")
 @dataclass(eq=False, slots=True)
 class Waiter:
     """One held connection. Wakes when its request closes, when a reviewer asks the agent something, or, answered as
-    they come, when another item is settled.
+    they come, when another item is settled or recalled.
 
-    `open_items` are those that were open at its first look; None before it.
+    `left` is what agents.wait.Look says at its first look; None before it.
     """
 
     pause: UUID
     woken: asyncio.Future[None]
-    open_items: int | None = None
+    left: int | None = None
 
 
 @dataclass(eq=False)
@@ -110,9 +113,9 @@ class Waker:
             await asyncio.sleep(_TIMER)
 
     def _wake(self, standings: Sequence[tuple[UUID, bool, int]]) -> None:
-        for pk, wakes, open_items in standings:
+        for pk, wakes, left in standings:
             for waiter in self.waiters.get(pk, ()):
-                another = waiter.open_items not in (None, open_items)
+                another = waiter.left not in (None, left)
                 if (wakes or another) and not waiter.woken.done():
                     waiter.woken.set_result(None)
 
@@ -150,7 +153,7 @@ def waker() -> Waker:
 def _standings(waiting: Collection[UUID]) -> list[tuple[UUID, bool, int]]:
     with connection.cursor() as cursor:
         cursor.execute(_STANDINGS, {"waiting": [str(pause) for pause in waiting]})
-        return [(pk, wakes, open_items) for pk, wakes, open_items in cursor.fetchall()]
+        return [(pk, wakes, left) for pk, wakes, left in cursor.fetchall()]
 
 
 async def in_thread(work: Callable[..., _T], *arguments: object) -> _T:

@@ -14,32 +14,18 @@ from uuid import UUID
 
 from django.db import connection, models, transaction
 
-from approvals import bulk, times
-from approvals.models import Agent, Approval, Event, User
-from approvals.policy.schema import Json, canonical
+from approvals import bulk, stoplock, times
+from approvals.chains import CLOCK, COMMAND, POLICY, Actor, actor_of, event_digest, link, record
+from approvals.models import Approval, Decision, Event
+from approvals.models.approval import Status
+from approvals.models.policy import Verdict
+from approvals.policy.schema import Json
+
+# Whoever writes history finds here who caused it, and the maker of what concerns no approval; policy takes them from
+# where they are, since it may not know of approvals that change.
+__all__ = ["CLOCK", "COMMAND", "POLICY", "Actor", "Change", "actor_of", "begin", "genesis", "listen", "record"]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who caused a change, as history names them."""
-
-    name: str
-    user_id: UUID | None = None
-    agent_id: UUID | None = None
-
-    @classmethod
-    def person(cls, user: User) -> "Actor":
-        return cls(f"user:{user.username}", user_id=user.pk)
-
-    @classmethod
-    def of(cls, agent: Agent) -> "Actor":
-        return cls(f"agent:{agent.name}", agent_id=agent.pk)
-
-
-CLOCK = Actor("clock")
-POLICY = Actor("policy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +72,12 @@ CLAIM_IDLE = "a.claim_until <= %(now)s"
 _GUARDS = frozenset({"", UNLESS_OVER, EXPIRED, OVERDUE, HOLDING, HELD_OUT, CLAIM_IDLE})
 
 
-def event_digest(kind: str, actor: Actor, at: datetime, facts: Mapping[str, Json]) -> bytes:
-    """SHA-256 of the canonical JSON of what one event says."""
-    said: dict[str, Json] = {"actor": actor.name, "at": at.isoformat(), "facts": dict(facts), "kind": kind}
-    return hashlib.sha256(canonical(said)).digest()
-
-
-def link(head: bytes, digest: bytes) -> bytes:
-    """The next head of a chain: SHA-256(head ‖ digest)."""
-    return hashlib.sha256(head + digest).digest()
-
-
 def genesis(approval_id: UUID) -> bytes:
     """Where an approval's chain starts: its own id, so that no chain passes for another's."""
     return hashlib.sha256(approval_id.bytes).digest()
+
+
+# --- What changes an approval
 
 
 def begin(
@@ -130,21 +108,26 @@ def write(changes: Sequence[Change], *beside: Sequence[models.Model]) -> None:
     transaction.on_commit(lambda: _tell(changes))
 
 
-def move(moves: Sequence[Move], *, now: datetime, guard: str = "") -> list[Approval]:
+def move(moves: Sequence[Move], *, now: datetime, guard: str = "", ran: bool = False) -> list[Approval]:
     """Move every approval that still is as expected; returns those that moved, in the order asked.
 
     One UPDATE settles the race: whoever is not in the returned list lost it. Must run inside `transaction.atomic`.
+    A verdict that goes ends the decision that stood with it, and nothing that may run passes a stop: nobody has to
+    think of it. `ran`: it ran already, out of our reach, and is only told of.
     """
     if not moves:
         return []
     if guard not in _GUARDS:
         raise ValueError("a guard is one of this module's conditions")
+    sets = [_with_reminder(one.sets, now) for one in moves]
+    held_up = not ran and any(_lets_run(new) for new in sets)
+    if held_up:
+        stoplock.hold_off()  # before any row: who stops waits for all that hold it, and would be waited for in a circle
     if len(moves) > 1:
         # Two sets that overlap would deadlock if they locked their rows in different orders.
         ids = sorted(one.id for one in moves)
         list(Approval.objects.filter(pk__in=ids).order_by("pk").select_for_update().values_list("pk"))
-    sets = [_with_reminder(one.sets, now) for one in moves]
-    sql = _update(tuple(moves[0].expect), tuple(sets[0]), guard)
+    sql = _update(tuple(moves[0].expect), tuple(sets[0]), guard, held_up=held_up)
     rows = [
         {
             "id_": str(one.id),
@@ -156,6 +139,9 @@ def move(moves: Sequence[Move], *, now: datetime, guard: str = "") -> list[Appro
     ]
     moved = {row.pk: row for row in Approval.objects.raw(sql, {"rows": bulk.as_json(rows), "now": now})}
     found = [(one, moved[one.id]) for one in moves if one.id in moved]
+    ended = [one.id for one in moves if one.id in moved and one.sets.get("verdict") == ""]
+    if ended:
+        Decision.objects.filter(approval__in=ended, undone_at=None, recalled_at=None).update(undone_at=now)
     write(
         [
             Change(row, _event(row, row.event_seq, bytes(row.event_head), one.kind, one.actor, one.facts, now))
@@ -163,6 +149,13 @@ def move(moves: Sequence[Move], *, now: datetime, guard: str = "") -> list[Appro
         ]
     )
     return [row for _, row in found]
+
+
+def _lets_run(sets: Mapping[str, object]) -> bool:
+    """Whether a move could let something run. A rejection lets nothing; where it is older, the row tells of it."""
+    if sets.get("consumed_at") is not None:
+        return True
+    return sets.get("status") in (Status.HELD, Status.RELEASED) and sets.get("verdict") != Verdict.REJECT
 
 
 def _with_reminder(sets: Mapping[str, object], now: datetime) -> Mapping[str, object]:
@@ -190,7 +183,7 @@ def _event(
     )
 
 
-def _update(expect: Iterable[str], sets: Iterable[str], guard: str) -> str:
+def _update(expect: Iterable[str], sets: Iterable[str], guard: str, *, held_up: bool) -> str:
     """The UPDATE over a set of rows; column names and types come from the model, values stay parameters."""
     expect, sets = tuple(expect), tuple(sets)
     types = {field.attname: field for field in Approval._meta.concrete_fields}
@@ -202,6 +195,9 @@ def _update(expect: Iterable[str], sets: Iterable[str], guard: str) -> str:
     where = ["a.id = m.id_", *(f"a.{column} IS NOT DISTINCT FROM m.was_{column}" for column in expect)]
     if guard:
         where.append(guard)
+    if held_up:
+        verdict = "m.new_verdict" if "verdict" in sets else "a.verdict"
+        where.append(f"({verdict} = '{Verdict.REJECT.value}' OR {stoplock.NONE_STANDS})")
     return (
         f"UPDATE {Approval._meta.db_table} AS a SET {', '.join(changes)} "  # noqa: S608  # names from the model only
         f"FROM jsonb_to_recordset(%(rows)s::jsonb) AS m({', '.join(record)}) "

@@ -5,7 +5,6 @@ value of every row through its compiler and sent a set of 500 approvals in eight
 this, and knows no ON CONFLICT.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,6 +15,8 @@ from uuid import UUID
 
 from django.db import connection, models
 from django.db.models.base import ModelState
+
+from approvals.compact import compact
 
 _Row = TypeVar("_Row", bound=models.Model)
 
@@ -71,7 +72,7 @@ def as_json(rows: Iterable[Mapping[str, object]]) -> str:
 
     Raises ValueError for NaN and TypeError for a value that no column holds.
     """
-    return json.dumps(rows, default=_plain, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return compact(rows, default=_plain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 
-from approvals import times, vault
-from approvals.models import Approval, Decision, SigningKey
+from approvals import audit, times, vault
+from approvals.models import Approval, Decision, SigningKey, SystemEvent, User
 from approvals.policy.schema import Json, canonical
 
 PERMIT = "assent-permit+jwt"
@@ -147,7 +147,7 @@ def jwks(*, now: datetime) -> dict[str, Json]:
 
 
 @transaction.atomic
-def rotate(*, overlap: timedelta = OVERLAP) -> SigningKey:
+def rotate(*, by: User | None, overlap: timedelta = OVERLAP) -> SigningKey:
     """Make a new key sign from now on; the old one's public half stays published for `overlap`.
 
     Processes that know the old key sign with it for at most half a minute more.
@@ -157,6 +157,7 @@ def rotate(*, overlap: timedelta = OVERLAP) -> SigningKey:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     SigningKey.objects.filter(retired_at=None).update(retired_at=now, published_until=now + overlap)
     made = _made(now)
+    audit.record(SystemEvent.Kind.SIGNING_KEY_ROTATED, by=audit.actor_of(by), about=f"signing-key:{made.kid}")
     transaction.on_commit(forget)
     return made
 

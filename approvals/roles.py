@@ -16,6 +16,7 @@ _MAY = {
     "domain": ("view", "add", "change"),
     "tier": ("view", "add", "change"),
     "capacity": ("view", "add", "change", "delete"),
+    "domainterms": ("view", "add", "change", "delete"),
     "actiontype": ("view", "add", "change"),
     "threshold": ("view", "add", "change", "delete"),
     "rule": ("view", "add", "change", "delete"),

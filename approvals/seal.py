@@ -16,8 +16,9 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Max
 
-from approvals.audit import Actor, event_digest, genesis, link
-from approvals.models import Approval, Event, Seal
+from approvals.audit import genesis
+from approvals.chains import SYSTEM_GENESIS, Actor, event_digest, link, system_digest
+from approvals.models import Approval, Event, Seal, SystemChain, SystemEvent
 
 _LOCK = 0x5EA1
 _GENESIS = bytes(32)
@@ -42,9 +43,11 @@ def seal(*, now: datetime, everything: bool = False, limit: int = 5000) -> int:
         if not cursor.fetchone()[0]:
             return 0
     unsealed = Event.objects.filter(seal=None).order_by("id")
+    system = SystemEvent.objects.filter(seal=None).order_by("seq")
     if not everything:
         unsealed = unsealed.filter(at__gte=now - _RECENT)
-    events = list(unsealed.only("id", "hash")[:limit])
+        system = system.filter(at__gte=now - _RECENT)
+    events: list[Event | SystemEvent] = [*unsealed.only("id", "hash")[:limit], *system.only("seq", "hash")[:limit]]
     if not events:
         return 0
     last = Seal.objects.order_by("-number").first()
@@ -52,7 +55,8 @@ def seal(*, now: datetime, everything: bool = False, limit: int = 5000) -> int:
     seals = []
     for event in events:
         number, head = number + 1, link(head, bytes(event.hash))
-        seals.append(Seal(number=number, event=event, hash=head, sealed_at=now))
+        one = {"event": event} if isinstance(event, Event) else {"system_event": event}
+        seals.append(Seal(number=number, hash=head, sealed_at=now, **one))
     Seal.objects.bulk_create(seals)
     return len(seals)
 
@@ -94,7 +98,26 @@ def verify(approval_id: UUID | None = None, *, checkpoints: Path | None = None, 
         return Verification(False, checked, f"approval {pk}: event 1 is missing")
     if approval_id:
         return Verification(True, checked, f"{checked} events verified")
-    return _verify_seals(checked, checkpoints, secret)
+    system = _verify_system()
+    if not system.ok:
+        return Verification(False, checked, system.message)
+    return _verify_seals(checked + system.checked, checkpoints, secret)
+
+
+def _verify_system() -> Verification:
+    """Recompute the chain of what concerns no approval."""
+    head, count = SYSTEM_GENESIS, 0
+    for event in SystemEvent.objects.order_by("seq").iterator(chunk_size=2000):
+        if event.seq != count + 1:
+            return Verification(False, count, f"system event {count + 1} is missing")
+        head = link(head, system_digest(event.kind, Actor(event.actor), event.about, event.at, event.detail))
+        if head != bytes(event.hash):
+            return Verification(False, count, f"system event {event.seq} ({event.kind}) was changed")
+        count += 1
+    chain = SystemChain.objects.first()
+    if (chain.seq, bytes(chain.head)) != (count, head) if chain else count:
+        return Verification(False, count, "the last system event is not the head of its chain")
+    return Verification(True, count, f"{count} system events verified")
 
 
 def _chains(approval_id: UUID | None) -> Iterator[tuple[UUID, list[Event]]]:
@@ -118,11 +141,14 @@ def _verify_seals(checked: int, checkpoints: Path | None, secret: str) -> Verifi
     heads: dict[int, str] = {}
     marks = _checkpoints(checkpoints) if checkpoints else []
     wanted = {mark.number for mark in marks}
-    for one in Seal.objects.order_by("number").select_related("event").iterator(chunk_size=2000):
+    for one in Seal.objects.order_by("number").select_related("event", "system_event").iterator(chunk_size=2000):
         number += 1
         if one.number != number:
             return Verification(False, checked, f"seal {number} is missing")
-        head = link(head, bytes(one.event.hash))
+        event = one.event or one.system_event
+        if event is None:
+            return Verification(False, checked, f"seal {number} is of no event")
+        head = link(head, bytes(event.hash))
         if head != bytes(one.hash):
             return Verification(False, checked, f"seal {number} does not follow from the one before it")
         if number in wanted:
@@ -134,7 +160,7 @@ def _verify_seals(checked: int, checkpoints: Path | None, secret: str) -> Verifi
             )
         if mark.number and heads.get(mark.number) != mark.head:
             return Verification(False, checked, f"history up to seal {mark.number} is not what its checkpoint recorded")
-    open_ = Event.objects.filter(seal=None).count()
+    open_ = Event.objects.filter(seal=None).count() + SystemEvent.objects.filter(seal=None).count()
     waiting = f", {open_} not sealed yet" if open_ else ""
     return Verification(True, checked, f"{checked} events and {number} seals verified{waiting}")
 

@@ -44,6 +44,7 @@ _STATES = {
     Status.FAILED: LABELS["failed"],
     Status.COMPENSATED: LABELS["undone"],
     Status.SKIPPED: gettext_lazy("Did not run"),
+    Status.RECALLED: LABELS["recalled"],
 }
 
 
@@ -109,7 +110,7 @@ class Look:
     def facts(self) -> list[Fact]:
         proposal = self.approval.proposal
         kind = self.approval.action_type
-        return facts_of(proposal.args, kind.schema.get("x-order", ()) if kind else ()) if proposal else []
+        return facts_of(proposal.args, kind.schema if kind else None) if proposal else []
 
     @property
     def shown(self) -> list[Fact]:

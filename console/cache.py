@@ -1,13 +1,23 @@
-"""A cache that forgets instead of failing: with Redis away people still sign in and decide."""
+"""A cache that forgets instead of failing: with Redis away, or hanging, people still sign in and decide."""
 
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
 
+REST = 5.0  # seconds in which a Redis that failed is not asked again: a page asks a dozen times, and each would wait
+
 log = logging.getLogger(__name__)
+
+
+class _Patience:
+    """Until when this process does not ask Redis; all its threads share it."""
+
+    rests_until = 0.0
+
 
 # Annotated as the stubs of the base class are: keys and values of a cache are whatever its callers keep there.
 
@@ -16,38 +26,29 @@ class ForgivingRedisCache(RedisCache):
     """Redis, except that an unreachable one is an empty one. Nothing that must hold may be kept in it."""
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        try:
-            return super().get(key, default, version)
-        except (RedisError, OSError) as error:
-            return self._away(error, default)
+        return _forgiven(lambda: super(ForgivingRedisCache, self).get(key, default, version), default)
 
     def get_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
-        try:
-            return super().get_many(keys, version)
-        except (RedisError, OSError) as error:
-            self._away(error, None)
-            return {}
+        found: dict[Any, Any] = _forgiven(lambda: super(ForgivingRedisCache, self).get_many(keys, version), {})
+        return found
 
     def set(self, key: Any, value: Any, timeout: Any = 300, version: int | None = None) -> None:
-        try:
-            super().set(key, value, timeout, version)
-        except (RedisError, OSError) as error:
-            self._away(error, None)
+        _forgiven(lambda: super(ForgivingRedisCache, self).set(key, value, timeout, version), None)
 
     def add(self, key: Any, value: Any, timeout: Any = 300, version: int | None = None) -> bool:
-        try:
-            return super().add(key, value, timeout, version)
-        except (RedisError, OSError) as error:
-            self._away(error, None)
-            return True
+        return bool(_forgiven(lambda: super(ForgivingRedisCache, self).add(key, value, timeout, version), True))
 
     def delete(self, key: Any, version: int | None = None) -> bool:
-        try:
-            return super().delete(key, version)
-        except (RedisError, OSError) as error:
-            self._away(error, None)
-            return False
+        return bool(_forgiven(lambda: super(ForgivingRedisCache, self).delete(key, version), False))
 
-    def _away(self, error: Exception, answer: Any) -> Any:
+
+def _forgiven(ask: Callable[[], Any], answer: Any) -> Any:
+    """What the cache says; `answer` while it is away."""
+    if time.monotonic() < _Patience.rests_until:
+        return answer
+    try:
+        return ask()
+    except (RedisError, OSError) as error:
+        _Patience.rests_until = time.monotonic() + REST
         log.warning("cache away: %s", str(error)[:200])
         return answer

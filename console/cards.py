@@ -9,15 +9,16 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 
 from approvals import times
-from approvals.models import Approval, Audit, Grant, Proposal, User
+from approvals.models import Approval, Audit, Grant, Proposal, Recall, User
 from approvals.models.approval import DECIDED, Status, Subject
 from approvals.models.policy import Gate, Silence, Verdict
 from approvals.policy import snapshot
 from approvals.policy.schema import Json
-from approvals.review import access, decisions
+from approvals.review import access, decisions, escalation
 from approvals.review.attachments import IMAGES
-from console import rows, runs, stages, timeleft, whys
-from console.facts import Fact, Value, changes_of, facts_of, present_and_future, shown
+from approvals.review.errors import ended_while_held, held_when_it_ended
+from console import questions, rows, runs, stages, timeleft, whys
+from console.facts import Fact, changes_of, facts_of, present_and_future
 from console.permits import Permit, moved, permit_of
 from console.plans import PlanView
 from console.repeats import Earlier, earlier_of
@@ -66,6 +67,11 @@ class Card:
         return f"?{urlencode(self.filters)}" if self.filters else ""
 
     @cached_property
+    def as_shown(self) -> str:
+        """The same, with the version that this card shows: for whatever is fetched from it."""
+        return f"?{urlencode({**self.filters, 'version': self.approval.version})}"
+
+    @cached_property
     def authority(self) -> access.Authority:
         return access.authority_of(self.user)
 
@@ -88,6 +94,17 @@ class Card:
     @property
     def held(self) -> bool:
         return self.approval.status == Status.HELD
+
+    @cached_property
+    def recall(self) -> Recall | None:
+        """Who took it back after its release, and why."""
+        return Recall.objects.select_related("user", "in_place_of").filter(approval=self.approval).first()
+
+    @cached_property
+    def ended(self) -> str:
+        """How it ended while a verdict was held; empty where none was."""
+        held = held_when_it_ended(self.approval) if self.approval.status == Status.CANCELLED else None
+        return ended_while_held(held) if held else ""
 
     @property
     def is_question(self) -> bool:
@@ -162,8 +179,19 @@ class Card:
 
     @cached_property
     def facts(self) -> list[Fact]:
-        order = self.approval.action_type.schema.get("x-order", ()) if self.approval.action_type else ()
-        return facts_of(self.proposal.args, order) if self.proposal else []
+        schema = self.approval.action_type.schema if self.approval.action_type else None
+        return facts_of(self.proposal.args, schema) if self.proposal else []
+
+    @property
+    def raw(self) -> Json:
+        """What would run, or what was asked, as it was sent: for where it cannot be shown as it should be."""
+        proposal = self.proposal
+        if proposal is None:
+            return None
+        if self.is_question:
+            return {"response_schema": proposal.schema, "best_guess": proposal.best_guess}
+        held: Json = proposal.steps if self.is_plan else proposal.args
+        return held
 
     @cached_property
     def touched(self) -> list[Fact]:
@@ -223,9 +251,9 @@ class Card:
         ]
 
     @cached_property
-    def best_guess(self) -> Value | None:
-        guess = self.proposal.best_guess if self.proposal else None
-        return shown(guess) if guess is not None else None
+    def guess(self) -> questions.Guess | None:
+        """What the agent would answer itself."""
+        return questions.guess_of(self.proposal) if self.is_question else None
 
     @cached_property
     def plan(self) -> PlanView:
@@ -274,6 +302,7 @@ class Card:
         return bool(
             approval.due_at
             and approval.tier.next_id
+            and escalation.climbs(approval)
             and (approval.expires_at is None or approval.due_at < approval.expires_at)
         )
 
@@ -316,9 +345,15 @@ class Card:
 
     @property
     def observed(self) -> Mapping[str, Json] | None:
-        """What people made of such composites: `share` of `decided`; None where too few were decided."""
+        """What people made of such composites: `share` of `decided`, `own` of them this agent's; None of too few."""
         seen: Mapping[str, Json] | None = self.approval.assessment.get("observed")
         return seen
+
+    @property
+    def lowered(self) -> bool:
+        """What was observed is less than the composite, so that it counts instead."""
+        seen, composite = self.observed, self.approval.assessment.get("composite")
+        return seen is not None and composite is not None and seen["share"] < composite
 
     @property
     def thresholds(self) -> tuple[str, str] | None:

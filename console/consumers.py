@@ -19,6 +19,7 @@ COLLECT = 0.1  # seconds in which changes become one frame
 BACKLOG = 1000  # changes waiting for a page; beyond that it re-reads its list
 
 REFUSED = 4400  # the page sent something
+SIGNED_OUT = 4401  # the session is over: the page asks to sign in
 GONE = 4403  # rights changed: the page reconnects and is asked who it is
 
 
@@ -31,6 +32,7 @@ class InboxConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channe
             await self.close()
             return
         self.user_id: UUID = user.pk
+        self.session_key: str = self.scope["session"].session_key or ""
         watch = await database_sync_to_async(live.watch_of)(user)
         if not watch:
             await self.close()
@@ -103,7 +105,12 @@ class InboxConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channe
             self.sent.popitem(last=False)
 
     async def beat(self, found: live.Beat) -> None:
-        """A heartbeat: closes where rights changed, sends what the layer may have lost, says feed, time and count."""
+        """A heartbeat: closes where the session is over or rights changed, sends what the layer may have lost, and says
+        feed, time and count.
+        """
+        if self.session_key not in found.sessions:
+            await self.close(code=SIGNED_OUT)
+            return
         watch = found.watches.get(self.user_id)
         if watch != self.watch:
             await self.close(code=GONE)

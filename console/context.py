@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import resolve
 from django.utils.functional import SimpleLazyObject
 
-from approvals import times
+from approvals import stops, times
 from approvals.models import User
 from approvals.review import access
 from approvals.review.access import Authority
@@ -29,8 +29,10 @@ def page(request: HttpRequest) -> dict[str, object]:
         "single_keys": user is None or user.shortcuts,
         "demo": settings.ASSENT_DEMO,
         "authority": authority,
-        "waiting": SimpleLazyObject(lambda: count_of(access.inbox_of(user, authority)) if user else 0),
+        "waiting": SimpleLazyObject(lambda: count_of(access.waiting_of(user, authority)) if user else 0),
         "unconfirmed": SimpleLazyObject(lambda: count_of(access.unconfirmed_of(user, authority)) if user else 0),
+        "stop": SimpleLazyObject(lambda: stops.standing() if user else None),
+        "may_stop": SimpleLazyObject(lambda: user is not None and access.may_stop(user, authority)),
         "scarcity": SimpleLazyObject(lambda: banner_of(user, authority) if user else Banner()),
         "to_look_at": SimpleLazyObject(lambda: count_of(counted(user, authority)) if user else 0),
         "to_undo": SimpleLazyObject(lambda: needing_people(user, authority).count() if user else 0),

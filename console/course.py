@@ -62,6 +62,7 @@ LABELS = {
     "expired": told("a step of a run", "Nobody decided"),
     "cancelled": told("a step of a run", "Withdrawn"),
     "stopped": told("a step of a run", "Ended with the run"),
+    "recalled": told("a step of a run", "Recalled"),
     "next": told("a step of a run", "Next, by the plan"),
 }
 ICONS = {
@@ -72,6 +73,7 @@ ICONS = {
     "undone": "undo",
     "stuck": "late",
     "closed": "person",
+    "recalled": "undo",
     "waiting": "clock",
     "held": "clock",
     "approved": "check",
@@ -224,6 +226,8 @@ def _state_of(approval: Approval, run: Run) -> str:
             return "expired"
         case Status.CANCELLED | Status.SUPERSEDED:
             return "stopped" if run.stopped_at is not None else "cancelled"
+        case Status.RECALLED:
+            return "recalled"
         case Status.EXECUTED:
             return "done"
         case Status.FAILED:

@@ -1,7 +1,8 @@
 """Reports as CSV: UTF-8 with a byte order mark, one row at a time, and no cell that a spreadsheet would execute."""
 
 import csv
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +16,7 @@ from approvals.evidence.metrics import Group, Report
 from approvals.evidence.rates import Rate
 from approvals.evidence.selection import Place, Selection
 from approvals.evidence.shadows import Pair
-from approvals.models import Approval
+from approvals.models import Approval, SystemEvent
 
 MARK = "\ufeff"  # without it a spreadsheet reads UTF-8 as the machine's old code page
 PAGE = 500
@@ -114,6 +115,14 @@ async def decisions(chosen: Selection, row_set: str) -> AsyncIterator[str]:
         if len(page) < PAGE:
             return
         place = Place(page[-1].created_at, page[-1].pk)
+
+
+def system_events(events: Iterable[SystemEvent]) -> Iterator[str]:
+    """The audit log of what concerns no approval as CSV, with the hashes that make it a chain."""
+    yield MARK + _line(["number", "at", "event", "by", "about", "detail", "hash"])
+    for event in events:
+        detail = json.dumps(event.detail, ensure_ascii=False, sort_keys=True)
+        yield _line([event.seq, event.at, event.kind, event.actor, event.about, detail, bytes(event.hash).hex()])
 
 
 def figures(report: Report) -> Iterator[str]:

@@ -8,6 +8,7 @@ from django.utils.translation import ngettext
 
 from approvals.policy import characters
 from approvals.policy.schema import Json, NotCanonical, canonical
+from console.controls.build import in_order
 
 LONG = 400
 _GAP = re.compile(r"((?:\r?\n){4,})")
@@ -47,10 +48,9 @@ class Fact:
         return self.path.replace(".", ".\0").replace("[", "\0[").split("\0")
 
 
-def facts_of(args: Json, order: Sequence[str] = ()) -> list[Fact]:
-    """Every argument; those that `order` names come first and in its order, since the database sorts keys."""
-    if isinstance(args, Mapping):
-        args = {name: args[name] for name in [*(name for name in order if name in args), *args]}
+def facts_of(args: Json, schema: Mapping[str, Json] | None = None) -> list[Fact]:
+    """Every argument, those that the schema lists in its order and before the others."""
+    args = in_order(schema, schema, args) if schema else args
     return [Fact(path, shown(value), warnings=_warnings(value)) for path, value in leaves(args)]
 
 

@@ -24,13 +24,10 @@ def _moment_input() -> forms.DateTimeInput:
 
 
 class VerdictForm(forms.Form):
-    """A verdict on exactly what its card showed: revision, round and digest come back with it."""
+    """A verdict on exactly what its card showed: the card's version comes back with it."""
 
     verdict = forms.ChoiceField(choices=Verdict.choices)
-    revision = forms.IntegerField(min_value=1)
-    round = forms.IntegerField(min_value=1)
-    stage = forms.IntegerField(required=False, min_value=0)
-    digest = forms.RegexField(r"^sha256:[0-9a-f]{64}$")
+    version = forms.CharField(max_length=200)
     viewed = forms.IntegerField(required=False, min_value=0)
     message = forms.CharField(required=False, max_length=LONGEST_TEXT)
     reason = forms.ChoiceField(required=False, choices=[("", ""), *((name, name) for name in REASONS)])
@@ -45,8 +42,15 @@ class VerdictForm(forms.Form):
 
     def seen(self, approval: Approval) -> Seen:
         """What the person's card showed of this approval; only after `is_valid()`."""
-        cleaned = self.cleaned_data
-        return Seen(approval.pk, cleaned["revision"], cleaned["round"], cleaned["digest"], cleaned["stage"] or 0)
+        return Seen.read(approval.pk, self.cleaned_data["version"])
+
+    def clean_version(self) -> str:
+        version: str = self.cleaned_data["version"]
+        try:
+            Seen.read(UUID(int=0), version)
+        except ValueError as error:
+            raise forms.ValidationError(_("This page did not say which version it shows.")) from error
+        return version
 
     @property
     def viewed_for(self) -> timedelta:
@@ -58,6 +62,23 @@ class VerdictForm(forms.Form):
         return [Fault(f"/{name}", str(message)) for name, messages in self.errors.items() for message in messages]
 
 
+class RecallForm(forms.Form):
+    """A recall of exactly what its card showed."""
+
+    version = forms.CharField(max_length=200)
+    message = forms.CharField(required=False, max_length=LONGEST_TEXT)
+    reason = forms.CharField(required=False, max_length=40)
+
+    def seen(self, approval: Approval) -> Seen:
+        """What the person's card showed of this approval; only after `is_valid()`."""
+        return Seen.read(approval.pk, self.cleaned_data["version"])
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What keeps it from being a recall, by field."""
+        return [Fault(f"/{name}", str(message)) for name, messages in self.errors.items() for message in messages]
+
+
 class NoteForm(forms.Form):
     """Words for colleagues, with an escalation or by themselves."""
 
@@ -66,7 +87,7 @@ class NoteForm(forms.Form):
 
 
 class PickForm(forms.Form):
-    """The approvals selected together, each as its row showed it: `id:revision:round:sha256:…`."""
+    """The approvals selected together, each as its row showed it: `id:version`."""
 
     verdict = forms.ChoiceField(required=False, choices=[("", ""), (Verdict.APPROVE, ""), (Verdict.REJECT, "")])
     message = forms.CharField(required=False, max_length=LONGEST_TEXT)
@@ -82,8 +103,8 @@ class PickForm(forms.Form):
         found = []
         for pick in self.picks:
             try:
-                pk, revision, round_, digest = pick.split(":", 3)
-                found.append(Seen(UUID(pk), int(revision), int(round_), digest))
+                pk, version = pick.split(":", 1)
+                found.append(Seen.read(UUID(pk), version))
             except ValueError:
                 continue
         return found

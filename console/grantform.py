@@ -29,6 +29,7 @@ OPERATORS = {
 }
 SPANS = (1, 8, 24, 24 * 7, 24 * 30, 24 * 90)  # hours
 _SINGLE = (str, int, float, bool)
+_LINE = 200  # characters of a text in one row
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +112,23 @@ def _span(hours: int) -> str:
 
 
 def rows_like(approval: Approval, kind: TypePolicy) -> list[Row]:
-    """Conditions for more of what a card shows: its value as a limit, its choices as they are, its subject open."""
+    """Conditions for the next like what a card shows, each of them checked: its value as a limit, the rest as it is.
+
+    Who wants to let more pass takes conditions away. A text that no line can hold counts by how it begins.
+    """
     args: Json = approval.proposal.args if approval.proposal else None
     rows = []
-    for number, (path, part) in enumerate(conditions.paths_of(kind.schema)[: conditions.MOST]):
+    for number, (path, _part) in enumerate(conditions.paths_of(kind.schema)[: conditions.MOST]):
         value = schema.pick(args, path)
         if not isinstance(value, _SINGLE):
             continue
         limit = path == kind.value_path and conditions.number_of(value) is not None
-        chosen = "enum" in part or isinstance(value, bool) or path == kind.currency_path
-        rows.append(Row(number, path, "le" if limit else "eq", plain(value), on=limit or chosen))
+        text = plain(value)
+        if isinstance(value, str) and (len(text) > _LINE or len(text.splitlines()) > 1):
+            beginning = text.splitlines()[0][:_LINE]
+            rows.append(Row(number, path, "starts", beginning, on=bool(beginning)))
+        else:
+            rows.append(Row(number, path, "le" if limit else "eq", text, on=True))
     return rows
 
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from channels.db import database_sync_to_async
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.signals import user_logged_out
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Max
 from django.db.models.signals import post_delete, post_save, pre_save
@@ -27,7 +30,7 @@ from django.dispatch import Signal
 from django.utils import translation
 
 from agents import push
-from approvals import audit, seal, times
+from approvals import audit, seal, stops, times
 from approvals.models import Absence, Approval, Domain, Event, Membership, Tier, User
 from approvals.models.approval import queue_name
 from approvals.review import access, degraded, wording
@@ -40,25 +43,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BEAT = 5.0  # seconds between heartbeats, and the longest that a revoked right keeps a page open
+BEAT = 4.0  # seconds between heartbeats; with the look itself, a right or session that is over holds no page for five
 MOST = 200  # rows in one frame; beyond that the page re-reads its list
 _KEPT = 2000
 
 
-class Row(TypedDict):
+class Row(rows.State):
     """One row as every page of one language gets it; whose it may be is checked by queue and agent."""
 
-    id: str
-    seq: int
-    status: str
     queue: str
     agent: str
-    revision: int
-    round: int
-    tier: int
     stage: int
     tier_name: str
-    claim: str
     title: str
     due: str
     arrived: str
@@ -105,11 +101,13 @@ def connect() -> None:
     """Hear of every change of an approval and of every change of who reviews."""
     audit.listen(announce)
     degraded.listen(scarcity_changed)
+    stops.listen(stop_changed)
     post_save.connect(_membership_changed, sender=Membership, dispatch_uid="live")
     post_delete.connect(_membership_changed, sender=Membership, dispatch_uid="live")
     for signal in (pre_save, post_save, post_delete):
         signal.connect(_absence_changed, sender=Absence, dispatch_uid="live")
     user_logged_out.connect(_signed_out, dispatch_uid="live")
+    post_save.connect(_person_changed, sender=User, dispatch_uid="live")
 
 
 def announce(changes: Sequence[audit.Change]) -> None:
@@ -127,6 +125,12 @@ def scarcity_changed(queues: set[str]) -> None:
     """A queue has no room any more, or has room again: its pages look at their banner."""
     for queue in sorted(queues):
         push.send(queue_group(queue), {"type": "scarcity.changed"})
+
+
+def stop_changed() -> None:
+    """Everything was stopped, or that was lifted: every page looks at its banner."""
+    tiers, domains = Tier.objects.values_list("pk", flat=True), list(Domain.objects.values_list("pk", flat=True))
+    scarcity_changed({queue_name(tier, domain) for tier in tiers for domain in domains})
 
 
 def _membership_changed(instance: Membership, **_: object) -> None:
@@ -148,7 +152,17 @@ def absence_turned(absences: Iterable[Absence]) -> None:
 
 def _signed_out(user: User | None, **_: object) -> None:
     if user is not None:
-        push.send(person_group(user.pk), {"type": "access.changed"})
+        rights_changed(user.pk)
+
+
+def _person_changed(instance: User, created: bool, update_fields: Collection[str] | None = None, **_: object) -> None:
+    if not created and set(update_fields or ()) != {"last_login"}:
+        transaction.on_commit(partial(rights_changed, instance.pk))
+
+
+def rights_changed(user_id: UUID) -> None:
+    """Every open page of this person is asked anew who it is."""
+    push.send(person_group(user_id), {"type": "access.changed"})
 
 
 # --- Who may hear
@@ -231,17 +245,11 @@ def _came(escalated: Sequence[Approval]) -> dict[UUID, datetime]:
 def _shown(found: Sequence[tuple[Approval, str]], came: Mapping[UUID, datetime]) -> dict[UUID, Row]:
     return {
         approval.pk: Row(
-            id=str(approval.pk),
-            seq=approval.event_seq,
-            status=approval.status,
+            **rows.state_of(approval),
             queue=approval.queue,
             agent=str(approval.agent_id),
-            revision=approval.revision,
-            round=approval.round,
-            tier=approval.tier_id,
             stage=approval.stage,
             tier_name=stages.queue_words(approval),
-            claim=str(approval.claimed_by_id or ""),
             title=wording.kind(approval),
             due=min((end.isoformat() for end in (approval.due_at, approval.expires_at) if end), default=""),
             arrived=came.get(approval.pk, approval.created_at).isoformat(),
@@ -261,6 +269,7 @@ class Beat:
     changed: Mapping[UUID, int]
     watches: Mapping[UUID, Watch]
     counts: Mapping[UUID, int]
+    sessions: frozenset[str]  # those that are not over
 
 
 class Follower:
@@ -298,7 +307,8 @@ class Follower:
     async def beat(self) -> None:
         """Look once, and tell every page what concerns it."""
         people = {page.user_id for page in self.pages}
-        found = await database_sync_to_async(look)(people, self.feed)
+        sessions = {page.session_key for page in self.pages}
+        found = await database_sync_to_async(look)(people, self.feed, sessions)
         self.feed = found.feed
         for page in list(self.pages):
             try:
@@ -308,7 +318,7 @@ class Follower:
                 await self.leave(page)
 
 
-def look(people: Iterable[UUID], since: int | None) -> Beat:
+def look(people: Iterable[UUID], since: int | None, sessions: Iterable[str]) -> Beat:
     """Everything a heartbeat needs, for all people together."""
     feed = seal.feed()
     changed: dict[UUID, int] = {}
@@ -325,7 +335,21 @@ def look(people: Iterable[UUID], since: int | None) -> Beat:
             waiting = access.waiting_of(User(pk=pk), watch.authority)
             counted[key] = count_of(waiting)
         counts[pk] = counted[key]
-    return Beat(feed, times.now().isoformat(), changed, rights, counts)
+    now = times.now()
+    return Beat(feed, now.isoformat(), changed, rights, counts, in_force(sessions))
+
+
+def in_force(keys: Iterable[str]) -> frozenset[str]:
+    """Those of these sessions that are not over, and that no change of the password ended."""
+    rows = Session.objects.filter(session_key__in=set(keys), expire_date__gt=times.now())
+    stored = {row.session_key: SessionStore().decode(row.session_data) for row in rows}
+    people = User.objects.in_bulk({data[SESSION_KEY] for data in stored.values() if SESSION_KEY in data})
+    signs = {str(pk): user.get_session_auth_hash() for pk, user in people.items() if user.is_active}
+    return frozenset(
+        key
+        for key, data in stored.items()
+        if data.get(HASH_SESSION_KEY) and signs.get(str(data.get(SESSION_KEY))) == data[HASH_SESSION_KEY]
+    )
 
 
 _followers: WeakKeyDictionary[asyncio.AbstractEventLoop, Follower] = WeakKeyDictionary()

@@ -12,12 +12,17 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
 
 from approvals.models import User
+from console import presence
 
-Answer = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+Awaited = HttpResponseBase | Awaitable[HttpResponseBase]
+Answer = Callable[[HttpRequest], Awaited]
 
 
-class PersonMiddleware:
-    """Stands behind the authentication middleware. Works in both worlds, so that it costs no thread hop."""
+class BothWorlds:
+    """A middleware that is called by threads and by an event loop, so that it costs no thread hop.
+
+    `at_once` and `awaited` are what it does; by themselves both pass the request on.
+    """
 
     sync_capable = True
     async_capable = True
@@ -28,19 +33,36 @@ class PersonMiddleware:
         if self.is_async:
             markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        if self.is_async:
-            return self.answer(request)
-        with as_seen_by(request.user if _may_be_signed_in(request) else None):
-            response = self.get_response(request)
-            assert isinstance(response, HttpResponseBase)  # noqa: S101  # the other kind is awaited below
-            return _dressed(request, response)
+    def __call__(self, request: HttpRequest) -> Awaited:
+        return self.awaited(request) if self.is_async else self.at_once(request)
 
-    async def answer(self, request: HttpRequest) -> HttpResponseBase:
-        with as_seen_by(await request.auser() if _may_be_signed_in(request) else None):
-            response = self.get_response(request)
-            assert not isinstance(response, HttpResponseBase)  # noqa: S101
-            return _dressed(request, await response)
+    def at_once(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        assert isinstance(response, HttpResponseBase)  # noqa: S101  # the other kind is awaited below
+        return response
+
+    async def awaited(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        assert not isinstance(response, HttpResponseBase)  # noqa: S101
+        return await response
+
+
+class PersonMiddleware(BothWorlds):
+    """Stands behind the authentication middleware."""
+
+    def at_once(self, request: HttpRequest) -> HttpResponseBase:
+        user = request.user if _may_be_signed_in(request) else None
+        if user is not None and user.is_authenticated:
+            presence.touch(request)
+        with as_seen_by(user):
+            return _dressed(request, super().at_once(request))
+
+    async def awaited(self, request: HttpRequest) -> HttpResponseBase:
+        user = await request.auser() if _may_be_signed_in(request) else None
+        if user is not None and user.is_authenticated:
+            presence.touch(request)  # the session was read for the person
+        with as_seen_by(user):
+            return _dressed(request, await super().awaited(request))
 
 
 def as_seen_by(user: User | AnonymousUser | None) -> ExitStack:
@@ -67,6 +89,8 @@ def _may_be_signed_in(request: HttpRequest) -> bool:
 
 
 def _dressed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if _may_be_signed_in(request):
+        response.headers.setdefault("Cache-Control", "private, no-store")  # what one person sees is nobody else's
     response.headers["Content-Language"] = translation.get_language() or settings.LANGUAGE_CODE
     # Only what the admin itself answered: whatever fails before or beside it keeps the strict policy.
     if request.resolver_match is not None and "admin" in request.resolver_match.app_names:

@@ -5,19 +5,20 @@ The edit is a wish that travels with the form; nothing is stored before the verd
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from django.utils.translation import gettext as _
 
 from approvals.models import Approval, PlannedStep
 from approvals.models.policy import Gate, Reversibility, Verdict
-from approvals.policy import schema, snapshot, words
+from approvals.policy import edits, schema, snapshot, words
 from approvals.policy.schema import Json
 from approvals.policy.stages import asked_of, read
 from approvals.review import plans, replanning
 from approvals.review.access import Authority
-from console import schemaform
+from console.controls import typed
+from console.controls.typed import Draft
 from console.facts import Fact, changes_of, facts_of
 
 LONGEST = 500_000  # characters of a wish
@@ -92,8 +93,7 @@ class Editing:
 
     step: str = ""
     mode: str = ""  # args, reject
-    fields: list[schemaform.Field] = field(default_factory=list)
-    raw: str = ""
+    draft: Draft | None = None
     message: str = ""
     error: str = ""
     note: str = ""  # what the last change took along
@@ -127,7 +127,10 @@ class PlanView:
         if self.wish is None:
             return stored
         known = {str(step["id"]): step for step in stored}
-        return [_wished(known[str(one["id"])], one) for one in self.wish if str(one.get("id")) in known]
+        try:
+            return [_wished(known[str(one["id"])], one) for one in self.wish if str(one.get("id")) in known]
+        except edits.BadEdit as error:
+            raise NoWish from error
 
     @cached_property
     def removed(self) -> list[str]:
@@ -147,12 +150,13 @@ class PlanView:
             tier, domain = told.get("tier"), told.get("domain")
             undo = step.get("undo")
             undoing = plans.action_of({"action": undo}) if isinstance(undo, Mapping) else None
+            kind = self._types.get(str(action["name"]))
             lines.append(
                 Line(
                     number=place + 1,
                     id=name,
                     title=self._headline(action, told),
-                    facts=facts_of(action["args"], self._order(action)),
+                    facts=facts_of(action["args"], kind.schema if kind else None),
                     told=told,
                     needs=plans.needs_of(step),
                     takes=replanning.dependents(self.shown, name),
@@ -184,15 +188,22 @@ class PlanView:
     def step(self, name: str) -> Step | None:
         return next((one for one in self.shown if str(one["id"]) == name), None)
 
-    def fields_of(self, name: str) -> tuple[list[schemaform.Field], Json]:
-        """The controls for a step's arguments, empty where they cannot hold them exactly; and the arguments."""
-        step = self.step(name)
-        if step is None:
+    def draft_of(self, name: str, posted: Mapping[str, str] | None = None) -> Draft:
+        """The edit of a step's arguments as it stands in the wish, or as it was posted. Raises NoWish."""
+        proposal = self.approval.proposal
+        stored = next((step for step in proposal.steps if step["id"] == name), None) if proposal else None
+        if stored is None or self.step(name) is None:
             raise NoWish
-        action = plans.action_of(step)
+        action = plans.action_of(stored)
         kind = self._types.get(str(action["name"]))
-        fields = schemaform.fields_of(kind.schema if kind else {}, action["args"])
-        return (fields if schemaform.mirrors(fields, action["args"]) else []), action["args"]
+        schema = kind.schema if kind else {}
+        try:
+            if posted is not None:
+                return typed.posted(schema, (action["args"],), posted)
+            wish = next(one for one in self.wish or () if one["id"] == name)
+            return typed.begun(schema, (action["args"],), edits=edits.read_operations(wish.get("edits", [])))
+        except (typed.NoEdit, edits.BadEdit) as error:
+            raise NoWish from error
 
     @cached_property
     def _types(self) -> Mapping[str, "snapshot.TypePolicy"]:
@@ -214,11 +225,6 @@ class PlanView:
         kind = self._types.get(str(action["name"]))
         return schema.headline(kind.headline, action["args"]) if kind else str(told.get("headline") or action["name"])
 
-    def _order(self, action: Mapping[str, Json]) -> Sequence[str]:
-        kind = self._types.get(str(action["name"]))
-        order = kind.schema.get("x-order", ()) if kind else ()
-        return [str(one) for one in order] if isinstance(order, list | tuple) else ()
-
 
 def wish_of(approval: Approval) -> list[dict[str, Json]]:
     """The wish that changes nothing: what an edit starts from."""
@@ -235,20 +241,21 @@ def read_wish(text: str) -> list[dict[str, Json]]:
     """The wish that a form carried. Raises NoWish."""
     try:
         found = json.loads(text) if len(text) <= LONGEST else None
+        if not isinstance(found, list) or not all(
+            isinstance(one, dict) and isinstance(one.get("id"), str) for one in found
+        ):
+            raise NoWish
+        for one in found:
+            edits.read_operations(one.get("edits", []))
     except (ValueError, RecursionError):
         raise NoWish from None
-    if not isinstance(found, list) or not all(
-        isinstance(one, dict) and isinstance(one.get("id"), str) for one in found
-    ):
-        raise NoWish
     return found
 
 
-def changed_args(view: PlanView, name: str, args: Json) -> list[dict[str, Json]]:
-    """The wish with other arguments for a step; those that stand already are no change."""
-    stands = {str(step["id"]): plans.action_of(step)["args"] for step in view.approval.proposal.steps}  # type: ignore[union-attr]  # a plan has one
-    same = schema.canonical(stands[name]) == schema.canonical(args)
-    changed: dict[str, Json] = {"id": name} if same else {"id": name, "args": args}
+def edited(view: PlanView, name: str, draft: Draft) -> list[dict[str, Json]]:
+    """The wish with this edit of a step's arguments."""
+    listed: list[Json] = [operation.as_json() for operation in draft.edits]
+    changed: dict[str, Json] = {"id": name, "edits": listed} if listed else {"id": name}
     return [changed if one["id"] == name else dict(one) for one in view.wish or ()]
 
 
@@ -293,8 +300,10 @@ def _wished(step: Step, one: Mapping[str, Json]) -> Step:
     kept = {name: value for name, value in step.items() if name not in ("verdict", "message")}
     if one.get("verdict") == Verdict.REJECT:
         return {**kept, "verdict": Verdict.REJECT.value, "message": one.get("message")}
-    if "args" in one:
-        return {**kept, "action": {**plans.action_of(step), "args": one["args"]}, "verdict": Verdict.MODIFY.value}
+    if one.get("edits"):
+        action = plans.action_of(step)
+        args = edits.apply(action["args"], edits.read_operations(one["edits"]))
+        return {**kept, "action": {**action, "args": args}, "verdict": Verdict.MODIFY.value}
     if plans.verdict_of(step) == Verdict.MODIFY:
         return {**kept, "verdict": Verdict.MODIFY.value}
     return kept

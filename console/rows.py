@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
 from threading import Lock
+from typing import TypedDict
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
@@ -27,12 +28,34 @@ _HEAVY = [
 ]
 
 
+class State(TypedDict):
+    """What an open card is compared with: another version, status or tier is another card."""
+
+    id: str
+    seq: int
+    status: str
+    version: str
+    tier: int
+    claim: str
+
+
+def state_of(approval: Approval) -> State:
+    return State(
+        id=str(approval.pk),
+        seq=approval.event_seq,
+        status=approval.status,
+        version=approval.version,
+        tier=approval.tier_id,
+        claim=str(approval.claimed_by_id or ""),
+    )
+
+
 def for_rows(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
     """With what a row names, and without what it does not."""
     # Who asked the agent something and has its answer.
     answered = Inquiry.objects.filter(answered_at__isnull=False).only("approval", "user")
     named = approvals.select_related(
-        "agent", "action_type", "domain", "tier", "proposal", "claimed_by", "decided_by", "wanted"
+        "agent", "action_type", "domain", "tier", "proposal", "claimed_by", "decided_by", "wanted", "recall__user"
     ).prefetch_related(Prefetch("inquiries", answered, "answered"))
     return named.defer("assessment", "reasons", "action_type__schema", "action_type__policy_text", *_HEAVY)
 

@@ -115,6 +115,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # the default gives up for good after 100 attempts
 # With the defaults a task whose worker was killed was not back after 90 s; with these it was in 9.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,  # a broker that hangs is away; the default waits for two minutes
     "visibility_timeout": 180,
     "unacked_restore_interval": 2,
     "unacked_restore_throttle": 1,
@@ -135,6 +137,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.usersessions",
     "channels",
     "csp",
     "django_htmx",
@@ -157,7 +160,10 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "console.session.SessionOverMiddleware",
+    "console.unsent.SentTextMiddleware",
     "console.middleware.PersonMiddleware",
+    "console.whole.NulMiddleware",
 ]
 # Each middleware that is not async-native costs two thread hops a request: /api/ carries none of the page's.
 API_MIDDLEWARE: list[str] = []
@@ -198,10 +204,25 @@ LOGIN_REDIRECT_URL = reverse_lazy("inbox")
 ACCOUNT_ADAPTER = "console.accounts.ClosedAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_VERIFICATION = "none"  # of those whom an admin made; a change of address is always verified
+ACCOUNT_CHANGE_EMAIL = True  # a new address takes the place of the old one once it is confirmed, not before
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Assent] "
+ACCOUNT_PASSWORD_INPUT_RENDER_VALUE = False
+# Five wrong passwords in five minutes for one account *from one address* (the adapter's key names both), so that
+# nobody is locked out by somebody elsewhere; and ten a minute from one address, whatever the account.
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key", "reauthenticate": "10/m/user"}
+# How many proxies stand before the console, each of which appends the address it was called from.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXIES", 1 if env.flag("BEHIND_PROXY") else 0)
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_LOGOUT_REDIRECT_URL = reverse_lazy("account_login")
 ACCOUNT_SESSION_REMEMBER = None
+# A session is over after so long without the person (console/sessions.py); longer where one asked to stay signed in.
+SESSION_COOKIE_AGE = 60 * env.number("ASSENT_SESSION_MINUTES", 12 * 60, at_least=5)
+ACCOUNT_SESSION_COOKIE_AGE = max(SESSION_COOKIE_AGE, 7 * 86_400)
+USERSESSIONS_ADAPTER = "console.sessions.SessionsAdapter"
 
 # --- Requests and their limits
 
@@ -212,7 +233,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["agents.parsers.StrictJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "agents.api.operation.OperationSchema",
     "EXCEPTION_HANDLER": "agents.problems.handler",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
@@ -230,7 +251,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "OAS_VERSION": "3.1.1",  # its schemas are JSON Schema: the shapes that the API checks with, as they are
-    "POSTPROCESSING_HOOKS": ["agents.api.openapi.add_components"],
+    "POSTPROCESSING_HOOKS": ["agents.api.openapi.complete"],
 }
 
 # --- Security
@@ -248,6 +269,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SECURE = not INTERNAL_HTTP
 CSRF_COOKIE_HTTPONLY = True
 CSRF_USE_SESSIONS = True
+CSRF_FAILURE_VIEW = "console.views.session.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

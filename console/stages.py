@@ -91,4 +91,6 @@ def gone_on(approval: Approval) -> str:
     if approval.stages and not approval.votes:
         said = _("Approved. Now it waits for %(queue)s.") if approval.stage else _("Changed. It starts with %(queue)s.")
         return said % {"queue": queue_words(approval)}
+    if not approval.votes:
+        return _("Changed. Approving it as it is now asks to type a value.")
     return _("Recorded: %(votes)d of %(of)d approvals.") % {"votes": approval.votes, "of": approval.approvers}

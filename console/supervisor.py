@@ -1,16 +1,45 @@
-"""Keeps a list of processes running: what dies is started again, and everything stops in order."""
+"""Keeps a list of processes running: what dies is started again, what answers no more is ended, all stops in order."""
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from console.embedded.processes import Process, stop
+from console.embedded.processes import Process, kill_group, stop
 from console.terminal import say
 
 PAUSES = (0.5, 0.5, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # before each further attempt, in seconds
 SETTLED = 3.0  # a process that lives this long runs again
 FORGIVEN = 60.0  # and after this long its earlier deaths count no more
 LOG_CHECK = 30.0
+PROBE_EVERY = 10.0
+PROBES = 3  # that nobody answered, one after the other
+FIRST_ANSWER = 90.0  # how long a process may take to come up
+
+
+@dataclass
+class Probe:
+    """Asks whether a process answers, in a thread: the supervisor waits for nobody."""
+
+    answers: Callable[[], bool]
+    silent: int = 0  # probes without an answer since the last one
+    answered: bool = False  # at all
+    asked: float = 0.0
+    asking: threading.Thread | None = None
+
+    def ask(self, now: float) -> None:
+        """Ask once more, unless it is too soon or the last one is not through."""
+        if now - self.asked < PROBE_EVERY or (self.asking is not None and self.asking.is_alive()):
+            return
+        self.asked = now
+        self.asking = threading.Thread(target=self._ask, daemon=True)
+        self.asking.start()
+
+    def _ask(self) -> None:
+        if self.answers():
+            self.silent, self.answered = 0, True
+        else:
+            self.silent += 1
 
 
 @dataclass
@@ -22,6 +51,27 @@ class Watched:
     told: bool = True  # whether the terminal knows that it runs
     started: float = field(default_factory=time.monotonic)
     next_start: float | None = None
+    probe: Probe | None = None
+
+    def __post_init__(self) -> None:
+        self._new_probe()
+
+    def start(self, now: float) -> None:
+        self.process.start()
+        self.started, self.next_start = now, None
+        self._new_probe()
+
+    def hangs(self, now: float) -> bool:
+        """Whether it has come up, and has left several probes without an answer."""
+        if self.probe is None:
+            return False
+        self.probe.ask(now)
+        late = self.probe.answered or now - self.started > FIRST_ANSWER
+        return late and self.probe.silent >= PROBES
+
+    def _new_probe(self) -> None:
+        answers = self.process.program.answers
+        self.probe = Probe(answers, asked=time.monotonic()) if answers else None
 
 
 class Supervisor:
@@ -48,10 +98,13 @@ class Supervisor:
             process = watched.process
             if watched.next_start is not None:
                 if now >= watched.next_start:
-                    process.start()
-                    watched.started, watched.next_start = now, None
+                    watched.start(now)
             elif not process.alive():
                 self._died(watched, now)
+            elif process.child and watched.hangs(now):
+                say(f"  {process.name} answers nothing any more and is ended.")
+                watched.probe = None
+                kill_group(process.child.pid)
             elif not watched.told and now - watched.started >= SETTLED and process.ready():
                 say(f"  {process.name} runs again.")
                 watched.told = True

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from approvals.models import Approval, Decision, Event, User, Vote
+from approvals.models import Approval, Decision, Event, Recall, User, Vote
 from approvals.policy.schema import Json
-from console.words import ACTORS, DONE, FINDINGS, OUTCOMES, REASONS, WHYS
+from console.words import ACTORS, DONE, FINDINGS, HELD, OUTCOMES, REASONS, RECALLS, WHYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ def moments_of(approval: Approval, *, content: bool) -> list[Moment]:
         return [_moment(event, "", _absent(event)) for event in events]
     notes = dict(approval.notes.values_list("seq", "text"))
     messages = dict(Decision.objects.filter(approval=approval).values_list("decided_at", "message"))
+    messages |= dict(Recall.objects.filter(approval=approval).values_list("recalled_at", "message"))
     messages |= dict(Vote.objects.filter(approval=approval).values_list("created_at", "note"))
     return [_moment(event, notes.get(event.seq) or messages.get(event.at) or "", _absent(event)) for event in events]
 
@@ -51,6 +52,7 @@ _SPOKEN = {
     Event.Kind.STAGED,
     Event.Kind.AUDITED,
     Event.Kind.VETOED,
+    Event.Kind.RECALLED,
 }
 
 
@@ -66,6 +68,7 @@ def _tiers(said: Mapping[str, Json]) -> str:
 def _moment(event: Event, text: str, absent: str = "") -> Moment:
     """`text` is what its actor wrote with it, `absent` in whose place."""
     said = event.facts
+    reasons = RECALLS if event.kind == Event.Kind.RECALLED else REASONS
     title = event.get_kind_display()
     if event.kind == Event.Kind.DECIDED and said.get("verdict") in DONE:
         title = str(DONE[str(said["verdict"])])
@@ -74,7 +77,10 @@ def _moment(event: Event, text: str, absent: str = "") -> Moment:
     elif event.kind == Event.Kind.DELIVERY and said.get("failed"):
         title = _("Notification failed")
     details = [
-        _("reason: %s") % REASONS[str(said["reason"])] if said.get("reason") in REASONS else "",
+        _("reason: %s") % reasons[str(said["reason"])] if said.get("reason") in reasons else "",
+        str(HELD.get(str(said["held"]), "")) if said.get("held") else "",
+        _("together with its plan") if event.kind == Event.Kind.RECALLED and said.get("with") else "",
+        _("it had been recalled") if said.get("recalled") else "",
         _("edited: %s") % ", ".join(map(str, said["edited"])) if said.get("edited") else "",
         _("instead: %s") % said["alternative"] if said.get("alternative") else "",
         _("vote %(votes)s of %(of)s") % said if {"votes", "of"} <= said.keys() and said["of"] != 1 else "",

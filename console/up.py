@@ -34,6 +34,7 @@ HOST = "127.0.0.1"
 AGENT_NEEDS = ("langgraph", "aiosmtpd")
 READY_WITHIN = 90.0
 STOPPED_WITHIN = 9.0
+ANSWER_WITHIN = 5.0  # a web process that is asked by the supervisor
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # 1,000 waiting agents need a file each.
 OPEN_FILES = 65_536
@@ -216,16 +217,41 @@ def services(
     worker = [*celery, "worker", "--pool=threads", "--concurrency=4", "--loglevel=WARNING"]
     worker += ["--without-gossip", "--without-mingle"]
     beat = [*celery, "beat", f"--schedule={home.data / 'beat'}", "--pidfile=", "--loglevel=WARNING"]
-    web = [python, "-m", "daphne", "--fd", str(listener), "--verbosity", "0", "console.asgi:application"]
 
     yield [Program("clock", [*MANAGE, "clock"], env=environment)]
     yield [Program("worker", worker, env=environment), Program("beat", beat, env=environment)]
     yield [
-        Program("web" if options.processes == 1 else f"web-{number}", web, env=environment, fds=[listener])
+        web("web" if options.processes == 1 else f"web-{number}", home, environment, listener)
         for number in range(1, options.processes + 1)
     ]
     if with_agent(options):
         yield [Program("agent", [python, "-m", "agents.demo"], env=environment)]
+
+
+def web(name: str, home: Home, environment: dict[str, str], listener: int) -> Program:
+    """A web process: on the socket that all share, and on one of its own, where the supervisor asks it alone."""
+    own = home.sockets / f"{name}.sock"
+    argv = [sys.executable, "-m", "daphne", "--fd", str(listener), "-u", str(own), "--verbosity", "0"]
+    return Program(
+        name,
+        [*argv, "console.asgi:application"],
+        env=environment,
+        fds=[listener],
+        before=lambda: own.unlink(missing_ok=True),
+        answers=lambda: answers(own),
+    )
+
+
+def answers(own: Path) -> bool:
+    """Whether a web process says anything over HTTP in time."""
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(ANSWER_WITHIN)
+            client.connect(str(own))
+            client.sendall(b"GET /health/live HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+            return client.recv(5) == b"HTTP/"
+    except OSError:
+        return False
 
 
 def with_agent(options: argparse.Namespace) -> bool:

@@ -36,6 +36,25 @@ REASONS = {
     "other": _("Something else"),
 }
 
+# The pick-list of a recall.
+RECALLS = {
+    "not_needed": _("No longer needed"),
+    "changed": _("The situation changed"),
+    "mistake": _("Approved by mistake"),
+    "duplicate": _("Duplicate"),
+    "policy": _("Against policy"),
+    "other": _("Something else"),
+}
+
+# What was held when its agent withdrew it, or its run was ended.
+HELD = {
+    Verdict.APPROVE.value: _("while an approval was held"),
+    Verdict.MODIFY.value: _("while an approval was held"),
+    Verdict.REJECT.value: _("while a rejection was held"),
+    Verdict.ANSWER.value: _("while an answer was held"),
+    Verdict.SKIP.value: _("while a verdict was held"),
+}
+
 # What became of it, as the timeline says it.
 OUTCOMES = {result.value: result.label for result in Outcome.Result}
 
@@ -44,6 +63,7 @@ FINDINGS = {
     Audit.Finding.FINE.value: _("found fine"),
     Audit.Finding.OBJECTED.value: _("objected to"),
     Audit.Finding.LAPSED.value: _("nobody stopped it in time"),
+    Audit.Finding.RECALLED.value: _("recalled before it ran"),
 }
 WHYS = {
     Audit.Why.SAMPLED.value: _("drawn as a sample"),

@@ -9,6 +9,7 @@ import rfc8785
 
 DECIDED = ("released", "executed", "failed", "skipped", "compensated")
 ENDED = ("expired", "cancelled", "superseded")
+STANDS = "d.undone_at IS NULL AND d.recalled_at IS NULL"
 
 
 def check(url: str) -> list[str]:
@@ -25,20 +26,21 @@ def check(url: str) -> list[str]:
             *answers(db),
             *beforehand(db),
             *permits(db),
+            *recalls(db),
         ]
 
 
 def one_decision(db: psycopg.Connection) -> list[str]:
     """I2: at most one standing decision, and exactly one where something is decided."""
     rows = db.execute(
-        """SELECT a.id, a.status, a.verdict, count(d.id), min(d.verdict) FROM approvals_approval a
-           LEFT JOIN approvals_decision d ON d.approval_id = a.id AND d.undone_at IS NULL GROUP BY a.id"""
+        f"""SELECT a.id, a.status, a.verdict, count(d.id), min(d.verdict) FROM approvals_approval a
+           LEFT JOIN approvals_decision d ON d.approval_id = a.id AND {STANDS} GROUP BY a.id"""  # noqa: S608
     )
     found = []
     for pk, status, verdict, standing, decided in rows:
         if status in (*DECIDED, "held") and (standing != 1 or verdict != decided):
             found.append(f"I2: approval {pk} is {status} ({verdict}) with {standing} standing decisions ({decided})")
-        if status in ("pending", *ENDED) and standing:
+        if status in ("pending", "recalled", *ENDED) and standing:
             found.append(f"I2: approval {pk} is {status} but {standing} decisions stand")
     short = db.execute(
         """SELECT a.id FROM approvals_approval a WHERE a.source = 'human' AND a.verdict IN ('approve', 'modify')
@@ -64,7 +66,7 @@ def every_stage(db: psycopg.Connection) -> list[str]:
         now = stages[at]
         if (now["tier"], now["domain"], now["approvers"]) != (tier, domain, approvers):
             found.append(f"I8: approval {pk} is in stage {at + 1}, and waits in tier {tier} of {domain}")
-        passed = len(stages) if status in (*DECIDED, "held") and verdict in ("approve", "modify") else at
+        passed = len(stages) if status in (*DECIDED, "held", "recalled") and verdict in ("approve", "modify") else at
         for number, stage in enumerate(stages[:passed]):
             if sum(one == number for one, _ in votes) < stage["approvers"]:
                 found.append(f"I3: approval {pk} left stage {number + 1} without its {stage['approvers']} approvals")
@@ -141,7 +143,9 @@ def order_of_all(db: psycopg.Connection) -> list[str]:
     """I7: seals are numbered without a gap, and chained."""
     link = bytes(32)
     rows = db.execute(
-        "SELECT s.number, s.hash, e.hash FROM approvals_seal s JOIN approvals_event e ON e.id = s.event_id ORDER BY 1"
+        """SELECT s.number, s.hash, coalesce(e.hash, y.hash) FROM approvals_seal s
+           LEFT JOIN approvals_event e ON e.id = s.event_id
+           LEFT JOIN approvals_systemevent y ON y.seq = s.system_event_id ORDER BY 1"""
     )
     for place, (number, sealed, digest) in enumerate(rows, start=1):
         link = hashlib.sha256(link + bytes(digest)).digest()
@@ -164,7 +168,8 @@ def answers(db: psycopg.Connection) -> list[str]:
     """I1: a pause is answered exactly when nothing in it is open, and the answer says what was decided."""
     found = []
     rows = db.execute(
-        """SELECT p.id, p.status, p.answer, json_agg(json_build_array(a.item, a.status, a.verdict, a.digest))
+        """SELECT p.id, p.status, coalesce(nullif(p.recalled_answer, ''), p.answer),
+                  json_agg(json_build_array(a.item, a.status, a.verdict, a.digest))
            FROM approvals_pause p JOIN approvals_approval a ON a.pause_id = p.id GROUP BY p.id"""
     )
     for pk, status, answer, items in rows:
@@ -178,6 +183,8 @@ def answers(db: psycopg.Connection) -> list[str]:
             told = said[item]
             if state in DECIDED and (told["verdict"], told["action_digest"]) != (verdict, digest):
                 found.append(f"I4: the answer of {pk} says {told['verdict']} of {item}, the row {verdict}")
+            if state == "recalled" and (told["status"], told["permit"]) != ("recalled", None):
+                found.append(f"I3: the newest answer of {pk} lets {item} run, which was recalled")
             if state in ENDED and told["verdict"] is not None:
                 found.append(f"I3: the answer of {pk} gives a verdict on {item}, which {state}")
     return found
@@ -187,7 +194,8 @@ def permits(db: psycopg.Connection) -> list[str]:
     """I3 and I4: a permit was used once, for what was approved; and what ran without one is said to have."""
     rows = db.execute(
         """SELECT a.id, a.kind, a.verdict, a.released_at, a.digest, a.consumed_at, a.agent_id = c.agent_id,
-                  c.jti, c.consumed_at, d.approval_id = a.id AND d.undone_at IS NULL AND d.revision = a.revision,
+                  c.jti, c.consumed_at,
+                  d.approval_id = a.id AND coalesce(d.undone_at, d.recalled_at) IS NULL AND d.revision = a.revision,
                   (SELECT json_agg(e.facts) FROM approvals_event e WHERE e.approval_id = a.id AND e.kind = 'consumed')
            FROM approvals_consumption c JOIN approvals_approval a ON a.id = c.approval_id
            LEFT JOIN approvals_decision d ON d.id = c.jti"""
@@ -260,3 +268,54 @@ def beforehand(db: psycopg.Connection) -> list[str]:
            WHERE p.verdict NOT IN ('approve', 'modify') OR p.kind <> 'real' OR p.status IN ('pending', 'held')"""
     )
     return found + [f"I3: step {pk} stands though its plan was not released to run" for (pk,) in loose]
+
+
+def recalls(db: psycopg.Connection) -> list[str]:
+    """I2 and I3: what was recalled was never used; history, its decision and the first answer say what it was."""
+    rows = db.execute(
+        """SELECT a.id, a.item, a.verdict, r.decision_id = d.id, d.recalled_at = r.recalled_at, p.closed_at, p.answer,
+                  r.recalled_at, c.approval_id IS NOT NULL OR a.consumed_at IS NOT NULL,
+                  (SELECT count(*) FROM approvals_event e WHERE e.approval_id = a.id AND e.kind = 'recalled'),
+                  o.result, EXISTS (SELECT FROM approvals_incident i WHERE i.approval_id = a.id)
+           FROM approvals_approval a JOIN approvals_pause p ON p.id = a.pause_id
+           LEFT JOIN approvals_recall r ON r.approval_id = a.id
+           LEFT JOIN approvals_decision d ON d.approval_id = a.id AND d.recalled_at IS NOT NULL
+           LEFT JOIN approvals_consumption c ON c.approval_id = a.id
+           LEFT JOIN approvals_outcome o ON o.approval_id = a.id WHERE a.status = 'recalled'"""
+    )
+    found = []
+    for pk, item, verdict, own, same, closed_at, answer, at, used, events, result, incident in rows:
+        if used:
+            found.append(f"I3: approval {pk} is recalled, and its permit was used")
+        if not own or not same or events != 1:
+            found.append(f"I2: approval {pk} is recalled, with {events} events and another decision than it ended")
+        if closed_at and at and closed_at < at:
+            first = next(one for one in json.loads(answer)["items"] if one["id"] == item)
+            if first["verdict"] != verdict:
+                found.append(f"I3: the first answer on approval {pk} says {first['verdict']}, and it was {verdict}")
+        if result not in (None, "skipped") and not incident:
+            found.append(f"I3: approval {pk} was recalled, ran all the same, and no incident says so")
+    loose = db.execute(
+        """SELECT a.id FROM approvals_approval a WHERE a.status <> 'recalled' AND (
+             EXISTS (SELECT FROM approvals_recall r WHERE r.approval_id = a.id)
+             OR EXISTS (SELECT FROM approvals_event e WHERE e.approval_id = a.id AND e.kind = 'recalled')
+             OR EXISTS (SELECT FROM approvals_decision d WHERE d.approval_id = a.id AND d.recalled_at IS NOT NULL))"""
+    )
+    found += [f"I2: history tells of the recall of approval {pk}, which is not recalled" for (pk,) in loose]
+    given = db.execute(
+        """SELECT g.id, a.id, a.status FROM approvals_grant g JOIN approvals_approval a ON a.id = g.origin_id
+           WHERE g.revoked_at IS NULL AND a.status IN ('pending', 'cancelled', 'superseded', 'recalled')"""
+    )
+    found += [f"I3: standing approval {pk} was given on {of}, which is {status}" for pk, of, status in given]
+    late = db.execute(
+        """SELECT s.id FROM approvals_plannedstep s JOIN approvals_recall r ON r.approval_id = s.plan_id
+           JOIN approvals_approval a ON a.id = s.used_by_id
+           WHERE a.status = 'released' AND a.consumed_at IS NULL"""
+    )
+    found += [f"I3: step {pk} may run though its plan was recalled" for (pk,) in late]
+    evaded = db.execute(
+        """SELECT a.id FROM approvals_approval a JOIN approvals_event e ON e.approval_id = a.id
+           WHERE a.status = 'cancelled' AND e.kind = 'cancelled' AND e.facts ->> 'held' = 'reject'
+           AND a.faulted_at IS NULL"""
+    )
+    return found + [f"I2: a rejection of approval {pk} was evaded, and does not count" for (pk,) in evaded]

@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,12 +15,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import hypothesis
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.test import Client, TransactionTestCase
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from approvals import permits
 from approvals.models import (
@@ -35,8 +35,10 @@ from approvals.models import (
     User,
 )
 from approvals.policy import snapshot
+from approvals.policy.edits import Operation
 from approvals.review import decisions, intake, pace
 from approvals.review.submission import Item, Receipt, Submission
+from tests.warm import Forked, warm
 
 ROOT = Path(__file__).resolve().parents[1]
 # Collecting and hashing static files is `up`'s business; in here they are taken from the tree.
@@ -44,6 +46,9 @@ settings.STORAGES = {
     **settings.STORAGES,
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+
+# Twenty threads ask for a connection at once on a machine that is busy.
+settings.DATABASES["default"]["OPTIONS"]["pool"]["timeout"] = 60
 
 PASSWORD = "correct horse battery staple"
 HASHED = make_password(PASSWORD)  # once: hashing is slow by design
@@ -59,6 +64,11 @@ REFUND = {
 }
 
 
+def instead(args: object) -> tuple[Operation, ...]:
+    """The edit that puts these in the place of all arguments."""
+    return (Operation("replace", "", args),)
+
+
 def flush_append_only(case: TransactionTestCase) -> None:
     """Django's flush truncates; the append-only triggers refuse that to everybody else."""
     with connection.cursor() as cursor:
@@ -72,6 +82,11 @@ def flush_append_only(case: TransactionTestCase) -> None:
 
 _flush = TransactionTestCase._fixture_teardown
 TransactionTestCase._fixture_teardown = flush_append_only
+
+
+# How long a machine takes to think of an example says nothing of the code.
+hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(autouse=True)
@@ -300,7 +315,7 @@ class Web:
         self.url = f"http://127.0.0.1:{self.port}"
         self.data = data
         self.log = data / "web.log"
-        self.processes: list[subprocess.Popen] = []
+        self.processes: list[Forked | subprocess.Popen[bytes]] = []
 
     @property
     def environment(self) -> dict[str, str]:
@@ -314,26 +329,24 @@ class Web:
             "PYTHONPATH": str(ROOT),
         }
 
-    def run(self, *command: str) -> subprocess.Popen:
-        with self.log.open("a") as sink:
-            process = subprocess.Popen(
-                [sys.executable, *command], cwd=ROOT, env=self.environment, stdout=sink, stderr=sink
-            )
+    def run(self, *command: str) -> Forked | subprocess.Popen[bytes]:
+        process = warm.run([*command], self.environment, self.log)
         self.processes.append(process)
         return process
 
     def start(self) -> None:
         self.run("-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "console.asgi:application")
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and self.processes[-1].poll() is None:
             try:
-                if httpx.get(f"{self.url}/health/live", timeout=2).status_code == 200:
+                # The first request imports the whole console, which a busy machine takes its time for.
+                if httpx.get(f"{self.url}/health/live", timeout=30).status_code == 200:
                     return
             except httpx.TransportError:
-                time.sleep(0.1)
+                time.sleep(0.02)
         raise RuntimeError(self.log.read_text()[-3000:])
 
-    def clock(self) -> subprocess.Popen:
+    def clock(self) -> Forked | subprocess.Popen[bytes]:
         """The clock process beside it."""
         return self.run("-m", "django", "clock")
 
@@ -365,6 +378,8 @@ def chromium() -> Iterator[Browser]:
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:
         pytest.skip("no Chromium on this machine (Debian: apt install chromium)")
+    # What a page comes to say is waited for, as long as a busy machine needs; how fast it is, the bench measures.
+    expect.set_options(timeout=20_000)
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=quiet)
@@ -393,6 +408,16 @@ def sign_in(web, chromium) -> Iterator[Callable[..., Page]]:
     yield open_window
     for window in windows:
         window.close()
+
+
+def still(page: Page) -> None:
+    """Wait until what stands in the pane takes keys: it has just come, or moved."""
+    page.locator("#pane:not([data-fresh])").wait_for(state="attached")
+
+
+def settled(page: Page, approval: Approval) -> None:
+    """Wait until the list no longer offers it: its row is greyed, or gone already where the list was read anew."""
+    expect(page.locator(f"#row-{approval.pk}:not([data-settled])")).to_have_count(0, timeout=30_000)
 
 
 # --- Skips

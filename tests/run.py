@@ -1,6 +1,7 @@
 """The second command: lint, types, then the tests. Everything runs, and the first thing that fails decides.
 
-Arguments go to pytest, which then runs alone: `python3 manage.py test tests/review -k undo`.
+Arguments go to pytest, which then runs alone: `python3 manage.py test tests/review -k undo`. With `--shuffle SEED`
+alone everything runs, the tests in another order; `--shuffle new` takes a seed and says it.
 """
 
 import os
@@ -26,19 +27,23 @@ STEPS = [
     # The client SDK is a distribution of its own: checked and tested in its own folder, as its users have it.
     ("SDK types", [PYTHON, "-m", "mypy", "src"]),
     ("SDK tests", [PYTHON, "-m", "pytest"]),
-    # Half of the time a test waits, for a browser or for a deadline. A file stays in one process.
-    ("tests", [PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile"]),
+    # Half of the time a test waits, for a browser or for a deadline: three keep two processors busy. Who has none left
+    # takes over the end of another's.
+    ("tests", [PYTHON, "-m", "pytest", "-n", "3", "--dist", "worksteal"]),
 ]
 
 
 def main(arguments: list[str]) -> int:
-    if arguments:
+    shuffled = arguments if len(arguments) == 2 and arguments[0] == "--shuffle" else []
+    if arguments and not shuffled:
         return subprocess.call([PYTHON, "-m", "pytest", *arguments])
     worst = 0
     for name, command in STEPS:
         started = time.monotonic()
         print(f"--- {name}", flush=True)
         environment = {**os.environ, **NOWHERE} if name == "types" else None
+        if shuffled and name == "tests":
+            command = [*command, *shuffled]
         code = subprocess.call(command, env=environment, cwd=SDK if name.startswith("SDK") else None)
         print(f"--- {name}: {'ok' if code == 0 else 'FAILED'} in {time.monotonic() - started:.0f} s", flush=True)
         worst = worst or code

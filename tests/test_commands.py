@@ -37,7 +37,7 @@ def test_a_pack_that_is_not_there_is_named_and_nothing_is_loaded(db):
 def test_verifying_says_ok_or_names_the_first_bad_row(refund, capsys, settings, tmp_path):
     settings.ASSENT_CHECKPOINT_FILE = tmp_path / "checkpoints.jsonl"
 
-    assert "OK: 1 events" in said(capsys, "verify_audit")
+    assert "OK: 2 events" in said(capsys, "verify_audit")  # the proposal, and the policy that was published
     type(refund).objects.filter(pk=refund.pk).update(event_head=bytes(32))
     with pytest.raises(CommandError, match=str(refund.pk)):
         call_command("verify_audit")

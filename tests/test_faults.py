@@ -63,9 +63,7 @@ def test_without_redis_agents_submit_people_decide_and_the_clock_ticks(alone, re
         token = page.text.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
         verdict = {
             "verdict": "approve",
-            "revision": 1,
-            "round": 1,
-            "digest": approval.digest,
+            "version": approval.version,
             "csrfmiddlewaretoken": token,
         }
         assert browser.post(f"/approvals/{approval.pk}/decide/", data=verdict).status_code == 200

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from agents import keys
 from approvals.models import Outcome
 from tests.checker import check
-from tests.conftest import database_url
+from tests.conftest import database_url, still
 
 AGENT = """
 import sys, time, httpx
@@ -57,7 +57,7 @@ def test_u06_an_agent_asks_a_person_approves_the_agent_goes_on(web, refunds, wit
     running = agent()
 
     row = inbox.get_by_role("link", name="Refund 420 EUR to order 456").first
-    expect(row).to_be_visible(timeout=2_000)  # no reload
+    expect(row).to_be_visible()  # no reload
     row.click()
     expect(inbox.get_by_role("heading", name="Refund 420 EUR to order 456")).to_be_visible()
     inbox.get_by_role("button", name="Approve").first.click()
@@ -76,8 +76,10 @@ def test_a_rejection_reaches_the_agent_with_its_reason(web, refunds, alice, agen
     inbox = sign_in(alice)
     inbox.get_by_role("link", name="Refund 420 EUR to order 456").first.click()
     expect(inbox.get_by_role("heading", name="Refund 420 EUR to order 456")).to_be_visible()
+    still(inbox)
     inbox.keyboard.press("r")
     inbox.locator("textarea[name=message]").fill("Not yet.")
+    still(inbox)
     inbox.keyboard.press("Control+Enter")
 
     assert running.stdout.readline() == "reject Not yet.\n"

@@ -248,6 +248,49 @@ def test_a_process_that_dies_is_started_again_and_a_line_says_so(home: Home, cap
     assert not process.alive()
 
 
+# Answers each connection on the socket that it is given.
+ANSWERS = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(sys.argv[1])
+    listener.listen()
+    while True:
+        listener.accept()[0].sendall(b"HTTP/1.0 200 OK")
+"""
+
+
+def test_a_web_process_that_hangs_is_ended_and_started_again(
+    home: Home, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.supervisor.PROBE_EVERY", 0.05)
+    monkeypatch.setattr(up, "ANSWER_WITHIN", 0.3)
+    own = home.sockets / "web.sock"
+    program = Program(
+        "web",
+        [sys.executable, "-c", ANSWERS, str(own)],
+        before=lambda: own.unlink(missing_ok=True),
+        answers=lambda: up.answers(own),
+    )
+    process = Process(program, home)
+    process.start()
+    supervisor = Supervisor()
+    supervisor.add([process])
+    first = process.child
+
+    def checked(holds: Callable[[], bool]) -> bool:
+        supervisor.check()
+        return holds()
+
+    [watched] = supervisor.watched
+    eventually(lambda: checked(lambda: watched.probe.answered))
+    assert process.child is first  # while it answers it is left alone
+    os.kill(first.pid, signal.SIGSTOP)
+    eventually(lambda: checked(lambda: process.child is not first))
+    eventually(lambda: checked(lambda: watched.probe.answered))
+    assert "web answers nothing any more and is ended." in capsys.readouterr().out
+    supervisor.stop(patience=5)
+
+
 def test_groups_stop_last_to_first_and_who_does_not_listen_is_killed(home: Home) -> None:
     order = home.data / "order"
     polite = f"""
@@ -341,6 +384,19 @@ def test_up_runs_everything_and_a_signal_stops_everything(running: Running) -> N
     assert "Traceback" not in running.said.read_text()
     assert not (running.data / "run.json").exists()
     assert not any(identity(int(child.split()[0])) for child in children)
+
+
+@pytest.mark.slow
+def test_each_web_process_answers_on_a_socket_of_its_own(running: Running) -> None:
+    running.until_ready()
+    home = Home(running.data)
+    home.create()  # it is there: this finds its sockets
+    own = home.sockets / "web.sock"
+    assert up.answers(own)
+    os.kill(running.pid("web"), signal.SIGSTOP)
+    assert not up.answers(own)
+    os.kill(running.pid("web"), signal.SIGCONT)
+    eventually(lambda: up.answers(own))
 
 
 @pytest.mark.slow

@@ -1,12 +1,12 @@
 """Files beside proposals: sent once as they are, or as a form; referred to by id."""
 
 from django.http.multipartparser import MultiPartParserError
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
 
-from agents.api.base import AgentView, Call, Query
+from agents.api.base import AgentView, Call, Query, refusals, typed
 from agents.problems import Problem, invalid
-from agents.shapes.build import ref
+from agents.shapes.build import ref, text
 from approvals.models import Attachment
 from approvals.policy.schema import Fault
 from approvals.review import attachments
@@ -14,7 +14,6 @@ from approvals.review import attachments
 _FORM = "multipart/form-data"
 _FRAME = 64 * 1024  # what a form adds to its file
 _BINARY = {"type": "string", "format": "binary"}
-_REFUSED = {400: "Problem", 401: "Problem", 403: "Problem", 413: "Problem", 422: "Problem", 429: "Problem"}
 
 
 class Attachments(AgentView):
@@ -32,12 +31,9 @@ class Attachments(AgentView):
         responses={
             201: OpenApiResponse(dict(ref("Attachment")), ""),
             200: OpenApiResponse(dict(ref("Attachment")), ""),
-            **{
-                (status, "application/problem+json"): OpenApiResponse(dict(ref(name)), name)
-                for status, name in _REFUSED.items()
-            },
+            **refusals([400, 413, 422]),
         },
-        parameters=[OpenApiParameter("name", str, OpenApiParameter.QUERY, description="The file's name.")],
+        parameters=typed({"name": text(1000, says="The file's name.")}, "query"),
     )
     def post(self, call: Call) -> Response:
         name = Query(call, ["name"]).text("name")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from io import BytesIO
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Literal, TypeVar
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponseBase
@@ -15,17 +15,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents import limits, parsers
+from agents import limits, parsers, shapes
 from agents.auth import BearerKey, IsAgent, IsPerson, KeyRate
 from agents.keys import Caller
 from agents.parsers import is_json
 from agents.problems import agents_only, invalid, people_only
-from agents.shapes.build import ref
+from agents.shapes.build import Schema, ref, text, whole
 from approvals.models import Agent, User
 from approvals.policy.schema import Fault, Json
 
 MOST_ROWS = 200
 _ROWS = 50
+# How every list is read page by page.
+PAGED: Mapping[str, Schema] = {
+    "limit": whole(1, MOST_ROWS, says=f"Rows of a page; {_ROWS} without it."),
+    "cursor": text(1000, says="Where the page before ended."),
+}
 
 _Handler = TypeVar("_Handler", bound=Callable[..., HttpResponseBase])
 
@@ -60,6 +65,12 @@ class Call(Request):
     def json(self) -> Mapping[str, Json]:
         """The body as a JSON object. Raises Problem 400, 413, 415."""
         return dict(self.data)
+
+    def shaped(self, name: str) -> Mapping[str, Json]:
+        """The body as a JSON object of the shape of that name. Raises Problem 400, 413, 415, 422."""
+        body = self.json()
+        shapes.check(name, body)
+        return body
 
     @property
     def agent_id(self) -> UUID:
@@ -137,18 +148,22 @@ class Query:
         if faults:
             raise invalid(faults)
 
-    def text(self, name: str) -> str:
-        return self._given.get(name, "")
+    def text(self, name: str, most: int = 1000) -> str:
+        """A parameter of at most so many characters, as the document says; "" where it is not given."""
+        given = self._given.get(name, "")
+        if len(given) > most:
+            raise invalid([Fault(f"/{name}", f"At most {most} characters.")])
+        return given
 
     def choice(self, name: str, words: Collection[str]) -> str:
         given = self.text(name)
-        if given and given not in words:
+        if name in self._given and given not in words:
             raise invalid([Fault(f"/{name}", f"One of {', '.join(words)}.")])
         return given
 
     def moment(self, name: str) -> datetime | None:
         given = self.text(name)
-        if not given:
+        if name not in self._given:
             return None
         try:
             at = datetime.fromisoformat(given)
@@ -158,10 +173,19 @@ class Query:
             raise invalid([Fault(f"/{name}", "A time needs its zone, such as Z.")])
         return at
 
+    def uuid(self, name: str) -> UUID | None:
+        given = self.text(name)
+        if name not in self._given:
+            return None
+        try:
+            return UUID(given)
+        except ValueError:
+            raise invalid([Fault(f"/{name}", "A UUID.")]) from None
+
     def rows(self, most: int = MOST_ROWS, usual: int = _ROWS) -> int:
         """How many rows a page has: `limit`, 1 to `most`, else the usual number."""
         given = self.text("limit")
-        if not given:
+        if "limit" not in self._given:
             return usual
         if not given.isdecimal() or len(given) > 6 or not 1 <= int(given) <= most:
             raise invalid([Fault("/limit", f"A whole number from 1 to {most}.")])
@@ -173,21 +197,18 @@ def documented(
     *,
     answers: Mapping[int, str],
     body: str = "",
-    parameters: Mapping[str, str] | None = None,
-    headers: Mapping[str, str] | None = None,
+    parameters: Mapping[str, Schema] | None = None,
+    headers: Mapping[str, Schema] | None = None,
     problems: Collection[int] = (),
     tag: str = "agents",
     name: str = "",
     media: str = "application/json",
 ) -> Callable[[_Handler], _Handler]:
-    """The OpenAPI entry of an endpoint: names of shapes by status, parameters with what they mean."""
-    refused = sorted({401, 403, 429, *problems})
+    """The OpenAPI entry of an endpoint: names of shapes by status, parameters with their shapes and what they mean."""
     told: dict[int | tuple[int, str], OpenApiResponse] = {
         (status, media): OpenApiResponse(dict(ref(shape)), "") for status, shape in answers.items()
     }
-    told |= {
-        (status, "application/problem+json"): OpenApiResponse(dict(ref("Problem")), "Problem") for status in refused
-    }
+    told |= refusals(problems)
     return extend_schema(
         summary=summary,
         operation_id=name or None,
@@ -195,11 +216,28 @@ def documented(
         request={"application/json": dict(ref(body))} if body else None,
         responses=told,
         parameters=[
-            OpenApiParameter(one, str, OpenApiParameter.QUERY, description=says)
-            for one, says in (parameters or {}).items()
-        ]
-        + [
-            OpenApiParameter(one, str, OpenApiParameter.HEADER, description=says)
-            for one, says in (headers or {}).items()
+            *typed(parameters or {}, "query"),
+            *typed(headers or {}, "header"),
         ],
     )
+
+
+def refusals(problems: Collection[int]) -> dict[int | tuple[int, str], OpenApiResponse]:
+    """What every endpoint may answer instead, and these."""
+    return {
+        (status, "application/problem+json"): OpenApiResponse(dict(ref("Problem")), "Problem")
+        for status in sorted({401, 403, 405, 429, 503, *problems})
+    }
+
+
+def typed(parameters: Mapping[str, Schema], location: Literal["query", "header"]) -> list[OpenApiParameter]:
+    """Parameters by their shapes; the description of a shape is the parameter's."""
+    return [
+        OpenApiParameter(
+            name,
+            {part: value for part, value in schema.items() if part != "description"},
+            location,
+            description=str(schema.get("description", "")),
+        )
+        for name, schema in parameters.items()
+    ]

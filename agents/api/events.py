@@ -4,6 +4,9 @@ from django.http import HttpResponse
 
 from agents import events, feed
 from agents.api.base import AgentView, Call, documented
+from agents.shapes.build import Schema, text
+
+_NUMBER: Schema = {"type": "string", "pattern": "^[0-9]{1,18}$"}
 
 
 class Events(AgentView):
@@ -15,10 +18,13 @@ class Events(AgentView):
         answers={200: "AgentEvent"},
         media="text/event-stream",
         parameters={
-            "after": "The number of an event: what came after it, then whatever comes. Without it: from now on.",
-            "types": "Only these types, separated by commas.",
+            "after": {
+                **_NUMBER,
+                "description": "What came after this event, then whatever comes. Without it: from now on.",
+            },
+            "types": text(1000, says="Only these types, separated by commas."),
         },
-        headers={"Last-Event-ID": "As `after`, and instead of it: what a client sends by itself when it reconnects."},
+        headers={"Last-Event-ID": {**_NUMBER, "description": "As `after`: what a client sends when it reconnects."}},
         problems=[422],
     )
     def get(self, call: Call) -> HttpResponse:

@@ -1,6 +1,5 @@
 """What became of an agent's proposals, as lines of JSON to evaluate and to learn from."""
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from urllib.parse import urlencode
 
@@ -8,11 +7,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 
 from agents import cursors
-from agents.api.base import AgentView, Call, Query
-from agents.shapes.build import ref
+from agents.api.base import AgentView, Call, Query, refusals, typed
+from agents.shapes.build import TIME, Schema, ref, text, whole
+from approvals.compact import compact
 from approvals.evidence import feedback
 from approvals.evidence.feedback import Place, Wanted
 from approvals.models import Approval
@@ -21,12 +21,11 @@ from approvals.policy.schema import Json
 LINES = "application/x-ndjson"
 MOST, USUAL = 10_000, 1000
 _PAGE = 200
-_REFUSED = (401, 403, 422, 429)
-_PARAMETERS = {
-    "action": "Decisions on this action type.",
-    "since": "Decided at this RFC 3339 time or later.",
-    "limit": f"Lines of a page, 1 to {MOST}; {USUAL} without it.",
-    "cursor": "Where the page before ended: the header Link names the next page.",
+_PARAMETERS: Mapping[str, Schema] = {
+    "action": text(80, says="Decisions on this action type."),
+    "since": {**TIME, "description": "Decided at this time or later."},
+    "limit": whole(1, MOST, says=f"Lines of a page; {USUAL} without it."),
+    "cursor": text(1000, says="Where the page before ended: the header Link names the next page."),
 }
 
 
@@ -39,18 +38,13 @@ class Feedback(AgentView):
         tags=["agents"],
         responses={
             (200, LINES): OpenApiResponse(dict(ref("FeedbackLine")), ""),
-            **{
-                (status, "application/problem+json"): OpenApiResponse(dict(ref("Problem")), "Problem")
-                for status in _REFUSED
-            },
+            **refusals([422]),
         },
-        parameters=[
-            OpenApiParameter(name, str, OpenApiParameter.QUERY, description=says) for name, says in _PARAMETERS.items()
-        ],
+        parameters=typed(_PARAMETERS, "query"),
     )
     def get(self, call: Call) -> HttpResponseBase:
         query = Query(call, list(_PARAMETERS))
-        wanted = Wanted(call.agent_id, query.text("action"), query.moment("since"))
+        wanted = Wanted(call.agent_id, query.text("action", 80), query.moment("since"))
         rows = query.rows(MOST, USUAL)
         listed = f"feedback|{call.agent_id}|{wanted.action}|{wanted.since}"
         after = cursors.read(query.text("cursor"), listed) if query.text("cursor") else None
@@ -70,7 +64,7 @@ async def _lines(wanted: Wanted, after: Place | None, most: int) -> AsyncIterato
     while left > 0:
         page = await sync_to_async(_page)(wanted, after, min(left, _PAGE))
         if page:
-            yield "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for _, row in page)
+            yield "".join(compact(row) + "\n" for _, row in page)
         if len(page) < _PAGE:
             return
         left -= len(page)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from rest_framework.response import Response
 
-from agents import documents, shapes
+from agents import documents
 from agents.api.base import AgentView, Call, Query, documented
 from agents.models import Scope
 from agents.problems import invalid, not_found
@@ -48,8 +48,7 @@ class GrantUses(AgentView):
         grant = Grant.objects.filter(agent=call.agent_id, pk=pk).first()
         if grant is None:
             raise not_found()
-        body = call.json()
-        shapes.check("GrantUses", body)
+        body = call.shaped("GrantUses")
         sent = body["uses"] if isinstance(body["uses"], list) else []
         uses = [_use(one, place) for place, one in enumerate(sent) if isinstance(one, Mapping)]
         if len({use.key for use in uses}) < len(uses):

@@ -7,17 +7,20 @@ from django.db.models import Q
 from django.db.models.functions import Least
 from rest_framework.response import Response
 
-from agents import cards, cursors, shapes
-from agents.api.base import Call, PersonView, Query, documented
-from agents.problems import Problem, not_found
+from agents import cards, cursors
+from agents.api.base import PAGED, Call, PersonView, Query, documented
+from agents.problems import Problem, invalid, not_found
+from agents.shapes.build import text
 from approvals import times
 from approvals.models import Approval, User
 from approvals.models.policy import Gate
-from approvals.policy.schema import Json
-from approvals.review import access, batches, claims, decisions
-from approvals.review.decisions import Seen, Words
+from approvals.policy.edits import BadEdit, Operation, read_operations
+from approvals.policy.schema import Fault, Json
+from approvals.review import access, batches, claims, decisions, recall
+from approvals.review.decisions import NoAnswer, Seen, Words
+from approvals.review.errors import BadVerdict
 
-_SHOWN = ("proposal", "agent", "action_type", "claimed_by", "decided_by", "tier", "pause")
+_SHOWN = ("proposal", "agent", "action_type", "claimed_by", "decided_by", "tier", "pause__run")
 
 
 def visible(person: User, pk: UUID) -> Approval:
@@ -36,17 +39,16 @@ class Inbox(PersonView):
         name="list_inbox",
         answers={200: "InboxList"},
         parameters={
-            "action": "Only this action type.",
-            "agent": "Only this agent's.",
-            "limit": "Rows of a page, 1 to 200; 50 without it.",
-            "cursor": "Where the page before ended.",
+            "action": text(80, says="Only this action type."),
+            "agent": text(80, says="Only this agent's."),
+            **PAGED,
         },
         problems=[422],
         tag="people",
     )
     def get(self, call: Call) -> Response:
         query = Query(call, ["action", "agent", "limit", "cursor"])
-        action, agent, rows = query.text("action"), query.text("agent"), query.rows()
+        action, agent, rows = query.text("action", 80), query.text("agent", 80), query.rows()
         # Whatever waits has a time of its tier or a deadline; both are in the index that the order uses.
         waiting = access.inbox_of(self.person(call)).annotate(next_at=Least("due_at", "expires_at"))
         waiting = waiting.filter(next_at__isnull=False)
@@ -92,8 +94,7 @@ class Claim(PersonView):
         tag="people",
     )
     def post(self, call: Call, pk: UUID) -> Response:
-        body = call.json()
-        shapes.check("Claiming", body)
+        body = call.shaped("Claiming")
         person = self.person(call)
         visible(person, pk)
         claims.claim(pk, by=person, take_over=body.get("take_over") is True)
@@ -112,15 +113,33 @@ class Decide(PersonView):
         tag="people",
     )
     def post(self, call: Call, pk: UUID) -> Response:
-        body = call.json()
-        shapes.check("Verdict", body)
+        body = call.shaped("Verdict")
         person = self.person(call)
         approval = visible(person, pk)
         if access.page_only(approval):
             again = " and to sign in again" if approval.gate == Gate.MANUAL else ""
             raise Problem(403, "manual_gate", f"This is decided on the page only: it asks to type a value{again}.")
-        seen = _seen(pk, body, approval.round, approval.stage)
+        seen = _seen(approval, body)
         decisions.decide(seen, by=person, verdict=str(body["verdict"]), words=_words(body))
+        return Response(cards.card(visible(person, pk), reader=person, now=times.now()))
+
+
+class TakeBack(PersonView):
+    """A released approval whose permit nobody has used. Manual gates too: to take back is always safe."""
+
+    @documented(
+        "Recall a released approval whose permit is unused",
+        name="recall",
+        body="Recall",
+        answers={200: "Card"},
+        problems=[400, 404, 409, 413, 415, 422],
+        tag="people",
+    )
+    def post(self, call: Call, pk: UUID) -> Response:
+        body = call.shaped("Recall")
+        person = self.person(call)
+        approval = visible(person, pk)
+        recall.recall(_seen(approval, body), by=person, words=_words(body))
         return Response(cards.card(visible(person, pk), reader=person, now=times.now()))
 
 
@@ -136,13 +155,12 @@ class Batch(PersonView):
         tag="people",
     )
     def post(self, call: Call) -> Response:
-        body = call.json()
-        shapes.check("Batch", body)
+        body = call.shaped("Batch")
         person = self.person(call)
         items = body["items"] if isinstance(body["items"], list) else []
-        wanted = {UUID(str(one["id"])): one for one in items if isinstance(one, Mapping)}
-        rounds = dict(access.visible_to(person).filter(pk__in=wanted).values_list("pk", "round"))
-        seen = [_seen(pk, one, rounds[pk]) for pk, one in wanted.items() if pk in rounds]
+        wanted = {UUID(str(item["id"])): (at, item) for at, item in enumerate(items) if isinstance(item, Mapping)}
+        there = access.visible_to(person).in_bulk(wanted)
+        seen = [_seen(there[pk], item, f"/items/{at}") for pk, (at, item) in wanted.items() if pk in there]
         found = batches.decide_many(seen, by=person, verdict=str(body["verdict"]), words=_words(body, "batch"))
         results = {one.id: {"id": str(one.id), "ok": one.ok, "text": one.text} for one in found}
         nowhere = "There is no such approval."
@@ -151,16 +169,29 @@ class Batch(PersonView):
         )
 
 
-def _seen(pk: UUID, body: Mapping[str, Json], round_: int, stage: int = 0) -> Seen:
-    """What the tool read. A tool that keeps no rounds and no stages means the present ones."""
-    revision, stated, of = body["revision"], body.get("round"), body.get("stage")
+def _seen(approval: Approval, body: Mapping[str, Json], pointer: str = "") -> Seen:
+    """What the tool read; nothing of it is guessed. Raises Problem 422 where there are stages and it names none."""
+    stage = body.get("stage")
+    if stage is None and approval.stages:
+        raise invalid([Fault(f"{pointer}/stage", "It has stages: send the one that was read.")])
     return Seen(
-        pk,
-        int(revision) if isinstance(revision, int | float) else 0,
-        int(stated) if isinstance(stated, int | float) else round_,
+        approval.pk,
+        _whole(body["revision"]),
+        _whole(body["round"]),
         str(body["digest"]),
-        int(of) - 1 if isinstance(of, int | float) else stage,
+        0 if stage is None else _whole(stage) - 1,
     )
+
+
+def _whole(number: Json) -> int:
+    return int(number) if isinstance(number, int | float) else 0
+
+
+def _operations(listed: Json) -> tuple[Operation, ...]:
+    try:
+        return read_operations(listed)
+    except BadEdit as error:
+        raise BadVerdict([Fault(f"/edits{error.fault.pointer}", error.fault.message)]) from error
 
 
 def _words(body: Mapping[str, Json], surface: str = "api") -> Words:
@@ -168,9 +199,10 @@ def _words(body: Mapping[str, Json], surface: str = "api") -> Words:
     return Words(
         message=None if message is None else str(message),
         reason=str(body.get("reason", "")),
-        args=body.get("args"),
+        edits=_operations(body.get("edits", [])),
+        steps=body.get("steps"),
         alternative=str(body.get("alternative", "")),
-        answer=body.get("answer"),
+        answer=body.get("answer", NoAnswer.NOTHING),
         stop=body.get("stop") is True,
         guidance=str(body.get("guidance", "")),
         remember=body.get("remember"),

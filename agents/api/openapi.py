@@ -8,15 +8,20 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from agents import problems
+from agents.api import examples
 from agents.shapes import COMPONENTS
 from approvals.policy.schema import Json
 
 
-def add_components(
+def complete(
     result: dict[str, dict[str, dict[str, Json]]], generator: SchemaGenerator, request: object, public: bool
 ) -> dict[str, dict[str, dict[str, Json]]]:
-    """Hook of drf-spectacular: the named shapes that the endpoints refer to."""
+    """Hook of drf-spectacular: the named shapes that the endpoints refer to, and an example for each operation."""
     result.setdefault("components", {}).setdefault("schemas", {}).update(COMPONENTS)
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            if isinstance(operation, dict):
+                examples.add(operation)
     return result
 
 

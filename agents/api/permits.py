@@ -11,7 +11,7 @@ from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 from rest_framework.response import Response
 
-from agents import documents, shapes
+from agents import documents
 from agents.api.base import AgentView, Call, Query, documented
 from agents.api.requests import own
 from agents.models import ApiKey, Scope
@@ -39,8 +39,7 @@ class Consume(AgentView):
         problems=[400, 404, 409, 413, 415, 422],
     )
     def post(self, call: Call, jti: UUID) -> Response:
-        body = call.json()
-        shapes.check("PermitUse", body)
+        body = call.shaped("PermitUse")
         observed = body.get("preconditions")
         use = Use(
             jti=jti,
@@ -79,8 +78,7 @@ class Lease(AgentView):
         problems=[400, 404, 409, 413, 415, 422],
     )
     def post(self, call: Call, pk: UUID) -> Response:
-        body = call.json()
-        shapes.check("LeaseWish", body)
+        body = call.shaped("LeaseWish")
         pause, worker = own(call.agent_id, pk), str(body["worker"])
         if body.get("release"):
             leases.release(pause, worker=worker)

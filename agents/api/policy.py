@@ -78,7 +78,7 @@ class OneActionType(View):
 
 
 def _told(kind: TypePolicy, policy: Policy) -> Mapping[str, Json]:
-    ceiling = policy.tiers[kind.tier].ceiling
+    ceiling = policy.tiers_in(kind.domain)[kind.tier].ceiling
     return {
         "name": kind.name,
         "title": kind.title,
@@ -91,6 +91,7 @@ def _told(kind: TypePolicy, policy: Policy) -> Mapping[str, Json]:
         "tier": kind.tier,
         "approvers": kind.approvers,
         "allowed": list(kind.allowed),
+        "required": list(kind.required),
         "value_ceiling": None if ceiling is None else f"{ceiling:.2f}",
         "currency": policy.base,
         "expires_after_s": kind.expires_after.total_seconds(),

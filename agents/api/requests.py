@@ -7,13 +7,15 @@ from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.http import HttpResponse
 from rest_framework.response import Response
 
-from agents import cursors, documents, shapes, wait
-from agents.api.base import AgentView, Call, Query, documented
+from agents import cursors, documents, wait
+from agents.api.base import PAGED, AgentView, Call, Query, documented
 from agents.asking import Asking, Many, One
 from agents.models import Scope
-from agents.problems import not_found
+from agents.problems import invalid, not_found
+from agents.shapes.build import TIME, one_of, text, word
 from approvals import times
 from approvals.models import Agent, Approval, Outcome, Pause
+from approvals.policy.schema import Fault
 from approvals.review import agent as agents_own
 from approvals.review import inquiries, intake
 from approvals.review.submission import Asked
@@ -46,7 +48,7 @@ class Requests(AgentView):
         name="submit",
         body="Request",
         answers={201: "RequestState", 200: "RequestState"},
-        headers={"Idempotency-Key": "1 to 255 characters; or the field idempotency_key."},
+        headers={"Idempotency-Key": word(255, says="The same as the field idempotency_key, and instead of it.")},
         problems=[400, 409, 413, 415, 422],
     )
     def post(self, call: Call) -> Response:
@@ -57,17 +59,20 @@ class Requests(AgentView):
         name="list_requests",
         answers={200: "RequestList"},
         parameters={
-            "status": "pending, decided, expired, cancelled or superseded.",
-            "action": "Requests with an item of this action type.",
-            "since": "Submitted at this RFC 3339 time or later.",
-            "limit": "Rows of a page, 1 to 200; 50 without it.",
-            "cursor": "Where the page before ended.",
+            "status": one_of(Pause.Status.values),
+            "action": text(80, says="Requests with an item of this action type."),
+            "since": {**TIME, "description": "Submitted at this time or later."},
+            **PAGED,
         },
         problems=[422],
     )
     def get(self, call: Call) -> Response:
         query = Query(call, ["status", "action", "since", "limit", "cursor"])
-        status, action, since = query.choice("status", Pause.Status.values), query.text("action"), query.moment("since")
+        status, action, since = (
+            query.choice("status", Pause.Status.values),
+            query.text("action", 80),
+            query.moment("since"),
+        )
         rows = query.rows()
         pauses = Pause.objects.filter(agent=call.agent_id).order_by("-created_at", "-pk")
         if status:
@@ -124,12 +129,24 @@ class OneDecision(AgentView):
         "Read the decision, or wait for it",
         name="read_decision",
         answers={200: "DecisionDocument", 202: "DecisionDocument"},
-        parameters={"wait": "Seconds to wait for it, up to 60. Without it the answer comes at once."},
+        parameters={
+            "wait": {
+                "type": "number",
+                "minimum": 0,
+                "maximum": wait.LONGEST,
+                "description": "Seconds to wait for it, with up to three decimals; at once without it.",
+            },
+            "first": one_of(
+                ["0", "1"], says="1: the first document, where an item was recalled since; else the newest."
+            ),
+        },
         problems=[404, 422],
     )
     def get(self, call: Call, pk: UUID) -> HttpResponse:
-        Query(call, ["wait"])
-        look = wait.look(pk, call.agent_id)
+        first = Query(call, ["wait", "first"]).text("first") or "0"
+        if first not in ("0", "1"):
+            raise invalid([Fault("/first", wait.FIRST)])
+        look = wait.look(pk, call.agent_id, first=first == "1")
         return HttpResponse(look.body, status=look.status, content_type="application/json")
 
 
@@ -146,8 +163,7 @@ class Cancel(AgentView):
         problems=[400, 404, 409, 413, 415, 422],
     )
     def post(self, call: Call, pk: UUID) -> Response:
-        body = call.json()
-        shapes.check("Cancellation", body)
+        body = call.shaped("Cancellation")
         pause = agents_own.cancel(own(call.agent_id, pk), by=self.agent(call), reason=str(body.get("reason", "")))
         return Response(documents.of_request(pause, items_of(pause)))
 
@@ -165,8 +181,7 @@ class ItemOutcome(AgentView):
         problems=[400, 404, 409, 413, 415, 422],
     )
     def post(self, call: Call, pk: UUID, item: str) -> Response:
-        body = call.json()
-        shapes.check("OutcomeReport", body)
+        body = call.shaped("OutcomeReport")
         approval = own(call.agent_id, pk).approvals.filter(item=item).first()
         if approval is None:
             raise not_found()

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from rest_framework.response import Response
 
-from agents import shapes
 from agents.api.base import AgentView, Call, Query, documented
 from agents.documents import moment
 from agents.models import Scope
@@ -31,8 +30,7 @@ class Steps(AgentView):
         problems=[400, 409, 413, 415, 422],
     )
     def post(self, call: Call, key: str) -> Response:
-        body = call.json()
-        shapes.check("StepReport", body)
+        body = call.shaped("StepReport")
         if len(key) > _LONGEST_KEY or "\0" in key:
             raise invalid([Fault("", f"A run's id has at most {_LONGEST_KEY} characters, and no NUL.")])
         told = steps.Told(
@@ -58,8 +56,7 @@ class Undo(AgentView):
         problems=[400, 404, 409, 413, 415, 422],
     )
     def post(self, call: Call, key: str, step: str) -> Response:
-        body = call.json()
-        shapes.check("UndoReport", body)
+        body = call.shaped("UndoReport")
         run = _own(call.agent_id, key)
         found = Step.objects.filter(run=run, key=step).first() if "\0" not in step else None
         if found is None:
@@ -98,7 +95,7 @@ class End(AgentView):
         problems=[400, 404, 413, 415, 422],
     )
     def post(self, call: Call, key: str) -> Response:
-        shapes.check("RunEnd", call.json())
+        call.shaped("RunEnd")
         return Response(_state(endings.end(_own(call.agent_id, key))))
 
 

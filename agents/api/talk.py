@@ -5,11 +5,12 @@ from uuid import UUID
 
 from rest_framework.response import Response
 
-from agents import documents, shapes, submissions
+from agents import documents, submissions
 from agents.api.base import AgentView, Call, Query, documented
 from agents.api.requests import items_of, own
 from agents.models import Scope
 from agents.problems import invalid, not_found
+from agents.shapes.build import ID
 from approvals.models import Approval, Inquiry, Run
 from approvals.policy.schema import Fault, Json
 from approvals.review import guidance, incidents, inquiries
@@ -36,8 +37,7 @@ class Amend(AgentView):
         problems=[400, 404, 409, 413, 415, 422],
     )
     def post(self, call: Call, pk: UUID, item: str) -> Response:
-        body = call.json()
-        shapes.check("Amendment", body)
+        body = call.shaped("Amendment")
         try:
             amend(item_of(call, pk, item).pk, submissions.revision(body), by=self.agent(call))
         except BadSubmission as error:
@@ -57,8 +57,7 @@ class Answer(AgentView):
         problems=[400, 404, 409, 413, 415, 422],
     )
     def post(self, call: Call, pk: UUID) -> Response:
-        body = call.json()
-        shapes.check("QuestionAnswer", body)
+        body = call.shaped("QuestionAnswer")
         inquiry = Inquiry.objects.filter(pk=pk, approval__agent=call.agent_id).first()
         if inquiry is None:
             raise not_found()
@@ -82,7 +81,7 @@ class RunGuidance(AgentView):
         "Read what reviewers advised this run, in the order given",
         name="read_guidance",
         answers={200: "GuidanceList"},
-        parameters={"after": "The id of the last one that the agent has read."},
+        parameters={"after": {**ID, "description": "The id of the last one that the agent has read."}},
         problems=[404, 422],
     )
     def get(self, call: Call, key: str) -> Response:
@@ -90,7 +89,7 @@ class RunGuidance(AgentView):
         run = Run.objects.filter(agent=call.agent_id, key=key).first()
         if run is None:
             raise not_found()
-        found = guidance.fetch(run, after=_uuid(query.text("after"), "/after"))
+        found = guidance.fetch(run, after=query.uuid("after"))
         return Response({"guidance": [guidance.told(one) for one in found]})
 
 
@@ -107,8 +106,7 @@ class Incidents(AgentView):
         problems=[400, 404, 409, 413, 415, 422],
     )
     def post(self, call: Call) -> Response:
-        body = call.json()
-        shapes.check("IncidentReport", body)
+        body = call.shaped("IncidentReport")
         pk = _uuid(_text(body, "request"), "/request")
         approval = item_of(call, pk or UUID(int=0), _text(body, "item"))
         incident, new = incidents.open_incident(

@@ -4,6 +4,8 @@ DRF's serializers were not taken: the same schemas then serve the document, the 
 validators are cheap enough for bulk calls.
 """
 
+import json
+import re
 from functools import cache
 
 from agents.problems import invalid
@@ -32,3 +34,18 @@ def check(name: str, body: Json) -> None:
 @cache
 def _validator(name: str) -> Validator:
     return Validator({"$ref": f"#/components/schemas/{name}", "components": {"schemas": COMPONENTS}})
+
+
+def sent_by_agents() -> dict[str, Schema]:
+    """The shapes of what agents send, with all that they refer to: what the SDK's fake gateway checks with."""
+    names = [
+        *("ItemsRequest", "FlatRequest", "Cancellation", "Amendment", "LeaseWish", "PermitUse", "OutcomeReport"),
+        *("StepReport", "UndoReport", "RunEnd", "QuestionAnswer", "IncidentReport", "GrantUses"),
+    ]
+    shapes: dict[str, Schema] = {}
+    while names:
+        name = names.pop()
+        if name not in shapes:
+            shapes[name] = COMPONENTS[name]
+            names += re.findall(r'"#/components/schemas/(\w+)"', json.dumps(COMPONENTS[name]))
+    return shapes

@@ -46,6 +46,11 @@ def whole(least: int, most: int, *, says: str = "") -> Schema:
     return _said({"type": "integer", "minimum": least, "maximum": most}, says)
 
 
+def seconds(least: float, most: float, *, says: str = "") -> Schema:
+    """A span of time, to the microsecond."""
+    return _said({"type": "number", "minimum": least, "maximum": most}, says)
+
+
 def or_null(schema: Schema) -> Schema:
     """The same, or null."""
     if "$ref" in schema:
@@ -60,7 +65,7 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def fields(required: Sequence[str] = (), *more: Mapping[str, Schema], says: str = "", **named: Schema) -> Schema:
+def fields(required: Sequence[str] = (), /, *more: Mapping[str, Schema], says: str = "", **named: Schema) -> Schema:
     """An object of these fields and no others; `more` are fields that several objects share."""
     properties: dict[str, Json] = dict(named)
     for shared in more:

@@ -19,15 +19,16 @@ SIGNAL: Schema = told(
 
 CONFIDENCE: Schema = told(
     says="What the confidence is made of, and what the bands compared.",
-    score={**or_null(_SHARE), "description": "What the bands compare: `observed.share` where there is one."},
+    score={**or_null(_SHARE), "description": "The composite, or `observed.share` where that is less."},
     shown=one_of(("observed", "composite"), says="Which of the two `score` is."),
     composite={**or_null(_SHARE), "description": "The weighted mean; null: nothing carries weight."},
     own={**or_null(_SHARE), "description": "The same of our own signals alone; it must reach thresholds.review, too."},
     observed=or_null(
         told(
-            says="What people made of earlier proposals with such a composite.",
-            share={**_SHARE, "description": "Approved unchanged."},
-            decided={**WHOLE, "description": "Of so many."},
+            says="What people made of earlier proposals with such a composite. It refuses nothing.",
+            share={**_SHARE, "description": "Approved unchanged: this agent's own share, shrunk towards all agents'."},
+            decided={**WHOLE, "description": "Judged by people, of all agents."},
+            own={**WHOLE, "description": "Of them, this agent's."},
         )
     ),
     signals=many(ref("Signal")),

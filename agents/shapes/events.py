@@ -4,6 +4,7 @@ from agents.feed import NAMES
 from agents.shapes.build import ANYTHING, DIGEST, ID, TIME, WHOLE, Schema, fields, one_of
 from approvals.models.approval import Source
 from approvals.models.policy import Verdict
+from approvals.review import recall
 
 _STRING: Schema = {"type": "string"}
 
@@ -40,6 +41,7 @@ COMPONENTS: dict[str, Schema] = {
         step=_STRING,
         grant=ID,
         moved=ANYTHING,
+        reason=one_of(recall.REASONS, says="recalled: why it was taken back."),
         permit=one_of(["not used", "taken back"], says="outcome: it ran without; vetoed, objected: taken back unused."),
         undo=one_of(["asked"], says="vetoed, objected: what ran is to be undone."),
     ),

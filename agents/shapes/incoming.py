@@ -12,13 +12,16 @@ from agents.shapes.build import (
     one_of,
     or_null,
     ref,
+    seconds,
     text,
     whole,
     word,
 )
+from approvals import stops
 from approvals.models import Outcome, Pause
 from approvals.models.policy import Silence, Verdict
-from approvals.review import attachments
+from approvals.policy import edits
+from approvals.review import attachments, pausing, recall
 
 MOST_ITEMS = 200
 MOST_REQUESTS = 500
@@ -83,7 +86,9 @@ _ENVELOPE: dict[str, Schema] = {
     "decide": one_of(
         Pause.Decide.values, says="together: answered when all items are settled; independently: as they come."
     ),
-    "timeout_s": whole(1, YEAR, says="Seconds to the deadline. Below the action type's own, silence approves nothing."),
+    "timeout_s": seconds(
+        1, YEAR, says="Seconds to the deadline, with fractions. Below the action type's own, silence approves nothing."
+    ),
     "on_timeout": one_of(
         Silence.values, says="What silence means; only reversible actions run by it, where policy lets them."
     ),
@@ -104,7 +109,7 @@ _SEEN: dict[str, Schema] = {
     "revision": whole(1, 2**31 - 1),
     "digest": DIGEST,
     "round": whole(1, 2**31 - 1),
-    "stage": {**whole(1, 99), "description": "Where it has stages: the one that was read. Without it the present one."},
+    "stage": {**or_null(whole(1, 99)), "description": "Required where it has stages: the one that was read."},
 }
 _VERDICT: dict[str, Schema] = {
     "verdict": one_of(Verdict.values),
@@ -144,20 +149,54 @@ COMPONENTS: dict[str, Schema] = {
     "OutcomeReport": _OUTCOME,
     "Claiming": fields(take_over={**FLAG, "description": "Also when another person is reading it; recorded."}),
     "Verdict": fields(
-        ["revision", "digest", "verdict"],
+        ["revision", "round", "digest", "verdict"],
         _SEEN,
         _VERDICT,
-        says="A verdict on exactly what was read: revision and digest of the card.",
-        args={**ANYTHING, "description": "modify: the full replacement of the arguments."},
+        says="A verdict on exactly what was read: revision, round, digest and, where it has any, stage of the card.",
+        edits={
+            **many(ref("Operation"), edits.MOST_OPERATIONS, least=1),
+            "description": "modify: RFC 6902 operations on the arguments of the card; the rest stays as it is.",
+        },
+        steps={
+            **many(ref("PlanStepEdit"), 100, least=1),
+            "description": "modify a plan: its steps in order; one that is left out is taken out.",
+        },
         alternative=text(200, says="modify: the label of the chosen alternative."),
         answer={**ANYTHING, "description": "answer: any JSON."},
         stop={**FLAG, "description": "reject: end the whole run."},
         guidance=text(4000),
         remember={**ANYTHING, "description": "One of the offered permissions."},
     ),
+    "Operation": fields(
+        ["op", "path"],
+        op=one_of(("add", "remove", "replace")),
+        path=text(4000, says='A JSON pointer into the arguments; "" is all of them.'),
+        value={**ANYTHING, "description": "What is added, or stands there then."},
+    ),
+    "PlanStepEdit": fields(
+        ["id"],
+        id=word(),
+        edits=many(ref("Operation"), edits.MOST_OPERATIONS, least=1),
+        verdict=one_of((Verdict.APPROVE, Verdict.MODIFY, Verdict.REJECT)),
+        message=text(2000, says="reject: why."),
+    ),
+    "Recall": fields(
+        ["revision", "round", "digest", "reason"],
+        _SEEN,
+        says="A recall of exactly what was read: revision, round, digest and, where it has any, stage of the card.",
+        reason=one_of(recall.REASONS, says="other: with a message."),
+        message=text(10_000, says="For the agent."),
+    ),
+    "RejectAll": fields(["message"], message=word(pausing.LONGEST_WHY, says="Why, for the agent.")),
+    "StopOrder": fields(["why"], says="Stop everything.", why=word(stops.LONGEST_WHY, says="Every page shows it.")),
+    "StopLift": fields(
+        ["password"],
+        says="Lift the stop. A token alone is no fresh login.",
+        password=word(4096, says="The person's own."),
+    ),
     "Batch": fields(
         ["items", "verdict"],
         _VERDICT,
-        items=many(fields(["id", "revision", "digest"], _SEEN, id=ID), 1000, least=1),
+        items=many(fields(["id", "revision", "round", "digest"], _SEEN, id=ID), 1000, least=1),
     ),
 }

@@ -19,13 +19,16 @@ from agents.shapes.build import (
 from agents.shapes.confidence import CONFIDENCE, SHADOW, SIGNAL
 from approvals.models import Audit, Outcome, Pause
 from approvals.models.approval import Kind, Route, Source, Status, Subject
-from approvals.models.policy import Gate, Impact, Reversibility, Silence, Strategy, Verdict
+from approvals.models.policy import Accompanying, Gate, Impact, Reversibility, Silence, Strategy, Verdict
+from approvals.review import recall
 
 AHEAD_OF = [Audit.Why.VETO.value, Audit.Why.REVIEW.value]
 STRING: Schema = {"type": "string"}
 _LINK: Schema = {"type": "string", "format": "uri"}
 _SECONDS: Schema = {"type": "number", "minimum": 0}
-_SETTLED = ("decided", "expired", "cancelled")
+LABELS: Schema = {"type": "object", "additionalProperties": STRING}
+_RUN = told(id=STRING, name=STRING, step=STRING)
+_SETTLED = ("decided", "expired", "cancelled", "recalled")
 _DECIDED_BY = told(tier=WHOLE, name=STRING)
 _CURSOR: Schema = {**or_null(STRING), "description": "Give it as ?cursor= for the next page; null: this was the last."}
 
@@ -56,6 +59,10 @@ _ROUTED: dict[str, Schema] = {
 # What a list of cards shows; `null` where the reader may see that it exists and not what it says.
 _ENTRY: dict[str, Schema] = {
     "id": ID,
+    "request": {**ID, "description": "What the agent asked in one pause; others of the same are its siblings."},
+    "item": {**or_null(STRING), "description": "The agent's own id of it."},
+    "run": {**or_null(_RUN), "description": "The agent's workflow, in its own words; null: none."},
+    "labels": {**LABELS, "description": "The agent's own, of the whole request."},
     "headline": {**STRING, "description": "What would run, computed from the arguments."},
     "action": or_null(STRING),
     "subject": one_of(Subject.values),
@@ -125,8 +132,8 @@ COMPONENTS: dict[str, Schema] = {
         created_at=TIME,
         closed_at=or_null(TIME),
         decide=one_of(Pause.Decide.values),
-        run=or_null(told(id=STRING, name=STRING, step=STRING)),
-        labels=ANY_OBJECT,
+        run=or_null(_RUN),
+        labels=LABELS,
         review_url=_LINK,
         decision_url=_LINK,
         items=many(ref("ItemState")),
@@ -145,6 +152,9 @@ COMPONENTS: dict[str, Schema] = {
         permit={**or_null(STRING), "description": "A JWS, present when it may run: one use, bound to action_digest."},
         answer=ANYTHING,
         message={**or_null(STRING), "description": 'null: no message; "" is a message.'},
+        reason=one_of(recall.REASONS, says="recalled: why it was taken back."),
+        recalled_at=TIME,
+        recalled_by=_DECIDED_BY,
         stop=FLAG,
         remember=ANYTHING,
         compensate=many(ANYTHING),
@@ -157,7 +167,8 @@ COMPONENTS: dict[str, Schema] = {
         shadow=ref("Shadow"),
     ),
     "DecisionDocument": told(
-        says="Immutable once the request is closed: the same bytes at every reading.",
+        says="Immutable once the request is closed: the same bytes at every reading. Where an item is recalled since, "
+        "there is a second document, and the first stays as it was.",
         optional=("resume", "questions"),
         request=ID,
         status=one_of(Pause.Status.values),
@@ -210,6 +221,9 @@ COMPONENTS: dict[str, Schema] = {
         value_ceiling={**or_null(STRING), "description": "Up to this value in base currency its lowest tier decides."},
         currency=STRING,
         expires_after_s=_SECONDS,
+        required=many(
+            one_of(Accompanying.values), says="What a request must say beside its arguments; else it is a 422."
+        ),
         on_timeout=one_of(Silence.values),
     ),
     "ActionTypeList": told(action_types=many(ref("ActionType")), policy_version=WHOLE),
@@ -218,7 +232,16 @@ COMPONENTS: dict[str, Schema] = {
     "Card": told(
         _ENTRY,
         says="Everything a decision needs. Texts of the agent are unverified.",
-        item=STRING,
+        siblings=many(
+            told(
+                id=ID,
+                item=or_null(STRING),
+                headline=STRING,
+                status=one_of(Status.values),
+                verdict=or_null(one_of(Verdict.values)),
+            ),
+            says="The other items of its request, in the agent's order.",
+        ),
         arguments=ANYTHING,
         parsed=FLAG,
         allowed=many(one_of(Verdict.values), says="What this token may give here now; empty for manual gates."),
@@ -254,6 +277,12 @@ COMPONENTS: dict[str, Schema] = {
         approved_by=_APPROVED_BY,
         decided_at=or_null(TIME),
         held_until=or_null(TIME),
+        may_recall={**FLAG, "description": "It was released, its permit is unused, and this token may take it back."},
+        recalled={
+            **or_null(told(by=STRING, tier=WHOLE, reason=one_of(recall.REASONS), message=STRING, at=TIME)),
+            "description": "Who took it back after its release, and why.",
+        },
+        ended={**or_null(STRING), "description": "How a verdict ended that was held when its agent withdrew it."},
         audit={
             **or_null(
                 told(
@@ -269,6 +298,9 @@ COMPONENTS: dict[str, Schema] = {
         },
         timeline=many(told(seq=WHOLE, kind=STRING, text=STRING, actor=STRING, at=TIME, facts=ANY_OBJECT)),
     ),
+    "AgentState": told(agent=STRING, paused=FLAG, since=or_null(TIME)),
+    "RejectedAll": told(rejected=WHOLE),
+    "StopState": told(stopped=FLAG, since=or_null(TIME), by=or_null(STRING), why=or_null(STRING)),
     "BatchAnswer": told(results=many(told(id=ID, ok=FLAG, text=STRING))),
     "Problem": fields(
         ["type", "title", "status", "detail", "code"],
@@ -280,6 +312,7 @@ COMPONENTS: dict[str, Schema] = {
         code=STRING,
         errors=many(told(pointer={**STRING, "description": "JSON pointer into what was sent."}, message=STRING)),
         now={**ANY_OBJECT, "description": "409: how it stands now."},
+        offered=many(STRING, says="verdict_not_offered: what may be given."),
         scope={**STRING, "description": "scope_missing: what the key lacks."},
         until={**TIME, "description": "leased: when the other worker's lease ends."},
         returned={

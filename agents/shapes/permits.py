@@ -13,9 +13,9 @@ from agents.shapes.build import (
     many,
     one_of,
     or_null,
+    seconds,
     text,
     told,
-    whole,
     word,
 )
 from approvals.review.leases import LONGEST
@@ -49,7 +49,7 @@ COMPONENTS: dict[str, Schema] = {
     "LeaseWish": fields(
         ["worker"],
         worker=word(says="The worker's own name, unique among those of the agent."),
-        seconds=whole(1, int(LONGEST.total_seconds()), says="From now; 60 without it."),
+        seconds=seconds(1, LONGEST.total_seconds(), says="From now, with fractions; 60 without it."),
         release={**FLAG, "description": "True: give it back."},
     ),
     "LeaseState": told(worker=STRING, until=or_null(TIME)),

@@ -5,7 +5,6 @@ killed leaves everything to the next: delivered at least once.
 """
 
 import asyncio
-import json
 import logging
 import threading
 import time
@@ -22,6 +21,7 @@ from agents.webhooks import signing
 from agents.webhooks.addresses import Forbidden
 from agents.webhooks.post import Answer, Poster, Unanswered
 from approvals import vault
+from approvals.compact import compact
 from approvals.models import Delivery
 from approvals.review import webhooks
 from approvals.review.webhooks import Failure
@@ -146,7 +146,7 @@ async def attempt(delivery: Delivery, poster: Poster) -> Answer:
     endpoint = delivery.endpoint
     if endpoint is None:
         raise Forbidden("The endpoint was deleted.")
-    body = json.dumps(delivery.payload, ensure_ascii=False, separators=(",", ":"))
+    body = compact(delivery.payload)
     now = datetime.now(UTC)  # a receiver compares it with its own clock
     kept = endpoint.agent.callback_secret if endpoint.callback else endpoint.secret
     return await poster.post(

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.helpers import AdminForm
+from django.contrib.admin.utils import flatten
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db import models, transaction
 from django.db.models import QuerySet
@@ -13,6 +15,8 @@ from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin, TabularInline
 
 from approvals import times
+from approvals.admin import overtaken
+from approvals.admin.fields import Shown
 from approvals.models import User
 from approvals.policy import checks, snapshot, versions
 from approvals.policy.changes import place_of
@@ -34,7 +38,7 @@ class Refused(Exception):
         self.sentences = sentences
 
 
-class Judged(ModelAdmin):
+class Judged(Shown, ModelAdmin):
     """Saves the whole form first and looks at the result, since a tier and its members only make sense together.
 
     What does not stand is rolled back and said above the form.
@@ -43,6 +47,7 @@ class Judged(ModelAdmin):
     compressed_fields = True
     warn_unsaved_form = True
     list_filter_submit = False
+    change_form_before_template = "admin/_shown.html"
 
     def judge(self, obj: models.Model, before: frozenset[Gap], after: frozenset[Gap]) -> Iterable[str]:
         """Why this save must not stand. A gap that was there before is no reason: the mend may take several saves."""
@@ -65,16 +70,38 @@ class Judged(ModelAdmin):
         self, request: HttpRequest, obj: models.Model | None = None, change: bool = False, **kwargs: Any
     ) -> "type[ModelForm[models.Model]]":
         form: Any = super().get_form(request, obj, change=change, **kwargs)
-        sentences = getattr(request, "refused", ())
+        refused = getattr(request, "refused", ())
+        inlines = [(inline.model, inline.fk_name) for inline in self.get_inline_instances(request, obj)]
 
         class Form(form):
             def clean(self) -> dict[str, Any] | None:
                 cleaned = super().clean()
-                for sentence in sentences:
+                for sentence in refused or self.overtaken():
                     self.add_error(None, sentence)
                 return cleaned  # type: ignore[no-any-return]
 
+            def overtaken(self) -> list[str]:
+                shown = request.POST.get(overtaken.NAME)
+                if obj is None or not shown:
+                    return []
+                overtaken.hold(obj)
+                if overtaken.mark(obj, list(self.fields), inlines) == shown:
+                    return []
+                request.overtaken = True  # type: ignore[attr-defined]  # render_change_form() reads it
+                return overtaken.sentences(obj, self)
+
         return Form
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: models.Model | None = None, **kwargs: Any
+    ) -> Any:
+        # What was posted once stays what was looked at, until both were shown.
+        shown = "" if hasattr(request, "overtaken") else request.POST.get(overtaken.NAME, "")
+        if not shown:
+            inlines = [(inline.model, inline.fk_name) for inline in self.get_inline_instances(request, obj)]
+            shown = overtaken.mark(obj, list(context["adminform"].form.fields), inlines)
+        stand_open(context["adminform"])
+        return super().render_change_form(request, {**context, "shown": shown}, *args, obj=obj, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
         request.gaps = gaps()  # type: ignore[attr-defined]  # save_related() compares
@@ -91,6 +118,25 @@ class Judged(ModelAdmin):
         # It may stand, and be meant; but nobody should find out in the night.
         for one in sorted(map(str, unmanned(times.now()) - request.unmanned)):  # type: ignore[attr-defined]
             messages.warning(request, one)
+
+
+def stand_open(page: AdminForm) -> None:
+    """Open each folded section that holds an error, or another value than a new form has."""
+    form = page.form
+    fields = {field.name: field for field in form._meta.model._meta.concrete_fields}
+
+    def speaks(name: str) -> bool:
+        if name in form.errors:
+            return True
+        if (field := fields.get(name)) is None:
+            return False
+        return bool(field.to_python(getattr(form.instance, field.attname)) != field.to_python(field.get_default()))
+
+    def unfolded(options: dict[str, Any]) -> dict[str, Any]:
+        classes = [name for name in options.get("classes", ()) if name != "collapse"]
+        return {**options, "classes": classes} if any(map(speaks, flatten(options["fields"]))) else options
+
+    page.fieldsets = [(title, unfolded(options)) for title, options in page.fieldsets]
 
 
 class Drafting(Judged):
@@ -152,25 +198,29 @@ def publishes(request: HttpRequest) -> bool:
     return bool(request.user.is_active and request.user.has_perm("approvals.add_policyversion"))
 
 
-class Narrow(TabularInline):
+class Narrow(Shown, TabularInline):
     """Rows under a form. What they name has pages of its own; the buttons to there would push the rest out of sight."""
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
-            for button in ("can_add_related", "can_change_related", "can_view_related"):
-                setattr(field.widget, button, False)
-        return field
+        return without_buttons(super().formfield_for_dbfield(db_field, request, **kwargs))
 
 
-class Kept(ModelAdmin):
+def without_buttons(field: Any) -> Any:
+    """A form's field without the buttons to the pages of what it names."""
+    if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
+        for button in ("can_add_related", "can_change_related", "can_view_related"):
+            setattr(field.widget, button, False)
+    return field
+
+
+class Kept(Shown, ModelAdmin):
     """Nothing of this kind is deleted: history points at it. It is switched off instead."""
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
 
 
-class Record(ModelAdmin):
+class Record(Shown, ModelAdmin):
     """What happened. Nobody adds, changes or deletes it here, superusers included; they see the facts around an
     approval, never its arguments and texts."""
 

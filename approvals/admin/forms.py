@@ -8,7 +8,8 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.forms import ModelForm
+from django.forms import ModelForm, Script
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import (
@@ -23,12 +24,10 @@ from approvals.admin.fields import Days, Zone, by_the_minute
 from approvals.admin.weights import PRESETS, Weights
 from approvals.models import ActionType, Autonomy, Tier
 from approvals.models.people import workdays
-from approvals.models.policy import Verdict, default_allowed
+from approvals.models.policy import Accompanying, Verdict, default_allowed
 from approvals.policy import checks
 from approvals.policy.flags import LABELS
 from approvals.policy.schema import Json, check_schema
-
-DURATION = gettext_lazy("Written as hours:minutes:seconds, or days and the rest: 1 04:00:00.")
 
 
 class IndentedJson(forms.JSONField):
@@ -74,6 +73,10 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
     weights = Weights(label=gettext_lazy("Signal weights"))
     allowed = Names(label=gettext_lazy("Allowed verdicts"), choices=Verdict.choices, initial=default_allowed)
     flags = Names(label=gettext_lazy("Flags that ask a person"), required=False)
+    required = Names(label=gettext_lazy("What agents must say"), required=False, choices=Accompanying.choices)
+
+    class Media:
+        js = (Script("js/admin-shares.js", type="module"),)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -84,14 +87,11 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
             choices.choices = [("", _("Choose")), *((value, label) for value, label in choices.choices if value)]
         self.fields["flags"].choices = [(name, str(label)) for name, label in LABELS.items()]  # type: ignore[attr-defined]
         self.fields["flags"].help_text = _("The others only inform.")
+        self.fields["required"].help_text = _("A request without it is refused (422) with the place that is empty.")
         self.fields["weights"].help_text = _("0 to 1 each; empty: the default that it shows. 0 silences a signal.")
         self.fields["preset"].help_text = _("What is chosen here is what “passes from” and “a person from” become.")
-        for name in ("every_time", "spend_window"):
-            self.fields[name].help_text = f"{self.fields[name].help_text} {DURATION}".strip()
-        self.fields["expires_after"].help_text = DURATION
-        for name in ("frequency_window", "burst_window"):
-            self.fields[name].help_text = DURATION
-        self.fields["permit_valid"].help_text = _("How long what was approved may still run. %s") % DURATION
+        self.fields["expires_after"].widget.attrs["data-shares"] = reverse("admin:approvals_actiontype_shares")
+        self.fields["permit_valid"].help_text = _("How long what was approved may still run.")
         self.fields["reversibility"].help_text = _(
             "The first filter. Irreversible: always asks, by a hard or manual gate. Only what is reversible may run "
             "because nobody answered."
@@ -130,6 +130,9 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
     def clean_flags(self) -> list[str]:
         return self._in_order("flags")
 
+    def clean_required(self) -> list[str]:
+        return self._in_order("required")
+
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
         if preset := PRESETS.get(cleaned.pop("preset", "")):
@@ -157,13 +160,22 @@ def complain(form: "ModelForm[Any]", complaints: Iterable[tuple[str, str]]) -> N
         form.add_error(field if field in form.fields else None, sentence)
 
 
-class TierForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+class TermsForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """A ceiling, the time to answer and its hours: a tier's own, or those of a domain."""
+
     workdays = Days(
         label=gettext_lazy("Working days"),
         initial=workdays,
-        help_text=gettext_lazy("Days of the week on which the hours count."),
+        help_text=gettext_lazy("Days of the week on which the hours begin."),
     )
     time_zone = Zone(help_text=gettext_lazy("In which the hours are meant; it knows when clocks are changed there."))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        by_the_minute(self, "opens", "closes")
+
+
+class TierForm(TermsForm):
     # A new highest tier and where the one below it ends only stand together.
     ceiling_below = forms.DecimalField(
         label=gettext_lazy("The tier below ends at"),
@@ -176,13 +188,6 @@ class TierForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs onl
             "Only for a new highest tier: the one that was the highest so far has no ceiling, and needs one now."
         ),
     )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        by_the_minute(self, "opens", "closes")
-        for name in ("sla", "hold", "claim"):
-            if name in self.fields:
-                self.fields[name].help_text = f"{self.fields[name].help_text} {DURATION}"
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
 from approvals import permits, times
-from approvals.admin.base import Kept
+from approvals.admin.base import Kept, signed_in
 from approvals.models import SigningKey
 
 
@@ -45,7 +45,7 @@ class SigningKeyAdmin(Kept):
     def rotate(self, request: HttpRequest) -> HttpResponse:
         """Ask first; only the POST makes another key sign."""
         if request.method == "POST":
-            key = permits.rotate()
+            key = permits.rotate(by=signed_in(request))
             self.log_addition(request, key, "Signs from now on.")
             messages.success(request, gettext("%(key)s… signs from now on.") % {"key": key})
             return HttpResponseRedirect(reverse("admin:approvals_signingkey_changelist"))

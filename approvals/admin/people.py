@@ -1,11 +1,14 @@
 """People, what they may decide, and when they are away."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.contrib.auth.forms import ReadOnlyPasswordHashWidget
+from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -19,16 +22,21 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, PaginationInlineFormSet, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from approvals import audit
 from approvals.admin.base import Judged, Kept, Narrow, signed_in
 from approvals.admin.fields import Days, Zone, by_the_minute
 from approvals.admin.telling import told
-from approvals.models import Absence, Domain, Membership, User
+from approvals.models import Absence, Domain, Membership, SystemEvent, User
+from approvals.policy import retired, snapshot
+from approvals.policy.schema import Json
+from approvals.policy.staffing import Gap
 from approvals.review import absences
 
 OWN_ABSENCE = _(
     "Nobody stands in for others by their own word, and one's own absence is entered on the profile page; for more "
     "ask another admin."
 )
+RIGHTS = {"is_manager", "is_auditor", "is_active", "is_staff", "groups", "is_superuser"}
 OWN_TIERS = _("Nobody changes their own memberships; ask another admin.")
 
 
@@ -44,6 +52,27 @@ class MembershipFormSet(PaginationInlineFormSet):
             mine = self.by.pk in {form.instance.user_id, form.initial.get("user")}
             if mine and (form.has_changed() or self._should_delete_form(form)):
                 raise ValidationError(OWN_TIERS, code="own_tiers")
+
+    def save(self, commit: bool = True) -> list[Membership]:
+        """The rows, each change of which stands in the audit log as well."""
+        saved: list[Membership] = super().save(commit=commit)
+        if commit:
+            kind = SystemEvent.Kind
+            for member in self.new_objects:
+                self._record(kind.MEMBERSHIP_ADDED, member)
+            for member, fields in self.changed_objects:
+                self._record(kind.MEMBERSHIP_CHANGED, member, changed=list(fields))
+            for member in self.deleted_objects:
+                self._record(kind.MEMBERSHIP_REMOVED, member)
+        return saved
+
+    def _record(self, kind: SystemEvent.Kind, member: Membership, **detail: Json) -> None:
+        audit.record(
+            kind,
+            by=audit.actor_of(self.by),
+            about=f"user:{member.user.username}",
+            detail={"tier": member.tier_id, "domain": member.domain_id, **detail},
+        )
 
 
 class MembershipForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -145,11 +174,25 @@ class AbsenceInline(Narrow):
         return type(made.__name__, (made,), {"by": request.user, "form": form})
 
 
+class PasswordSet(ReadOnlyPasswordHashWidget):
+    """Whether there is a password, and nothing of its hash."""
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        label = gettext("A password is set") if value and is_password_usable(value) else gettext("No password is set")
+        return {**super().get_context(name, value, attrs), "summary": [{"label": label}]}
+
+
+class PersonForm(UserChangeForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"].widget = PasswordSet()
+
+
 @admin.register(User)
 class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  # stubs
     """People are deactivated, never deleted: history points at them."""
 
-    form = UserChangeForm
+    form = PersonForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     inlines = [MembershipInline, AbsenceInline]
@@ -220,6 +263,23 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
             return False
         return bool(super().has_change_permission(request, obj))
 
+    def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        changed = sorted({*form.changed_data} & RIGHTS)
+        if changed and isinstance(obj, User):
+            said: dict[str, Json] = {
+                name: sorted(group.name for group in form.cleaned_data[name])
+                if name == "groups"
+                else form.cleaned_data[name]
+                for name in changed
+            }
+            audit.record(
+                SystemEvent.Kind.RIGHTS_CHANGED,
+                by=audit.actor_of(signed_in(request)),
+                about=f"user:{obj.username}",
+                detail=said,
+            )
+
     def save_formset(self, request: HttpRequest, form: "ModelForm[Any]", formset: Any, change: bool) -> None:
         super().save_formset(request, form, formset, change)
         if formset.model is Absence:
@@ -288,11 +348,23 @@ def warn_uncovered(request: HttpRequest, absence: models.Model) -> None:
 
 @admin.register(Domain)
 class DomainAdmin(Kept, Judged):
-    list_display = ("name", "slug")
+    """Retired rather than deleted: memberships and what was decided there name it."""
+
+    list_display = ("name", "slug", "active")
+    list_filter = ("active",)
     search_fields = ("name", "slug")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Domain | None = None) -> tuple[str, ...]:
         return ("slug",) if obj else ()  # a new short name would be a second domain
+
+    def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
+        snapshot.alone()  # no policy that names it is published meanwhile
+        super().save_model(request, obj, form, change)
+
+    def judge(self, obj: models.Model, before: frozenset[Gap], after: frozenset[Gap]) -> Iterable[str]:
+        """Nothing of policy leads to a retired domain."""
+        yield from super().judge(obj, before, after)
+        yield from retired.kept_by(cast(Domain, obj))
 
 
 # What admins may do is code (approvals/roles.py); a group that anyone edits would not be.

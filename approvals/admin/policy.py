@@ -3,22 +3,26 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import Count, Q, QuerySet
-from django.forms import ModelForm
-from django.http import HttpRequest
+from django.forms import BaseFormSet, ModelForm
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from approvals.admin.base import Drafting, Judged, Kept, signed_in
-from approvals.admin.capacity import CapacityInline
 from approvals.admin.forms import ActionTypeForm, AutonomyForm, CurrencyForm, ThresholdForm, TierForm
 from approvals.admin.people import MembershipInline
+from approvals.admin.queues import CapacityInline, DomainTermsInline
+from approvals.admin.shares import shares
 from approvals.admin.telling import ChannelInline, silent_in
-from approvals.models import ActionType, Autonomy, Currency, Threshold, Tier
-from approvals.policy import checks
+from approvals.models import ActionType, Autonomy, Currency, DomainTerms, Threshold, Tier
+from approvals.policy import checks, doubts
+from approvals.policy.rows import snapshot_of_tables
 from approvals.policy.staffing import Gap, Roster
 from approvals.policy.tables import schema_version
 
@@ -26,7 +30,7 @@ from approvals.policy.tables import schema_version
 @admin.register(Tier)
 class TierAdmin(Kept, Drafting):
     form = TierForm
-    inlines = [CapacityInline, MembershipInline, ChannelInline]
+    inlines = [DomainTermsInline, CapacityInline, MembershipInline, ChannelInline]
     list_display = ("__str__", "ceiling", "sla", "hold", "next", "reviewers", "silent", "active")
     fieldsets = (
         (None, {"fields": ("level", "name", "ceiling", "active")}),
@@ -54,6 +58,7 @@ class TierAdmin(Kept, Drafting):
         super().save_model(request, obj, form, change)
         if below is not None and (ceiling := form.cleaned_data.get("ceiling_below")) is not None:
             Tier.objects.filter(pk=below.pk).update(ceiling=ceiling)
+            DomainTerms.objects.filter(tier=below, ceiling=None).update(ceiling=ceiling)
 
     @display(description=_("active reviewers"), ordering="staff", label={"0": "danger"})
     def reviewers(self, tier: Tier) -> str:
@@ -69,8 +74,7 @@ class TierAdmin(Kept, Drafting):
         yield from super().judge(obj, before, after)
         if not Roster().count(obj.pk):
             yield from sorted(str(gap) for gap in after & before if gap.tier == obj.pk)
-        tiers = Tier.objects.filter(active=True).order_by("level")
-        yield from checks.of_ceilings([(str(tier), tier.ceiling) for tier in tiers])
+        yield from checks.ceilings(snapshot_of_tables())
 
 
 class ThresholdInline(TabularInline):
@@ -87,17 +91,35 @@ class ActionTypeAdmin(Kept, Drafting):
 
     form = ActionTypeForm
     inlines = [ThresholdInline]
-    list_display = ("title", "name", "domain", "reversibility", "strategy", "gate", "tier", "active")
+    list_display = ("called", "domain", "reversibility", "strategy", "gate", "tier", "active")
     list_filter = ("domain", "reversibility", "strategy", "gate", "tier", "active")
     list_select_related = ("domain", "tier")
     search_fields = ("name", "title")
     fieldsets = (
-        (None, {"fields": ("name", "title", "headline", "domain", "active")}),
-        (_("What agents send"), {"fields": ("schema", "value_path", "currency_path", "subject_path", "subject_kind")}),
+        (None, {"fields": ("name", "title", "headline", "domain", "policy_text", "active")}),
+        (
+            _("What agents send"),
+            {
+                "fields": (
+                    "schema",
+                    ("value_path", "currency_path"),
+                    ("subject_path", "subject_kind"),
+                    "required",
+                )
+            },
+        ),
         (
             _("When and how a person is asked"),
             {
-                "fields": ("reversibility", "strategy", "gate", "tier", "approvers", "level", "flags"),
+                "fields": (
+                    ("reversibility", "strategy"),
+                    ("gate", "tier"),
+                    ("approvers", "level"),
+                    "by_law",
+                    "flags",
+                    "allowed",
+                    "reason_required",
+                ),
                 "description": _("Reversibility decides first; rules, flags and the value only raise what is asked."),
             },
         ),
@@ -111,13 +133,18 @@ class ActionTypeAdmin(Kept, Drafting):
                 ),
             },
         ),
+        (_("Time and silence"), {"fields": ("expires_after", "on_timeout", "permit_valid")}),
         (
             _("Checkpoints, whatever the strategy"),
-            {"fields": ("every_steps", "every_time", "spend_limit", "spend_window", "spend_of")},
+            {
+                "classes": ("collapse",),
+                "fields": (("every_steps", "every_time"), ("spend_limit", "spend_window"), "spend_of"),
+            },
         ),
         (
             _("What is unusual"),
             {
+                "classes": ("collapse",),
                 "fields": (
                     ("usual_path", "usual_times"),
                     "frequency_path",
@@ -128,11 +155,26 @@ class ActionTypeAdmin(Kept, Drafting):
                 "description": _("Told from our own history, and shown on the card with the number behind it."),
             },
         ),
-        (_("Deciding"), {"fields": ("allowed", "reason_required", "policy_text")}),
-        (_("Silence"), {"fields": ("expires_after", "on_timeout", "ahead")}),
-        (_("Afterwards"), {"fields": ("sample", "shadow")}),
-        (_("After the verdict"), {"fields": ("permit_valid",)}),
+        (
+            _("Running before review, audit and shadow mode"),
+            {"classes": ("collapse",), "fields": ("ahead", "sample", "shadow")},
+        ),
     )
+
+    @display(description=_("action type"), ordering="title", header=True)
+    def called(self, type: ActionType) -> tuple[str, str]:
+        """Its title, and below it the name by which agents call it."""
+        return type.title, type.name
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [path("shares/", self.admin_site.admin_view(self.shares), name="approvals_actiontype_shares")]
+        return [*own, *super().get_urls()]
+
+    def shares(self, request: HttpRequest) -> HttpResponse:
+        """How the tiers would share the deadline that is being typed."""
+        if not (self.has_add_permission(request) or self.has_change_permission(request)):
+            raise PermissionDenied
+        return JsonResponse({"text": shares(request.GET)})
 
     def get_readonly_fields(self, request: HttpRequest, obj: ActionType | None = None) -> tuple[str, ...]:
         return ("name",) if obj else ()  # agents send it; another name would be another action type
@@ -142,6 +184,15 @@ class ActionTypeAdmin(Kept, Drafting):
             # It is in the digest of what executes. A draft may be saved many times and is one schema in the end.
             obj.schema_version = schema_version(obj.name, obj.schema)
         super().save_model(request, obj, form, change)
+
+    def save_related(
+        self, request: HttpRequest, form: "ModelForm[Any]", formsets: "list[BaseFormSet[Any]]", change: bool
+    ) -> None:
+        super().save_related(request, form, formsets, change)
+        type: ActionType = form.instance
+        by_impact = {row.impact: (row.auto, row.review) for row in type.thresholds.all()}
+        for doubt in doubts.of_type(type.schema, (type.auto_threshold, type.review_threshold), by_impact):
+            messages.warning(request, doubt)
 
 
 @admin.register(Currency)

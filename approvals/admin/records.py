@@ -56,7 +56,17 @@ class EventAdmin(Record):
 
 @admin.register(Decision)
 class DecisionAdmin(Record):
-    list_display = ("decided_at", "approval_id", "verdict", "source", "user", "tier", "surface", "undone_at")
+    list_display = (
+        "decided_at",
+        "approval_id",
+        "verdict",
+        "source",
+        "user",
+        "tier",
+        "surface",
+        "undone_at",
+        "recalled_at",
+    )
     list_filter = ("verdict", "source", "surface", "tier")
     list_select_related = ("user", "tier")
     search_fields = ("=approval__id",)
@@ -72,6 +82,7 @@ class DecisionAdmin(Record):
         "surface",
         "decided_at",
         "undone_at",
+        "recalled_at",
     )
 
 

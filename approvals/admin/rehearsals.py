@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import Count, F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -23,6 +24,7 @@ from approvals.review import access
 
 SIZES = (100, 500, 1000, 5000, MOST)
 ROWS = 50  # on one page
+SUMMED = 12  # agents, action types, tiers that a sum names
 
 ROUTES = {
     "auto": gettext_lazy("passes"),
@@ -105,7 +107,43 @@ def report(request: HttpRequest, asked: Rehearsal) -> dict[str, Any]:
         "page": page,
         "rows": rows_of(list(page), request) if asked.done_at else [],
         "still": versions.draft().digest == asked.digest,
+        "sums": _sums(found) if asked.done_at and asked.moved else [],
+        "without_past": _without_past(asked) if asked.done_at else [],
     }
+
+
+def _sums(found: "QuerySet[Movement]") -> list[tuple[str, list[tuple[str, int]]]]:
+    """How many of these move, by agent, by action type, and by the tier that the draft asks."""
+    columns = [
+        (_("By agent"), F("approval__agent__name")),
+        (_("By action type"), F("approval__action_type__title")),
+        (_("By tier of the draft"), F("after__tier")),
+    ]
+    return [(title, [(_named(of), count) for of, count in _counted(found, column)]) for title, column in columns]
+
+
+def _counted(found: "QuerySet[Movement]", column: F) -> list[tuple[object, int]]:
+    grouped = found.order_by().annotate(of=column).values("of").annotate(count=Count("pk"))
+    return [(row["of"], row["count"]) for row in grouped.order_by("-count", "of")[:SUMMED]]
+
+
+def _named(of: object) -> str:
+    """A tier is a number; what asks nobody has none, nor has what is no action a type."""
+    if isinstance(of, int):
+        return _("tier %(tier)d") % {"tier": of}
+    return str(of) if of else _("none")
+
+
+def _without_past(asked: Rehearsal) -> list[str]:
+    """Titles of the action types that the draft brings or changes and of which nothing was looked at."""
+    before, after = asked.base.snapshot["types"], asked.draft["types"]
+    changed = {name: row["title"] for name, row in after.items() if before.get(name) != row}
+    if not changed:
+        return []
+    period = Period(asked.last, asked.since, asked.until)
+    looked = period.approvals().filter(created_at__lte=asked.asked_at)[: asked.last]
+    seen = set(Approval.objects.filter(pk__in=looked.values("pk")).order_by().values_list("action_type", flat=True))
+    return sorted(title for name, title in changed.items() if name not in seen)
 
 
 def rows_of(movements: list[Movement], request: HttpRequest) -> list[dict[str, Any]]:

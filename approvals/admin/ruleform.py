@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.forms import ModelForm, Script
 from django.template.loader import render_to_string
 from django.urls import reverse_lazy
@@ -129,7 +130,9 @@ class RuleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs onl
             return
         widget = self.fields["stages"].widget
         widget.tiers = [(tier.level, str(tier)) for tier in Tier.objects.filter(active=True).order_by("level")]
-        widget.domains = list(Domain.objects.order_by("name").values_list("slug", "name"))
+        standing = [one.get("domain") for one in self.instance.stages or ()]
+        offered = Domain.objects.filter(Q(active=True) | Q(slug__in=[slug for slug in standing if slug]))
+        widget.domains = list(offered.order_by("name").values_list("slug", "name"))
         known = {level for level, _words in widget.tiers}
         # A tier that was switched off since is shown as what it is, and refused when the rule is saved.
         gone = {one["tier"] for one in self.instance.stages or ()} - known

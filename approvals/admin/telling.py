@@ -3,8 +3,8 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
-from django.db import models
+from django.contrib import admin, messages
+from django.db import models, transaction
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -16,10 +16,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.forms import PaginationInlineFormSet
+from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from approvals import services, vault
 from approvals.admin.base import Narrow
+from approvals.admin.fields import Shown
 from approvals.models import Channel, Tier, User
 from approvals.reachable import reachable, unreachable
 from approvals.review import notices, telling
@@ -36,9 +38,21 @@ class TierChannelForm(ModelForm):  # type: ignore[type-arg]  # generic in the st
         help_text=_("As the service or apprise writes it. Kept secret: leave it empty to keep the one there is."),
     )
 
+    trial = forms.BooleanField(
+        label=_("Test now"),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text=_("When it is saved, one message that asks for nothing goes out, and you see what came of it."),
+    )
+
     class Meta:
         model = Channel
         fields = ["tier", "domain", "address", "name", "carries", "active"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "trial" in self.fields:
+            self.fields["trial"].initial = self.instance._state.adding
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -57,20 +71,57 @@ class TierChannelForm(ModelForm):  # type: ignore[type-arg]  # generic in the st
         return cleaned
 
 
+def test_saved(request: HttpRequest, form: TierChannelForm) -> None:
+    """Test the channel of a saved form once it is stored, if that is asked for, and say what came of it."""
+    if form.cleaned_data.get("trial") and form.instance.active:
+        transaction.on_commit(lambda: _test(request, form.instance))
+
+
+def _test(request: HttpRequest, channel: Channel) -> None:
+    if error := notices.test(channel):
+        said = gettext("The test message to %(channel)s did not arrive: %(error)s")
+        messages.error(request, said % {"channel": channel, "error": error})
+    else:
+        messages.success(
+            request, gettext("Test message sent to %(channel)s. Look whether it arrived.") % {"channel": channel}
+        )
+
+
+class ChannelFormSet(PaginationInlineFormSet):
+    """Channels of a tier; those that are to be tested are, once they are stored."""
+
+    asks: HttpRequest
+
+    def save_new(self, form: Any, commit: bool = True) -> Any:
+        channel = super().save_new(form, commit)
+        test_saved(self.asks, form)
+        return channel
+
+    def save_existing(self, form: Any, obj: Any, commit: bool = True) -> Any:
+        channel = super().save_existing(form, obj, commit)
+        test_saved(self.asks, form)
+        return channel
+
+
 class ChannelInline(Narrow):
     """Under a tier: whom it tells beside its people."""
 
     model = Channel
     form = TierChannelForm
-    fields = ("domain", "address", "name", "carries", "active", "condition")
+    formset = ChannelFormSet
+    fields = ("domain", "address", "name", "carries", "active", "trial", "condition")
     readonly_fields = ("condition",)
     extra = 0
     verbose_name_plural = _("channels: told of everything that waits here, beside the people")
 
+    def get_formset(self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any) -> type[Any]:
+        made = super().get_formset(request, obj, **kwargs)
+        return type(made.__name__, (made,), {"asks": request})
+
     @display(description=_("state"))
     def condition(self, channel: Channel) -> SafeString | str:
         if channel._state.adding:
-            return gettext("Save, then test it.")
+            return gettext("New")
         page = reverse("admin:approvals_channel_test", args=[channel.pk])
         said = f"{channel.get_state_display()}. {channel.error}" if channel.error else channel.get_state_display()
         link = '{} <a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>'
@@ -78,7 +129,7 @@ class ChannelInline(Narrow):
 
 
 @admin.register(Channel)
-class ChannelAdmin(ModelAdmin):
+class ChannelAdmin(Shown, ModelAdmin):
     """Every channel and whether it works. People's own are theirs: seen here without an address, and tested."""
 
     form = TierChannelForm
@@ -86,13 +137,15 @@ class ChannelAdmin(ModelAdmin):
     list_filter = ("state", "active", "service", ("tier", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "tier", "domain")
     search_fields = ("name", "user__username", "service")
-    fields = ("tier", "domain", "address", "name", "carries", "active", "service", "condition", "tried_at", "error")
+    fields = (
+        "tier", "domain", "address", "name", "carries", "active", "trial", "service", "condition", "tried_at", "error",
+    )  # fmt: skip
     readonly_fields = ("service", "condition", "tried_at", "error")
     actions_detail = ("test",)
 
     def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
         mine = isinstance(obj, Channel) and obj.user_id is not None
-        return ("whose", *self.fields[3:]) if mine else self.fields
+        return ("whose", *(name for name in self.fields[3:] if name != "trial")) if mine else self.fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "whose") if obj is not None and obj.user_id else self.readonly_fields
@@ -116,6 +169,8 @@ class ChannelAdmin(ModelAdmin):
         super().save_model(request, obj, form, change)
         if not obj.active:
             telling.drop([obj.pk])
+        if isinstance(form, TierChannelForm):
+            test_saved(request, form)
 
     @display(description=_("of"), ordering="user__username")
     def whose(self, channel: Channel) -> str:

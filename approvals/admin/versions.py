@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
@@ -18,7 +19,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from approvals.admin import rehearsals
+from approvals.admin import rehearsals, samples
 from approvals.admin.base import Record, bar, publishes, signed_in
 from approvals.models import Domain, PolicyVersion, Rehearsal
 from approvals.policy import files, snapshot, versions, written
@@ -88,6 +89,8 @@ class PolicyVersionAdmin(Record):
             at("draft/discard/", "discard", self.discard, method="POST", alters=True),
             at("draft/import/", "import", self.take_in, method="POST", alters=True),
             at("draft/export/", "export_draft", self.export),
+            at("draft/sample/", "sample", self.sample),
+            at("draft/try/", "try", self.sample, method="POST"),
             at("<int:number>/export/", "export", self.export),
             at("<int:number>/revert/", "revert", self.revert, method="POST", alters=True),
             at("rehearse/", "rehearse", rehearsals.ask, method="POST"),
@@ -116,13 +119,16 @@ class PolicyVersionAdmin(Record):
     def draft(self, request: HttpRequest) -> HttpResponse:
         """What differs from the policy in force, and what can be done about it."""
         found, asked = versions.draft(), versions.request()
+        back = request.GET.get("back", "")
         mine = asked is not None and asked.requested_by_id == signed_in(request).pk
         return self._page(
             request,
             "draft.html",
             gettext("Draft"),
             draft=found,
-            obstacles=found.obstacles() if found.differs else [],
+            obstacles=found.obstacles if found.differs else [],
+            gaps_again=found.gaps_again if found.differs else [],
+            note=gettext("Back to v%(number)s.") % {"number": int(back)} if back.isdecimal() and len(back) < 9 else "",
             asked=asked,
             agrees=asked is not None and asked.digest == found.digest and not mine,
             mine=mine and asked is not None and asked.digest == found.digest,
@@ -140,12 +146,20 @@ class PolicyVersionAdmin(Record):
         return self._published(request, version)
 
     def revert(self, request: HttpRequest, number: int) -> HttpResponse:
-        get_object_or_404(PolicyVersion.objects.only("number"), number=number)
+        version = get_object_or_404(PolicyVersion.objects.only("number"), number=number)
         try:
-            version = versions.revert(number, by=signed_in(request))
-        except (NotPublished, snapshot.Unpublishable) as refused:
+            versions.go_back(number)
+        except NotPublished as refused:
             return self._refused(request, refused, to="changelist")
-        return self._published(request, version)
+        said = gettext(
+            "What %(version)s said is the draft now. Read what differs; it is in force when it is published."
+        )
+        messages.info(request, said % {"version": version})
+        return HttpResponseRedirect(f"{reverse(PAGE + 'draft')}?{urlencode({'back': number})}")
+
+    def sample(self, request: HttpRequest) -> HttpResponse:
+        """A made-up request under the draft, beside what is in force. It changes nothing."""
+        return self._page(request, "sample.html", gettext("Sample request"), **samples.report(request))
 
     def withdraw(self, request: HttpRequest) -> HttpResponse:
         try:

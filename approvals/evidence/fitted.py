@@ -1,18 +1,22 @@
 """The curves that routing maps scores by, fitted anew at an interval by the worker.
 
-Of each action type the newest decisions of people count, up to MOST and LOOK_BACK, on first proposals that were weighed
-by the weights in force: other weights make other scores. With fewer than curves.FEWEST there is no curve.
+Of each action type the newest of what people judged counts, up to MOST and LOOK_BACK, on first proposals that were
+weighed by the weights in force: other weights make other scores. Judged is what people decided, and what ran without
+them and was looked at afterwards; whatever they found fault with later counts as not approved. With fewer than
+curves.FEWEST there is no curve.
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID
 
 from django.db import connection, transaction
 
 from approvals import times
-from approvals.models import Curve
+from approvals.models import AgentCurve, Curve
 from approvals.policy import curves, snapshot
 from approvals.policy.curves import Judged
 from approvals.policy.snapshot import NoPolicy
@@ -20,21 +24,26 @@ from approvals.policy.snapshot import NoPolicy
 LOOK_BACK = timedelta(days=180)
 MOST = 10_000  # decisions of one action type, the newest
 
-# Pure counting in the database: what is read grows with the number of scores, of which there are a thousand.
+# Pure counting in the database: what is read grows with the number of agents and scores, of which there are a thousand.
 _JUDGED = """
-SELECT confidence, count(*) FILTER (WHERE verdict = 'approve'), count(*)
+SELECT agent_id, confidence, count(*) FILTER (WHERE approved), count(*)
 FROM (
-    SELECT confidence, verdict FROM approvals_approval
-    WHERE action_type_id = %(name)s AND kind = 'real' AND source = 'human' AND released_at > %(since)s
-      AND verdict IN ('approve', 'modify', 'reject') AND confidence IS NOT NULL
+    SELECT agent_id, confidence, faulted_at IS NULL AND verdict = 'approve' AS approved
+    FROM approvals_approval AS approval
+    LEFT JOIN approvals_audit AS look ON look.approval_id = approval.id
+    WHERE action_type_id = %(name)s AND kind = 'real' AND created_at > %(since)s AND confidence IS NOT NULL
+      AND (
+          faulted_at IS NOT NULL OR finding = 'fine'
+          OR source = 'human' AND released_at IS NOT NULL AND verdict IN ('approve', 'modify', 'reject')
+      )
       AND policy_id = ANY (%(versions)s) AND returned_from_id IS NULL
-    ORDER BY released_at DESC LIMIT %(most)s
+    ORDER BY created_at DESC LIMIT %(most)s
 ) AS newest
-GROUP BY confidence
+GROUP BY agent_id, confidence
 """
 
 _WEIGHTS = """
-SELECT number, key, (value -> 'weights')::text FROM approvals_policyversion, jsonb_each(snapshot -> 'types')
+SELECT number, key, (value -> 'weights')::text FROM approvals_policyversion, jsonb_each(snapshot::jsonb -> 'types')
 WHERE key = ANY (%s)
 """
 
@@ -58,15 +67,40 @@ def _fit(name: str, weights: dict[str, float], versions: list[int]) -> bool:
     now = times.now()
     with connection.cursor() as cursor:
         cursor.execute(_JUDGED, {"name": name, "since": now - LOOK_BACK, "versions": versions, "most": MOST})
-        judged = [Judged(*row) for row in cursor.fetchall()]
-    decided = sum(one.decided for one in judged)
+        by_agent: dict[UUID, list[Judged]] = defaultdict(list)
+        for agent, *judged in cursor.fetchall():
+            by_agent[agent].append(Judged(*judged))
+    pool = _pooled(by_agent.values())
+    decided = sum(judged.decided for judged in pool)
     if decided < curves.FEWEST:
         Curve.objects.filter(action_type=name).delete()
         return False
-    points = [[str(one.low), str(one.high), one.approved, one.decided] for one in curves.fit(judged)]
-    values = {"points": points, "decided": decided, "weights": weights, "fitted_at": now}
-    Curve.objects.update_or_create(action_type_id=name, defaults=values)
+    points = curves.fit(pool)
+    values = {
+        "points": [[str(point.low), str(point.high), point.approved, point.decided] for point in points],
+        "decided": decided,
+        "weights": weights,
+        "fitted_at": now,
+    }
+    # The row is held, so that of two that fit at once the second counts the agents after the first has.
+    curve, _ = Curve.objects.select_for_update().update_or_create(action_type_id=name, defaults=values)
+    curve.agents.all().delete()
+    AgentCurve.objects.bulk_create(
+        AgentCurve(curve=curve, agent_id=agent, counts=curves.counts(points, judged))
+        for agent, judged in by_agent.items()
+    )
     return True
+
+
+def _pooled(by_agent: Iterable[Sequence[Judged]]) -> list[Judged]:
+    """What people decided of each score, whoever proposed it."""
+    approved: Counter[Decimal] = Counter()
+    decided: Counter[Decimal] = Counter()
+    for record in by_agent:
+        for judged in record:
+            approved[judged.score] += judged.approved
+            decided[judged.score] += judged.decided
+    return [Judged(score, approved[score], decided[score]) for score in decided]
 
 
 def _alike(weights: Mapping[str, Mapping[str, float]], current: int) -> dict[str, list[int]]:

@@ -15,7 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import Approval, Incident
-from approvals.models.approval import DECIDED, OPEN, Kind, Route, Source, Status, Subject
+from approvals.models.approval import OPEN, SETTLED, Kind, Route, Source, Status, Subject
 from approvals.models.policy import Gate, Verdict
 
 LONGEST = 366  # days
@@ -62,9 +62,9 @@ class RowSet:
 
 # `starting` is annotated by cohort().
 _routed = Q(route=Route.REVIEW)
-_decided = Q(source=Source.HUMAN, status__in=sorted(DECIDED))
+_decided = Q(source=Source.HUMAN, status__in=sorted(SETTLED))
 _judged = _decided & ~Q(subject=Subject.QUESTION)
-_expired = Q(status=Status.EXPIRED) | (Q(source=Source.TIMEOUT, status__in=sorted(DECIDED)) & ~Q(gate=Gate.SOFT))
+_expired = Q(status=Status.EXPIRED) | (Q(source=Source.TIMEOUT, status__in=sorted(SETTLED)) & ~Q(gate=Gate.SOFT))
 # The clock counts a breach when it takes an approval from a tier; between the end of the tier's time and the clock's
 # next look, a person can still decide.
 _late = (Q(breaches__gt=0) | (_decided & Q(decided_at__gt=F("due_at")))) & ~_expired

@@ -24,6 +24,7 @@ class Audit(models.Model):
         FINE = "fine", _("Fine")
         OBJECTED = "objected", _("Objected to")
         LAPSED = "lapsed", _("Not stopped in time")
+        RECALLED = "recalled", _("Recalled before it ran")
 
     approval = models.OneToOneField(Approval, models.PROTECT, related_name="audit", primary_key=True)
     why = models.CharField(max_length=8, choices=Why.choices)
@@ -46,7 +47,7 @@ class Audit(models.Model):
             models.CheckConstraint(
                 condition=Q(finding="open", by=None, at=None)
                 | Q(finding="lapsed", by=None, at__isnull=False)
-                | Q(finding__in=["fine", "objected"], by__isnull=False, at__isnull=False),
+                | Q(finding__in=["fine", "objected", "recalled"], by__isnull=False, at__isnull=False),
                 name="audit_is_open_or_found",
             ),
             models.CheckConstraint(condition=~Q(why="veto") | Q(until__isnull=False), name="audit_veto_has_an_end"),

@@ -14,7 +14,17 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.ids import new_id
 from approvals.models.people import Agent, Domain, Tier, User
-from approvals.models.policy import CONSENTING, ActionType, Gate, Impact, PolicyVersion, Reversibility, Silence, Verdict
+from approvals.models.policy import (
+    CONSENTING,
+    GOING_ON,
+    ActionType,
+    Gate,
+    Impact,
+    PolicyVersion,
+    Reversibility,
+    Silence,
+    Verdict,
+)
 from approvals.models.run import Run
 
 
@@ -45,6 +55,9 @@ class Pause(models.Model):
     callback_url = models.URLField(max_length=2000, blank=True)
     labels = models.JSONField(default=dict)
     answer = models.TextField(default="", help_text="The decision document, written once when the pause closes.")
+    recalled_answer = models.TextField(
+        default="", help_text="The newest decision document, where an item was recalled since the first."
+    )
     lease_holder = models.CharField(max_length=200, blank=True, help_text="The worker that acts on the decision.")
     lease_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
@@ -58,6 +71,9 @@ class Pause(models.Model):
                 condition=Q(status="pending", closed_at=None, answer="", open_items__gt=0)
                 | (~Q(status="pending") & Q(closed_at__isnull=False, open_items=0) & ~Q(answer="")),
                 name="pause_is_open_or_answered",
+            ),
+            models.CheckConstraint(
+                condition=Q(recalled_answer="") | ~Q(answer=""), name="pause_second_answer_follows_a_first"
             ),
         ]
         indexes = [
@@ -79,6 +95,7 @@ class Status(models.TextChoices):
     FAILED = "failed", _("Failed")
     SKIPPED = "skipped", _("Skipped")
     COMPENSATED = "compensated", _("Compensated")
+    RECALLED = "recalled", _("Recalled")
     EXPIRED = "expired", _("Expired")
     CANCELLED = "cancelled", _("Cancelled")
     SUPERSEDED = "superseded", _("Superseded")
@@ -88,6 +105,8 @@ class Status(models.TextChoices):
 DECIDED: frozenset[str] = frozenset(
     {Status.RELEASED, Status.EXECUTED, Status.FAILED, Status.SKIPPED, Status.COMPENSATED}
 )
+# Where it was decided, though it was recalled since: what reports count.
+SETTLED: frozenset[str] = DECIDED | {Status.RECALLED}
 # Where the approval still waits for somebody or for the undo window.
 OPEN: frozenset[str] = frozenset({Status.PENDING, Status.HELD})
 
@@ -152,6 +171,7 @@ class Approval(models.Model):
     route = models.CharField(max_length=6, choices=Route.choices)
     gate = models.CharField(max_length=7, choices=Gate.choices)
     reversibility = models.CharField(max_length=12, choices=Reversibility.choices)
+    by_law = models.BooleanField(default=False, help_text="The law wants a person for it, as its policy says.")
     reason_code = models.CharField(max_length=24)
     reasons = models.JSONField(default=list)
     assessment = models.JSONField(default=dict, help_text="Signals, weights, composite, flags, matched rules.")
@@ -209,6 +229,9 @@ class Approval(models.Model):
     decided_at = models.DateTimeField(null=True)
     released_at = models.DateTimeField(null=True)
     consumed_at = models.DateTimeField(null=True, help_text="When its permit was used.")
+    faulted_at = models.DateTimeField(
+        null=True, help_text="When a person found fault with what no verdict says so of; it counts against its agent."
+    )
     alarmed_at = models.DateTimeField(null=True, help_text="When it was said that nobody says what came of it.")
 
     # What evidence needs
@@ -237,6 +260,16 @@ class Approval(models.Model):
                 name="irreversible_never_passes",
             ),
             models.CheckConstraint(
+                # Who lets it run is a person, whatever else holds.
+                condition=Q(by_law=False)
+                | (
+                    ~Q(route=Route.AUTO)
+                    & ~Q(on_timeout__in=sorted(GOING_ON))
+                    & (~Q(verdict__in=["approve", "modify", "answer"]) | Q(source=Source.HUMAN))
+                ),
+                name="by_law_only_a_person_approves",
+            ),
+            models.CheckConstraint(
                 condition=~Q(source=Source.TIMEOUT, verdict=Verdict.APPROVE)
                 | Q(reversibility=Reversibility.REVERSIBLE),
                 name="timeout_approves_only_the_reversible",
@@ -244,7 +277,7 @@ class Approval(models.Model):
             models.CheckConstraint(
                 condition=(Q(status__in=["pending", "expired", "cancelled", "superseded"]) & Q(verdict=""))
                 | (
-                    Q(status__in=["held", "released", "executed", "failed", "skipped", "compensated"])
+                    Q(status__in=["held", "released", "executed", "failed", "skipped", "compensated", "recalled"])
                     & ~Q(verdict="")
                     & ~Q(source="")
                     & Q(decided_at__isnull=False)
@@ -307,6 +340,17 @@ class Approval(models.Model):
                 name="only_approved_real_ones_are_used",
             ),
             models.CheckConstraint(
+                condition=~Q(status="recalled")
+                | Q(
+                    kind="real",
+                    subject__in=["action", "plan"],
+                    verdict__in=["approve", "modify"],
+                    released_at__isnull=False,
+                    consumed_at=None,
+                ),
+                name="only_an_unused_permit_is_recalled",
+            ),
+            models.CheckConstraint(
                 condition=~Q(reason_code="ahead")
                 | (
                     Q(route=Route.AUTO)
@@ -364,24 +408,46 @@ class Approval(models.Model):
                 condition=Q(status="released", consumed_at__isnull=False, alarmed_at=None),
                 name="approval_alarming",
             ),
-            # History: this agent and action type, this subject, what a person settled lately.
-            # What history counts of a row travels in the index: reading the rows themselves took twice as long.
+            # History: this agent and action type, this subject, what a person settled lately. Each index holds only
+            # what is counted by it, so that other rows, however many, cannot push it out of the newest. What history
+            # counts of a row travels in the index: reading the rows themselves took twice as long.
+            models.Index(
+                fields=["agent", "action_type", "-created_at"], include=["id", "kind"], name="approval_proposed"
+            ),
             models.Index(
                 fields=["agent", "action_type", "-created_at"],
-                include=["id", "kind", "verdict", "source", "released_at", "value"],
+                include=["id", "verdict", "faulted_at"],
+                condition=Q(kind="real")
+                & (
+                    Q(faulted_at__isnull=False)
+                    | Q(source="human", released_at__isnull=False, verdict__in=["approve", "modify", "reject"])
+                    & ~Q(status="recalled")
+                ),
                 name="approval_precedent",
             ),
             models.Index(
+                fields=["agent", "action_type", "-created_at"],
+                include=["id", "value"],
+                condition=Q(kind="real", value__isnull=False, verdict__in=["approve", "modify"])
+                & ~Q(status="recalled"),
+                name="approval_amounts",
+            ),
+            models.Index(
                 fields=["count_key", "action_type", "-created_at"],
-                include=["id", "verdict", "status"],
-                condition=~Q(count_key="") & Q(kind="real"),
+                include=["id"],
+                condition=~Q(count_key="")
+                & Q(kind="real")
+                & ~Q(verdict="reject")
+                & ~Q(status__in=["expired", "cancelled", "superseded", "recalled"]),
                 name="approval_counted",
             ),
             models.Index(fields=["about", "action_type", "-created_at"], condition=~Q(about=""), name="approval_about"),
             models.Index(
                 fields=["usual_key", "action_type", "-created_at"],
-                include=["id", "verdict", "value"],
-                condition=~Q(usual_key="") & Q(kind="real"),
+                include=["id", "value"],
+                condition=~Q(usual_key="")
+                & Q(kind="real", value__isnull=False, verdict__in=["approve", "modify"])
+                & ~Q(status="recalled"),
                 name="approval_usual",
             ),
             models.Index(
@@ -392,10 +458,13 @@ class Approval(models.Model):
             ),
             # What another attempt is compared with: what people rejected, or policy because of what it was.
             models.Index(
-                fields=["agent", "action_type", "-created_at"],
+                fields=["agent", "action_type", "source", "-created_at"],
                 include=["id"],
-                condition=Q(kind="real", verdict="reject")
-                & (Q(source="human") | Q(source="policy", reason_code="policy_violation")),
+                condition=Q(kind="real")
+                & (
+                    Q(verdict="reject") & (Q(source="human") | Q(source="policy", reason_code="policy_violation"))
+                    | Q(status="cancelled", faulted_at__isnull=False)
+                ),
                 name="approval_rejected",
             ),
             models.Index(
@@ -403,7 +472,13 @@ class Approval(models.Model):
                 condition=Q(repeats__isnull=False, verdict__in=["approve", "modify"]),
                 name="approval_overruling",
             ),
-            models.Index(fields=["digest", "-created_at"], name="approval_digest"),
+            models.Index(
+                fields=["digest", "-created_at"],
+                include=["id", "status"],
+                condition=Q(kind="real")
+                & (Q(status="pending") | (Q(status__in=["held", "released", "executed"]) & ~Q(verdict="reject"))),
+                name="approval_twin",
+            ),
             models.Index(fields=["-decided_at", "-id"], condition=Q(decided_at__isnull=False), name="approval_decided"),
             models.Index(fields=["-created_at", "-id"], name="approval_newest"),
             models.Index(fields=["-created_at", "-id"], condition=Q(shadowed__isnull=False), name="approval_shadowed"),
@@ -411,6 +486,11 @@ class Approval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action_type_id or self.subject} {self.id}"  # no word of the agent's: the admin shows it
+
+    @property
+    def version(self) -> str:
+        """What a card of it shows, in one token: everything on the card sends this, and none other."""
+        return f"{self.revision}.{self.round}.{self.stage}.{self.digest}"
 
     @property
     def queue(self) -> str:

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from approvals.models.people import Agent
 from approvals.models.policy import ActionType
 
 
@@ -40,3 +41,15 @@ class Curve(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action_type_id} · {self.decided}"
+
+
+class AgentCurve(models.Model):
+    """One agent's part in a curve: `counts` are [approved, decided] of its own proposals at each of the points."""
+
+    pk = models.CompositePrimaryKey("curve_id", "agent_id")
+    curve = models.ForeignKey(Curve, models.CASCADE, related_name="agents", db_index=False)
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="curves")
+    counts = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"{self.curve_id} · {self.agent_id}"

@@ -49,6 +49,7 @@ class Event(models.Model):
         STAGED = "staged", _("Approved in one stage, goes to the next")
         AUDITED = "audited", _("Looked at afterwards")
         VETOED = "vetoed", _("Stopped by a veto")
+        RECALLED = "recalled", _("Recalled")
 
     id = models.BigAutoField(primary_key=True)
     approval = models.ForeignKey(Approval, models.PROTECT, related_name="events")
@@ -72,13 +73,92 @@ class Event(models.Model):
         return f"{self.seq} {self.kind}"
 
 
+class SystemEvent(models.Model):
+    """What happened and concerns no approval: policy, memberships, credentials, sign-ins, stops. Append-only.
+
+    All of them form one chain: `hash` = SHA-256(hash of the one before ‖ SHA-256(canonical JSON of what it says)).
+    """
+
+    class Kind(models.TextChoices):
+        POLICY_PUBLISHED = "policy_published", _("Policy published")
+        MEMBERSHIP_ADDED = "membership_added", _("Membership added")
+        MEMBERSHIP_CHANGED = "membership_changed", _("Membership changed")
+        MEMBERSHIP_REMOVED = "membership_removed", _("Membership removed")
+        RIGHTS_CHANGED = "rights_changed", _("Rights of a person changed")
+        KEY_ISSUED = "key_issued", _("Key issued")
+        KEY_REVOKED = "key_revoked", _("Key revoked")
+        SIGNING_KEY_ROTATED = "signing_key_rotated", _("Signing key rotated")
+        AGENT_PAUSED = "agent_paused", _("Agent paused")
+        AGENT_RESUMED = "agent_resumed", _("Agent running again")
+        STOPPED = "stopped", _("Everything stopped")
+        LIFTED = "lifted", _("Stop lifted")
+        SIGNED_IN = "signed_in", _("Signed in")
+        SIGN_IN_FAILED = "sign_in_failed", _("Sign-in failed")
+        SIGN_IN_REFUSED = "sign_in_refused", _("Sign-in refused: too many attempts")
+        SIGNED_OUT = "signed_out", _("Signed out")
+        CONFIRMED = "confirmed", _("Confirmed who they are")
+        CONFIRM_FAILED = "confirm_failed", _("Failed to confirm who they are")
+        CONFIRM_REFUSED = "confirm_refused", _("Confirmation refused: too many attempts")
+        EMAIL_CHANGED = "email_changed", _("E-mail address changed")
+        PASSWORD_CHANGED = "password_changed", _("Password changed")
+        SESSION_ENDED = "session_ended", _("Session ended")
+
+    seq = models.PositiveBigIntegerField(primary_key=True)
+    kind = models.CharField(max_length=30, choices=Kind.choices)
+    actor = models.CharField(max_length=160, help_text="user:ana, agent:robot, clock, command")
+    about = models.CharField(max_length=200, blank=True, help_text="user:ana, agent:robot, policy:7")
+    detail = models.JSONField(default=dict, help_text="Small facts and digests, no secrets and no texts of agents.")
+    at = models.DateTimeField()
+    hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        ordering = ["-seq"]
+        indexes = [
+            models.Index(fields=["at"], name="system_event_at"),
+            models.Index(fields=["about", "-seq"], name="system_event_about"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.kind}"
+
+    @property
+    def details(self) -> str:
+        """The facts in one line: `key: asn_1a2b · scopes: submit, read`."""
+        lists = {name: ", ".join(map(str, said)) for name, said in self.detail.items() if isinstance(said, list)}
+        return " · ".join(f"{name}: {said}" for name, said in {**self.detail, **lists}.items())
+
+
+class SystemChain(models.Model):
+    """Where the chain of system events ends: the one row that its next event moves on."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    seq = models.PositiveBigIntegerField()
+    head = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="system_chain_is_one")]
+
+    def __str__(self) -> str:
+        return str(self.seq)
+
+
 class Seal(models.Model):
     """An event's place in the one order of all events, given after its commit. The number is the feed."""
 
     number = models.BigIntegerField(primary_key=True)
-    event = models.OneToOneField(Event, models.PROTECT, related_name="seal")
+    event = models.OneToOneField(Event, models.PROTECT, related_name="seal", null=True)
+    system_event = models.OneToOneField(SystemEvent, models.PROTECT, related_name="seal", null=True)
     hash = models.BinaryField(max_length=32, help_text="SHA-256(hash of the seal before ‖ hash of the event)")
     sealed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(event=None, system_event__isnull=False)
+                | models.Q(event__isnull=False, system_event=None),
+                name="seal_is_of_one_event",
+            )
+        ]
 
     def __str__(self) -> str:
         return str(self.number)

@@ -97,8 +97,9 @@ class Grant(models.Model):
             models.CheckConstraint(condition=Q(expires_at__gt=F("granted_at")), name="grant_ends_after_it_starts"),
             models.CheckConstraint(condition=Q(reserved=0) | Q(expression=""), name="offline_grant_is_simple"),
             models.CheckConstraint(
-                condition=Q(revoked_at=None, revoked_by=None) | Q(revoked_at__isnull=False, revoked_by__isnull=False),
-                name="grant_revoked_by_a_person",
+                # Without a person: its agent withdrew the approval on whose card it was given.
+                condition=Q(revoked_by=None) | Q(revoked_at__isnull=False),
+                name="grant_revoked_with_time",
             ),
         ]
         indexes = [

@@ -105,6 +105,11 @@ class Domain(models.Model):
 
     slug = models.SlugField(_("short name"), max_length=40, primary_key=True)
     name = models.CharField(_("name"), max_length=80)
+    active = models.BooleanField(
+        _("active"),
+        default=True,
+        help_text=_("Switched off, nothing new comes to it; what waits there stays and can still be decided."),
+    )
 
     class Meta:
         verbose_name = _("domain")
@@ -123,13 +128,9 @@ def workdays() -> list[int]:
     return [1, 2, 3, 4, 5]
 
 
-class Tier(models.Model):
-    """Reviewers of one authority, with the time in which they answer."""
+class Terms(models.Model):
+    """What may be decided by a tier, and in which time it answers."""
 
-    level = models.PositiveSmallIntegerField(
-        _("level"), primary_key=True, validators=[MinValueValidator(1), MaxValueValidator(9)]
-    )
-    name = models.CharField(_("name"), max_length=80)
     ceiling = models.DecimalField(
         _("value ceiling"),
         max_digits=16,
@@ -151,12 +152,36 @@ class Tier(models.Model):
         help_text=_("“Answer within” then runs only in the hours below; the deadline of the approval itself does not."),
     )
     opens = models.TimeField(_("working hours from"), null=True, blank=True)
-    closes = models.TimeField(_("working hours until"), null=True, blank=True)
+    closes = models.TimeField(
+        _("working hours until"), null=True, blank=True, help_text=_("Earlier than “from”: until the next morning.")
+    )
     workdays = ArrayField(
         models.PositiveSmallIntegerField(), verbose_name=_("working days"), default=workdays, blank=True,
-        help_text=_("Days of the week, 1 is Monday."),
+        help_text=_("Days of the week on which the hours begin, 1 is Monday."),
     )  # fmt: skip
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.CheckConstraint(condition=Q(sla__gt=timedelta(0)), name="%(class)s_sla_is_positive"),
+            models.CheckConstraint(
+                # With both named: a comparison with nothing is not false, and a constraint lets it pass.
+                condition=Q(working=False)
+                | (Q(opens__isnull=False, closes__isnull=False, workdays__len__gt=0) & ~Q(closes=F("opens"))),
+                name="%(class)s_working_hours_are_some",
+            ),
+            models.CheckConstraint(condition=Q(workdays__contained_by=WEEK), name="%(class)s_workdays_are_days"),
+        ]
+
+
+class Tier(Terms):
+    """Reviewers of one authority, a level shared by all domains; its terms hold where a domain has none of its own."""
+
+    level = models.PositiveSmallIntegerField(
+        _("level"), primary_key=True, validators=[MinValueValidator(1), MaxValueValidator(9)]
+    )
+    name = models.CharField(_("name"), max_length=80)
     hold = models.DurationField(
         _("undo window"),
         default=timedelta(seconds=5),
@@ -183,24 +208,35 @@ class Tier(models.Model):
         verbose_name_plural = _("tiers")
         ordering = ["level"]
         constraints = [
-            models.CheckConstraint(condition=Q(sla__gt=timedelta(0)), name="tier_sla_is_positive"),
+            *Terms.Meta.constraints,
             models.CheckConstraint(condition=Q(claim__gt=timedelta(0)), name="tier_claim_is_positive"),
             models.CheckConstraint(
                 condition=Q(hold__gte=timedelta(0), hold__lte=timedelta(seconds=30)), name="tier_hold_is_0_to_30_s"
             ),
-            models.CheckConstraint(
-                # With both named: a comparison with nothing is not false, and a constraint lets it pass.
-                condition=Q(working=False)
-                | Q(opens__isnull=False, closes__isnull=False, closes__gt=F("opens"), workdays__len__gt=0),
-                name="tier_working_hours_are_some",
-            ),
-            models.CheckConstraint(condition=Q(workdays__contained_by=WEEK), name="tier_workdays_are_days"),
             # A chain that only climbs cannot loop.
             models.CheckConstraint(condition=Q(next=None) | Q(next__gt=F("level")), name="tier_escalates_upwards"),
         ]
 
     def __str__(self) -> str:
         return f"{self.level} · {self.name}"
+
+
+class DomainTerms(Terms):
+    """What holds for a tier in one domain, in place of the tier's own terms."""
+
+    tier = models.ForeignKey(Tier, models.CASCADE, related_name="terms", verbose_name=_("tier"))
+    domain = models.ForeignKey(Domain, models.PROTECT, related_name="terms", verbose_name=_("domain"))
+
+    class Meta:
+        verbose_name = _("terms of a domain")
+        verbose_name_plural = _("terms by domain")
+        constraints = [
+            *Terms.Meta.constraints,
+            models.UniqueConstraint(fields=["tier", "domain"], name="domainterms_once_per_queue"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tier} · {self.domain}"
 
 
 class Membership(models.Model):

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from approvals.models.fields import OrderedJSONField
 from approvals.models.people import Domain, Tier, User
 
 
@@ -63,6 +64,9 @@ class SpendOf(models.TextChoices):
 # Words for the silences that let something run without a person; reversible types only.
 CONSENTING: frozenset[str] = frozenset({Silence.APPROVE, Silence.PROCEED})
 
+# Those by which the agent goes on, so that nobody above is troubled on the way.
+GOING_ON: frozenset[str] = CONSENTING | {Silence.BEST_GUESS}
+
 
 class Verdict(models.TextChoices):
     APPROVE = "approve", _("Approve")
@@ -70,6 +74,15 @@ class Verdict(models.TextChoices):
     REJECT = "reject", _("Reject")
     ANSWER = "answer", _("Answer")
     SKIP = "skip", _("Skip")
+
+
+class Accompanying(models.TextChoices):
+    """What an action type may require agents to send beside the arguments."""
+
+    SUMMARY = "summary", _("A summary")
+    REASONING = "reasoning", _("Its reasoning")
+    CONTEXT = "context", _("Context")
+    PRECONDITIONS = "preconditions", _("Preconditions")
 
 
 def default_allowed() -> list[str]:
@@ -90,7 +103,7 @@ class ActionType(models.Model):
     )
     domain = models.ForeignKey(Domain, models.PROTECT, verbose_name=_("domain"), related_name="action_types")
     pack = models.SlugField(_("pack"), max_length=40, blank=True, editable=False)
-    schema = models.JSONField(_("JSON Schema of the arguments"), default=dict, blank=True)
+    schema = OrderedJSONField(_("JSON Schema of the arguments"), default=dict, blank=True)
     schema_version = models.PositiveIntegerField(default=1, editable=False)
     policy_text = models.TextField(
         _("policy in words"), blank=True, help_text=_("Reviewers read it on the card, as plain text.")
@@ -225,6 +238,17 @@ class ActionType(models.Model):
         default=False,
         help_text=_("Nobody is asked: what would have been asked is recorded. Not for what cannot be undone."),
     )
+    required = models.JSONField(
+        _("what agents must say"),
+        default=list,
+        blank=True,
+        help_text=_("A request without it is refused (422) with the place that is empty."),
+    )
+    by_law = models.BooleanField(
+        _("the law wants a person"),
+        default=False,
+        help_text=_("A person always decides: no level, rule, plan, standing approval or silence lifts it."),
+    )
     reason_required = models.BooleanField(_("a rejection needs a reason"), default=True)
     active = models.BooleanField(_("active"), default=True)
 
@@ -266,6 +290,16 @@ class ActionType(models.Model):
             models.CheckConstraint(
                 condition=Q(shadow=False) | (~Q(reversibility=Reversibility.IRREVERSIBLE) & ~Q(gate=Gate.MANUAL)),
                 name="shadow_asks_for_the_irreversible",
+            ),
+            models.CheckConstraint(
+                condition=Q(by_law=False)
+                | (
+                    ~Q(strategy=Strategy.NEVER)
+                    & ~Q(gate=Gate.SOFT)
+                    & ~Q(on_timeout__in=[Silence.APPROVE, Silence.PROCEED, Silence.BEST_GUESS])
+                    & Q(ahead=Ahead.WAITS, shadow=False)
+                ),
+                name="by_law_a_person_decides",
             ),
             models.CheckConstraint(condition=Q(sample__gte=0, sample__lte=1), name="action_type_sample_is_a_share"),
             models.CheckConstraint(
@@ -441,7 +475,7 @@ class PolicyVersion(models.Model):
     """An immutable compiled snapshot of all policy; a routing uses one, an approval pins the one it arrived under."""
 
     number = models.PositiveIntegerField(primary_key=True)
-    snapshot = models.JSONField()
+    snapshot = OrderedJSONField()
     digest = models.CharField(max_length=71)
     note = models.CharField(_("what changed"), max_length=300, blank=True)
     published_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")

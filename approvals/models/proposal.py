@@ -5,6 +5,7 @@ from django.db import models
 
 from approvals.ids import new_id
 from approvals.models.approval import Approval
+from approvals.models.fields import OrderedJSONField
 from approvals.models.people import User
 
 
@@ -19,9 +20,9 @@ class Proposal(models.Model):
     revision = models.PositiveIntegerField()
     author = models.ForeignKey(User, models.PROTECT, related_name="modifications", null=True)  # NULL: the agent
     name = models.CharField(max_length=80, blank=True)  # of the action type
-    args = models.JSONField(null=True)
+    args = OrderedJSONField(null=True)
     parsed = models.BooleanField(default=True, help_text="False: the model's arguments did not parse.")
-    schema = models.JSONField(default=dict, help_text="JSON Schema of the answer to a question.")
+    schema = OrderedJSONField(default=dict, help_text="JSON Schema of the answer to a question.")
     digest = models.CharField(max_length=71)
     headline = models.CharField(max_length=500)
     summary = models.TextField(blank=True)
@@ -29,16 +30,20 @@ class Proposal(models.Model):
     context = models.JSONField(default=dict)
     current = models.JSONField(null=True)
     preconditions = models.JSONField(default=dict)
-    alternatives = models.JSONField(default=list)
+    alternatives = OrderedJSONField(default=list)
     remember = models.JSONField(default=list)
     rename_to = ArrayField(models.CharField(max_length=80), default=list)
     signals = models.JSONField(default=dict, help_text="As the agent stated them.")
     prompt = models.TextField(blank=True, help_text="A question's words.")
-    best_guess = models.JSONField(null=True)
-    steps = models.JSONField(default=list, help_text="A plan's steps.")
+    best_guess = OrderedJSONField(null=True)
+    steps = OrderedJSONField(default=list, help_text="A plan's steps.")
     undo = models.JSONField(null=True, help_text="Name and arguments of what undoes it, where the agent named it.")
     assessed = models.JSONField(default=list, help_text="What policy says of each of the steps, in their order.")
     attachments = models.JSONField(default=list, help_text="Of each: id, name, media type, size, digest.")
+    before = models.JSONField(
+        default=dict,
+        help_text="Of a reviewer's: who was asked and the approval's columns, as they stood with the agent's own.",
+    )
     created_at = models.DateTimeField()
 
     class Meta:

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.ids import new_id
 from approvals.models.approval import Approval
+from approvals.models.fields import OrderedJSONField
 from approvals.models.people import User
 from approvals.models.policy import PolicyVersion
 
@@ -41,7 +42,7 @@ class Rehearsal(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     base = models.ForeignKey(PolicyVersion, models.PROTECT, related_name="+")
-    draft = models.JSONField(help_text="The snapshot that was rehearsed.")
+    draft = OrderedJSONField(help_text="The snapshot that was rehearsed.")
     digest = models.CharField(max_length=71)
     last = models.PositiveIntegerField()
     since = models.DateTimeField(null=True)

@@ -1,8 +1,13 @@
 """What people say of an approval: votes, notes, and the decisions that stand or were taken back."""
 
+from datetime import datetime
+from typing import Any
+
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Coalesce
 
+from approvals import bulk
 from approvals.ids import new_id
 from approvals.models.approval import Approval, Source
 from approvals.models.people import Tier, User
@@ -54,7 +59,7 @@ class Note(models.Model):
 
 
 class Decision(models.Model):
-    """A verdict with its words. An undone one stays, marked; at most one of a round stands."""
+    """A verdict with its words. One that was undone or recalled stays, marked; at most one of an approval stands."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     approval = models.ForeignKey(Approval, models.PROTECT, related_name="decisions")
@@ -76,13 +81,80 @@ class Decision(models.Model):
     stop = models.BooleanField(default=False)
     remember = models.JSONField(null=True)
     decided_at = models.DateTimeField()
-    undone_at = models.DateTimeField(null=True)
+    undone_at = models.DateTimeField(null=True, help_text="When it went before the agent knew of it.")
+    recalled_at = models.DateTimeField(null=True, help_text="When it was recalled after its release.")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["approval", "revision", "round"], name="decision_once_per_round"),
+            models.UniqueConstraint(
+                fields=["approval"], condition=Q(undone_at=None, recalled_at=None), name="one_decision_stands"
+            ),
+            models.CheckConstraint(
+                condition=Q(undone_at=None) | Q(recalled_at=None), name="decision_is_undone_or_recalled"
+            ),
         ]
         indexes = [models.Index(fields=["user", "-decided_at"], name="decision_of_person")]
 
     def __str__(self) -> str:
         return f"{self.verdict} · {self.approval}"
+
+    @classmethod
+    def on(cls, approval: Approval, *, surface: str, at: datetime, **given: Any) -> "Decision":
+        """What was decided of an approval as its row says by now: its verdict in this round; not saved."""
+        return bulk.made(
+            cls,
+            approval=approval,
+            revision=approval.revision,
+            round=approval.round,
+            verdict=approval.verdict,
+            source=approval.source,
+            tier_id=approval.tier_id,
+            surface=surface,
+            decided_at=at,
+            **given,
+        )
+
+
+class Recall(models.Model):
+    """A released approval that a person took back before its permit was used. Append-only."""
+
+    approval = models.OneToOneField(Approval, models.PROTECT, related_name="recall", primary_key=True)
+    decision = models.OneToOneField(Decision, models.PROTECT, related_name="recall", help_text="What it ended.")
+    user = models.ForeignKey(User, models.PROTECT, related_name="recalls")
+    in_place_of = models.ForeignKey(
+        User, models.PROTECT, related_name="+", null=True, db_index=False, help_text="Who was away."
+    )
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="recalls")
+    surface = models.CharField(max_length=8, default="page", help_text="page, api")
+    reason = models.CharField(max_length=40, help_text="From the pick-list.")
+    message = models.TextField(blank=True, help_text="For the agent.")
+    recalled_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(reason=""), name="recall_has_a_reason")]
+        indexes = [models.Index(fields=["user", "-recalled_at"], name="recall_of_person")]
+
+    def __str__(self) -> str:
+        return f"{self.reason} · {self.approval_id}"
+
+
+class Attempt(models.Model):
+    """One press of a person, by the id that the page gave it, and the approval that it changed.
+
+    A void one changed nothing and never will: it was looked up before it arrived.
+    """
+
+    key = models.UUIDField()
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="attempts", db_index=False)
+    user = models.ForeignKey(User, models.PROTECT, related_name="attempts", db_index=False)
+    does = models.CharField(max_length=20, help_text="A verdict, or what else it is for.")
+    void = models.BooleanField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "approval"], name="attempt_once_per_approval")]
+        indexes = [models.Index(fields=["at"], name="attempt_by_age")]
+
+    def __str__(self) -> str:
+        return str(self.key)

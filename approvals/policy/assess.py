@@ -43,7 +43,7 @@ class Assessment:
 
     `without_precedent` is the composite without it, while people have decided nothing of this agent and action yet:
     want of history keeps an agent from passing, but is no ground to refuse it. `thresholds` are (auto, review) of this
-    action type at this impact. `observed` is what people made of such composites, where enough was decided.
+    action type at this impact. `observed` is what people made of this agent's composites, where enough was decided.
     """
 
     signals: list[Signal]
@@ -62,8 +62,10 @@ class Assessment:
 
     @property
     def score(self) -> Decimal | None:
-        """What the bands compare: what was observed of such composites, else the composite itself."""
-        return self.observed.share if self.observed is not None else self.composite
+        """The composite, or what was observed of such ones where that is less: what was learned only ever lowers."""
+        if self.observed is None or self.composite is None:
+            return self.composite
+        return min(self.composite, self.observed.share)
 
     def as_json(self) -> dict[str, Json]:
         """What is stored with the approval, and shown: numbers as numbers, every part of the confidence by name."""
@@ -110,7 +112,11 @@ class Assessment:
             "repeat": None if self.repeat is None else self.repeat.as_json(),
             "observed": None
             if self.observed is None
-            else {"share": float(self.observed.share), "decided": self.observed.decided},
+            else {
+                "share": float(self.observed.share),
+                "decided": self.observed.decided,
+                "own": self.observed.own,
+            },
         }
 
 
@@ -140,7 +146,7 @@ def recall(question: Question, stored: Mapping[str, Any]) -> Assessment:
     # What was observed is of that composite; what other weights or rules make of it nobody has judged.
     if not seen or weighed.composite is None or stored.get("composite") != float(weighed.composite):
         return weighed
-    return replace(weighed, observed=Observed(Decimal(str(seen["share"])), seen["decided"]))
+    return replace(weighed, observed=Observed(Decimal(str(seen["share"])), seen["decided"], seen["own"]))
 
 
 def _observed(question: Question, told: Assessment, curve: Curve | None) -> Observed | None:

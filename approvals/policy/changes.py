@@ -11,11 +11,10 @@ from django.db import models
 from django.db.models import Model
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from approvals.models import ActionType, Capacity, Rule, Threshold, Tier
+from approvals.models import ActionType, Capacity, DomainTerms, Rule, Threshold, Tier
 from approvals.models.policy import Impact, Scarcity
-from approvals.policy import ordered
+from approvals.policy import durations, ordered
 from approvals.policy.explained import explained
 from approvals.policy.flags import LABELS
 from approvals.policy.rows import Row, number
@@ -73,6 +72,9 @@ def place_of(fault: Fault, snapshot: Row) -> str:
         elif part == "capacities" and parts:
             words.append(parts.pop(0) or _("every domain"))
             model = Capacity
+        elif part == "terms" and parts:
+            words.append(parts.pop(0))
+            model = DomainTerms
         elif part == "rules" and parts:
             words.append(_("rule “%(name)s”") % {"name": parts.pop(0)})
             model = Rule
@@ -92,16 +94,38 @@ def _tiers(before: Mapping[str, Row], after: Mapping[str, Row]) -> Iterator[Chan
     for level in sorted({*before, *after}, key=int):
         was, becomes = before.get(level), after.get(level)
         name = _tier_name(level, becomes or was)
-        yield from _object(Tier, "tier", level, name, _unlimited(was), _unlimited(becomes))
+        yield from _object(Tier, "tier", level, name, _alone(was), _alone(becomes))
         if becomes:
+            yield from _terms(level, name, was or {}, becomes)
             yield from _capacities(level, name, was or {}, becomes)
 
 
 _NO_LIMIT = {"limit": None, "when_full": Scarcity.QUEUE.value, "when_empty": Scarcity.QUEUE.value}
 
 
-def _unlimited(row: Row | None) -> Row | None:
-    return None if row is None else {name: row[name] for name in row if name != "capacities"}
+def _alone(row: Row | None) -> Row | None:
+    """A tier without what stands under it by domain."""
+    return None if row is None else {name: row[name] for name in row if name not in ("capacities", "terms")}
+
+
+def _terms(level: str, name: str, before: Row, after: Row) -> Iterator[Change]:
+    """What holds in each domain that has, or had, terms of its own; else those of the tier hold there."""
+    left, right = ({terms["domain"]: terms for terms in row.get("terms", ())} for row in (before, after))
+    for domain in sorted({*left, *right}):
+        thing = f"{name}, {domain}"
+        # A tier that is new says its own already: beside them stands what differs.
+        was = left.get(domain) or {**(before or after), "domain": domain}
+        becomes = right.get(domain) or {**after, "domain": domain}
+        was, becomes = ({part: row[part] for part in _TERMS if part in row} for row in (was, becomes))
+        found = list(_object(DomainTerms, "tier", level, thing, was, becomes))
+        if not found and (domain in left) != (domain in right):
+            # The same as before, and from now on its own.
+            there = [thing if domain in row else None for row in (left, right)]
+            found = [Change("tier", level, thing, "", there[0], there[1])]
+        yield from found
+
+
+_TERMS = ("ceiling", "sla", "working", "opens", "closes", "workdays", "time_zone")
 
 
 def _capacities(level: str, name: str, before: Row, after: Row) -> Iterator[Change]:
@@ -209,6 +233,8 @@ def _object(
         if name == "name" and model is Rule:
             continue
         was, becomes = before.get(name), after.get(name)
+        if name == "schema":
+            yield from _reordered(kind, key, thing, _label(model, name), was, becomes)
         if was == becomes or (name == "schema_version" and before["schema"] != after["schema"]):
             continue
         label = _label(model, name)
@@ -271,6 +297,20 @@ def _within(kind: str, key: str, thing: str, label: str, before: Json, after: Js
             yield Change(kind, key, thing, place, was, becomes)
 
 
+def _reordered(kind: str, key: str, thing: str, label: str, before: Json, after: Json) -> Iterator[Change]:
+    """Objects whose fields are the same in another order, which is the order of the form."""
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return
+    for name, inner in after.items():
+        was = before.get(name)
+        place = label if name == "properties" else f"{label} / {name}"
+        if name == "properties" and isinstance(was, Mapping) and isinstance(inner, Mapping):
+            first, then = ", ".join(was), ", ".join(inner)
+            if first != then and was.keys() == inner.keys():
+                yield Change(kind, key, thing, _("%(label)s / order") % {"label": label}, first, then)
+        yield from _reordered(kind, key, thing, place, was, inner)
+
+
 def _bare(row: Row | None) -> Row | None:
     return None if row is None else {name: row[name] for name in row if name not in ("rules", "thresholds")}
 
@@ -294,36 +334,16 @@ def _shown(model: type[Model], name: str, value: Json) -> str:
     if name == "stages":
         return ordered.in_words(value)
     if isinstance(field, models.DurationField) and isinstance(value, int | float):
-        return span(value)
+        return durations.written(timedelta(seconds=value))
     if field is not None and field.choices and isinstance(value, str):
         return str(dict(field.flatchoices).get(value, value))
-    if name in ("flags", "allowed") and isinstance(value, list):
+    if name in ("flags", "allowed", "required") and isinstance(value, list):
         return ", ".join(str(LABELS.get(str(one), one)) for one in value) or _("nothing")
     if name == "workdays" and isinstance(value, list):
         return ", ".join(str(WEEKDAYS_ABBR[int(str(day)) - 1]) for day in value) or _("nothing")
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {one}" for key, one in value.items()) or _("the default")
     return _plain(value)
-
-
-_UNITS = (
-    (86400, gettext_lazy("{} d")),
-    (3600, gettext_lazy("{} h")),
-    (60, gettext_lazy("{} min")),
-    (1, gettext_lazy("{} s")),
-)
-
-
-def span(seconds: float) -> str:
-    """`1 h 30 min`, `45 s`; a part of a second as it is."""
-    if seconds != int(seconds) or seconds <= 0:
-        return _("{} s").format(f"{seconds:g}")
-    words, left = [], int(seconds)
-    for size, word in _UNITS:
-        count, left = divmod(left, size)
-        if count:
-            words.append(str(word).format(count))
-    return " ".join(words)
 
 
 def _plain(value: Json) -> str:

@@ -86,12 +86,14 @@ SELECT named.agent, named.key, run.created_at, past.*
 FROM unnest(%(run_agents)s::uuid[], %(run_keys)s::text[]) AS named (agent, key)
 JOIN approvals_run AS run ON run.agent_id = named.agent AND run.key = named.key
 CROSS JOIN LATERAL (
-    SELECT count(*), count(*) FILTER (WHERE verdict = 'reject'),
+    SELECT count(*), count(*) FILTER (WHERE verdict = 'reject' OR (status = 'cancelled' AND faulted_at IS NOT NULL)),
            count(*) FILTER (WHERE looked IS NULL OR created_at > looked), max(looked)
     FROM (
-        SELECT created_at, verdict, max(decided_at) FILTER (WHERE source = 'human') OVER () AS looked
+        SELECT created_at, verdict, status, faulted_at,
+               max(coalesce(decided_at, faulted_at)) FILTER (
+                   WHERE source = 'human' OR (status = 'cancelled' AND faulted_at IS NOT NULL)) OVER () AS looked
         FROM (
-            SELECT one.created_at, one.verdict, one.source, one.decided_at
+            SELECT one.created_at, one.verdict, one.source, one.decided_at, one.status, one.faulted_at
             FROM approvals_pause AS pause JOIN approvals_approval AS one ON one.pause_id = pause.id
             WHERE pause.run_id = run.id AND pause.created_at <= %(now)s
               AND one.kind = 'real' AND one.id <> ALL (%(own)s::uuid[])

@@ -17,7 +17,17 @@ from django.utils.translation import gettext_lazy
 
 from approvals.models import Rule
 from approvals.models.people import WEEK
-from approvals.models.policy import Ahead, Gate, Reversibility, Scarcity, Silence, Strategy, Verdict
+from approvals.models.policy import (
+    GOING_ON,
+    Accompanying,
+    Ahead,
+    Gate,
+    Reversibility,
+    Scarcity,
+    Silence,
+    Strategy,
+    Verdict,
+)
 from approvals.policy import checkpoints, fitting, ordered, rows
 from approvals.policy.checkpoints import LONGEST_WINDOW
 from approvals.policy.expressions import BadExpression, Expression
@@ -48,11 +58,8 @@ def faults(snapshot: Row) -> list[Fault]:
         complaints = of_tier({"level": int(level), **rows.tier_columns(row)}, _followers(snapshot))
         found += _placed(["tiers", level], [*complaints, *_leading(row["next"], levels, "next")])
         found += _capacities(level, row)
-    named = [
-        (f"{level} · {row['name']}", rows.tier_columns(row)["ceiling"])
-        for level, row in sorted(snapshot["tiers"].items(), key=lambda pair: int(pair[0]))
-    ]
-    found += [Fault("/tiers", sentence) for sentence in of_ceilings(named)]
+        found += _terms(level, row)
+    found += [Fault("/tiers", sentence) for sentence in ceilings(snapshot)]
     if not any(fault.pointer == "/rates" for fault in found):
         found += [Fault("/rates", sentence) for sentence in of_rates(snapshot["rates"])]
     for name, row in snapshot["types"].items():
@@ -77,10 +84,14 @@ def of_type(columns: Columns) -> Complaints:
     )
     for name in ("expires_after", "permit_valid"):
         if (span := columns.get(name)) is not None and span <= timedelta(0):
-            yield name, _("A deadline lies ahead: give it more than nothing, such as 04:00:00.")
+            yield name, _("A deadline lies ahead: give it more than nothing, such as 4 h.")
     if not {Verdict.APPROVE, Verdict.ANSWER} & set(columns.get("allowed") or [Verdict.APPROVE]):
         yield "allowed", _("Nothing could ever be approved or answered: allow one of the two.")
     yield from _checkpoints(columns)
+    yield from _by_law(columns)
+    for name in columns.get("required") or ():
+        if name not in Accompanying.values:
+            yield "required", unknown(name, list(Accompanying.values))
     if columns.get("shadow") and (why := shadow_fault(columns.get("reversibility") or "", columns.get("gate") or "")):
         yield "shadow", why
     for sentence in of_weights(columns.get("weights") or {}):
@@ -119,19 +130,11 @@ def of_bands(auto: Any, review: Any, upper: str, lower: str) -> Complaints:
 
 def of_tier(columns: Columns, following: Mapping[int, int | None]) -> Complaints:
     """A tier: times, ceiling, and where it escalates to. `following` are the tiers that the others escalate to."""
-    for name in ("sla", "claim"):
-        if (span := columns.get(name)) is not None and span <= timedelta(0):
-            yield name, _("Nobody answers in no time: give it more than nothing, for example 00:15:00.")
+    yield from of_terms(columns)
+    if (span := columns.get("claim")) is not None and span <= timedelta(0):
+        yield "claim", str(_NO_TIME)
     if (hold := columns.get("hold")) is not None and not timedelta(0) <= hold <= timedelta(seconds=30):
         yield "hold", _("A verdict can be taken back for 0 to 30 seconds.")
-    if (span := columns.get("sla")) is not None and span > LONGEST_SLA:
-        yield (
-            "sla",
-            _("At most %(days)d days: what may wait longer goes into a work queue.") % {"days": LONGEST_SLA.days},
-        )
-    yield from _hours(columns)
-    if (ceiling := columns.get("ceiling")) is not None and ceiling <= 0:
-        yield "ceiling", _("A ceiling is above 0; leave it empty for none.")
     level, upper = columns.get("level"), columns.get("next_id")
     if level is not None and upper is not None and upper <= level:
         loop = _loop(level, upper, following)
@@ -143,8 +146,23 @@ def of_tier(columns: Columns, following: Mapping[int, int | None]) -> Complaints
         yield "next", said % {"loop": loop, "level": level}
 
 
+_NO_TIME = gettext_lazy("Nobody answers in no time: give it more than nothing, for example 15 min.")
+
+
+def of_terms(columns: Columns) -> Complaints:
+    """A ceiling, the time to answer, and its hours: a tier's own, or those of a domain."""
+    if (span := columns.get("sla")) is not None and span <= timedelta(0):
+        yield "sla", str(_NO_TIME)
+    elif span is not None and span > LONGEST_SLA:
+        said = _("At most %(days)d days: what may wait longer goes into a work queue.")
+        yield "sla", said % {"days": LONGEST_SLA.days}
+    yield from _hours(columns)
+    if (ceiling := columns.get("ceiling")) is not None and ceiling <= 0:
+        yield "ceiling", _("A ceiling is above 0; leave it empty for none.")
+
+
 def _hours(columns: Columns) -> Complaints:
-    """A tier's working hours: some, in order, on days of the week, in a time zone that there is."""
+    """Working hours: some, that begin on days of the week, in a time zone that there is."""
     zone = columns.get("time_zone")
     if zone is not None and zone not in zones():
         near = difflib.get_close_matches(zone, zones(), n=1) or ["Europe/Vienna"]
@@ -162,12 +180,8 @@ def _hours(columns: Columns) -> Complaints:
     for name, moment in (("opens", opens), ("closes", closes)):
         if moment is None and name in columns:
             yield name, _("Only working hours count: say from when until when, or let all hours count.")
-    if opens is not None and closes is not None and opens >= closes:
-        yield (
-            "closes",
-            _("Working hours end on the day on which they begin: choose a time after %(opens)s.")
-            % {"opens": opens.isoformat("minutes")},
-        )
+    if opens is not None and opens == closes:
+        yield "closes", _("No time lies between the two. For the whole day, let all hours count.")
     if days is not None and not days:
         yield "workdays", _("No time would ever count: choose at least one day, or let all hours count.")
 
@@ -191,6 +205,14 @@ def of_capacity(columns: Columns) -> Complaints:
     if limit is None and when_full not in (None, "", Scarcity.QUEUE):
         said = _("A queue without a limit is never full: say how many may wait, or choose “It waits all the same”.")
         yield "when_full", said
+
+
+def ceilings(snapshot: Row) -> Iterator[str]:
+    """What is wrong with the value ceilings, the tiers' own and those of each domain."""
+    yield from of_ceilings(_ceilings(snapshot))
+    for domain in sorted({terms["domain"] for row in snapshot["tiers"].values() for terms in row.get("terms", ())}):
+        for said in of_ceilings(_ceilings(snapshot, domain)):
+            yield _("In %(domain)s: %(said)s") % {"domain": domain, "said": said}
 
 
 def of_ceilings(tiers: Sequence[tuple[str, Decimal | None]]) -> Iterator[str]:
@@ -260,6 +282,25 @@ def of_hearsay(text: str) -> str:
     return said % {"names": ", ".join(found)}
 
 
+def _by_law(columns: Columns) -> Complaints:
+    """Where the law wants a person, nothing else of the type may say otherwise."""
+    if not columns.get("by_law"):
+        return
+    if columns.get("strategy") == Strategy.NEVER:
+        yield "strategy", _("The law wants a person, so it cannot be “never”: choose another.")
+    if columns.get("gate") == Gate.SOFT:
+        yield "gate", _("The law wants a person, and a soft gate goes on without one: choose a hard or manual gate.")
+    if columns.get("on_timeout") in GOING_ON:
+        yield (
+            "on_timeout",
+            _("The law wants a person, so nothing runs in silence: choose “Nothing runs” or “Escalates”."),
+        )
+    if columns.get("ahead") not in (None, "", Ahead.WAITS):
+        yield "ahead", _("The law wants a person, so it waits: choose “It waits for the verdict”.")
+    if columns.get("shadow"):
+        yield "shadow", _("The law wants a person, and shadow mode asks nobody: leave it off.")
+
+
 def level_fault(level: int, reversibility: str) -> str:
     """Why actions of this reversibility never get this level of autonomy; empty when they may."""
     if reversibility == Reversibility.IRREVERSIBLE and level > 2:
@@ -284,10 +325,10 @@ def _checkpoints(columns: Columns) -> Complaints:
     if (steps := columns.get("every_steps")) is not None and not 1 <= steps <= most:
         yield "every_steps", _("From every step (1) to every %(most)d; leave it empty for never.") % {"most": most}
     if (every := columns.get("every_time")) is not None and not timedelta(seconds=1) <= every <= LONGEST_WINDOW:
-        said = _("From a second to %(days)d days, such as 00:30:00; leave it empty for never.")
+        said = _("From a second to %(days)d days, such as 30 min; leave it empty for never.")
         yield "every_time", said % {"days": LONGEST_WINDOW.days}
     if window is not None and not checkpoints.HOUR <= window <= LONGEST_WINDOW:
-        said = _("Spending is counted by the hour for %(days)d days: give a window between 01:00:00 and %(days)d days.")
+        said = _("Spending is counted by the hour for %(days)d days: give a window between 1 h and %(days)d days.")
         yield "spend_window", said % {"days": LONGEST_WINDOW.days}
     if limit is not None and limit <= 0:
         yield "spend_limit", _("A limit is above 0; leave it empty for none.")
@@ -354,6 +395,24 @@ def _capacities(level: str, row: Row) -> Iterator[Fault]:
         yield from _placed(["tiers", level, "capacities", domain], of_capacity(one))
         if domains.count(domain) > 1:
             yield Fault(pointer_of(["tiers", level, "capacities", domain]), str(TWICE))
+
+
+def _terms(level: str, row: Row) -> Iterator[Fault]:
+    domains = [terms["domain"] for terms in row.get("terms", ())]
+    for terms in row.get("terms", ()):
+        place = ["tiers", level, "terms", terms["domain"]]
+        yield from _placed(place, of_terms(rows.terms_columns(terms)))
+        if domains.count(terms["domain"]) > 1:
+            yield Fault(pointer_of(place), str(TWICE))
+
+
+def _ceilings(snapshot: Row, domain: str = "") -> list[tuple[str, Decimal | None]]:
+    """Each tier and how far it decides in a domain, in order of level."""
+    found = []
+    for level, row in sorted(snapshot["tiers"].items(), key=lambda pair: int(pair[0])):
+        own = next((terms for terms in row.get("terms", ()) if terms["domain"] == domain), row)
+        found.append((f"{level} · {row['name']}", rows.terms_columns(own)["ceiling"]))
+    return found
 
 
 def _afterwards(columns: Columns) -> Complaints:

@@ -12,3 +12,4 @@ COVERED = "covered"  # a person approved it beforehand
 AHEAD = "ahead"  # it goes on before its review
 SHADOW = "shadow"  # nobody is asked, and what would have been is recorded
 DEGRADED = "degraded"  # there was no room, or nobody
+STOPPED = "stopped"  # everything was stopped when it came, or policy would have let it through

@@ -41,20 +41,13 @@ def _paths(shape: Shape, shapes: Shapes, depth: int) -> Iterator[Completion]:
     if isinstance(fields, Mapping) and fields and depth < _DEEPEST:
         if depth:
             yield _completion(shape, part)
-        for name in _ordered(part, fields):
+        for name in fields:
             inner = fields[name]
             if isinstance(inner, Mapping):
                 path = f"{shape.path}.{name}" if name.isidentifier() else f'{shape.path}["{name}"]'
                 yield from _paths(Shape(path, inner), shapes, depth + 1)
         return
     yield _completion(shape, part)
-
-
-def _ordered(part: Schema, fields: Mapping[str, object]) -> list[str]:
-    """As its author wrote them: the database sorts the keys of an object."""
-    order = part.get("x-order")
-    first = [str(name) for name in order if name in fields] if isinstance(order, list | tuple) else []
-    return [*first, *(name for name in fields if name not in first)]
 
 
 def _completion(shape: Shape, part: Schema) -> Completion:

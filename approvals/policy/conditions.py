@@ -114,11 +114,11 @@ def _faults(condition: Mapping[str, Json], type_schema: Mapping[str, Json]) -> l
     if op == "in":
         if not isinstance(value, list | tuple) or not value or len(value) > 100:
             return [Fault("/value", "A list of 1 to 100 values.")]
-        return [fault for one in value for fault in _unfit(part, one)][:1]
-    return _unfit(part, value)
+        return [fault for one in value for fault in unfit(part, one)][:1]
+    return unfit(part, value)
 
 
-def _unfit(part: Mapping[str, Json], value: Json) -> list[Fault]:
+def unfit(part: Mapping[str, Json], value: Json) -> list[Fault]:
     """A value that the argument can never have; its schema says why."""
     faults = schema.storable(value)
     if not faults:
@@ -175,11 +175,8 @@ def _leaves(
     properties = part.get("properties")
     if not isinstance(properties, Mapping) or depth > _DEEPEST:
         return [(path, part)] if path and _may_be(part, "string", "number", "integer", "boolean") else []
-    order = part.get("x-order")
-    first = [str(name) for name in order if name in properties] if isinstance(order, list | tuple) else []
     found = []
-    for name in [*first, *(name for name in properties if name not in first)]:
-        inner = properties[name]
+    for name, inner in properties.items():
         if isinstance(inner, Mapping) and "." not in name and "/" not in name:
             found += _leaves(inner, root, f"{path}.{name}" if path else name, depth + 1)
     return found

@@ -1,9 +1,15 @@
 """From a composite to what people made of it: the share that they approved unchanged, of those with such a score.
 
+It opens no gate and refuses nothing: it may only lower a score, so that a person is asked (`Assessment.score`).
+
 A curve is a rising step function with at least LEAST decisions in each step (pool adjacent violators: R. E. Barlow and
 others, "Statistical Inference under Order Restrictions", 1972), fitted to FEWEST decisions or more. Between two steps
 the lower one holds. Outside of what people saw nothing is claimed, and the composite speaks for itself: what passes
 without a person is seen by nobody, so that its upper end says nothing of what lies above.
+
+The curve is of all agents together. What counts for one agent is its own record at that step, shrunk towards the
+pool's share by PULL decisions: (own approved + PULL * share) / (own decided + PULL), the mean of a Beta distribution
+whose prior is the pool (B. Efron and C. Morris, "Stein's Paradox in Statistics", 1977).
 """
 
 import json
@@ -11,13 +17,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
+from uuid import UUID
 
 FEWEST = 200  # decisions of an action type
 LEAST = 20  # of one step; fewer say more about chance
+PULL = 20  # how many decisions of an agent's own weigh as much as the pool
 
 FITTED = """
-SELECT action_type_id, points::text, decided, weights::text FROM approvals_curve
-WHERE action_type_id = ANY (%(names)s)
+SELECT pair.agent, curve.action_type_id, curve.points::text, curve.decided, curve.weights::text, own.counts::text
+FROM unnest(%(agents)s::uuid[], %(names)s::text[]) AS pair (agent, name)
+JOIN approvals_curve AS curve ON curve.action_type_id = pair.name
+LEFT JOIN approvals_agentcurve AS own ON own.curve_id = curve.action_type_id AND own.agent_id = pair.agent
 """
 _PLACES = Decimal("0.001")
 
@@ -30,27 +40,36 @@ class Point(NamedTuple):
     approved: int
     decided: int
 
-    @property
-    def share(self) -> Decimal:
-        """Approved unchanged / decided, rounded down like every score."""
-        return (Decimal(self.approved) / Decimal(self.decided)).quantize(_PLACES, rounding=ROUND_FLOOR)
+    def share(self, own: "Tally") -> Decimal:
+        """The share approved unchanged of an agent with this record of its own, rounded down like every score."""
+        pool = Decimal(self.approved) / Decimal(self.decided)
+        return ((own.approved + PULL * pool) / (own.decided + PULL)).quantize(_PLACES, rounding=ROUND_FLOOR)
+
+
+class Tally(NamedTuple):
+    """What people decided of one agent's proposals at one step."""
+
+    approved: int = 0
+    decided: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What people made of such scores: the share they approved unchanged, of how many."""
+    """What people made of such scores: the share they approved unchanged, of how many, `own` of them this agent's."""
 
     share: Decimal
     decided: int
+    own: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The fit of one action type, with the weights that its scores were made of."""
+    """The fit of one action type, the weights its scores were made of, and one agent's record at each step."""
 
     points: tuple[Point, ...]
     decided: int
     weights: Mapping[str, float]
+    own: tuple[Tally, ...] = ()
 
     def at(self, score: Decimal | None, weights: Mapping[str, float]) -> Observed | None:
         """What was observed of a score that these weights made; None where it was made otherwise, or seen by nobody."""
@@ -58,8 +77,9 @@ class Curve:
             return None
         if not self.points or not self.points[0].low <= score <= self.points[-1].high:
             return None
-        step = max((point for point in self.points if point.low <= score), key=lambda point: point.low)
-        return Observed(step.share, step.decided)
+        index = max(index for index, point in enumerate(self.points) if point.low <= score)
+        step, own = self.points[index], self.own[index] if self.own else Tally()
+        return Observed(step.share(own), step.decided, own.decided)
 
 
 class Judged(NamedTuple):
@@ -105,13 +125,27 @@ def _broad(points: Sequence[Point]) -> list[Point]:
     return broad
 
 
-def read(rows: Iterable[tuple[str, str, int, str]]) -> dict[str, Curve]:
-    """The rows of FITTED by action type."""
-    found = {}
-    for name, points, decided, weights in rows:
-        steps = tuple(
-            Point(Decimal(str(low)), Decimal(str(high)), int(approved), int(many))
-            for low, high, approved, many in json.loads(points)
+def counts(points: Sequence[Point], judged: Iterable[Judged]) -> list[Tally]:
+    """One agent's record at each step; every judged score lies within one of the steps."""
+    tallies = [Tally()] * len(points)
+    for score, approved, decided in judged:
+        index = next(index for index, point in enumerate(points) if point.low <= score <= point.high)
+        tally = tallies[index]
+        tallies[index] = Tally(tally.approved + approved, tally.decided + decided)
+    return tallies
+
+
+def read(rows: Iterable[tuple[UUID, str, str, int, str, str | None]]) -> dict[tuple[UUID, str], Curve]:
+    """The rows of FITTED by agent and action type."""
+    return {
+        (agent, name): Curve(
+            points=tuple(
+                Point(Decimal(str(low)), Decimal(str(high)), int(approved), int(many))
+                for low, high, approved, many in json.loads(points)
+            ),
+            decided=decided,
+            weights=json.loads(weights),
+            own=tuple(Tally(approved, many) for approved, many in json.loads(own or "[]")),
         )
-        found[name] = Curve(steps, decided, json.loads(weights))
-    return found
+        for agent, name, points, decided, weights, own in rows
+    }

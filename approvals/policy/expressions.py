@@ -17,6 +17,7 @@ from cel_expr_python import cel  # type: ignore[import-untyped]  # has stubs, la
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from approvals.policy.complaints import syntax
 from approvals.policy.paths import nearest
 from approvals.policy.schema import Json
 from approvals.policy.trees import Node, Unreadable, reads, tree_of
@@ -207,4 +208,4 @@ def _said(words: str) -> str:
         if mixes_numbers(words):
             said += _(": write both with a point (1.0), or double(…) around what is whole")
         return said
-    return words
+    return syntax(words) or words

@@ -21,7 +21,7 @@ from approvals.models import ActionType, Capacity, Rule, Tier
 from approvals.policy import rows
 from approvals.policy.checks import unknown
 from approvals.policy.rows import Row
-from approvals.policy.schema import Fault, Json, Validator
+from approvals.policy.schema import Fault, Validator
 
 # A table of a TOML file.
 Table: TypeAlias = dict[str, Any]
@@ -72,17 +72,6 @@ def read(text: str, *, pack: str = "") -> PolicyFile:
     return PolicyFile(snapshot, bool(table.get("whole")), domains, table.get("scenario", []))
 
 
-def in_order(schema: Json) -> Json:
-    """The schema with the order of its fields written down (`x-order`): the database sorts the keys of an object."""
-    if isinstance(schema, Mapping):
-        written = {key: in_order(value) for key, value in schema.items()}
-        properties = schema.get("properties")
-        return {**written, "x-order": list(properties)} if isinstance(properties, Mapping) else written
-    if isinstance(schema, list):
-        return [in_order(value) for value in schema]
-    return schema
-
-
 def span(text: str) -> timedelta:
     """90s, 15m, 4h, 2d, 0.5s."""
     return timedelta(microseconds=int(Decimal(text[:-1]) * _UNITS[text[-1]] * 1_000_000))
@@ -94,8 +83,7 @@ def span(text: str) -> timedelta:
 def _type_row(table: Table, pack: str, domain: str) -> Row:
     row: Row = {name: table.get(name, _plain(rows.default_of(name))) for name in rows.AS_THEY_ARE}
     schema = table.get("schema", {})
-    # As text it is taken to the letter; as a table its order counts.
-    row["schema"] = json.loads(schema) if isinstance(schema, str) else in_order(schema)
+    row["schema"] = json.loads(schema) if isinstance(schema, str) else schema
     row["pack"] = table.get("pack", pack)
     for name in rows.SPANS:
         length = span(table[name]) if name in table else rows.default_of(name)
@@ -135,13 +123,11 @@ def _rule_rows(tables: Sequence[Table]) -> list[Row]:
 
 
 def _tier_row(table: Table) -> Row:
-    ceiling = table.get("ceiling")
     return {
         "name": table["name"],
-        "ceiling": None if ceiling is None else rows.number(str(ceiling)),
-        **{name: span(table[name]).total_seconds() for name in rows.TIER_SPANS},
+        **_terms_row(table),
+        **{name: span(table[name]).total_seconds() for name in ("hold", "claim")},
         "next": table.get("next"),
-        **{name: table.get(name, rows.default_of(name, Tier)) for name in rows.TIER_HOURS},
         "capacities": [
             {
                 "domain": one.get("domain"),
@@ -150,6 +136,19 @@ def _tier_row(table: Table) -> Row:
             }
             for one in sorted(table.get("capacity", []), key=lambda one: str(one.get("domain") or ""))
         ],
+        "terms": [
+            {"domain": terms["domain"], **_terms_row(terms)}
+            for terms in sorted(table.get("terms", []), key=lambda terms: str(terms["domain"]))
+        ],
+    }
+
+
+def _terms_row(table: Table) -> Row:
+    ceiling = table.get("ceiling")
+    return {
+        "ceiling": None if ceiling is None else rows.number(str(ceiling)),
+        "sla": span(table["sla"]).total_seconds(),
+        **{name: table.get(name, rows.default_of(name, Tier)) for name in rows.TIER_HOURS},
     }
 
 
@@ -194,16 +193,21 @@ def _shape() -> Table:
         "rule": {"type": "array", "items": rule},
         "threshold": bands,
     }
-    tier = {
-        "level": level,
-        "name": {**text, "minLength": 1, "maxLength": 80},
+    terms = {
         "ceiling": _NUMBER,
-        **dict.fromkeys(rows.TIER_SPANS, duration),
-        "next": level,
+        "sla": duration,
         "working": {"type": "boolean"},
         **{name: {"type": "string", "pattern": _HOUR} for name in ("opens", "closes")},
         "workdays": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 7}},
         "time_zone": {**text, "minLength": 1, "maxLength": 64},
+    }
+    tier = {
+        "level": level,
+        "name": {**text, "minLength": 1, "maxLength": 80},
+        **terms,
+        **dict.fromkeys(("hold", "claim"), duration),
+        "next": level,
+        "terms": {"type": "array", "items": _object({"domain": text, **terms}, required=["domain", "sla"])},
         "capacity": {
             "type": "array",
             "items": _object(
@@ -295,9 +299,11 @@ def _homeless(table: Table, own: str, domains: Mapping[str, str]) -> Iterator[st
         elif name not in domains:
             yield _("action “%(name)s”, domain: %(mend)s") % {**one, "mend": unknown(name, list(domains))}
     for one in table.get("tier", []):
-        for capacity in one.get("capacity", []):
-            if (name := capacity.get("domain")) and name not in domains:
-                yield _("tier %(level)d, capacity: %(mend)s") % {**one, "mend": unknown(name, list(domains))}
+        for part in ("capacity", "terms"):
+            for queue in one.get(part, []):
+                if (name := queue.get("domain")) and name not in domains:
+                    facts = {**one, "part": part, "mend": unknown(name, list(domains))}
+                    yield _("tier %(level)d, %(part)s: %(mend)s") % facts
 
 
 def _homeless_stages(table: Table, domains: Mapping[str, str]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from approvals.policy import costs
 from approvals.policy.expressions import BadExpression, Expression, checked, constant, mixes_numbers
+from approvals.policy.impossible import impossible
 from approvals.policy.schema import Json
 from approvals.policy.shapes import SIGNALS, Closed, Schema, Shapes, closed_out
 from approvals.policy.trees import Call, Constant, Name, Node, Unreadable, inner, literal, place, reads, written
@@ -40,7 +41,7 @@ def unfit(text: str, schema: Schema | None, title: str) -> list[BadExpression]:
         return unknown
     if wrong := misfit(text, schema or {}):
         return [wrong]
-    doomed = list(_doomed(expression))
+    doomed = [*_doomed(expression), *_impossible(expression, schema or {})]
     dear = None if doomed else costs.too_dear(expression, schema or {})
     return [dear] if dear else doomed
 
@@ -67,8 +68,18 @@ def misfit(text: str, schema: Mapping[str, Json]) -> BadExpression | None:
     kinds = ", ".join(f"{path} = {_WORDS.get(kind.name().lower(), _('a list'))}" for path, kind in typed.items())
     if not kinds:
         return error
-    hint = _("By the schema %(kinds)s. Bring both sides to one type, for example by double(args.…).") % {"kinds": kinds}
-    return BadExpression(error.line, error.column, f"{error.message}. {hint}", raw=error.raw)
+    hint = _("By the schema %(kinds)s.") % {"kinds": kinds}
+    return BadExpression(error.line, error.column, f"{error.message}. {hint} {_mend(typed)}", raw=error.raw)
+
+
+def _mend(typed: Mapping[str, cel.Type]) -> str:
+    """How both sides become one type. A text need not be a number, so that double(…) of one would fail."""
+    if any(kind.name() == cel.Type.STRING.name() for kind in typed.values()):
+        return _(
+            "Write what a text is compared with in quotes; for an amount compare “value”, which is a number in base "
+            "currency, whatever the argument is."
+        )
+    return _("Bring both sides to one type, for example by double(args.…).")
 
 
 def _unknown(expression: Expression, schema: Schema, title: str) -> Iterator[BadExpression]:
@@ -142,6 +153,17 @@ def _doomed(expression: Expression) -> Iterator[BadExpression]:
         line, column = place(expression.text, value.at)
         said = _("%(call)s would always fail: %(mend)s.")
         yield BadExpression(line, column, said % {"call": written(call), "mend": mend})
+
+
+def _impossible(expression: Expression, schema: Schema) -> Iterator[BadExpression]:
+    """Values that the schema never lets an argument have: such a rule would never match, or always."""
+    try:
+        found = list(impossible(expression.tree, Shapes(schema)))
+    except Unreadable:
+        return
+    for fault in found:
+        line, column = place(expression.text, fault.value.at)
+        yield BadExpression(line, column, fault.why)
 
 
 def _nonsense(node: Node) -> Iterator[tuple[Call, Constant]]:

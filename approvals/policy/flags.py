@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from statistics import median
 
 from django.utils.translation import gettext_lazy as _
 
 from approvals.policy import characters, history, words
 from approvals.policy.history import History, Question
+from approvals.policy.numerals import numerals
 from approvals.policy.schema import Json, pointer_of
 
 LABELS = {
@@ -32,7 +33,6 @@ UNUSUAL_NEEDS = 5  # values
 _READ = 20_000  # characters of a summary
 _NAMED = 5  # numbers, recipients or places listed in a text
 
-_NUMBER = re.compile(r"\d+(?:[.,'\u202f\u00a0]\d+)*")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
@@ -157,7 +157,7 @@ def _claims(question: Question) -> Iterator[Flag]:
     """Numbers and recipients that only the agent's prose names."""
     summary = question.summary[:_READ]
     addresses = _ADDRESS.findall(summary)
-    numbers = [number for number in _NUMBER.findall(_ADDRESS.sub(" ", summary)) if _is_telling(number)]
+    numbers = [number for number in numerals(_ADDRESS.sub(" ", summary)) if number.telling]
     if not addresses and not numbers:
         return
     contained = [question.about, *(text for _, text in _texts(question.args))]
@@ -167,9 +167,9 @@ def _claims(question: Question) -> Iterator[Flag]:
         shown = [characters.plain(address) for address in recipients]
         text = words.RECIPIENTS.format(recipients=_some(shown))
         yield Flag("recipients_not_in_arguments", text, {"recipients": shown[:_NAMED]})
-    known = {reading for text in contained for number in _NUMBER.findall(text) for reading in _readings(number)}
+    known = {value for text in contained for number in numerals(text) for value in number.values}
     known |= {Decimal(count) for count in _counts(question.args)}
-    strange = [number for number in dict.fromkeys(numbers) if not _readings(number) & known]
+    strange = [number.text for number in dict.fromkeys(numbers) if not number.values & known]
     if strange:
         text = words.NUMBERS.format(numbers=_some(strange))
         yield Flag("numbers_not_in_arguments", text, {"numbers": strange[:_NAMED]})
@@ -206,23 +206,6 @@ def _counts(value: Json) -> Iterator[int]:
 
 def _digits(number: float) -> str:
     return format(Decimal(str(number)), "f")
-
-
-def _is_telling(number: str) -> bool:
-    """A lone digit counts things in prose; more than that states a fact."""
-    return len(number) > 1
-
-
-def _readings(number: str) -> set[Decimal]:
-    """What a written number may mean: 1,200 is 1200 or 1.2, and 1.234,50 is 1234.50."""
-    bare = re.sub(r"['\u202f\u00a0]", "", number)
-    readings = set()
-    for text in (bare.replace(",", ""), bare.replace(".", "").replace(",", ".")):
-        try:
-            readings.add(Decimal(text))
-        except InvalidOperation:
-            continue
-    return readings or {Decimal(part) for part in re.split(r"\D", bare) if part}
 
 
 def _some(items: Sequence[str]) -> str:

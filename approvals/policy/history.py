@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from approvals import prepared
-from approvals.models.policy import Verdict
 from approvals.policy import checkpoints, curves, repeats
 from approvals.policy.curves import Curve
 from approvals.policy.expressions import Facts
@@ -18,9 +17,9 @@ from approvals.policy.repeats import Repeat
 from approvals.policy.schema import Json, pick
 from approvals.policy.snapshot import TypePolicy
 
-LOOK_BACK = 400  # proposals of the same agent and action type; a bound on the work, not a span of time
-DECISIONS = 200  # of them, decided by people: the precedent
-AMOUNTS = 100  # of them, approved: the usual value
+LOOK_BACK = 400  # rows that are counted at most; a bound on the work, not a span of time
+DECISIONS = 200  # the newest that people judged, of an agent and action type: the precedent
+AMOUNTS = 100  # the newest that were approved: the usual value
 BURST = timedelta(minutes=10)
 DUPLICATE = timedelta(days=30)
 
@@ -132,8 +131,8 @@ class History:
     """
 
     proposed: int = 0  # at most LOOK_BACK
-    decided: int = 0  # by people, at most DECISIONS
-    approved: int = 0  # of the decided: unchanged
+    decided: int = 0  # by people, or found at fault by them afterwards; at most DECISIONS
+    approved: int = 0  # of the decided: unchanged, and nobody found fault with it
     amounts: tuple[Decimal, ...] = ()  # base currency, of approved ones, newest first; of any agent where keyed
     recent: int = 0  # within BURST
     alike: int = 0  # within the type's window
@@ -143,42 +142,57 @@ class History:
     keys: Keys = field(default_factory=Keys, compare=False)
     run: RunPast = field(default_factory=RunPast)
     spent: Decimal = Decimal(0)
-    curve: Curve | None = None  # what people made of earlier scores of this action type
+    curve: Curve | None = None  # what people made of earlier scores of this action type, and of this agent's
 
 
-# The newest LOOK_BACK rows of each pair come from the index approval_precedent; nothing older is touched.
+# Each question has a partial index that holds nothing but what it counts, so that no number of other rows (refused by
+# policy, run unattended, rejected) stands in front of them, and nothing older than the newest is touched. What was
+# recalled is no precedent; a rejection that the agent evaded is one (faulted_at).
 _PAIRS = """
-SELECT pair.agent, pair.name, past.*
+SELECT pair.agent, pair.name, newest.*, judged.*, approved.*
 FROM unnest(%(agents)s::uuid[], %(names)s::text[]) AS pair (agent, name)
 CROSS JOIN LATERAL (
-    SELECT count(*),
-           count(*) FILTER (WHERE created_at > %(burst)s),
-           (array_agg(verdict) FILTER (
-               WHERE source = 'human' AND released_at IS NOT NULL
-                 AND verdict IN ('approve', 'modify', 'reject')))[1:%(decisions)s],
-           (array_agg(value) FILTER (WHERE value IS NOT NULL AND verdict IN ('approve', 'modify')))[1:%(amounts)s]
+    SELECT count(*), count(*) FILTER (WHERE created_at > %(burst)s)
     FROM (
-        SELECT created_at, verdict, source, released_at, value
-        FROM approvals_approval
+        SELECT created_at FROM approvals_approval
         WHERE agent_id = pair.agent AND action_type_id = pair.name
           AND created_at <= %(now)s AND kind = 'real' AND id <> ALL (%(own)s::uuid[])
         ORDER BY created_at DESC LIMIT %(look_back)s
-    ) AS newest
-) AS past
+    ) AS row
+) AS newest
+CROSS JOIN LATERAL (
+    SELECT count(*), count(*) FILTER (WHERE verdict = 'approve' AND faulted_at IS NULL)
+    FROM (
+        SELECT verdict, faulted_at FROM approvals_approval
+        WHERE agent_id = pair.agent AND action_type_id = pair.name
+          AND created_at <= %(now)s AND kind = 'real' AND id <> ALL (%(own)s::uuid[])
+          AND (
+              faulted_at IS NOT NULL
+              OR (source = 'human' AND released_at IS NOT NULL AND verdict IN ('approve', 'modify', 'reject')
+                  AND status <> 'recalled')
+          )
+        ORDER BY created_at DESC LIMIT %(decisions)s
+    ) AS row
+) AS judged
+CROSS JOIN LATERAL (
+    SELECT array_agg(value ORDER BY created_at DESC)
+    FROM (
+        SELECT value, created_at FROM approvals_approval
+        WHERE agent_id = pair.agent AND action_type_id = pair.name
+          AND created_at <= %(now)s AND kind = 'real' AND id <> ALL (%(own)s::uuid[])
+          AND value IS NOT NULL AND verdict IN ('approve', 'modify') AND status <> 'recalled'
+        ORDER BY created_at DESC LIMIT %(amounts)s
+    ) AS row
+) AS approved
 """
 
-# Here and below the newest LOOK_BACK of a key are looked at and no more, however hot it is.
 _TWINS = """
 SELECT twin.*
 FROM unnest(%(digests)s::text[]) AS asked (digest)
 CROSS JOIN LATERAL (
-    SELECT newest.digest, id, status, created_at
-    FROM (
-        SELECT digest, id, status, verdict, kind, created_at FROM approvals_approval
-        WHERE digest = asked.digest AND created_at > %(lately)s AND created_at <= %(now)s
-        ORDER BY created_at DESC LIMIT %(look_back)s
-    ) AS newest
-    WHERE kind = 'real' AND id <> ALL (%(own)s::uuid[])
+    SELECT digest, id, status, created_at FROM approvals_approval
+    WHERE digest = asked.digest AND created_at > %(lately)s AND created_at <= %(now)s
+      AND kind = 'real' AND id <> ALL (%(own)s::uuid[])
       AND (status = 'pending' OR (status IN ('held', 'released', 'executed') AND verdict <> 'reject'))
     ORDER BY created_at DESC LIMIT 1
 ) AS twin
@@ -189,15 +203,13 @@ SELECT asked.key, asked.name, past.count
 FROM unnest(%(counted)s::text[], %(counted_names)s::text[], %(counted_since)s::timestamptz[])
     AS asked (key, name, since)
 CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (
-        WHERE verdict <> 'reject' AND status NOT IN ('expired', 'cancelled', 'superseded')
-    ) AS count
-    FROM (
-        SELECT verdict, status FROM approvals_approval
+    SELECT count(*) FROM (
+        SELECT FROM approvals_approval
         WHERE count_key = asked.key AND count_key <> '' AND action_type_id = asked.name AND kind = 'real'
+          AND verdict <> 'reject' AND status NOT IN ('expired', 'cancelled', 'superseded', 'recalled')
           AND created_at > asked.since AND created_at <= %(now)s AND id <> ALL (%(own)s::uuid[])
         ORDER BY created_at DESC LIMIT %(look_back)s
-    ) AS newest
+    ) AS row
 ) AS past
 """
 
@@ -205,15 +217,14 @@ _USUAL = """
 SELECT asked.key, asked.name, past.amounts
 FROM unnest(%(usual)s::text[], %(usual_names)s::text[]) AS asked (key, name)
 CROSS JOIN LATERAL (
-    SELECT (array_agg(value) FILTER (
-        WHERE value IS NOT NULL AND verdict IN ('approve', 'modify')
-    ))[1:%(amounts)s] AS amounts
+    SELECT array_agg(value ORDER BY created_at DESC) AS amounts
     FROM (
-        SELECT verdict, value FROM approvals_approval
+        SELECT value, created_at FROM approvals_approval
         WHERE usual_key = asked.key AND usual_key <> '' AND action_type_id = asked.name AND kind = 'real'
+          AND value IS NOT NULL AND verdict IN ('approve', 'modify') AND status <> 'recalled'
           AND created_at <= %(now)s AND id <> ALL (%(own)s::uuid[])
-        ORDER BY created_at DESC LIMIT %(look_back)s
-    ) AS newest
+        ORDER BY created_at DESC LIMIT %(amounts)s
+    ) AS row
 ) AS past
 """
 
@@ -264,7 +275,7 @@ def gather(questions: Sequence[Question]) -> list[History]:
                 keys=own,
                 run=past.run(question, here=runs[question.agent_id, question.run]),
                 spent=past.spent(question),
-                curve=past.curves.get(name),
+                curve=past.curves.get(pair),
             )
         )
         runs[question.agent_id, question.run] += 1
@@ -286,7 +297,7 @@ class _Past:
         self.rejected: dict[tuple[UUID, str], list[repeats.Rejected]] = {}
         self.runs: dict[tuple[UUID, str], tuple[Any, ...]] = {}
         self.purses: Mapping[checkpoints.Purse, Decimal] = {}
-        self.curves: dict[str, Curve] = {}
+        self.curves: dict[tuple[UUID, str], Curve] = {}
         pairs = sorted({(question.agent_id, question.type.name) for question in questions})
         values: dict[str, Any] = {  # the cursor's own types
             "now": now,
@@ -383,12 +394,5 @@ def _keyed(questions: Sequence[Question], keys: Sequence[Keys], now: datetime) -
     }
 
 
-def _of_pair(proposed: int, recent: int, verdicts: list[str] | None, amounts: list[Decimal] | None) -> History:
-    verdicts = verdicts or []
-    return History(
-        proposed=proposed,
-        recent=recent,
-        decided=len(verdicts),
-        approved=verdicts.count(Verdict.APPROVE),
-        amounts=tuple(amounts or ()),
-    )
+def _of_pair(proposed: int, recent: int, decided: int, approved: int, amounts: list[Decimal] | None) -> History:
+    return History(proposed=proposed, recent=recent, decided=decided, approved=approved, amounts=tuple(amounts or ()))

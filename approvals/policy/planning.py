@@ -10,13 +10,12 @@ from approvals.policy import shadow, stages, words
 from approvals.policy.assess import Assessment, Flag
 from approvals.policy.characters import plain
 from approvals.policy.codes import HIGH_RISK
-from approvals.policy.routing import Routing
+from approvals.policy.routing import Routing, strictest
 from approvals.policy.schema import Json, headline
 from approvals.policy.snapshot import Stage, TypePolicy
 from approvals.policy.stages import Stages
 from approvals.policy.worth import Worth
 
-_GATES = (Gate.CLARIFY, Gate.SOFT, Gate.ASYNC, Gate.HARD, Gate.MANUAL)
 _ROUTES = (Route.AUTO, Route.REVIEW, Route.REJECT)
 _LOSSES = (Reversibility.REVERSIBLE, Reversibility.PARTIAL, Reversibility.IRREVERSIBLE)
 _IMPACTS = (Impact.LOW, Impact.MEDIUM, Impact.HIGH)
@@ -100,7 +99,7 @@ def combined(own: Routing, steps: Sequence[Step]) -> Routing:
         )
     strict = any(one.strict for one in parts)
     # Silence lets a soft plan run, so nothing that a step of it needs a yes for may wait there.
-    gate = max((Gate(one.gate) for one in parts), key=_GATES.index)
+    gate = strictest(one.gate for one in parts)
     if gate in (Gate.SOFT, Gate.CLARIFY) and (strict or loss(steps) != Reversibility.REVERSIBLE):
         gate = Gate.HARD
     tier = max(one.tier for one in parts)

@@ -112,9 +112,9 @@ _COLUMNS = (
 )
 
 _PATHS = """
-SELECT number, (snapshot -> 'rates')::text, (
+SELECT number, (snapshot::jsonb -> 'rates')::text, (
     SELECT jsonb_object_agg(key, jsonb_build_array(value ->> 'value_path', value ->> 'currency_path'))
-    FROM jsonb_each(snapshot -> 'types')
+    FROM jsonb_each(snapshot::jsonb -> 'types')
 )::text
 FROM approvals_policyversion WHERE number = ANY (%s)
 """
@@ -278,9 +278,13 @@ class _Play:
         return 2 if outcomes.loosens(before, after) else 3
 
 
-def _ceilings(snapshot: Row) -> dict[str, str | None]:
-    """What routing asks of the tiers."""
-    return {level: row["ceiling"] for level, row in snapshot["tiers"].items()}
+def _ceilings(snapshot: Row) -> dict[tuple[str, str], str | None]:
+    """What routing asks of the tiers, by level and, where a domain has terms of its own, that."""
+    found = {}
+    for level, row in snapshot["tiers"].items():
+        found[level, ""] = row["ceiling"]
+        found |= {(level, terms["domain"]): terms["ceiling"] for terms in row.get("terms", ())}
+    return found
 
 
 def _limit(row: Row | None) -> tuple[Any, ...]:

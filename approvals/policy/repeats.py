@@ -1,7 +1,8 @@
 """Is a proposal another attempt at what was rejected? Told by comparing the arguments with the latest rejected ones.
 
 A rejection counts once the agent knows of it: a person's verdict after its undo window, or what policy refused
-because of what was proposed. A low score asks the agent to reformulate, and a pause says nothing of the proposal.
+because of what was proposed; and what the agent withdrew while a person's no to it was held. A low score asks the
+agent to reformulate, and a pause says nothing of the proposal.
 
 *Near* are arguments of which the subject is the same, most leaves are the same, and at most three differ. Outside the
 run in which it was rejected a recipient, an order, any other name that something goes by must be the same as well:
@@ -32,7 +33,7 @@ from approvals.policy.schema import Json, canonical, pointer_of
 if TYPE_CHECKING:
     from approvals.policy.history import Question, Twin
 
-REJECTIONS = 30  # the latest of an agent and action type, and as many of the run
+REJECTIONS = 30  # the latest by people and the latest by policy, of an agent and action type; as many of the run
 PAUSES = 50  # the latest of the run
 SINCE = timedelta(days=30)
 CHANGED = 3  # leaves at most
@@ -114,10 +115,13 @@ REJECTED = """
 WITH latest AS (
     SELECT newest.id
     FROM unnest(%(repeat_agents)s::uuid[], %(repeat_names)s::text[]) AS pair (agent, name)
+    CROSS JOIN (VALUES ('human'), ('policy'), ('')) AS rejecting (source)
     CROSS JOIN LATERAL (
         SELECT id FROM approvals_approval
-        WHERE agent_id = pair.agent AND action_type_id = pair.name AND kind = 'real' AND verdict = 'reject'
-          AND (source = 'human' OR (source = 'policy' AND reason_code = 'policy_violation'))
+        WHERE agent_id = pair.agent AND action_type_id = pair.name AND kind = 'real'
+          AND ((verdict = 'reject' AND (source = 'human' OR (source = 'policy' AND reason_code = 'policy_violation')))
+               OR (status = 'cancelled' AND faulted_at IS NOT NULL))
+          AND source = rejecting.source
           AND created_at > %(repeat_since)s AND created_at <= %(now)s
         ORDER BY created_at DESC LIMIT %(rejections)s
     ) AS newest
@@ -131,13 +135,14 @@ WITH latest AS (
             SELECT id FROM approvals_pause WHERE run_id = run.id ORDER BY created_at DESC LIMIT %(pauses)s
         ) AS pause
         JOIN approvals_approval AS approval ON approval.pause_id = pause.id
-        WHERE approval.action_type_id = asked.name AND approval.kind = 'real' AND approval.verdict = 'reject'
-          AND (source = 'human' OR (source = 'policy' AND reason_code = 'policy_violation'))
+        WHERE approval.action_type_id = asked.name AND approval.kind = 'real'
+          AND ((verdict = 'reject' AND (source = 'human' OR (source = 'policy' AND reason_code = 'policy_violation')))
+               OR (approval.status = 'cancelled' AND faulted_at IS NOT NULL))
           AND approval.created_at <= %(now)s
         ORDER BY approval.created_at DESC LIMIT %(rejections)s
     ) AS tried
 )
-SELECT approval.agent_id, approval.action_type_id, approval.id, approval.decided_at, approval.source = 'human',
+SELECT approval.agent_id, approval.action_type_id, approval.id, decision.decided_at, decision.source = 'human',
        approval.attempt, run.key, approval.digest, approval.about, approval.value, proposal.args::text,
        json_build_array(proposal.attachments, proposal.current, proposal.preconditions)::text,
        decision.reason, decision.message, decision.guidance <> '', overruling.released_at
@@ -147,8 +152,10 @@ JOIN approvals_pause AS pause ON pause.id = approval.pause_id
 LEFT JOIN approvals_run AS run ON run.id = pause.run_id
 JOIN approvals_proposal AS proposal ON proposal.id = approval.proposal_id
 JOIN LATERAL (
-    SELECT reason, message, guidance FROM approvals_decision
-    WHERE approval_id = approval.id AND undone_at IS NULL AND verdict = 'reject'
+    -- One that its agent evaded was undone at the very moment that says so.
+    SELECT reason, message, guidance, decided_at, source FROM approvals_decision
+    WHERE approval_id = approval.id AND verdict = 'reject'
+      AND (undone_at IS NULL OR (approval.status = 'cancelled' AND undone_at = approval.faulted_at))
     ORDER BY decided_at DESC LIMIT 1
 ) AS decision ON true
 LEFT JOIN LATERAL (
@@ -157,9 +164,9 @@ LEFT JOIN LATERAL (
     ORDER BY later.released_at DESC LIMIT 1
 ) AS overruling ON true
 WHERE approval.about = ANY (%(abouts)s::text[]) AND approval.id <> ALL (%(own)s::uuid[])
-  AND approval.released_at IS NOT NULL AND proposal.parsed
+  AND (approval.released_at IS NOT NULL OR approval.status = 'cancelled') AND proposal.parsed
   AND NOT jsonb_exists_any(approval.reasons, %(not_of_it)s) AND pg_column_size(proposal.args) <= %(largest)s
-ORDER BY approval.decided_at DESC
+ORDER BY decision.decided_at DESC
 """
 
 

@@ -3,30 +3,43 @@
 The steps run in the order of the table below; the first that settles it ends it, and each says so in words.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from approvals.models.approval import Route
-from approvals.models.policy import Gate, Reversibility, Rule, Strategy
+from approvals.models.policy import Gate, Impact, Reversibility, Rule, Strategy
 from approvals.policy import checkpoints, shadow, stages, words
 from approvals.policy.assess import Assessment, Question, RuleMatch
 from approvals.policy.characters import plain
 from approvals.policy.checkpoints import Asks
-from approvals.policy.codes import COVERED, FIXED, HIGH_RISK, LOW_CONFIDENCE, PASSED, POLICY_VIOLATION, WORLD_MOVED
+from approvals.policy.codes import (
+    COVERED,
+    FIXED,
+    HIGH_RISK,
+    LOW_CONFIDENCE,
+    PASSED,
+    POLICY_VIOLATION,
+    STOPPED,
+    WORLD_MOVED,
+)
 from approvals.policy.covers import NONE, Cover, Granted, Planned
 from approvals.policy.scarcity import Shortage
 from approvals.policy.schema import Json
-from approvals.policy.snapshot import Policy, Stage, TypePolicy
+from approvals.policy.snapshot import Policy, Stage, TierPolicy, TypePolicy
 from approvals.policy.stages import Stages
 from approvals.policy.worth import Worth, worth
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is in force at once and never versioned: is the agent paused, its level for this action, the breaker."""
+    """What is in force at once and never versioned: is the agent paused, its level for this action, the breaker.
+
+    `stopped` is its run, `halted` everything there is.
+    """
 
     paused: bool = False
     stopped: bool = False
+    halted: bool = False
     level: int = 1
     breaker_open: bool = False
     shadow: bool = False
@@ -99,7 +112,8 @@ def route(
     """
     value = worth(question.type, question.args, policy)
     tier, raised = _tier(question, assessment, policy, value)
-    settled = next(filter(None, _steps(question, assessment, value, standing, cover, tier, policy.base)))
+    steps = filter(None, _steps(question, assessment, value, standing, cover, tier, policy))
+    settled = next(step for step in steps if step.route != Route.AUTO or not standing.halted)
     review = settled.route == Route.REVIEW
     # A soft gate runs at the deadline; whatever needs a person's yes cannot wait there.
     gate = Gate.HARD if settled.strict and question.type.gate == Gate.SOFT else question.type.gate
@@ -141,7 +155,15 @@ def _staged(routing: Routing, type: TypePolicy, assessment: Assessment) -> Routi
     return replace(routing, typed=typed, reasons=reasons)
 
 
-def once_more(routing: Routing, before: Stages, *, domain: str, typed: bool, reason: str) -> Routing:
+_GATES = (Gate.CLARIFY, Gate.SOFT, Gate.ASYNC, Gate.HARD, Gate.MANUAL)
+
+
+def strictest(gates: Iterable[str]) -> Gate:
+    """The one of several gates that asks the most of whoever approves."""
+    return max((Gate(gate) for gate in gates), key=_GATES.index)
+
+
+def once_more(routing: Routing, before: Stages, *, domain: str, gate: str, typed: bool, reason: str) -> Routing:
     """The route of what people approved before the world moved: they decide again, and `before` says who did.
 
     What policy refuses meanwhile stays refused; a score too low to be asked about does not undo that people were.
@@ -155,7 +177,7 @@ def once_more(routing: Routing, before: Stages, *, domain: str, typed: bool, rea
     return replace(
         routing.asking(asked),
         route=Route.REVIEW,
-        gate=Gate.HARD if routing.gate == Gate.SOFT else routing.gate,
+        gate=strictest([Gate.HARD if routing.gate == Gate.SOFT else routing.gate, gate]),
         typed=routing.typed or typed,
         reason_code=WORLD_MOVED,
         reasons=list(dict.fromkeys(said)),
@@ -168,15 +190,26 @@ def once_more(routing: Routing, before: Stages, *, domain: str, typed: bool, rea
 
 
 def _steps(
-    question: Question, assessment: Assessment, value: Worth, standing: Standing, cover: Cover, tier: int, base: str
+    question: Question,
+    assessment: Assessment,
+    value: Worth,
+    standing: Standing,
+    cover: Cover,
+    tier: int,
+    policy: Policy,
 ) -> Iterator[_Settled | None]:
-    """The routing table. Each entry settles it or passes it on; the last always settles it."""
+    """The routing table. Each entry settles it or passes it on; the last always settles it.
+
+    While everything is stopped nothing passes: the last entry is for what otherwise would.
+    """
     type = question.type
+    lowest = policy.tiers_in(type.domain)[min(policy.tiers)]
     yield _refused(standing)
     yield _blocked(assessment)
     yield _repeated(type, assessment, cover)
     yield _unchecked(question)
     yield _bound(standing)
+    yield _lawful(type)
     yield _planned(cover)
     yield _demanded(assessment)
     yield _unvalued(question, value)
@@ -185,14 +218,15 @@ def _steps(
     yield _granted(type, cover, tier)
     yield _flagged(type, assessment)
     yield _checkpoint(checkpoints.periodic(question, assessment))
-    yield _checkpoint(checkpoints.costly(question, assessment, base))
+    yield _checkpoint(checkpoints.costly(question, assessment, policy.base))
     yield _allowed(assessment)
-    yield _free(type, standing)
+    yield _free(question, assessment, standing, lowest)
     if standing.level >= 3 or type.strategy == Strategy.CONFIDENCE:
         yield _by_confidence(assessment)
     if type.strategy == Strategy.ALWAYS:
         yield _Settled(Route.REVIEW, FIXED, [words.FIXED])
     yield _Settled(Route.AUTO, PASSED, [words.NOTHING_MATCHED])
+    yield _Settled(Route.REVIEW, STOPPED, [words.HALTED], strict=True)
 
 
 def _refused(standing: Standing) -> _Settled | None:
@@ -236,6 +270,11 @@ def _bound(standing: Standing) -> _Settled | None:
     if standing.level <= 1:
         return _Settled(Route.REVIEW, FIXED, [words.LEVEL_ONE], strict=True)
     return None
+
+
+def _lawful(type: TypePolicy) -> _Settled | None:
+    """What the law wants a person for: nothing below lifts it."""
+    return _Settled(Route.REVIEW, FIXED, [words.BY_LAW], strict=True) if type.by_law else None
 
 
 def _planned(cover: Cover) -> _Settled | None:
@@ -315,10 +354,16 @@ def _checkpoint(asks: Asks | None) -> _Settled | None:
     return None if asks is None else _Settled(Route.REVIEW, asks.code, [asks.text], strict=True)
 
 
-def _free(type: TypePolicy, standing: Standing) -> _Settled | None:
-    if type.strategy == Strategy.NEVER:
+def _free(question: Question, assessment: Assessment, standing: Standing, lowest: TierPolicy) -> _Settled | None:
+    """What needs no person, and what level 4 lets pass: reversible, of low impact and within the lowest ceiling.
+
+    Anything else is at level 4 what it is at level 3.
+    """
+    if question.type.strategy == Strategy.NEVER:
         return _Settled(Route.AUTO, PASSED, [words.NEVER])
-    if standing.level >= 4 and type.reversibility == Reversibility.REVERSIBLE:
+    within = question.value is None or lowest.ceiling is None or abs(question.value) <= lowest.ceiling
+    harmless = question.type.reversibility == Reversibility.REVERSIBLE and assessment.impact == Impact.LOW
+    if standing.level >= 4 and harmless and within:
         return _Settled(Route.AUTO, PASSED, [words.LEVEL_FOUR])
     return None
 
@@ -326,36 +371,34 @@ def _free(type: TypePolicy, standing: Standing) -> _Settled | None:
 def _by_confidence(assessment: Assessment) -> _Settled:
     """The bands, "at or above". Our own signals alone must reach the review threshold: nobody talks itself through.
 
-    Want of history alone refuses nobody, or a new agent could never come by any.
+    Want of history alone refuses nobody, or a new agent could never come by any. What was observed refuses nobody and
+    lets nobody pass: it only has a person asked about what the composite would let pass.
     """
-    score, own = assessment.score, assessment.own
+    composite, score, own = assessment.composite, assessment.score, assessment.own
     auto, review = assessment.thresholds
-    if score is None or own is None:
+    if composite is None or score is None or own is None:
         return _Settled(Route.REVIEW, LOW_CONFIDENCE, [words.UNMEASURED])
-    said = {"composite": _scored(assessment), "own": own, "auto": auto, "review": review, "impact": assessment.impact}
+    said = {"composite": composite, "own": own, "auto": auto, "review": review, "impact": assessment.impact}
     bare = assessment.without_precedent
-    if score < review and bare is not None and bare >= review:
+    if composite < review and bare is not None and bare >= review:
         return _Settled(Route.REVIEW, LOW_CONFIDENCE, [words.NEWCOMER.format(**said)])
-    if score < review:
+    if composite < review:
         return _Settled(Route.REJECT, LOW_CONFIDENCE, [words.TOO_LOW.format(**said)])
-    if score < auto:
+    if composite < auto:
         return _Settled(Route.REVIEW, LOW_CONFIDENCE, [words.HESITANT.format(**said)])
     if own < review:
         return _Settled(Route.REVIEW, LOW_CONFIDENCE, [words.UNSUPPORTED.format(**said)])
-    return _Settled(Route.AUTO, PASSED, [words.CONFIDENT.format(**said)])
-
-
-def _scored(assessment: Assessment) -> str:
-    """The score that the bands compare, and what kind of number it is."""
     seen = assessment.observed
-    if seen is None:
-        return str(assessment.composite)
-    return words.OBSERVED.format(share=seen.share, decided=seen.decided, composite=assessment.composite)
+    if seen is not None and score < auto:
+        lowered = words.LOWERED.format(**said, share=seen.share, decided=seen.decided, of_agent=seen.own)
+        return _Settled(Route.REVIEW, LOW_CONFIDENCE, [lowered])
+    return _Settled(Route.AUTO, PASSED, [words.CONFIDENT.format(**said)])
 
 
 def _tier(question: Question, assessment: Assessment, policy: Policy, value: Worth) -> tuple[int, str]:
     """The highest of the type's tier, the matching rules' and the value's; and the words when the value raised it."""
-    levels = sorted(policy.tiers)
+    tiers = policy.tiers_in(question.type.domain)
+    levels = sorted(tiers)
     ruled = max([question.type.tier, *(match.tier for match in assessment.matched if match.tier is not None)])
     if value.unknown_currency or value.unreadable:
         return max(ruled, levels[-1]), ""
@@ -364,11 +407,11 @@ def _tier(question: Question, assessment: Assessment, policy: Policy, value: Wor
     size = abs(question.value)
     by_value, below = levels[0], None
     for level in levels:
-        ceiling = policy.tiers[level].ceiling
+        ceiling = tiers[level].ceiling
         by_value = level
         if ceiling is None or size <= ceiling:
             break
-        below = policy.tiers[level]
+        below = tiers[level]
     if by_value <= ruled or below is None:
         return max(ruled, by_value), ""
     text = words.VALUE_RAISES.format(

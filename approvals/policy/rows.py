@@ -1,5 +1,6 @@
 """The policy tables as one JSON document: what a version stores, and what keeps it from being one."""
 
+import json
 from collections.abc import Iterable
 from datetime import time, timedelta
 from decimal import Decimal
@@ -8,8 +9,9 @@ from typing import Any, TypeAlias
 from django.db import models
 
 from approvals.models import ActionType, Currency, Rule, Threshold, Tier
+from approvals.models.people import Terms
 from approvals.policy.expressions import BadExpression, Expression
-from approvals.policy.schema import BadSchema, Fault, Validator, pointer_of, storable
+from approvals.policy.schema import BadSchema, Fault, Validator, digest_of, pointer_of, storable
 
 # A row of the snapshot as JSON: its shape is that of `snapshot_of()`, and of nothing else.
 Row: TypeAlias = dict[str, Any]
@@ -46,11 +48,12 @@ AS_THEY_ARE = [
     "most_attempts",
     "ahead",
     "shadow",
+    "by_law",
+    "required",
 ]
 # In seconds, and numbers as text; each NULL where its column is.
 SPANS = ["expires_after", "permit_valid", "every_time", "spend_window", "frequency_window", "burst_window"]
 NUMBERS = ["auto_threshold", "review_threshold", "spend_limit", "usual_times", "sample"]
-TIER_SPANS = ["sla", "hold", "claim"]
 TIER_HOURS = ["working", "opens", "closes", "workdays", "time_zone"]
 
 
@@ -60,9 +63,15 @@ def snapshot_of_tables() -> Row:
     return snapshot_of(
         [(type, list(type.rules.all()), list(type.thresholds.all())) for type in active],
         rules=Rule.objects.filter(action_type=None),
-        tiers=Tier.objects.filter(active=True).prefetch_related("capacities"),
+        tiers=Tier.objects.filter(active=True).prefetch_related("capacities", "terms"),
         currencies=Currency.objects.all(),
     )
+
+
+def digest(snapshot: Row) -> str:
+    """The digest of a snapshot, in which the order of a schema's fields counts: it is what people are shown."""
+    types = {name: {**row, "schema": json.dumps(row["schema"])} for name, row in snapshot["types"].items()}
+    return digest_of({**snapshot, "types": types})
 
 
 def snapshot_of(
@@ -79,15 +88,15 @@ def snapshot_of(
         "tiers": {
             str(tier.level): {
                 "name": tier.name,
-                "ceiling": None if tier.ceiling is None else number(tier.ceiling),
-                **{name: getattr(tier, name).total_seconds() for name in TIER_SPANS},
+                **_terms_row(tier),
+                "hold": tier.hold.total_seconds(),
+                "claim": tier.claim.total_seconds(),
                 "next": tier.next_id,
-                "working": tier.working,
-                "opens": _hour(tier.opens),
-                "closes": _hour(tier.closes),
-                "workdays": sorted(tier.workdays),
-                "time_zone": tier.time_zone,
                 "capacities": _capacity_rows(tier),
+                "terms": [
+                    {"domain": terms.domain_id, **_terms_row(terms)}
+                    for terms in sorted(_below(tier, "terms"), key=lambda terms: terms.domain_id)
+                ],
             }
             for tier in tiers
         },
@@ -131,24 +140,30 @@ def rule_columns(row: Row) -> dict[str, Any]:
 
 
 def tier_columns(row: Row) -> dict[str, Any]:
-    """The columns of an active Tier, its level and capacities aside; what an old version lacks has its default."""
+    """The columns of an active Tier, its level, capacities and terms by domain aside."""
+    return {
+        "name": row["name"],
+        "next_id": row["next"],
+        **terms_columns(row),
+        "hold": timedelta(seconds=row["hold"]),
+        "claim": timedelta(seconds=row["claim"]),
+        "active": True,
+    }
+
+
+def terms_columns(row: Row) -> dict[str, Any]:
+    """The columns of a tier's terms, its own or a domain's; what an old version lacks has its default."""
     hours = {name: row[name] if name in row else default_of(name, Tier) for name in TIER_HOURS}
     for name in ("opens", "closes"):
         hours[name] = time.fromisoformat(hours[name]) if hours[name] else None
-    return {
-        "name": row["name"],
-        "ceiling": _decimal(row["ceiling"]),
-        "next_id": row["next"],
-        **{name: timedelta(seconds=row[name]) for name in TIER_SPANS},
-        **hours,
-        "active": True,
-    }
+    return {"ceiling": _decimal(row["ceiling"]), "sla": timedelta(seconds=row["sla"]), **hours}
 
 
 def domains_of(snapshot: Row) -> set[str]:
     """The short name of every domain that the snapshot names: of action types, of queues, of a rule's stages."""
     named = {row["domain"] for row in snapshot["types"].values()}
-    named |= {one["domain"] for row in snapshot["tiers"].values() for one in row.get("capacities", ())}
+    for row in snapshot["tiers"].values():
+        named |= {queue["domain"] for queue in (*row.get("capacities", ()), *row.get("terms", ()))}
     every = [*snapshot["rules"], *(rule for row in snapshot["types"].values() for rule in row["rules"])]
     named |= {stage["domain"] for rule in every for stage in rule.get("stages", ())}
     return named - {None, ""}
@@ -189,8 +204,6 @@ def _rule_rows(rules: Iterable[Rule]) -> list[Row]:
 
 
 def _capacity_rows(tier: Tier) -> list[Row]:
-    # An unsaved tier of a file or pack has none, and cannot be asked.
-    found = tier.capacities.all() if not tier._state.adding else ()
     return [
         {
             "domain": capacity.domain_id,
@@ -198,8 +211,25 @@ def _capacity_rows(tier: Tier) -> list[Row]:
             "when_full": capacity.when_full,
             "when_empty": capacity.when_empty,
         }
-        for capacity in sorted(found, key=lambda one: one.domain_id or "")
+        for capacity in sorted(_below(tier, "capacities"), key=lambda capacity: capacity.domain_id or "")
     ]
+
+
+def _terms_row(terms: Terms) -> Row:
+    return {
+        "ceiling": None if terms.ceiling is None else number(terms.ceiling),
+        "sla": terms.sla.total_seconds(),
+        "working": terms.working,
+        "opens": _hour(terms.opens),
+        "closes": _hour(terms.closes),
+        "workdays": sorted(terms.workdays),
+        "time_zone": terms.time_zone,
+    }
+
+
+def _below(tier: Tier, name: str) -> Iterable[Any]:
+    """The rows under a tier; an unsaved one of a file or pack has none, and cannot be asked."""
+    return () if tier._state.adding else getattr(tier, name).all()
 
 
 def _unusable(snapshot: Row) -> list[Fault]:

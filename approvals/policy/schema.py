@@ -8,7 +8,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, TypeAlias
 
 import jsonschema_rs
@@ -30,10 +30,11 @@ _FIELD = re.compile(r"\{([^{}]+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong and where: a JSON pointer ("" is the whole) and a sentence."""
+    """What is wrong and where: a JSON pointer ("" is the whole), a sentence, the schema's keyword that refused it."""
 
     pointer: str
     message: str
+    keyword: str = field(default="", compare=False)
 
 
 class NotCanonical(ValueError):
@@ -51,8 +52,11 @@ class BadSchema(ValueError):
 class Validator:
     """A compiled JSON Schema. Compiling is the slow part; a policy compiles each once."""
 
-    def __init__(self, schema: Mapping[str, Json]) -> None:
-        """Raises BadSchema: not a schema, a reference that leaves it, a pattern that is not linear."""
+    def __init__(self, schema: Mapping[str, Json], *, pattern_size: int | None = None) -> None:
+        """`pattern_size` are the bytes that a compiled pattern may have.
+
+        Raises BadSchema: not a schema, a reference that leaves it, a pattern that is not linear, or too large.
+        """
         try:
             self._compiled = jsonschema_rs.validator_for(
                 dict(schema),
@@ -60,7 +64,7 @@ class Validator:
                 mask="The value",  # messages name the fault, not the agent's content
                 retriever=_refuse,
                 # Linear time; look-around and back-references do not compile.
-                pattern_options=jsonschema_rs.RegexOptions(),
+                pattern_options=jsonschema_rs.RegexOptions(size_limit=pattern_size),
             )
         except jsonschema_rs.ValidationError as error:
             raise BadSchema([Fault(pointer_of(error.instance_path), _brief(error.message))]) from error
@@ -78,6 +82,15 @@ class Validator:
             if len(faults) >= MOST_FAULTS:
                 break
         return faults[:MOST_FAULTS]
+
+    def first(self, value: Json) -> list[Fault]:
+        """The first thing that is wrong with a value that can be stored. `check` describes all before it shows any,
+        which of a large value against a wide schema takes gigabytes."""
+        try:
+            self._compiled.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return list(_faults_of(error))
+        return []
 
 
 def check(schema: Mapping[str, Json], value: Json) -> list[Fault]:
@@ -218,12 +231,12 @@ def _text_problem(text: str) -> str:
 def _faults_of(error: jsonschema_rs.ValidationError) -> Iterator[Fault]:
     kind = error.kind
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
-        yield Fault(pointer_of([*error.instance_path, str(kind.property)]), "This field is required.")
+        yield Fault(pointer_of([*error.instance_path, str(kind.property)]), "This field is required.", "required")
     elif isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
         for name in kind.unexpected:
-            yield Fault(pointer_of([*error.instance_path, name]), "This field is not known.")
+            yield Fault(pointer_of([*error.instance_path, name]), "This field is not known.", "additionalProperties")
     else:
-        yield Fault(pointer_of(error.instance_path), _brief(error.message))
+        yield Fault(pointer_of(error.instance_path), _brief(error.message), kind.name)
 
 
 def _brief(message: str) -> str:

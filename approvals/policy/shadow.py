@@ -28,9 +28,11 @@ def holds(routing: "Routing", question: "Question", assessment: "Assessment", st
     kind = question.type
     if not (standing.shadow or kind.shadow) or routing.route == Route.AUTO:
         return False
-    if standing.paused or standing.stopped or standing.breaker_open or question.unchecked:
+    if standing.paused or standing.stopped or standing.halted or standing.breaker_open or question.unchecked:
         return False
     if any(match.effect == Rule.Effect.BLOCK for match in assessment.matched):
+        return False
+    if kind.by_law:
         return False
     if routing.route == Route.REJECT and routing.reason_code == POLICY_VIOLATION:
         return False  # what repeats a person's rejection is answered as it was

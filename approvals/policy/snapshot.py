@@ -5,18 +5,21 @@ A version is never changed; an approval pins the one it arrived under. People pu
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
 from decimal import Decimal
 from threading import Lock
+from typing import Any
 
 from django.db import connection, transaction
 
-from approvals.models import PolicyVersion, User
+from approvals import chains
+from approvals.models import PolicyVersion, SystemEvent, User
 from approvals.models.policy import CONSENTING, Ahead, Gate, Rule, Scarcity, Silence, SpendOf
+from approvals.policy import rows
 from approvals.policy.expressions import BadExpression, Expression
 from approvals.policy.rows import NUMBERS, SPANS, Row, faults_of, snapshot_of_tables
-from approvals.policy.schema import Fault, Json, Validator, digest_of
+from approvals.policy.schema import Fault, Json, Validator
 
 KEPT = 16  # compiled versions in memory
 _LOCK = 0x61737365  # "asse": one publisher at a time
@@ -68,7 +71,7 @@ class RulePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """Working hours: from `opens` to `closes` on these days of the week (1 is Monday), in a time zone."""
+    """Working hours: from `opens` on these days of the week (1 is Monday) to the next `closes`, in a time zone."""
 
     opens: time
     closes: time
@@ -159,6 +162,8 @@ class TypePolicy:
     ahead: str = Ahead.WAITS
     sample: Decimal = Decimal(0)
     shadow: bool = False
+    by_law: bool = False
+    required: tuple[str, ...] = ()  # what agents must send: names of Accompanying
 
     def silence(self, gate: str) -> str:
         """What nobody's verdict means at this gate: a soft one proceeds, and is looked at where the type says so."""
@@ -178,6 +183,12 @@ class Policy:
     tiers: Mapping[int, TierPolicy]
     rates: Mapping[str, Decimal]
     base: str
+    # By the short name of each domain in which a tier has terms of its own.
+    tiers_by_domain: Mapping[str, Mapping[int, TierPolicy]] = field(default_factory=dict)
+
+    def tiers_in(self, domain: str) -> Mapping[int, TierPolicy]:
+        """The tiers by level, with the ceiling, the time and the hours that hold in this domain."""
+        return self.tiers_by_domain.get(domain, self.tiers)
 
 
 _cache: OrderedDict[tuple[int, str], Policy] = OrderedDict()
@@ -208,14 +219,21 @@ def publish(*, by: User | None, note: str) -> PolicyVersion:
     faults = faults_of(snapshot)
     if faults:
         raise Unpublishable(faults)
-    digest = digest_of(snapshot)
+    digest = rows.digest(snapshot)
     last = PolicyVersion.objects.order_by("-number").first()
     if last and last.digest == digest:
         return last
     number = last.number + 1 if last else 1
-    return PolicyVersion.objects.create(
+    version = PolicyVersion.objects.create(
         number=number, snapshot=snapshot, digest=digest, note=note[:300], published_by=by
     )
+    chains.record(
+        SystemEvent.Kind.POLICY_PUBLISHED,
+        by=chains.actor_of(by),
+        about=f"policy:{number}",
+        detail={"digest": digest, "note": version.note},
+    )
+    return version
 
 
 def alone() -> None:
@@ -228,12 +246,14 @@ def compiled(number: int, snapshot: Row) -> Policy:
     """A snapshot made ready to route by. Raises BadSchema when a schema of it does not compile."""
     shared = [_rule(row) for row in snapshot["rules"]]
     rates = {code: Decimal(rate) for code, rate in snapshot["rates"].items()}
+    tiers = {int(level): _tier(int(level), row) for level, row in sorted(snapshot["tiers"].items())}
     return Policy(
         number=number,
         types={name: _type(name, row, shared) for name, row in snapshot["types"].items()},
-        tiers={int(level): _tier(int(level), row) for level, row in sorted(snapshot["tiers"].items())},
+        tiers=tiers,
         rates=rates,
         base=_base(rates),
+        tiers_by_domain=_tiers_by_domain(tiers, snapshot["tiers"]),
     )
 
 
@@ -262,6 +282,7 @@ def _type(name: str, row: Row, shared: list[RulePolicy]) -> TypePolicy:
             "name": name,
             "allowed": tuple(row["allowed"]),
             "flags": tuple(row["flags"]),
+            "required": tuple(row.get("required", ())),
             **{name: None if row[name] is None else timedelta(seconds=row[name]) for name in SPANS if name in row},
             **{name: None if row[name] is None else Decimal(row[name]) for name in NUMBERS if name in row},
             "rules": (*map(_rule, row["rules"]), *shared),
@@ -295,17 +316,34 @@ def _tier(level: int, row: Row) -> TierPolicy:
     return TierPolicy(
         level=level,
         name=row["name"],
-        ceiling=None if row["ceiling"] is None else Decimal(row["ceiling"]),
-        sla=timedelta(seconds=row["sla"]),
+        **_terms(row),
         hold=timedelta(seconds=row["hold"]),
         claim=timedelta(seconds=row["claim"]),
         next=row["next"],
-        hours=_hours(row),
         capacities={
             one["domain"] or "": CapacityPolicy(one["limit"], one["when_full"], one["when_empty"])
             for one in row.get("capacities", ())
         },
     )
+
+
+def _terms(row: Row) -> dict[str, Any]:
+    return {
+        "ceiling": None if row["ceiling"] is None else Decimal(row["ceiling"]),
+        "sla": timedelta(seconds=row["sla"]),
+        "hours": _hours(row),
+    }
+
+
+def _tiers_by_domain(
+    tiers: Mapping[int, TierPolicy], rows_of: Mapping[str, Row]
+) -> Mapping[str, Mapping[int, TierPolicy]]:
+    found: dict[str, dict[int, TierPolicy]] = {}
+    for level, row in rows_of.items():
+        for terms in row.get("terms", ()):
+            own = found.setdefault(terms["domain"], dict(tiers))
+            own[int(level)] = replace(tiers[int(level)], **_terms(terms))
+    return found
 
 
 def _hours(row: Row) -> Hours | None:

@@ -1,13 +1,14 @@
 """Does everything that policy asks reach people who can answer it?
 
 A queue is a tier in a domain. A gap is a queue that something leads to and that has too few active reviewers, or none
-whom any word reaches: an action type by its tier, a rule by its own, a tier by escalating. Asked of a snapshot: of the
-draft, and of what is in force.
+whom any word reaches: an action type by its tier, a rule by its own, a tier by escalating, a value by the ceilings.
+Asked of a snapshot: of the draft, and of what is in force.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import TypeAlias
 from uuid import UUID
 
@@ -159,10 +160,26 @@ def _leads(snapshot: Row) -> Iterator[_Lead]:
         while (upper := following.get(below)) is not None and climbed < len(following):
             yield _climbing(below, upper, row["domain"])
             below, climbed = upper, climbed + 1
+        yield from _valued(name, row, snapshot["tiers"])
         for rule in row["rules"]:
             yield from _led(f"types/{name}", rule, rule["tier"] or row["tier"], row["domain"], following)
     for rule in snapshot["rules"]:
         yield from _led("", rule, rule["tier"], "", following)
+
+
+def _valued(name: str, row: Row, tiers: Row) -> Iterator[_Lead]:
+    """The tiers above its own that a value reaches. An agent may state one where the arguments have none."""
+    levels = sorted(map(int, tiers))
+    for below, level in pairwise(levels):
+        terms = [one for one in tiers[str(below)].get("terms", ()) if one["domain"] == row["domain"]]
+        if (terms[0] if terms else tiers[str(below)])["ceiling"] is None:
+            return  # it decides every value
+        if level > row["tier"]:
+            words = _("A value of “%(title)s” above what tier %(below)d may decide") % {
+                "title": row["title"],
+                "below": below,
+            }
+            yield level, row["domain"], f"types/{name}/value/{level}", words, row["approvers"]
 
 
 def _climbing(level: int, upper: int, domain: str) -> _Lead:

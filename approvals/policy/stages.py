@@ -124,14 +124,18 @@ def covers(these: Stages, those: Stages) -> bool:
 
 def said(stages: Stages) -> str:
     """In words: "Two stages: tier 1 commerce, then tier 2 legal (2 people)." """
-    told = ", then ".join(
+    number = words.COUNTED.get(len(stages), str(len(stages)))
+    return words.STAGES.format(number=number, stages=listed(stages))
+
+
+def listed(stages: Stages) -> str:
+    """In words, in order: "tier 1 commerce, then tier 2 legal (2 people)"."""
+    return ", then ".join(
         (words.STAGE if one.approvers == 1 else words.STAGE_OF_SEVERAL).format(
             tier=one.tier, domain=one.domain, approvers=one.approvers
         )
         for one in stages
     )
-    number = words.COUNTED.get(len(stages), str(len(stages)))
-    return words.STAGES.format(number=number, stages=told)
 
 
 def _raised(stage: Stage, to: Stage) -> Stage:

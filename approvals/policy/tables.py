@@ -1,16 +1,19 @@
 """The policy tables made to say what a snapshot says: a draft discarded, a version gone back to, a file taken in."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection, models, transaction
-from django.db.models import ProtectedError, Q
+from django.db.models import JSONField, ProtectedError, Q
+from django.db.models.functions import Cast
 from django.db.utils import IntegrityError
 
-from approvals.models import ActionType, Capacity, Currency, Domain, PolicyVersion, Rule, Threshold, Tier
+from approvals.models import ActionType, Capacity, Currency, Domain, DomainTerms, PolicyVersion, Rule, Threshold, Tier
 from approvals.policy import rows
 from approvals.policy.rows import Row
 from approvals.policy.schema import Json
+
+CAPACITY = ("limit", "when_full", "when_empty")
 
 
 @transaction.atomic
@@ -22,13 +25,13 @@ def restore(snapshot: Row, domains: Mapping[str, str] | None = None) -> None:
     """
     merge(snapshot, domains)
     for type in ActionType.objects.filter(active=True).exclude(name__in=snapshot["types"]):
-        _retire(type, Q(snapshot__types__has_key=type.name))
+        _retire(type, Q(held__types__has_key=type.name))
     for rule in Rule.objects.filter(active=True).select_related("action_type"):
         if not any(row["name"] == rule.name for row in _rules_of(snapshot, rule.action_type_id)):
             _retire(rule, _named_rule(rule))
     # Upwards: what escalates to a tier goes before it.
     for tier in Tier.objects.filter(active=True).exclude(level__in=list(map(int, snapshot["tiers"]))).order_by("level"):
-        _retire(tier, Q(**{"snapshot__tiers__has_key": str(tier.level)}))
+        _retire(tier, Q(**{"held__tiers__has_key": str(tier.level)}))
     Currency.objects.exclude(code__in=snapshot["rates"]).delete()
 
 
@@ -42,7 +45,10 @@ def merge(snapshot: Row, domains: Mapping[str, str] | None = None) -> None:
     # The end of the chain first: a tier refers to the next one, which is above it.
     for level, row in sorted(snapshot["tiers"].items(), key=lambda pair: -int(pair[0])):
         _put(Tier, {"level": int(level)}, rows.tier_columns(row))
-        _put_capacities(int(level), row.get("capacities", ()))
+        capacities = [(one["domain"], {name: one[name] for name in CAPACITY}) for one in row.get("capacities", ())]
+        _put_queues(Capacity, int(level), capacities)
+        terms = [(one["domain"], rows.terms_columns(one)) for one in row.get("terms", ())]
+        _put_queues(DomainTerms, int(level), terms)
     for code, rate in snapshot["rates"].items():
         _put(Currency, {"code": code}, {"rate": rate})
     for name, row in snapshot["types"].items():
@@ -71,7 +77,7 @@ def schema_version(name: str, schema: Json, wanted: int | None = None) -> int:
 
 _SCHEMAS = """
 SELECT DISTINCT (type ->> 'schema_version')::int, (type -> 'schema')::text
-FROM (SELECT snapshot -> 'types' -> %(name)s AS type FROM approvals_policyversion) AS every
+FROM (SELECT snapshot::jsonb -> 'types' -> %(name)s AS type FROM approvals_policyversion) AS every
 WHERE type IS NOT NULL
 ORDER BY 1
 """
@@ -85,13 +91,13 @@ def _rules_of(snapshot: Row, type: str | None) -> list[Row]:
 def _named_rule(rule: Rule) -> Q:
     named = [{"name": rule.name}]
     if rule.action_type_id is None:
-        return Q(snapshot__rules__contains=named)
-    return Q(snapshot__types__contains={rule.action_type_id: {"rules": named}})
+        return Q(held__rules__contains=named)
+    return Q(held__types__contains={rule.action_type_id: {"rules": named}})
 
 
 def _retire(row: ActionType | Rule | Tier, known: Q) -> None:
     """Delete what no version named and nothing points at; else it is switched off, since history points at it."""
-    if not PolicyVersion.objects.filter(known).exists():
+    if not PolicyVersion.objects.annotate(held=Cast("snapshot", JSONField())).filter(known).exists():
         try:
             with transaction.atomic():
                 row.delete()
@@ -115,15 +121,16 @@ def _put_bands(name: str, bands: Mapping[str, Iterable[str]]) -> None:
         _put(Threshold, {"action_type_id": name, "impact": impact}, {"auto": auto, "review": review})
 
 
-def _put_capacities(level: int, found: Iterable[Row]) -> None:
-    kept = []
-    for row in found:
-        key = {"tier_id": level, "domain_id": row["domain"]}
-        _put(Capacity, key, {name: row[name] for name in ("limit", "when_full", "when_empty")})
-        kept.append(row["domain"] or "")
-    for capacity in Capacity.objects.filter(tier=level):
-        if (capacity.domain_id or "") not in kept:
-            capacity.delete()
+def _put_queues(
+    model: type[Capacity | DomainTerms], level: int, found: Sequence[tuple[str | None, Mapping[str, object]]]
+) -> None:
+    """The rows under a tier, one for each domain: exactly these."""
+    for domain, columns in found:
+        _put(model, {"tier_id": level, "domain_id": domain}, columns)
+    kept = {domain for domain, _columns in found}
+    for queue in model._default_manager.filter(tier=level):
+        if queue.domain_id not in kept:
+            queue.delete()
 
 
 def _put_rules(name: str | None, found: Iterable[Row]) -> None:

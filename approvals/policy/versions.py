@@ -13,12 +13,13 @@ from django.utils.translation import gettext as _
 
 from approvals import times
 from approvals.models import PolicyVersion, PublishRequest, User
-from approvals.policy import checks, files, snapshot, tables
+from approvals.policy import checks, files, retired, rows, snapshot, tables
 from approvals.policy.changes import Change, changes, place_of
 from approvals.policy.rows import Row, snapshot_of_tables
-from approvals.policy.schema import digest_of
 from approvals.policy.snapshot import NoPolicy
-from approvals.policy.staffing import Roster, gaps_of
+from approvals.policy.staffing import Gap, Roster, gaps_of
+
+LOOK_BACK = 200  # earlier versions in which a gap is looked for
 
 
 class NotPublished(Exception):
@@ -53,17 +54,43 @@ class Draft:
     def differs(self) -> bool:
         return self.base is None or self.base.digest != self.digest
 
+    @cached_property
     def obstacles(self) -> list[str]:
-        """Why it cannot be published, each with its mend. A gap in the staff that is there already is no reason."""
+        """Why it cannot be published, each with its mend. A gap in the staff that is or was in force is no reason."""
         said = []
         for fault in checks.faults(self.snapshot):
             place = place_of(fault, self.snapshot)
             said.append(f"{place}: {fault.message}" if place else fault.message)
-        if not said:
-            roster = Roster()
-            there = gaps_of(self.base.snapshot, roster) if self.base else frozenset()
-            said = sorted(str(gap) for gap in gaps_of(self.snapshot, roster) - there)
-        return said
+        said += retired.led_to(self.snapshot)
+        return said or sorted(str(gap) for gap in self._gaps - self._gaps_before)
+
+    @cached_property
+    def gaps_again(self) -> list[str]:
+        """Gaps in the staff that an earlier version had as well, so that they may come back: nobody answers there."""
+        return sorted(str(gap) for gap in self._gaps & self._gaps_before)
+
+    @cached_property
+    def _roster(self) -> Roster:
+        return Roster()
+
+    @cached_property
+    def _gaps(self) -> frozenset[Gap]:
+        """Gaps that the policy in force does not have."""
+        there = gaps_of(self.base.snapshot, self._roster) if self.base else frozenset()
+        return gaps_of(self.snapshot, self._roster) - there
+
+    @cached_property
+    def _gaps_before(self) -> frozenset[Gap]:
+        """Those of them that some earlier version had; the latest LOOK_BACK are looked at, until all are found."""
+        found: frozenset[Gap] = frozenset()
+        if not self._gaps or self.base is None:
+            return found
+        past = PolicyVersion.objects.filter(number__lt=self.base.number).values_list("snapshot", flat=True)
+        for snapshot_then in past[:LOOK_BACK].iterator(chunk_size=10):
+            found |= gaps_of(snapshot_then, self._roster)
+            if found >= self._gaps:
+                break
+        return found
 
 
 EMPTY: Row = {"types": {}, "rules": [], "tiers": {}, "rates": {}}
@@ -72,7 +99,7 @@ EMPTY: Row = {"types": {}, "rules": [], "tiers": {}, "rates": {}}
 def draft() -> Draft:
     """What the tables say now, beside what is in force."""
     said = snapshot_of_tables()
-    return Draft(PolicyVersion.objects.first(), said, digest_of(said))
+    return Draft(PolicyVersion.objects.first(), said, rows.digest(said))
 
 
 def request() -> PublishRequest | None:
@@ -94,8 +121,8 @@ def publish(*, by: User, note: str, digest: str) -> PolicyVersion | None:
         raise DraftMoved
     if not found.differs:
         raise NotPublished(_("Nothing differs from the policy in force."))
-    if obstacles := found.obstacles():
-        raise NotPublished(*obstacles)
+    if found.obstacles:
+        raise NotPublished(*found.obstacles)
     if asked is not None and asked.digest != digest:
         _close(asked, by)
         asked = None
@@ -140,10 +167,10 @@ def discard(*, by: User, digest: str) -> list[Change]:
 
 
 @transaction.atomic
-def revert(number: int, *, by: User, note: str = "") -> PolicyVersion | None:
-    """Publish, as a new version, what version `number` said; None when a second admin must agree first.
+def go_back(number: int) -> Draft:
+    """Make what version `number` said the draft, to be read, rehearsed and published like any other.
 
-    Raises NotPublished where a draft would be lost, and what `publish` raises; NoPolicy when there is no such version.
+    Raises NotPublished where a draft would be lost; NoPolicy when there is no such version.
     """
     snapshot.alone()
     version = PolicyVersion.objects.filter(number=number).first()
@@ -156,7 +183,7 @@ def revert(number: int, *, by: User, note: str = "") -> PolicyVersion | None:
     after = draft()
     if not after.differs:
         raise NotPublished(_("%(version)s is what is in force.") % {"version": version})
-    return publish(by=by, note=note or _("Back to %(version)s.") % {"version": version}, digest=after.digest)
+    return after
 
 
 @transaction.atomic

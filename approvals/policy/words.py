@@ -8,10 +8,12 @@ from datetime import timedelta
 
 PAUSED = "The agent is paused; nothing of it runs."
 STOPPED = "A reviewer ended the whole run; nothing more of it runs."
+HALTED = "Everything was stopped when this arrived, so a person decides what policy would have let pass."
 BLOCKED = "Refused by the rule '{name}': {message}"
 UNPARSED = "The arguments did not parse, so they could not be checked; they can be modified or rejected, not approved."
 BREAKER = "The breaker of this agent and action is open; everything asks a person."
 LEVEL_ONE = "This agent is at level 1 (full human control) for this action."
+BY_LAW = "The law wants a person for this; nothing lifts that."
 RULE = "Rule '{name}': {message}"
 ALLOWED = "Rule '{name}' lets it pass: {message}"
 OVERRULED = "Rule '{name}' would let it pass, but something stricter holds: {message}"
@@ -32,7 +34,10 @@ WHOSE = {"agent": "this agent", "run": "this run"}
 SHADOW = "Shadow mode: nobody is asked. It would have asked tier {tier}:"
 SHADOW_REFUSES = "Shadow mode: nobody is asked. It would have been refused:"
 NEVER = "This action needs no person."
-LEVEL_FOUR = "This agent is at level 4 (autonomy with audit) for this action, and it can be undone."
+LEVEL_FOUR = (
+    "This agent is at level 4 (autonomy with audit) for this action, which can be undone, is of low impact, and lies "
+    "within the lowest ceiling."
+)
 CONFIDENT = "Confidence {composite} is at or above {auto} for {impact} impact, and {own} by our own signals alone."
 UNSUPPORTED = (
     "Confidence {composite} is at or above {auto}, but by our own signals alone it is {own}, "
@@ -41,7 +46,10 @@ UNSUPPORTED = (
 HESITANT = "Confidence {composite} is below {auto} and at or above {review} for {impact} impact."
 NEWCOMER = "Confidence {composite} is below {review} only because people have decided nothing of this agent and action."
 TOO_LOW = "Confidence {composite} is below {review} for {impact} impact; reformulate the proposal and ask again."
-OBSERVED = "{share} (people approved that share of {decided} with a composite like {composite})"
+LOWERED = (
+    "Confidence {composite} is at or above {auto}, but what people approved of such proposals is {share} for this "
+    "agent ({decided} decided, {of_agent} of them its own), so a person is asked."
+)
 UNMEASURED = "No signal carries weight, so there is no confidence to pass by."
 FIXED = "This action always asks a person."
 NOTHING_MATCHED = "No rule and no flag asks for a person."
@@ -75,6 +83,8 @@ PLANNED_OTHERWISE = "the step is {action}"
 PLANNED_FOR_OTHER = "it concerns something else, or comes with other files"
 STEP_SAYS = "Step {number}, {action}: {text}"
 WORLD_MOVED = "This was approved, and then the world moved: {names} is no longer what it was."
+ASKED_BEFORE = "As it is now nothing asks for a person; before it was changed:"
+STAYS = "Before it was changed it needed more, and that stays: {stages}."
 AHEAD_VETO = "It goes on at once. A reviewer may stop it until its deadline; that ends its run and undoes it."
 AHEAD_REVIEW = "It goes on at once. What its run did is reviewed together when the run has ended."
 AHEAD_WITHOUT_UNDO = "It waits, because the request names nothing that undoes it."

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from approvals.models import Tier
-from approvals.policy import files, rows
+from approvals.policy import rows
 from approvals.policy.rows import Row
 from approvals.policy.schema import Json
 
@@ -23,7 +23,18 @@ _FIRST = ("title", "headline", "domain", "pack", "reversibility", "strategy", "g
 # Written only where it is not what leaving it out means: most action types want nothing of it.
 _QUIET = frozenset(
     {
-        *("every_steps", "every_time", "spend_limit", "spend_window", "spend_of", "ahead", "sample", "shadow"),
+        *(
+            "every_steps",
+            "every_time",
+            "spend_limit",
+            "spend_window",
+            "spend_of",
+            "ahead",
+            "sample",
+            "shadow",
+            "by_law",
+            "required",
+        ),
         *("usual_path", "usual_times", "frequency_path", "frequency_from", "frequency_window"),
         *("burst_from", "burst_window", "answers_repeats", "most_attempts"),
     }
@@ -38,17 +49,23 @@ def toml(snapshot: Row, domains: Mapping[str, str], *, heading: str = "") -> str
     if snapshot["rates"]:
         lines += ["", "[rates]  # worth of one unit in base currency; the base has 1", *_pairs(snapshot["rates"])]
     for level, row in sorted(snapshot["tiers"].items(), key=lambda pair: int(pair[0])):
-        spans = {name: _span(row[name]) for name in rows.TIER_SPANS}
-        pairs = {"level": int(level), "name": row["name"], "ceiling": row["ceiling"], **spans, "next": row["next"]}
-        hours = {name: row.get(name) for name in rows.TIER_HOURS}
-        pairs |= {name: value for name, value in hours.items() if value != rows.default_of(name, Tier)}
+        spans = {name: _span(row[name]) for name in ("hold", "claim")}
+        pairs = {"level": int(level), "name": row["name"], **_terms(row), **spans, "next": row["next"]}
         lines += ["", "[[tier]]", *_pairs(pairs)]
+        for terms in row.get("terms", ()):
+            lines += ["", "[[tier.terms]]", *_pairs({"domain": terms["domain"], **_terms(terms)})]
         for capacity in row.get("capacities", ()):
             lines += ["", "[[tier.capacity]]", *_pairs(capacity)]
     lines += _rules("rule", snapshot["rules"])
     for name, row in snapshot["types"].items():
         lines += _type(name, row)
     return "\n".join(lines).strip() + "\n"
+
+
+def _terms(row: Row) -> dict[str, Any]:
+    hours = {name: row.get(name) for name in rows.TIER_HOURS}
+    told = {name: value for name, value in hours.items() if value != rows.default_of(name, Tier)}
+    return {"ceiling": row["ceiling"], "sla": _span(row["sla"]), **told}
 
 
 def _type(name: str, row: Row) -> Iterator[str]:
@@ -70,10 +87,9 @@ def _type(name: str, row: Row) -> Iterator[str]:
         pairs["schema"] = json.dumps(row["schema"], indent=2, ensure_ascii=False)
     yield from ("", "[[action]]", *_pairs(pairs))
     if table is not None:
-        fields = table.pop("properties", None)
-        yield from ("", "[action.schema]", *_pairs(table))
-        if fields is not None:
-            yield from ("[action.schema.properties]", *_pairs(fields))
+        yield from ("", "[action.schema]", *_pairs({key: table[key] for key in table if key != "properties"}))
+        if "properties" in table:
+            yield from ("[action.schema.properties]", *_pairs(table["properties"]))
     yield from _rules("action.rule", row["rules"])
 
 
@@ -104,34 +120,15 @@ def _is_void(key: str, value: Json) -> bool:
 
 
 def _as_table(schema: Json) -> dict[str, Any] | None:
-    """The schema with its fields in order, where written so it reads back as it is; None: only JSON says it."""
-    ordered = _ordered(schema)
-    if not isinstance(ordered, dict):
-        return None
+    """The schema, where written as a table it reads back as it is, order included; None: only JSON says it."""
+    if not isinstance(schema, dict) or schema.get("properties") == {}:
+        return None  # a table of nothing is not written
     try:
-        back = tomllib.loads(f"schema = {_value(ordered)}")["schema"]
+        back = tomllib.loads(f"schema = {_value(schema)}")["schema"]
     except (TypeError, tomllib.TOMLDecodeError):
         return None
     # By their spelling, since 1 and true are equal to Python, and so are 1 and 1.0.
-    return ordered if _spelled(files.in_order(back)) == _spelled(schema) else None
-
-
-def _ordered(schema: Json) -> Any:
-    if isinstance(schema, Mapping):
-        properties, order = schema.get("properties"), schema.get("x-order")
-        kept = {key: value for key, value in schema.items() if key != "x-order" or not isinstance(properties, Mapping)}
-        if (
-            isinstance(properties, Mapping)
-            and isinstance(order, list)
-            and sorted(map(str, order)) == sorted(properties)
-        ):
-            kept["properties"] = {str(key): properties[str(key)] for key in order}
-        return {key: _ordered(value) for key, value in kept.items()}
-    return [_ordered(value) for value in schema] if isinstance(schema, list) else schema
-
-
-def _spelled(value: Json) -> str:
-    return json.dumps(value, sort_keys=True)
+    return schema if json.dumps(back) == json.dumps(schema) else None
 
 
 def _span(seconds: float) -> str:

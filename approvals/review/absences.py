@@ -88,6 +88,13 @@ def uncovered(absence: Absence) -> list[str]:
     return found
 
 
+def lent(absence: Absence) -> list[Absence]:
+    """The absences of others in which this person stands in, and will be away. Said, not refused."""
+    others = Absence.objects.filter(delegate=absence.user_id, user__is_active=True)
+    meanwhile = others.filter(starts_at__lt=absence.ends_at, ends_at__gt=absence.starts_at)
+    return list(meanwhile.select_related("user").order_by("starts_at"))
+
+
 def stands_in(absence: Absence) -> bool:
     """Whether somebody stands in who is active and not away meanwhile."""
     delegate = absence.delegate

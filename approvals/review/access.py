@@ -10,14 +10,15 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Least
 
 from approvals import duty, times
-from approvals.models import Agent, Approval, Domain, Membership, Run, Tier, User, Vote
+from approvals.models import Agent, Approval, Membership, Pause, Run, Tier, User, Vote
 from approvals.models.approval import OPEN, Kind, Source, Status, Subject, queue_name
 from approvals.models.policy import Gate, Reversibility, Verdict
 from approvals.policy.stages import asked_of, read
 from approvals.review import plans
 
 _TALK = frozenset({"escalate", "comment", "ask"})
-_MAY_HAVE_RUN = frozenset({Status.RELEASED, Status.EXECUTED, Status.FAILED, Status.COMPENSATED})
+# What was recalled should not have run; whether it did is the executor's doing.
+_MAY_HAVE_RUN = frozenset({Status.RELEASED, Status.EXECUTED, Status.FAILED, Status.COMPENSATED, Status.RECALLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ class Authority:
     @property
     def sees_all(self) -> bool:
         return self.manager or self.auditor
+
+    @property
+    def reads_audit_log(self) -> bool:
+        """True for those who read and verify what concerns no approval: it holds nothing that agents propose."""
+        return self.auditor or self.superuser
 
     @property
     def posts(self) -> tuple[tuple[int, str | None], ...]:
@@ -132,6 +138,24 @@ def authorities(people: Iterable[User]) -> dict[UUID, Authority]:
     }
 
 
+def may_stop(user: User, authority: Authority | None = None) -> bool:
+    """Whether this person may stop everything and lift that: reviewers of the highest tier, managers and admins.
+
+    A person who operates an agent could let it run on by that, or silence the others': not by being a reviewer.
+    """
+    authority = authority or authority_of(user)
+    if not user.is_active:
+        return False
+    if authority.manager or authority.superuser or user.has_perm("approvals.change_tier"):
+        return True
+    return not authority.operates and any(level == highest_tier() for level, _domain in authority.reviews)
+
+
+def highest_tier() -> int | None:
+    """The level of the highest tier there is."""
+    return Tier.objects.order_by("-pk").values_list("pk", flat=True).first()
+
+
 def visible_to(user: User, authority: Authority | None = None) -> QuerySet[Approval]:
     """Every approval this person may open, settled ones included."""
     authority = authority or authority_of(user)
@@ -205,23 +229,6 @@ def _asked(authority: Authority) -> Q:
     return wanted
 
 
-def queues_of(user: User, authority: Authority | None = None) -> list[str]:
-    """The queues whose changes this person's open pages hear of, by name (`2.finance`)."""
-    authority = authority or authority_of(user)
-    pairs = [
-        (tier, domain)
-        for tier in Tier.objects.values_list("pk", flat=True)
-        for domain in Domain.objects.values_list("pk", flat=True)
-    ]
-    if authority.sees_all:
-        return [queue_name(*pair) for pair in pairs]
-    watched = [pair for pair in pairs if authority.reaches(*pair)]
-    if authority.operates:
-        routed = Approval.objects.filter(agent_id__in=authority.operates, status__in=OPEN)
-        watched += [pair for pair in routed.values_list("tier_id", "domain_id").distinct() if pair not in watched]
-    return [queue_name(*pair) for pair in watched]
-
-
 def sees_content(approval: Approval, user: User, authority: Authority | None = None) -> bool:
     """False for someone who administers the installation and reviews nothing here: metadata only."""
     authority = authority or authority_of(user)
@@ -234,7 +241,7 @@ def actions_for(
     """What this person may do with this approval at this moment.
 
     Any of: approve, modify, reject, answer, skip, claim, take_over, release_claim, escalate, comment, ask, snooze,
-    undo, guide, incident, confirm, grant.
+    undo, recall, guide, incident, confirm, grant.
     """
     authority = authority or authority_of(user)
     now = now or times.now()
@@ -278,10 +285,31 @@ def _beside(approval: Approval, authority: Authority, decides: bool, now: dateti
         may.add("confirm")
     if may_have_run(approval) and (decides or authority.manager):
         may.add("incident")
+    if decides and recallable(approval):
+        may.add("recall")
     approved = approval.verdict in (Verdict.APPROVE, Verdict.MODIFY) and approval.source == Source.HUMAN
-    if decides and approved and grantable(approval):
+    if decides and approved and approval.status != Status.RECALLED and grantable(approval):
         may.add("grant")
     return may
+
+
+def takes_back(approval: Approval) -> bool:
+    """True where something was let run that a person can take back: a real action or plan, never an answer."""
+    return (
+        approval.kind == Kind.REAL
+        and approval.subject in (Subject.ACTION, Subject.PLAN)
+        and approval.verdict in (Verdict.APPROVE, Verdict.MODIFY)
+    )
+
+
+def recallable(approval: Approval) -> bool:
+    """True where what was let run has not run: released, its permit unused, and no outcome reported."""
+    return takes_back(approval) and approval.status == Status.RELEASED and approval.consumed_at is None
+
+
+def agent_knows(pause: Pause) -> bool:
+    """True where the agent may know what was settled in this request."""
+    return pause.status != Pause.Status.PENDING or pause.decide == Pause.Decide.INDEPENDENTLY
 
 
 def may_have_run(approval: Approval) -> bool:
@@ -356,6 +384,7 @@ def grantable(approval: Approval) -> bool:
         approval.subject == Subject.ACTION
         and approval.kind == Kind.REAL
         and approval.reversibility != Reversibility.IRREVERSIBLE
+        and not approval.by_law
         and not page_only(approval)
         and not takes_several(approval)
         and approval.source != Source.GRANT

@@ -10,7 +10,7 @@ from approvals.models import Agent, Approval, Event, Outcome, Pause
 from approvals.models.approval import OPEN, Status, Subject
 from approvals.models.policy import Verdict
 from approvals.policy.schema import Json
-from approvals.review import runs, spending
+from approvals.review import access, recall, runs, spending, withdrawing
 from approvals.review.errors import ReviewError
 from approvals.review.settle import settle
 
@@ -40,20 +40,8 @@ def cancel(pause: Pause, *, by: Agent, reason: str = "") -> Pause:
     """Withdraw what is still open of a pause, a held verdict included. Raises AlreadyClosed."""
     now = times.now()
     waiting = pause.approvals.filter(status__in=OPEN).order_by("pk").select_for_update()
-    moved = audit.move(
-        [
-            audit.Move(
-                one.pk,
-                Event.Kind.CANCELLED,
-                audit.Actor.of(by),
-                expect={"status": one.status},
-                sets={"status": Status.CANCELLED, **runs.NO_VERDICT},
-                facts={"reason": reason[:200]} if reason else {},
-            )
-            for one in waiting
-        ],
-        now=now,
-    )
+    facts: dict[str, Json] = {"reason": reason[:200]} if reason else {}
+    moved = withdrawing.withdraw(waiting, Event.Kind.CANCELLED, audit.Actor.of(by), facts=facts, now=now)
     if not moved:
         raise AlreadyClosed("The request is closed; there is nothing left to withdraw.")
     settle(moved, now=now)
@@ -67,8 +55,9 @@ def report_outcome(
 ) -> Outcome:
     """Record what happened when the approved action ran. The first report counts; an identical one is fine.
 
-    That what succeeded was undone since is news of its own, and the same as reporting the undo of its step. Raises
-    NotDecided where nothing was approved, Contradiction where another outcome stands.
+    That what succeeded was undone since is news of its own, and the same as reporting the undo of its step. What was
+    recalled stays so, whatever came of it all the same: that is recorded, and opens an incident. Raises NotDecided
+    where nothing was approved, Contradiction where another outcome stands.
     """
     now: datetime = times.now()
     approval = Approval.objects.select_for_update(of=("self",)).select_related("pause").get(pk=approval.pk)
@@ -86,8 +75,9 @@ def report_outcome(
             return earlier  # a late word of what was undone meanwhile
         raise Contradiction(f"The outcome was reported as {earlier.result} before; the first report stands.")
     approved = approval.verdict in (Verdict.APPROVE, Verdict.MODIFY, Verdict.ANSWER)
-    told = approval.pause.status != Pause.Status.PENDING or approval.pause.decide == Pause.Decide.INDEPENDENTLY
-    if approval.status != Status.RELEASED or not approved or not told:
+    recalled = approval.status == Status.RECALLED
+    released = approval.status == Status.RELEASED and approved and access.agent_knows(approval.pause)
+    if not released and not recalled:
         raise NotDecided("Nothing was approved here that could have run.")
     outcome = Outcome.objects.create(
         approval=approval, result=result, detail=detail, data=dict(data or {}), reported_at=now
@@ -98,14 +88,18 @@ def report_outcome(
                 approval.pk,
                 Event.Kind.OUTCOME,
                 audit.Actor.of(by),
-                expect={"status": Status.RELEASED},
-                sets={"status": AFTER[Outcome.Result(result)]},
+                expect={"status": approval.status},
+                sets={} if recalled else {"status": AFTER[Outcome.Result(result)]},
                 facts={"result": result, **({"permit": "not used"} if _ran_without_a_permit(approval, result) else {})},
             )
         ],
         now=now,
     )
-    spending.give_back(approval, result)
+    if recalled:
+        spending.count_anyway(approval, result)
+        recall.ran_anyway(approval, result, now=now)
+    else:
+        spending.give_back(approval, result)
     if result == _UNDONE:
         runs.undone(approval, now=now)
     return outcome
@@ -114,9 +108,12 @@ def report_outcome(
 def reverse(approval: Approval, *, by: Agent, now: datetime, step: str = "") -> None:
     """Record that what an approval let run was undone: in its history, in its status, and as its outcome.
 
-    `step` is the agent's id of the step that ran it. The caller holds the approval's row. What failed stays failed.
+    `step` is the agent's id of the step that ran it. The caller holds the approval's row. What failed stays
+    failed, and what was recalled stays recalled.
     """
-    stood = approval.status in (Status.RELEASED, Status.EXECUTED) and approval.subject == Subject.ACTION
+    recalled = approval.status == Status.RECALLED
+    stands = recalled or approval.status in (Status.RELEASED, Status.EXECUTED)
+    stood = stands and approval.subject == Subject.ACTION
     audit.move(
         [
             audit.Move(
@@ -124,7 +121,7 @@ def reverse(approval: Approval, *, by: Agent, now: datetime, step: str = "") -> 
                 Event.Kind.REVERSED,
                 audit.Actor.of(by),
                 expect={"status": approval.status},
-                sets={"status": Status.COMPENSATED} if stood else {},
+                sets={"status": Status.COMPENSATED} if stood and not recalled else {},
                 facts={"step": step} if step else {},
             )
         ],

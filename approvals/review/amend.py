@@ -5,35 +5,27 @@ over the first time it does not pass now. The votes are void, the end stays wher
 arguments that came later than the request.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
 
 from approvals import audit, times
-from approvals.ids import new_id
 from approvals.models import Agent, Approval, Decision, Event, Proposal
 from approvals.models.approval import Route, Source, Status, Subject
-from approvals.models.policy import CONSENTING, Gate, Silence, Verdict
-from approvals.policy import schema, snapshot
-from approvals.policy.edits import changed_paths
+from approvals.models.policy import Verdict
+from approvals.policy import schema
 from approvals.policy.schema import Fault, Json
-from approvals.policy.snapshot import Policy, TypePolicy
-from approvals.policy.stages import Stages, asked_of, both
-from approvals.policy.worth import worth
-from approvals.review import attachments, outbox, stages, telling
-from approvals.review.cases import Case, cases_of
+from approvals.review import outbox, stages, telling
+from approvals.review.cases import Case
 from approvals.review.decisions import load
-from approvals.review.drafts import compared, proposal_of, refusal
+from approvals.review.drafts import refusal
 from approvals.review.errors import ReviewError
-from approvals.review.faults import allowed, faults_of
+from approvals.review.revise import Revision, revise
 from approvals.review.settle import settle
-from approvals.review.submission import Asked, BadSubmission, Item, RunRef, Submission, again
+from approvals.review.submission import BadSubmission, Item, again
 
-_STRICTER: Mapping[str, int] = {Gate.SOFT: 0, Gate.HARD: 1, Gate.MANUAL: 2}
 _WORDS = ("summary", "reasoning", "context", "current", "preconditions", "alternatives", "signals")
 _PATHS_TOLD = 50
 
@@ -46,14 +38,14 @@ class NotAmendable(ReviewError):
         super().__init__("This does not wait any more, or is being settled: it can no longer be revised.")
 
 
-def amend(approval_id: UUID, revise: Callable[[Item], Item], *, by: Agent) -> Approval:
-    """Replace what a pending approval proposes by `revise` of what the agent proposed last; returns it as it then is.
+def amend(approval_id: UUID, change: Callable[[Item], Item], *, by: Agent) -> Approval:
+    """Replace what a pending approval proposes by `change` of what the agent proposed last; returns it as it then is.
 
     An amendment that changes nothing is the revision there is. Raises BadSubmission, or NotAmendable for what is held
     or settled.
     """
     for _attempt in range(5):
-        amended = _amend(approval_id, revise, by=by)
+        amended = _amend(approval_id, change, by=by)
         if amended is not None:
             return amended
         # A reviewer changed it at the same moment: the amendment is one of what it is now.
@@ -61,23 +53,21 @@ def amend(approval_id: UUID, revise: Callable[[Item], Item], *, by: Agent) -> Ap
 
 
 @transaction.atomic
-def _amend(approval_id: UUID, revise: Callable[[Item], Item], *, by: Agent) -> Approval | None:
+def _amend(approval_id: UUID, change: Callable[[Item], Item], *, by: Agent) -> Approval | None:
     now = times.now()
     approval = load(approval_id)
     _refuse_unless_pending(approval, now)
-    newest = approval.proposals.order_by("-revision").first()
     own = approval.proposals.filter(author=None).order_by("-revision").first()
-    if newest is None or own is None:
+    if own is None:
         raise NotAmendable
-    policy = snapshot.load(approval.policy_id)
     before = again(approval, own)
-    item = revise(before)
+    item = change(before)
     if own.pk == approval.proposal_id and _same(item, before):
         return approval
-    case = _case(approval, own, item, policy, now=now)
-    proposal = proposal_of(approval, case, revision=newest.revision + 1, now=now)
-    asked = both(asked_of(approval), case.routing.asked(case.domain))
-    columns = _columns(approval, case, proposal, asked, now=now)
+    if item.subject != Subject.ACTION and item.args != own.args:
+        raise BadSubmission([Fault("/items/0/action/args", "Only an action has arguments.")])
+    revision = revise(approval, own, item, by=None, now=now)
+    proposal, case = revision.proposal, revision.case
     expect = {
         "status": Status.PENDING,
         "revision": approval.revision,
@@ -87,8 +77,8 @@ def _amend(approval_id: UUID, revise: Callable[[Item], Item], *, by: Agent) -> A
         "domain_id": approval.domain_id,
         "approvers": approval.approvers,
     }
-    facts = _facts(approval, own, proposal, asked)
-    move = audit.Move(approval.pk, Event.Kind.AMENDED, audit.Actor.of(by), expect, columns, facts)
+    facts = _facts(approval, own, revision)
+    move = audit.Move(approval.pk, Event.Kind.AMENDED, audit.Actor.of(by), expect, revision.columns, facts)
     moved = audit.move([move], now=now, guard=audit.UNLESS_OVER)
     if not moved:
         _refuse_unless_pending(load(approval_id), times.now())
@@ -118,86 +108,9 @@ def _refuse_unless_pending(approval: Approval, now: datetime) -> None:
         raise NotAmendable
 
 
-def _case(approval: Approval, own: Proposal, item: Item, policy: Policy, *, now: datetime) -> Case:
-    """What policy, in the version that it arrived under, says of the revision. Raises BadSubmission."""
-    if item.subject != Subject.ACTION and item.args != own.args:
-        raise BadSubmission([Fault("/items/0/action/args", "Only an action has arguments.")])
-    kind = policy.types[item.type_name]
-    item = replace(
-        item,
-        parsed=not isinstance(item.args, str),
-        allowed=tuple(_allowed(approval, own, kind)),
-        value=_stated(approval, own, item, kind, policy),
-        about=_explicit(approval, own, kind),
-    )
-    pause = approval.pause
-    run = RunRef(pause.run.key, pause.run.name, pause.step) if pause.run else None
-    asked = Asked(approval.agent_id, Submission((item,), content_hash="", run=run))
-    files = attachments.beside([asked])
-    faults = faults_of(asked.submission, policy) + attachments.faults_of(asked, files)
-    if faults:
-        raise BadSubmission(faults)
-    [[case]] = cases_of([asked], policy, now=now, files=files, again=approval.pk)
-    return case
-
-
-def _allowed(approval: Approval, own: Proposal, kind: TypePolicy) -> list[str]:
-    """The verdicts that may be given; approval comes back where only unparsed arguments kept it away."""
-    known = set(approval.allowed)
-    if not own.parsed and kind.schema:
-        known.add(Verdict.APPROVE)
-    return [verdict for verdict in kind.allowed if verdict in known]
-
-
-def _stated(approval: Approval, own: Proposal, item: Item, kind: TypePolicy, policy: Policy) -> Decimal | None:
-    """The value that was stated beside the arguments, for as long as they are the same or show none."""
-    shown = worth(kind, item.args, policy).value
-    return approval.value if shown is None or item.args == own.args else None
-
-
-def _explicit(approval: Approval, own: Proposal, kind: TypePolicy) -> str:
-    """Whom it concerns, where the agent said so; "" where it follows from the arguments."""
-    picked = schema.pick(own.args, kind.subject_path) if kind.subject_path else None
-    derived = f"{kind.subject_kind or 'subject'}:{picked}"[:200]
-    return "" if picked is not None and approval.about == derived else approval.about
-
-
-def _columns(
-    approval: Approval, case: Case, proposal: Proposal, asked: Stages, *, now: datetime
-) -> Mapping[str, object]:
-    """What of the row the revision changes. It starts with its first stage."""
-    routing, assessment = case.routing, case.assessment
-    stricter = _STRICTER.get(routing.gate, 0) > _STRICTER.get(approval.gate, 9)
-    unheard = routing.strict or case.digest != approval.digest
-    verdicts = allowed(case.item, case.type)
-    columns: dict[str, object] = {
-        "revision": proposal.revision,
-        "proposal_id": proposal.pk,
-        "digest": case.digest,
-        "about": case.about,
-        "value": case.worth.value,
-        "impact": assessment.impact,
-        "assessment": assessment.as_json(),
-        "flagged": len(assessment.flags),
-        "confidence": assessment.composite,
-        "reasons": list(routing.reasons),
-        "reason_code": routing.reason_code,
-        "allowed": [one for one in verdicts if routing.approvable or one != Verdict.APPROVE],
-        "gate": routing.gate if stricter else approval.gate,
-        "typed": approval.typed or routing.typed,
-        # Nobody has had the time to object to what came later.
-        "on_timeout": Silence.REJECT if unheard and approval.on_timeout in CONSENTING else approval.on_timeout,
-        **stages.entering(approval, asked, 0, now=now),
-        **compared(case),
-    }
-    if routing.route == Route.AUTO:
-        # Why a first one would have passed is no reason to ask: it waits because people were asked.
-        columns |= {"reasons": approval.reasons, "reason_code": approval.reason_code}
-    return columns
-
-
-def _facts(approval: Approval, own: Proposal, proposal: Proposal, asked: Stages) -> dict[str, Json]:
-    edited: list[Json] = list(changed_paths(own.args, proposal.args)[:_PATHS_TOLD])
+def _facts(approval: Approval, own: Proposal, revision: Revision) -> dict[str, Json]:
+    proposal, asked = revision.proposal, revision.asked
+    edited: list[Json] = list(revision.edited[:_PATHS_TOLD])
     words: list[Json] = [name for name in (*_WORDS, "attachments") if getattr(own, name) != getattr(proposal, name)]
     facts: dict[str, Json] = {"revision": proposal.revision, "digest": proposal.digest}
     facts |= {"edited": edited, "words": words}
@@ -230,16 +143,5 @@ def _refuse(approval: Approval, case: Case, *, now: datetime) -> None:
         ],
         now=now,
     )
-    Decision.objects.create(
-        id=new_id(),
-        approval=moved[0],
-        revision=moved[0].revision,
-        round=moved[0].round,
-        verdict=Verdict.REJECT,
-        source=Source.POLICY,
-        tier_id=moved[0].tier_id,
-        surface="policy",
-        message=refusal(case.routing),
-        decided_at=now,
-    )
+    Decision.on(moved[0], surface="policy", at=now, message=refusal(case.routing)).save(force_insert=True)
     settle(moved, now=now)

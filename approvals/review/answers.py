@@ -3,8 +3,11 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
+from django.db.models import Q
+
 from approvals import permits
-from approvals.models import Approval, Decision, Pause, User
+from approvals.compact import compact
+from approvals.models import Approval, Decision, Pause, Recall, User
 from approvals.models.approval import DECIDED, OPEN, Kind, Source, Status, Subject
 from approvals.models.policy import Verdict
 from approvals.policy import snapshot
@@ -16,6 +19,7 @@ from approvals.review import plans, runs
 NOBODY_DECIDED = "Nobody decided before the deadline."
 WITHDRAWN = "The agent withdrew this request."
 REPLACED = "The agent replaced this request."
+RECALLED = "A reviewer recalled this approval before it ran. It must not run."
 
 _ENDED: Mapping[str, tuple[str, str]] = {
     Status.EXPIRED: ("expired", NOBODY_DECIDED),
@@ -37,16 +41,49 @@ def document(
     `decisions` maps an approval's id to the decision that stands, `policies` holds the versions they arrived under,
     `agent` is the agent's name.
     """
-    return json.dumps(
+    return _text(
         {
             "request": str(pause.pk),
             "status": pause.status,
             "items": [item(one, decisions.get(one.pk), pause, agent=agent, policies=policies) for one in approvals],
             "resume": pause.resume,
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
+        }
     )
+
+
+def newest(pause: Pause) -> str:
+    """The decision document that holds now, as JSON text; "" while the pause is open."""
+    return pause.recalled_answer or pause.answer
+
+
+def with_recalled(pause: Pause, approvals: Iterable[Approval]) -> str:
+    """The next decision document of a closed pause: as the newest one, with these of its items recalled."""
+    told = json.loads(newest(pause))
+    recalled = {approval.item: _recalled(approval) for approval in approvals}
+    told["items"] = [recalled.get(item["id"], item) for item in told["items"]]
+    return _text(told)
+
+
+def _text(document: Mapping[str, Json]) -> str:
+    return compact(document)
+
+
+def _recalled(approval: Approval) -> dict[str, Json]:
+    """A recalled approval: no verdict and no permit, but who took it back, and why."""
+    recall = Recall.objects.select_related("user").get(approval=approval)
+    return {
+        "id": approval.item,
+        "status": "recalled",
+        "verdict": None,
+        "source": None,
+        "action": None,
+        "permit": None,
+        "plan": None,
+        "reason": recall.reason,
+        "message": recall.message or RECALLED,
+        "recalled_at": recall.recalled_at.isoformat(),
+        "recalled_by": {"tier": recall.tier_id, "name": recall.user.name},
+    }
 
 
 def partial(pause: Pause, questions: Sequence[Json] = ()) -> dict[str, Json]:
@@ -65,6 +102,9 @@ def partial(pause: Pause, questions: Sequence[Json] = ()) -> dict[str, Json]:
     return told
 
 
+# A decision that was neither undone while it was held nor recalled after its release.
+STANDS = Q(undone_at=None, recalled_at=None)
+
 # Why it was asked and what else was said of it: no answer repeats that, and reading it took most of the time.
 _UNTOLD = (
     *("assessment", "reasons", "proposal__context", "proposal__current", "proposal__preconditions"),
@@ -81,8 +121,8 @@ def of_pauses(pauses: Iterable[Pause], *, whole: bool = True) -> list[Approval]:
 
 
 def standing(approvals: Iterable[Approval]) -> dict[object, Decision]:
-    """The decisions that were not taken back, by approval id."""
-    wanted = Decision.objects.filter(approval__in=approvals, undone_at=None).select_related("user")
+    """The decisions that stand, by approval id."""
+    wanted = Decision.objects.filter(STANDS, approval__in=approvals).select_related("user")
     return {one.approval_id: one for one in wanted}
 
 
@@ -95,6 +135,8 @@ def item(
     approval: Approval, decision: Decision | None, pause: Pause, *, agent: str, policies: Mapping[int, Policy]
 ) -> dict[str, Json]:
     """One settled approval in the words of the API; what may run carries its permit."""
+    if approval.status == Status.RECALLED:
+        return _recalled(approval)
     if approval.status not in DECIDED or decision is None:
         status, message = _ENDED[approval.status]
         if approval.status == Status.CANCELLED and runs.is_stopped(pause.run_id):

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from uuid import UUID
 
 from django.utils.translation import gettext as _
 
 from approvals.models import Approval, User
+from approvals.models.approval import Status
 from approvals.models.policy import Verdict
-from approvals.review import access
+from approvals.review import access, attempts
 from approvals.review.access import batchable
-from approvals.review.decisions import NO_WORDS, Seen, Words, decide
+from approvals.review.decisions import NO_WORDS, Seen, Words, decide, undo
 from approvals.review.errors import NotAllowed, ReviewError
 
 MOST = 1000
@@ -47,9 +49,12 @@ def groups(approvals: Iterable[Approval], *, least: int = 2) -> list[Group]:
     return sorted((one for one in found if len(one.approvals) >= least), key=lambda one: -len(one.approvals))
 
 
-def decide_many(seen: Sequence[Seen], *, by: User, verdict: str, words: Words = NO_WORDS) -> list[Result]:
+def decide_many(
+    seen: Sequence[Seen], *, by: User, verdict: str, words: Words = NO_WORDS, attempt: UUID | None = None
+) -> list[Result]:
     """Approve or reject every one of a set; one failure leaves the others as they are. Repeats count once.
 
+    `attempt` is the id of the press that asked for it: what it decided before, it has decided.
     Raises NotAllowed for a verdict that cannot be given together, or for more than a thousand.
     """
     if verdict not in (Verdict.APPROVE, Verdict.REJECT):
@@ -57,21 +62,37 @@ def decide_many(seen: Sequence[Seen], *, by: User, verdict: str, words: Words = 
     once = list({one.id: one for one in seen}.values())
     if len(once) > MOST:
         raise NotAllowed(_("At most %(most)d at a time.") % {"most": MOST})
-    loaded = access.visible_to(by).select_related("action_type").in_bulk([one.id for one in once])
+    loaded = access.readable_to(by).select_related("action_type").in_bulk([one.id for one in once])
     kinds = {(one.action_type_id, one.tier_id) for one in loaded.values()}
     if len(kinds) > 1:
         raise NotAllowed(_("These are not of one kind and tier; decide them one by one."))
-    return [_one(one, loaded.get(one.id), by=by, verdict=verdict, words=words) for one in once]
+    return [_one(one, loaded.get(one.id), by=by, verdict=verdict, words=words, attempt=attempt) for one in once]
 
 
-def _one(seen: Seen, approval: Approval | None, *, by: User, verdict: str, words: Words) -> Result:
+def undo_many(attempt: UUID, *, by: User) -> list[Result]:
+    """Take back whatever of one attempt's verdicts is still held, each by itself."""
+    results = []
+    for approval in attempts.held_of(attempt, by=by):
+        try:
+            results.append(Result(approval.pk, True, _("Taken back"), undo(approval.pk, by=by)))
+        except ReviewError as error:
+            results.append(Result(approval.pk, False, str(error), approval))
+    return results
+
+
+def _one(
+    seen: Seen, approval: Approval | None, *, by: User, verdict: str, words: Words, attempt: UUID | None
+) -> Result:
     if approval is None:
         return Result(seen.id, False, _("There is no such approval."))
-    if approval.is_open and not batchable(approval):
+    if approval.status == Status.PENDING and not batchable(approval):
         return Result(seen.id, False, _("This one has to be decided by itself."), approval)
+    done = _("Approved") if verdict == Verdict.APPROVE else _("Rejected")
+    deciding = partial(decide, seen, by=by, verdict=verdict, words=words)
     try:
-        settled = decide(seen, by=by, verdict=verdict, words=words)
+        settled = attempts.once(attempt, seen.id, by=by, does=verdict, change=deciding)
+    except attempts.Repeated:
+        return Result(seen.id, True, done, approval)
     except ReviewError as error:
         return Result(seen.id, False, str(error), approval)
-    done = _("Approved") if verdict == Verdict.APPROVE else _("Rejected")
     return Result(seen.id, True, done, settled)

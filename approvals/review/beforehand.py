@@ -13,12 +13,14 @@ from django.db import connection
 from approvals.policy.snapshot import Policy
 from approvals.review.cases import Case
 
-# Locked in one order, so that two sets never wait for each other.
+# Locked in one order, so that two sets never wait for each other. With its plan: who recalls it at the same moment
+# waits, and then finds what passed.
 _STEPS = """
 WITH free AS (
-    SELECT step.id FROM approvals_plannedstep AS step
+    SELECT step.id FROM approvals_plannedstep AS step JOIN approvals_approval AS plan ON plan.id = step.plan_id
     WHERE step.id = ANY (%(ids)s) AND step.used_by_id IS NULL AND step.expires_at > %(now)s
-    ORDER BY step.id FOR UPDATE
+      AND plan.status = 'released'
+    ORDER BY step.id FOR UPDATE OF step FOR SHARE OF plan
 )
 UPDATE approvals_plannedstep AS step SET used_by_id = wanted.approval, used_at = %(now)s
 FROM free JOIN unnest(%(ids)s::bigint[], %(approvals)s::uuid[]) AS wanted (id, approval) ON wanted.id = free.id

@@ -8,6 +8,7 @@ from uuid import UUID
 from approvals import prepared
 from approvals.ids import new_id
 from approvals.models.approval import Route, Subject
+from approvals.models.policy import Verdict
 from approvals.policy import covers, planning, scarcity, schema
 from approvals.policy.ahead import goes_ahead
 from approvals.policy.assess import Assessment, History, Question, assess, gather
@@ -19,6 +20,7 @@ from approvals.policy.scarcity import ROOM, Queues
 from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy, TypePolicy
 from approvals.policy.worth import Worth, worth
+from approvals.review import plans
 from approvals.review import queues as waiting
 from approvals.review.attachments import NO_FILES, Files, Record
 from approvals.review.submission import Asked, Item, item_of
@@ -45,16 +47,31 @@ class Submitter:
     planned: bool = False
     granted: bool = False
     stopped: bool = False  # the run in which it asks
+    halted: bool = False  # everything is
     trust: dict[str, tuple[int, bool, bool]] = field(default_factory=dict)  # by action type: level, breaker, shadow
 
     def standing(self, kind: TypePolicy) -> Standing:
         level, breaker_open, shadow = self.trust.get(kind.name, (kind.level, False, False))
-        return Standing(paused=self.paused, stopped=self.stopped, level=level, breaker_open=breaker_open, shadow=shadow)
+        return Standing(
+            paused=self.paused,
+            stopped=self.stopped,
+            halted=self.halted,
+            level=level,
+            breaker_open=breaker_open,
+            shadow=shadow,
+        )
+
+    def asked_already(self, *, in_hand: bool) -> "Submitter":
+        """The same for what waits for people: shadow mode takes none of it, and a pause not what a reviewer changes."""
+        trust = {name: (level, breaker_open, False) for name, (level, breaker_open, _) in self.trust.items()}
+        return replace(self, paused=self.paused and not in_hand, trust=trust)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One item with what policy knows and says of it. `id` will be its approval's; a plan has its steps beside it.
+    """One item with what policy knows and says of it. `id` will be its approval's.
+
+    A plan has those of its steps beside it that shall run, and not those that a reviewer rejected.
 
     `question` and `standing` are what it was routed by, for those who have to route it once more.
     """
@@ -119,16 +136,22 @@ def cases_of(
     covered: bool = True,
     stopped: Collection[tuple[object, str]] = (),
     in_hand: bool = False,
+    halted: bool = False,
 ) -> list[list[Case]]:
     """The cases of each submission, item by item; earlier ones of the set are history for later ones.
 
     Each submission must be free of faults. A constant number of queries for the whole set. `files` are those that the
     submissions name; `again` is the approval that is routed once more, and so is no history of itself. `covered` False:
     what was approved beforehand lets nothing pass. `stopped` are runs that a reviewer ended, by agent and key.
-    `in_hand` True: a reviewer changed them, so they are no attempt of the agent's.
+    `in_hand` True: a reviewer changed them, so they are no attempt of the agent's, and its pause holds nothing up.
+    `halted` True: everything is stopped, so nothing passes, and nothing is turned away for want of room either.
     """
     names = {name for one in asked for item in one.submission.items for name in item.type_names}
     submitters = _submitters({one.agent for one in asked}, names, now=now)
+    if halted:
+        submitters = {pk: replace(one, halted=True) for pk, one in submitters.items()}
+    if again is not None:
+        submitters = {pk: one.asked_already(in_hand=in_hand) for pk, one in submitters.items()}
     drawn = [
         (
             place,
@@ -140,7 +163,7 @@ def cases_of(
                 _files_of(one, item, files),
                 now=now,
                 again=again,
-                in_hand=in_hand or one.submission.returned is not None,
+                in_hand=in_hand or (one.submission.returned is not None and again is None),
             ),
         )
         for place, one in enumerate(asked)
@@ -156,7 +179,7 @@ def cases_of(
         now=now,
     )
     # What was asked already is not turned away for want of room.
-    queues = _queues(drawn, policy, now=now) if covered and again is None else ROOM
+    queues = _queues(drawn, policy, now=now) if covered and again is None and not halted else ROOM
     found: list[list[Case]] = [[] for _ in asked]
     tally = Tally()
     for place, one in drawn:
@@ -168,7 +191,9 @@ def cases_of(
         case = _case(one, submitter, policy, histories, known, names_of, room, tally, may_go_ahead=fresh[place])
         back = submission.returned
         if back is not None:
-            routing = once_more(case.routing, back.asked, domain=case.domain, typed=back.typed, reason=back.reason)
+            routing = once_more(
+                case.routing, back.asked, domain=case.domain, gate=back.gate, typed=back.typed, reason=back.reason
+            )
             case = replace(case, routing=routing)
         if case.routing.route == Route.REVIEW:
             queues.take(case.routing.tier, case.domain)
@@ -214,7 +239,7 @@ def _case(
     if steps:
         routing, assessment = planning.combined(routing, steps), planning.weighed(assessment, steps)
         value = replace(value, value=planning.value(steps))
-    if action and may_go_ahead:
+    if action and may_go_ahead and not standing.halted:
         routing = goes_ahead(routing, question)
     routing = scarcity.settled(
         routing,
@@ -286,6 +311,8 @@ def _drawn(
 ) -> _Drawn:
     """What the item is worth, the question that policy asks itself about it, and the files beside it."""
     kind = policy.types[item.type_name]
+    if again is not None:
+        kind = replace(kind, shadow=False)
     value = worth(kind, item.args, policy)
     if item.value is not None and (value.value is None or item.value > value.value):
         value = replace(value, value=item.value)  # an agent may state more than its arguments show, never less
@@ -321,6 +348,7 @@ def _drawn(
             _drawn(asked, submitter, item_of(step, item), policy, (), now=now, again=again, in_hand=in_hand), sent=step
         )
         for step in item.steps
+        if plans.verdict_of(step) != Verdict.REJECT
     )
     return _Drawn(item, value, question, files, steps=steps)
 

@@ -12,14 +12,25 @@ from uuid import UUID
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
 
-from approvals import audit, times
-from approvals.ids import new_id
+from approvals import audit, stoplock, stops, times
 from approvals.models import Approval, Decision, Event, Proposal
 from approvals.models.approval import Source, Status
 from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.policy import snapshot
 from approvals.policy.schema import Json
-from approvals.review import audits, endings, escalation, guidance, outbox, rollback, runs, snooze, telling, unconfirmed
+from approvals.review import (
+    audits,
+    endings,
+    escalation,
+    guidance,
+    outbox,
+    rollback,
+    runs,
+    snooze,
+    telling,
+    unconfirmed,
+    unsent,
+)
 from approvals.review.claims import to_tier
 from approvals.review.settle import settle
 from approvals.review.staff import Staff
@@ -42,6 +53,7 @@ class Swept:
     stopped: int = 0
     lapsed: int = 0
     reminded: int = 0
+    forgotten: int = 0
 
     def __bool__(self) -> bool:
         return any(getattr(self, one.name) for one in fields(self))
@@ -59,7 +71,7 @@ def sweep() -> Swept:
     # What is at its end is the deadline's business, whichever of two clocks comes first.
     in_time = Q(expires_at=None) | Q(expires_at__gt=F("due_at"))
     return Swept(
-        released=_drain(_release, Q(status=Status.HELD), "hold_until") if reached(hold) else 0,
+        released=_drain(_release, _releasable(), "hold_until") if reached(hold) else 0,
         expired=_drain(_expire, pending, "expires_at", "tier") if reached(end) else 0,
         # Who is reading it is not interrupted; when the claim ends the tier's time counts again.
         escalated=_drain(_escalate, pending & in_time & Q(claimed_by=None), "due_at", "tier") if reached(due) else 0,
@@ -70,7 +82,14 @@ def sweep() -> Swept:
         stopped=_drop_overtaken(),
         # Last: whose time is over has gone to the next tier by now.
         reminded=telling.remind() if reached(soon) else 0,
+        forgotten=unsent.lapse(),
     )
+
+
+def _releasable() -> Q:
+    """What is held, and may be released now: a rejection always, the rest once no stop stands."""
+    held = Q(status=Status.HELD)
+    return held if stops.standing() is None else held & Q(verdict=Verdict.REJECT)
 
 
 # Each is the first row of a partial index.
@@ -108,6 +127,7 @@ def _drain(step: Step, among: Q, column: str, *related: str) -> int:
     done = 0
     while True:
         with transaction.atomic():
+            stoplock.hold_off()  # before any row is locked (see audit.move)
             now = times.now()
             rows = list(
                 Approval.objects.filter(among, **{f"{column}__lte": now})
@@ -184,19 +204,24 @@ def _release(rows: Sequence[Approval], now: datetime) -> int:
 
 
 def _expire(rows: Sequence[Approval], now: datetime) -> int:
-    """Nobody decided: silence means what was agreed at submission, and is recorded as silence."""
+    """Nobody decided: silence means what was agreed at submission, and is recorded as silence.
+
+    While everything is stopped silence lets nothing run, whatever was agreed.
+    """
+    stopped = stoplock.hold_off()
     handed = _handed_on(rows, now)
     given = {one.pk for one in handed}
     rows = [one for one in rows if one.pk not in given]
+    silent = [one for one in rows if stopped or _consent(one) is None]
     moved = _moved(
-        [one for one in rows if _consent(one) is None],
+        silent,
         Event.Kind.EXPIRED,
         audit.EXPIRED,
         now,
         sets=lambda _: {"status": Status.EXPIRED, **_FREE},
-        facts=lambda one: {"silence": one.on_timeout},
+        facts=lambda one: {"silence": one.on_timeout, **({"stopped": True} if stopped else {})},
     )
-    moved += _consented([one for one in rows if _consent(one) is not None], now)
+    moved += _consented([] if stopped else [one for one in rows if _consent(one) is not None], now)
     settle(moved, now=now)
     return len(moved) + len(handed)
 
@@ -247,17 +272,11 @@ def _consented(rows: Sequence[Approval], now: datetime) -> list[Approval]:
     proposals = Proposal.objects.filter(pk__in=[one.proposal_id for one in rows if one.proposal_id])
     guesses: dict[UUID | None, Json] = dict(proposals.values_list("pk", "best_guess"))
     Decision.objects.bulk_create(
-        Decision(
-            id=new_id(),
-            approval=one,
-            revision=one.revision,
-            round=one.round,
-            verdict=one.verdict,
-            source=Source.TIMEOUT,
-            tier_id=one.tier_id,
+        Decision.on(
+            one,
             surface="clock",
+            at=now,
             answer=guesses.get(one.proposal_id) if one.verdict == Verdict.ANSWER else None,
-            decided_at=now,
         )
         for one in moved
     )
@@ -270,7 +289,7 @@ def _escalate(rows: Sequence[Approval], now: datetime) -> int:
     policies, staff = _policies(rows), Staff(now)
     upwards, at_the_end = [], []
     for one in rows:
-        receiver = escalation.receiver_of(one, policies[one.policy_id], now=now, staff=staff)
+        receiver = escalation.next_in_time(one, policies[one.policy_id], staff=staff)
         if receiver is None:
             at_the_end.append(one)
         else:

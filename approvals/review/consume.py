@@ -10,8 +10,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals import audit, permits, times
-from approvals.models import Agent, Approval, Audit, Consumption, Decision, Event
+from approvals import audit, permits, stoplock, times
+from approvals.models import Agent, Approval, Audit, Consumption, Decision, Event, Recall
 from approvals.models.approval import Kind, Status, Subject
 from approvals.models.policy import Verdict
 from approvals.policy.schema import Json
@@ -23,8 +23,10 @@ EXPIRED = "permit_expired"
 TAMPERED = "permit_tampered"
 MISMATCH = "permit_mismatch"
 PAUSED = "agent_paused"
-STOPPED = "run_stopped"
+STOPPED = "stopped"
+RUN_STOPPED = "run_stopped"
 VETOED = "vetoed"
+RECALLED = "recalled"
 
 
 class PermitRefused(ReviewError):
@@ -96,6 +98,7 @@ def consume(use: Use, *, by: Agent) -> Used:
 
 @transaction.atomic
 def _consume(use: Use, *, by: Agent) -> Used | WorldMoved:
+    stopped = stoplock.hold_off()  # before any row is locked (see audit.move)
     # Whether it may run is told by several rows; the lock on this one keeps two executors from both reading "unused".
     approval = (
         Approval.objects.select_for_update(of=("self",))
@@ -108,6 +111,8 @@ def _consume(use: Use, *, by: Agent) -> Used | WorldMoved:
     now = times.now()
     claims = _proven(use, now=now)
     _refuse_unless_in_force(use, claims, approval, by=by)
+    if stopped:
+        raise PermitRefused(STOPPED, "Everything is stopped; nothing may run until that is lifted. Then ask again.")
     earlier = Consumption.objects.filter(approval=approval).first()
     if earlier is not None:
         return _again(use, approval, earlier)
@@ -139,6 +144,8 @@ def _refuse_unless_in_force(use: Use, claims: Mapping[str, Json], approval: Appr
     """Is it this action, this revision, a real one, and does the agent still run? Raises PermitRefused."""
     if use.digest != claims.get("action_digest"):
         raise PermitRefused(MISMATCH, "What is about to run is not what was approved: its digest is another one.")
+    if approval.status == Status.RECALLED:
+        raise PermitRefused(RECALLED, _recalled(approval))
     undone = Decision.objects.filter(pk=use.jti, undone_at__isnull=False).exists()
     if undone or (claims.get("revision"), use.digest) != (approval.revision, approval.digest):
         text = f"The permit is of revision {claims.get('revision')}, which no longer stands; read the decision again."
@@ -150,7 +157,12 @@ def _refuse_unless_in_force(use: Use, claims: Mapping[str, Json], approval: Appr
         raise PermitRefused(PAUSED, "The agent is paused; nothing of it may run, what was approved before neither.")
     run = approval.pause.run
     if run is not None and run.stopped_at is not None:
-        raise PermitRefused(STOPPED, "A reviewer stopped this run; nothing more of it may run.")
+        raise PermitRefused(RUN_STOPPED, "A reviewer stopped this run; nothing more of it may run.")
+
+
+def _recalled(approval: Approval) -> str:
+    by = Recall.objects.select_related("user").get(approval=approval)
+    return f"{by.user.name} recalled this at {by.recalled_at:%Y-%m-%d %H:%M:%S} UTC; nothing may run by its permit."
 
 
 def _again(use: Use, approval: Approval, earlier: Consumption) -> Used:

@@ -1,25 +1,39 @@
 """Deciding: one person's verdict on exactly what that person saw, and taking it back while it is held."""
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import Enum
+from typing import Self
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from approvals import audit, times
-from approvals.ids import new_id
-from approvals.models import Approval, Decision, Event, Grant, Proposal, User, Vote
-from approvals.models.approval import Source, Status, Subject
+from approvals import audit, stoplock, times
+from approvals.models import Approval, Decision, Event, Proposal, User, Vote
+from approvals.models.approval import Status, Subject
 from approvals.models.policy import Gate, Verdict
-from approvals.policy import schema
+from approvals.policy import dialect, edits, schema
+from approvals.policy.edits import Operation
 from approvals.policy.schema import Fault, Json
-from approvals.policy.stages import asked_of
 from approvals.review import access, guidance, moves, outbox, plans, revisions, stages, telling
-from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
+from approvals.review.errors import (
+    BadVerdict,
+    NoLongerPending,
+    NotAllowed,
+    NotOffered,
+    OutOfDate,
+    Stopped,
+    held_when_it_ended,
+)
+from approvals.review.revise import taken_back
 from approvals.review.settle import settle
+from approvals.review.withdrawing import NO_VERDICT, take_back_grants
 
 LONGEST_TEXT = 10_000
+_VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,5})\.(sha256:[0-9a-f]{64})")
 REASONS = ("wrong_amount", "wrong_recipient", "not_justified", "policy", "duplicate", "unclear", "other")
 
 
@@ -33,20 +47,37 @@ class Seen:
     digest: str
     stage: int = 0
 
+    @classmethod
+    def read(cls, approval_id: UUID, version: str) -> Self:
+        """What a card in this version of the approval showed (`Approval.version`). Raises ValueError."""
+        parts = _VERSION.fullmatch(version)
+        if parts is None:
+            raise ValueError("no version of a card")
+        revision, round_, stage, digest = parts.groups()
+        return cls(approval_id, int(revision), int(round_), digest, int(stage))
+
+
+class NoAnswer(Enum):
+    """That nobody answered: null is an answer of its own."""
+
+    NOTHING = "nothing"
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """What a person says with a verdict. `message` None: nothing was said; "" is a message.
 
-    `args` replace the arguments whole (modify); `alternative` names one the agent offered; `typed` is the value that a
-    manual gate or a rule asks to type, `fresh` that the person proved who they are again; `viewed` is the time in view.
+    To modify, `edits` are operations on the stored arguments, `steps` what becomes of a plan's steps, and `alternative`
+    names one the agent offered. `typed` is the value that a manual gate or a rule asks to type, `fresh` that the person
+    proved who they are again; `viewed` is the time in view.
     """
 
     message: str | None = None
     reason: str = ""
-    args: Json = None
+    edits: Sequence[Operation] = ()
+    steps: Json = None
     alternative: str = ""
-    answer: Json = None
+    answer: "Json | NoAnswer" = NoAnswer.NOTHING
     stop: bool = False
     guidance: str = ""
     remember: Json = None
@@ -67,8 +98,8 @@ def load(approval_id: UUID) -> Approval:
 def decide(seen: Seen, *, by: User, verdict: str, words: Words = NO_WORDS) -> Approval:
     """Settle a pending approval, or cast one of the votes it needs; returns it as it then is.
 
-    Raises NotAllowed, BadVerdict, OutOfDate when it was revised since, or NoLongerPending when another person, the
-    agent or the clock was first.
+    Raises NotAllowed, BadVerdict, OutOfDate when it was revised since, NoLongerPending when another person, the agent
+    or the clock was first, or Stopped for anything but a rejection while everything is.
     """
     for _attempt in range(5):
         settled = _decide(seen, by=by, verdict=verdict, words=words)
@@ -83,11 +114,13 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
     now = times.now()
     approval = load(seen.id)
     authority = _refuse_unless_possible(approval, seen, by=by, verdict=verdict, now=now)
+    if verdict != Verdict.REJECT and stoplock.hold_off():
+        raise Stopped
     place = _place(approval, by, authority)
     faults = _faults(approval, verdict, words)
     if faults:
         raise BadVerdict(faults)
-    change = revisions.of(approval, verdict, words.args, words.alternative, by=by, now=now)
+    change = revisions.of(approval, verdict, _edited(approval, verdict, words), words.alternative, by=by, now=now)
     approving = verdict in (Verdict.APPROVE, Verdict.MODIFY)
     votes = (0 if change.proposal else approval.votes) + (1 if change.counts else 0)
     reached = votes >= change.approvers
@@ -127,6 +160,18 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
     return settled
 
 
+def _edited(approval: Approval, verdict: str, words: Words) -> Json:
+    """The arguments as the edit leaves them, or {"steps": …} for a plan. Raises BadVerdict."""
+    if verdict != Verdict.MODIFY or approval.proposal is None:
+        return None
+    if approval.subject == Subject.PLAN:
+        return {"steps": words.steps}
+    try:
+        return edits.apply(approval.proposal.args, words.edits)
+    except edits.BadEdit as error:
+        raise BadVerdict([Fault(f"/edits{error.fault.pointer}", error.fault.message)]) from error
+
+
 def _with_relations(moved: Approval, before: Approval, change: "revisions.Revised", *, by: User | None) -> Approval:
     """The row as the UPDATE returned it, with what was loaded before: deciding many must not load each twice."""
     moved.pause, moved.agent = before.pause, before.agent
@@ -153,7 +198,7 @@ def _refuse_unless_possible(
     if before != (seen.revision, seen.round, seen.digest) or approval.stage != seen.stage:
         raise OutOfDate(approval)
     if verdict not in access.actions_for(approval, by, now=now, authority=authority):
-        raise NotAllowed
+        raise NotAllowed if verdict in approval.allowed else NotOffered(approval.allowed)
     return authority
 
 
@@ -184,26 +229,21 @@ def _cast(approval: Approval, *, stage: int, by: User, place: access.Loan | None
 
 
 def _record(approval: Approval, *, by: User, place: access.Loan | None, words: Words, now: datetime) -> None:
-    Decision.objects.create(
-        id=new_id(),
-        approval=approval,
-        revision=approval.revision,
-        round=approval.round,
-        verdict=approval.verdict,
-        source=Source.HUMAN,
+    decision = Decision.on(
+        approval,
+        surface=words.surface,
+        at=now,
         user=by,
         in_place_of_id=place.of if place else None,
-        tier_id=approval.tier_id,
-        surface=words.surface,
         reason=words.reason,
         message=words.message,
-        answer=words.answer if approval.verdict == Verdict.ANSWER else None,
+        answer=_answer_of(approval, words),
         alternative=words.alternative,
         guidance=words.guidance,
         stop=words.stop and approval.verdict == Verdict.REJECT,
         remember=words.remember,
-        decided_at=now,
     )
+    decision.save(force_insert=True)
 
 
 # --- What a verdict must carry
@@ -221,18 +261,25 @@ def _faults(approval: Approval, verdict: str, words: Words) -> list[Fault]:
     if verdict == Verdict.REJECT and _reason_required(approval) and unsaid:
         faults.append(Fault("/message", _("A rejection needs a reason: choose one or write one.")))
     if verdict == Verdict.ANSWER and approval.proposal is not None:
-        if approval.proposal.schema:
-            faults += [
-                Fault(f"/answer{fault.pointer}", fault.message)
-                for fault in schema.check(approval.proposal.schema, words.answer)
-            ]
-        elif words.answer is None or (isinstance(words.answer, str) and not words.answer.strip()):
-            faults.append(Fault("/answer", _("An answer cannot be empty.")))
+        faults += _answer_faults(approval.proposal, words.answer)
     if words.remember is not None and words.remember not in (approval.proposal.remember if approval.proposal else ()):
         faults.append(Fault("/remember", _("The agent did not offer this.")))
     if access.page_only(approval) and verdict in (Verdict.APPROVE, Verdict.MODIFY):
         faults += _typed_faults(approval, words)
     return faults
+
+
+def _answer_faults(proposal: Proposal, answer: "Json | NoAnswer") -> list[Fault]:
+    """What keeps an answer from being passed on: agents cannot recover from one that their schema does not allow."""
+    if isinstance(answer, NoAnswer):
+        return [Fault("/answer", _("Give an answer."))]
+    if not proposal.schema and isinstance(answer, str) and not answer.strip():
+        return [Fault("/answer", _("An answer cannot be empty."))]
+    return [replace(fault, pointer=f"/answer{fault.pointer}") for fault in dialect.check(proposal.schema, answer)]
+
+
+def _answer_of(approval: Approval, words: Words) -> Json:
+    return None if approval.verdict != Verdict.ANSWER or isinstance(words.answer, NoAnswer) else words.answer
 
 
 def _reason_required(approval: Approval) -> bool:
@@ -274,15 +321,19 @@ def to_type(approval: Approval) -> str:
 def undo(approval_id: UUID, *, by: User) -> Approval:
     """Take one's own verdict back while it is held; a new round starts with what the agent proposed.
 
-    Raises NotAllowed, or NoLongerPending when it was released.
+    Raises NotAllowed, or NoLongerPending when it was released, or its agent withdrew it.
     """
     now = times.now()
     approval = load(approval_id)
     if approval.decided_by_id != by.pk:
+        held = held_when_it_ended(approval)
+        if held is not None and held.user_id == by.pk:
+            raise NoLongerPending(approval)
         raise NotAllowed
     if "undo" not in access.actions_for(approval, by, now=now):
         raise NoLongerPending(approval)
-    first, asked = _before_the_verdict(approval), asked_of(approval)
+    first = _before_the_verdict(approval)
+    asked, columns = taken_back(approval)
     moves = (asked[0].tier, asked[0].domain) != (approval.tier_id, approval.domain_id)
     moved = audit.move(
         [
@@ -293,16 +344,13 @@ def undo(approval_id: UUID, *, by: User) -> Approval:
                 expect={"status": Status.HELD, "round": approval.round, "decided_by_id": by.pk},
                 sets={
                     "status": Status.PENDING,
-                    "verdict": "",
-                    "source": "",
-                    "decided_by_id": None,
-                    "decided_at": None,
-                    "hold_until": None,
+                    **NO_VERDICT,
                     "round": approval.round + 1,
                     "votes": 0,
                     "revision": first.revision,
                     "proposal_id": first.pk,
                     "digest": first.digest,
+                    **columns,
                     **stages.entering(approval, asked, 0, now=now),
                 },
                 facts={
@@ -317,21 +365,11 @@ def undo(approval_id: UUID, *, by: User) -> Approval:
     )
     if not moved:
         raise NoLongerPending(load(approval_id))
-    Decision.objects.filter(approval_id=approval_id, round=approval.round, undone_at=None).update(undone_at=now)
-    _take_back_grants(approval, by=by, now=now)
+    take_back_grants(moved, by=audit.Actor.person(by), now=now)
     if moves:
         telling.tell(moved, telling.NEW, now=now)
         outbox.tell_staged(moved)
     return load(approval_id)
-
-
-def _take_back_grants(approval: Approval, *, by: User, now: datetime) -> None:
-    """What was given together with the verdict goes with it."""
-    for grant in Grant.objects.filter(origin=approval, revoked_at=None):
-        Grant.objects.filter(pk=grant.pk, revoked_at=None).update(revoked_at=now, revoked_by=by)
-        facts: dict[str, Json] = {"grant": str(grant.pk), "revoked": True}
-        actor = audit.Actor.person(by)
-        audit.move([audit.Move(approval.pk, Event.Kind.GRANTED, actor, expect={}, facts=facts)], now=now)
 
 
 def _before_the_verdict(approval: Approval) -> Proposal:

@@ -1,14 +1,14 @@
 """The rows that taking a submission stores: its pause, the approvals in it, and what history says of them first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from approvals import audit, bulk, times
 from approvals.ids import new_id
-from approvals.models import Approval, Audit, Decision, Event, Pause, PlannedStep, Proposal, Run
+from approvals.models import Approval, Audit, Decision, Event, Pause, PlannedStep, Proposal, Run, User
 from approvals.models.approval import Route, Source, Status, Subject
-from approvals.models.policy import CONSENTING, Gate, Reversibility, Silence, Verdict
+from approvals.models.policy import CONSENTING, GOING_ON, Gate, Reversibility, Silence, Verdict
 from approvals.policy import schema
 from approvals.policy.routing import Routing
 from approvals.policy.schema import Json
@@ -16,8 +16,8 @@ from approvals.policy.snapshot import Policy, TypePolicy
 from approvals.review import audits, plans, settle, stages
 from approvals.review.cases import Case
 from approvals.review.escalation import due_at, kept_back
-from approvals.review.faults import allowed
-from approvals.review.submission import Asked, Submission
+from approvals.review.faults import allowed, guess_fits
+from approvals.review.submission import KEPT, Asked, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ def _approval(
     expires_at = _deadline(submission, case.type, routing, now=now)
     silence = _silence(submission, case, routing)
     waits = routing.route == Route.REVIEW
-    sharing = kept_back(policy.tiers, routing.tier, silence)
+    tiers = policy.tiers_in(case.domain)
+    sharing = kept_back(tiers, routing.tier, silence)
     due = due_at(sharing, routing.tier, now=now, expires_at=expires_at) if waits else None
     return bulk.made(
         Approval,
@@ -98,14 +99,15 @@ def _approval(
         status=Status.PENDING if waits else Status.RELEASED,
         digest=case.digest,
         about=case.about,
-        allowed=[one for one in allowed(case.item, case.type) if routing.approvable or one != Verdict.APPROVE],
+        allowed=verdicts(case),
         policy_id=policy.number,
         route=routing.route,
         gate=routing.gate,
         reversibility=case.reversibility,
+        by_law=case.type.by_law,
         reason_code=routing.reason_code,
         reasons=list(routing.reasons),
-        assessment=_assessed(case),
+        assessment=assessed(case),
         flagged=len(assessment.flags),
         confidence=assessment.composite,
         value=case.worth.value,
@@ -124,7 +126,7 @@ def _approval(
         soon_at=times.soon(now, due),
         expires_at=expires_at if waits else None,
         on_timeout=silence,
-        hold=policy.tiers[routing.tier].hold,
+        hold=tiers[routing.tier].hold,
         agent_model=submission.model,
         prompt_version=submission.prompt_version,
         tool_version=submission.tool_version,
@@ -137,12 +139,21 @@ def compared(case: Case) -> dict[str, object]:
     """The columns that later proposals are compared by, and the rejected one that this one tries once more."""
     repeat = case.assessment.repeat
     return {
-        "usual_key": case.keys.usual,
-        "count_key": case.keys.count,
-        "likeness": case.keys.likeness,
+        **keys(case),
         "repeats_id": repeat.id if repeat else None,
         "attempt": repeat.attempt if repeat else 1,
     }
+
+
+def keys(case: Case) -> dict[str, object]:
+    """The columns that later proposals are compared by."""
+    return {"usual_key": case.keys.usual, "count_key": case.keys.count, "likeness": case.keys.likeness}
+
+
+def verdicts(case: Case) -> list[str]:
+    """The verdicts that may be given; nobody approves what could not be checked."""
+    may = allowed(case.item, case.type)
+    return [verdict for verdict in may if case.routing.approvable or verdict != Verdict.APPROVE]
 
 
 def refusal(routing: Routing) -> str:
@@ -150,7 +161,7 @@ def refusal(routing: Routing) -> str:
     return "; ".join(routing.reasons) + (f" {routing.quoted}" if routing.quoted else "")
 
 
-def _assessed(case: Case) -> dict[str, Json]:
+def assessed(case: Case) -> dict[str, Json]:
     """What is stored of the assessment; with what its queue lacked, where that decided."""
     lacking = case.routing.scarcity
     return {**case.assessment.as_json(), **({"scarcity": lacking.as_json()} if lacking else {})}
@@ -170,7 +181,7 @@ def _silence(submission: Submission, case: Case, routing: Routing) -> str:
     away the look that the type has people give to what ran in silence.
     """
     if case.item.subject == Subject.QUESTION:
-        guess = Silence.BEST_GUESS if case.item.best_guess is not None else Silence.REJECT
+        guess = Silence.BEST_GUESS if guess_fits(case.item) else Silence.REJECT
         return submission.on_timeout or guess
     own = case.type.silence(routing.gate)
     silence = submission.on_timeout or own
@@ -178,43 +189,40 @@ def _silence(submission: Submission, case: Case, routing: Routing) -> str:
         silence = own
     asks = routing.strict or case.reversibility != Reversibility.REVERSIBLE
     hurries = submission.timeout is not None and submission.timeout < case.type.expires_after
+    if case.type.by_law and silence in GOING_ON:
+        return Silence.REJECT
     return Silence.REJECT if (asks or hurries) and silence in CONSENTING else silence
 
 
-def proposal_of(approval: Approval, case: Case, *, revision: int = 1, now: datetime) -> Proposal:
-    """The agent's proposal as it is stored, unsaved."""
+def proposal_of(
+    approval: Approval, case: Case, *, revision: int = 1, author: User | None = None, now: datetime
+) -> Proposal:
+    """What is proposed as it is stored, unsaved; without an author it is the agent's."""
     item = case.item
     question = item.subject == Subject.QUESTION
     filled: Json = {"steps": [step.type.title for step in case.steps]} if case.steps else item.args
     headline = item.prompt if question else schema.headline(case.type.headline, filled)
+    kept = {field: _stored(getattr(item, name)) for name, field in KEPT.items()}
+    kept["attachments"] = [dict(file) for file in case.files]
     return bulk.made(
         Proposal,
         id=new_id(),
         approval=approval,
         revision=revision,
-        name=item.action,
-        args=item.args,
-        parsed=item.parsed,
-        schema=dict(item.response_schema),
+        author=author,
         digest=case.digest,
         headline=headline[:500],
-        summary=item.summary,
-        reasoning=item.reasoning,
-        context=item.context,
-        current=item.current,
-        preconditions=item.preconditions,
-        alternatives=[dict(one) for one in item.alternatives],
-        remember=list(item.remember),
-        rename_to=list(item.rename_to),
-        signals=dict(item.signals),
-        prompt=item.prompt,
-        best_guess=item.best_guess,
-        undo=None if item.undo is None else dict(item.undo),
-        steps=[dict(step) for step in item.steps],
         assessed=[step.as_json() for step in case.steps],
-        attachments=[dict(one) for one in case.files],
         created_at=now,
+        **kept,
     )
+
+
+def _stored(value: object) -> object:
+    """A value as JSON columns take it: objects and lists of Python's own."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [_stored(part) for part in value] if isinstance(value, tuple | list) else value
 
 
 def _submitted(approval: Approval) -> dict[str, Json]:
@@ -246,16 +254,4 @@ def _by_policy(approval: Approval, routing: Routing, *, now: datetime) -> Decisi
     approval.verdict = Verdict.APPROVE if passes else Verdict.REJECT
     approval.source = Source.GRANT if passes and routing.covered else Source.POLICY
     approval.decided_at = approval.released_at = now
-    return bulk.made(
-        Decision,
-        id=new_id(),
-        approval=approval,
-        revision=1,
-        round=1,
-        verdict=approval.verdict,
-        source=approval.source,
-        tier_id=approval.tier_id,
-        surface="policy",
-        message=None if passes else refusal(routing),
-        decided_at=now,
-    )
+    return Decision.on(approval, surface="policy", at=now, message=None if passes else refusal(routing))

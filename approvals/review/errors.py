@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from approvals.models import Approval, Audit, Run
+from approvals.models import Approval, Audit, Decision, Event, Recall, Run
 from approvals.models.approval import Source, Status
 from approvals.policy.schema import Fault
 
@@ -19,6 +19,13 @@ class NotAllowed(ReviewError):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or _("You may not do this with this approval."))
+
+
+class Stopped(ReviewError):
+    """Everything is stopped: nothing is approved and nothing runs until that is lifted."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Everything is stopped. Until that is lifted, you can reject but not approve."))
 
 
 class NoLongerPending(ReviewError):
@@ -51,12 +58,51 @@ class BadVerdict(ReviewError):
         self.faults = tuple(faults)
 
 
+class NotOffered(BadVerdict):
+    """Nobody may give this verdict here: the agent, or the action type, takes others. `offered` are those."""
+
+    def __init__(self, offered: Sequence[str]) -> None:
+        names = ", ".join(offered)
+        super().__init__(
+            [Fault("/verdict", _("This verdict is not offered here. Offered: %(names)s.") % {"names": names})]
+        )
+        self.offered = tuple(offered)
+
+
+def held_when_it_ended(approval: Approval) -> Decision | None:
+    """The verdict that was held when a cancelled approval's agent withdrew it, or its run was ended."""
+    ended = Event.objects.filter(approval=approval, kind__in=[Event.Kind.CANCELLED, Event.Kind.STOPPED])
+    last = ended.filter(facts__has_key="held").order_by("-seq").first()
+    if last is None:
+        return None
+    return Decision.objects.select_related("user").filter(approval=approval, undone_at=last.at).first()
+
+
+def ended_while_held(decision: Decision) -> str:
+    """One sentence for whose verdict it was and everybody else."""
+    approval, who = decision.approval, decision.user.name if decision.user else ""
+    stopped = Event.objects.filter(approval=approval, kind=Event.Kind.STOPPED).exists()
+    said = {
+        ("reject", False): _("The agent withdrew this while %(who)s's rejection was held. The rejection still counts."),
+        ("reject", True): _("A reviewer ended the whole run while %(who)s's rejection was held."),
+        ("answer", False): _("The agent withdrew this while %(who)s's answer was held."),
+        ("answer", True): _("A reviewer ended the whole run while %(who)s's answer was held."),
+    }
+    withdrawn = _("The agent withdrew this while %(who)s's approval was held.")
+    ended = _("A reviewer ended the whole run while %(who)s's approval was held.")
+    return said.get((decision.verdict, stopped), ended if stopped else withdrawn) % {"who": who}
+
+
 def how_it_ended(approval: Approval) -> str:
     """One sentence: who settled the approval, or what else became of it."""
     who = approval.decided_by.name if approval.decided_by else ""
     look = Audit.objects.select_related("by").filter(pk=approval.pk, finding=Audit.Finding.OBJECTED).first()
     if look is not None and look.by is not None and approval.status in (Status.SKIPPED, Status.CANCELLED):
         return _("%(who)s objected to this before it ran.") % {"who": look.by.name}
+    if approval.status == Status.RECALLED:
+        recall = Recall.objects.select_related("user").get(approval=approval)
+        at = date_format(recall.recalled_at, "H:i:s")
+        return _("%(who)s recalled this at %(at)s UTC.") % {"who": recall.user.name, "at": at}
     if approval.verdict and approval.source == Source.HUMAN:
         at = date_format(approval.decided_at, "H:i:s") if approval.decided_at else ""
         said = {
@@ -73,6 +119,10 @@ def how_it_ended(approval: Approval) -> str:
         return _("An approved plan covers this.") if approval.plan_id else _("A standing approval covers this.")
     if approval.verdict:
         return _("Policy settled this.")
+    if approval.status == Status.CANCELLED:
+        held = held_when_it_ended(approval)
+        if held is not None:
+            return ended_while_held(held)
     if (
         approval.status == Status.CANCELLED
         and Run.objects.filter(pauses=approval.pause_id, stopped_at__isnull=False).exists()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from approvals.models import Agent, Approval, Event, Tier, User
 from approvals.models.approval import Status
-from approvals.models.policy import Silence
+from approvals.models.policy import GOING_ON, Silence
 from approvals.policy import hours
 from approvals.policy.snapshot import Policy, TierPolicy
 from approvals.review.staff import Staff
@@ -44,12 +44,20 @@ def due_at(tiers: Mapping[int, TierPolicy], level: int, *, now: datetime, expire
 
 
 def kept_back(tiers: Mapping[int, TierPolicy], level: int, silence: str) -> Mapping[int, TierPolicy]:
-    """The tiers that share a deadline: where silence escalates, the last of the chain has its own time after it."""
+    """The tiers that share a deadline: where silence escalates, the last of the chain has its own time after it; what
+    goes on in silence is the first tier's alone."""
     found = chain(tiers, level)
+    if silence in GOING_ON:
+        return {**tiers, level: replace(found[0], next=None)}
     if silence != Silence.ESCALATE or len(found) == 1:
         return tiers
     last_but_one = found[-2]
     return {**tiers, last_but_one.level: replace(last_but_one, next=None)}
+
+
+def climbs(approval: Approval) -> bool:
+    """Whether it goes to the next tier when its own has not answered in time; what silence lets go on does not."""
+    return approval.expires_at is None or approval.on_timeout not in GOING_ON
 
 
 def due_of(approval: Approval, tiers: Mapping[int, TierPolicy], level: int, *, now: datetime) -> datetime:
@@ -67,7 +75,8 @@ def last_resort(approval: Approval, policy: Policy, *, staff: Staff) -> tuple[Ti
     receiver = receiver_of(approval, policy, now=staff.now, staff=staff)
     if receiver is None or receiver.tier.pk not in policy.tiers:
         return None
-    return receiver.tier, due_at(policy.tiers, receiver.tier.pk, now=staff.now, expires_at=None)
+    tiers = policy.tiers_in(approval.domain_id)
+    return receiver.tier, due_at(tiers, receiver.tier.pk, now=staff.now, expires_at=None)
 
 
 def hand_on(approvals: Iterable[Approval], *, now: datetime) -> None:
@@ -89,11 +98,12 @@ def rearmed(approval: Approval, policy: Policy, *, since: datetime | None, now: 
     What was left of its time when the claim began, at least a moment to look, and never more than it would have if it
     came now: idle claims, however many, add nothing to a tier's time but these moments.
     """
-    if approval.due_at is None or approval.tier_id not in policy.tiers:
+    tiers = policy.tiers_in(approval.domain_id)
+    if approval.due_at is None or approval.tier_id not in tiers:
         return approval.due_at
-    week = policy.tiers[approval.tier_id].hours
+    week = tiers[approval.tier_id].hours
     left = hours.between(week, since or approval.due_at, approval.due_at)
-    fresh = due_of(approval, policy.tiers, approval.tier_id, now=now)
+    fresh = due_of(approval, tiers, approval.tier_id, now=now)
     return max(now, min(hours.after(week, now, max(left, LOOK)), fresh))
 
 
@@ -102,6 +112,16 @@ def held_since(approvals: Iterable[UUID]) -> dict[UUID, datetime]:
     claims = Event.objects.filter(approval__in=list(approvals), kind=Event.Kind.CLAIMED).order_by("seq")
     anew = claims.exclude(facts__has_any_keys=["extended", "from"])
     return dict(anew.values_list("approval_id", "at"))
+
+
+def next_in_time(approval: Approval, policy: Policy, *, staff: Staff) -> Receiver | None:
+    """Who gets it now that its tier has not answered in time; None where it stays.
+
+    What goes on in silence climbs only where nobody in its tier could stop it.
+    """
+    if not climbs(approval) and staff.able(approval.tier_id, approval.domain_id, approval.agent_id):
+        return None
+    return receiver_of(approval, policy, now=staff.now, staff=staff)
 
 
 def receiver_of(approval: Approval, policy: Policy, *, now: datetime, staff: Staff | None = None) -> Receiver | None:
@@ -134,7 +154,7 @@ def _receiver(approval: Approval, policy: Policy, level: int, staff: Staff, pass
     return Receiver(
         staff.tiers[level],
         staff.asked(*asked),
-        due_of(approval, policy.tiers, level, now=staff.now),
+        due_of(approval, policy.tiers_in(approval.domain_id), level, now=staff.now),
         on_duty=bool(staff.present(*asked)),
         passed=tuple(staff.tiers[one] for one in passed),
     )

@@ -1,12 +1,14 @@
 """Why policy cannot take a submission as it is. Its shape was checked at the edge."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from approvals.models.approval import Subject
-from approvals.models.policy import CONSENTING, Gate, Reversibility, Silence
-from approvals.policy import schema
-from approvals.policy.schema import Fault
+from approvals.models.policy import CONSENTING, Gate, Reversibility, Silence, Verdict
+from approvals.policy import dialect
+from approvals.policy.schema import BadSchema, Fault
 from approvals.policy.snapshot import Policy, TypePolicy
+from approvals.review import plans
 from approvals.review.submission import RESERVED, Item, Submission, item_of
 
 LONGEST = timedelta(days=365)
@@ -31,7 +33,7 @@ def faults_of(submission: Submission, policy: Policy) -> list[Fault]:
 def _item_faults(item: Item, kind: TypePolicy, policy: Policy, at: str) -> list[Fault]:
     faults = []
     if item.subject == Subject.ACTION and item.parsed:
-        faults += [Fault(f"{at}/action/args{fault.pointer}", fault.message) for fault in kind.check(item.args)]
+        faults += [replace(fault, pointer=f"{at}/action/args{fault.pointer}") for fault in kind.check(item.args)]
         for number, alternative in enumerate(item.alternatives):
             faults += [
                 Fault(f"{at}/alternatives/{number}/args{fault.pointer}", fault.message)
@@ -40,17 +42,29 @@ def _item_faults(item: Item, kind: TypePolicy, policy: Policy, at: str) -> list[
     if item.subject == Subject.QUESTION and item.response_schema:
         faults += [
             Fault(f"{at}/question/response_schema{fault.pointer}", fault.message)
-            for fault in schema.check_schema(item.response_schema)
+            for fault in dialect.check_schema(item.response_schema)
         ]
     if item.subject == Subject.PLAN:
         faults += [
             fault
             for number, step in enumerate(item.steps)
+            if plans.verdict_of(step) != Verdict.REJECT
             for fault in _step_faults(item_of(step, item), policy, f"{at}/plan/steps/{number}/action")
+        ]
+    if item.subject == Subject.ACTION:
+        faults += [
+            Fault(f"{at}/{name}", f"{kind.name} needs {name} with every request; it is missing or empty")
+            for name in kind.required
+            if _is_empty(getattr(item, name, None))
         ]
     if not allowed(item, kind):
         faults.append(Fault(f"{at}/allowed", f"none of these is allowed for {kind.name}: {', '.join(kind.allowed)}"))
     return faults
+
+
+def _is_empty(sent: object) -> bool:
+    """Nothing that a person could read: no text but white space, no entry."""
+    return not (sent.strip() if isinstance(sent, str) else sent)
 
 
 def _step_faults(step: Item, policy: Policy, at: str) -> list[Fault]:
@@ -60,7 +74,7 @@ def _step_faults(step: Item, policy: Policy, at: str) -> list[Fault]:
         return [Fault(f"{at}/name", f"unknown action type {step.action!r}")]
     if not step.parsed and kind.schema:
         return [Fault(f"{at}/args", "the arguments of a step are JSON, and no text that did not parse")]
-    return [Fault(f"{at}/args{fault.pointer}", fault.message) for fault in kind.check(step.args)]
+    return [replace(fault, pointer=f"{at}/args{fault.pointer}") for fault in kind.check(step.args)]
 
 
 def _silence_faults(submission: Submission, item: Item, kind: TypePolicy) -> list[Fault]:
@@ -72,7 +86,17 @@ def _silence_faults(submission: Submission, item: Item, kind: TypePolicy) -> lis
         return [Fault("/on_timeout", f"policy does not let silence approve {kind.name}")]
     if wish == Silence.BEST_GUESS and (item.subject != Subject.QUESTION or item.best_guess is None):
         return [Fault("/on_timeout", "best_guess is for a question that states one")]
+    if wish == Silence.BEST_GUESS and not guess_fits(item):
+        return [Fault("/on_timeout", "the best guess does not fit the response_schema, so silence can never answer it")]
     return []
+
+
+def guess_fits(item: Item) -> bool:
+    """True where the agent stated a best guess that its own schema of the answer allows."""
+    try:
+        return item.best_guess is not None and not dialect.check(item.response_schema, item.best_guess)
+    except BadSchema:
+        return False
 
 
 def allowed(item: Item, kind: TypePolicy) -> list[str]:

@@ -17,12 +17,13 @@ from django.utils.translation import gettext as _
 
 from approvals import audit, times
 from approvals.ids import new_id
-from approvals.models import Approval, Audit, Decision, Event, Note, Outcome, Pause, Step, User
+from approvals.models import Approval, Audit, Event, Note, Outcome, Pause, Step, User
 from approvals.models.approval import Status
 from approvals.policy.schema import Fault, Json
 from approvals.review import access, audits, incidents, outbox, runs
 from approvals.review.errors import BadVerdict, NotAllowed, ReviewError
 from approvals.review.settle import settle
+from approvals.review.withdrawing import NO_VERDICT
 
 FINE, OBJECTED = Audit.Finding.FINE, Audit.Finding.OBJECTED
 LONGEST = 4000
@@ -127,10 +128,10 @@ def _object(look: Audit, *, by: User, words: Words, now: datetime) -> Approval:
     approval = Approval.objects.select_related("pause").get(pk=look.pk)
     unused = approval.status == Status.RELEASED and approval.consumed_at is None
     facts: dict[str, Json] = {"why": look.why, "finding": OBJECTED}
-    sets: dict[str, object] = {}
+    sets: dict[str, object] = {"faulted_at": now}
     if unused:
         facts["permit"] = "taken back"
-        sets = _taken_back(approval, by=by, now=now)
+        sets |= _taken_back(approval, by=by, now=now)
     elif words.undo or look.why in audits.RAN_AHEAD:
         step = Step.objects.filter(approval=approval, status=Step.Status.DONE, undo__isnull=False)
         if step.update(status=Step.Status.UNDOING, undo_asked_at=now):
@@ -145,8 +146,7 @@ def _taken_back(approval: Approval, *, by: User, now: datetime) -> dict[str, obj
     if pause.status != Pause.Status.PENDING or pause.decide == Pause.Decide.INDEPENDENTLY:
         Outcome.objects.create(approval=approval, result=Outcome.Result.SKIPPED, reported_at=now, reported_by=by)
         return {"status": Status.SKIPPED}
-    Decision.objects.filter(approval=approval, undone_at=None).update(undone_at=now)
-    return {"status": Status.CANCELLED, **runs.NO_VERDICT}
+    return {"status": Status.CANCELLED, **NO_VERDICT}
 
 
 def _said(
@@ -197,5 +197,6 @@ def how_it_ended(look: Audit) -> str:
     said = {
         FINE: _("%(who)s looked at this at %(at)s UTC and found it fine."),
         OBJECTED: _("%(who)s objected to this at %(at)s UTC."),
+        Audit.Finding.RECALLED: _("%(who)s recalled this at %(at)s UTC, before it ran."),
     }[Audit.Finding(look.finding)]
     return said % {"who": look.by.name, "at": date_format(look.at, "H:i:s")}

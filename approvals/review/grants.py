@@ -22,9 +22,10 @@ from approvals.policy import conditions, fitting, snapshot
 from approvals.policy.expressions import BadExpression
 from approvals.policy.schema import Fault, Json
 from approvals.policy.snapshot import TypePolicy
-from approvals.review import access, decisions, revisions
+from approvals.review import access, decisions
 from approvals.review.decisions import Seen, Words
 from approvals.review.errors import NotAllowed, ReviewError
+from approvals.review.revise import weighed
 from approvals.review.submission import RESERVED
 
 MOST = 1000  # uses
@@ -71,8 +72,11 @@ def give(wish: Wish, *, by: User, origin: Approval | None = None) -> Grant:
     if not Agent.objects.filter(pk=wish.agent).exists():
         raise BadGrant([Fault("/agent", _("There is no such agent."))])
     faults = _faults(wish, kind, authority, now=now)
-    if origin is not None and not _may_give_on(origin, by):
-        raise NotAllowed
+    if origin is not None:
+        # Held to the end: whoever takes the verdict back, or withdraws the request, finds what was given with it.
+        Approval.objects.select_for_update(of=("self",)).get(pk=origin.pk)
+        if not _may_give_on(origin, by):
+            raise NotAllowed
     if not faults and origin is not None:
         faults = _origin_faults(wish, origin, now=now)
     if faults:
@@ -151,6 +155,8 @@ def refusal(kind: TypePolicy) -> str:
         return _("Questions and plans are answered one by one.")
     if kind.reversibility == Reversibility.IRREVERSIBLE:
         return _("This action cannot be undone, so a person always decides.")
+    if kind.by_law:
+        return _("The law wants a person for this each time.")
     if kind.gate == Gate.MANUAL:
         return _("This action asks for a typed value each time.")
     if kind.approvers > 1:
@@ -221,7 +227,7 @@ def _origin_faults(wish: Wish, origin: Approval, *, now: datetime) -> list[Fault
         raise NotAllowed
     if not conditions.hold(wish.conditions, proposal.args):
         return [Fault("/conditions", _("This does not cover the request on the card."))]
-    routing = revisions.routed(origin, proposal, snapshot.current(), now=now)
+    routing = weighed(origin, proposal, snapshot.current(), now=now).routing
     if routing.route == Route.REJECT:
         why = "; ".join(routing.reasons)
         return [Fault("/action", _("Policy refuses this: %(why)s") % {"why": why})]

@@ -4,7 +4,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from approvals import audit, times
-from approvals.models import Agent, Approval, Event, Incident, Pause, User
+from approvals.models import Agent, Approval, Event, Incident, User
 from approvals.policy.schema import Fault
 from approvals.review import access, outbox
 from approvals.review.decisions import load
@@ -40,8 +40,7 @@ def open_incident(approval: Approval, *, by: User | Agent, severity: str, text: 
     else:
         person, actor = None, audit.Actor.of(by)
         # What its agent does not know yet, it cannot have run.
-        told = approval.pause.status != Pause.Status.PENDING or approval.pause.decide == Pause.Decide.INDEPENDENTLY
-        if not told or not access.may_have_run(approval):
+        if not access.agent_knows(approval.pause) or not access.may_have_run(approval):
             raise NothingRan("Nothing was approved here that could have run.")
     approval.refresh_from_db(fields=["event_seq"], from_queryset=Approval.objects.select_for_update(of=("self",)))
     known = Incident.objects.filter(approval=approval, opened_by=person, severity=severity, text=said).first()
@@ -55,25 +54,11 @@ def open_incident(approval: Approval, *, by: User | Agent, severity: str, text: 
                 Event.Kind.INCIDENT,
                 actor,
                 expect={},
+                sets={"faulted_at": now},
                 facts={"incident": str(incident.pk), "severity": severity},
             )
         ],
         now=now,
     )
-    outbox.tell(
-        [
-            outbox.News(
-                approval.agent_id,
-                outbox.INCIDENT,
-                {
-                    "incident": str(incident.pk),
-                    "request": str(approval.pause_id),
-                    "item": approval.item,
-                    "severity": severity,
-                },
-                approval.pk,
-                approval.pause.callback_url,
-            )
-        ]
-    )
+    outbox.tell_incident(incident, approval)
     return incident, True

@@ -5,6 +5,7 @@ that cannot be taken is answered by its own error and does not hold up the other
 halved until what makes it fail stands alone.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from django.db import connection, transaction
 from django.db.utils import InterfaceError, OperationalError
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
-from approvals import audit, bulk, times
+from approvals import audit, bulk, stoplock, stops, times
 from approvals.ids import new_id
 from approvals.models import Agent, Approval, Pause, Run
 from approvals.policy import snapshot
@@ -31,6 +32,7 @@ from approvals.review.submission import (
     Item,
     KeyInFlight,
     KeyReused,
+    Locked,
     Receipt,
     Submission,
 )
@@ -63,10 +65,16 @@ def take(asked: Sequence[Asked]) -> list[Answer]:
             # The connection may have ended in the very COMMIT: without a key, once more could be twice.
             raise
         if len(asked) == 1:
-            return [KeyInFlight() if isinstance(error.__cause__, LockNotAvailable) else error]
+            return [_held_up(error.__cause__) if isinstance(error.__cause__, LockNotAvailable) else error]
     # Outside the handler: what fails in a half would carry every failure before it along, into every line of the log.
     half = len(asked) // 2
     return [*take(asked[:half]), *take(asked[half:])]
+
+
+def _held_up(error: LockNotAvailable) -> KeyInFlight | Locked:
+    """For what it waited: a key is waited for while its row goes into the index of requests, all else elsewhere."""
+    waited_for = f'inserting index tuple .* in relation "{Pause._meta.db_table}"'
+    return KeyInFlight() if re.search(waited_for, error.diag.context or "") else Locked()
 
 
 def _is_away(error: Exception) -> bool:
@@ -111,7 +119,8 @@ def evaluate(agent: Agent, submission: Submission) -> list[tuple[Item, str, Rout
     if faults:
         raise BadSubmission(faults)
     runs = _known_runs([(agent.pk, submission.run.key)]) if submission.run else {}
-    [cases] = cases_of([asked], policy, now=times.now(), files=files, stopped=_stopped(runs))
+    halted = stops.standing() is not None
+    [cases] = cases_of([asked], policy, now=times.now(), files=files, stopped=_stopped(runs), halted=halted)
     return [(case.item, case.domain, case.routing, case.assessment) for case in cases]
 
 
@@ -206,8 +215,9 @@ def _store(fresh: Mapping[int, Asked], policy: Policy, files: Files, *, now: dat
     """Route and store; whose key another transaction stored meanwhile is left out."""
     if not fresh:
         return {}
+    halted = stoplock.hold_off()
     runs = _runs(fresh.values(), now=now)
-    cases = cases_of(list(fresh.values()), policy, now=now, files=files, stopped=_stopped(runs))
+    cases = cases_of(list(fresh.values()), policy, now=now, files=files, stopped=_stopped(runs), halted=halted)
     cases = beforehand.taken(cases, policy, now=now)
     cases = spending.within(cases, policy, now=now)
     return _keep(fresh, cases, runs, policy, now=now)

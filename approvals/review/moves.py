@@ -51,6 +51,8 @@ def verdict_of(
             "hold_until": now + approval.hold if holds else None,
             "released_at": None if holds else now,
             "viewed": words.viewed,
+            # Who decides at once has opened it with the same press.
+            "first_opened_at": approval.first_opened_at or (now if words.surface == "page" else None),
             **change.columns,
             "claimed_by_id": None,
             "claim_until": None,

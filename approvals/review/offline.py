@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from approvals import audit, permits, times
+from approvals import audit, permits, stops, times
 from approvals.models import Agent, Approval, Autonomy, Consumption, Decision, Event, Grant, Incident, Outcome
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility
@@ -70,7 +70,7 @@ class Recorded:
 
 def own(by: Agent, *, now: datetime) -> list[tuple[Grant, str | None]]:
     """The standing approvals of an agent in force, each with its token where it may be used offline."""
-    policy = snapshot.current()
+    policy, stopped = snapshot.current(), stops.standing() is not None
     found = list(
         Grant.objects.filter(grants.in_force(now=now), agent=by)
         .select_related("action_type", "granted_by")
@@ -78,7 +78,8 @@ def own(by: Agent, *, now: datetime) -> list[tuple[Grant, str | None]]:
     )
     authorities = {user: access.authority_of(user) for user in {one.granted_by for one in found}}
     return [
-        (one, token_of(one, by, policy, now=now))
+        # What is in an agent's hands already runs on; while everything is stopped nothing is added.
+        (one, None if stopped else token_of(one, by, policy, now=now))
         for one in found
         if grants.could_give(one, authorities[one.granted_by])
     ]
@@ -87,7 +88,7 @@ def own(by: Agent, *, now: datetime) -> list[tuple[Grant, str | None]]:
 def token_of(grant: Grant, by: Agent, policy: Policy, *, now: datetime) -> str | None:
     """The signed uses of a standing approval for while we cannot be asked; None where there are none to give."""
     kind = policy.types.get(grant.action_type_id)
-    tier = policy.tiers.get(grant.tier_id)
+    tier = policy.tiers_in(kind.domain).get(grant.tier_id) if kind else None
     if kind is None or tier is None or grants.offline_refusal(kind) or by.paused_at is not None or _asks(by, kind):
         return None
     left = grant.reserved - grant.used_offline
@@ -280,6 +281,7 @@ def _ran(approval: Approval, use: Use, *, by: Agent, now: datetime) -> None:
             )
         ],
         now=now,
+        ran=True,
     )
     if use.outcome:
         agent.report_outcome(approval, by=by, result=Outcome.Result(use.outcome), detail=use.detail)
@@ -294,10 +296,4 @@ def _alarm(approval: Approval, use: Use, faults: Sequence[str], *, by: Agent, no
         [audit.Move(approval.pk, Event.Kind.INCIDENT, audit.Actor.of(by), expect={}, facts=facts)],
         now=now,
     )
-    data: dict[str, Json] = {
-        "incident": str(incident.pk),
-        "request": str(approval.pause_id),
-        "item": approval.item,
-        "severity": incident.severity,
-    }
-    outbox.tell([outbox.News(approval.agent_id, outbox.INCIDENT, data, approval.pk, "")])
+    outbox.tell_incident(incident, approval)

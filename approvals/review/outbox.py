@@ -16,10 +16,11 @@ from django.urls import reverse
 
 from approvals import bulk, times
 from approvals.ids import new_id
-from approvals.models import Approval, Delivery, Endpoint, Pause
+from approvals.models import Approval, Delivery, Endpoint, Incident, Pause
 from approvals.policy.schema import Json
 
 DECIDED = "request.decided"
+RECALLED = "request.recalled"
 EXPIRED = "request.expired"
 CANCELLED = "request.cancelled"
 ESCALATED = "request.escalated"
@@ -29,7 +30,7 @@ GUIDED = "guidance.given"
 VETOED = "request.vetoed"
 OBJECTED = "request.objected"
 INCIDENT = "incident.opened"
-TOPICS = (DECIDED, EXPIRED, CANCELLED, ESCALATED, STAGED, VETOED, OBJECTED, ASKED, GUIDED, INCIDENT)
+TOPICS = (DECIDED, RECALLED, EXPIRED, CANCELLED, ESCALATED, STAGED, VETOED, OBJECTED, ASKED, GUIDED, INCIDENT)
 
 # What ten attempts take, and a little: who was away that long finds what is older listed as dead.
 GIVES_UP_AFTER = timedelta(hours=76)
@@ -124,6 +125,38 @@ def _tell_whom(approvals: Iterable[Approval], topic: str) -> None:
         ],
         endpoints,
     )
+
+
+def tell_recalled(recalled: Sequence[tuple[Pause, Approval]]) -> None:
+    """Tell of approvals that were taken back after their release, each in its request."""
+    tell(
+        [
+            News(
+                pause.agent_id,
+                RECALLED,
+                {
+                    "request": str(pause.pk),
+                    "item": approval.item,
+                    "status": "recalled",
+                    "decision_url": decision_url(pause.pk),
+                },
+                approval.pk,
+                pause.callback_url,
+            )
+            for pause, approval in recalled
+        ]
+    )
+
+
+def tell_incident(incident: Incident, approval: Approval) -> None:
+    """Tell that harm came of an approval."""
+    data: dict[str, Json] = {
+        "incident": str(incident.pk),
+        "request": str(approval.pause_id),
+        "item": approval.item,
+        "severity": incident.severity,
+    }
+    tell([News(approval.agent_id, INCIDENT, data, approval.pk, approval.pause.callback_url)])
 
 
 def decision_url(pause_id: UUID) -> str:

@@ -17,9 +17,12 @@ from uuid import UUID
 from django.db import connection
 
 from approvals.duty import FORTNIGHT, Shifts
-from approvals.models import Approval, Tier
+from approvals.models import Approval
 from approvals.models.policy import Silence
+from approvals.policy import hours, snapshot
 from approvals.policy.scarcity import Key
+from approvals.policy.snapshot import Policy, TierPolicy
+from approvals.review import escalation
 
 FEWEST = 5  # decisions of a queue, from which its pace is told
 _LATEST = 1000
@@ -49,14 +52,6 @@ class Crew(NamedTuple):
     since: datetime
     until: datetime
     people: frozenset[UUID]
-
-
-class Rung(NamedTuple):
-    """A tier, as far as time goes."""
-
-    sla: timedelta
-    hold: timedelta
-    next: int | None
 
 
 def rhythms(decisions: Iterable[Settled]) -> dict[Key, Rhythm]:
@@ -100,7 +95,7 @@ class Office:
     waiting: Mapping[Key, int]
     reading: frozenset[UUID]
     rhythms: Mapping[Key, Rhythm]
-    tiers: Mapping[int, Rung]
+    tiers: Mapping[int, TierPolicy]
     crews: Callable[[Key], Sequence[Crew]]
 
     def wait(self, key: Key, *, ahead: float, due_at: datetime | None) -> float | None:
@@ -112,20 +107,20 @@ class Office:
         if rhythm is None:
             return None
         begins = self._begins(key, ahead, rhythm)
-        rung = self.tiers[key[0]]
-        above = self.tiers.get(rung.next) if rung.next is not None else None
-        own = rhythm.median + rung.hold.total_seconds()
-        if due_at is None or above is None or rung.next is None or (begins is not None and begins <= due_at):
+        tier = self.tiers[key[0]]
+        above = self.tiers.get(tier.next) if tier.next is not None else None
+        own = rhythm.median + tier.hold.total_seconds()
+        if due_at is None or above is None or (begins is not None and begins <= due_at):
             return None if begins is None else (begins - self.now).total_seconds() + own
         # Those ahead that are not reached either leave before it: the share that this tier settles, it settles in time.
         reached = min(self._done(key, due_at) / rhythm.mean / (ahead + 1), 1.0)
         left = max((due_at - self.now).total_seconds(), 0.0)
         if reached >= 0.5:
             return left + own
-        upper = (rung.next, key[1])
+        upper = (above.level, key[1])
         known = self if upper in self.rhythms else self._with(upper, rhythm)
         queue = self.waiting.get(upper, 0) + ahead * (1 - reached)
-        told = known.wait(upper, ahead=queue, due_at=due_at + above.sla)
+        told = known.wait(upper, ahead=queue, due_at=hours.after(above.hours, due_at, above.sla))
         return None if told is None else max(left + own, told)
 
     def _begins(self, key: Key, ahead: float, rhythm: Rhythm) -> datetime | None:
@@ -221,10 +216,10 @@ class _Line:
 
 @dataclass(slots=True)
 class _Staff:
-    """Who is on duty when, and the tiers; crews are reckoned when they are asked for."""
+    """Who is on duty when, and the policy in force; crews are reckoned when they are asked for."""
 
     shifts: Shifts
-    tiers: Mapping[int, Rung]
+    policy: Policy
     at: datetime
     known: dict[Key, list[Crew]] = field(default_factory=dict)
     others: dict[Key, set[Key]] = field(default_factory=dict)
@@ -242,9 +237,9 @@ class _Staff:
         ours = {post.user_id for post in posts if post.serves(*key)}
         found = {(post.tier, post.domain) for post in posts if post.user_id in ours and post.domain}
         level: int | None = key[0]
-        while level is not None and level in self.tiers:
+        while level is not None and level in self.policy.tiers:
             found.add((level, key[1]))
-            level = self.tiers[level].next
+            level = self.policy.tiers[level].next
         self.others[key] = found
         return found
 
@@ -260,7 +255,8 @@ def expected_wait(approval: Approval, now: datetime) -> float | None:
     """
     key = (approval.tier_id, approval.domain_id)
     office = _office(key, now)
-    told = office.wait(key, ahead=_line(key).ahead(approval), due_at=approval.due_at) if office else None
+    due_at = approval.due_at if escalation.climbs(approval) else None
+    told = office.wait(key, ahead=_line(key).ahead(approval), due_at=due_at) if office else None
     goes_on = office is not None and approval.on_timeout == Silence.ESCALATE and office.tiers[key[0]].next is not None
     if told is None or approval.expires_at is None or goes_on:
         return told
@@ -294,7 +290,7 @@ def _office(key: Key, now: datetime) -> Office | None:
         waiting={one: _line(one).count for one in {key, *beside}},
         reading=_keep(_READERS, 1, lambda: _readers(now)),
         rhythms={**known, key: pooled},
-        tiers=staff.tiers,
+        tiers=staff.policy.tiers_in(key[1]),
         crews=staff.crews,
     )
 
@@ -316,8 +312,7 @@ def _rhythms() -> dict[Key, Rhythm]:
 
 
 def _staff(now: datetime) -> _Staff:
-    tiers = {tier.level: Rung(tier.sla, tier.hold, tier.next_id) for tier in Tier.objects.filter(active=True)}
-    return _Staff(Shifts.read(now), tiers, now)
+    return _Staff(Shifts.read(now), snapshot.current(), now)
 
 
 def _readers(now: datetime) -> frozenset[UUID]:

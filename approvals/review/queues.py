@@ -66,7 +66,7 @@ def measure(policy: Policy, keys: Collection[Key], *, now: datetime, coming: int
                 back_at = shifts.next_at(tier, domain, now)
         full = capacity.limit is not None and count + coming >= capacity.limit
         if full and back_at is None and capacity.when_full == Scarcity.REJECT:
-            back_at = now + (pace.eased(tier, domain, now=now) or policy.tiers[tier].sla)
+            back_at = now + (pace.eased(tier, domain, now=now) or policy.tiers_in(domain)[tier].sla)
         found[tier, domain] = Queue(count, manned, back_at)
     return found
 

@@ -5,46 +5,33 @@ classified again, step by step, and stays within the authority of who edited it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from approvals.ids import new_id
 from approvals.models import Approval, Proposal, User
-from approvals.models.approval import Route, Subject
 from approvals.models.policy import Verdict
-from approvals.policy import schema, snapshot
+from approvals.policy import edits, schema
 from approvals.policy.schema import Fault, Json
-from approvals.policy.snapshot import Stage
-from approvals.policy.stages import Stages, asked_of, both, read
+from approvals.policy.stages import read
 from approvals.review import access, plans, stages
-from approvals.review.cases import Case, cases_of
 from approvals.review.errors import BadVerdict, NotAllowed
-from approvals.review.faults import faults_of
-from approvals.review.submission import Asked, Item, Submission
+from approvals.review.revise import Revision, revise
+from approvals.review.submission import again
 
 LONGEST_REASON = 2000
-_WISH = frozenset({"id", "args", "verdict", "message"})
+_WISH = frozenset({"id", "edits", "verdict", "message"})
 _STEPS = "/args/steps"
 
 Step = Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Replanned:
-    """The edited plan: its unsaved proposal, what it asks for now, and which steps differ from what was shown."""
+def of(approval: Approval, wish: Json, *, by: User, now: datetime) -> Revision:
+    """The revision that a wish {"steps": [{"id", "edits"?, "verdict"?, "message"?}]} makes of a plan.
 
-    proposal: Proposal
-    case: Case
-    asked: Stages
-    edited: tuple[str, ...]
-
-
-def of(approval: Approval, wish: Json, *, by: User, now: datetime) -> Replanned:
-    """The revision that a wish {"steps": [{"id", "args"?, "verdict"?, "message"?}]} makes of a plan.
-
-    Steps come in the wished order; one that is not named is taken out; `verdict` "reject" refuses one with a reason.
+    Steps come in the wished order; one that is not named is taken out; `edits` are operations on its arguments as they
+    were shown; `verdict` "reject" refuses one with a reason.
     Raises BadVerdict, NotAllowed.
     """
     shown = approval.proposal
@@ -55,43 +42,9 @@ def of(approval: Approval, wish: Json, *, by: User, now: datetime) -> Replanned:
     edited = _edited(shown.steps, steps)
     if not edited:
         raise BadVerdict([Fault("/args", _("Nothing is changed; approve it as it is."))])
-    case = _classified(approval, shown, steps, now=now)
-    asked = _asked(approval, case)
-    _within_authority(approval, case, asked, by=by)
-    policy = snapshot.load(approval.policy_id)
-    kind = policy.types[approval.action_type_id]
-    newest = approval.proposals.order_by("-revision").values_list("revision", flat=True).first() or 0
-    before = {str(one["id"]): one for one in shown.assessed}
-    after = {str(one["id"]): one for one in (step.as_json() for step in case.steps)}
-    stored: list[Json] = [dict(step) for step in steps]
-    proposal = Proposal(
-        id=new_id(),
-        approval=approval,
-        revision=newest + 1,
-        author=by,
-        name=shown.name,
-        args=shown.args,
-        digest=schema.action_digest(
-            agent=approval.agent.name,
-            action=shown.name or kind.name,
-            schema_version=kind.schema_version,
-            args={"steps": stored},
-            about=approval.about,
-            attachments=[str(one["digest"]) for one in shown.attachments],
-        ),
-        headline=schema.headline(kind.headline, {"steps": [step.type.title for step in case.steps]})[:500],
-        steps=stored,
-        assessed=[after.get(str(step["id"])) or before[str(step["id"])] for step in steps],
-        **{name: getattr(shown, name) for name in _KEPT},
-        created_at=now,
-    )
-    return Replanned(proposal, case, asked, tuple(edited))
-
-
-_KEPT = (
-    *("summary", "reasoning", "context", "current", "preconditions", "alternatives", "remember", "rename_to"),
-    *("signals", "attachments"),
-)
+    revision = revise(approval, shown, replace(again(approval, shown), steps=steps), by=by, now=now)
+    _within_authority(approval, revision, by=by)
+    return replace(revision, edited=tuple(edited))
 
 
 def dependents(steps: Sequence[Step], name: str) -> list[str]:
@@ -127,7 +80,11 @@ def _wished(shown: Proposal, own: Proposal, wish: Json) -> list[dict[str, Json]]
             faults.append(Fault(at + (fault.pointer if fault else ""), fault.message if fault else ""))
             continue
         name = str(one["id"])
-        step = _step(known[name], first.get(name, known[name]), one)
+        try:
+            step = _step(known[name], first.get(name, known[name]), one)
+        except edits.BadEdit as error:
+            faults.append(Fault(f"{at}/edits{error.fault.pointer}", error.fault.message))
+            continue
         verdict = plans.verdict_of(step)
         if verdict == Verdict.REJECT and not str(one.get("message") or "").strip():
             faults.append(Fault(f"{at}/message", _("Say why step %(step)s is rejected.") % {"step": name}))
@@ -165,14 +122,14 @@ def _misshapen(one: Json, known: Mapping[str, Step], seen: Mapping[str, str]) ->
 
 
 def _step(shown: Step, first: Step, wish: Step) -> dict[str, Json]:
-    """A step as it will be stored; `first` is how the agent proposed it."""
+    """A step as it will be stored; `first` is how the agent proposed it. Raises BadEdit."""
     kept = {name: value for name, value in shown.items() if name not in ("verdict", "message")}
     if wish.get("verdict") == Verdict.REJECT:
         return {**kept, "verdict": Verdict.REJECT.value, "message": str(wish.get("message") or "").strip()}
     action = plans.action_of(shown)
-    if "args" in wish:
-        action["args"] = wish["args"]
-    if schema.canonical(action["args"]) == schema.canonical(plans.action_of(first)["args"]):
+    if "edits" in wish:
+        action["args"] = edits.apply(action["args"], edits.read_operations(wish["edits"]))
+    if edits.same(action["args"], plans.action_of(first)["args"]):
         return {**kept, "action": first["action"]}
     return {**kept, "action": action, "verdict": Verdict.MODIFY.value}
 
@@ -191,54 +148,15 @@ def _edited(before: Sequence[Step], after: Sequence[Step]) -> list[str]:
     return found
 
 
-def _classified(approval: Approval, shown: Proposal, steps: Sequence[Step], *, now: datetime) -> Case:
-    """What policy, in the version that it arrived under, says of the steps that shall run. Raises BadVerdict."""
-    policy = snapshot.load(approval.policy_id)
-    running = [(place, step) for place, step in enumerate(steps) if plans.verdict_of(step) != Verdict.REJECT]
-    bare = [{name: value for name, value in step.items() if name != "verdict"} for _, step in running]
-    item = Item(
-        id=approval.item,
-        subject=Subject.PLAN,
-        about=approval.about,
-        summary=shown.summary,
-        context=shown.context,
-        signals=shown.signals,
-        steps=bare,
-    )
-    submission = Submission((item,), content_hash="")
-    faults = faults_of(submission, policy)
-    if faults:
-        raise BadVerdict([replace(one, pointer=_home(one.pointer, [place for place, _ in running])) for one in faults])
-    [[case]] = cases_of([Asked(approval.agent_id, submission)], policy, now=now, again=approval.pk, in_hand=True)
-    if case.routing.route == Route.REJECT:
-        why = "; ".join(case.routing.reasons)
-        raise BadVerdict([Fault("/args", _("Policy refuses this: %(why)s") % {"why": why})])
-    return case
-
-
-def _home(pointer: str, places: Sequence[int]) -> str:
-    """A place in the submitted plan as one in the wish."""
-    parts = pointer.split("/")  # "", items, 0, plan, steps, 2, action, args, …
-    if parts[3:5] != ["plan", "steps"]:
-        return "/args"
-    return "/".join([f"{_STEPS}/{places[int(parts[5])]}", *parts[7:]])
-
-
-def _asked(approval: Approval, case: Case) -> Stages:
-    """Who is asked for the plan as edited, in order. Without stages it stays in its field, whatever was taken out."""
-    routing = case.routing
-    now = routing.stages or (Stage(routing.tier, approval.domain_id, routing.approvers),)
-    return both(asked_of(approval), now)
-
-
-def _within_authority(approval: Approval, case: Case, asked: Stages, *, by: User) -> None:
+def _within_authority(approval: Approval, revision: Revision, *, by: User) -> None:
     """Nobody decides above the own tier or outside the own fields, step by step; other stages read theirs."""
     authority = access.authority_of(by)
-    stages.within(approval, asked, authority)
+    stages.within(approval, revision.asked, authority)
     beyond = [
         step
-        for step in case.steps
-        if not authority.reaches(step.routing.tier, step.domain) and not read(asked, step.routing.tier, step.domain)
+        for step in revision.case.steps
+        if not authority.reaches(step.routing.tier, step.domain)
+        and not read(revision.asked, step.routing.tier, step.domain)
     ]
     if beyond:
         raise BadVerdict(

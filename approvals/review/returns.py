@@ -18,6 +18,13 @@ from approvals.policy.stages import asked_of
 from approvals.review import intake, spending
 from approvals.review.submission import Receipt, Returned, RunRef, Submission, again
 
+# Of the request: what goes back to people as it was, and what is the new one's own. It is decided by itself, a person
+# decides it whatever silence would have meant, and who asks is who asked.
+COPIED = frozenset(
+    {"items", "run", "timeout", "model", "prompt_version", "tool_version", "resume", "callback_url", "labels"}
+)
+OWN = frozenset({"content_hash", "key", "decide", "on_timeout", "returned"})
+
 
 def changed(approved: Mapping[str, Json], observed: Mapping[str, Json]) -> list[str]:
     """The preconditions that no longer are as they were; of another kind is another value (true is not 1)."""
@@ -49,6 +56,21 @@ def earlier(approval: Approval) -> tuple[list[str], Approval | None] | None:
         return None
     new = Approval.objects.select_related("pause").filter(returned_from=approval).first()
     return list(event.facts["moved"]), new
+
+
+def returned_of(approval: Approval) -> Returned | None:
+    """That it was approved before, to whoever routes it once more: with all that is asked of it. None of any other."""
+    if approval.returned_from_id is None:
+        return None
+    event = Event.objects.get(approval=approval.returned_from_id, kind=Event.Kind.RETURNED)
+    return Returned(
+        approval=approval.returned_from_id,
+        wanted=approval.wanted_id,
+        asked=asked_of(approval),
+        typed=approval.typed,
+        gate=approval.gate,
+        reason=words.WORLD_MOVED.format(names=", ".join(event.facts["moved"])),
+    )
 
 
 def _submission(
@@ -83,6 +105,7 @@ def _submission(
             wanted=approval.decided_by_id if human else None,
             asked=asked_of(approval),
             typed=approval.typed,
+            gate=approval.gate,
             reason=said,
         ),
     )

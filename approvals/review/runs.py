@@ -14,10 +14,9 @@ from approvals.models import Approval, Decision, Event, Pause, Run, Step
 from approvals.models.approval import OPEN, Source, Status
 from approvals.models.policy import Verdict
 from approvals.policy.schema import Json
+from approvals.review import withdrawing
 
 STOPPED = "A reviewer ended the whole run."
-# Columns of a verdict that goes when the approval ends before the agent knew of it.
-NO_VERDICT = {"verdict": "", "source": "", "decided_by_id": None, "decided_at": None, "hold_until": None}
 
 _OVERTAKEN = timedelta(days=1)  # a clock that was off for so long is a matter of its own
 _ASKED = (Step.Status.UNDOING, Step.Status.STUCK)
@@ -128,20 +127,8 @@ def overtaken(*, now: datetime) -> list[Approval]:
 
 def _cancel(run: Run, by: audit.Actor, *, now: datetime) -> list[Approval]:
     waiting = Approval.objects.filter(pause__run=run, status__in=OPEN).order_by("pk")
-    return audit.move(
-        [
-            audit.Move(
-                one.pk,
-                Event.Kind.STOPPED,
-                by,
-                expect={"status": one.status},
-                sets={"status": Status.CANCELLED, "claimed_by_id": None, "claim_until": None, **NO_VERDICT},
-                facts={"run": run.key},
-            )
-            for one in waiting.select_for_update(skip_locked=True, of=("self",))
-        ],
-        now=now,
-    )
+    held = waiting.select_for_update(skip_locked=True, of=("self",))
+    return withdrawing.withdraw(held, Event.Kind.STOPPED, by, facts={"run": run.key}, now=now)
 
 
 # --- What was undone

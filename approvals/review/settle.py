@@ -7,9 +7,9 @@ from uuid import UUID
 
 from approvals import bulk
 from approvals.models import Approval, Decision, Pause
-from approvals.models.approval import DECIDED, OPEN, Status
+from approvals.models.approval import OPEN, SETTLED, Status
 from approvals.policy.snapshot import Policy
-from approvals.review import answers, outbox, plans, runs, spending
+from approvals.review import answers, outbox, plans, runs, spending, unsent
 
 
 def settle(approvals: Sequence[Approval], *, now: datetime) -> list[Pause]:
@@ -22,6 +22,7 @@ def settle(approvals: Sequence[Approval], *, now: datetime) -> list[Pause]:
     spending.count(approvals)
     runs.lock({one.pause_id for one in approvals})
     approvals = [*approvals, *runs.stop(approvals, now=now)]
+    unsent.drop_settled(approvals)
     moved = {one.pk for one in approvals}
     ids = sorted({one.pause_id for one in approvals})
     pauses = {one.pk: one for one in Pause.objects.filter(pk__in=ids).order_by("pk").select_for_update()}
@@ -86,7 +87,7 @@ def close(
 def _status(approvals: Sequence[Approval]) -> str:
     """Decided where any item was; expired only if every one expired."""
     found = {one.status for one in approvals}
-    if found & DECIDED:
+    if found & SETTLED:
         return Pause.Status.DECIDED
     if found == {Status.EXPIRED}:
         return Pause.Status.EXPIRED

@@ -166,13 +166,13 @@ def text(words: str) -> dict[str, Json]:
 
 def reference(approval: Approval) -> str:
     """Exactly what a button is about."""
-    return f"{approval.pk}|{approval.revision}|{approval.round}|{approval.digest}"
+    return f"{approval.pk}|{approval.version}"
 
 
 def seen_of(value: str) -> Seen:
     """What a button was about. Raises ValueError."""
-    pk, revision, round_, digest = value.split("|", 3)
-    return Seen(UUID(pk), int(revision), int(round_), digest)
+    pk, version = value.split("|", 1)
+    return Seen.read(UUID(pk), version)
 
 
 # --- Taking buttons away

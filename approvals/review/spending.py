@@ -6,9 +6,9 @@ when they are told of. What is refused, pending, or still in its undo window doe
 asks before it would be exceeded, and it looks at everything that its agent or run was let spend, whatever the action.
 Where arguments show no value there is nothing to count.
 
-Given back is what certainly did not run: its permit was never used, and it failed, was skipped or came back because the
-world moved; or a person found out that it did not run. What an agent says of itself gives no room: to report a failure,
-or an undo, after the permit was used leaves the spending as it is.
+Given back is what certainly did not run: its permit was never used, and it failed, was skipped, was recalled or came
+back because the world moved; or a person found out that it did not run. What an agent says of itself gives no room: to
+report a failure, or an undo, after the permit was used leaves the spending as it is.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,7 +42,8 @@ ON CONFLICT (spender, hour) DO UPDATE SET amount = approvals_spend.amount + EXCL
 
 _ADD_RELEASED = """
 INSERT INTO approvals_spend (spender, hour, amount)
-SELECT of.spender, date_bin('1 hour', one.released_at, '2000-01-01 00:00+00'), sum(%(sign)s * abs(one.value))
+SELECT of.spender, date_bin('1 hour', one.released_at, '2000-01-01 00:00+00'),
+       sum(%(sign)s * (abs(one.value) - %(less)s))
 FROM approvals_approval AS one
 JOIN approvals_pause AS pause ON pause.id = one.pause_id
 CROSS JOIN LATERAL (VALUES (one.agent_id), (pause.run_id)) AS of (spender)
@@ -194,6 +195,20 @@ def give_back(approval: Approval, result: str, *, by_person: bool = False) -> No
         _add_released([approval.pk], -1)
 
 
+def give_back_recalled(approval: Approval) -> None:
+    """Take back what was counted of an approval that was recalled just now: of a plan, what no step has used of it."""
+    if _is_spent(approval) and approval.value is not None:
+        values = approval.covered.exclude(status=Status.RECALLED).values_list("value", flat=True)
+        used = sum((abs(value) for value in values if value), Decimal(0))
+        _add_released([approval.pk], -1, less=min(used, abs(approval.value)))
+
+
+def count_anyway(approval: Approval, result: str) -> None:
+    """Count again what was recalled, and what its agent says ran all the same. Its outcome is `result`."""
+    if result not in NOT_RUN and _is_spent(approval):
+        _add_released([approval.pk], 1)
+
+
 def _is_spent(approval: Approval) -> bool:
     return (
         approval.kind == Kind.REAL
@@ -204,9 +219,10 @@ def _is_spent(approval: Approval) -> bool:
     )
 
 
-def _add_released(ids: Sequence[UUID], sign: int) -> None:
+def _add_released(ids: Sequence[UUID], sign: int, *, less: Decimal = Decimal(0)) -> None:
+    """Count these, or with -1 no longer, each by its value `less` so much."""
     with connection.cursor() as cursor:
-        cursor.execute(_ADD_RELEASED, {"ids": list(ids), "sign": sign})
+        cursor.execute(_ADD_RELEASED, {"ids": list(ids), "sign": sign, "less": less})
 
 
 # --- Housekeeping

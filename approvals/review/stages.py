@@ -45,7 +45,7 @@ def entering(approval: Approval, asked: Stages, number: int, *, now: datetime) -
     }
     if queue == approval.queue:
         return columns
-    tiers = snapshot.load(approval.policy_id).tiers
+    tiers = snapshot.load(approval.policy_id).tiers_in(stage.domain)
     return {
         **columns,
         "claimed_by_id": None,

@@ -14,12 +14,12 @@ from django.db.models import Max
 
 from approvals import bulk, times
 from approvals.ids import new_id
-from approvals.models import Agent, Approval, Pause, Run, Step
-from approvals.models.approval import DECIDED, Subject
+from approvals.models import Agent, Approval, Outcome, Run, Step
+from approvals.models.approval import DECIDED, Status, Subject
 from approvals.models.policy import Verdict
 from approvals.policy import schema
 from approvals.policy.schema import Json
-from approvals.review import audits
+from approvals.review import access, audits, recall
 from approvals.review.errors import ReviewError
 
 MOST = 1000  # steps of a run: every rejection in it lists what is to be undone
@@ -80,21 +80,23 @@ def record(run: Run, told: Told) -> tuple[Step, bool]:
     now = times.now()
     # The next position is computed from the steps there are; and no step slips past a rollback that is being asked for.
     run = Run.objects.select_for_update(no_key=True).get(pk=run.pk)
-    _refuse_unless_approved(run, told.approval)
+    _refuse_unless_approved(run, told.approval, told.status)
     step = Step.objects.filter(run=run, key=told.key).first()
     if step is not None:
         return _go_on(run, step, told, now=now), False
     return _begin(run, told, now=now), True
 
 
-def _refuse_unless_approved(run: Run, approval: Approval | None) -> None:
+def _refuse_unless_approved(run: Run, approval: Approval | None, status: str) -> None:
     if approval is None:
         return
     pause = approval.pause
     if pause.run_id != run.pk:
         raise NotApproved("This was asked in another run; a step is of the run in which it was asked.")
-    known = pause.status != Pause.Status.PENDING or pause.decide == Pause.Decide.INDEPENDENTLY
-    if approval.status not in DECIDED or approval.verdict not in _PASSED or not known:
+    # What was recalled may begin no more; what ran all the same is recorded, or nobody would know how to undo it.
+    recalled = approval.status == Status.RECALLED and status != Step.Status.STARTED
+    released = approval.status in DECIDED and approval.verdict in _PASSED and access.agent_knows(pause)
+    if not released and not recalled:
         raise NotApproved("Nothing was approved here that could have run.")
 
 
@@ -147,6 +149,9 @@ def _go_on(run: Run, step: Step, told: Told, *, now: datetime) -> Step:
 
 def _end(run: Run, step: Step, status: str, *, now: datetime) -> None:
     step.status = status
+    if step.approval is not None and step.approval.status == Status.RECALLED:
+        failed = status == Step.Status.FAILED
+        recall.ran_anyway(step.approval, Outcome.Result.FAILED if failed else Outcome.Result.SUCCEEDED, now=now)
     if status != Step.Status.DONE:
         return
     step.done_at = now

@@ -1,9 +1,10 @@
 """What an agent submits, once its shape has been checked at the edge."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
@@ -69,30 +70,40 @@ def item_of(step: Mapping[str, Json], plan: Item) -> Item:
     )
 
 
-def again(approval: Approval, own: Proposal) -> Item:
+# What an item says, and the field of a proposal that keeps it. The rest of an item is the approval's row's.
+KEPT: Mapping[str, str] = MappingProxyType(
+    {
+        "action": "name",
+        "args": "args",
+        "parsed": "parsed",
+        "summary": "summary",
+        "reasoning": "reasoning",
+        "context": "context",
+        "alternatives": "alternatives",
+        "signals": "signals",
+        "current": "current",
+        "preconditions": "preconditions",
+        "undo": "undo",
+        "rename_to": "rename_to",
+        "remember": "remember",
+        "prompt": "prompt",
+        "response_schema": "schema",
+        "best_guess": "best_guess",
+        "steps": "steps",
+        "attachments": "attachments",
+    }
+)
+
+
+def again(approval: Approval, proposal: Proposal) -> Item:
     """What one revision of an approval proposes, as the agent could submit it again."""
-    return Item(
+    item = Item(
         id=approval.item,
         subject=Subject(approval.subject),
-        action=own.name,
-        args=own.args,
-        parsed=own.parsed,
-        summary=own.summary,
-        reasoning=own.reasoning,
-        context=own.context,
-        alternatives=own.alternatives,
-        signals=own.signals,
-        current=own.current,
-        preconditions=own.preconditions,
-        undo=own.undo,
-        rename_to=tuple(own.rename_to),
-        remember=own.remember,
-        prompt=own.prompt,
-        response_schema=own.schema,
-        best_guess=own.best_guess,
-        steps=own.steps,
-        attachments=tuple(str(one["id"]) for one in own.attachments),
+        **{name: getattr(proposal, field) for name, field in KEPT.items()},
     )
+    files = tuple(str(file["id"]) for file in proposal.attachments)
+    return replace(item, attachments=files, rename_to=tuple(proposal.rename_to))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +123,7 @@ class Returned:
     wanted: UUID | None
     asked: tuple[Stage, ...]
     typed: bool
+    gate: str
     reason: str
 
 
@@ -170,6 +182,10 @@ class KeyReused(Exception):
 
 class KeyInFlight(Exception):
     """Another request with the same idempotency key is being taken at this moment."""
+
+
+class Locked(Exception):
+    """Another transaction holds something else that taking it needs, for more than a second."""
 
 
 # What becomes of a submission: stored, refused for its own reason, or failed by a surprise, with nothing stored.

@@ -123,7 +123,7 @@ _PROPOSAL = {
     "id": _id(3),
     "approval_id": _id(2),
     "digest": "'sha256:' || md5(n::text)",
-    "args": "t.args || jsonb_build_object('order', n::text, 'amount', (n %% 400) + 0.5)",
+    "args": "t.args::jsonb || jsonb_build_object('order', n::text, 'amount', (n %% 400) + 0.5)",
 }
 _DECISIONS = f"""
 INSERT INTO approvals_decision (

@@ -18,6 +18,7 @@ from approvals.models import Agent, Approval, Outcome, Pause, User
 from approvals.models.approval import Status
 from approvals.models.policy import Gate, Verdict
 from approvals.policy import snapshot
+from approvals.policy.edits import Operation, operations
 from approvals.policy.snapshot import Policy
 from approvals.review import access, clock, intake
 from approvals.review import agent as agents_own
@@ -74,6 +75,11 @@ class Calendar:
     made: int = 0
     _ahead: list[tuple[datetime, int, Callable[[], None]]] = field(default_factory=list)
     _order: "count[int]" = field(default_factory=count)
+    _begun: set[str] = field(default_factory=set)
+    _unheard: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._unheard = list(self.patterns)
 
     def at(self, moment: datetime, happen: Callable[[], None]) -> None:
         heapq.heappush(self._ahead, (moment, next(self._order), happen))
@@ -86,14 +92,23 @@ class Calendar:
                 happen()
 
     def plan(self, day: datetime) -> None:
-        """One agent proposes several things at once: a set costs little more than one, and the first start waits."""
+        """One agent proposes several things at once: a set costs little more than one, and the first start waits.
+
+        Each has had its turn before chance chooses, and has proposed all that it does: on no date is it a newcomer.
+        """
         moment = day + timedelta(hours=8, seconds=self.dice.randrange(8 * 3600))
-        name = self.dice.choices(list(self.patterns), [len(some) for some in self.patterns.values()])[0]
+        if self._unheard:
+            name = self._unheard.pop()
+        else:
+            name = self.dice.choices(list(self.patterns), [len(some) for some in self.patterns.values()])[0]
         self.at(moment, lambda: self.propose(name, moment))
 
     def propose(self, name: str, now: datetime) -> None:
         """One agent submits several; each that waits gets somebody and a time, or nobody."""
         drawn = [self.dice.choice(self.patterns[name]) for _ in range(self.dice.randint(4, 9))]
+        if name not in self._begun:
+            self._begun.add(name)
+            drawn += {one.action: one for one in self.patterns[name]}.values()
         qualities = [self.dice.betavariate(5, 1.6) for _ in drawn]
         answers = intake.submit(
             self.agents[name],
@@ -184,12 +199,13 @@ class Calendar:
         if verdict == Verdict.REJECT:
             reason = self.dice.choice(list(NOTES))
             return Words(reason=reason, message=NOTES[reason], viewed=viewed)
-        args = None
+        edited: Sequence[Operation] = ()
         if verdict == Verdict.MODIFY and approval.proposal is not None:
             kind = self.policy.types[approval.action_type_id or ""]
-            args = variety.mended(approval.proposal.args, kind, self.dice)
+            args = approval.proposal.args
+            edited = operations(args, variety.mended(args, kind, self.dice))
         typed = to_type(approval) if access.page_only(approval) else ""
-        return Words(args=args, typed=typed, fresh=bool(typed), viewed=viewed)
+        return Words(edits=edited, typed=typed, fresh=bool(typed), viewed=viewed)
 
     def reviewers(self, approval: Approval) -> list[User]:
         """Those of the cast who may decide it, the lowest tier first."""

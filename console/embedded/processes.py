@@ -33,6 +33,7 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     before: Callable[[], None] = lambda: None
     ready: Callable[[int], bool] = lambda pid: True
+    answers: Callable[[], bool] | None = None  # what the supervisor asks of one that runs; may take seconds
 
 
 class Process:

@@ -23,7 +23,7 @@ from approvals.review.attachments import ENDINGS
 from console import timeleft
 from console.facts import plain
 from console.filters import MOST
-from console.words import DONE, WARNINGS
+from console.words import DONE, RECALLS, WARNINGS
 
 register = template.Library()
 
@@ -50,6 +50,12 @@ def time_left(approval: Approval, now: datetime) -> timeleft.TimeLeft:
 def reveal(text: object) -> SafeString:
     """Untrusted text with every hidden or bidirectional character as a visible token."""
     return segments(characters.visible(str(text)))
+
+
+@register.filter
+def in_plain(text: object) -> str:
+    """The same without markup, for attributes that a script reads out."""
+    return characters.plain(str(text))
 
 
 @register.filter
@@ -138,6 +144,10 @@ _SOURCES = {Source.TIMEOUT.value: gettext_lazy("silence"), Source.GRANT.value: g
 @register.simple_tag
 def settled_words(approval: Approval) -> str:
     """Who settled it, for a row that greys in place: "Approved by Ana"."""
+    if approval.status == Status.RECALLED:
+        return _("Recalled by %(who)s") % {"who": approval.recall.user.name}
+    if approval.status == Status.CANCELLED and approval.faulted_at:
+        return _("Withdrawn while a rejection was held")
     if approval.verdict and approval.decided_by:
         return _("%(done)s by %(who)s") % {"done": DONE[approval.verdict], "who": approval.decided_by.name}
     if approval.verdict:
@@ -150,6 +160,18 @@ def settled_words(approval: Approval) -> str:
         Status.CANCELLED: _("Withdrawn"),
         Status.SUPERSEDED: _("Replaced by the agent"),
     }.get(Status(approval.status), approval.get_status_display())
+
+
+@register.simple_tag
+def settled_at(approval: Approval) -> datetime | None:
+    """When that was which `settled_words` says."""
+    return approval.recall.recalled_at if approval.status == Status.RECALLED else approval.decided_at
+
+
+@register.filter
+def recall_reason(name: str) -> str:
+    """Why it was recalled, in words."""
+    return str(RECALLS.get(name, name))
 
 
 @register.simple_tag

@@ -1,10 +1,13 @@
 """One's own settings: language, time, appearance, keys; and being away."""
 
+from allauth.account.views import EmailView
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
@@ -14,6 +17,7 @@ from approvals.models import User
 from approvals.reachable import reachable
 from approvals.review import absences
 from approvals.review.errors import BadVerdict, NotAllowed
+from console import accounts
 from console.forms import AwayForm, ProfileForm
 from console.http import ConsoleRequest
 
@@ -45,6 +49,10 @@ def away(request: ConsoleRequest) -> HttpResponse:
         else:
             for queue in absences.uncovered(absence):
                 messages.warning(request, _("Nobody is left in %(queue)s meanwhile.") % {"queue": queue})
+            for other in absences.lent(absence):
+                told = _("You stand in for %(name)s until %(until)s. While you are away, nobody does.")
+                facts = {"name": other.user.name, "until": date_format(other.ends_at, "SHORT_DATETIME_FORMAT")}
+                messages.warning(request, told % facts)
             return redirect(reverse("profile") + "#away")
     return _profile(request, ProfileForm(instance=request.user), form)
 
@@ -87,3 +95,21 @@ def theme(request: ConsoleRequest) -> HttpResponse:
     response = redirect(back)
     response.set_cookie("theme", chosen, max_age=31_536_000, samesite="Lax", secure=request.is_secure(), httponly=True)
     return response
+
+
+class Email(EmailView):  # type: ignore[misc]  # allauth ships no types
+    """One's own address. The one an admin gave counts as verified, so that no other passes for it unverified."""
+
+    def dispatch(self, request: ConsoleRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        accounts.keep_address(request.user)
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return response
+
+
+email = login_required(Email.as_view())
+
+
+@login_required
+def no_password(request: ConsoleRequest) -> HttpResponse:
+    """Whoever has no password gets one by a link to the known address, never by a session alone."""
+    return redirect("account_reset_password")

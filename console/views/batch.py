@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from approvals import times
 from approvals.models import Approval, User
@@ -17,9 +17,10 @@ from approvals.policy.schema import Json
 from approvals.review import access, batches, decisions
 from approvals.review.decisions import Seen, Words
 from approvals.review.errors import NotAllowed
-from console import facts
+from console import facts, toasts
 from console.forms import PickForm
 from console.http import ConsoleRequest, is_fragment
+from console.views.card import attempt_of
 from console.views.inbox import list_context
 from console.words import REASONS
 
@@ -68,7 +69,7 @@ class Together:
     def __init__(self, picked: Sequence[Seen], user: User) -> None:
         wanted = {one.id: one for one in picked[: batches.MOST]}
         found = (
-            access.visible_to(user)
+            access.readable_to(user)
             .filter(pk__in=wanted)
             .select_related("agent", "action_type", "tier", "domain", "proposal", "claimed_by", "decided_by")
         )
@@ -165,23 +166,36 @@ def batch(request: ConsoleRequest) -> HttpResponse:
         context = {"together": together, "reasons": REASONS.items(), "fault": fault, "rejecting": True}
         return _page(request, context, status=422)
     try:
-        results = batches.decide_many(form.seen, by=request.user, verdict=verdict, words=words)
+        attempt = attempt_of(request)
+        results = batches.decide_many(form.seen, by=request.user, verdict=verdict, words=words, attempt=attempt)
     except NotAllowed as error:
         return _page(request, {"together": together, "reasons": REASONS.items(), "fault": str(error)}, status=403)
-    return _page(request, _outcome(results, request.user), status=200 if any(one.ok for one in results) else 409)
+    context = outcome(results, request.user, attempt)
+    return _page(request, context, status=200 if any(one.ok for one in results) else 409)
 
 
-def _outcome(results: Sequence[batches.Result], user: User) -> dict[str, object]:
-    """What became of each; those that still wait can be tried again."""
+@login_required
+@require_POST
+def undo(request: ConsoleRequest, key: UUID) -> HttpResponse:
+    """Take back whatever of one attempt's verdicts is still held: of a batch, all that is left of it."""
+    results = batches.undo_many(key, by=request.user)
+    return _page(request, {**outcome(results, request.user), "undone": True}, status=200 if results else 409)
+
+
+def outcome(results: Sequence[batches.Result], user: User, attempt: UUID | None = None) -> dict[str, object]:
+    """What became of each; those that still wait can be tried again, and those that are held taken back."""
     ids: list[UUID] = [one.id for one in results]
-    known = access.visible_to(user).select_related("proposal", "agent", "tier", "action_type").in_bulk(ids)
+    known = access.readable_to(user).select_related("proposal", "agent", "tier", "action_type").in_bulk(ids)
     shown = [(one, known.get(one.id)) for one in results]
-    again = [decisions.seen(one) for result, one in shown if one and not result.ok and one.status == Status.PENDING]
+    held = {pk: one for pk, one in known.items() if one.status == Status.HELD and one.decided_by_id == user.pk}
+    again = [one for result, one in shown if one and not result.ok and one.status == Status.PENDING]
     return {
         "results": shown,
         "done": sum(one.ok for one in results),
         "failed": sum(not one.ok for one in results),
-        "again": [f"{one.id}:{one.revision}:{one.round}:{one.digest}" for one in again],
+        "toast": toasts.batch(attempt, list(held.values())) if attempt else None,
+        "held": held,
+        "again": [f"{one.pk}:{one.version}" for one in again],
     }
 
 

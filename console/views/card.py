@@ -1,7 +1,9 @@
 """One approval: reading it, claiming it, talking about it, and the panels in which a verdict is prepared."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from django.contrib import messages
@@ -13,62 +15,114 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from approvals.models import Approval
+from approvals.models import Approval, Attempt
 from approvals.models.approval import Status
 from approvals.policy import snapshot
 from approvals.policy.schema import Fault
-from approvals.review import claims, decisions, escalation
+from approvals.review import attempts, claims, decisions, escalation
+from approvals.review.decisions import Seen, seen
 from approvals.review.errors import (
     NoLongerPending,
     NotAllowed,
     OutOfDate,
     ReviewError,
+    Stopped,
     how_it_ended,
 )
-from console import rows, schemaform, stages
+from approvals.review.recall import TooLate
+from console import answers, rows, stages, toasts
 from console.cards import Card
 from console.http import ConsoleRequest, content_or_404, is_fragment, visible_or_404
+from console.toasts import Toast
 from console.views.inbox import filters_of, list_context
 from console.words import REASONS
+
+# In the place of the buttons: until the person says that the new version was read.
+REREAD = "_reread.html"
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def on_card(
+    view: Callable[Concatenate[ConsoleRequest, Approval, P], HttpResponse],
+) -> Callable[..., HttpResponse]:
+    """A view of what leaves from a card: it is given the approval, and only in the version that the card shows.
+
+    Every request says which version that is, whatever was fetched since. One that says another, or none, gets the
+    card as it is now instead, which decides nothing before it was read again.
+    """
+
+    @wraps(view)
+    @login_required
+    def checked(request: ConsoleRequest, pk: UUID, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        approval = content_or_404(request.user, pk)
+        before = attempts.recorded(attempt_of(request), pk, by=request.user)
+        if before is not None:
+            return repeated(request, before)
+        try:
+            shown = Seen.read(pk, _version(request))
+        except ValueError:
+            late = _("This page did not say which version it shows. Read it again.")
+            return show(request, approval, status=422, late=late, panel=REREAD if waits(approval) else "")
+        try:
+            attempts.compare(shown, approval)
+        except ReviewError as error:
+            return too_late(request, approval, error)
+        return view(request, approval, *args, **kwargs)
+
+    return checked
+
+
+def _version(request: ConsoleRequest) -> str:
+    """The version of the card that a request left from."""
+    return (request.POST if request.method == "POST" else request.GET).get("version", "")
+
+
+def attempt_of(request: ConsoleRequest) -> UUID | None:
+    """The id that the page gave this press; without script there is none."""
+    try:
+        return UUID(request.POST.get("attempt", ""))
+    except ValueError:
+        return None
+
+
+def once(request: ConsoleRequest, approval: Approval, does: str, change: Callable[[], T]) -> T:
+    """Make a change to what the card showed, under the id of its attempt. Raises what `attempts.once` does."""
+    shown = seen(approval)
+    return attempts.once(attempt_of(request), approval.pk, by=request.user, does=does, change=change, shown=shown)
 
 
 @login_required
 @require_safe
 def approval(request: ConsoleRequest, pk: UUID) -> HttpResponse:
-    """The card: for htmx alone, else with the list beside it."""
+    """The card: for htmx alone, else with the list beside it. From an open card of another version it is locked."""
     approval = visible_or_404(request.user, pk)
-    since = request.GET.get("since", "")
-    moved_on = waits(approval) and _moved_on(approval, since)
-    panel = REREAD if since and waits(approval) and not moved_on else ""
-    return show(request, approval, late=_since(approval, since), panel=panel)
-
-
-# In the place of the buttons: until the person says that the new version was read.
-REREAD = "_reread.html"
+    version = request.GET.get("version", "")
+    if not version or (version == approval.version and waits(approval)):
+        return show(request, approval)
+    return show(request, approval, late=_since(approval, version), panel=REREAD if waits(approval) else "")
 
 
 def waits(approval: Approval) -> bool:
     return approval.status == Status.PENDING
 
 
-def _since(approval: Approval, seen: str) -> str:
-    """What became of the card that an open page showed as revision and round `seen`."""
-    if not seen:
-        return ""
+def _since(approval: Approval, version: str) -> str:
+    """What became of the card that an open page showed in this version."""
     if not waits(approval):
         return how_it_ended(approval)
-    if _moved_on(approval, seen):
+    try:
+        shown = Seen.read(approval.pk, version)
+    except ValueError:
+        return _("This changed while you were reading. Read it again.")
+    if replace(shown, stage=approval.stage) == seen(approval) and shown.stage < approval.stage:
         said = _("A colleague approved this stage. Now it waits for %(queue)s.")
         return said % {"queue": stages.queue_words(approval)}
-    if seen.partition(".")[0] != str(approval.revision):
+    if shown.revision != approval.revision:
         return revised_by(approval)
     return _("This changed while you were reading. Read it again.")
-
-
-def _moved_on(approval: Approval, seen: str) -> bool:
-    """What an open page showed as revision, round and stage `seen` is the same, and in a later stage now."""
-    before, _dot, stage = seen.rpartition(".")
-    return before == f"{approval.revision}.{approval.round}" and stage.isdecimal() and int(stage[:9]) < approval.stage
 
 
 def revised_by(approval: Approval) -> str:
@@ -79,69 +133,65 @@ def revised_by(approval: Approval) -> str:
     return _("%(who)s changed this (v%(n)d). Read it again.") % {"who": author.name, "n": approval.revision}
 
 
-@login_required
 @require_safe
-def actions(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def actions(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """The buttons of the card, as after closing a panel."""
-    card = Card(content_or_404(request.user, pk), request.user, filters=filters_of(request))
+    card = Card(approval, request.user, filters=filters_of(request))
     return render(request, "_actions.html", {"card": card, **answering(card)})
 
 
-@login_required
 @require_safe
-def claimed(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def claimed(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """Who is reading the card now."""
-    return _claimant(request, pk)
-
-
-def _claimant(request: ConsoleRequest, pk: UUID) -> HttpResponse:
-    card = Card(content_or_404(request.user, pk), request.user, filters=filters_of(request))
+    card = Card(approval, request.user, filters=filters_of(request))
     return render(request, "_claim.html", {"card": card})
 
 
-@login_required
+def _claimant(request: ConsoleRequest, shown: Approval) -> HttpResponse:
+    """Who is reading it after an attempt to claim it, if it still is what was shown."""
+    fresh = content_or_404(request.user, shown.pk)
+    if fresh.version != shown.version:
+        return too_late(request, fresh, OutOfDate(fresh) if waits(fresh) else NoLongerPending(fresh))
+    return render(request, "_claim.html", {"card": Card(fresh, request.user, filters=filters_of(request))})
+
+
 @require_safe
-def approve(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def approve(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """The panel of a manual gate: what to type, and the password again."""
-    return panel(request, content_or_404(request.user, pk), "_approve.html")
+    return panel(request, approval, "_approve.html")
 
 
-@login_required
 @require_safe
-def reject(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def reject(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """The panel that asks for the reason."""
-    return panel(request, content_or_404(request.user, pk), "_reject.html")
+    return panel(request, approval, "_reject.html")
 
 
-@login_required
 @require_POST
-def claim(request: ConsoleRequest, pk: UUID) -> HttpResponse:
-    """Opening a card claims it; a colleague's claim is only taken over on request."""
-    approval = content_or_404(request.user, pk)
+@on_card
+def claim(request: ConsoleRequest, approval: Approval) -> HttpResponse:
+    """Standing on a card claims it; a colleague's claim is only taken over on request."""
     take_over = request.POST.get("take_over") == "1"
-    _leave(request)
     try:
-        claims.claim(approval.pk, by=request.user, take_over=take_over)
+        once(request, approval, "claim", lambda: claims.claim(approval.pk, by=request.user, take_over=take_over))
     except ReviewError as error:
         if take_over:
             return too_late(request, approval, error)
         # The card says who has it; being second is no failure.
-        return _claimant(request, pk) if is_fragment(request) else redirect("approval", pk)
+        return _claimant(request, approval) if is_fragment(request) else redirect("approval", approval.pk)
     if take_over or not is_fragment(request):
-        return show(request, visible_or_404(request.user, pk))
-    return _claimant(request, pk)
-
-
-def _leave(request: ConsoleRequest) -> None:
-    """Opening the next card returns the one before it to the queue."""
-    with suppress(ValueError, ReviewError):
-        claims.release_claim(UUID(request.POST.get("leave", "")), by=request.user)
+        return show(request, visible_or_404(request.user, approval.pk))
+    return _claimant(request, approval)
 
 
 @login_required
 @require_POST
 def release(request: ConsoleRequest, pk: UUID) -> HttpResponse:
-    """Leaving a card undecided returns it to the queue."""
+    """Leaving a card undecided returns it to the queue, in whatever version."""
     approval = content_or_404(request.user, pk)
     try:
         claims.release_claim(approval.pk, by=request.user)
@@ -150,28 +200,28 @@ def release(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     return HttpResponse(status=204) if is_fragment(request) else redirect("inbox")
 
 
-@login_required
 @require_POST
-def undo(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def undo(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """Take one's own verdict back while it is held."""
-    approval = content_or_404(request.user, pk)
     try:
-        decisions.undo(approval.pk, by=request.user)
+        once(request, approval, "undo", lambda: decisions.undo(approval.pk, by=request.user))
     except ReviewError as error:
         return too_late(request, approval, error)
-    return show(request, visible_or_404(request.user, pk), toast={"text": _("Taken back. It waits again.")})
+    fresh = visible_or_404(request.user, approval.pk)
+    return show(request, fresh, toast=toasts.of(fresh, _("Taken back. It waits again.")))
 
 
-@login_required
 @require_POST
-def comment(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def comment(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """Words for colleagues; the agent does not read them."""
-    approval = content_or_404(request.user, pk)
     try:
-        claims.comment(approval.pk, by=request.user, text=request.POST.get("text", ""))
+        text = request.POST.get("text", "")
+        once(request, approval, "comment", lambda: claims.comment(approval.pk, by=request.user, text=text))
     except ReviewError as error:
         return too_late(request, approval, error)
-    return show(request, visible_or_404(request.user, pk))
+    return show(request, visible_or_404(request.user, approval.pk))
 
 
 # --- Answers
@@ -184,7 +234,7 @@ def show(
     panel: str = "",
     status: int = 200,
     late: str = "",
-    toast: Mapping[str, object] | None = None,
+    toast: Toast | None = None,
     context: Mapping[str, object] | None = None,
 ) -> HttpResponse:
     """The card, with a panel open where one is named."""
@@ -195,9 +245,12 @@ def show(
         shown |= {"settled": settled, "now": card.now}
         response = render(request, "_decided.html", shown, status=status)
         response["HX-Push-Url"] = reverse("approval", args=[approval.pk]) + card.query
+        # A part that was asked for may be answered by the whole card.
+        response["HX-Retarget"] = "#pane"
+        response["HX-Reswap"] = "innerHTML"
         return response
     if toast:
-        messages.success(request, str(toast["text"]))
+        messages.success(request, str(toast))
     return render(request, "inbox.html", {**list_context(request), **shown}, status=status)
 
 
@@ -235,25 +288,35 @@ def panel(
 FIELDS = {"message", "typed", "password", "raw", "answer", "text", "guidance"}
 
 
+def repeated(request: ConsoleRequest, attempt: Attempt) -> HttpResponse:
+    """The same press arrived again: what it did the first time, and the card as it now is."""
+    fresh = visible_or_404(request.user, attempt.approval_id)
+    return show(request, fresh, toast=toasts.attempt(fresh, attempt))
+
+
 def too_late(request: ConsoleRequest, approval: Approval, error: ReviewError) -> HttpResponse:
     """403 or 409: the card as it now is, and who was first."""
-    status = 409 if isinstance(error, NoLongerPending | OutOfDate) else 403
+    if isinstance(error, attempts.Repeated):
+        return repeated(request, error.attempt)
+    status = 409 if isinstance(error, NoLongerPending | OutOfDate | TooLate | Stopped) else 403
     try:
         fresh = visible_or_404(request.user, approval.pk)
     except Http404:
         raise PermissionDenied(str(error)) from error  # it left the person's sight together with the error
-    revised = isinstance(error, OutOfDate) and waits(fresh) and not error.staged
-    late = revised_by(fresh) if revised and fresh.revision != 1 else str(error)
+    revised = isinstance(error, OutOfDate) and waits(fresh)
+    staged = isinstance(error, OutOfDate) and error.staged
+    late = revised_by(fresh) if revised and not staged and fresh.revision != 1 else str(error)
     return show(request, fresh, status=status, late=late, panel=REREAD if revised else "")
 
 
-def answering(card: Card, posted: Mapping[str, str] | None = None) -> dict[str, list[schemaform.Field]]:
-    """The controls of a question whose answer has a schema of several fields."""
-    schema = card.proposal.schema if card.proposal and card.is_question else {}
-    if not schema.get("properties"):
-        return {"answer_fields": []}
-    guess = card.proposal.best_guess if card.proposal and isinstance(card.proposal.best_guess, dict) else {}
-    fields = schemaform.fields_of(schema, guess, prefix="answer")
-    if posted is not None:
-        schemaform.keep(fields, posted)
-    return {"answer_fields": fields}
+@require_POST
+@on_card
+def answer(request: ConsoleRequest, approval: Approval) -> HttpResponse:
+    """The controls of an answer after a press in them: an entry more, a field less. Decides nothing."""
+    card = Card(approval, request.user, filters=filters_of(request))
+    return render(request, "_answer_fields.html", {"card": card, **answering(card, request.POST)})
+
+
+def answering(card: Card, posted: Mapping[str, str] | None = None) -> dict[str, object]:
+    """The answer to a question, with what was typed so far; None where any text answers it, and for what is none."""
+    return {"answer": answers.answer_to(card.proposal, posted) if card.is_question else None}

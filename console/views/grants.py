@@ -1,6 +1,7 @@
 """Standing approvals: those in force and those that were, given on a card or anew, and revoked."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,17 +15,18 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from approvals import times
 from approvals.models import Agent, Approval, Autonomy, Grant
 from approvals.models.approval import Status
+from approvals.models.policy import Verdict
 from approvals.policy import conditions, snapshot
 from approvals.policy.schema import Fault, Json
 from approvals.policy.snapshot import TypePolicy
 from approvals.review import access, grants
 from approvals.review.decisions import Words
 from approvals.review.errors import BadVerdict, NotAllowed, ReviewError
-from console import grantform
+from console import grantform, toasts
 from console.forms import VerdictForm
 from console.grantform import GrantForm, Row
-from console.http import ConsoleRequest, content_or_404, visible_or_404
-from console.views.card import panel, show, too_late
+from console.http import ConsoleRequest, visible_or_404
+from console.views.card import on_card, once, panel, show, too_late
 from console.views.verdict import decided, offered
 
 PAGE = 100
@@ -117,11 +119,10 @@ def anew(request: ConsoleRequest) -> HttpResponse:
     return render(request, "grant_new.html", {**context, **shown}, status=422)
 
 
-@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def like_this(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def like_this(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """On a card: the next ones like it, together with its approval or after it."""
-    approval = content_or_404(request.user, pk)
     kind = snapshot.current().types.get(approval.action_type_id or "")
     authority = access.authority_of(request.user)
     if kind is None or "grant" not in access.actions_for(approval, request.user, authority=authority):
@@ -162,11 +163,13 @@ def _given(
             remember=offered(approval, verdict.cleaned_data["remember"]),
             viewed=verdict.viewed_for,
         )
-        settled, _grant = grants.approve_and_give(verdict.seen(approval), wish, by=request.user, words=words)
+        giving = partial(grants.approve_and_give, verdict.seen(approval), wish, by=request.user, words=words)
+        settled, _grant = once(request, approval, Verdict.APPROVE, giving)
         return decided(request, settled)
-    grants.give(wish, by=request.user, origin=approval)
-    toast = {"text": _("The next %(most)d like this pass without asking.") % {"most": wish.most}}
-    return show(request, visible_or_404(request.user, approval.pk), toast=toast)
+    once(request, approval, "grant", partial(grants.give, wish, by=request.user, origin=approval))
+    fresh = visible_or_404(request.user, approval.pk)
+    text = _("The next %(most)d like this pass without asking.") % {"most": wish.most}
+    return show(request, fresh, toast=toasts.of(fresh, text))
 
 
 def _grant_form(data: Mapping[str, str] | None, kind: TypePolicy, authority: access.Authority) -> GrantForm:

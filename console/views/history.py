@@ -123,7 +123,10 @@ class HistoryFilter(forms.Form):
 def history(request: ConsoleRequest) -> HttpResponse:
     """Settled approvals this person may see. Newest by arrival, which is what the ids follow."""
     chosen = HistoryFilter(request.GET)
-    seen = rows.for_rows(access.visible_to(request.user)).exclude(status=Status.PENDING)
+    authority = access.authority_of(request.user)
+    # Texts are searched where they may be read; of the rest there are the facts around it.
+    searched = access.readable_to if chosen.active.get("q") else access.visible_to
+    seen = rows.for_rows(searched(request.user, authority)).exclude(status=Status.PENDING)
     settled = chosen.apply(seen, request).order_by("-created_at", "-pk")
     place = _read(request.GET.get("after", ""))
     if place:
@@ -133,7 +136,7 @@ def history(request: ConsoleRequest) -> HttpResponse:
     shown = found[:PAGE]
     cursor = _write(shown[-1]) if len(found) > PAGE else ""
     context = {
-        "approvals": shown,
+        "approvals": [(one, access.sees_content(one, request.user, authority)) for one in shown],
         "filter": chosen,
         "more": urlencode({**chosen.active, "after": cursor}) if cursor else "",
     }

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, QuerySet
@@ -19,7 +21,7 @@ from approvals import times
 from approvals.models import Approval, User
 from approvals.models.approval import OPEN, Status, queue_name
 from approvals.review import access, batches, inquiries
-from console import live, rows
+from console import live, rows, toasts
 from console.filters import MOST, NAMES, InboxFilter, count_of, page_of
 from console.http import ConsoleRequest, is_fragment
 
@@ -30,20 +32,30 @@ ALIKE = 3  # groups offered above the list
 @login_required
 @require_safe
 def inbox(request: ConsoleRequest) -> HttpResponse:
-    """The whole page; for htmx the list alone, or with a cursor its next rows."""
+    """The whole page; for htmx the list alone, or with a cursor its next rows, and what became of its open card."""
     context = list_context(request)
     if not is_fragment(request):
         return render(request, "inbox.html", context)
     if request.GET.get("after"):
-        return render(request, "_rows.html", context)
-    if request.htmx.target == "rows":
+        response = render(request, "_rows.html", context)
+    elif request.htmx.target == "rows":
         # The page re-reads: it keeps its own address and takes the count along.
         response = render(request, "_rows.html", context)
         response["X-Waiting"] = str(context["waiting_number"])
-        return response
-    response = render(request, "_list.html", context)
-    response["HX-Replace-Url"] = reverse("inbox") + str(context["query"])
+    else:
+        response = render(request, "_list.html", context)
+        response["HX-Replace-Url"] = reverse("inbox") + str(context["query"])
+    _say_of_card(request, response)
     return response
+
+
+def _say_of_card(request: ConsoleRequest, response: HttpResponse) -> None:
+    """The state of the card that is open beside the list, whether or not its row is on this page of it."""
+    with suppress(ValueError):
+        pk = UUID(request.headers.get("X-Card", ""))
+        approval = access.visible_to(request.user).filter(pk=pk).first()
+        # What a person may not see any more has no state: its card is not what it was.
+        response["X-Card"] = json.dumps(rows.state_of(approval) if approval else {"id": str(pk)})
 
 
 @login_required
@@ -89,6 +101,7 @@ def list_context(request: ConsoleRequest) -> dict[str, object]:
         "waits": _by_queue(pending, total, chosen.queues),
         "elsewhere": [] if page.approvals else _elsewhere(waiting),
         "last": SimpleLazyObject(lambda: _last(user, now)),
+        "toasts": SimpleLazyObject(lambda: toasts.held_by(user)),
     }
 
 

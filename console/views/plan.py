@@ -1,9 +1,8 @@
 """Editing a plan on its card: each press changes the wish and shows the plan as it would be; the last one decides."""
 
 from collections.abc import Mapping, Sequence
-from uuid import UUID
+from functools import partial
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -17,23 +16,23 @@ from approvals.policy.schema import Fault, Json
 from approvals.review import access, decisions, replanning
 from approvals.review.decisions import Words
 from approvals.review.errors import BadVerdict, NotAllowed, ReviewError
-from console import plans, schemaform
+from console import plans, stepup
 from console.cards import Card
+from console.controls import sentences
 from console.forms import VerdictForm
-from console.http import ConsoleRequest, content_or_404, is_fragment
+from console.http import ConsoleRequest, is_fragment
 from console.plans import Editing, NoWish, PlanView
-from console.views.card import show, too_late
+from console.views.card import on_card, once, show, too_late
 from console.views.inbox import filters_of
 from console.views.verdict import decided
 
 _FOOTER = "_plan_actions.html"
 
 
-@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def plan(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def plan(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """GET opens the edit; POST makes one change of it (`op`), or approves what it has become."""
-    approval = content_or_404(request.user, pk)
     authority = access.authority_of(request.user)
     if approval.subject != Subject.PLAN or Verdict.MODIFY not in access.actions_for(
         approval, request.user, authority=authority
@@ -55,6 +54,8 @@ def _changed(request: ConsoleRequest, view: PlanView, op: str, name: str) -> Pla
     """The plan after one press. Raises NoWish."""
     if op == "reset":
         return _with(view, plans.wish_of(view.approval))
+    if op == "again":  # what was not sent is put back
+        return view
     if view.step(name) is None:
         raise NoWish
     match op:
@@ -64,8 +65,9 @@ def _changed(request: ConsoleRequest, view: PlanView, op: str, name: str) -> Pla
             wish, note = plans.without(view, name)
             return _with(view, wish, Editing(note=note))
         case "edit":
-            fields, args = view.fields_of(name)
-            return _with(view, view.wish, Editing(name, "args", fields, schemaform.pretty(args)))
+            return _with(view, view.wish, Editing(name, "args", view.draft_of(name)))
+        case "act":
+            return _with(view, view.wish, Editing(name, "args", view.draft_of(name, request.POST)))
         case "save":
             return _saved(request, view, name)
         case "reject":
@@ -83,30 +85,19 @@ def _changed(request: ConsoleRequest, view: PlanView, op: str, name: str) -> Pla
 
 
 def _saved(request: ConsoleRequest, view: PlanView, name: str) -> PlanView:
-    """The typed arguments as the step's; what is wrong with them stands beside the fields."""
-    fields, _args = view.fields_of(name)
-    raw = request.POST.get("raw", "")
-    try:
-        typed: Json = schemaform.read(fields, request.POST) if fields else schemaform.read_raw(raw)
-    except schemaform.Unreadable as error:
-        return _with(view, view.wish, _again(name, fields, request, error.faults))
-    wish = plans.changed_args(view, name, typed)
+    """The typed arguments as the step's; what is wrong with them stands beside the controls."""
+    draft = view.draft_of(name, request.POST)
+    if draft.faults:
+        return _with(view, view.wish, Editing(name, "args", draft))
+    wish = plans.edited(view, name, draft)
     place = next(number for number, one in enumerate(wish) if one["id"] == name)
     at = f"/args/steps/{place}/args"
-    faults = [
-        Fault(fault.pointer.removeprefix(at), fault.message)
-        for fault in _tried(request, view.approval, wish)[0]
-        if fault.pointer.startswith(at)
-    ]
-    return _with(view, view.wish, _again(name, fields, request, faults)) if faults else _with(view, wish)
-
-
-def _again(name: str, fields: list[schemaform.Field], request: ConsoleRequest, faults: Sequence[Fault]) -> Editing:
-    schemaform.keep(fields, request.POST)
-    in_form = [Fault("/args" + fault.pointer.removeprefix("/args"), fault.message) for fault in faults]
-    left = schemaform.show_faults(fields, in_form)
-    error = " ".join(f"{fault.pointer.removeprefix('/args')} {fault.message}".strip() for fault in left)
-    return Editing(name, "args", fields, request.POST.get("raw", ""), error=error)
+    tried = _tried(request, view.approval, wish)[0] if draft.changed else ()
+    faults = [fault for fault in tried if fault.pointer.startswith(at)]
+    if not faults:
+        return _with(view, wish)
+    left = sentences.put(draft.control, faults, prefix=at)
+    return _with(view, view.wish, Editing(name, "args", draft, error=" ".join(fault.message for fault in left)))
 
 
 def _with(view: PlanView, wish: Sequence[object] | None, editing: Editing | None = None) -> PlanView:
@@ -119,28 +110,32 @@ def _tried(
 ) -> tuple[Sequence[Fault], Sequence[Mapping[str, Json]]]:
     """What the domain would say to this plan now: faults, or how it classifies the steps. It changes nothing."""
     try:
-        found = replanning.of(approval, {"steps": wish}, by=request.user, now=times.now())
+        revision = replanning.of(approval, {"steps": wish}, by=request.user, now=times.now())
     except BadVerdict as error:
         return error.faults, ()
     except NotAllowed as error:
         return [Fault("", str(error))], ()
-    return (), found.proposal.assessed
+    return (), revision.proposal.assessed
 
 
 def _approve(request: ConsoleRequest, approval: Approval, view: PlanView) -> HttpResponse:
     form = VerdictForm({**request.POST.dict(), "verdict": "modify"})
     if not form.is_valid():
         return _answer(request, approval, view, form.faults, status=422)
-    password = form.cleaned_data["password"]
+    try:
+        fresh = stepup.proved(request, form.cleaned_data["password"])
+    except BadVerdict as error:
+        return _answer(request, approval, view, error.faults, status=422)
     words = Words(
         message=form.cleaned_data["message"].strip() or None,
-        args={"steps": list(view.wish or ())},
+        steps=list(view.wish or ()),
         typed=form.cleaned_data["typed"],
-        fresh=bool(password) and request.user.check_password(password),
+        fresh=fresh,
         viewed=form.viewed_for,
     )
     try:
-        settled = decisions.decide(form.seen(approval), by=request.user, verdict="modify", words=words)
+        deciding = partial(decisions.decide, form.seen(approval), by=request.user, verdict="modify", words=words)
+        settled = once(request, approval, "modify", deciding)
     except BadVerdict as error:
         return _answer(request, approval, view, error.faults, status=422)
     except ReviewError as error:

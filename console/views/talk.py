@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -21,9 +22,10 @@ from approvals.review import guidance, incidents, inquiries
 from approvals.review import snooze as snoozing
 from approvals.review.attachments import IMAGES
 from approvals.review.errors import BadVerdict, NotAllowed, ReviewError
+from console import toasts
 from console.cards import Card
 from console.http import ConsoleRequest, content_or_404, visible_or_404
-from console.views.card import panel, show, too_late
+from console.views.card import on_card, once, panel, show, too_late
 from console.views.inbox import filters_of
 from console.views.verdict import onward
 
@@ -31,30 +33,31 @@ from console.views.verdict import onward
 _SANDBOX = "sandbox; default-src 'none'"
 
 
-@login_required
 @require_safe
-def thread(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def thread(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """What was asked and answered about an approval, and what its agent was advised."""
-    card = Card(content_or_404(request.user, pk), request.user, filters=filters_of(request))
+    card = Card(approval, request.user, filters=filters_of(request))
     return render(request, "_thread.html", {"card": card})
 
 
-@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def ask(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def ask(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """GET opens the panel; POST puts the question to the agent, and the deadline goes on."""
     return _say(
         request,
-        pk,
+        approval,
         "_ask.html",
+        "ask",
         lambda approval, text: inquiries.ask(approval.pk, by=request.user, text=text),
         _("Asked. The deadline goes on."),
     )
 
 
-@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def guide(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def guide(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """GET opens the panel; POST sends advice to the run at once, without a verdict."""
 
     def give(approval: Approval, text: str) -> None:
@@ -62,57 +65,60 @@ def guide(request: ConsoleRequest, pk: UUID) -> HttpResponse:
             raise NotAllowed(_("This belongs to no run."))
         guidance.give(approval.pause.run_id, by=request.user, text=text, approval_id=approval.pk)
 
-    return _say(request, pk, "_guide.html", give, _("Sent to the agent."), field="guidance")
+    return _say(request, approval, "_guide.html", "guide", give, _("Sent to the agent."), field="guidance")
 
 
-@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def incident(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def incident(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """GET opens the panel; POST records that harm came of it."""
 
     def report(approval: Approval, text: str) -> None:
         severity = request.POST.get("severity", "")
         incidents.open_incident(approval, by=request.user, severity=severity, text=text)
 
-    return _say(request, pk, "_incident.html", report, _("Recorded."), severities=Incident.Severity.choices)
+    return _say(
+        request, approval, "_incident.html", "incident", report, _("Recorded."), severities=Incident.Severity.choices
+    )
 
 
 def _say(
     request: ConsoleRequest,
-    pk: UUID,
+    approval: Approval,
     template: str,
+    does: str,
     say: Callable[[Approval, str], object],
     done: str,
     *,
     field: str = "text",
     severities: Sequence[tuple[str, object]] = (),
 ) -> HttpResponse:
-    approval = content_or_404(request.user, pk)
     if request.method != "POST":
         return panel(request, approval, template, severities=severities)
     try:
-        say(approval, request.POST.get(field, ""))
+        once(request, approval, does, partial(say, approval, request.POST.get(field, "")))
     except BadVerdict as error:
         return panel(request, approval, template, error.faults, status=422, severities=severities)
     except ReviewError as error:
         return too_late(request, approval, error)
-    return show(request, visible_or_404(request.user, pk), toast={"text": done})
+    fresh = visible_or_404(request.user, approval.pk)
+    return show(request, fresh, toast=toasts.of(fresh, done))
 
 
-@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def snooze(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def snooze(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """GET offers the times that are left before the deadline; POST sets it aside and goes on to the next one."""
-    approval = content_or_404(request.user, pk)
     if request.method != "POST":
         return panel(request, approval, "_snooze.html", choices=_times(approval))
     try:
-        aside = snoozing.snooze(approval.pk, by=request.user, until=_moment(request.POST.get("until", "")))
+        until = _moment(request.POST.get("until", ""))
+        aside = once(request, approval, "snooze", partial(snoozing.snooze, approval.pk, by=request.user, until=until))
     except BadVerdict as error:
         return panel(request, approval, "_snooze.html", error.faults, status=422, choices=_times(approval))
     except ReviewError as error:
         return too_late(request, approval, error)
-    return onward(request, aside, _("Snoozed."))
+    return onward(request, aside, toasts.of(aside, _("Snoozed.")))
 
 
 def _moment(text: str) -> datetime:

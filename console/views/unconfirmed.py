@@ -1,6 +1,6 @@
 """Permits that were used and never confirmed: the list, and a person's word on one."""
 
-from uuid import UUID
+from functools import partial
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
@@ -8,12 +8,13 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from approvals.models import Approval
 from approvals.review import access
 from approvals.review.errors import BadVerdict, ReviewError
 from approvals.review.unconfirmed import confirm as confirm_use
-from console import rows
-from console.http import ConsoleRequest, content_or_404, visible_or_404
-from console.views.card import panel, show, too_late
+from console import rows, toasts
+from console.http import ConsoleRequest, visible_or_404
+from console.views.card import on_card, once, panel, show, too_late
 
 MOST = 200
 
@@ -26,19 +27,20 @@ def unconfirmed(request: ConsoleRequest) -> HttpResponse:
     return render(request, "unconfirmed.html", {"approvals": found[:MOST], "more": len(found) > MOST})
 
 
-@login_required
 @require_POST
-def confirm(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def confirm(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """It ran, or it did not, and how this person knows."""
-    approval = content_or_404(request.user, pk)
     ran, note = request.POST.get("ran"), request.POST.get("note", "")
     try:
         if ran not in ("yes", "no"):
             return panel(request, approval, "_confirm.html", status=422)
-        confirm_use(approval.pk, by=request.user, ran=ran == "yes", note=note)
+        confirming = partial(confirm_use, approval.pk, by=request.user, ran=ran == "yes", note=note)
+        once(request, approval, "confirm", confirming)
     except BadVerdict as error:
         return panel(request, approval, "_confirm.html", error.faults, status=422)
     except ReviewError as error:
         return too_late(request, approval, error)
     text = _("Closed: it ran.") if ran == "yes" else _("Closed: it did not run.")
-    return show(request, visible_or_404(request.user, pk), toast={"text": text})
+    fresh = visible_or_404(request.user, approval.pk)
+    return show(request, fresh, toast=toasts.of(fresh, text))

@@ -1,10 +1,9 @@
 """What moves a card on: a verdict or an escalation, and the next card after it."""
 
 from collections.abc import Sequence
-from uuid import UUID
+from functools import partial
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,31 +15,30 @@ from approvals.models.approval import Status
 from approvals.models.policy import Verdict
 from approvals.policy.schema import Fault, Json
 from approvals.review import access, claims, decisions
-from approvals.review.decisions import Words
+from approvals.review.decisions import NoAnswer, Words
 from approvals.review.errors import BadVerdict, ReviewError
-from console import live, rows, schemaform, stages
+from console import answers, live, questions, rows, stages, stepup, toasts
 from console.cards import Card
 from console.filters import InboxFilter
 from console.forms import NoteForm, VerdictForm
-from console.http import ConsoleRequest, content_or_404, is_fragment, visible_or_404
-from console.views.card import answering, panel, show, too_late
+from console.http import ConsoleRequest, is_fragment, visible_or_404
+from console.toasts import Toast
+from console.views.card import answering, on_card, once, panel, show, too_late
 from console.views.inbox import filters_of, list_context
 
 
-@login_required
 @require_POST
-def decide(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def decide(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """One verdict on what the card showed."""
-    approval = content_or_404(request.user, pk)
     form = VerdictForm(request.POST)
     if not form.is_valid():
         return refuse(request, approval, form.faults)
     verdict = form.cleaned_data["verdict"]
     try:
         words = _words(request, form, approval)
-        settled = decisions.decide(form.seen(approval), by=request.user, verdict=verdict, words=words)
-    except schemaform.Unreadable as error:
-        return refuse(request, approval, error.faults)
+        deciding = partial(decisions.decide, form.seen(approval), by=request.user, verdict=verdict, words=words)
+        settled = once(request, approval, verdict, deciding)
     except BadVerdict as error:
         return refuse(request, approval, error.faults)
     except ReviewError as error:
@@ -48,22 +46,23 @@ def decide(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     return decided(request, settled, stay=form.cleaned_data["stay"])
 
 
-@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def escalate(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+@on_card
+def escalate(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """GET says who would receive it and by when; POST hands it over."""
-    approval = content_or_404(request.user, pk)
     if request.method != "POST":
         return panel(request, approval, "_escalate.html")
     form = NoteForm(request.POST)
     note = form.cleaned_data["note"] if form.is_valid() else request.POST.get("note", "")
     try:
-        escalated = claims.escalate(approval.pk, by=request.user, note=note)
+        escalating = partial(claims.escalate, approval.pk, by=request.user, note=note)
+        escalated = once(request, approval, "escalate", escalating)
     except BadVerdict as error:
         return panel(request, approval, "_escalate.html", error.faults, status=422)
     except ReviewError as error:
         return too_late(request, approval, error)
-    return onward(request, escalated, _("Escalated to %(tier)s.") % {"tier": escalated.tier.name})
+    told = toasts.of(escalated, _("Escalated to %(tier)s.") % {"tier": escalated.tier.name})
+    return onward(request, escalated, told)
 
 
 # --- Answers
@@ -77,36 +76,23 @@ def refuse(request: ConsoleRequest, approval: Approval, faults: Sequence[Fault])
     if verdict == Verdict.APPROVE and access.page_only(approval):
         return panel(request, approval, "_approve.html", faults, status=422)
     if verdict == Verdict.ANSWER:
-        card = Card(approval, request.user)
-        fields = answering(card, request.POST)["answer_fields"]
-        left = schemaform.show_faults(fields, faults, prefix="/answer") if fields else list(faults)
-        return panel(request, approval, "_answer.html", left, status=422, answer_fields=fields)
+        answer = answers.answer_to(approval.proposal, request.POST)
+        left = answer.put(faults) if answer else faults
+        return panel(request, approval, "_answer.html", left, status=422, answer=answer)
     return show(request, approval, status=422, late=" ".join(fault.message for fault in faults))
 
 
 def decided(request: ConsoleRequest, settled: Approval, *, stay: bool = False) -> HttpResponse:
     """After a verdict: the next card of the same list, and a toast with the seconds left to undo."""
     if settled.status == Status.PENDING:
-        return onward(request, settled, stages.gone_on(settled), stay=stay)
-    done = {
-        Verdict.APPROVE: _("Approved"),
-        Verdict.MODIFY: _("Approved with changes"),
-        Verdict.REJECT: _("Rejected"),
-        Verdict.ANSWER: _("Answered"),
-        Verdict.SKIP: _("Skipped"),
-    }[Verdict(settled.verdict)]
-    if settled.status == Status.HELD:
-        return onward(request, settled, _("%s. Goes to the agent in") % done, until=settled.hold_until, stay=stay)
-    return onward(request, settled, _("%s. Released to the agent.") % done, stay=stay)
+        return onward(request, settled, toasts.of(settled, stages.gone_on(settled)), stay=stay)
+    return onward(request, settled, toasts.verdict(settled, by=request.user), stay=stay)
 
 
-def onward(
-    request: ConsoleRequest, settled: Approval, text: str, *, until: object = None, stay: bool = False
-) -> HttpResponse:
+def onward(request: ConsoleRequest, settled: Approval, toast: Toast, *, stay: bool = False) -> HttpResponse:
     """The next card of the same filters, or the same one; without htmx back to the list."""
-    toast = {"text": text, "undo": until is not None, "until": until, "id": settled.pk}
     if not is_fragment(request):
-        messages.success(request, text.removesuffix(" in"))
+        messages.success(request, str(toast).removesuffix(" in"))
         filters = filters_of(request)
         return redirect(f"{reverse('approval', args=[settled.pk])}{Card(settled, request.user, filters=filters).query}")
     following = visible_or_404(request.user, settled.pk) if stay else _next(request, settled)
@@ -158,12 +144,12 @@ def _words(request: ConsoleRequest, form: VerdictForm, approval: Approval) -> Wo
         message=said or None,
         reason=cleaned["reason"],
         alternative=cleaned["alternative"],
-        answer=_answer(request, approval) if cleaned["verdict"] == Verdict.ANSWER else None,
+        answer=_answer(request, approval) if cleaned["verdict"] == Verdict.ANSWER else NoAnswer.NOTHING,
         stop=cleaned["stop"],
         guidance=cleaned["guidance"],
         remember=offered(approval, cleaned["remember"]),
         typed=cleaned["typed"],
-        fresh=bool(cleaned["password"]) and request.user.check_password(cleaned["password"]),
+        fresh=stepup.proved(request, cleaned["password"]),
         viewed=form.viewed_for,
     )
 
@@ -174,12 +160,13 @@ def offered(approval: Approval, number: int | None) -> Json:
     return offers[number] if number is not None and number < len(offers) else None
 
 
-def _answer(request: ConsoleRequest, approval: Approval) -> Json:
-    """The answer as its schema wants it: fields as an object, a scalar as its type, else text."""
-    card = Card(approval, request.user)
-    fields = answering(card)["answer_fields"]
-    if fields:
-        return schemaform.read(fields, request.POST)
-    text = request.POST.get("answer", "").strip()
-    kind = card.proposal.schema.get("type") if card.proposal else None
-    return text if kind in (None, "string") else schemaform.read_scalar(kind, text)
+def _answer(request: ConsoleRequest, approval: Approval) -> "Json | NoAnswer":
+    """The agent's best guess where that was pressed, else what the controls hold. Raises BadVerdict."""
+    if request.POST.get("guess"):
+        return questions.best_guess(approval.proposal)
+    answer = answers.answer_to(approval.proposal, request.POST)
+    if answer is None:
+        return request.POST.get("answer", "").replace("\r\n", "\n")
+    if answer.faults:
+        raise BadVerdict(answer.faults)
+    return answer.value

@@ -1,15 +1,20 @@
-// After a panel opens its first field has the focus; after a verdict the next card has it.
+// After a panel opens its first field has the focus; after it closes, the buttons as a whole, so that no Enter presses
+// the first of them; after a verdict the next card has it.
 import { one } from "./page.js";
 
 document.addEventListener("htmx:afterSettle", (event) => {
   const target = event.detail.target;
   if (!target?.id) return;
   if (target.id === "actions") {
-    const wanted = one("[data-focus], [aria-invalid=true]", target) ?? one("a, button", target);
-    wanted?.focus({ preventScroll: true });
+    (one("[data-focus], [aria-invalid=true]", target) ?? target).focus({ preventScroll: true });
   } else if (target.id === "pane") {
     const invalid = one("[aria-invalid=true]", target);
     if (invalid) invalid.focus();
     else target.focus({ preventScroll: true });
   }
 });
+
+// A fold that is a panel, like the one of a batch.
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches?.("details[data-panel][open]")) one("[data-focus]", event.target)?.focus();
+}, true);

@@ -1,6 +1,7 @@
 // Keys. An element names its key in data-key; the overlay lists the keys of this page. Nothing happens while one
 // types, with Ctrl, Alt or Meta, or when a held key repeats.
 import { all, body, one } from "./page.js";
+import { armed, elsewhere } from "./arm.js";
 
 const moves = new Map(); // keys of behaviours without a button: j, k, x …
 let prefix = "";
@@ -16,19 +17,23 @@ export const typing = (target) =>
 const visible = (element) => (element.closest("[data-menu]") ?? element).checkVisibility() && !element.closest("[inert]");
 const buttons = () => all("[data-key]").filter((element) => visible(element) && !element.disabled);
 
+// On the card, a key is for what has stood still there, and for the card that has the focus.
+const reaches = (element) => !element.closest("#pane") || (armed() && !elsewhere());
+
 function press(element) {
-  if (element.matches("input")) element.focus();
+  if (!reaches(element)) return;
+  if (element.dataset.focuses) one("input:not([type=hidden]), textarea, select", one(element.dataset.focuses))?.focus();
+  else if (element.matches("input:not([type=radio], [type=checkbox]), textarea, select")) element.focus();
   else element.click();
 }
 
 document.addEventListener("keydown", (event) => {
-  const dialog = one("#keys[open]");
-  if (dialog || event.defaultPrevented || event.repeat) return;
+  if (one("dialog[open]") || event.defaultPrevented || event.repeat) return;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     const send = buttons().find((element) => element.dataset.key === "Ctrl+Enter");
     if (send) {
       event.preventDefault();
-      send.click();
+      press(send);
     }
     return;
   }
@@ -47,7 +52,8 @@ document.addEventListener("keydown", (event) => {
     prefix = "g";
     return;
   }
-  const element = buttons().find((found) => found.dataset.key === sequence);
+  const found = buttons().filter((button) => button.dataset.key === sequence);
+  const element = found.find((button) => button.closest("#toasts")) ?? found[0]; // the newest verdict goes back first
   if (element) {
     event.preventDefault();
     element.closest("form")?.toggleAttribute("data-stay", stay);

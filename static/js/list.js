@@ -1,8 +1,12 @@
-// Moving through the list: j and k, Enter and o, u and Esc back to the same row.
+// Moving through the list: j and k, Enter and o, u and Esc back to the same row. While a card is open, moving opens
+// the next one: the one that has the focus is the one that is open.
 import { all, announce, isPhone, one } from "./page.js";
 import { onKey, typing } from "./keys.js";
 import { list, row, rows } from "./rows.js";
+import { turned } from "./standing.js";
 import { retitle } from "./title.js";
+
+let heading = null; // the row whose card is on its way
 
 const words = () => one("[data-list-words]")?.dataset ?? {};
 const current = () => document.activeElement?.closest?.("[data-row]") ?? one("[data-row][data-open]");
@@ -16,10 +20,14 @@ export function focusRow(found) {
 function step(by, extend) {
   if (!list()) return;
   const found = rows();
-  const at = found.indexOf(current());
+  const open = one("#pane [data-card]") && (found.includes(heading) ? heading : one("[data-row][data-open]"));
+  const at = found.indexOf(open || current());
   const next = found[at < 0 ? (by > 0 ? 0 : found.length - 1) : at + by];
   if (extend) for (const one_ of [found[at], next]) pick(one_, true);
   focusRow(next);
+  if (!next || !one("#pane [data-card]")) return;
+  heading = next;
+  one(".row-link", next).click();
 }
 
 export function pick(found, on) {
@@ -35,9 +43,10 @@ export function closeCard() {
   const id = card?.dataset.card;
   const query = one("[data-list]")?.dataset.query ?? "";
   if (!split || split.dataset.view === "list") return false;
-  one("[data-leave]")?.requestSubmit();
   split.dataset.view = "list";
   one("#pane").replaceChildren(one("#overview").content.cloneNode(true));
+  turned();
+  document.dispatchEvent(new Event("pane:closed"));
   for (const open of all("[data-row][data-open]")) open.removeAttribute("data-open");
   history.pushState({ htmx: true }, "", split.dataset.home + query);
   retitle();
@@ -46,7 +55,7 @@ export function closeCard() {
 }
 
 function escape(event) {
-  const panel = one("#actions [data-cancel]");
+  const panel = one("#actions [data-cancel]") ?? one("[data-batch-page] details[open][data-panel] > summary");
   if (typing(event.target) && !panel) event.target.blur();
   else if (panel) panel.click();
   else closeCard();
@@ -84,6 +93,7 @@ function mark() {
 
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target?.id !== "pane") return;
+  heading = null;
   const split = one("[data-split]");
   if (split) split.dataset.view = one("[data-card], [data-batch-page]") ? "card" : "list";
   if (isPhone()) scrollTo(0, 0);

@@ -3,9 +3,11 @@ import { all, announce, one, say } from "./page.js";
 import { correct } from "./clock.js";
 import { put, reconcile, row, rows, steadily } from "./rows.js";
 import { changed } from "./pane.js";
+import { compare } from "./version.js";
 import { focusRow } from "./list.js";
 import { waiting } from "./title.js";
 import { notify } from "./notify.js";
+import { ask, check } from "./session.js";
 
 const GRACE = 4000; // without a socket for so long, the page says so
 const POLL = 10000;
@@ -15,6 +17,8 @@ let heard = 0;
 let lost = null;
 let poll = null;
 let wait = 500;
+let greeted = false;
+let over = false; // nobody is signed in: nothing is asked before somebody is
 
 const address = () => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/inbox/`;
 
@@ -28,6 +32,7 @@ function receive(frame) {
   heard = performance.now();
   if (frame.type === "hello") {
     wait = 500;
+    greeted = true;
     restored(); // whatever happened before the groups were joined is read now
   } else if (frame.type === "rows") {
     arrived(frame.rows);
@@ -65,15 +70,16 @@ function after() {
 function closed(code) {
   socket = null;
   lost ??= setTimeout(paused, GRACE);
-  if (code === 4401) {
-    location.reload(); // signed out elsewhere: the server asks who one is
-    return;
-  }
+  // Without a greeting, or told so: is anybody signed in here, and who?
+  if (!greeted || code === 4401 || code === 4403) check();
+  greeted = false;
+  if (over) return;
   setTimeout(connect, wait + Math.random() * 250);
   wait = Math.min(wait * 2, 8000);
 }
 
 function paused() {
+  if (over) return;
   state("paused");
   if (poll) return;
   refresh();
@@ -90,7 +96,7 @@ function restored() {
 
 function state(name) {
   const banner = one("[data-banner]");
-  if (banner) banner.hidden = name === "live";
+  if (banner) banner.hidden = name !== "paused";
   const light = one("[data-live]");
   if (!light || light.dataset.state === name) return;
   const paused_ = light.dataset.state === "paused";
@@ -100,25 +106,41 @@ function state(name) {
   if (name === "paused" || paused_) announce(name === "paused" ? (banner?.textContent.trim() ?? "") : say("live"));
 }
 
+document.addEventListener("session:over", () => {
+  over = true;
+  clearInterval(poll);
+  clearTimeout(lost);
+  lost = poll = null;
+  state("out");
+  socket?.close();
+});
+
+document.addEventListener("session:back", () => {
+  if (!over) return;
+  over = false;
+  if (!socket && one("[data-live]")) connect();
+});
+
 async function refresh() {
   const place = one("[data-list]");
   if (!place) return;
   try {
-    const response = await fetch(one("[data-split]").dataset.home + place.dataset.query, {
-      headers: { "HX-Request": "true", "HX-Target": "rows" },
-      credentials: "same-origin",
+    const response = await ask(one("[data-split]").dataset.home + place.dataset.query, {
+      headers: { "HX-Request": "true", "HX-Target": "rows", "X-Card": one("#pane [data-card]")?.dataset.card ?? "" },
     });
-    if (response.redirected) location.reload();
     if (!response.ok) return;
     const html = await response.text();
     reconcile(html);
     const count = response.headers.get("X-Waiting");
     if (count) waiting(Number(count));
     after();
+    compare(response.headers.get("X-Card"));
   } catch {
     // Still out of reach; the next round tries again.
   }
 }
+
+document.addEventListener("reread", refresh);
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-new-pill]")) {
@@ -130,14 +152,16 @@ document.addEventListener("click", (event) => {
 });
 
 // The answer to a verdict brings its row along, so that the list is right without a socket, too.
-document.addEventListener("htmx:afterSwap", () => {
-  const holder = one("[data-row-update]");
+function update(holder) {
   if (!holder) return;
   steadily(() => put(holder.innerHTML, { add: false, gone: holder.dataset.gone, staged: "staged" in holder.dataset }));
   holder.remove();
   one("[data-row][data-open][data-new]")?.removeAttribute("data-new");
   after();
-});
+}
+
+document.addEventListener("htmx:afterSwap", () => update(one("[data-row-update]")));
+document.addEventListener("row:update", (event) => update(event.detail));
 
 if (one("[data-live]")) {
   lost = setTimeout(paused, GRACE);

@@ -1,47 +1,49 @@
-// The open card hears of its own changes: who claims it, and when somebody settles or revises it.
+// The open card hears of its own changes: who claims it, and when somebody settles or revises it. Only another
+// version, status or tier changes what stands there; of the same one nothing that is being typed is touched.
 import { all, one } from "./page.js";
 
-// A change that this page caused itself arrives with the answer; the socket's echo of it is older or the same.
-export function changed(message) {
-  const card = one("[data-card]");
-  if (!card || card.dataset.card !== message.id || Number(card.dataset.seq) >= message.seq) return;
-  card.dataset.seq = message.seq;
-  const busy = one("#actions form[data-sent]");
-  if (busy) return;
-  const same = message.status === card.dataset.status && message.revision === Number(card.dataset.revision) &&
-    message.round === Number(card.dataset.round) && message.tier === Number(card.dataset.tier) &&
-    message.stage === Number(card.dataset.stage);
-  if (same) {
-    claimed(card, message.claim);
-    if (card.dataset.thread && one("#thread")) window.htmx.ajax("GET", card.dataset.thread, { target: "#thread", swap: "innerHTML" });
+const get = (url, target) => window.htmx.ajax("GET", url, { source: target, target, swap: "innerHTML" });
+
+// `state` is the server's: of the socket, or of a list that was read again. Without a sequence it is out of sight.
+export function changed(state) {
+  const card = one("#pane [data-card]");
+  if (!card || card.dataset.card !== state.id || Number(card.dataset.seq) >= state.seq) return;
+  if (one("[data-sent]", card)) return; // what was sent is answered first, and then looked at again
+  const same = state.status === card.dataset.status && state.version === card.dataset.version &&
+    state.tier === Number(card.dataset.tier);
+  if (!same) {
+    lock(card);
     return;
   }
-  lock(card);
+  card.dataset.seq = state.seq;
+  claimed(card, state.claim);
+  if (one("#thread")) get(card.dataset.thread, "#thread");
 }
 
 function claimed(card, claimant) {
-  const url = card.dataset.claimed;
-  window.htmx.ajax("GET", url, { target: "#card-claim", swap: "innerHTML" });
+  get(card.dataset.claimed, "#card-claim");
   const me = one("[data-split]").dataset.me;
   const was = card.dataset.claim;
   card.dataset.claim = claimant;
+  // What must be read again first has no buttons that could come back with a claim.
+  if (card.hasAttribute("data-locked")) return;
   // A colleague took it over, or gave it back: the buttons change, unless one is writing in a panel.
   if ((claimant && claimant !== me) || (was && was !== me)) {
-    if (!one("#actions .sheet") || (claimant && claimant !== me)) {
-      window.htmx.ajax("GET", card.dataset.actions, { target: "#actions", swap: "innerHTML" });
-    }
+    if (!one("#actions .sheet") || (claimant && claimant !== me)) get(card.dataset.actions, "#actions");
   }
 }
 
-// Settled or revised: nothing that is shown may be decided any more.
+// Settled or revised: nothing that is shown may be decided any more. Out of reach, it stays so until it was read again.
 function lock(card) {
   card.setAttribute("data-locked", "");
-  for (const control of all("#actions button, #actions a, .alternatives button")) {
-    control.setAttribute("aria-disabled", "true");
-    control.setAttribute("tabindex", "-1");
-    if ("disabled" in control) control.disabled = true;
-    control.removeAttribute("data-key");
-  }
+  for (const part of all("#actions, .alternatives", card)) part.inert = true;
   // What changed stands at the top.
-  window.htmx.ajax("GET", card.dataset.changed, { target: "#pane", swap: "innerHTML" }).then(() => one("#card")?.scrollIntoView());
+  window.htmx.ajax("GET", card.dataset.changed, { source: card, target: "#pane", swap: "innerHTML" })
+    .then(() => one("#card")?.scrollIntoView());
 }
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  const { elt, successful, target } = event.detail;
+  const stays = !successful || target?.id !== "pane"; // refused, or not answered: what came meanwhile is looked at now
+  if (stays && elt.matches?.("form[data-verdict]")) document.dispatchEvent(new Event("reread"));
+});

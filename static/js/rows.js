@@ -47,16 +47,18 @@ const parsed = (html) => {
   return holder.content.querySelector("[data-row]");
 };
 
-function replace(old, fresh) {
+function replace(old, fresh, move = () => {}) {
   const focused = old.contains(document.activeElement) ? document.activeElement.className : "";
   if (old.hasAttribute("data-open")) fresh.setAttribute("data-open", "");
   const pick = one("[name=pick]", old);
   if (pick?.checked && fresh.dataset.status === "pending") one("[name=pick]", fresh).checked = true;
   old.replaceWith(fresh);
+  move(fresh); // before it is focused: what is moved loses the focus
   window.htmx.process(fresh);
   if (focused) one(`.${focused.split(" ")[0]}`, fresh)?.focus({ preventScroll: true });
 }
 
+// The order of the server's list: by the time to the microsecond, which Date.parse cuts off, then by id.
 const place = (element) => [element.dataset.at || "9999", element.dataset.row];
 // The agent answered what the viewer asked: that is the viewer's next work, whatever the time left.
 const answered = (element) => (element.dataset.answered ?? "").split(" ").includes(one("[data-split]")?.dataset.me ?? "-");
@@ -64,11 +66,20 @@ const before = (a, b) => {
   if (answered(a) !== answered(b)) return answered(a);
   const [at, id] = place(a);
   const [other, otherId] = place(b);
-  return Date.parse(at) === Date.parse(other) ? id < otherId : (Date.parse(at) || Infinity) < (Date.parse(other) || Infinity);
+  if (Date.parse(at) !== Date.parse(other)) return Date.parse(at) < Date.parse(other);
+  return at === other ? id < otherId : at < other;
 };
+const after = (fresh) => rows().find((found) => found !== fresh && before(fresh, found));
+
+// Its time moved: a claim stopped its tier's clock and was given back, or it was revised. Past what is loaded it stays.
+function move(fresh) {
+  const next = after(fresh);
+  const more = one("[data-more]", list());
+  if (next || !more) list().insertBefore(fresh, next ?? null);
+}
 
 function insert(fresh) {
-  const next = rows().find((found) => before(fresh, found));
+  const next = after(fresh);
   const more = one("[data-more]", list());
   if (!next && more) return; // beyond what is loaded
   fresh.classList.add("arrived");
@@ -96,9 +107,9 @@ export function put(html, { add = true, gone = "", staged = false } = {}) {
   const old = row(fresh.dataset.row);
   if (old && Number(old.dataset.seq) >= Number(fresh.dataset.seq)) return;
   const risen = answered(fresh) && !(old && answered(old));
-  if (old) replace(old, fresh);
+  const moved = fresh.dataset.status === "pending" && !gone && old?.dataset.at !== fresh.dataset.at;
+  if (old) replace(old, fresh, risen ? (element) => list().prepend(element) : moved ? move : undefined);
   else if (add && !gone && fresh.dataset.status === "pending" && !fresh.hasAttribute("data-snoozed")) insert(fresh);
-  if (old && risen) list().prepend(fresh);
 }
 
 // The server's list is the truth: afterwards the rows are the same, in the same order, each once.

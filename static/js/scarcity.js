@@ -1,5 +1,6 @@
 // The banner of queues at their limits, kept true on a page that stays open: at a word of the socket, else by looking.
 import { one } from "./page.js";
+import { ask } from "./session.js";
 
 const EVERY = 10000;
 let looking = false;
@@ -9,8 +10,8 @@ async function look() {
   if (!place || looking || document.hidden) return;
   looking = true;
   try {
-    const response = await fetch(place.dataset.scarcity, { credentials: "same-origin" });
-    if (!response.ok || response.redirected) return; // signed out: the next page says so
+    const response = await ask(place.dataset.scarcity);
+    if (!response.ok) return;
     const html = (await response.text()).trim();
     if (html === place.dataset.said) return; // nothing is read out twice
     place.dataset.said = html;

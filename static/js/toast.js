@@ -1,4 +1,4 @@
-// The seconds left to take a verdict back, by the server's clock.
+// What was decided, newest first: each with the seconds left to take it back, by the server's clock.
 import { all, one, say } from "./page.js";
 import { now } from "./clock.js";
 
@@ -13,9 +13,25 @@ function count() {
     }
     const left = Date.parse(seconds.dataset.until) - now();
     if (left > 0) seconds.textContent = say("s", Math.ceil(left / 1000));
-    else toast.remove();
+    else if (!one("[data-sent]", toast)) toast.remove();
   }
 }
 
+// What is said again of the same thing takes the place of what was said before.
+function settle() {
+  const seen = new Set();
+  for (const toast of all("#toasts > [data-toast]")) {
+    if (toast.id && seen.has(toast.id)) toast.remove();
+    seen.add(toast.id);
+  }
+  count();
+}
+
+document.addEventListener("toast", (event) => {
+  one("#toasts").prepend(event.detail);
+  window.htmx.process(event.detail);
+  settle();
+});
 setInterval(count, 200);
-document.addEventListener("htmx:oobAfterSwap", count);
+document.addEventListener("htmx:oobAfterSwap", settle);
+count();

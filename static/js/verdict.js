@@ -1,40 +1,20 @@
-// A verdict leaves once: the button says "Sending" until the server has answered, and carries the time in view.
-import { all, announce, one, say } from "./page.js";
+// A verdict leaves once: the button says "Sending" until the server has answered, and carries the time in view. Enter
+// in a field sends none: what a field changes is drawn before anything is decided.
+import { all, one } from "./page.js";
+import { viewed } from "./dwell.js";
 
-let opened = performance.now();
-let away = 0;
-let hiddenAt = 0;
-let card = "";
-let claimed = ""; // the card this page claimed last: it goes back when another one is opened
-
-function watch() {
-  const id = one("[data-card]")?.dataset.card ?? "";
-  if (id === card) return;
-  card = id;
-  opened = performance.now();
-  away = 0;
-}
-
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) hiddenAt = performance.now();
-  else if (hiddenAt) away += performance.now() - hiddenAt;
-});
-document.addEventListener("htmx:afterSwap", watch);
-watch();
+const formOf = (event) => event.detail.elt?.matches?.("form[data-verdict]") && event.detail.elt;
 
 document.addEventListener("htmx:configRequest", (event) => {
-  const leaving = event.detail.elt.matches?.("[data-claims]");
-  if (leaving && claimed && claimed !== card) event.detail.parameters.leave = claimed;
-  if (leaving) claimed = card;
-  const form = event.detail.elt.matches?.("form[data-verdict]") && event.detail.elt;
+  const form = formOf(event);
   if (!form) return;
-  if (one("[data-viewed]", form)) event.detail.parameters.viewed = Math.round(performance.now() - opened - away);
+  if (one("[data-viewed]", form)) event.detail.parameters.viewed = viewed();
   if (form.hasAttribute("data-stay")) event.detail.parameters.stay = "1";
 });
 
 // A second press while the first is under way is dropped, not queued.
 document.addEventListener("htmx:beforeRequest", (event) => {
-  const form = event.detail.elt.matches?.("form[data-verdict]") && event.detail.elt;
+  const form = formOf(event);
   if (!form) return;
   if (form.hasAttribute("data-sent")) {
     event.preventDefault();
@@ -45,22 +25,18 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   for (const button of all("button", form)) button.setAttribute("aria-disabled", "true");
 });
 
-function failed(event) {
-  const form = event.detail.elt?.matches?.("form[data-verdict]") && event.detail.elt;
-  if (!form) return;
+// It may be sent once more: what was sent before is known not to have been recorded.
+export function free(form) {
   form.removeAttribute("data-sent");
   for (const button of all("button", form)) {
     button.removeAttribute("aria-disabled");
     button.removeAttribute("data-pressed");
   }
-  const notice = one("#card-notice");
-  if (notice) {
-    const line = document.createElement("p");
-    line.className = "notice notice-danger";
-    line.textContent = say("failed");
-    notice.replaceChildren(line);
-  }
-  announce(say("failed"));
 }
 
-for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) document.addEventListener(name, failed);
+document.addEventListener("session:refused", (event) => event.target.matches("form[data-verdict]") && free(event.target));
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.ctrlKey || event.metaKey) return;
+  if (event.target.matches?.("form[data-verdict] input:not([type=submit]):not([type=button])")) event.preventDefault();
+});

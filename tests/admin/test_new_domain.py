@@ -51,6 +51,8 @@ class Desk:
         """Into each field, found by its name: what a person would type or choose."""
         for name, value in said.items():
             box = self.page.locator(f"[name='{name}']:not([type=hidden])").first
+            for folded in box.locator("xpath=ancestor::details[not(@open)]/summary").all():
+                folded.click()
             if box.evaluate("one => one.tagName") == "SELECT":
                 box.select_option(value, force=True)
             else:
@@ -69,7 +71,7 @@ class Desk:
         """Save; the messages of the list that follows."""
         self.page.get_by_role("button", name="Save", exact=True).click()
         try:
-            self.page.wait_for_url(f"**{ADMIN}{to}", timeout=8000)
+            self.page.wait_for_url(f"**{ADMIN}{to}")
         except Exception:
             raise AssertionError(" ".join(self.page.locator(".errorlist, .text-red-600").all_inner_texts())) from None
         return self.page.inner_text("body")
@@ -233,7 +235,7 @@ def tier_of_buyers(desk: Desk) -> None:
     page = desk.page
     desk.open("tier/add/")
     desk.fill(level="1", name="Buyers", ceiling="5000", sla="02:00:00", hold="0", next="2")
-    page.get_by_label("Only working hours count").check(force=True)
+    page.locator("#id_working").check(force=True)
     desk.fill(opens="08:00", closes="18:00", time_zone="Europe/Vienna")
     member(desk, 0, "alma")
     member(desk, 1, "alfred")

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from approvals import roles
-from approvals.models import Membership, User
+from approvals.models import Membership, SystemEvent, User
 
 PERSON = "/admin/approvals/user/{}/change/"
 
@@ -58,6 +58,22 @@ def test_another_admin_adds_one_to_a_tier(as_, admin, save, person, tiers, comme
     assert save(as_(admin), PERSON.format(newcomer.pk), **membership(newcomer.pk)).status_code == 302
 
     assert newcomer.memberships.get().tier_id == 3
+
+
+def test_changes_of_memberships_and_rights_stand_in_the_audit_log(as_, root, save, person, bob, carol):
+    newcomer = person("newcomer")
+
+    save(as_(root), PERSON.format(newcomer.pk), **membership(newcomer.pk), is_auditor="on")
+    save(as_(root), PERSON.format(newcomer.pk), **{"memberships-0-tier": 2})
+    save(as_(root), PERSON.format(newcomer.pk), **{"memberships-0-DELETE": "on"})
+
+    events = SystemEvent.objects.filter(about="user:newcomer", actor="user:root").order_by("seq")
+    assert list(events.values_list("kind", "detail")) == [
+        ("rights_changed", {"is_auditor": True}),
+        ("membership_added", {"tier": 3, "domain": "commerce"}),
+        ("membership_changed", {"tier": 2, "domain": "commerce", "changed": ["tier"]}),
+        ("membership_removed", {"tier": 2, "domain": "commerce"}),
+    ]
 
 
 @pytest.mark.parametrize("who", ["admin", "root"])

@@ -9,6 +9,7 @@ from approvals.models import Rule, Tier
 from approvals.policy import snapshot
 from approvals.policy import versions as drafts
 from approvals.review.decisions import Words, decide, seen
+from tests.conftest import instead
 
 ADD = "/admin/approvals/rule/add/"
 CHANGE = "/admin/approvals/rule/{}/change/"
@@ -38,10 +39,9 @@ def check(desk):
 def test_the_action_types_own_fields_are_offered_with_type_and_title(desk, refunds):
     refunds.schema = {
         "type": "object",
-        "x-order": ["order", "customer"],
         "properties": {
-            "customer": {"$ref": "#/definitions/customer"},
             "order": {"type": "string", "title": "Order"},
+            "customer": {"$ref": "#/definitions/customer"},
             "lines": {"type": "array", "title": "Lines"},
             "odd-name": {"type": "boolean"},
         },
@@ -135,7 +135,7 @@ def test_the_check_has_nothing_to_try_at_first(check):
 def test_the_check_looks_at_what_the_agent_proposed_and_shows_nothing_of_it(check, propose, bob):
     approval = propose(amount=300, order="SECRET-1", summary="SECRET-2")
     args = {"order": "SECRET-1", "amount": 7, "currency": "EUR"}
-    decide(seen(approval), by=bob, verdict="modify", words=Words(args=args))
+    decide(seen(approval), by=bob, verdict="modify", words=Words(edits=instead(args)))
 
     answer = json.dumps(check("args.amount == 300"))
 

@@ -14,7 +14,7 @@ LIST = "/admin/approvals/signingkey/"
 
 @pytest.fixture
 def key(db) -> SigningKey:
-    return permits.rotate()
+    return permits.rotate(by=None)
 
 
 @pytest.fixture

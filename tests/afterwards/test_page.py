@@ -95,6 +95,34 @@ def test_who_reviews_something_else_sees_nothing(noted, mallory, ada, root, as_)
         assert str(noted.pk) not in page(as_(person))
 
 
+def test_who_could_decide_it_recalls_it_from_there_with_a_reason_and_nobody_else(
+    sampling, go, alice, bob, as_, request
+):
+    approval = go("tag")
+    others = {name: request.getfixturevalue(name) for name in ("mia", "otto", "olga")}
+    place = reverse("recall", args=[approval.pk])
+
+    def card(person) -> str:
+        [link] = re.findall(rf'class="row-link" href="([^"]*{approval.pk}[^"]*)"', page(as_(person)))
+        return as_(person).get(link).content.decode()
+
+    def take_back(person, **form: str) -> int:
+        shown = {"version": fresh(approval).version}
+        return as_(person).post(place, {**shown, **form}, headers=HTMX).status_code
+
+    for person in others.values():
+        assert place not in card(person)
+        assert take_back(person, reason="changed") == 403
+    assert (place in card(alice), place in card(bob)) == (True, True)
+    assert take_back(alice) == 422
+    assert fresh(approval).status == "released"
+
+    assert take_back(alice, reason="changed", message="She called.") == 200
+    assert fresh(approval).status == "recalled"
+    assert (look(approval).finding, look(approval).by) == ("recalled", alice)
+    assert str(approval.pk) not in page(as_(bob))
+
+
 def test_one_press_finds_a_whole_run_fine_and_each_has_its_event(labelled, go, alice, as_):
     second = go("label", order="2")
     endings.end(labelled.pause.run)

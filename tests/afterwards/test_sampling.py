@@ -13,7 +13,7 @@ from approvals.policy.routing import Routing, Standing
 from approvals.policy.sampling import FLOOR, is_drawn, share
 from approvals.policy.snapshot import current
 from approvals.review import audits
-from tests.afterwards.conftest import look
+from tests.afterwards.conftest import fine, look, object_to
 
 SHARE = Decimal("0.1")
 
@@ -92,7 +92,7 @@ def test_at_level_four_some_are_drawn_though_the_action_type_asks_for_none(actio
     tags = action_type("tag", reversibility="reversible")
     Autonomy.objects.create(agent=robot, action_type=tags, level=4)
 
-    assert look(propose(action="tag")).why == "sampled"
+    assert look(propose(action="tag", amount=4)).why == "sampled"
 
 
 def test_what_people_decide_or_have_approved_is_not_drawn(action_type, free):
@@ -117,3 +117,18 @@ def test_what_the_route_wants_looked_at_is_whoever_says_it(free, propose, monkey
     monkeypatch.setattr(audits, "why_of", lambda case: "degraded")
 
     assert look(propose(action="tag")).why == "degraded"
+
+
+def precedent(approval):
+    return next(one["note"] for one in approval.assessment["signals"] if one["name"] == "precedent")
+
+
+def test_an_objection_to_a_sample_counts_against_the_agent(free, propose, alice):
+    tags = [propose(action="tag", order=str(number)) for number in range(3)]
+    assert precedent(tags[-1]).startswith("no decisions by people yet")
+    fine(tags[0], by=alice)
+    assert precedent(propose(action="tag", order="4")).startswith("no decisions by people yet")
+    object_to(tags[1], by=alice)
+    assert precedent(propose(action="tag", order="5")) == "0 of the last 1 approved unchanged by people"
+    object_to(tags[2], by=alice, severity="high")
+    assert precedent(propose(action="tag", order="6")) == "0 of the last 2 approved unchanged by people"

@@ -47,14 +47,15 @@ def test_both_tell_every_part_with_its_value_weight_origin_and_note(told):
     assert 0 < confidence["own"] < 1
 
 
-def test_what_people_made_of_it_is_the_score_where_it_is_known(told, refunds):
+@pytest.mark.parametrize(("approved", "share", "shown"), [(383, 0.929, "composite"), (41, 0.099, "observed")])
+def test_what_people_made_of_it_is_the_score_where_it_is_less(told, refunds, approved, share, shown):
     at = "2026-11-01T00:00:00Z"
-    Curve.objects.create(action_type=refunds, points=[["0.000", "1.000", 383, 412]], decided=412, fitted_at=at)
+    Curve.objects.create(action_type=refunds, points=[["0.000", "1.000", approved, 412]], decided=412, fitted_at=at)
     _, submitted = told()
     confidence = submitted["confidence"]
-    assert (confidence["shown"], confidence["score"]) == ("observed", 0.929)
-    assert confidence["observed"] == {"share": 0.929, "decided": 412}
-    assert confidence["composite"] != 0.929
+    assert confidence["observed"] == {"share": share, "decided": 412, "own": 0}
+    assert share != confidence["composite"]
+    assert (confidence["shown"], confidence["score"]) == (shown, min(share, confidence["composite"]))
 
 
 def test_shadow_is_told_by_the_answer_evaluate_and_the_decision(api, told, robot, refunds, conforms):

@@ -10,7 +10,7 @@ from approvals.models import Approval, Decision
 
 
 def seen(approval: Approval, **more: object) -> dict[str, object]:
-    return {"revision": approval.revision, "digest": approval.digest, **more}
+    return {"revision": approval.revision, "round": approval.round, "digest": approval.digest, **more}
 
 
 def test_the_inbox_shows_what_waits_with_its_urgency(token, alice, propose, conforms):
@@ -102,7 +102,7 @@ def test_reviewers_of_a_lower_tier_do_not_decide_a_higher_one(token, propose, al
 
 
 def test_a_verdict_on_what_was_read_settles_it(token, refund, alice, conforms):
-    card = conforms("Card", token(alice).post(f"inbox/{refund.pk}/decide", seen(refund, verdict="approve", round=1)))
+    card = conforms("Card", token(alice).post(f"inbox/{refund.pk}/decide", seen(refund, verdict="approve")))
 
     assert (card["status"], card["verdict"], card["decided_by"]) == ("released", "approve", "Alice")
     assert card["allowed"] == []
@@ -111,7 +111,8 @@ def test_a_verdict_on_what_was_read_settles_it(token, refund, alice, conforms):
 
 def test_a_modification_is_what_the_agent_gets(token, refund, alice, api):
     args = {"order": "456", "amount": 200, "currency": "EUR"}
-    body = seen(refund, verdict="modify", args=args, message="goodwill limit")
+    edits = [{"op": "replace", "path": "/amount", "value": 200}]
+    body = seen(refund, verdict="modify", edits=edits, message="goodwill limit")
     assert token(alice).post(f"inbox/{refund.pk}/decide", body).status_code == 200
 
     [item] = api.get(f"requests/{refund.pause_id}/decision").json()["items"]
@@ -121,9 +122,12 @@ def test_a_modification_is_what_the_agent_gets(token, refund, alice, api):
 def test_a_verdict_that_lacks_something_says_what(token, refund, alice, refused):
     tool, path = token(alice), f"inbox/{refund.pk}/decide"
     refused(tool.post(path, seen(refund, verdict="reject")), 422, "invalid_verdict", "/message")
-    args = {"order": "456", "amount": "lots", "currency": "EUR"}
-    refused(tool.post(path, seen(refund, verdict="modify", args=args)), 422, "invalid_verdict", "/args/amount")
-    refused(tool.post(path, {"verdict": "approve"}), 422, "invalid_request", "/revision", "/digest")
+    lots = [{"op": "replace", "path": "/amount", "value": "lots"}]
+    refused(tool.post(path, seen(refund, verdict="modify", edits=lots)), 422, "invalid_verdict", "/args/amount")
+    nowhere = [{"op": "remove", "path": "/amount/cents"}]
+    refused(tool.post(path, seen(refund, verdict="modify", edits=nowhere)), 422, "invalid_verdict", "/edits/0")
+    refused(tool.post(path, seen(refund, verdict="modify")), 422, "invalid_verdict", "/args")
+    refused(tool.post(path, {"verdict": "approve"}), 422, "invalid_request", "/revision", "/round", "/digest")
     refused(tool.post(path, seen(refund, verdict="bless")), 422, "invalid_request", "/verdict")
     refused(tool.post(path, seen(refund, verdict="approve", decided_by="bob")), 422, "invalid_request", "/decided_by")
     refused(tool.post(path, {**seen(refund), "verdict": "approve", "digest": "x"}), 422, "invalid_request", "/digest")
@@ -134,7 +138,7 @@ def test_a_verdict_on_something_else_than_it_now_is_is_refused(token, refund, al
     tool, path = token(alice), f"inbox/{refund.pk}/decide"
     for stale in ({"revision": 2}, {"round": 2}, {"digest": "sha256:" + "0" * 64}):
         problem = refused(tool.post(path, {**seen(refund, verdict="approve"), **stale}), 409, "out_of_date")
-        assert problem["now"]["digest"] == refund.digest
+        assert problem["now"] == {"revision": 1, "round": 1, "digest": refund.digest, "stage": None}
     assert Approval.objects.get().status == "pending"
 
 

@@ -107,3 +107,76 @@ def test_the_page_loads_files_only_as_its_policy_allows(db, settings):
     script = Client().get("/api/docs/?script")
     assert script["Content-Type"].startswith("application/javascript")
     assert "/api/v1/openapi.json" in script.content.decode()
+
+
+def operations(document) -> Iterator[dict]:
+    for methods in document["paths"].values():
+        yield from methods.values()
+
+
+def test_bodies_are_needed_unless_an_operation_goes_without(document):
+    bodies = {
+        one["operationId"]: one["requestBody"]["required"] for one in operations(document) if "requestBody" in one
+    }
+
+    assert {name for name, needed in bodies.items() if not needed} == {"cancel_request", "claim", "end_run"}
+    assert len(bodies) > 10
+
+
+def test_every_operation_says_what_a_wrong_method_and_a_missing_database_are_answered(document):
+    for operation in operations(document):
+        assert {"405", "503"} <= operation["responses"].keys(), operation["operationId"]
+
+
+def test_parameters_have_their_types(document):
+    loose = []
+    for operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            schema = parameter["schema"]
+            bounded = schema.keys() & {"format", "pattern", "enum", "maxLength", "maximum"}
+            if parameter["in"] != "path" and not bounded:
+                loose.append((operation["operationId"], parameter["name"]))
+    assert loose == []
+    by_name = {one["operationId"]: one.get("parameters", ()) for one in operations(document)}
+    [wait] = [one for one in by_name["read_decision"] if one["name"] == "wait"]
+    assert (wait["schema"]["type"], wait["schema"]["maximum"]) == ("number", 60)
+    [limit] = [one for one in by_name["list_requests"] if one["name"] == "limit"]
+    assert (limit["schema"]["type"], limit["schema"]["maximum"]) == ("integer", 200)
+
+
+def test_spans_of_time_are_numbers_with_fractions(document):
+    def spans(node):
+        if isinstance(node, dict):
+            for name, schema in node.get("properties", {}).items():
+                if name.endswith("_s") or name == "seconds":
+                    yield name, schema
+            for part in node.values():
+                yield from spans(part)
+        elif isinstance(node, list):
+            for part in node:
+                yield from spans(part)
+
+    kinds = {name: schema["type"] for name, schema in spans(document["components"])}
+    assert kinds.keys() >= {"timeout_s", "expected_wait_s", "pending_s", "expires_after_s", "seconds"}
+    assert set(kinds.values()) == {"number"}
+
+
+def test_every_operation_has_an_example_that_is_of_its_shape(document):
+    components = {"schemas": document["components"]["schemas"]}
+
+    def holds(schema, example, where):
+        validator = jsonschema_rs.validator_for({"allOf": [schema], "components": components}, validate_formats=True)
+        errors = [f"{error.message} at {error.instance_path}" for error in validator.iter_errors(example)]
+        assert errors == [], (where, example)
+
+    for operation in operations(document):
+        name = operation["operationId"]
+        for media in operation.get("requestBody", {"content": {}})["content"].values():
+            holds(media["schema"], media["example"], f"{name} sends")
+        for status, response in operation["responses"].items():
+            if status < "400":
+                for media in response["content"].values():
+                    holds(media["schema"], media["example"], f"{name} {status}")
+        for parameter in operation.get("parameters", ()):
+            if parameter["in"] == "path":
+                holds(parameter["schema"], parameter["example"], f"{name} {parameter['name']}")

@@ -82,6 +82,10 @@ def test_the_feed_and_the_webhook_say_that_it_went_on(staged, api, robot, alice)
     assert (told["stage"], told["stages"], told["to"], told["to_domain"]) == (1, 2, 2, "legal")
 
 
+def _item(approval):
+    return {"id": str(approval.pk), "revision": 1, "round": 1, "digest": approval.digest}
+
+
 def test_a_tool_approves_the_stage_that_it_read(staged, propose, token, alice, bob, conforms):
     staged(stages=[{"tier": 1, "domain": "", "approvers": 1}, {"tier": 2, "domain": "", "approvers": 1}])
     approval = propose(action="payout")
@@ -91,8 +95,13 @@ def test_a_tool_approves_the_stage_that_it_read(staged, propose, token, alice, b
     decide(seen(approval), by=alice, verdict="approve")
 
     read = {"verdict": "approve", "revision": 1, "round": 1, "digest": card["digest"]}
+    unread = tool.post(f"inbox/{approval.pk}/decide", read)
+    assert (unread.status_code, unread.json()["errors"][0]["pointer"]) == (422, "/stage")
+    together = tool.post("inbox/batch", {"verdict": "approve", "items": [_item(approval)]})
+    assert (together.status_code, together.json()["errors"][0]["pointer"]) == (422, "/items/0/stage")
     late = tool.post(f"inbox/{approval.pk}/decide", {**read, "stage": card["stage"]})
-    assert late.status_code == 409
+    assert (late.status_code, late.json()["code"]) == (409, "out_of_date")
+    assert late.json()["now"] == {"revision": 1, "round": 1, "digest": card["digest"], "stage": 2}
     done = tool.post(f"inbox/{approval.pk}/decide", {**read, "stage": 2})
     assert done.status_code == 200
     assert [one["name"] for one in done.json()["approved_by"]] == ["Alice", "Bob"]
@@ -104,11 +113,8 @@ def test_what_is_typed_is_not_decided_by_a_tool(staged, propose, token, alice):
     tool = token(alice)
     card = tool.get(f"inbox/{approval.pk}").json()
     assert (card["typed"], card["allowed"]) == (True, [])
-    read = {"verdict": "approve", "revision": 1, "digest": card["digest"]}
+    read = {"verdict": "approve", "revision": 1, "round": 1, "digest": card["digest"]}
     refused = tool.post(f"inbox/{approval.pk}/decide", read)
     assert (refused.status_code, refused.json()["code"]) == (403, "manual_gate")
-    [result] = tool.post(
-        "inbox/batch",
-        {"verdict": "approve", "items": [{"id": str(approval.pk), "revision": 1, "digest": card["digest"]}]},
-    ).json()["results"]
+    [result] = tool.post("inbox/batch", {"verdict": "approve", "items": [_item(approval)]}).json()["results"]
     assert not result["ok"]

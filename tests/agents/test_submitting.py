@@ -6,7 +6,7 @@ from threading import Event
 import pytest
 from django.db import connections, transaction
 
-from approvals.models import Approval, Capacity, Decision, Pause
+from approvals.models import Approval, Capacity, Decision, DomainTerms, Pause
 from approvals.policy import snapshot
 from approvals.times import now
 
@@ -282,6 +282,13 @@ def test_an_agent_reads_the_action_types_before_it_asks(api, refunds, conforms, 
     one = conforms("ActionType", api.get("action-types/refund"))
     assert (one["schema"]["required"], one["value_ceiling"]) == (["order", "amount", "currency"], "5000.00")
     refused(api.get("action-types/launch"), 404, "not_found")
+
+
+def test_an_agent_reads_the_ceiling_that_holds_in_the_domain(api, tiers, commerce, refunds):
+    DomainTerms.objects.create(tier=tiers[1], domain=commerce, ceiling=100)
+    snapshot.publish(by=None, note="less in commerce")
+
+    assert api.get("action-types/refund").json()["value_ceiling"] == "100.00"
 
 
 def test_before_any_policy_was_published_nothing_is_taken(api, asked, refused):

@@ -153,7 +153,7 @@ async def test_without_a_database_nobody_is_acknowledged_and_nothing_tried_twice
     monkeypatch.setattr(intake, "_take", away)
     answers = await asyncio.gather(*(ask(door, secret, asked()) for secret in robots))
 
-    assert {answer.status_code for answer in answers} == {500}
+    assert {(answer.status_code, answer.headers["Retry-After"]) for answer in answers} == {(503, "2")}
     assert sum(map(len, tried)) == 32
     assert not await read(Pause.objects.exists)
 
@@ -329,12 +329,12 @@ async def test_what_arrives_during_one_set_is_the_next(db):
     def work(some: list[int]) -> list[int]:
         seen.append(some)
         busy.set()
-        go_on.wait(5)
+        go_on.wait(30)
         return [one * 10 for one in some]
 
     writer = Writer(work, most=4)
     first = asyncio.create_task(writer.put(0))
-    await asyncio.to_thread(busy.wait, 5)
+    await asyncio.to_thread(busy.wait, 30)
     others = [asyncio.create_task(writer.put(number)) for number in range(1, 7)]
     await asyncio.sleep(0)
     go_on.set()
@@ -353,15 +353,16 @@ async def test_a_failed_set_fails_for_its_own_and_the_next_goes_on(db):
 
 
 async def test_who_no_longer_waits_disturbs_nobody(db):
-    release = threading.Event()
+    release, busy = threading.Event(), threading.Event()
 
     def work(some: list[int]) -> list[int]:
-        release.wait(5)
+        busy.set()
+        release.wait(30)
         return some
 
     writer = Writer(work, most=8)
     tasks = [asyncio.create_task(writer.put(number)) for number in range(3)]
-    await asyncio.sleep(0.05)
+    await asyncio.to_thread(busy.wait, 30)
     tasks[1].cancel()
     release.set()
     found = await asyncio.gather(*tasks, return_exceptions=True)
@@ -373,12 +374,12 @@ async def test_only_so_many_may_wait(db):
 
     def work(some: list[int]) -> list[int]:
         busy.set()
-        release.wait(5)
+        release.wait(30)
         return some
 
     writer = Writer(work, most=1, room=2)
     tasks = [asyncio.create_task(writer.put(0))]
-    await asyncio.to_thread(busy.wait, 5)
+    await asyncio.to_thread(busy.wait, 30)
     tasks += [asyncio.create_task(writer.put(number)) for number in (1, 2)]
     await asyncio.sleep(0)
     with pytest.raises(Full):

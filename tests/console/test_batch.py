@@ -10,7 +10,7 @@ FRAGMENT = {"HX-Request": "true"}
 
 
 def pick(approval) -> str:
-    return f"{approval.pk}:{approval.revision}:{approval.round}:{approval.digest}"
+    return f"{approval.pk}:{approval.version}"
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_picks_that_are_none_of_ours_change_nothing(junk, alike, alice, as_):
 
 def test_more_than_a_thousand_are_refused(alike, alice, as_):
     [one] = alike(10)
-    ids = [f"00000000-0000-0000-0000-{n:012d}:1:1:sha256:0" for n in range(1001)]
+    ids = [f"00000000-0000-0000-0000-{n:012d}:{one.version}" for n in range(1001)]
     response = as_(alice).post(reverse("batch"), {"pick": [pick(one), *ids], "verdict": "approve"}, headers=FRAGMENT)
 
     assert response.status_code == 403

@@ -1,17 +1,19 @@
 """The inbox's socket over real Redis: what arrives, for whom, and what closes it."""
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
-from django.db import connections
+from django.contrib.sessions.models import Session
+from django.db import connections, transaction
 from django.test import Client
 
 from agents import push
 from approvals import seal, times
-from approvals.models import Membership
+from approvals.models import Membership, User
 from approvals.review import claims
 from approvals.review.decisions import decide, seen
 from console import live
@@ -168,7 +170,7 @@ async def test_a_deactivation_that_nobody_announced_closes_it_with_the_next_hear
     async with opened(alice) as page:
         await in_database(type(alice).objects.filter(pk=alice.pk).update, is_active=False)
         await live.follower().beat()
-        assert (await page.receive_output(timeout=5))["code"] == 4403
+        assert (await page.receive_output(timeout=5))["code"] == 4401  # and with it the session is over
 
 
 async def test_the_heartbeat_says_feed_time_and_count(propose, alice):
@@ -198,9 +200,14 @@ async def test_i9_what_redis_dropped_is_sent_with_the_next_heartbeat(propose, al
 
 async def test_more_than_a_frame_holds_makes_the_page_read_again(propose, alice, monkeypatch):
     monkeypatch.setattr(live, "MOST", 2)
+
+    def at_once():  # in one transaction, since a busy machine would make a frame of each
+        with transaction.atomic():
+            for n in range(4):
+                propose(order=str(n))
+
     async with opened(alice) as page:
-        for n in range(4):
-            await in_database(propose, order=str(n))
+        await in_database(at_once)
         assert await frame_of(page, "reload", timeout=10)
 
 
@@ -214,3 +221,32 @@ async def test_one_row_is_rendered_once_for_all_pages(propose, alice, carol, mon
 
     assert one["rows"][0]["html"] == other["rows"][0]["html"]
     assert len(rendered) == 1
+
+
+@pytest.mark.parametrize("end", ["deleted", "password", "deactivated"])
+async def test_an_open_page_is_closed_within_five_seconds_of_its_sessions_end(end, alice):
+    """By whatever way it ended: here none that announces it."""
+
+    def over():
+        if end == "deleted":
+            Session.objects.all().delete()
+        elif end == "password":
+            User.objects.filter(pk=alice.pk).update(password="!changed")
+        else:
+            User.objects.filter(pk=alice.pk).update(is_active=False)
+
+    async with opened(alice) as page:
+        await in_database(over)
+        began = time.monotonic()
+        closing = await closed(page)
+
+    assert closing["code"] in (4401, 4403)
+    assert time.monotonic() - began < 5
+    assert live.BEAT < 5
+
+
+async def closed(page):
+    while True:
+        message = await page.receive_output(timeout=10)
+        if message["type"] == "websocket.close":
+            return message

@@ -149,7 +149,7 @@ def test_unknown_rows_are_refused(as_, mia, query):
     assert as_(mia).get(f"/reports/rows/?{query}").status_code == 422
 
 
-@pytest.mark.parametrize("cursor", ["x", "%00", "MjAyNg", "fA"])
+@pytest.mark.parametrize("cursor", ["x", "MjAyNg", "fA"])
 def test_a_tampered_cursor_starts_at_the_beginning(as_, past, alice, mia, now, cursor):
     past.add("approve", by=alice, at=now - timedelta(hours=2))
     assert len(as_(mia).get(f"/reports/rows/?after={cursor}").context["rows"]) == 1

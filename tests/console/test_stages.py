@@ -45,10 +45,7 @@ def page_of(client, approval, **extra):
 
 def send(client, approval, **fields):
     form = {
-        "revision": approval.revision,
-        "round": approval.round,
-        "stage": approval.stage,
-        "digest": approval.digest,
+        "version": approval.version,
         **fields,
     }
     return client.post(f"/approvals/{approval.pk}/decide/", form, **HTMX)
@@ -113,7 +110,7 @@ def test_a_click_on_the_stage_before_is_told_and_decides_nothing(staged, propose
 
 def test_an_open_card_hears_that_its_stage_was_approved(payout, as_, alice, bob):
     on = decide(seen(payout), by=alice, verdict="approve")
-    shown = as_(bob).get(f"/approvals/{on.pk}/?since=1.1.0", **HTMX).content.decode()
+    shown = as_(bob).get(f"/approvals/{on.pk}/", {"version": payout.version}, **HTMX).content.decode()
     assert "A colleague approved this stage. Now it waits for Specialists · Legal." in shown
 
 
@@ -133,12 +130,12 @@ def test_news_of_it_goes_to_every_queue_that_it_was_in(payout, alice, monkeypatc
 
 
 def test_a_change_says_that_it_starts_with_the_first_stage_again(payout, as_, alice):
-    panel = as_(alice).get(f"/approvals/{payout.pk}/modify/", **HTMX).content.decode()
+    panel = as_(alice).get(f"/approvals/{payout.pk}/modify/", {"version": payout.version}, **HTMX).content.decode()
     assert "A change starts with the first stage again." in panel
 
 
 def test_an_escalation_says_that_it_is_of_this_stage_alone(payout, as_, alice, bob):
-    html = as_(alice).get(f"/approvals/{payout.pk}/escalate/", **HTMX).content.decode()
+    html = as_(alice).get(f"/approvals/{payout.pk}/escalate/", {"version": payout.version}, **HTMX).content.decode()
     assert "Only this stage, 1 of 3, goes to a higher tier; the others stay as they are." in html
 
 
@@ -156,7 +153,7 @@ def test_a_typed_value_is_asked_without_the_password(staged, propose, as_, alice
     html = page_of(as_(alice), transfer)
     assert "button-typed" in html
     assert "data-typed" in html
-    panel = as_(alice).get(f"/approvals/{transfer.pk}/approve/", **HTMX).content.decode()
+    panel = as_(alice).get(f"/approvals/{transfer.pk}/approve/", {"version": transfer.version}, **HTMX).content.decode()
     assert "Approve with a typed value" in panel
     assert 'name="typed"' in panel
     assert 'name="password"' not in panel
@@ -171,7 +168,7 @@ def test_a_typed_value_is_asked_without_the_password(staged, propose, as_, alice
 def test_modifying_asks_for_the_typed_value_too(staged, propose, as_, alice):
     staged(typed=True)
     transfer = propose(action="payout", amount=777)
-    panel = as_(alice).get(f"/approvals/{transfer.pk}/modify/", **HTMX).content.decode()
+    panel = as_(alice).get(f"/approvals/{transfer.pk}/modify/", {"version": transfer.version}, **HTMX).content.decode()
     assert 'name="typed"' in panel
     assert 'name="password"' not in panel
 

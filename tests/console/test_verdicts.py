@@ -13,9 +13,7 @@ FRAGMENT = {"HX-Request": "true"}
 def form_of(approval, verdict="approve", **more) -> dict[str, object]:
     return {
         "verdict": verdict,
-        "revision": approval.revision,
-        "round": approval.round,
-        "digest": approval.digest,
+        "version": approval.version,
         **more,
     }
 
@@ -25,7 +23,8 @@ def send(as_, alice):
     """Alice's browser posts to an address of the approval."""
 
     def post(approval, name="decide", user=alice, query="", **form):
-        return as_(user).post(reverse(name, args=[approval.pk]) + query, form, headers=FRAGMENT)
+        sent = {"version": approval.version, **form}
+        return as_(user).post(reverse(name, args=[approval.pk]) + query, sent, headers=FRAGMENT)
 
     return post
 
@@ -58,7 +57,7 @@ def test_u36_with_shift_one_stays(propose, send):
 
 def test_what_a_colleague_reads_is_not_served_next(propose, carol, send, as_):
     first, claimed, free = propose(order="1"), propose(order="2"), propose(order="3")
-    as_(carol).post(reverse("claim", args=[claimed.pk]))
+    as_(carol).post(reverse("claim", args=[claimed.pk]), {"version": claimed.version})
 
     assert f'data-card="{free.pk}"' in send(first, **form_of(first)).content.decode()
 

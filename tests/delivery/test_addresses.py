@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import re
 import socket
 import ssl
 import threading
@@ -238,7 +239,11 @@ class Secure:
                 return
             try:
                 with self.context.wrap_socket(plain, server_side=True) as secure:
-                    self.heads.append(secure.recv(65536))
+                    # Whole, before the answer: what is left unread when a socket closes resets the connection.
+                    with secure.makefile("rb") as request:
+                        head = b"".join(iter(request.readline, b"\r\n"))
+                        request.read(int(re.search(rb"(?i)content-length: (\d+)", head)[1]))
+                    self.heads.append(head)
                     secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             except (ssl.SSLError, OSError):
                 plain.close()

@@ -13,6 +13,7 @@ from approvals.review import agent as agents_own
 from approvals.review import claims, clock, decisions, outbox
 from approvals.review.submission import Item
 from tests.delivery.conftest import verified
+from tests.saying import says
 
 CALLBACK = "https://agent.example.com/callbacks/7?run=3"
 
@@ -47,7 +48,8 @@ def test_neither_arguments_nor_words_leave_the_house(endpoint, propose, alice):
     )
 
     payload = str(Delivery.objects.get().payload)
-    assert not [word for word in ("SMITH", "420", "customer", "too much") if word in payload]
+    assert not says(payload, "420")
+    assert not [word for word in ("SMITH", "customer", "too much") if word in payload]
 
 
 def test_of_several_items_the_last_one_settled_tells_of_all(endpoint, propose, alice):

@@ -12,6 +12,7 @@ from approvals import times
 from approvals.models import Agent, Approval
 from approvals.review import clock, decisions
 from approvals.review.decisions import Words, decide
+from tests.conftest import instead
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +59,7 @@ def test_a_modified_mail_arrives_as_modified_and_the_outcome_is_on_the_card(agen
     assert agent.letters() == []
     changed = {**card.proposal.args, "subject": "A person's subject", "body": "A person's words."}
 
-    decide(decisions.seen(card), by=alice, verdict="modify", words=Words(args=changed))
+    decide(decisions.seen(card), by=alice, verdict="modify", words=Words(edits=instead(changed)))
     agent.step("resume", thread)
 
     (letter,) = agent.letters()

@@ -31,7 +31,7 @@ from approvals.policy import checks, files, packs, snapshot
 from approvals.review import consume, grants, guidance, inquiries
 from approvals.review.decisions import Words, decide, load, seen
 from console import manual
-from tests.conftest import ROOT, Web
+from tests.conftest import ROOT, Web, instead
 
 PAGES = manual.slugs()
 # What no pack has: reversible, and no rule asks about it.
@@ -115,7 +115,8 @@ def test_an_unknown_page_is_not_found(db):
 
 
 def test_the_page_of_errors_has_every_code_that_the_api_answers_and_no_other():
-    sources = [path.read_text() for path in (ROOT / "agents").rglob("*.py") if "sdk" not in path.parts]
+    server = [path for path in (ROOT / "agents").rglob("*.py") if "sdk" not in path.relative_to(ROOT).parts]
+    sources = [path.read_text() for path in server]
     codes = {code for text in sources for code in re.findall(r'\bProblem\(\s*\d{3},\s*"([a-z_]+)"', text)}
     codes |= {value for name, value in vars(consume).items() if name.isupper() and isinstance(value, str)}
 
@@ -243,7 +244,7 @@ class Reviewer:
             words = Words(message="Not this one.", stop=turn == "stop")
         elif turn == "modify":
             changes = dict(one.split("=", 1) for one in self.fence.words)
-            words = Words(args={**load(approval.pk).proposal.args, **changes})
+            words = Words(edits=instead({**load(approval.pk).proposal.args, **changes}))
         elif turn == "answer":
             words = Words(answer=" ".join(self.fence.words))
         verdict = {"ask": "approve", "guide": "approve", "stop": "reject"}.get(turn, turn)

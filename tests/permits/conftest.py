@@ -11,6 +11,7 @@ from approvals.models import Approval, User
 from approvals.review import answers, decisions
 from approvals.review.decisions import Words
 from tests.agents.conftest import Api, api, conforms, refused, stranger  # noqa: F401
+from tests.conftest import instead
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +57,7 @@ def approved(propose, alice, api) -> Callable[..., Executor]:  # noqa: F811
 
     def make(by: User = alice, modified: object = None, **fields: object) -> Executor:
         approval = propose(**fields)
-        verdict, words = ("modify", Words(args=modified)) if modified else ("approve", Words())
+        verdict, words = ("modify", Words(edits=instead(modified))) if modified else ("approve", Words())
         decisions.decide(decisions.seen(approval), by=by, verdict=verdict, words=words)
         return executor_of(approval, api)
 

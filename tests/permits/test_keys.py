@@ -30,7 +30,7 @@ def test_the_key_set_may_be_cached_and_is_asked_for_cheaply(bought):
     assert first["Cache-Control"] == "public, max-age=300"
     again = Client().get("/.well-known/jwks.json", headers={"If-None-Match": first["ETag"]})
     assert again.status_code == 304 and not again.content
-    permits.rotate()
+    permits.rotate(by=None)
     assert Client().get("/.well-known/jwks.json", headers={"If-None-Match": first["ETag"]}).status_code == 200
     assert Client().post("/.well-known/jwks.json").status_code == 405
 
@@ -49,7 +49,7 @@ def test_permits_of_the_old_key_still_verify_after_a_rotation(approved):
 
 def test_a_key_is_published_until_its_overlap_is_over(approved, refused):
     before = approved(amount=1)
-    permits.rotate(overlap=timedelta(hours=1))
+    permits.rotate(by=None, overlap=timedelta(hours=1))
     with times.at(times.now() + timedelta(hours=2)):
         assert len(published()["keys"]) == 1
         refused(before.consume(), 403, "permit_tampered")
@@ -63,7 +63,7 @@ def test_another_process_notices_a_rotation_within_half_a_minute(approved, monke
     with times.at(times.now() + timedelta(minutes=2)):
         assert signer_of("2") == first
         kept = permits._signer
-        permits.rotate()
+        permits.rotate(by=None)
         permits._signer = kept  # as in another process, whose memory is not told
         assert signer_of("3") == first  # and it is published still
 

@@ -14,9 +14,14 @@ from tests.conftest import database_url
 from tests.plans.conftest import mail, step
 
 
+def to(args) -> list[dict]:
+    """The edit of a step that replaces all its arguments."""
+    return [{"op": "replace", "path": "", "value": args}]
+
+
 def edit(approval, *steps, by, **words):
     wish = {"steps": [{"id": one} if isinstance(one, str) else one for one in steps]}
-    return decide(seen(approval), by=by, verdict="modify", words=Words(args=wish, **words))
+    return decide(seen(approval), by=by, verdict="modify", words=Words(steps=wish["steps"], **words))
 
 
 def document(approval) -> list[dict]:
@@ -36,7 +41,7 @@ def test_an_approved_plan_is_told_step_by_step(plan, carol):
 def test_changed_arguments_are_what_runs(plan, carry_out, carol):
     proposed = plan(step("a"), mail("b", "a"))
     changed = {"order": "456", "amount": 200, "currency": "EUR"}
-    settled = edit(proposed, {"id": "a", "args": changed}, "b", by=carol)
+    settled = edit(proposed, {"id": "a", "edits": to(changed)}, "b", by=carol)
 
     assert (settled.verdict, settled.revision) == ("modify", 2)
     assert settled.events.get(kind="decided").facts["edited"] == ["/steps/a"]
@@ -76,8 +81,11 @@ def test_another_order_is_another_revision(plan, carol):
         (["a", "a"], "/args/steps/1/id"),
         (["a", {"id": "c", "action": "mail"}], "/args/steps/1"),
         (["a", {"id": "c", "verdict": "skip"}], "/args/steps/1/verdict"),
-        ([{"id": "a", "args": {"order": "456"}}], "/args/steps/0/args/amount"),
-        (["c", {"id": "a", "args": {"order": "1", "amount": "x", "currency": "EUR"}}], "/args/steps/1/args/amount"),
+        ([{"id": "a", "edits": to({"order": "456"})}], "/args/steps/0/args/amount"),
+        (
+            ["c", {"id": "a", "edits": to({"order": "1", "amount": "x", "currency": "EUR"})}],
+            "/args/steps/1/args/amount",
+        ),
         ([{"id": "a", "verdict": "reject", "message": "no"}], "/args"),
         ([], "/args"),
     ],
@@ -91,16 +99,16 @@ def test_an_edit_that_cannot_be_is_refused_and_pointed_at(steps, pointer, plan, 
     assert load(proposed.pk).status == "pending"
 
 
-@pytest.mark.parametrize("wish", [None, [], {}, {"steps": 3}, {"steps": ["a"]}, {"steps": [], "more": 1}])
-def test_a_wish_of_another_shape_is_refused(wish, plan, carol):
+@pytest.mark.parametrize("steps", [None, [], {}, 3, ["a"], [{"id": "a", "args": {}}], [{"id": "a", "edits": {}}]])
+def test_a_wish_of_another_shape_is_refused(steps, plan, carol):
     with pytest.raises(BadVerdict):
-        decide(seen(plan(step("a"))), by=carol, verdict="modify", words=Words(args=wish))
+        decide(seen(plan(step("a"))), by=carol, verdict="modify", words=Words(steps=steps))
 
 
 def test_no_step_is_raised_beyond_the_own_authority(plan, alice):
     proposed = plan(step("a"), step("b", 5))
     with pytest.raises(BadVerdict, match="tier 2"):
-        edit(proposed, {"id": "a", "args": {"order": "456", "amount": 6000, "currency": "EUR"}}, "b", by=alice)
+        edit(proposed, {"id": "a", "edits": to({"order": "456", "amount": 6000, "currency": "EUR"})}, "b", by=alice)
 
 
 def test_a_step_of_another_field_is_not_approved_but_can_be_taken_out(plan, kinds, clinical, mallory):
@@ -146,7 +154,7 @@ def test_who_is_named_as_depending_goes_with_a_step():
 @pytest.mark.django_db(transaction=True)
 def test_the_row_and_its_steps_agree_whatever_was_edited(plan, carry_out, carol, robot):
     proposed = plan(step("a"), step("b", 5), step("c", 6), run="r")
-    edit(proposed, "c", {"id": "a", "args": {"order": "1", "amount": 2, "currency": "EUR"}}, by=carol)
+    edit(proposed, "c", {"id": "a", "edits": to({"order": "1", "amount": 2, "currency": "EUR"})}, by=carol)
     carry_out(step("c", 6), run="r")
 
     assert check(database_url()) == []

@@ -47,7 +47,7 @@ def asks(approval):
 
 def edit(proposed, *steps, by):
     wish = {"steps": [one if isinstance(one, dict) else {"id": one} for one in steps]}
-    return decide(seen(proposed), by=by, verdict="modify", words=Words(args=wish))
+    return decide(seen(proposed), by=by, verdict="modify", words=Words(steps=wish["steps"]))
 
 
 def test_the_stages_of_a_step_are_the_plans(staged, plan, alice, lena):
@@ -95,7 +95,10 @@ def test_taking_the_step_out_leaves_what_was_asked(staged, plan, alice, lena):
 def test_an_edit_can_lead_into_stages(staged, plan, alice, lena):
     staged()
     proposed = plan(step("a", 50), step("b", 5))
-    more = {"id": "a", "args": {"order": "456", "amount": 420, "currency": "EUR"}}
+    more = {
+        "id": "a",
+        "edits": [{"op": "replace", "path": "", "value": {"order": "456", "amount": 420, "currency": "EUR"}}],
+    }
     on = edit(proposed, more, "b", by=alice)
     assert (on.status, on.stage, on.queue) == ("pending", 1, "2.legal")
     again = edit(on, "b", "a", by=lena)  # not hers to count in the first stage

@@ -87,10 +87,31 @@ def test_hidden_characters_are_found_in_arguments_keys_and_summary(ask):
         ("for 13 people", ["13"]),
         ("order A-77", []),
         ("customer 981", []),
+        ("pay $2.3 million", []),
+        ("pay 2,3 Mio. €", []),
+        ("pay 2.3m EUR", []),
+        ("pay 2300k", []),
+        ("pay 2.300 Tsd. EUR", []),
+        ("pay 2'300'000 EUR", []),
+        ("pay 0.0023 billion", []),
+        ("pay $2.4 million", ["2.4 million"]),
+        ("pay 2.3 billion", ["2.3 billion"]),
+        ("pay 5k", ["5k"]),  # a lone digit counts things; five thousand is a fact
+        ("1.2005k EUR", []),
+        ("50 m away", []),
+        ("12 kilos", []),
+        ("50 millionaires", []),
     ],
 )
 def test_numbers_that_only_the_summary_knows(ask, summary, strange):
-    args = {"order": "456", "amount": 50, "total": "1200.50", "who": list("abcdefghijkl"), "ref": "A-77"}
+    args = {
+        "order": "456",
+        "amount": 50,
+        "total": "1200.50",
+        "sum": 2_300_000,
+        "who": list("abcdefghijkl"),
+        "ref": "A-77",
+    }
     flag = up(ask(args=args, summary=summary, about="customer:981")).get("numbers_not_in_arguments")
     assert (flag.data["numbers"] if flag else []) == strange
 

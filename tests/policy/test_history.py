@@ -53,10 +53,42 @@ def test_the_look_back_is_bounded(asked, happened, monkeypatch):
     assert (past.proposed, past.decided, past.approved) == (12, 8, 3)
 
 
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {"source": "policy", "verdict": "reject", "reason_code": "policy_violation"},
+        {"source": "policy", "verdict": "reject", "reason_code": "low_confidence"},
+        {"source": "policy", "verdict": "approve", "route": "auto"},
+        {"source": "timeout", "verdict": "reject"},
+        {"verdict": "", "status": "cancelled"},
+        {"verdict": "", "status": "expired"},
+        {"verdict": ""},
+    ],
+)
+def test_nothing_but_peoples_decisions_pushes_a_decision_out_of_the_precedent(asked, happened, monkeypatch, noise):
+    """Junk that is refused washes no bad record clean, and what runs unattended loses no good one."""
+    monkeypatch.setattr(history, "LOOK_BACK", 12)
+    monkeypatch.setattr(history, "DECISIONS", 8)
+    happened("refund", verdict="reject", times=5, ago=2 * DAY)
+    happened("refund", times=2, ago=2 * DAY)
+    happened("refund", times=30, **noise)
+    (past,) = gather([asked()])
+    assert (past.decided, past.approved) == (7, 2)
+
+
+def test_what_people_found_fault_with_counts_against_whoever_let_it_run(asked, happened, now):
+    happened("refund", times=3)
+    happened("refund", faulted_at=now)  # approved by a person, and then an incident
+    happened("refund", source="policy", route="auto", faulted_at=now)  # an objection to a sample
+    happened("refund", verdict="", status="cancelled", faulted_at=now)  # an objection that took its permit back
+    (past,) = gather([asked()])
+    assert (past.decided, past.approved) == (6, 3)
+
+
 def test_the_usual_value_is_of_what_was_approved(asked, happened):
     happened("refund", value="10.00")
     happened("refund", value="20.00", verdict="modify", ago=2 * DAY)
-    happened("refund", value="9000.00", verdict="reject")
+    happened("refund", value="9000.00", verdict="reject", times=history.LOOK_BACK // 20)
     assert gather([asked()])[0].amounts == (Decimal("10.00"), Decimal("20.00"))
 
 

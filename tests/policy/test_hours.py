@@ -107,15 +107,16 @@ def test_without_a_deadline_a_tier_has_its_time():
 def test_tiers_of_the_same_hours_share_what_they_work_until_the_deadline():
     chain = [tier(1, 8 * HOUR, OFFICE), tier(2, 24 * HOUR, OFFICE)]  # four days of work
 
-    # Two days of work are left: each has half of its time.
-    assert abs(hours.due(chain, MONDAY, MONDAY + DAY + 8 * HOUR) - (MONDAY + 4 * HOUR)) < timedelta(seconds=1)
+    # Two days of work are left, and the first has its own of eight hours; of one day it has half.
+    assert hours.due(chain, MONDAY, MONDAY + DAY + 8 * HOUR) == MONDAY + 8 * HOUR
+    assert hours.due(chain, MONDAY, MONDAY + 8 * HOUR) == MONDAY + 4 * HOUR
 
 
 def test_what_is_handed_on_in_time_for_a_tier_that_closes_before_the_deadline():
     always, office = tier(1, 4 * HOUR), tier(2, 4 * HOUR, OFFICE)
     four = MONDAY + 7 * HOUR  # the office closes in an hour, the deadline comes in two
 
-    assert abs(hours.due([always, office], four, four + 2 * HOUR) - (four + 30 * MINUTE)) < timedelta(seconds=1)
+    assert hours.due([always, office], four, four + 2 * HOUR) == four + 30 * MINUTE
 
 
 def test_a_tier_that_is_closed_until_the_deadline_hands_on_at_once_to_one_that_is_open():
@@ -130,7 +131,7 @@ def test_where_all_are_closed_until_the_deadline_they_share_it_as_it_is():
     evening = MONDAY + 10 * HOUR
     chain = [tier(1, HOUR, OFFICE), tier(2, 3 * HOUR, OFFICE)]
 
-    assert hours.due(chain, evening, evening + 2 * HOUR) == evening + 30 * MINUTE
+    assert hours.due(chain, evening, evening + HOUR) == evening + 30 * MINUTE
 
 
 def test_where_who_is_above_is_closed_until_the_deadline_a_tier_has_its_own_time_and_no_more():
@@ -153,8 +154,36 @@ def test_a_tiers_time_never_ends_after_the_deadline_nor_after_its_own_time(one, 
     assert due <= hours.after(chain[0].hours, now, chain[0].sla)
 
 
-@pytest.mark.parametrize("left", [timedelta(minutes=7), 3 * HOUR, 5 * DAY])
-def test_without_hours_the_share_is_exact(left):
-    chain = [tier(1, 15 * MINUTE), tier(2, HOUR), tier(3, 4 * HOUR)]
+CHAIN = [tier(1, 15 * MINUTE), tier(2, HOUR), tier(3, 4 * HOUR)]
 
-    assert hours.due(chain, MONDAY, MONDAY + left) == MONDAY + min(left * (15 / 315), 15 * MINUTE)
+
+@pytest.mark.parametrize(
+    ("left", "minutes"),
+    [
+        (None, [15, 60, 240]),
+        (6 * HOUR, [15, 60, 240]),  # longer than all of them
+        (3 * HOUR, [15, 60, 105]),
+        (HOUR, [15, 22.5, 22.5]),
+        (10 * MINUTE, [5, 2.5, 2.5]),
+        (timedelta(seconds=4), [2 / 60, 1 / 60, 1 / 60]),
+    ],
+)
+def test_the_first_has_its_time_or_half_of_what_there_is_and_the_others_share_the_rest(left, minutes):
+    """Of ten minutes, fifteen minutes of an hour and five hours got 29 seconds."""
+    assert hours.due(CHAIN, MONDAY, left and MONDAY + left) == MONDAY + minutes[0] * MINUTE
+    assert [(one.level, span / MINUTE) for one, span in hours.shares(CHAIN, left)] == list(enumerate(minutes, 1))
+
+
+def test_a_tier_alone_has_its_time_up_to_the_deadline():
+    assert hours.due(CHAIN[:1], MONDAY, MONDAY + 10 * MINUTE) == MONDAY + 10 * MINUTE
+    assert hours.shares(CHAIN[:1], HOUR) == [(CHAIN[0], 15 * MINUTE)]
+
+
+@given(weeks(), weeks(), st.lists(st.tuples(spans, st.sampled_from([0, 1, 2])), min_size=2, max_size=3), spans)
+def test_whoever_works_before_the_deadline_leaves_the_next_half_of_its_time(one, another, tiers, left):
+    choice = [None, one[0], another[0]]
+    now, end = one[1], one[1] + left
+    first, following, *_ = [tier(level, sla, choice[which]) for level, (sla, which) in enumerate(tiers, 1)]
+    due = hours.due([first, following], now, end)
+    whole = hours.between(following.hours, now, end)
+    assert hours.between(following.hours, due, end) >= min(whole / 2, following.sla) - timedelta(seconds=1)

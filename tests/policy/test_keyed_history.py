@@ -110,12 +110,17 @@ def test_of_a_hot_key_a_bounded_number_is_looked_at_and_the_text_says_so(asked, 
     assert flag(question, "burst").text.startswith("More than 4 alike proposals of ")
 
 
-def test_a_twin_below_many_that_were_refused_is_not_looked_for_for_ever(asked, happened, monkeypatch):
+def test_refused_ones_hide_nothing_of_a_key(asked, happened, monkeypatch):
     monkeypatch.setattr(history, "LOOK_BACK", 4)
-    question = asked()
-    happened("refund", digest=question.digest, ago=2 * DAY)
-    happened("refund", digest=question.digest, verdict="reject", times=4)
-    assert gather([question])[0].twin is None
+    monkeypatch.setattr(history, "AMOUNTS", 4)
+    question = asked(value=50, usual_path="department", frequency_path="department")
+    keyed = {"digest": question.digest, "count_key": "department:ops", "usual_key": "department:ops"}
+    twin = happened("refund", value="10.00", ago=2 * DAY, **keyed)
+    happened("refund", value="10.00", ago=3 * DAY, **{**keyed, "digest": "sha256:2"})
+    happened("refund", value="9000.00", verdict="reject", source="policy", times=9, **keyed)
+    happened("refund", value="9000.00", verdict="", status="expired", times=9, **keyed)
+    (past,) = gather([question])
+    assert (past.twin.id, past.about, past.amounts) == (twin.pk, 2, (Decimal("10.00"),) * 2)
 
 
 @pytest.mark.parametrize("verdict", ["approve", "modify"])

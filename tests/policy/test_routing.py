@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from approvals.policy import words
 from approvals.policy.assess import Flag, History, RuleMatch, assess
 from approvals.policy.routing import Standing, route
 from approvals.policy.worth import Worth, worth
@@ -103,6 +104,41 @@ class TestRows:
         assert route(ask(kind(strategy="always")), low, policy, Standing(level=4)).route == "auto"
         assert route(ask(kind(reversibility="partial")), low, policy, Standing(level=4)).route == "reject"
 
+    @pytest.mark.parametrize(
+        ("value", "ceiling", "passes"),
+        [
+            ("100.00", 5000, True),
+            ("-100.00", 5000, True),
+            ("100.01", 5000, False),  # medium impact
+            ("10000000", 5000, False),
+            ("-10000000", 5000, False),
+            ("10000000", None, False),
+            ("50.00", 50, True),
+            ("50.01", 50, False),  # low impact, and above what the lowest tier may decide
+            ("50.01", None, True),
+            (None, 50, True),  # it has no value
+        ],
+    )
+    def test_level_four_is_as_level_three_above_low_impact_and_the_lowest_ceiling(
+        self, ask, kind, policy, value, ceiling, passes
+    ):
+        tiers = {**policy.tiers, 1: replace(policy.tiers[1], ceiling=ceiling and Decimal(ceiling))}
+        policy = replace(policy, tiers=tiers)
+        args = {"order": "456"} if value is None else {"order": "456", "amount": value}
+        # Weighed by what is in it, so that the impact is the real one; only the agent's own words carry weight.
+        weights = dict.fromkeys(["precedent", "tool_validity", "retrieval_relevance"], 0)
+        question = ask(kind(strategy="always", weights=weights), args=args, value=value and Decimal(value))
+        for stated in (0.0, 1.0):
+            question = replace(question, stated={"stated_confidence": stated})
+            assessment = replace(assess(question, History()), composite=Decimal(str(stated)), without_precedent=None)
+            four = route(question, assessment, policy, Standing(level=4))
+            three = route(question, assessment, policy, Standing(level=3))
+            if passes:
+                assert (four.route, four.reasons) == ("auto", [words.LEVEL_FOUR])
+            else:
+                assert four == three
+                assert four.route == ("auto" if stated else "reject")
+
     def test_never_passes(self, ask, weighed, policy, kind):
         routing = route(ask(kind(strategy="never")), weighed("0.10", "0.10"), policy, TWO)
         assert (routing.route, routing.reason_code) == ("auto", "passed")
@@ -158,7 +194,7 @@ REVERSIBILITIES = ("reversible", "partial", "irreversible")
 BANDS = {"auto": ("0.9", "0.9"), "unsupported": ("0.9", "0.5"), "review": ("0.7", "0.7"), "reject": ("0.3", "0.3")}
 
 
-def promised(level, strategy, reversibility, gate, band, rules):
+def promised(level, strategy, reversibility, gate, band, rules, impact):
     """What the design says, read off the table by hand and not from the code."""
     if "block" in rules:
         return "reject"
@@ -166,7 +202,7 @@ def promised(level, strategy, reversibility, gate, band, rules):
         return "review"
     if "allow" in rules:
         return "auto"
-    if strategy == "never" or (level == 4 and reversibility == "reversible"):
+    if strategy == "never" or (level == 4 and reversibility == "reversible" and impact == "low"):
         return "auto"
     if strategy == "confidence" or level >= 3:
         return {"auto": "auto", "unsupported": "review", "review": "review", "reject": "reject"}[band]
@@ -185,10 +221,12 @@ def matching(rules):
 @pytest.mark.parametrize("gate", ["soft", "hard", "manual", "async", "clarify"])
 @pytest.mark.parametrize("level", [1, 2, 3, 4])
 def test_every_cell_of_level_strategy_reversibility_band_and_rules(ask, weighed, policy, kind, level, gate):
-    for strategy, reversibility, band, rules in product(STRATEGIES, REVERSIBILITIES, BANDS, RULES):
+    impacts = ("low", "medium", "high")
+    for strategy, reversibility, band, rules, impact in product(STRATEGIES, REVERSIBILITIES, BANDS, RULES, impacts):
         question = ask(kind(strategy=strategy, reversibility=reversibility, gate=gate))
-        routing = route(question, weighed(*BANDS[band], matched=matching(rules)), policy, Standing(level=level))
-        cell = (level, strategy, reversibility, gate, band, rules)
+        assessment = weighed(*BANDS[band], matched=matching(rules), impact=impact)
+        routing = route(question, assessment, policy, Standing(level=level))
+        cell = (level, strategy, reversibility, gate, band, rules, impact)
         assert (cell, routing.route) == (cell, promised(*cell))
         assert routing.reasons and routing.reason_code
         # Whatever settles it, every matching rule is named.

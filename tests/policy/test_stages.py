@@ -195,7 +195,7 @@ def test_covering_asks_each_of_a_stage_of_its_own():
 
 def test_what_comes_back_asks_all_its_stages_again(ask, weighed, policy, kind):
     passing = route(ask(kind(strategy="never")), weighed(), policy, TWO)
-    back = once_more(passing, (ONE, TWO_LEGAL), domain="commerce", typed=True, reason="It moved.")
+    back = once_more(passing, (ONE, TWO_LEGAL), domain="commerce", gate="hard", typed=True, reason="It moved.")
 
     assert (back.route, back.stages, back.typed, back.strict) == ("review", (ONE, TWO_LEGAL), True, True)
     assert back.reasons == ["It moved.", "Two stages: tier 1 commerce, then tier 2 legal."]

@@ -29,7 +29,7 @@ JSON = st.recursive(
 SCHEMA = st.one_of(
     st.dictionaries(TEXT, JSON, max_size=4),
     st.dictionaries(WORD, st.dictionaries(WORD, JSON, max_size=3), max_size=4).map(
-        lambda fields: files.in_order({"type": "object", "properties": fields})
+        lambda fields: {"type": "object", "properties": fields}
     ),
 )
 
@@ -87,6 +87,8 @@ TYPE = st.fixed_dictionaries(
         "subject_kind": TEXT,
         "on_timeout": choices("on_timeout"),
         "reason_required": st.booleans(),
+        "required": st.lists(st.sampled_from(["summary", "reasoning", "context", "preconditions"]), unique=True),
+        "by_law": st.booleans(),
         "expires_after": SPAN,
         "permit_valid": SPAN,
         "domain": st.sampled_from(["commerce", "finance"]),
@@ -114,19 +116,26 @@ TYPE = st.fixed_dictionaries(
         "thresholds": st.dictionaries(st.sampled_from(Impact.values), st.lists(SHARE, min_size=2, max_size=2)),
     }
 )
+TERMS = {
+    "ceiling": st.one_of(st.none(), AMOUNT),
+    "sla": SPAN,
+    "working": st.booleans(),
+    "opens": st.one_of(st.none(), HOUR),
+    "closes": st.one_of(st.none(), HOUR),
+    "workdays": st.lists(st.integers(1, 7), unique=True).map(sorted),
+    "time_zone": st.sampled_from(["UTC", "Europe/Berlin"]),
+}
 TIER = st.fixed_dictionaries(
     {
         "name": TEXT.filter(bool),
-        "ceiling": st.one_of(st.none(), AMOUNT),
-        "sla": SPAN,
+        **TERMS,
         "hold": SPAN,
         "claim": SPAN,
         "next": st.one_of(st.none(), st.integers(1, 9)),
-        "working": st.booleans(),
-        "opens": st.one_of(st.none(), HOUR),
-        "closes": st.one_of(st.none(), HOUR),
-        "workdays": st.lists(st.integers(1, 7), unique=True).map(sorted),
-        "time_zone": st.sampled_from(["UTC", "Europe/Berlin"]),
+        "terms": st.lists(
+            st.fixed_dictionaries({"domain": st.sampled_from(["commerce", "finance"]), **TERMS}),
+            unique_by=lambda terms: terms["domain"],
+        ).map(lambda found: sorted(found, key=lambda terms: terms["domain"])),
         "capacities": st.lists(
             st.fixed_dictionaries(
                 {
@@ -290,10 +299,10 @@ def test_what_cannot_be_taken_in_says_where_and_how_to_mend_it(text, before, aft
 
 
 def test_a_number_of_a_schema_never_stands_for_two(text, publish, staffed):
-    other = text.replace('"title": "Order"', '"title": "Order number"')
+    other = text.replace('title = "Order"', 'title = "Order number"')
     assert versions.take_in(other).snapshot["types"]["refund"]["schema_version"] == 2
     publish()
-    claimed = text.replace('"title": "Order"', '"title": "Number"').replace("schema_version = 1", "schema_version = 2")
+    claimed = text.replace('title = "Order"', 'title = "Number"').replace("schema_version = 1", "schema_version = 2")
     third = versions.take_in(claimed)
 
     assert third.snapshot["types"]["refund"]["schema_version"] == 3

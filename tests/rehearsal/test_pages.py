@@ -57,7 +57,12 @@ def test_from_a_draft_to_the_policy_in_force_and_back_in_the_admin_alone(desk, c
 
     listed = desk.get(url("changelist")).content.decode()
     assert "specialists" in listed and url("revert", first) in listed and url("revert", first + 1) not in listed
-    desk.post(url("revert", first))
+    answer = desk.post(url("revert", first), follow=True)
+    page = answer.content.decode()
+    assert snapshot.current().number == first + 1  # it is a draft: a difference, a rehearsal, a note
+    assert "1 change not in force" in page and url("rehearse") in page and f">Back to v{first}.</textarea>" in page
+    digest = re.search(r'name="digest" value="([^"]+)"', page)[1]
+    desk.post(url("publish"), {"digest": digest, "note": f"Back to v{first}."})
     assert snapshot.current().types["refund"].tier == 1
     assert snapshot.current().number == first + 2
     assert PolicyVersion.objects.first().note == f"Back to v{first}."

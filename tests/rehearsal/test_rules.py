@@ -57,13 +57,13 @@ def test_a_file_with_stages_is_a_draft(taken_in):
     draft = taken_in('when = "true", ' + STAGE.format('{tier = 1}, {tier = 2, domain = "commerce"}'))
 
     assert [str(change) for change in draft.changes] == ["Refund, rule “big” is new"]
-    assert draft.obstacles() == []
+    assert draft.obstacles == []
 
 
 def test_stages_without_enough_people_keep_a_draft_from_being_published(taken_in):
     draft = taken_in('when = "true", ' + STAGE.format("{tier = 2, approvers = 2}"))
 
-    [obstacle] = draft.obstacles()
+    [obstacle] = draft.obstacles
     assert "Stage 1 of the rule “big” needs 2 people in tier 2" in obstacle
 
 

@@ -10,6 +10,7 @@ from approvals.models import ActionType, Currency, Membership, PolicyVersion, Pu
 from approvals.policy import snapshot, tables, versions
 from approvals.policy.rows import snapshot_of_tables
 from approvals.policy.schema import digest_of
+from approvals.policy.staffing import Roster, gaps_of
 
 
 def digest() -> str:
@@ -187,9 +188,10 @@ def test_going_back_takes_two_as_well(two, staffed, change, ada, eve):
     versions.publish(by=ada, note="specialists", digest=change(tier_id=2).digest)
     versions.publish(by=eve, note="", digest=digest())
 
-    assert versions.revert(first, by=ada) is None
+    versions.go_back(first)
+    assert versions.publish(by=ada, note="back", digest=digest()) is None
     assert snapshot.current().types["refund"].tier == 2
-    assert versions.publish(by=eve, note="", digest=digest()).note == f"Back to v{first}."
+    assert versions.publish(by=eve, note="", digest=digest()).note == "back"
     assert snapshot.current().types["refund"].tier == 1
 
 
@@ -251,18 +253,66 @@ def test_going_back_makes_a_new_version_that_equals_the_old(staffed, rule, publi
     everything(staffed)
     Membership.objects.create(user=person("judy"), tier_id=4)
     Membership.objects.create(user=person("jim"), tier_id=1)
+    for level in (2, 3, 4):
+        Membership.objects.create(user=person(f"jo{level}"), tier_id=level)
     second = publish("second")
     propose(amount=200_000, args={"order": "1", "amount": 200_000, "currency": "EUR"})
 
-    third = versions.revert(first.number, by=ada)
+    draft = versions.go_back(first.number)
+    assert snapshot.current().types.keys() == {"refund", "mail"}  # nothing is in force before it is published
+    assert "4 · Board is gone" in " ".join(map(str, draft.changes))
+    with pytest.raises(versions.NotPublished, match="Say in the note"):
+        versions.publish(by=ada, note="", digest=draft.digest)
+    third = versions.publish(by=ada, note="The board is too slow.", digest=draft.digest)
 
-    assert third.number == second.number + 1
+    assert third is not None and third.number == second.number + 1
     assert third.digest == first.digest
-    assert third.note == f"Back to v{first.number}."
     assert snapshot_of_tables() == first.snapshot
     assert snapshot.current().types.keys() == {"refund"}
     # History points at it: switched off, not gone.
     assert ActionType.objects.get(name="mail").active is False
+
+
+def test_going_back_is_undone_like_any_other_change_though_nobody_is_in_a_tier(staffed, change, publish, ada, carol):
+    """What had been in force may come back, and is said aloud; a gap that never was may not."""
+    first = snapshot.current().number
+    change(tier_id=3)
+    second = publish("seniors").number
+    versions.go_back(first)
+    publish("back")
+    Membership.objects.filter(tier_id__in=[2, 3]).delete()
+    Tier.objects.filter(level=1).update(next=None, ceiling=None)
+    Tier.objects.filter(level=2).update(active=False)
+    Tier.objects.filter(level=3).update(active=False)
+    publish("alone")
+
+    draft = versions.go_back(second)
+    assert draft.obstacles == []
+    assert any(
+        "The action type “Refund” leads to tier 3, which has no active reviewer." in one for one in draft.gaps_again
+    )
+    assert versions.publish(by=ada, note="seniors again", digest=draft.digest) is not None
+    assert snapshot.current().types["refund"].tier == 3
+
+
+def test_a_gap_that_was_never_in_force_is_an_obstacle_still(staffed, change, publish):
+    change(title="Money back")
+    publish()
+    draft = change(approvers=4)
+    assert any("needs 4 people" in one for one in draft.obstacles)
+    assert draft.gaps_again == []
+
+
+def test_a_tier_that_only_values_reach_must_have_somebody(staffed, change, publish, carol):
+    """Three tiers by ceilings, none of which leads to another: 300,000 waits for tier 3."""
+    Tier.objects.update(next=None)
+    publish("no escalation")
+    assert versions.draft().obstacles == []
+    Membership.objects.filter(tier_id=3).delete()
+    said = " ".join(map(str, gaps_of(snapshot_of_tables(), Roster())))
+    assert "A value of “Refund” above what tier 2 may decide leads to tier 3, which has no active reviewer." in said
+    Tier.objects.filter(level=2).update(ceiling=None)
+    assert "above what tier 2" not in " ".join(map(str, gaps_of(snapshot_of_tables(), Roster())))
 
 
 def test_a_draft_is_not_lost_by_going_back(staffed, change, publish, ada):
@@ -272,7 +322,7 @@ def test_a_draft_is_not_lost_by_going_back(staffed, change, publish, ada):
     change(title="Money back")
 
     with pytest.raises(versions.NotPublished, match="publish or discard them first"):
-        versions.revert(first, by=ada)
+        versions.go_back(first)
     assert ActionType.objects.get().title == "Money back"
 
 

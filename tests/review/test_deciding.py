@@ -10,6 +10,7 @@ from approvals.models import Decision, Tier
 from approvals.models.approval import Source, Status
 from approvals.review.decisions import Seen, Words, decide, load, seen, undo
 from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
+from tests.conftest import instead
 
 NO = Words(message="too much")
 
@@ -103,7 +104,7 @@ def test_a_reason_of_a_megabyte_is_refused(refund, alice):
 
 def test_a_modification_runs_as_modified_under_a_digest_of_its_own(refund, alice):
     before = refund.digest
-    words = Words(args={"order": "456", "amount": 200, "currency": "EUR"}, message="goodwill limit")
+    words = Words(edits=instead({"order": "456", "amount": 200, "currency": "EUR"}), message="goodwill limit")
     settled = decide(seen(refund), by=alice, verdict="modify", words=words)
 
     item = json.loads(settled.pause.answer)["items"][0]
@@ -128,14 +129,14 @@ def test_a_modification_runs_as_modified_under_a_digest_of_its_own(refund, alice
 )
 def test_a_modification_that_is_invalid_or_changes_nothing_is_refused(args, refund, alice):
     with pytest.raises(BadVerdict):
-        decide(seen(refund), by=alice, verdict="modify", words=Words(args=args))
+        decide(seen(refund), by=alice, verdict="modify", words=Words(edits=instead(args)))
 
     assert load(refund.pk).status == Status.PENDING
     assert refund.proposals.count() == 1
 
 
 def test_a_modification_may_not_exceed_the_modifiers_own_authority(refund, alice, bob):
-    beyond = Words(args={"order": "456", "amount": 5001, "currency": "EUR"})
+    beyond = Words(edits=instead({"order": "456", "amount": 5001, "currency": "EUR"}))
 
     with pytest.raises(BadVerdict, match="tier 2"):
         decide(seen(refund), by=alice, verdict="modify", words=beyond)
@@ -189,7 +190,7 @@ def test_any_rejection_ends_it(two_person, propose, alice, bob):
 def test_a_modification_voids_the_votes_before_it(two_person, propose, alice, bob, carol):
     payout = propose(action="payout")
     decide(seen(payout), by=alice, verdict="approve")
-    words = Words(args={"order": "456", "amount": 100, "currency": "EUR"})
+    words = Words(edits=instead({"order": "456", "amount": 100, "currency": "EUR"}))
     modified = decide(seen(load(payout.pk)), by=bob, verdict="modify", words=words)
 
     assert (modified.status, modified.revision, modified.votes) == (Status.PENDING, 2, 1)
@@ -237,7 +238,7 @@ def test_a_verdict_is_held_and_can_be_taken_back(with_undo, refund, alice):
 
 
 def test_an_undone_modification_leaves_what_the_agent_proposed(with_undo, refund, alice):
-    words = Words(args={"order": "456", "amount": 1, "currency": "EUR"})
+    words = Words(edits=instead({"order": "456", "amount": 1, "currency": "EUR"}))
     decide(seen(refund), by=alice, verdict="modify", words=words)
     back = undo(refund.pk, by=alice)
 

@@ -10,6 +10,7 @@ from approvals.models import Agent, Decision
 from approvals.policy import repeats, snapshot
 from approvals.review import amend, decisions, intake
 from approvals.review.submission import Item, RunRef, Submission
+from tests.conftest import instead
 
 MAIL = {
     "type": "object",
@@ -125,7 +126,7 @@ def test_the_keys_are_stored_and_follow_what_is_revised(propose, action_type, al
     amended = revised(made, robot, order="9")
     assert (amended.usual_key, amended.count_key) == ("order:9", "currency:EUR")
     assert amended.likeness != before
-    modified = decide(amended, alice, "modify", args={"order": "7", "amount": 40, "currency": "EUR"})
+    modified = decide(amended, alice, "modify", edits=instead({"order": "7", "amount": 40, "currency": "EUR"}))
     assert (modified.usual_key, modified.revision) == ("order:7", 3)
     assert modified.likeness not in (before, amended.likeness)
 
@@ -267,11 +268,22 @@ def test_attempts_of_a_run_are_found_below_many_rejections_of_other_runs(propose
     assert propose(action="claim", args=claim("once more then"), run=RUN).verdict == "reject"
 
 
+def test_refusals_of_policy_push_no_persons_rejection_out_of_sight(propose, claims, alice, monkeypatch):
+    kind = claims(answers_repeats=True)
+    monkeypatch.setattr(repeats, "REJECTIONS", 2)
+    first = reject(propose(action="claim", args=claim()), alice)
+    kind.rules.create(name="none", expression='args.order != "456"', effect="block", message="Not today.")
+    snapshot.publish(by=None, note="blocked")
+    for order in ("1", "2", "3", "4"):
+        assert propose(action="claim", args=claim(order=order)).source == "policy"
+    assert propose(action="claim", args=claim("the lid broke on its way")).repeats_id == first.pk
+
+
 def test_a_reviewers_own_change_is_never_refused_as_a_repetition(propose, claims, alice):
     claims(answers_repeats=True, most_attempts=1)
     reject(propose(action="claim", args=claim(), run=RUN), alice)
     other = propose(action="claim", args=claim("the lid broke", order="457"), run=RUN)
-    modified = decide(other, alice, "modify", args=claim("the lid broke on its way", order="457", amount=40))
+    modified = decide(other, alice, "modify", edits=instead(claim("the lid broke on its way", order="457", amount=40)))
     assert modified.verdict == "modify"
 
 

@@ -16,14 +16,22 @@ import pytest
 
 from approvals import times
 from approvals.models import Membership, Tier
+from approvals.policy import snapshot
+from approvals.policy.snapshot import TierPolicy
 from approvals.review import claims, pace
 from approvals.review.decisions import decide, seen
-from approvals.review.pace import Crew, Office, Rung, Settled, rhythms
+from approvals.review.pace import Crew, Office, Settled, rhythms
 from approvals.review.submission import Item
 
 DAY = datetime(2026, 11, 30, tzinfo=UTC)
 QUEUES = {1: (1, "commerce"), 2: (2, "commerce")}
 HOLD = 5.0
+
+
+def tier(level: int, sla: timedelta, following: int | None = None) -> TierPolicy:
+    return TierPolicy(level, f"tier {level}", None, sla, timedelta(seconds=HOLD), timedelta(minutes=10), following)
+
+
 READING, SPREAD = 120.0, 0.8  # median seconds, sigma
 
 
@@ -78,8 +86,8 @@ class Shift:
         if now - self.rhythm_at > 30:
             self.rhythm, self.rhythm_at = rhythms(self.settled[-1000:]), now
         tiers = {
-            1: Rung(timedelta(seconds=self.sla), timedelta(seconds=HOLD), 2),
-            2: Rung(timedelta(hours=4), timedelta(seconds=HOLD), None),
+            1: tier(1, timedelta(seconds=self.sla), following=2),
+            2: tier(2, timedelta(hours=4)),
         }
         waiting = {QUEUES[tier]: len(cards) for tier, cards in self.waiting.items()}
         return Office(at(now), waiting, frozenset(self.reading), self.rhythm, tiers, self.crews)
@@ -267,6 +275,7 @@ def test_whoever_waits_in_the_night_waits_for_the_morning(pace_of, propose, alic
     with times.at(night):
         assert expected(propose(timeout=timedelta(days=2)), night) is None  # nobody above comes at all
         Tier.objects.filter(pk=1).update(next=None)
+        snapshot.publish(by=None, note="nobody above")
         pace.forget()
         assert expected(propose(timeout=timedelta(days=2)), night) == timedelta(hours=11, minutes=2).total_seconds()
         assert now < night
@@ -281,6 +290,7 @@ def test_it_ends_at_the_deadline_when_silence_answers(pace_of, propose):
 def test_the_undo_window_belongs_to_it(pace_of, propose):
     now = pace_of(MONDAY)
     Tier.objects.update(hold=timedelta(seconds=30))
+    snapshot.publish(by=None, note="undo window")
     with times.at(now):
         assert expected(propose(), now) == 90
 

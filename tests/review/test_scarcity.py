@@ -14,6 +14,7 @@ from approvals.review import amend, degraded, intake, queues
 from approvals.review.decisions import Words, decide, load, seen
 from approvals.review.errors import NotAllowed
 from approvals.review.submission import Item, Submission
+from tests.conftest import instead
 from tests.together import together
 
 MONDAY = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
@@ -162,7 +163,7 @@ def test_what_waits_already_is_not_turned_away_for_want_of_room(limit, propose, 
     assert (amended.status, amended.revision) == ("pending", 2)
     changed = {"order": "456", "amount": 5, "currency": "EUR"}
 
-    assert decide(seen(amended), by=alice, verdict="modify", words=Words(args=changed)).verdict == "modify"
+    assert decide(seen(amended), by=alice, verdict="modify", words=Words(edits=instead(changed))).verdict == "modify"
 
 
 def item_fields(item):

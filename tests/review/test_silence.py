@@ -36,11 +36,13 @@ def test_reject_ends_it_and_is_no_persons_rejection(propose):
 
 
 def test_escalate_keeps_the_last_tier_for_the_deadline(propose, tiers):
-    """Of a limit of 40 minutes tier 1 and 2 share the whole (15 to 60); the last has its four hours after it."""
-    refund = propose(timeout=timedelta(minutes=40), on_timeout="escalate")
-    shared = propose(timeout=timedelta(minutes=40), on_timeout="reject")
-    assert refund.due_at == refund.created_at + timedelta(minutes=8)
-    assert shared.due_at < shared.created_at + timedelta(minutes=2)
+    """Of a limit of 20 minutes tier 1 and 2 have half each; the last has its four hours after it."""
+    refund = propose(timeout=timedelta(minutes=20), on_timeout="escalate")
+    shared = propose(timeout=timedelta(minutes=20), on_timeout="reject")
+    assert refund.due_at == refund.created_at + timedelta(minutes=10)
+    assert shared.due_at == shared.created_at + timedelta(minutes=10)
+    sweep_at(shared.due_at)
+    assert load(shared.pk).due_at == shared.created_at + timedelta(minutes=15)
 
     sweep_at(refund.due_at)
     middle = load(refund.pk)
@@ -123,6 +125,30 @@ def test_what_can_be_undone_may_run_by_silence_and_never_by_a_person(silence, ac
     assert (passed.status, passed.source, passed.decided_by) == (Status.RELEASED, Source.TIMEOUT, None)
     assert (item["verdict"], item["source"], item["decided_by"]) == ("approve", "timeout", None)
     assert item["permit"]
+
+
+@pytest.mark.parametrize("silence", ["approve", "proceed"])
+@pytest.mark.parametrize("gate", ["soft", "hard"])
+def test_what_silence_will_run_troubles_nobody_above_first(silence, gate, action_type, propose, as_, alice):
+    action_type("tag", reversibility="reversible", on_timeout=silence, gate=gate, expires_after=timedelta(hours=2))
+    tag = propose(action="tag")
+    assert tag.due_at == tag.created_at + timedelta(minutes=15)
+    assert "Escalates to" not in as_(alice).get(f"/approvals/{tag.pk}/").content.decode()
+    sweep_at(tag.due_at)
+    waiting = load(tag.pk)
+    assert (waiting.status, waiting.tier_id, waiting.escalations, waiting.due_at) == (Status.PENDING, 1, 0, None)
+    short = propose(action="tag", order="2", timeout=timedelta(hours=2))
+    assert short.due_at == short.created_at + timedelta(minutes=15)
+    sweep_at(tag.expires_at)
+    assert (load(tag.pk).source, load(tag.pk).tier_id) == (Source.TIMEOUT, 1)
+
+
+def test_what_silence_will_run_goes_up_where_nobody_in_its_tier_could_stop_it(action_type, propose, robot, alice):
+    action_type("tag", reversibility="reversible", on_timeout="approve", expires_after=timedelta(hours=2))
+    robot.operators.add(alice)
+    tag = propose(action="tag")
+    sweep_at(tag.created_at)
+    assert load(tag.pk).tier_id == 2
 
 
 @pytest.mark.parametrize("silence", ["approve", "proceed"])

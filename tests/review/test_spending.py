@@ -16,7 +16,7 @@ from approvals.review import agent, clock, intake, spending, unconfirmed
 from approvals.review.decisions import Words, decide, load, seen, undo
 from approvals.review.submission import Asked, Item, Receipt, RunRef, Submission
 from tests.checker import check
-from tests.conftest import database_url
+from tests.conftest import database_url, instead
 from tests.plans.conftest import carry_out, kinds, plan, step  # noqa: F401  # fixtures of plans
 from tests.together import together
 
@@ -72,7 +72,7 @@ class TestCounting:
 
     def test_a_modified_amount_counts_as_it_was_modified(self, propose, alice, robot):
         args = {"order": "456", "amount": 120, "currency": "EUR"}
-        decide(seen(propose(amount=420)), by=alice, verdict="modify", words=Words(args=args))
+        decide(seen(propose(amount=420)), by=alice, verdict="modify", words=Words(edits=instead(args)))
         assert spent(robot) == Decimal(120)
 
     def test_what_is_refused_or_waits_does_not_count(self, propose, alice, robot):

@@ -13,9 +13,10 @@ from approvals.policy import snapshot
 from approvals.review import access, amend, batches, claims, clock, escalation, grants, telling
 from approvals.review.decisions import Seen, Words, decide, load, seen, undo
 from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
+from tests.conftest import instead
 
 NO = Words(message="no", reason="not_justified")
-HALF = Words(args={"order": "456", "amount": 210, "currency": "EUR"})
+HALF = Words(edits=instead({"order": "456", "amount": 210, "currency": "EUR"}))
 
 
 @pytest.fixture
@@ -190,7 +191,7 @@ def test_a_modification_in_a_later_stage_starts_with_the_first_one_again(payout,
 
 
 def test_stages_stay_when_the_modified_arguments_no_longer_ask_for_them(payout, alice):
-    small = Words(args={"order": "456", "amount": 5, "currency": "EUR"})
+    small = Words(edits=instead({"order": "456", "amount": 5, "currency": "EUR"}))
     on = decide(seen(payout), by=alice, verdict="modify", words=small)
     assert place(on) == (1, 2, "legal", 0, 1)
 
@@ -201,14 +202,16 @@ def test_a_modification_that_asks_for_stages_goes_through_them(staged, propose, 
     small = propose(action="payout", amount=50)
     assert (small.stages, small.on_timeout) == ([], "approve")
 
-    on = decide(seen(small), by=alice, verdict="modify", words=HALF)
+    changed = decide(seen(small), by=alice, verdict="modify", words=HALF)
+    assert (changed.status, *place(changed)) == (Status.PENDING, 0, 1, "commerce", 0, 1)  # she has typed nothing
+    assert (changed.typed, changed.on_timeout) == (True, "reject")
+    on = decide(seen(changed), by=alice, verdict="approve", words=Words(typed="210"))
     assert (on.status, *place(on)) == (Status.PENDING, 1, 2, "legal", 0, 1)
-    assert (on.typed, on.on_timeout) == (True, "reject")
     assert on.been_in == ["1.commerce", "2.legal"]
 
 
 def test_a_modification_stays_within_the_modifiers_own_authority(payout, alice, bob):
-    beyond = Words(args={"order": "456", "amount": 6000, "currency": "EUR"})
+    beyond = Words(edits=instead({"order": "456", "amount": 6000, "currency": "EUR"}))
     with pytest.raises(BadVerdict, match="tier 2"):
         decide(seen(payout), by=alice, verdict="modify", words=beyond)
     on = decide(seen(payout), by=bob, verdict="modify", words=beyond)

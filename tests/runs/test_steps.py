@@ -9,6 +9,7 @@ from django.db import connection
 from agents import keys
 from agents.models import Scope
 from approvals.models import Agent, Run, Step
+from approvals.policy.edits import Operation
 from approvals.review import decisions, steps
 from approvals.review.decisions import Words
 from approvals.review.submission import Item
@@ -84,7 +85,7 @@ def test_an_undo_without_arguments_is_given_those_of_the_action(course):
 
 def test_a_step_that_was_approved_holds_what_was_approved(course, ask, say):
     approval = ask(amount=420)
-    say("modify", approval, args={"order": "456", "amount": 400, "currency": "EUR"})
+    say("modify", approval, edits=(Operation("replace", "/amount", 400),))
     asked = {"name": "refund", "args": {"order": "456", "amount": 420, "currency": "EUR"}}
     step = course.step(
         "pay", action=asked, undo={"name": "charge_back"}, request=str(approval.pause_id), item=approval.item

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from agents import keys
 from approvals.models import Approval, Run, Step
-from tests.conftest import ROOT
+from tests.conftest import ROOT, still
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 DAYS = {"type": "object", "properties": {"days": {"type": "integer"}}, "required": ["days"]}
@@ -59,12 +59,14 @@ def test_a_no_to_the_second_step_undoes_the_first(program, web, kinds, robot, al
 
     opened(page, "make_plan", agent)
     expect(page.get_by_text("spring")).to_be_visible()
+    still(page)
     page.keyboard.press("a")
     opened(page, "resources", agent)
     expect(page.locator(".run-line")).to_contain_text("done: make_plan · can be undone: make_plan")
     expect(page.get_by_text("full on Sunday")).to_be_visible()
     assert [one.name for one in effects.iterdir()] == ["make_plan"]
 
+    still(page)
     page.keyboard.press("r")
     expect(page.locator(".undoes")).to_contain_text("drop make plan: days 3")
     page.screenshot(path=tmp_path / f"{program}-rejecting.png")

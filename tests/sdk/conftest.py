@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from assent import Assent
@@ -31,7 +33,7 @@ def client(web, key, tmp_path) -> Iterator[Assent]:
 
 @pytest.fixture
 def settle(alice) -> Callable[..., Approval]:
-    """Have a person decide what waits: settle(), settle("reject", message="…"), settle("modify", args={…})."""
+    """Have a person decide what waits: settle(), settle("reject", message="…"), settle("modify", edits=…)."""
 
     def decide(verdict: str = "approve", *, by: User = alice, **words: object) -> Approval:
         deadline = time.monotonic() + 10
@@ -60,3 +62,22 @@ def environment(web, key, tmp_path) -> dict[str, str]:
         "ASSENT_STATE": str(tmp_path / "state"),
         "LEDGER": str(tmp_path / "ledger.jsonl"),
     }
+
+
+@pytest.fixture
+def working() -> Callable[[Callable[[], object]], "Future[object]"]:
+    """Have an agent work beside the test: working(work).result(30). A test that fails does not wait for it to end."""
+
+    def begin(work: Callable[[], object]) -> "Future[object]":
+        ending: Future[object] = Future()
+
+        def run() -> None:
+            try:
+                ending.set_result(work())
+            except BaseException as error:
+                ending.set_exception(error)
+
+        Thread(target=run, daemon=True).start()
+        return ending
+
+    return begin

@@ -50,7 +50,8 @@ def test_an_agent_asks_a_person_decides_and_the_permit_proves_it(shell):
     assert 'the agent\'s summary (not verified): "A cup broke."' in card
     assert f"assent decide {row['id']} approve --revision 1 --round 1 --digest {row['digest']}" in card
     changed = '{"order": "456", "amount": 200, "currency": "EUR"}'
-    said = shell("decide", row["id"], "modify", *seen(row), "--args", changed, "--message", "goodwill limit")
+    edits = '[{"op": "replace", "path": "/amount", "value": 200}]'
+    said = shell("decide", row["id"], "modify", *seen(row), "--edits", edits, "--message", "goodwill limit")
     assert "modify" in said
 
     decision = told(shell, "wait", asked["id"])
@@ -67,7 +68,7 @@ def test_a_verdict_counts_only_for_what_was_read(shell):
     told(shell, "submit", "refund", REFUND)
     [row] = told(shell, "inbox")["approvals"]
 
-    stale = told(shell, "decide", row["id"], "approve", "--revision", "1", "--digest", "sha256:" + "0" * 64, code=5)
+    stale = told(shell, "decide", row["id"], "approve", *seen({**row, "digest": "sha256:" + "0" * 64}), code=5)
     assert (stale["status"], stale["code"]) == (409, "out_of_date")
     assert Approval.objects.get().status == "pending"
 

@@ -10,11 +10,11 @@ import httpx
 import jsonschema_rs
 import pytest
 from assent import Assent, Rejected, StillPending, WorldMoved
-from assent.testing import Exchange, FakeGateway, routes, shapes
+from assent.testing import Exchange, FakeGateway, routes, schema
 
 from agents.api.openapi import document
 from agents.feed import NAMES
-from agents.shapes import COMPONENTS
+from agents.shapes import COMPONENTS, sent_by_agents
 
 REFUND = {"order": "456", "amount": "420.00", "currency": "EUR"}
 # What is not answered with one JSON document of a named shape; each is looked at by itself below.
@@ -143,23 +143,9 @@ def test_what_it_is_sent_and_answers_is_what_the_document_says(everything):
             raise AssertionError(f"{one.method} {one.path}: {error.message} at {error.instance_path}") from error
 
 
-def test_every_field_that_it_takes_is_one_that_the_gateway_takes(db):
-    def fields(name: str) -> set[str]:
-        return set(COMPONENTS[name]["properties"])
-
-    assert fields("Item") == shapes.ITEM
-    assert fields("FlatRequest") == shapes.FLAT
-    assert fields("ItemsRequest") == shapes.MANY
-    assert fields("OutcomeReport") == shapes.OUTCOME
-    assert set(COMPONENTS["OutcomeReport"]["properties"]["result"]["enum"]) == shapes.RESULTS
-    assert fields("Amendment") == shapes.AMENDMENT
-    assert fields("PermitUse") == shapes.CONSUMPTION
-    assert fields("LeaseWish") == shapes.LEASE
-    assert fields("StepReport") == shapes.STEP
-    assert fields("UndoReport") == shapes.UNDO
-    assert fields("IncidentReport") == shapes.INCIDENT
-    assert set(COMPONENTS["IncidentReport"]["properties"]["severity"]["enum"]) == shapes.SEVERITIES
-    assert fields("GrantUse") == shapes.USE
+def test_the_shapes_that_it_checks_with_are_the_gateways():
+    """wire.json is json.dumps(sent_by_agents(), indent=1, sort_keys=True, ensure_ascii=False)."""
+    assert schema.wire() == sent_by_agents()
 
 
 def test_the_lines_of_feedback_and_of_the_feed_have_their_shapes(fake, everything):

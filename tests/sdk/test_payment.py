@@ -17,6 +17,7 @@ from approvals.models import Approval, Outcome
 from approvals.models.approval import Status
 from approvals.review import decisions
 from approvals.review.decisions import Words
+from tests.conftest import instead
 
 HERE = Path(__file__).parent
 KILLS = 100
@@ -64,7 +65,7 @@ class Payments:
     def decide(self, approval) -> None:
         args, seen = approval.proposal.args, decisions.seen(decisions.load(approval.pk))
         if int(args["order"].partition("-")[2]) % 2:
-            words = Words(args={**args, "amount": 200}, reason="", message="goodwill limit")
+            words = Words(edits=instead({**args, "amount": 200}), reason="", message="goodwill limit")
             decisions.decide(seen, by=self.alice, verdict="modify", words=words)
         else:
             decisions.decide(seen, by=self.alice, verdict="approve")
@@ -72,7 +73,8 @@ class Payments:
     def with_ledger(self, one: dict) -> dict:
         ledger = Path(self.environment["LEDGER"])
         lines = [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
-        [approval] = Approval.objects.filter(proposal__args__order=one["order"]).select_related("proposal")
+        proposed = Approval.objects.select_related("proposal")
+        [approval] = [row for row in proposed if row.proposal.args["order"] == one["order"]]
         return {
             **one,
             "moved": [line["amount"] for line in lines if line["order"] == one["order"]],

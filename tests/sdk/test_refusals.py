@@ -3,7 +3,6 @@
 import base64
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -13,6 +12,7 @@ from assent.errors import PermitRefused, RefusedByPolicy, Rejected, StillPending
 from agents import keys
 from approvals import permits, times
 from approvals.models import Agent, Approval
+from tests.conftest import instead
 from tests.sdk.conftest import REFUND
 
 
@@ -107,14 +107,14 @@ def test_another_agents_permit(web, decision, tmp_path, named):
 
 
 def test_an_approval_by_a_key_that_was_rotated_still_counts(client, decision):
-    permits.rotate()
+    permits.rotate(by=None)
 
     assert client.consume(decision, REFUND)
 
 
 def test_after_a_modification_the_approved_arguments_run(client, settle):
     asked = client.submit("refund", REFUND, key="mine")
-    settle("modify", args={**REFUND, "amount": 200}, message="goodwill limit")
+    settle("modify", edits=instead({**REFUND, "amount": 200}), message="goodwill limit")
 
     with client.guard("refund", REFUND, key="mine") as go:
         assert go.args == {**REFUND, "amount": 200}
@@ -147,7 +147,7 @@ def test_what_policy_lets_through_runs_at_once(client, action_type):
         assert go.item.source == "policy"
 
 
-def test_when_the_world_moved_people_are_asked_again_and_the_new_approval_counts(client, settle):
+def test_when_the_world_moved_people_are_asked_again_and_the_new_approval_counts(client, settle, working):
     world = {"order_status": "delivered"}
     ran = []
 
@@ -157,15 +157,14 @@ def test_when_the_world_moved_people_are_asked_again_and_the_new_approval_counts
     def work():
         client.call("refund", REFUND, refund, run="case 7", preconditions=lambda: dict(world), wait_s=20)
 
-    with ThreadPoolExecutor() as pool:
-        working = pool.submit(work)
-        waiting("delivered")
-        world["order_status"] = "returned"
-        settle("approve")
-        waiting("returned")
-        assert ran == []
-        settle("modify", args={**REFUND, "amount": 100})
-        working.result(20)
+    ending = working(work)
+    waiting("delivered")
+    world["order_status"] = "returned"
+    settle("approve")
+    waiting("returned")
+    assert ran == []
+    settle("modify", edits=instead({**REFUND, "amount": 100}))
+    ending.result(20)
 
     assert ran == [100]
     assert [one.status for one in Approval.objects.order_by("created_at")] == ["skipped", "executed"]

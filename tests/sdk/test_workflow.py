@@ -1,7 +1,6 @@
 """Runs, standing approvals and words, through the SDK and against the real server."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -10,13 +9,8 @@ from assent import Assent, Rejected, rollback
 from approvals.models import Approval, Step
 from approvals.review import decisions
 from approvals.review.decisions import Words
+from tests.conftest import instead
 from tests.sdk.conftest import REFUND
-
-
-@pytest.fixture
-def working():
-    with ThreadPoolExecutor() as pool:
-        yield pool.submit
 
 
 def answered(action: str, verdict: str, by, **words: object) -> None:
@@ -46,7 +40,7 @@ def test_three_steps_of_which_the_second_is_rejected_end_with_the_first_undone(c
                 done.append("charge")
 
     ending = working(work)
-    answered("plan_trip", "modify", alice, args={**REFUND, "amount": 100})
+    answered("plan_trip", "modify", alice, edits=instead({**REFUND, "amount": 100}))
     answered("reserve", "reject", alice, message="too expensive")
     with pytest.raises(Rejected, match="too expensive") as no:
         ending.result(30)

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import Group
+from django.contrib.messages import get_messages
 from django.urls import reverse
 
 from approvals import roles, vault
@@ -35,6 +36,7 @@ def form_of(tier: Tier, **channel: str) -> dict[str, object]:
         "claim": "00:10:00",
         "opens": "", "closes": "", "time_zone": "UTC", "workdays": ["1", "2", "3", "4", "5"],
         "capacities-TOTAL_FORMS": "0", "capacities-INITIAL_FORMS": "0",
+        "terms-TOTAL_FORMS": "0", "terms-INITIAL_FORMS": "0",
         "memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0",
         "channels-TOTAL_FORMS": "1", "channels-INITIAL_FORMS": "0",
         "channels-0-carries": "both", "channels-0-active": "on", "channels-0-tier": "1",
@@ -98,3 +100,25 @@ def test_deliveries_are_listed_by_channel(alice, admin, channel, propose, sink):
     assert Delivery.objects.filter(via=other, status="done").count() == 1
     assert "Alice · Phone" in listed.content.decode()
     assert "Alice · Desk" not in listed.content.decode()
+
+
+def test_a_channel_is_tested_where_it_is_made(
+    alice, bob, carol, tiers, admin, sink, django_capture_on_commit_callbacks
+):
+    snapshot.publish(by=None, note="start")
+    page = reverse("admin:approvals_tier_change", args=[1])
+    form = form_of(tiers[1], address=sink.url, trial="on")
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = admin.post(page, form)
+    assert answer.status_code == 302, answer.context["errors"]
+    assert len(sink.got) == 1
+    assert any("Test message sent to" in str(said) for said in get_messages(answer.wsgi_request))
+    channel = Channel.objects.get(tier=1)
+    assert channel.state == "works"
+
+    sink.status = 500
+    own = reverse("admin:approvals_channel_change", args=[channel.pk])
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = admin.post(own, {"tier": "1", "carries": "both", "active": "on", "trial": "on", "name": "Desk"})
+    assert any("did not arrive" in str(said) for said in get_messages(answer.wsgi_request))
+    assert "Does not work" in admin.get(own).content.decode()

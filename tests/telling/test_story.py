@@ -36,14 +36,12 @@ def test_after_a_decision_nothing_more_arrives_of_it_while_the_retries_of_the_ot
     decide(seen(decided), by=alice, verdict="approve")
     sink.status = 200
     assert wait_until(lambda: len(sink.got) == 1, 25), web.log.read_text()[-2000:]
-    time.sleep(5)
+    assert wait_until(lambda: Delivery.objects.get(approval=decided).status == "dropped", 25)
 
     [text] = sink.texts
     assert str(waiting.pk) in text
     assert str(decided.pk) not in text
-    assert Delivery.objects.get(approval=decided).status == "dropped"
-    told.refresh_from_db()
-    assert told.state == "works"
+    assert wait_until(lambda: Channel.objects.get(pk=told.pk).state == "works", 25)  # written after it was sent
 
 
 def test_two_workers_that_are_rung_for_one_channel_send_once(sink, channel, alice, propose):

@@ -15,6 +15,7 @@ from approvals import services, times, vault
 from approvals.models import Absence, Approval, Channel, Delivery, Membership, User
 from approvals.review import claims, clock, notices, telling
 from approvals.review.decisions import Words, decide, load, seen, undo
+from tests.saying import says
 from tests.telling.conftest import carry_all, later
 
 
@@ -37,8 +38,9 @@ def test_an_arrival_reaches_the_persons_channel_with_type_agent_tier_deadline_an
     assert "from robot" in text
     assert f"/approvals/{approval.pk}/" in text
     assert "by " in text
-    for hidden in ("4711", "secret-order", "own words", "420"):
+    for hidden in ("secret-order", "own words"):
         assert hidden not in text
+    assert not says(text, "4711") and not says(text, "420")
 
 
 def test_the_row_is_there_with_the_approval_or_not_at_all(alice, channel, propose):
@@ -283,7 +285,7 @@ def test_a_channel_that_never_works_ends_as_dead_and_is_listed(alice, channel, p
 
     [row] = rows()
     assert (row.status, row.attempts) == ("dead", notices.ATTEMPTS)
-    assert "500" in row.last_error or "Internal" in row.last_error
+    assert says(row.last_error, "500") or "Internal" in row.last_error
 
 
 def test_a_channel_that_came_back_works_again(alice, channel, propose, sink):

@@ -6,14 +6,14 @@ import pytest
 
 from approvals import times
 from approvals.models import Decision, Event, Rule
-from approvals.policy import snapshot
+from approvals.policy import snapshot, words
 from approvals.review import claims, clock
 from approvals.review.amend import NotAmendable, amend
 from approvals.review.decisions import Words, decide, load, seen, undo
 from approvals.review.errors import OutOfDate
 from approvals.review.submission import Item
 from tests.checker import check
-from tests.conftest import database_url
+from tests.conftest import database_url, instead
 
 
 def place(approval, verb="amend"):
@@ -107,7 +107,7 @@ def test_it_is_of_what_the_agent_proposed_and_not_of_a_reviewers_changes(refunds
     refunds.save()
     snapshot.publish(by=None, note="two people")
     refund = propose()
-    decide(seen(refund), by=alice, verdict="modify", words=Words(args=args(100)))
+    decide(seen(refund), by=alice, verdict="modify", words=Words(edits=instead(args(100))))
     calls.post(place(refund), {"summary": "as I said"})
 
     after = load(refund.pk)
@@ -144,7 +144,8 @@ def test_what_would_pass_now_still_waits_for_who_was_asked(refunds, propose, cal
     calls.post(place(refund), {"args": args(50.0, order="457")})
 
     after = load(refund.pk)
-    assert (after.status, after.route, after.tier_id, after.reasons) == ("pending", "review", 1, refund.reasons)
+    assert (after.status, after.route, after.tier_id) == ("pending", "review", 1)
+    assert after.reasons == [words.ASKED_BEFORE, *refund.reasons]
 
 
 def test_silence_approves_no_arguments_that_came_later(refunds, propose, robot):
@@ -246,7 +247,7 @@ def test_a_question_has_no_arguments_to_amend(action_type, calls, propose):
 def test_undoing_a_verdict_goes_back_to_the_amendment(with_undo, propose, alice, calls):
     refund = propose()
     calls.post(place(refund), {"args": args(300)})
-    decide(seen(load(refund.pk)), by=alice, verdict="modify", words=Words(args=args(200)))
+    decide(seen(load(refund.pk)), by=alice, verdict="modify", words=Words(edits=instead(args(200))))
     undo(refund.pk, by=alice)
 
     after = load(refund.pk)

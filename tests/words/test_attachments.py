@@ -14,7 +14,7 @@ from approvals.review import attachments
 from approvals.review.decisions import Words, decide, load, seen
 from approvals.review.submission import BadSubmission
 from tests.checker import check
-from tests.conftest import database_url
+from tests.conftest import database_url, instead
 
 
 def png() -> bytes:
@@ -187,7 +187,7 @@ def test_i4_the_files_are_part_of_what_is_approved(refunds, alice, calls, attach
 def test_i4_a_reviewers_change_keeps_the_files(refunds, alice, calls, attached):
     photo = calls.send(png(), "image/png").json()
     pk = attached(photo).json()["review_url"].rstrip("/").rsplit("/", 1)[-1]
-    words = Words(args={"order": "456", "amount": 400, "currency": "EUR"})
+    words = Words(edits=instead({"order": "456", "amount": 400, "currency": "EUR"}))
     decided = decide(seen(load(pk)), by=alice, verdict="modify", words=words)
 
     assert [one["id"] for one in decided.proposal.attachments] == [photo["id"]]

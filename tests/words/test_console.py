@@ -22,7 +22,7 @@ def shown(client, approval, **query):
 
 
 def posted(client, name, approval, **form):
-    seen_ = {"revision": approval.revision, "round": approval.round, "digest": approval.digest}
+    seen_ = {"version": approval.version}
     return client.post(reverse(name, args=[approval.pk]), {**seen_, **form}, **HTMX)
 
 
@@ -32,7 +32,7 @@ def posted(client, name, approval, **form):
 def test_u32_a_question_is_asked_on_the_card_and_the_deadline_goes_on(refund, alice, as_):
     client = as_(alice)
     assert 'data-key="q"' in shown(client, refund)
-    panel = client.get(reverse("ask", args=[refund.pk]), **HTMX).content.decode()
+    panel = client.get(reverse("ask", args=[refund.pk]), {"version": refund.version}, **HTMX).content.decode()
     assert "The deadline goes on" in panel
     page = posted(client, "ask", refund, text="Which order?").content.decode()
 
@@ -44,7 +44,7 @@ def test_u32_a_question_is_asked_on_the_card_and_the_deadline_goes_on(refund, al
 def test_u32_the_answer_stands_in_the_agents_own_box(refund, robot, alice, as_):
     asked = inquiries.ask(refund.pk, by=alice, text="Which order?")
     inquiries.answer(asked, by=robot, text="456 <img src=x> \u202egnp.exe")
-    thread = as_(alice).get(reverse("thread", args=[refund.pk])).content.decode()
+    thread = as_(alice).get(reverse("thread", args=[refund.pk]), {"version": refund.version}).content.decode()
 
     box = thread[thread.index('<div class="says">') :]
     assert "Agent says, not verified" in box
@@ -84,7 +84,8 @@ def test_u32_an_empty_question_is_refused_beside_its_field(refund, alice, as_):
 def test_advice_goes_with_the_verdict(in_run, alice, as_):
     refund = in_run()
     for panel in ("reject", "guide", "modify"):
-        assert 'name="guidance"' in as_(alice).get(reverse(panel, args=[refund.pk]), **HTMX).content.decode()
+        response = as_(alice).get(reverse(panel, args=[refund.pk]), {"version": refund.version}, **HTMX)
+        assert 'name="guidance"' in response.content.decode()
     posted(as_(alice), "decide", refund, verdict="approve", guidance="ask for a photo next time")
 
     assert load(refund.pk).status == "released"
@@ -101,7 +102,7 @@ def test_advice_goes_without_a_verdict(in_run, alice, as_):
 
 
 def test_a_request_without_a_run_has_nobody_to_send_it_to_but_with_the_verdict(refund, alice, as_):
-    panel = as_(alice).get(reverse("guide", args=[refund.pk]), **HTMX).content.decode()
+    panel = as_(alice).get(reverse("guide", args=[refund.pk]), {"version": refund.version}, **HTMX).content.decode()
     assert "Approve with this" in panel
     assert "Send now" not in panel
     assert posted(as_(alice), "guide", refund, guidance="be brief").status_code == 403
@@ -127,13 +128,13 @@ def test_harm_is_reported_on_the_card_and_stays_on_it(refund, alice, mia, as_):
 def test_u40_what_was_revised_while_open_locks_until_it_is_read_again(refund, robot, alice, as_):
     client = as_(alice)
     amend(refund.pk, lambda item: _with(item, amount=300), by=robot)
-    page = shown(client, refund, since="1.1")
+    page = shown(client, refund, version=refund.version)
 
     assert "The agent revised this (v2)" in page
     assert "Revised: what changed in version 2" in page
     assert 'name="verdict" value="approve"' not in page
     assert "I have read version 2" in page
-    assert 'name="verdict" value="approve"' in client.get(reverse("actions", args=[refund.pk])).content.decode()
+    assert 'name="verdict" value="approve"' in shown(client, load(refund.pk), version=load(refund.pk).version)
 
 
 def test_u40_a_verdict_on_the_old_revision_shows_the_new_one_and_locks(refund, robot, alice, as_):
@@ -169,7 +170,7 @@ def test_u17_the_card_knows_when_the_claim_ends_and_one_key_extends_it(refund, a
     page = shown(client, refund)
     assert "data-claim-ends" in page
     assert 'data-key="y"' in page
-    client.post(reverse("claim", args=[refund.pk]), **HTMX)
+    client.post(reverse("claim", args=[refund.pk]), {"version": refund.version}, **HTMX)
 
     assert load(refund.pk).claim_until > first.claim_until
     assert "data-claim-ends" not in shown(as_(bob), refund)
@@ -182,8 +183,10 @@ def test_u34_no_time_after_the_deadline_less_a_margin_is_offered(propose, alice,
     soon, later = propose(order="1", timeout=timedelta(minutes=6)), propose(order="2", timeout=timedelta(hours=8))
     client = as_(alice)
 
-    assert "too near" in client.get(reverse("snooze", args=[soon.pk]), **HTMX).content.decode()
-    offered = client.get(reverse("snooze", args=[later.pk]), **HTMX).context["choices"]
+    assert (
+        "too near" in client.get(reverse("snooze", args=[soon.pk]), {"version": soon.version}, **HTMX).content.decode()
+    )
+    offered = client.get(reverse("snooze", args=[later.pk]), {"version": later.version}, **HTMX).context["choices"]
     ends = min(later.due_at, later.expires_at)
     assert offered
     assert all(at <= ends - snoozing.MARGIN for at, _ in offered)

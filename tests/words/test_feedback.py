@@ -10,6 +10,7 @@ from approvals.review import agent as agents_own
 from approvals.review import clock
 from approvals.review.decisions import Words, decide, load, seen
 from approvals.review.submission import Item
+from tests.conftest import instead
 
 
 def lines(response):
@@ -30,7 +31,7 @@ def test_each_line_says_what_was_proposed_what_was_decided_and_what_came_of_it(p
     decide(seen(approved), by=alice, verdict="approve", words=Words(guidance="go on like this"))
     agents_own.report_outcome(load(approved.pk), by=robot, result="failed")
     args = {"order": "2", "amount": 100, "currency": "EUR"}
-    decide(seen(changed), by=alice, verdict="modify", words=Words(args=args, message="goodwill limit"))
+    decide(seen(changed), by=alice, verdict="modify", words=Words(edits=instead(args), message="goodwill limit"))
     decide(seen(refused), by=alice, verdict="reject", words=Words(reason="duplicate"))
     last, middle, first = feedback(calls)
 

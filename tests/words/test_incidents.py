@@ -104,3 +104,13 @@ def test_bad_input_is_refused(wrong, ran, calls):
 def test_a_person_says_what_happened(ran, bob):
     with pytest.raises(BadVerdict):
         open_incident(ran, by=bob, severity="low", text="  ")
+
+
+def test_an_incident_counts_against_the_agent_in_what_it_proposes_next(ran, propose, robot):
+    def precedent():
+        [signal] = [one for one in propose(amount=6000).assessment["signals"] if one["name"] == "precedent"]
+        return signal["note"]
+
+    assert precedent() == "1 of the last 1 approved unchanged by people"
+    open_incident(ran, by=robot, severity="high", text="paid twice")
+    assert precedent() == "0 of the last 1 approved unchanged by people"

@@ -157,11 +157,11 @@ def test_u32_an_agent_that_waits_is_woken_by_the_question(web, refund, robot, al
 
     agent = threading.Thread(target=wait_for_it)
     agent.start()
-    time.sleep(1)
+    time.sleep(1)  # waits for nothing: from outside nobody sees that it waits
     begun = time.monotonic()
     inquiries.ask(refund.pk, by=alice, text="Which order?")
     agent.join()
 
-    assert time.monotonic() - begun < 5  # the timer alone looks every second
+    assert time.monotonic() - begun < 20  # and not when its patience ends
     assert waiting[0].status_code == 202
     assert [one["text"] for one in waiting[0].json()["questions"]] == ["Which order?"]

@@ -214,7 +214,7 @@ def test_deciding_needs_a_token_and_what_was_read(fake, run, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["decide", "0199", "approve"])
     assert ended.value.code == 2
-    assert "--revision, --digest" in capsys.readouterr().err
+    assert "--revision, --digest, --round" in capsys.readouterr().err
 
 
 def test_it_is_a_program_of_its_own(fake):

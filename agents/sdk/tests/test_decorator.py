@@ -89,7 +89,8 @@ async def test_many_wait_in_one_loop(fake, tmp_path):
     async with AsyncAssent(fake.url, fake.key, transport=fake.transport, state=tmp_path, patience=5) as client:
         requests = await asyncio.gather(*(client.submit("refund", {**REFUND, "order": str(n)}) for n in range(50)))
         waits = [asyncio.ensure_future(client.wait(one)) for one in requests]
-        await asyncio.sleep(0.05)
+        for _ in range(100):  # they all begin
+            await asyncio.sleep(0)
         fake.approve()
         assert {one.verdict for one in await asyncio.gather(*waits)} == {"approve"}
 
@@ -98,7 +99,8 @@ async def test_a_cancelled_wait_leaves_the_request_to_the_next(fake, tmp_path):
     fake.hold()
     async with AsyncAssent(fake.url, fake.key, transport=fake.transport, state=tmp_path, patience=0.3) as client:
         waiting = asyncio.ensure_future(client.call("refund", REFUND, dict, run="r"))
-        await asyncio.sleep(0.2)
+        while not fake.asked:
+            await asyncio.sleep(0.01)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting

@@ -225,7 +225,6 @@ def test_faults_come_and_go(fake, http):
         ({"args": {}}, ""),
         ({"items": []}, "/items"),
         ({"items": [{"id": "1", "action": {"name": "a"}, "nonsense": 1}]}, "/items/0/nonsense"),
-        ([], ""),
     ],
 )
 def test_what_the_gateway_would_not_take_it_does_not_take_either(fake, http, body, pointer):

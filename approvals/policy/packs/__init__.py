@@ -68,7 +68,7 @@ class Scenario:
         )
         return Question(
             type=type,
-            agent_id=UUID(int=FIELDS.index(self.pack) + 1),
+            agent_id=UUID(int=names().index(self.pack) + 1),
             agent_name=self.agent,
             args=self.args,
             digest=digest,

@@ -8,23 +8,18 @@ from types import FrameType
 
 import structlog
 from django.conf import settings
-from django.core.cache import cache
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, OperationalError, close_old_connections, connection
-from kombu.exceptions import OperationalError as BrokerDown
 
-from agents.tasks import send_webhooks
 from approvals import duty, seal, times
-from approvals.policy import trials
-from approvals.review import clock, degraded, deliveries, notices, slack, webhooks
-from approvals.tasks import carry, close_card, deliver, rehearse
+from approvals.review import attempts, clock, degraded
 from console import live
+from console.bells import Bells
 
 log = structlog.get_logger("assent.clock")
 
 LONGEST_SLEEP = 1.0
-RING_AGAIN = 20.0  # seconds before a doorbell that nobody answered is rung again
-CARRY_AGAIN = 2.0  # the same for a channel, which carries the next message where the last one was no longer needed
+PATIENCE = 2.0  # seconds for the last round of bells when it stops
 
 
 class Command(BaseCommand):
@@ -48,16 +43,24 @@ class Running:
         self.stopping = False
         self.watch = clock.Watch(lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
         self.looked_at = times.now()
-        self.rung: dict[object, float] = {}
-        self.webhooks_rung: list[float] = []
+        self.bells = Bells()
         self.sealed_all_at = -3600.0
         self.measured_at = -3600.0
+        self.tidied_at = -3600.0
         self.checkpoint_at = time.monotonic() + settings.ASSENT_CHECKPOINT_SECONDS
 
     def stop(self, signum: int, frame: FrameType | None) -> None:
         self.stopping = True
 
     def run(self) -> None:
+        if not self.once:
+            self.bells.start()
+        try:
+            self._run()
+        finally:
+            self.bells.stop(patience=PATIENCE)
+
+    def _run(self) -> None:
         while not self.stopping:
             try:
                 pause = self.turn()
@@ -90,8 +93,11 @@ class Running:
         self.turns(now)
         self.look(now)
         self.seal()
-        self.ring()
-        self.beat()
+        self.tidy(now)
+        if self.once:
+            self.bells.ring()
+        else:
+            self.bells.turned()
         upcoming = clock.next_moment()
         return (
             LONGEST_SLEEP
@@ -113,6 +119,12 @@ class Running:
                 log.exception("the queues could not be looked at")  # deadlines do not wait for a banner
             self.measured_at = time.monotonic()
 
+    def tidy(self, now: datetime) -> None:
+        """Now and then, what nobody can ask for any more."""
+        if time.monotonic() - self.tidied_at > 600:
+            attempts.forget(now)
+            self.tidied_at = time.monotonic()
+
     def seal(self) -> None:
         everything = time.monotonic() - self.sealed_all_at > 600
         seal.seal(now=times.now(), everything=everything)
@@ -121,38 +133,3 @@ class Running:
         if time.monotonic() > self.checkpoint_at or self.once:
             seal.checkpoint(settings.ASSENT_CHECKPOINT_FILE, now=times.now(), secret=settings.SECRET_KEY)
             self.checkpoint_at = time.monotonic() + settings.ASSENT_CHECKPOINT_SECONDS
-
-    def ring(self) -> None:
-        """Ring for what is due. With the broker away the rows wait; nothing is lost."""
-        try:
-            for one in deliveries.due():
-                if time.monotonic() - self.rung.get(one.pk, -RING_AGAIN) >= RING_AGAIN:
-                    deliver.apply_async((str(one.pk),), retry=False)
-                    self.rung[one.pk] = time.monotonic()
-            for pk in trials.due():
-                if time.monotonic() - self.rung.get(pk, -RING_AGAIN) >= RING_AGAIN:
-                    rehearse.apply_async((str(pk),), retry=False)
-                    self.rung[pk] = time.monotonic()
-            for pk in notices.ready():
-                if time.monotonic() - self.rung.get(pk, -CARRY_AGAIN) >= CARRY_AGAIN:
-                    carry.apply_async((str(pk),), retry=False, expires=RING_AGAIN)
-                    self.rung[pk] = time.monotonic()
-            for card in slack.stale():
-                if time.monotonic() - self.rung.get(card, -RING_AGAIN) >= RING_AGAIN:
-                    close_card.apply_async((card,), retry=False)
-                    self.rung[card] = time.monotonic()
-            if not webhooks.ready():
-                self.webhooks_rung = []
-            elif not self.webhooks_rung or time.monotonic() - self.webhooks_rung[-1] >= len(self.webhooks_rung):
-                # A sender at work looks again by itself, and one that is away is not to find a thousand bells.
-                send_webhooks.apply_async(retry=False, expires=RING_AGAIN)
-                self.webhooks_rung = [*self.webhooks_rung[-4:], time.monotonic()]
-        except (BrokerDown, OSError) as error:
-            log.warning("broker away", error=str(error)[:200])
-            return
-        if len(self.rung) > 10_000:
-            self.rung.clear()
-
-    def beat(self) -> None:
-        """Tell the health page that time passes."""
-        cache.set("clock:beat", time.time(), timeout=60)

@@ -67,7 +67,7 @@ class Command(BaseCommand):
             return
         for change in draft.changes:
             self.stdout.write(str(change))
-        for obstacle in draft.obstacles():
+        for obstacle in draft.obstacles:
             self.stdout.write(self.style.WARNING(f"To be mended before it is published: {obstacle}"))
         self.stdout.write("It is the draft now; publish it in the admin, under Policy, Versions.")
 

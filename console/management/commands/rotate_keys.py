@@ -17,5 +17,5 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: object, overlap: int, **options: object) -> None:
-        key = permits.rotate(overlap=timedelta(days=overlap))
+        key = permits.rotate(by=None, overlap=timedelta(days=overlap))
         self.stdout.write(f"{key.kid} signs from now on; the one before is published for {overlap} days more.")

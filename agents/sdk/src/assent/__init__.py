@@ -5,8 +5,8 @@
     @assent.requires_approval("refund")
     def refund(order: str, amount: str, currency: str) -> None: ...
 
-`Assent` and `AsyncAssent` share every rule; ASSENT_URL and ASSENT_KEY say where and as whom. Any error of this package
-means: the action is not run.
+`Assent` and `AsyncAssent` share every rule; ASSENT_URL and ASSENT_KEY say where and as whom. Any AssentError means:
+this call did not run the action.
 """
 
 from assent.checkpoint import Checkpoint
@@ -20,16 +20,20 @@ from assent.errors import (
     BadRequest,
     Blocked,
     BrokenJournal,
+    Busy,
     Cancelled,
     Denied,
     Expired,
+    FailedInside,
     NotConfigured,
     NotSerialisable,
     PermitRefused,
+    Recalled,
     RefusedByPolicy,
     Rejected,
     Skipped,
     StillPending,
+    Stopped,
     Unavailable,
     Unconfirmed,
     WorldMoved,
@@ -45,22 +49,26 @@ __all__ = [
     "BadRequest",
     "Blocked",
     "BrokenJournal",
+    "Busy",
     "Cancelled",
     "Checkpoint",
     "Decision",
     "Denied",
     "Event",
     "Expired",
+    "FailedInside",
     "Item",
     "NotConfigured",
     "NotSerialisable",
     "PermitRefused",
     "Question",
+    "Recalled",
     "RefusedByPolicy",
     "Rejected",
     "Request",
     "Skipped",
     "StillPending",
+    "Stopped",
     "Unavailable",
     "Unconfirmed",
     "Verdict",

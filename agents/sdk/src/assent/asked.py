@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from assent import options
 from assent.core import Core, Life, Scope
 from assent.journal import Entry
 from assent.shapes import Args, Asking, Guarding, Json, Verdict
@@ -43,7 +44,9 @@ class Asked:
         scope: Scope | None = None,
         function: Checks | None = None,
     ) -> Asked:
-        """In the named run, else in the one whose `with` this code stands in, else in none."""
+        """In the named run, else in the one whose `with` this code stands in, else in none. Raises TypeError for an
+        option that there is not."""
+        options.guarding(guarding, action)
         scope = scope or (core.scope() if run is None else None)
         if scope is None:
             return cls(core, action, args, run, guarding, core.life, function)

@@ -1,11 +1,14 @@
-"""A function's arguments as JSON, and the approved arguments as the function's again."""
+"""A function's arguments as JSON, the approved arguments as the function's again, and whether what it returned ran."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from types import CoroutineType, GeneratorType
 from typing import Any, Generic, TypeVar
 
 from assent.errors import PermitRefused
@@ -13,23 +16,31 @@ from assent.shapes import Args, Json
 
 T = TypeVar("T")
 _OWN = ("self", "cls")
+_DEEP = 8  # how far into a result is looked
 
 
 @dataclass(frozen=True, slots=True)
 class Bound(Generic[T]):
-    """A function that waits for its approved arguments. `fixed` are those that were not sent."""
+    """A function that waits for its approved arguments. `fixed` were not sent, so no approval reaches them."""
 
     function: Callable[..., T]
     signature: inspect.Signature | None = None
     fixed: Args = field(default_factory=dict)
+    unreached: frozenset[str] = frozenset()  # what a functools.partial holds already
 
     @classmethod
-    def plain(cls, function: Callable[..., T]) -> Bound[T]:
-        """A function that takes every argument by name."""
+    def plain(cls, function: Callable[..., T], args: Collection[str] = (), *, coroutines: bool = False) -> Bound[T]:
+        """A function that takes every argument by name; `args` are those that are proposed.
+
+        Raises TypeError for one whose call runs nothing: a generator function, and without `coroutines` a coroutine
+        function.
+        """
+        refuse_lazy(function, coroutines=coroutines)
+        held = frozenset(function.keywords) - set(args) if isinstance(function, functools.partial) else frozenset()
         try:
-            return cls(function, inspect.signature(function))
+            return cls(function, inspect.signature(function), unreached=held)
         except (TypeError, ValueError):  # some functions written in C do not say
-            return cls(function)
+            return cls(function, unreached=held)
 
     def check(self, args: Mapping[str, Json]) -> None:
         """Raises PermitRefused (arguments) where the function does not take what was approved."""
@@ -41,42 +52,50 @@ class Bound(Generic[T]):
 
     def call(self, args: Mapping[str, Json]) -> T:
         """Run it with the approved arguments."""
-        if self.signature is None:
-            return self.function(**args)
         bound = self._bound(args)
-        return self.function(*bound.args, **bound.kwargs)
+        return self.function(**args) if bound is None else self.function(*bound.args, **bound.kwargs)
 
-    def _bound(self, args: Mapping[str, Json]) -> inspect.BoundArguments:
+    def _bound(self, args: Mapping[str, Json]) -> inspect.BoundArguments | None:
+        """The arguments in their places; None where the function does not say which it has."""
+        kept = sorted({*self.fixed, *self.unreached} & set(args))
+        if kept:
+            raise TypeError(f"{kept[0]} was not proposed, and stays as the caller gave it")
         if self.signature is None:
-            return inspect.Signature().bind()
+            return None
         given: dict[str, Any] = {**self.fixed, **args}
-        told: OrderedDict[str, Any] = OrderedDict()
+        arguments: OrderedDict[str, Any] = OrderedDict()
         for name, parameter in self.signature.parameters.items():
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                continue  # nothing that has a name goes there
             if parameter.kind is parameter.VAR_KEYWORD:
-                told[name] = given
-                given = {}
+                more = self.fixed.get(name)
+                arguments[name] = given if more is None else more
+                given = {} if more is None else {key: value for key, value in given.items() if key != name}
             elif name in given:
-                told[name] = given.pop(name)
+                arguments[name] = given.pop(name)
             elif parameter.default is parameter.empty:
                 raise TypeError(f"{name} is missing")
         if given:
             raise TypeError(f"there is no parameter {', '.join(sorted(given))}")
-        return inspect.BoundArguments(self.signature, told)
+        return inspect.BoundArguments(self.signature, arguments)
 
 
 class Gated(Generic[T]):
     """A function whose calls are to be approved. Raises TypeError at once for one that cannot be."""
 
-    def __init__(self, function: Callable[..., T], without: Collection[str] = ()) -> None:
+    def __init__(self, function: Callable[..., T], without: Collection[str] = (), *, coroutines: bool = False) -> None:
+        refuse_lazy(function, coroutines=coroutines)
         self.function = function
         self.signature = inspect.signature(function)
         names = list(self.signature.parameters)
         for name, parameter in self.signature.parameters.items():
             if parameter.kind is parameter.VAR_POSITIONAL:
-                raise TypeError(f"{function.__qualname__}: *{name} has no names that could be shown for approval.")
+                raise TypeError(f"{name_of(function)}: *{name} has no names that could be shown for approval.")
+        if isinstance(without, str):
+            raise TypeError(f"without is a list of parameters, not one text: [{without!r}].")
         unknown = set(without) - set(names)
         if unknown:
-            raise TypeError(f"{function.__qualname__} has no parameter {', '.join(sorted(unknown))}.")
+            raise TypeError(f"{name_of(function)} has no parameter {', '.join(sorted(unknown))}.")
         self.without = {*without, *(name for name in names[:1] if name in _OWN)}
 
     def bind(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> tuple[Args, Bound[T]]:
@@ -85,11 +104,73 @@ class Gated(Generic[T]):
         bound.apply_defaults()
         sent: Args = {}
         fixed: Args = {}
+        more: Mapping[str, Any] = {}
         for name, value in bound.arguments.items():
-            if self.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
-                sent.update(value)
-            elif name in self.without:
+            if name in self.without:
                 fixed[name] = value
+            elif self.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+                more = value
             else:
                 sent[name] = value
-        return sent, Bound(self.function, self.signature, fixed)
+        twice = sorted(set(more) & {*sent, *fixed})  # def f(a, /, **more) can be called f(1, a=2)
+        if twice:
+            raise TypeError(f"{name_of(self.function)}: {twice[0]} is given twice, and only one could be shown.")
+        return {**sent, **more}, Bound(self.function, self.signature, fixed)
+
+
+# --- What has not run when its call returns
+
+
+def is_coroutine_function(function: object) -> bool:
+    """Whether calling it makes a coroutine: `async def`, a partial of one, an object with such a `__call__`."""
+    return _makes(function, inspect.iscoroutinefunction)
+
+
+def refuse_lazy(function: Callable[..., object], *, coroutines: bool) -> None:
+    """Raises TypeError for a function whose call runs nothing of it."""
+    if _makes(function, inspect.isgeneratorfunction) or _makes(function, inspect.isasyncgenfunction):
+        raise TypeError(f"{name_of(function)} is a generator function: calling it runs nothing that could be approved.")
+    if not coroutines and is_coroutine_function(function):
+        raise TypeError(f"{name_of(function)} is a coroutine function: it needs AsyncAssent.")
+
+
+def _makes(function: object, test: Callable[[Any], bool]) -> bool:
+    while isinstance(function, functools.partial):
+        function = function.func
+    called = None if inspect.isroutine(function) or inspect.isclass(function) else getattr(function, "__call__", None)  # noqa: B004
+    return test(function) or test(called)
+
+
+def must_have_run(result: object) -> None:
+    """Raises TypeError where a result, or something in it, is yet to run: nobody may say that it succeeded."""
+    lazy = _lazy_in(result, 0)
+    if lazy is None:
+        return
+    if isinstance(lazy, CoroutineType | GeneratorType):
+        lazy.close()  # what has not begun never will
+    raise TypeError(
+        f"The action returned a {type(lazy).__name__}, which has not run yet. Nothing is reported of it: people see it "
+        "as unconfirmed. Decorate a coroutine function, and return values."
+    )
+
+
+def _lazy_in(value: object, depth: int) -> Any:
+    if inspect.isawaitable(value) or inspect.isasyncgen(value) or inspect.isgenerator(value):
+        return value
+    if isinstance(value, map | filter) or type(value).__module__ == "itertools":
+        return value
+    if isinstance(value, Future):
+        return None if value.done() else value
+    parts: Collection[object] = ()
+    if isinstance(value, Mapping):
+        parts = value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        parts = value
+    return next((lazy for part in parts if depth < _DEEP and (lazy := _lazy_in(part, depth + 1)) is not None), None)
+
+
+def name_of(function: object) -> str:
+    """How a function is called in an error."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__qualname__", type(function).__qualname__))

@@ -14,7 +14,7 @@ from typing import Any
 
 from assent.digest import plain
 from assent.errors import BrokenJournal
-from assent.journal import atomically
+from assent.files import atomically
 from assent.shapes import Object
 
 _VERSION = 1

@@ -160,7 +160,7 @@ class Assent:
         **guarding: Unpack[Guarding],
     ) -> T:
         """Run `function(**approved arguments)` under `guard` and return its result; ran it before, the kept result."""
-        bound = binding.Bound.plain(function)
+        bound = binding.Bound.plain(function, args)
         return guards.called(self.do, Asked.by(self._core, action, args, run, guarding, function=bound), bound)
 
     def requires_approval(

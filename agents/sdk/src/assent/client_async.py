@@ -167,7 +167,7 @@ class AsyncAssent:
         **guarding: Unpack[Guarding],
     ) -> T:
         """Run `function(**approved arguments)` under `guard` and return its result; ran it before, the kept result."""
-        bound = binding.Bound.plain(function)
+        bound = binding.Bound.plain(function, args, coroutines=True)
         asked = Asked.by(self._core, action, args, run, guarding, function=bound)
         result: T = await guards.acalled(self.do, asked, bound)
         return result

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
 from assent.digest import canonical
-from assent.errors import NotConfigured
+from assent.errors import Busy, NotConfigured
 from assent.journal import Journal
 from assent.shapes import Json
 from assent.wire import Answer, Call, Flow, exchange
 
 API = "/api/v1/"
+_HEADER = re.compile(r"[\x21-\x7e]+")  # what an Authorization header can carry
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where Assent is and who asks. `timeout` and `patience` in seconds."""
+    """Where Assent is and who asks. `timeout` and `patience` in seconds. The key is never shown."""
 
     url: str
-    key: str
+    key: str = field(repr=False)
     agent: str | None
     state: Path
     timeout: float
@@ -44,8 +46,8 @@ class Settings:
         patience: float,
     ) -> Settings:
         """What was given, else what the environment says. Raises NotConfigured."""
-        url = (url or os.environ.get("ASSENT_URL", "")).rstrip("/")
-        key = key or os.environ.get("ASSENT_KEY", "")
+        url = (url or os.environ.get("ASSENT_URL", "")).strip().rstrip("/")
+        key = trimmed(key or os.environ.get("ASSENT_KEY", ""))
         if not url.startswith(("https://", "http://")):
             raise NotConfigured("Where is Assent? Give url, or set ASSENT_URL to https://… .")
         try:
@@ -56,6 +58,17 @@ class Settings:
             raise NotConfigured("Who asks? Give key, or set ASSENT_KEY to the agent's key (asn_…).")
         folder = state or os.environ.get("ASSENT_STATE") or _default_state(url, agent or key)
         return cls(url, key, agent, Path(folder), timeout, patience)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("Settings hold a key, and a key does not belong into a pickle.")
+
+
+def trimmed(key: str) -> str:
+    """A key or token as the header carries it. Raises NotConfigured, without showing it, where none could."""
+    key = key.strip()
+    if key and not _HEADER.fullmatch(key):
+        raise NotConfigured("The key holds white space or letters that no key has: was it pasted whole, and only it?")
+    return key
 
 
 def _default_state(url: str, agent: str) -> Path:
@@ -87,15 +100,15 @@ class Core:
         current = CURRENT.get()
         return current if current is not None and current.core is self else None
 
-    def take(self, key: str) -> bool:
-        """Be the only call of this process under an idempotency key; False when another one is at work."""
+    def take(self, key: str) -> None:
+        """Be the only call of this process at work on something, until `give_back`. Raises Busy."""
         with self._lock:
             if key in self._at_work:
-                return False
+                raise Busy(AT_WORK)
             self._at_work.add(key)
-            return True
 
     def give_back(self, key: str) -> None:
+        self.journal.let_go(key)
         with self._lock:
             self._at_work.discard(key)
 
@@ -133,6 +146,10 @@ class Scope:
     life: Life
 
 
+AT_WORK = (
+    "Another call of this process is at work on exactly this; two would use one permit. Where the same is meant twice "
+    "at once, give each a key or a step of its own."
+)
 CURRENT: ContextVar[Scope | None] = ContextVar("assent_run", default=None)
 
 
@@ -140,7 +157,8 @@ class Life:
     """Which occurrences of an action this process has finished or is busy with. Between threads, too.
 
     The same action with the same arguments may be meant twice in one run. The first unfinished occurrence is the one
-    that is meant: so a try after StillPending takes up the open request, and a new process begins at the first again.
+    that is meant: so a try after StillPending takes up the open request, one after an interruption finds what was
+    interrupted, and a new process begins at the first again.
     """
 
     def __init__(self) -> None:
@@ -148,13 +166,19 @@ class Life:
         self._finished: dict[str, set[int]] = {}
         self._busy: dict[str, set[int]] = {}
 
-    def begin(self, fingerprint: str, *, free: Callable[[int], bool] | None = None) -> int:
-        """The number of the occurrence to take up, from 1: one that is not finished, or that is `free`."""
+    def begin(self, fingerprint: str, *, free: Callable[[int], bool] | None = None, one_at_a_time: bool = False) -> int:
+        """The number of the occurrence to take up, from 1: one that is not finished, or that is `free`.
+
+        Those that this process is busy with are passed over; with `one_at_a_time` Busy is raised instead, because a
+        second try of a call whose first is still at work cannot be told from a second call.
+        """
         with self._lock:
             finished, busy = self._finished.get(fingerprint, set()), self._busy.get(fingerprint, set())
             number = 1
-            while number in busy or not (free(number) if free else number not in finished):
+            while (number in busy and not one_at_a_time) or not (free(number) if free else number not in finished):
                 number += 1
+            if number in busy:
+                raise Busy(AT_WORK)
             self._busy.setdefault(fingerprint, set()).add(number)
             return number
 

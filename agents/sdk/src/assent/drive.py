@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from typing import TypeVar
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import httpx
 
@@ -116,7 +117,7 @@ class AsyncHands:
                         case Sleep():
                             await asyncio.sleep(effect.seconds)
                         case Disk():
-                            told = await asyncio.to_thread(effect.work)
+                            told = await _to_its_end(asyncio.to_thread(effect.work))
                         case Invoke():
                             told = effect.function()
                             if inspect.isawaitable(told):
@@ -133,6 +134,21 @@ class AsyncHands:
         except httpx.RequestError as error:
             return lost(error)
         return Answer(answer.status_code, dict(answer.headers), answer.content)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """What short work returns, which goes on when the caller is cancelled, so that nobody sees it half done."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        task.exception()
+        raise cancelled
+    return task.result()
 
 
 def _request(http: httpx.Client | httpx.AsyncClient, call: Call) -> httpx.Request:

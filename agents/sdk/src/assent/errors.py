@@ -1,6 +1,7 @@
 """What can stand between an agent and its action: one class for each thing that the caller does differently.
 
-Every one of them means the same for the action: it is not run.
+Every AssentError means the same for the action: this call did not run it. FailedInside is none of them, because there
+the action had begun.
 """
 
 from __future__ import annotations
@@ -12,8 +13,35 @@ if TYPE_CHECKING:
     from assent.shapes import Json, Rollback, Verdict
 
 
-class AssentError(Exception):
+class _Portable(Exception):
+    """An exception that comes out of a pickle, or of a copy, with everything it held: its class takes keywords."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _revived, (type(self), self.args, dict(self.__dict__))
+
+
+def _revived(kind: type[_Portable], args: tuple[object, ...], state: Mapping[str, object]) -> _Portable:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class AssentError(_Portable):
     """Anything that keeps an action from running, or from being known to have run."""
+
+
+class FailedInside(_Portable):
+    """The action was approved and had begun, and a call of Assent's inside of it was refused: `error` says why.
+
+    It was reported as failed. This is no AssentError: nobody can promise that nothing of the action happened.
+    `request` is the id of the action's own request.
+    """
+
+    def __init__(self, text: str, *, request: str, error: AssentError) -> None:
+        super().__init__(text)
+        self.request = request
+        self.error = error
 
 
 # --- Nobody allowed it
@@ -70,6 +98,14 @@ class Cancelled(Denied):
     """The request was withdrawn, or replaced by another one."""
 
 
+class Recalled(Denied):
+    """A reviewer took the approval back before it ran. `reason` is a word of the list, the text says who and why."""
+
+    @property
+    def reason(self) -> str:
+        return str(self.item.document.get("reason") or "")
+
+
 class Skipped(Denied):
     """A person said to go on without this."""
 
@@ -104,7 +140,8 @@ class PermitRefused(AssentError):
     """What is about to run is not what the permit proves, or the permit counts no more.
 
     `reason` is a stable word: malformed, algorithm, kind, unknown_key, signature, audience, expired, request,
-    revision, action, digest, missing, redaction, arguments, consumed, foreign, precondition_unknown, world_moved.
+    revision, action, digest, missing, redaction, arguments, busy, consumed, foreign, precondition_unknown,
+    world_moved, paused, stopped, halted.
     """
 
     def __init__(self, text: str, *, reason: str) -> None:
@@ -112,8 +149,25 @@ class PermitRefused(AssentError):
         self.reason = reason
 
 
+class Busy(PermitRefused):
+    """Another call, of this process or of another one that lives, is at work on exactly this. Only one may be."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, reason="busy")
+
+
+class Stopped(PermitRefused):
+    """People stopped everything. The permit is unused: once that is lifted, the same call runs while it is valid."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, reason="halted")
+
+
 class Unconfirmed(PermitRefused):
-    """The permit was used, and nobody knows whether the action ran. It is not run again; people see it."""
+    """The permit was used, and nobody knows whether the action ran: its process died, or the call was interrupted.
+
+    It is not run again; people see it.
+    """
 
     def __init__(self, text: str, *, request: str, reason: str = "consumed") -> None:
         super().__init__(text, reason=reason)
@@ -163,11 +217,16 @@ class NotConfigured(AssentError):
 
 
 class BrokenJournal(AssentError):
-    """The journal cannot be read or written, so nobody can say what ran before. `place` is the file."""
+    """The journal cannot be read or written, so nobody can say what ran before.
 
-    def __init__(self, text: str, *, place: str) -> None:
+    `place` is the file; `why` what is wrong with it, in a few words. A file that cannot be read stops what it is about
+    and nothing else; `assent doctor` sets it aside.
+    """
+
+    def __init__(self, text: str, *, place: str, why: str = "") -> None:
         super().__init__(text)
         self.place = place
+        self.why = why
 
 
 class NotSerialisable(AssentError):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from assent import redaction
+from assent import options, redaction
 from assent.core import Core, fingerprint, key_for
 from assent.digest import plain
 from assent.documents import decision_of, questions_of, request_of
@@ -15,6 +15,7 @@ from assent.errors import (
     Cancelled,
     Denied,
     Expired,
+    Recalled,
     RefusedByPolicy,
     Rejected,
     StillPending,
@@ -88,6 +89,7 @@ def submit(
     preconditions: Object | None,
     asking: Asking,
 ) -> Flow[Request]:
+    options.asking(asking, "submit")
     item, asking = proposal(action, args, hidden(core, action, args, run, asking), asking)
     if preconditions is not None:
         item["preconditions"] = preconditions
@@ -97,6 +99,7 @@ def submit(
 def ask(
     core: Core, prompt: str, schema: Object | None, best_guess: Json, *, run: str | None, asking: Asking
 ) -> Flow[Request]:
+    options.asking(asking, "ask")
     question: Args = {"prompt": prompt}
     if schema is not None:
         question["response_schema"] = schema
@@ -106,6 +109,7 @@ def ask(
 
 
 def plan(core: Core, steps: Sequence[Object], *, run: str | None, asking: Asking) -> Flow[Request]:
+    options.asking(asking, "plan")
     listed = [dict(one) for one in steps]
     return (yield from _sent(core, "plan", listed, {"plan": {"steps": listed}}, run, asking))
 
@@ -116,12 +120,16 @@ def _sent(core: Core, what: str, content: Json, item: Object, run: str | None, a
     if scope is not None:
         run, life = scope.key, scope.life
         asking = {"run_name": scope.name, **asking}
-    if key is None and run is not None:
-        mark = fingerprint(run, asking.get("step", ""), f"submit {what}", content)
-        number = life.begin(mark)
-        life.end(mark, number, finished=True)
-        key = key_for(mark, what, number)
-    return (yield from send(core, body(item, run=run, asking=asking), key=key))
+    if key is not None or run is None:
+        return (yield from send(core, body(item, run=run, asking=asking), key=key))
+    mark = fingerprint(run, asking.get("step", ""), f"submit {what}", content)
+    number, finished = life.begin(mark), False
+    try:
+        request = yield from send(core, body(item, run=run, asking=asking), key=key_for(mark, what, number))
+        finished = True
+    finally:  # what was interrupted is what the next try means: the same key finds the same request
+        life.end(mark, number, finished=finished)
+    return request
 
 
 def send(core: Core, request: Object, *, key: str | None) -> Flow[Request]:
@@ -132,6 +140,7 @@ def send(core: Core, request: Object, *, key: str | None) -> Flow[Request]:
 
 
 def evaluate(core: Core, action: str, args: Mapping[str, Json], *, asking: Asking) -> Flow[Object]:
+    options.asking(asking, "evaluate")
     item, asking = proposal(action, args, hidden(core, action, args, None, asking), asking)
     return (yield from core.post("evaluate", body(item, run=None, asking=asking))).json()
 
@@ -210,6 +219,8 @@ def denied(item: Verdict, request: str) -> Denied | None:
     """The error that a settled item means to whoever wants to run it; None where it may run or answers."""
     if item.status == "expired":
         return Expired("Nobody decided before the deadline.", request=request, item=item)
+    if item.status == "recalled":
+        return Recalled(item.message or "A reviewer recalled it.", request=request, item=item)
     if item.status != "decided":
         return Cancelled(item.message or "The request was withdrawn.", request=request, item=item)
     if item.verdict == "reject":

@@ -22,8 +22,10 @@ from assent.errors import (
     Answered,
     AssentError,
     Blocked,
+    Busy,
     Denied,
     PermitRefused,
+    Recalled,
     Rejected,
     Skipped,
     Unavailable,
@@ -77,12 +79,15 @@ def _one(asked: Asked) -> Flow[Go]:
     core, asking = asked.core, asked.asking
     hiding = yield from on_disk(lambda: flows.hidden(core, asked.action, asked.args, asked.run, asking))
     item, told = flows.proposal(asked.action, asked.args, hiding, asking)
-    place = yield from on_disk(lambda: _place(asked, item["action"]["args"]))
-    if not core.take(place.once):
-        asked.life.end(place.mark, place.number, finished=False)
-        text = "Another call of this process is at work on exactly this; two would use one permit."
-        raise PermitRefused(text, reason="busy")
+    place = yield from _place(asked, item["action"]["args"])
     try:
+        core.take(place.once)
+    except Busy:
+        asked.life.end(place.mark, place.number, finished=False)
+        raise
+    try:
+        if not (yield from on_disk(lambda: core.journal.hold(place.once))):
+            raise Busy("Another process, which lives, is at work on exactly this; two would use one permit.")
         entry = yield from on_disk(lambda: core.journal.entry(place.key))
         if entry is None:
             observe = asked.guarding.get("preconditions")
@@ -109,19 +114,31 @@ def _one(asked: Asked) -> Flow[Go]:
     return go
 
 
-def _place(asked: Asked, args: Json) -> Place:
+def _place(asked: Asked, args: Json) -> Flow[Place]:
     """Which occurrence is meant. In a run that is counted; outside of one it is the first that nobody works on."""
-    core = asked.core
     named = asked.guarding.get("key")
     if named:
         return Place(named, named, named, 0)
     mark = fingerprint(asked.run or "", asked.guarding.get("step", ""), asked.action, args)
     if asked.run is not None:
-        number = asked.life.begin(mark)
+        number = asked.life.begin(mark, one_at_a_time=True)
         key = key_for(mark, asked.action, number)
         return Place(key, key, mark, number)
+    begun: list[int] = []
+    try:
+        return (yield from on_disk(lambda: _free_place(asked, mark, begun)))
+    except BaseException:
+        for number in begun:
+            asked.life.end(mark, number, finished=False)
+        raise
+
+
+def _free_place(asked: Asked, mark: str, begun: list[int]) -> Place:
+    """The first occurrence that nobody works on, in any process; its number is put into `begun`."""
+    core = asked.core
     with core.journal.alone():
         number = asked.life.begin(mark, free=lambda number: core.journal.free(key_for(mark, asked.action, number)))
+        begun.append(number)
         key = key_for(mark, asked.action, number)
         entry = core.journal.entry(key)
         if entry is not None and entry.done:
@@ -169,6 +186,10 @@ def _through(asked: Asked, place: Place, entry: Entry, hiding: redaction.Redacti
                 raise
             question = moved.returned
             entry = yield from keep(core, entry.but(state="asked", request=question))
+        except Recalled:
+            core.attempts.pop(entry.once, None)
+            yield from keep(core, entry.but(state="denied"))
+            raise
         except PermitRefused as refused:
             core.attempts.pop(entry.once, None)
             if refused.reason == "expired":
@@ -226,7 +247,7 @@ def _used_before(core: Core, entry: Entry, refused: PermitRefused) -> Flow[Assen
         yield from keep(core, entry.but(state="reported", outcome=told, handed=True))
         return AlreadyRan(f"It ran before and {told}.", request=entry.request, outcome=told)
     text = (
-        "The permit was used by an earlier process, and nobody knows whether the action ran. It is not run again; "
+        "The permit was used before, and nobody knows whether the action ran. It is not run again; "
         f"people see it as unconfirmed. ({refused})"
     )
     return Unconfirmed(text, request=entry.request)

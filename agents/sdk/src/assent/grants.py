@@ -31,20 +31,29 @@ def fetch(core: Core) -> Flow[Sequence[Object]]:
     """The agent's standing approvals in force; the tokens of those for use offline go into the journal."""
     told = objects((yield from core.get("grants")).json().get("grants"))
     agent = yield from core.name()
-    held = {str(one["id"]): str(one["token"]) for one in told if one.get("token")}
+    held = {str(grant["id"]): grant for grant in told if grant.get("token")}
     if held and tokens.can_verify():
-        yield from tokens.keys(core, kid=tokens.read(next(iter(held.values())), GRANT).kid)
+        newest = next(iter(held.values()))
+        yield from tokens.keys(core, kid=tokens.read(str(newest["token"]), GRANT).kid)
     yield from on_disk(lambda: _held(core, agent, held))
     return told
 
 
-def _held(core: Core, agent: str, held: Mapping[str, str]) -> None:
+def _held(core: Core, agent: str, held: Mapping[str, Object]) -> None:
     """Keep these tokens and no other: what is not listed any more was revoked, used up, or is over."""
     with core.journal.alone():
         core.journal.put("own", "agent", {"name": agent})
-        for key in {*core.journal.keys(_KIND), *held}:
-            known = core.journal.read(_KIND, key) or {"used": 0}
-            core.journal.put(_KIND, key, {**known, "token": held.get(key, "")})
+        kept = {document["key"]: document for document in core.journal.documents(_KIND)}
+        for key in {*kept, *held}:
+            # A file that cannot be read no longer says how often its approval was used: nothing runs by that one.
+            if key in kept or not core.journal.path_of(_KIND, key).exists():
+                grant = held.get(key, {})
+                before = kept.get(key) or {"used": _count(grant.get("used"))}
+                core.journal.put(_KIND, key, {**before, "token": str(grant.get("token", ""))})
+
+
+def _count(value: Json) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def use(core: Core, entry: Entry, args: Args, outage: Unavailable) -> Flow[Entry]:
@@ -67,9 +76,9 @@ def _use(core: Core, entry: Entry, args: Args, outage: Unavailable) -> Entry:
     with journal.alone():
         keys = (journal.read("own", "keys") or {}).get("keys", {})
         agent = core.agent or (journal.read("own", "agent") or {}).get("name", "")
-        for grant in journal.keys(_KIND):
-            kept = journal.read(_KIND, grant) or {}
-            if not kept.get("token"):
+        for kept in journal.documents(_KIND):
+            grant = kept["key"]
+            if not kept["token"]:
                 continue
             try:
                 token = tokens.read(kept["token"], GRANT)

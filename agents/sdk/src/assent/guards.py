@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Collection, Coroutine
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
+from assent import options
 from assent.asked import Asked, Go
-from assent.binding import Bound, Gated
+from assent.binding import Bound, Gated, is_coroutine_function, name_of
 from assent.core import Core
 from assent.errors import AlreadyRan, Denied
 from assent.gate import enter
@@ -102,6 +105,8 @@ def called(do: Do, asked: Asked, bound: Bound[T], on_no: Callable[[Denied], Flow
         return cast(T, _kept(ran))
     try:
         result = bound.call(go.args)
+        if isinstance(result, Future):  # of a pool of threads: it has run when it is done
+            result = result.result()
         go.result = cast(Json, result)  # kept if it is JSON
     except BaseException as error:
         do(leave(go, error))
@@ -120,6 +125,8 @@ async def acalled(
         return _kept(ran)
     try:
         result = bound.call(go.args)
+        if isinstance(result, Future):
+            result = asyncio.wrap_future(result)
         go.result = result = await result if inspect.isawaitable(result) else result
     except BaseException as error:
         await do(leave(go, error))
@@ -148,7 +155,7 @@ def decorator(
     for_coroutines = async_decorator(async_client, action, run, without, describe, guarding)
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        if inspect.iscoroutinefunction(function):
+        if is_coroutine_function(function):
             return cast("Callable[P, T]", for_coroutines(function))
         asked = _asking(Gated(function, without), action, run, describe, guarding)
 
@@ -172,11 +179,13 @@ def async_decorator(
     guarding: Guarding,
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """A decorator for coroutine functions. Raises TypeError for others."""
+    options.guarding(guarding, "requires_approval")
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        if not inspect.iscoroutinefunction(function):
-            raise TypeError(f"{function.__qualname__} is no coroutine function: decorate it with an Assent.")
-        asked = _asking(Gated(function, without), action, run, describe, guarding)
+        gated = Gated(function, without, coroutines=True)
+        if not is_coroutine_function(function):
+            raise TypeError(f"{name_of(function)} is no coroutine function: decorate it with an Assent.")
+        asked = _asking(gated, action, run, describe, guarding)
 
         @functools.wraps(function)
         async def through(*args: P.args, **kwargs: P.kwargs) -> Any:  # what the coroutine returns
@@ -196,7 +205,7 @@ def _asking(
 
     def asked(core: Core, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[Asked, Bound[T]]:
         sent, bound = gated.bind(args, kwargs)
-        told = cast(Guarding, {**guarding, **describe(sent)}) if describe else guarding
-        return Asked.by(core, action, sent, run, told, function=bound), bound
+        described = options.guarding(describe(dict(sent)), "describe") if describe else {}
+        return Asked.by(core, action, sent, run, cast(Guarding, {**guarding, **described}), function=bound), bound
 
     return asked

@@ -4,24 +4,24 @@
 
 A process killed at any moment finds here what it was doing. `consuming` without `ran` means that the permit may have
 been used: only the server can still tell, and when it was, nobody can. What is written here is never guessed at: a
-file that cannot be read stops the action. The folder holds arguments, so that only its owner may read it.
+file that cannot be read stops the action that it is about. The folder holds arguments, so that only its owner may read
+it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import secrets
-import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from assent.errors import BrokenJournal
+from assent.files import Folder, made, unreadable, unwritable
 from assent.shapes import Args, Json
 
 try:
@@ -30,6 +30,15 @@ except ImportError:  # pragma: no cover - Windows: two processes of one unnamed 
     fcntl = None  # type: ignore[assignment]
 
 State = Literal["asked", "decided", "consuming", "ran", "reported", "denied"]
+ACTIONS = "actions"
+# What a document of each kind holds at least; an action is an Entry.
+_HOLDS: Mapping[str, Mapping[str, type]] = {
+    ACTIONS: {},
+    "steps": {"run": str, "step": str, "told": dict, "sent": bool},
+    "undos": {"state": str},
+    "grants": {"token": str, "used": int},
+    "own": {},
+}
 _LOCK = "lock"
 _KEPT = 30 * 24 * 3600  # seconds that what is done is remembered here; the server knows it for longer
 
@@ -57,6 +66,31 @@ class Entry:
     handed: bool = False  # whether the code that asked went on with the outcome
     owner: str = ""
 
+    @classmethod
+    def of(cls, document: Mapping[str, Json]) -> Entry:
+        """The entry that a document is. Raises ValueError, also for what a newer version wrote."""
+        unknown = sorted(set(document) - {field.name for field in fields(cls)})
+        if unknown:
+            raise ValueError(f"a newer version wrote it (it holds {unknown[0]!r})")
+        try:
+            entry = cls(**document)  # type: ignore[arg-type]  # looked at below
+        except TypeError as error:
+            raise ValueError("a field is missing") from error
+        for field in fields(cls):
+            value = getattr(entry, field.name)
+            if field.type == "str" and not isinstance(value, str):
+                raise ValueError(f"{field.name} is no text")
+            if field.type == "bool" and not isinstance(value, bool):
+                raise ValueError(f"{field.name} is neither true nor false")
+        if entry.state not in get_args(State):
+            raise ValueError(f"a newer version wrote it (the state {entry.state!r})")
+        items = entry.body.get("items") if isinstance(entry.body, dict) else None
+        if not isinstance(items, list) or len(items) != 1 or not isinstance(items[0], dict):
+            raise ValueError("its request is none")
+        if not isinstance(entry.run, str | None):
+            raise ValueError("run is no text")
+        return entry
+
     @property
     def done(self) -> bool:
         """Whether the next same call outside of a run means another action than this."""
@@ -67,13 +101,14 @@ class Entry:
         return replace(self, **changes)  # type: ignore[arg-type]  # the names are this module's and gate's own
 
 
-class Journal:
+class Journal(Folder):
     """A folder of entries. The folder is made at the first write. Every method raises BrokenJournal."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.owner = secrets.token_hex(8)
         self._alive: int | None = None
+        self._held: dict[str, int] = {}
 
     def close(self) -> None:
         if self._alive is not None:
@@ -81,28 +116,24 @@ class Journal:
             self._alive = None
             with contextlib.suppress(OSError):
                 self._sign_of(self.owner).unlink()
+        for key in list(self._held):
+            self.let_go(key)
 
     # --- Entries
 
     def entry(self, key: str) -> Entry | None:
         """The entry under an idempotency key."""
-        told = self.read("actions", key)
-        if told is None:
-            return None
-        try:
-            return Entry(**told)
-        except TypeError as error:
-            raise self._broken("actions", key, "another version wrote it, or it was changed") from error
+        document = self.read(ACTIONS, key)
+        return None if document is None else Entry.of(document)
 
     def write(self, entry: Entry) -> Entry:
         """Keep an entry; when this returns, it survives a power cut."""
-        self.put("actions", entry.key, asdict(entry))
+        self.put(ACTIONS, entry.key, asdict(entry))
         return entry
 
     def forget(self, key: str) -> None:
         """Remove an entry that nobody can ask for again."""
-        with contextlib.suppress(OSError):
-            self._place("actions", key).unlink()
+        self.remove(ACTIONS, key)
 
     def free(self, key: str) -> bool:
         """Whether a call outside of a run may take this entry up: there is none, or its process is gone."""
@@ -115,54 +146,57 @@ class Journal:
 
     def unreported(self) -> list[Entry]:
         """What ran and was not told yet, and whose process is gone or is this one. Old entries are cleared away."""
-        found = []
-        for key in self.keys("actions"):
-            entry = self.entry(key)
-            if entry is None:
-                continue
+        waiting = []
+        for document in self.documents(ACTIONS):
+            entry = Entry.of(document)
             unknown = entry.state == "consuming" and entry.grant and not entry.handed
             if (unknown or entry.state == "ran") and (entry.owner == self.owner or not self.lives(entry.owner)):
-                found.append(entry)
-            elif (
-                entry.state in ("reported", "denied")
-                and time.time() - self._place("actions", key).stat().st_mtime > _KEPT
-            ):
-                self.forget(key)
-        return found
+                waiting.append(entry)
+            elif entry.state in ("reported", "denied") and self._is_old(entry.key):
+                self.forget(entry.key)
+        return waiting
 
-    # --- Any small document
+    def broken(self) -> Iterator[BrokenJournal]:
+        """Each file that this version cannot read, as the error that it is."""
+        for kind in _HOLDS:
+            for path in self.paths(kind):
+                try:
+                    self.document(path)
+                except BrokenJournal as error:
+                    yield error
 
-    def keys(self, kind: str) -> list[str]:
-        """The keys of all documents of a kind."""
+    def document(self, path: Path) -> dict[str, Any] | None:
+        """What a file holds, if it is what its kind is to hold. Raises BrokenJournal."""
+        document = super().document(path)
+        if document is None:
+            return None
         try:
-            places = sorted((self.folder / kind).glob("*.json"))
-        except OSError as error:
-            raise BrokenJournal(f"The journal cannot be read: {error}.", place=str(self.folder)) from error
-        found = [self._read(place) for place in places]
-        return [str(one["key"]) for one in found if one]
-
-    def read(self, kind: str, key: str) -> Args | None:
-        """A document, or None."""
-        return self._read(self._place(kind, key))
-
-    def put(self, kind: str, key: str, document: Args) -> None:
-        """Write a document whole: into a file beside, flushed to the disk, moved over the old one."""
-        place = self._place(kind, key)
-        try:
-            self._folder(place.parent)
-            atomically(place, json.dumps({**document, "key": key}, ensure_ascii=False).encode())
-        except (OSError, ValueError) as error:
-            text = f"The journal cannot be written ({error}); without it nothing runs. Set ASSENT_STATE to a folder."
-            raise BrokenJournal(text, place=str(place)) from error
+            if path.parent.name == ACTIONS:
+                Entry.of(document)
+        except ValueError as error:
+            raise unreadable(path, str(error)) from error
+        for name, kind in _HOLDS.get(path.parent.name, {}).items():
+            if not isinstance(document.get(name), kind):
+                raise unreadable(path, f"{name} is missing, or something else")
+        return document
 
     def secret(self) -> bytes:
         """32 bytes that never leave this folder: redacted fields are salted with what is derived from them."""
         with self.alone():
-            told = self.read("own", "secret")
-            if told is None:
-                told = {"hex": secrets.token_hex(32)}
-                self.put("own", "secret", told)
-            return bytes.fromhex(told["hex"])
+            document = self.read("own", "secret")
+            if document is None:
+                document = {"hex": secrets.token_hex(32)}
+                self.put("own", "secret", document)
+            try:
+                return bytes.fromhex(document["hex"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise unreadable(self.path_of("own", "secret"), "no secret in it") from error
+
+    def _is_old(self, key: str) -> bool:
+        try:
+            return time.time() - self.path_of(ACTIONS, key).stat().st_mtime > _KEPT
+        except OSError:
+            return False
 
     # --- Two processes, one folder
 
@@ -170,11 +204,10 @@ class Journal:
     def alone(self) -> Iterator[None]:
         """Hold all others off for a moment. Taken anew each time: not to be nested."""
         try:
-            self._folder(self.folder)
+            made(self.folder)
             handle = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            text = f"The journal cannot be written ({error}); without it nothing runs. Set ASSENT_STATE to a folder."
-            raise BrokenJournal(text, place=str(self.folder)) from error
+            raise unwritable(self.folder, error) from error
         try:
             if fcntl is not None:
                 fcntl.flock(handle, fcntl.LOCK_EX)
@@ -182,11 +215,50 @@ class Journal:
         finally:
             os.close(handle)
 
+    def hold(self, key: str) -> bool:
+        """Be the only process at work on something, until `let_go` or death; False while another one is."""
+        if fcntl is None:
+            return True
+        path = self._work_of(key)
+        while True:
+            try:
+                made(path.parent)
+                handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            except OSError as error:
+                raise unwritable(path, error) from error
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Whoever held it may have removed the file between our opening it and our locking it.
+                if os.path.samestat(os.fstat(handle), os.stat(path)):
+                    self._held[key] = handle
+                    return True
+            except FileNotFoundError:
+                pass
+            except BlockingIOError:
+                os.close(handle)
+                return False
+            except OSError as error:  # a file system without locks
+                os.close(handle)
+                raise unwritable(path, error) from error
+            os.close(handle)
+
+    def let_go(self, key: str) -> None:
+        """Let others work on it; nothing where it is not held."""
+        handle = self._held.pop(key, None)
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                self._work_of(key).unlink()
+            os.close(handle)
+
     def mine(self) -> str:
         """The word for this process, which others can see to be alive for as long as it is."""
         if self._alive is None:
-            self._folder(self._sign_of("x").parent)
-            self._alive = os.open(self._sign_of(self.owner), os.O_RDWR | os.O_CREAT, 0o600)
+            path = self._sign_of(self.owner)
+            try:
+                made(path.parent)
+                self._alive = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            except OSError as error:
+                raise unwritable(path, error) from error
             if fcntl is not None:
                 fcntl.flock(self._alive, fcntl.LOCK_EX)
         return self.owner
@@ -211,48 +283,8 @@ class Journal:
             self._sign_of(owner).unlink()
         return False
 
-    # --- Files
-
     def _sign_of(self, owner: str) -> Path:
         return self.folder / "alive" / owner
 
-    def _place(self, kind: str, key: str) -> Path:
-        return self.folder / kind / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.json"
-
-    def _folder(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    def _read(self, place: Path) -> Args | None:
-        try:
-            told = json.loads(place.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise self._broken(place.parent.name, place.stem, str(error)) from error
-        if not isinstance(told, dict):
-            raise self._broken(place.parent.name, place.stem, "no object in it")
-        return told
-
-    def _broken(self, kind: str, key: str, why: str) -> BrokenJournal:
-        place = self.folder / kind / key
-        return BrokenJournal(f"The journal cannot be read ({place}: {why}); nothing runs on a guess.", place=str(place))
-
-
-def atomically(place: Path, content: bytes) -> None:
-    """Write a file so that a reader, also after a power cut, sees all of it or the old one. Raises OSError."""
-    handle, name = tempfile.mkstemp(dir=place.parent, prefix=".", suffix=".part")  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, place)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-    folder = os.open(place.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    def _work_of(self, key: str) -> Path:
+        return self.folder / "work" / hashlib.sha256(key.encode()).hexdigest()[:40]

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from assent import tokens
 from assent.core import Core
 from assent.digest import action_digest
-from assent.errors import BadRequest, PermitRefused, WorldMoved
+from assent.errors import BadRequest, PermitRefused, Recalled, Stopped, WorldMoved
 from assent.flows import denied
 from assent.shapes import Consumed, Decision, Json, Object, Observe, Verdict
 from assent.tokens import Token
@@ -120,6 +120,9 @@ def consume(
     try:
         answer = yield from core.post(f"permits/{quote(token.text('jti'), safe='')}/consume", told)
     except BadRequest as error:
+        if error.code == "recalled":
+            taken_back = Verdict(id=token.text("item"), status="recalled", message=str(error))
+            raise Recalled(str(error), request=token.text("request"), item=taken_back) from error
         raise refused(error) from error
     said = answer.json()
     if said.get("action_digest") != digest or said.get("jti") != token.text("jti"):
@@ -158,5 +161,7 @@ def refused(error: BadRequest) -> PermitRefused | BadRequest:
         returned = error.problem.get("returned")
         again = str(returned.get("request", "")) if isinstance(returned, Mapping) else ""
         return WorldMoved(str(error), returned=again)
+    if error.code == "stopped":
+        return Stopped(str(error))
     reason = REASONS.get(error.code)
     return PermitRefused(str(error), reason=reason) if reason else error

@@ -4,12 +4,14 @@ make it look as if it had not."""
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
 
 from assent import flows, grants
+from assent.binding import must_have_run
 from assent.core import Core
 from assent.digest import plain
-from assent.errors import BadRequest, BrokenJournal, NotSerialisable, Unavailable
+from assent.errors import AssentError, BadRequest, BrokenJournal, Busy, FailedInside, NotSerialisable, Unavailable
 from assent.journal import Entry
 from assent.wire import Flow, on_disk
 
@@ -19,14 +21,54 @@ if TYPE_CHECKING:
 _log = logging.getLogger("assent")
 
 
+# How libraries name what ends a call from outside; theirs seldom derive from TimeoutError.
+_FROM_OUTSIDE = re.compile(r"timeout|timedout|timelimit|cancel|interrupt", re.IGNORECASE)
+
+
 def leave(go: Go, error: BaseException | None) -> Flow[None]:
-    """Say what came of it. An interruption (KeyboardInterrupt, cancellation) leaves it unconfirmed: who knows?"""
-    asked, core = go.asked, go.asked.core
-    asked.life.end(go.place.mark, go.place.number, finished=True)
-    core.give_back(go.place.once)
-    if error is not None and not isinstance(error, Exception):
-        return
-    kept = error is None
+    """Say what came of it. After an interruption nobody knows: it stays the occurrence that is meant, unconfirmed.
+
+    Raises FailedInside in place of an error of this package from inside of the action, which would say that nothing
+    had run, and TypeError for a result that has not run yet.
+    """
+    yield from say(go, error)
+    if isinstance(error, AssentError):
+        text = f"The action had begun and failed, because a call inside of it was refused: {error}"
+        raise FailedInside(text, request=go.request, error=error) from error
+
+
+def say(go: Go, error: BaseException | None) -> Flow[None]:
+    """As `leave`, for who raises by himself. Raises TypeError for a result that has not run yet."""
+    finished = False
+    try:
+        if error is None:
+            must_have_run(go.result)
+        if error is None or not interrupted(error):
+            yield from _came_of_it(go, error)
+            finished = True
+    finally:
+        let_go(go, finished=finished)
+
+
+def let_go(go: Go, *, finished: bool) -> None:
+    """Let others take the occurrence up; what is finished nobody does."""
+    go.asked.life.end(go.place.mark, go.place.number, finished=finished)
+    go.asked.core.give_back(go.place.once)
+
+
+def interrupted(error: BaseException) -> bool:
+    """Whether an error ended the action from outside, so that nobody knows how far it came: cancelled, timed out."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(interrupted(part) for part in error.exceptions)
+    if isinstance(error, AssentError | FailedInside):
+        return False
+    if not isinstance(error, Exception) or isinstance(error, TimeoutError):
+        return True
+    return any(_FROM_OUTSIDE.search(kind.__name__) for kind in type(error).__mro__)
+
+
+def _came_of_it(go: Go, error: BaseException | None) -> Flow[None]:
+    core, kept = go.asked.core, error is None
     try:
         plain(go.result, "result")
     except NotSerialisable:
@@ -42,7 +84,10 @@ def leave(go: Go, error: BaseException | None) -> Flow[None]:
         entry = yield from keep(core, entry)
     except BrokenJournal as broken:
         _log.warning("It ran, and the journal could not be told: %s", broken)
-    yield from tell_or_keep(core, entry.but(handed=True))
+    try:
+        yield from tell_or_keep(core, entry.but(handed=True))
+    except AssentError as unexpected:  # an error of this package would say that nothing ran
+        _log.warning("It ran, and could not be reported: %s", unexpected)
 
 
 def report(core: Core) -> Flow[int]:
@@ -51,13 +96,22 @@ def report(core: Core) -> Flow[int]:
     for entry in entries:
         if entry.state == "ran":
             yield from _tell(core, entry)
-        elif core.take(entry.once):  # used a standing approval, and was killed before it ended
-            try:
-                yield from grants.tell(core, entry)
-                yield from keep(core, entry.but(handed=True))
-            finally:
-                core.give_back(entry.once)
+        else:
+            yield from _unknown_use(core, entry)
     return len(entries)
+
+
+def _unknown_use(core: Core, entry: Entry) -> Flow[None]:
+    """Report the use of a standing approval by what was killed before it ended."""
+    try:
+        core.take(entry.once)
+    except Busy:  # it goes on at this moment
+        return
+    try:
+        yield from grants.tell(core, entry)
+        yield from keep(core, entry.but(handed=True))
+    finally:
+        core.give_back(entry.once)
 
 
 def sweep(core: Core) -> Flow[None]:
@@ -68,6 +122,8 @@ def sweep(core: Core) -> Flow[None]:
             yield from report(core)
         except Unavailable:
             core.swept = False
+        except AssentError as error:  # about an action that ended before: it keeps this one from nothing
+            _log.warning("What ran before could not be reported: %s", error)
 
 
 def tell_or_keep(core: Core, entry: Entry) -> Flow[None]:

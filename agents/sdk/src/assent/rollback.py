@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from assent.binding import must_have_run
 from assent.core import Core, Life, Scope
 from assent.documents import objects
-from assent.errors import BadRequest, Unavailable
+from assent.errors import BadRequest, BrokenJournal, Unavailable
 from assent.redaction import marked
 from assent.shapes import Args, Guidance, Json, Object, Rollback
 from assent.wire import Flow, invoke, on_disk, pause
@@ -90,9 +91,8 @@ def _send(course: Course, document: Args) -> Flow[None]:
 def _catch_up(course: Course) -> Flow[None]:
     """Tell the steps that could not be told when they happened."""
     journal = course.core.journal
-    for key in (yield from on_disk(lambda: journal.keys(_STEPS))):
-        document = yield from on_disk(lambda key=key: journal.read(_STEPS, key))  # type: ignore[misc]
-        if document and document["run"] == course.key and not document["sent"]:
+    for document in (yield from on_disk(lambda: list(journal.documents(_STEPS)))):
+        if document["run"] == course.key and not document["sent"]:
             try:
                 yield from _send(course, document)
             except BadRequest as error:
@@ -157,7 +157,10 @@ def roll_back(course: Course, which: str = "compensate") -> Flow[Rollback]:
     stuck: dict[str, str] = {}
     for one in objects((yield from state(course)).get(which)):
         step, undo = str(one.get("step", "")), one.get("undo")
-        why = yield from _undo(course, step, undo if isinstance(undo, Mapping) else {})
+        try:
+            why = yield from _undo(course, step, undo if isinstance(undo, Mapping) else {})
+        except BrokenJournal as error:  # nobody knows whether this one was undone before
+            why = yield from _stuck(course, step, str(error))
         if why:
             stuck[step] = why
         else:
@@ -185,7 +188,8 @@ def _undo(course: Course, step: str, undo: Object) -> Flow[str]:
             yield from pause(_FIRST * 2 ** (attempt - 1))
         yield from on_disk(lambda: journal.put(_UNDOS, name, {"state": "undoing"}))
         try:
-            yield from invoke(lambda: known_here.function(**(args if isinstance(args, Mapping) else {})))
+            made = yield from invoke(lambda: known_here.function(**(args if isinstance(args, Mapping) else {})))
+            must_have_run(made)
         except Exception as error:
             why = f"{type(error).__name__}: {error}"[:500]
             yield from on_disk(lambda: journal.put(_UNDOS, name, {"state": "failed"}))

@@ -13,11 +13,12 @@ what ran is not run again (AlreadyRan), and undos are found by the name of their
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from contextvars import Token
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
-from assent import guards, rollback, steps
+from assent import guards, options, rollback, steps
 from assent.asked import Asked
 from assent.binding import Bound
 from assent.core import CURRENT, Core, Scope
@@ -59,9 +60,11 @@ class OneRun:
         undo_args: Object | None,
         repeatable: bool,
         guarding: StepGuarding,
+        function: Bound[Any] | None = None,
     ) -> Wanted:
+        options.step_guarding(guarding, f"step {name!r}")
         registered = Undo(undo) if undo else self._course.undo_of(name)
-        return Wanted(self._course, name, action, args or {}, registered, undo_args, repeatable, guarding)
+        return Wanted(self._course, name, action, args or {}, registered, undo_args, repeatable, guarding, function)
 
     def _asked(self, action: str, args: Mapping[str, Json], guarding: Guarding, bound: Bound[Any] | None) -> Asked:
         return Asked.by(self._core, action, args, self.key, guarding, scope=self._course.scope, function=bound)
@@ -89,8 +92,9 @@ class Run(OneRun):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """A person's no that leaves the `with` rolls the run back, once; without an error the run is over."""
         self._leave()
-        if isinstance(error, Denied):
-            self._do(steps.on_no(self._course, error))
+        no = steps.no_in(error)
+        if no is not None:
+            self._do(steps.on_no(self._course, no))
         elif error is None:
             self._do(rollback.end(self._course))
 
@@ -126,17 +130,22 @@ class Run(OneRun):
     ) -> T | None:
         """A step that is one function: `function(**approved arguments)`. What an earlier life ran is not run again:
         its kept result comes back (None for a step without an action)."""
+        bound: Bound[Any] = Bound.plain(function, args or ())
+        wanted = self._wanted(name, action, args, undo, undo_args, repeatable, guarding, bound)
         try:
-            with self.step(
-                name, action=action, args=args, undo=undo, undo_args=undo_args, repeatable=repeatable, **guarding
-            ) as step:
-                result = function(**step.args)
-                step.result = result  # type: ignore[assignment]  # kept if it is JSON
-                return result
+            step = self._do(steps.begin(wanted))
         except AlreadyRan as ran:
-            if ran.outcome == "succeeded" and (ran.kept or action is None):
-                return ran.result  # type: ignore[return-value]  # as JSON carried it
+            return steps.result_of(ran, wanted)  # type: ignore[return-value]  # as JSON carried it
+        try:
+            result = bound.call(step.args)
+            if isinstance(result, Future):  # of a pool of threads: it has run when it is done
+                result = result.result()
+            step.result = result  # kept if it is JSON
+        except BaseException as error:
+            self._do(steps.end(step, error))
             raise
+        self._do(steps.end(step, None))
+        return result  # type: ignore[no-any-return]  # what the function says that it returns
 
     def guard(self, action: str, args: Mapping[str, Json], **guarding: Unpack[Guarding]) -> guards.Guard:
         """`Assent.guard` inside this run."""
@@ -146,7 +155,7 @@ class Run(OneRun):
         self, action: str, args: Mapping[str, Json], function: Callable[..., T], **guarding: Unpack[Guarding]
     ) -> T:
         """`Assent.call` inside this run."""
-        bound = Bound.plain(function)
+        bound = Bound.plain(function, args)
         return guards.called(self._do, self._asked(action, args, guarding, bound), bound, self._on_no)
 
     def roll_back(self) -> Rollback:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 from assent import guards, rollback, steps
 from assent.binding import Bound
@@ -34,8 +37,9 @@ class AsyncRun(OneRun):
     ) -> None:
         """A person's no that leaves the `with` rolls the run back, once; without an error the run is over."""
         self._leave()
-        if isinstance(error, Denied):
-            await self._do(steps.on_no(self._course, error))
+        no = steps.no_in(error)
+        if no is not None:
+            await self._do(steps.on_no(self._course, no))
         elif error is None:
             await self._do(rollback.end(self._course))
 
@@ -71,18 +75,24 @@ class AsyncRun(OneRun):
     ) -> T | None:
         """A step that is one function: `function(**approved arguments)`. What an earlier life ran is not run again:
         its kept result comes back (None for a step without an action)."""
+        bound: Bound[Any] = Bound.plain(function, args or (), coroutines=True)
+        wanted = self._wanted(name, action, args, undo, undo_args, repeatable, guarding, bound)
         try:
-            async with self.step(
-                name, action=action, args=args, undo=undo, undo_args=undo_args, repeatable=repeatable, **guarding
-            ) as step:
-                made = function(**step.args)
-                result: T = await made if isinstance(made, Awaitable) else made
-                step.result = result  # type: ignore[assignment]  # kept if it is JSON
-                return result
+            step = await self._do(steps.begin(wanted))
         except AlreadyRan as ran:
-            if ran.outcome == "succeeded" and (ran.kept or action is None):
-                return ran.result  # type: ignore[return-value]  # as JSON carried it
+            return steps.result_of(ran, wanted)  # type: ignore[return-value]  # as JSON carried it
+        try:
+            result = bound.call(step.args)
+            if isinstance(result, Future):
+                result = asyncio.wrap_future(result)
+            if inspect.isawaitable(result):
+                result = await result
+            step.result = result  # kept if it is JSON
+        except BaseException as error:
+            await self._do(steps.end(step, error))
             raise
+        await self._do(steps.end(step, None))
+        return result  # type: ignore[no-any-return]  # what the function says that it returns
 
     def guard(self, action: str, args: Mapping[str, Json], **guarding: Unpack[Guarding]) -> guards.AsyncGuard:
         """`Assent.guard` inside this run."""
@@ -96,7 +106,7 @@ class AsyncRun(OneRun):
         **guarding: Unpack[Guarding],
     ) -> T:
         """`Assent.call` inside this run."""
-        bound = Bound.plain(function)
+        bound = Bound.plain(function, args, coroutines=True)
         result: T = await guards.acalled(self._do, self._asked(action, args, guarding, bound), bound, self._on_no)
         return result
 

@@ -19,7 +19,7 @@ OnQuestion: TypeAlias = "Callable[[Question], str | Awaitable[str | None] | None
 class Beside(TypedDict, total=False):
     """Everything that may go with a proposal; all of it optional.
 
-    `value` is money as text ("420.00") or a number, `signals` are shares from 0 to 1, `timeout_s` whole seconds.
+    `value` is money as text ("420.00") or a number, `signals` are shares from 0 to 1, `timeout_s` seconds.
     """
 
     id: str  # the framework's own id of the call, verbatim; "1" without it
@@ -37,7 +37,7 @@ class Beside(TypedDict, total=False):
     allowed: Sequence[str]
     rename_to: Sequence[str]
     remember: Sequence[Json]
-    timeout_s: int
+    timeout_s: float
     on_timeout: Literal["reject", "escalate", "approve", "proceed", "best_guess"]
     attachments: Sequence[str]  # ids from `attach`
     redact: Collection[str]  # paths of fields that do not leave this machine: "card.number"
@@ -90,7 +90,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item of a request as policy took it. `status`: pending, decided, expired, cancelled, superseded."""
+    """One item of a request as policy took it. `status`: pending, decided, expired, cancelled, recalled,
+    superseded."""
 
     id: str
     status: str
@@ -105,7 +106,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One settled item. `status`: decided, expired, cancelled; `verdict`: approve, modify, reject, answer, skip.
+    """One settled item. `status`: decided, expired, cancelled, recalled.
+
+    `verdict`: approve, modify, reject, answer, skip.
 
     `args` are the approved arguments: after a modification the full replacement, not a patch.
     """

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from assent import flows, gate, reporting, rollback
 from assent.asked import Asked, Go
-from assent.errors import AlreadyRan, AssentError, Denied, RefusedByPolicy, Unconfirmed
+from assent.binding import Bound, must_have_run
+from assent.core import fingerprint
+from assent.digest import plain
+from assent.errors import AlreadyRan, AssentError, Denied, FailedInside, RefusedByPolicy, Unconfirmed
 from assent.rollback import Course, Undo
 from assent.shapes import Args, Guarding, Json, Object, StepGuarding
 from assent.wire import Flow
+
+_log = logging.getLogger("assent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,12 @@ class Wanted:
     undo_args: Object | None
     repeatable: bool
     guarding: StepGuarding
+    function: Bound[Any] | None = None  # what will run it, where that is one function
+
+    @property
+    def same(self) -> str:
+        """A word for exactly this step of this run; two at once would be one step done twice."""
+        return f"step {fingerprint(self.course.key, self.name, self.action or '', dict(self.args))}"
 
 
 @dataclass(slots=True)
@@ -42,7 +54,11 @@ class Step:
     undo_args_given: bool = False
 
     def undo_with(self, **args: Json) -> None:
-        """The arguments of the undo, known only now: a reservation's number. They replace the approved ones."""
+        """The arguments of the undo, known only now: a reservation's number. They replace the approved ones.
+
+        Raises NotSerialisable.
+        """
+        plain(args, "undo_args")
         self.undo_args = dict(args)
         self.undo_args_given = True
 
@@ -51,30 +67,38 @@ def begin(wanted: Wanted) -> Flow[Step]:
     """Ask and use the permit if it is an action, then record that it starts. Raises every error of this package;
     a person's no rolls the run back first."""
     course, mark = wanted.course, f"step {wanted.name}"
-    number, step = yield from _occurrence(wanted, mark)
-    if wanted.undo:
-        course.undos[step] = wanted.undo
-    go: Go | None = None
+    course.core.take(wanted.same)
+    number, go = 0, None
     try:
+        number, step = yield from _occurrence(wanted, mark)
+        if wanted.undo:
+            course.undos[step] = wanted.undo
         if wanted.action is None:
             yield from _first_time(wanted, step)
         else:
             guarding = cast(Guarding, {**wanted.guarding, "step": step})
             if wanted.undo is not None:  # with it Assent may let the step go on before its review
                 guarding.setdefault("undo", _undo_of(wanted.undo, wanted.undo_args))
-            asked = Asked.by(course.core, wanted.action, wanted.args, course.key, guarding, scope=course.scope)
+            asked = Asked.by(
+                course.core,
+                wanted.action,
+                wanted.args,
+                course.key,
+                guarding,
+                scope=course.scope,
+                function=wanted.function,
+            )
             go = yield from _entered(course, step, asked)
         under_way = Step(step, dict(wanted.args) if go is None else go.args, wanted, go, number)
         under_way.undo_args = yield from _undo_args(under_way)
         yield from rollback.tell(course, step, _told(under_way, "started"))
-    except Denied as no:
-        course.life.end(mark, number, finished=True)
-        yield from on_no(course, no)
-        raise
     except BaseException as error:
-        course.life.end(mark, number, finished=isinstance(error, AlreadyRan))
+        course.life.end(mark, number, finished=isinstance(error, Denied | AlreadyRan))
+        course.core.give_back(wanted.same)
+        if isinstance(error, Denied):
+            yield from on_no(course, error)
         if go is not None:  # the permit was used, and nothing ran by it
-            yield from reporting.leave(go, error)
+            yield from reporting.say(go, error)
         raise
     return under_way
 
@@ -83,9 +107,16 @@ def _occurrence(wanted: Wanted, mark: str) -> Flow[tuple[int, str]]:
     """The number and the id of a step: a second "count" in one life, or one after a failure, is "count#2"."""
     course = wanted.course
     while True:
-        number = course.life.begin(mark)
+        number, finished = course.life.begin(mark), False
         step = wanted.name if number == 1 else f"{wanted.name}#{number}"
-        if wanted.action is not None or (yield from rollback.known(course, step)) != "failed":
+        if wanted.action is not None:
+            return number, step
+        try:
+            finished = (yield from rollback.known(course, step)) == "failed"
+        except BaseException:
+            course.life.end(mark, number, finished=False)
+            raise
+        if not finished:
             return number, step
         course.life.end(mark, number, finished=True)
 
@@ -123,16 +154,49 @@ def _undo_args(step: Step) -> Flow[Args]:
 
 
 def end(step: Step, error: BaseException | None) -> Flow[None]:
-    """Record how it ended."""
+    """Record how it ended. Interrupted it stays the step that is meant. Raises FailedInside, and TypeError for a
+    result that has not run yet."""
     course = step.wanted.course
-    course.life.end(f"step {step.wanted.name}", step.number, finished=True)
+    finished = False
     if step.undo_args_given:
         course.real.pop(step.id, None)
-    if error is None or isinstance(error, Exception):
-        yield from rollback.tell(course, step.id, _told(step, "failed" if error else "done"))
+    try:
+        if error is None:
+            must_have_run(step.result)
+        finished = error is None or not reporting.interrupted(error)
+        if finished:
+            yield from _ended(step, "failed" if error else "done")
+    except BaseException:
+        finished = False
+        if step.go is not None:
+            reporting.let_go(step.go, finished=False)
+        raise
+    finally:
+        course.life.end(f"step {step.wanted.name}", step.number, finished=finished)
+        course.core.give_back(step.wanted.same)
     if step.go is not None:
         step.go.result = step.result
         yield from reporting.leave(step.go, error)
+
+
+def _ended(step: Step, status: str) -> Flow[None]:
+    try:
+        yield from rollback.tell(step.wanted.course, step.id, _told(step, status))
+    except AssentError as untold:  # an error of this package would say that nothing ran
+        _log.warning("The step %s is %s, and could not be told: %s", step.id, status, untold)
+
+
+def result_of(ran: AlreadyRan, wanted: Wanted) -> Json:
+    """What an earlier life's step returned, as JSON carried it; raises that it ran where this is not known."""
+    if ran.outcome == "succeeded" and (ran.kept or wanted.action is None):
+        return ran.result
+    raise ran
+
+
+def no_in(error: BaseException | None) -> Denied | None:
+    """The no that an error is, or that ended an action from inside."""
+    inner = error.error if isinstance(error, FailedInside) else error
+    return inner if isinstance(inner, Denied) else None
 
 
 def on_no(course: Course, no: Denied) -> Flow[None]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from assent import options
 from assent.core import API, Core
 from assent.documents import request_of
 from assent.flows import id_of, item_of
@@ -30,6 +31,7 @@ def worker_here() -> str:
 
 
 def amend(core: Core, request: Request | str, *, item: str | None, changes: Mapping[str, Json]) -> Flow[Request]:
+    options.amendment(changes, "amend")
     place = f"requests/{quote(id_of(request))}/items/{quote(item_of(request, item), safe='')}/amend"
     return request_of((yield from core.post(place, dict(changes))).json())
 

@@ -21,6 +21,7 @@ PREFIX = "whsec_"
 TOPICS = frozenset(
     {
         "request.decided",
+        "request.recalled",
         "request.escalated",
         "request.staged",
         "request.expired",

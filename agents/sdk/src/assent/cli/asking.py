@@ -18,7 +18,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     for name in _TEXTS:
         submit.add_argument(f"--{name}")
     submit.add_argument("--preconditions", type=taking(document), metavar="JSON")
-    submit.add_argument("--timeout-s", type=int, metavar="SECONDS", help="until silence speaks")
+    submit.add_argument("--timeout-s", type=float, metavar="SECONDS", help="until silence speaks")
     submit.add_argument(
         "--wait", nargs="?", type=float, const=float("inf"), metavar="SECONDS", help="wait for it; alone: without end"
     )

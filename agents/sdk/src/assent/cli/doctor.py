@@ -6,11 +6,13 @@ import importlib.util
 import ipaddress
 import os
 import platform
+import re
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,7 +20,8 @@ import httpx
 from assent.cli.out import Out
 from assent.core import API, Settings
 from assent.drive import lost
-from assent.errors import AssentError
+from assent.errors import AssentError, BrokenJournal
+from assent.files import made
 from assent.journal import Journal
 from assent.screen import visible
 from assent.shapes import Json, Object
@@ -62,21 +65,21 @@ def _doctor(options: argparse.Namespace, out: Out) -> int:
 
 def examine() -> list[Finding]:
     """Look at everything that can be looked at; what rests on something broken is left out."""
-    found = [_versions(), _folder()]
+    found = [_versions(), _folder(), *_journal()]
     address = _address()
     found.append(address)
     if address.state == BAD:
         return found
     with httpx.Client(
-        base_url=os.environ["ASSENT_URL"].rstrip("/"), timeout=10, headers={"User-Agent": "assent-python/cli"}
+        base_url=os.environ["ASSENT_URL"].strip().rstrip("/"), timeout=10, headers={"User-Agent": "assent-python/cli"}
     ) as http:
         keys = _published(http)
         found.append(keys)
         if keys.name == "reach":
             return found
         found.append(_server(http))
-        found += _key(http, os.environ.get("ASSENT_KEY", ""))
-        if token := os.environ.get("ASSENT_TOKEN", ""):
+        found += _key(http, os.environ.get("ASSENT_KEY", "").strip())
+        if token := os.environ.get("ASSENT_TOKEN", "").strip():
             found.append(_token(http, token))
     return found
 
@@ -95,10 +98,8 @@ def _versions() -> Finding:
 
 def _folder() -> Finding:
     try:
-        url = os.environ.get("ASSENT_URL", "")
-        url = url if url.startswith("http") else "https://nowhere.invalid"  # the address has a line of its own
-        place = Settings.found(url, "none", agent=None, state=None, timeout=1, patience=0).state
-        journal = Journal(place)
+        journal = Journal(_state())
+        place = journal.folder
         with journal.alone():
             journal.put("own", "doctor", {"wrote": secrets.token_hex(4)})
             journal.read("own", "doctor")
@@ -111,8 +112,48 @@ def _folder() -> Finding:
     return Finding("state", GOOD, f"{place} can be written")
 
 
+def _state() -> Path:
+    """The folder of the journal that a client with this environment has. Raises NotConfigured."""
+    url = os.environ.get("ASSENT_URL", "").strip()
+    url = url if url.startswith("http") else "https://nowhere.invalid"  # the address has a line of its own
+    return Settings.found(
+        url, None if os.environ.get("ASSENT_KEY") else "none", agent=None, state=None, timeout=1, patience=0
+    ).state
+
+
+def _journal() -> list[Finding]:
+    """Set aside each file of the journal that cannot be read, so that what it is about can be asked for again."""
+    try:
+        journal = Journal(_state())
+        return [_set_aside(journal.folder, error) for error in journal.broken()]
+    except (AssentError, OSError) as error:
+        return [Finding("journal", BAD, str(error), "move that file away by hand")]
+
+
+def _set_aside(folder: Path, error: BrokenJournal) -> Finding:
+    path = Path(error.place)
+    aside = folder / "aside" / f"{path.parent.name}-{path.name}.{secrets.token_hex(3)}"
+    made(aside.parent)
+    content = path.read_bytes() if path.is_file() else b""
+    path.rename(aside)
+    text = f"{path} could not be read ({error.why}), and was set aside as {aside}. {_about(content)}"
+    mend = "see in the history what became of it before you run it again: this machine does not know any more"
+    return Finding("journal", WARN, text, mend)
+
+
+def _about(content: bytes) -> str:
+    """What a broken file was about, as far as it still says."""
+    text = content.decode(errors="replace")
+    parts = []
+    for name in ("action", "run", "step", "request", "state"):
+        match = re.search(rf'"{name}": "([^"\\]{{1,120}})', text)
+        if match:
+            parts.append(f"{name} {match[1]}")
+    return f"It was about: {', '.join(parts)}." if parts else "It does not say what it was about."
+
+
 def _address() -> Finding:
-    url = os.environ.get("ASSENT_URL", "")
+    url = os.environ.get("ASSENT_URL", "").strip()
     if not url:
         return Finding("address", BAD, "ASSENT_URL is not set", "export ASSENT_URL=https://assent.example.com")
     try:

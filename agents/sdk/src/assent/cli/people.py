@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import httpx
 
-from assent.cli.out import Out, document, read_json, taking
-from assent.core import API
+from assent.cli.out import Out, read_json, taking
+from assent.core import API, trimmed
 from assent.documents import objects
 from assent.drive import lost
 from assent.errors import BadRequest, NotConfigured, Unavailable
@@ -31,10 +31,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     decide.add_argument("verdict", choices=VERDICTS)
     decide.add_argument("--revision", type=int, required=True, help="of the card that you read")
     decide.add_argument("--digest", required=True, help="of the card that you read")
-    decide.add_argument("--round", type=int, help="of the card that you read")
+    decide.add_argument("--round", type=int, required=True, help="of the card that you read")
+    decide.add_argument("--stage", type=int, help="of the card that you read, where it has stages")
     decide.add_argument("--message", help="what the agent is told")
     decide.add_argument("--reason", help="from the pick-list of reasons")
-    decide.add_argument("--args", type=taking(document), metavar="JSON", help="modify: all arguments, @file, or -")
+    decide.add_argument("--edits", type=taking(read_json), metavar="JSON", help="modify: JSON Patch, @file, or -")
+    decide.add_argument("--steps", type=taking(read_json), metavar="JSON", help="modify a plan: its steps, @file, or -")
     decide.add_argument("--alternative", help="modify: the label of the one that you choose")
     decide.add_argument("--answer", type=taking(read_json), metavar="JSON", help="answer: any JSON, @file, or -")
     decide.add_argument("--guidance", help="what the agent is to keep in mind from here on")
@@ -46,7 +48,7 @@ class Person:
     """A connection with a personal token. Nothing is tried twice: a verdict may have been taken."""
 
     def __init__(self) -> None:
-        url, token = os.environ.get("ASSENT_URL", "").rstrip("/"), os.environ.get("ASSENT_TOKEN", "")
+        url, token = os.environ.get("ASSENT_URL", "").strip().rstrip("/"), trimmed(os.environ.get("ASSENT_TOKEN", ""))
         if not url.startswith(("https://", "http://")):
             raise NotConfigured("Where is Assent? Set ASSENT_URL to https://… .")
         if not token:
@@ -136,6 +138,8 @@ def _card(card: Object) -> list[str]:
         lines.append(f"  stage {card.get('stage')} of {len(stages)}: {asked}")
     allowed = card.get("allowed")
     seen = f"--revision {card.get('revision')} --round {card.get('round')} --digest {card.get('digest')}"
+    if stages:
+        seen += f" --stage {card.get('stage')}"
     for verdict in allowed if isinstance(allowed, list) else ():
         lines.append(f"assent decide {card.get('id')} {verdict} {seen}{_NEEDS.get(str(verdict), '')}")
     if card.get("gate") == "manual" or card.get("typed"):
@@ -143,12 +147,25 @@ def _card(card: Object) -> list[str]:
     return lines
 
 
-_NEEDS = {"modify": " --args '{…}'", "reject": " --message '…'", "answer": " --answer '…'"}
+_SEEN = ("revision", "digest", "round")
+_NEEDS = {"modify": " --edits '[{…}]'", "reject": " --message '…'", "answer": " --answer '…'"}
 
 
 def _decide(options: argparse.Namespace, out: Out) -> int:
     body: dict[str, Json] = {}
-    for name in ("revision", "digest", "round", "verdict", "message", "reason", "args", "alternative", "guidance"):
+    for name in (
+        "revision",
+        "digest",
+        "round",
+        "stage",
+        "verdict",
+        "message",
+        "reason",
+        "edits",
+        "steps",
+        "alternative",
+        "guidance",
+    ):
         if getattr(options, name) is not None:
             body[name] = getattr(options, name)
     if options.verdict == "answer":

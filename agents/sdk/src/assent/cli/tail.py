@@ -5,7 +5,7 @@ from pathlib import Path
 
 from assent.cli.out import Out
 from assent.client import Assent
-from assent.journal import atomically
+from assent.files import atomically
 from assent.screen import value, visible
 from assent.shapes import Object
 

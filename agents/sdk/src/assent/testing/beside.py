@@ -6,10 +6,9 @@ import uuid
 from collections.abc import Mapping
 
 from assent.shapes import Json, Object
-from assent.testing import shapes
 from assent.testing.calls import Call, Reply
 from assent.testing.running import Running
-from assent.testing.shapes import Refusal, not_found, only
+from assent.testing.shapes import Refusal, checked, not_found
 from assent.testing.state import POLICY_VERSION, Run, objects, rfc3339
 from assent.testing.told import Asked, Document
 
@@ -32,7 +31,7 @@ class Endpoints(Running):
     # --- Runs
 
     def step(self, call: Call, key: str) -> Reply:
-        body = only(call.body(), shapes.STEP, required=["id"])
+        body = checked("StepReport", call.body())
         run, name, status = self.state.run(key), str(body["id"]), str(body.get("status", "done"))
         run.name = run.name or str(body.get("run_name", ""))
         before = run.steps.get(name)
@@ -77,7 +76,7 @@ class Endpoints(Running):
         return one.decided.get("action")
 
     def undo(self, call: Call, key: str, name: str) -> Reply:
-        body = only(call.body(), shapes.UNDO, required=["result"])
+        body = checked("UndoReport", call.body())
         step = self._run(key).steps.get(name)
         if step is None:
             raise not_found()
@@ -94,7 +93,7 @@ class Endpoints(Running):
         return Reply(200, self._state(self._run(key)))
 
     def end(self, call: Call, key: str) -> Reply:
-        only(call.body(), ())
+        checked("RunEnd", call.body(optional=True))
         run = self._run(key)
         run.ended = True
         return Reply(200, self._state(run))
@@ -121,7 +120,7 @@ class Endpoints(Running):
     # --- Words
 
     def answer(self, call: Call, pk: str) -> Reply:
-        body = only(call.body(), ["answer"], required=["answer"])
+        body = checked("QuestionAnswer", call.body())
         for pause in self.state.pauses.values():
             for question in pause.questions:
                 if question["id"] == pk:
@@ -181,18 +180,17 @@ class Endpoints(Running):
         return Reply(200, {"grants": list(self.state.grants.values())})
 
     def uses(self, call: Call, pk: str) -> Reply:
-        body = only(call.body(), ["uses"], required=["uses"])
+        body = checked("GrantUses", call.body())
         if pk not in self.state.grants:
             raise not_found()
         told = [self._used(pk, use) for use in objects(body, "uses")]
         return Reply(200, {"uses": told})
 
     def _used(self, pk: str, use: Object) -> Json:
-        sent = only(use, shapes.USE, required=["key", "at", "action", "action_digest"])
-        key = str(sent["key"])
+        key = str(use["key"])
         known = self.state.uses.get(key)
         if known is None:
-            self.state.uses[key] = {**sent, "grant": pk, "request": str(uuid.uuid4())}
+            self.state.uses[key] = {**use, "grant": pk, "request": str(uuid.uuid4())}
         request = self.state.uses[key]["request"]
         told: Document = {"key": key, "request": request, "status": "recorded", "reasons": []}
         return {**told, "replayed": known is not None}

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from assent.shapes import Json
-from assent.testing.shapes import Refusal, not_found
+from assent.testing import bodies
+from assent.testing.shapes import not_found
 from assent.testing.state import AT_ONCE, Pause, State, rfc3339
-from assent.testing.told import Answer, Asked, Document, Reported
+from assent.testing.told import CANCELLED, EXPIRED, REJECT, Answer, Asked, Document, Reported
 
 ADDRESS = "https://assent.test"
 
@@ -23,15 +24,11 @@ class Call:
     headers: Mapping[str, str]  # names in lower case
     raw: bytes
 
-    def body(self) -> Json:
-        """The JSON in it; an empty object where there is none. Raises Refusal 400."""
-        if not self.raw:
+    def body(self, *, optional: bool = False) -> Document:
+        """The JSON object in it; with `optional` an empty one where there is none. Raises Refusal 400, 413, 415."""
+        if optional and not self.raw:
             return {}
-        try:
-            told: Json = json.loads(self.raw)
-        except ValueError as error:
-            raise Refusal(400, "malformed", "The body is not JSON.") from error
-        return told
+        return bodies.loads(self.raw, self.headers.get("content-type", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +59,8 @@ class Desk:
         for one in pause.items:
             answer = self.look_up(one) if one.status == "pending" else None
             if answer is None or answer.says == "waiting" or (only_policy and answer.source == "human"):
+                continue
+            if self.state.stopped and answer.says not in (REJECT, EXPIRED, CANCELLED):
                 continue
             asked = [question for question in pause.questions if question["item"] == one.item]
             if answer.question is not None and not asked:
@@ -103,7 +102,7 @@ class Desk:
         if questions := unanswered(pause):
             told["questions"] = questions
         if pause.document:
-            told["decision"] = json.loads(pause.document)
+            told["decision"] = json.loads(pause.newest)
         return told
 
     def _item_of(self, one: Asked) -> Document:

@@ -11,7 +11,7 @@ from assent.testing import permits, routes
 from assent.testing.beside import Endpoints
 from assent.testing.calls import ADDRESS, Call, Reply
 from assent.testing.checks import Checks
-from assent.testing.shapes import Refusal, not_found
+from assent.testing.shapes import VERDICTS, Kind, Refusal, not_found
 from assent.testing.state import State, rfc3339
 from assent.testing.told import (
     Answer,
@@ -80,6 +80,34 @@ class FakeGateway(Verdicts, Checks):
             for pause in list(self.state.pauses.values()):
                 self._endpoints.answer_what_waits(pause)
 
+    def action_type(
+        self,
+        name: str,
+        schema: Object | None = None,
+        *,
+        allowed: Sequence[str] = VERDICTS,
+        reversible: bool = False,
+    ) -> None:
+        """Have an action type, with the JSON Schema of its arguments; from then on others are refused, and so are
+        arguments that do not fit, from agents (422) and from the reviewers that a test plays (AssertionError)."""
+        self.state.kinds[name] = Kind(name, schema or {}, tuple(allowed), reversible)
+
+    def recall(
+        self, action: str | None = None, *, reason: str = "not_needed", message: str | None = None
+    ) -> list[Asked]:
+        """A reviewer takes back what was approved and not used, of one action or all; returns what was taken back."""
+        with self._lock:
+            unused = [
+                (pause, one)
+                for pause, one in self.state.items()
+                if one.status == "decided" and one.decided["verdict"] in ("approve", "modify")
+                if one.jti not in self.state.used and action in (None, one.action)
+                if not any((told.request, told.item) == (one.request, one.item) for told in self.reported)
+            ]
+            for pause, one in unused:
+                self.state.recall(pause, one, reason, message)
+            return [one for _, one in unused]
+
     def guide(self, run: str, text: str, **about: Json) -> None:
         """Tell a running agent something."""
         here, now = self.state.run(run), rfc3339(self.state.now())
@@ -90,6 +118,17 @@ class FakeGateway(Verdicts, Checks):
     def stop_run(self, run: str) -> None:
         """End a run from outside."""
         self.state.run(run).stopped = True
+
+    def stop(self) -> None:
+        """Stop everything: nothing is approved and no permit is used until `lift()`."""
+        self.state.stopped = True
+
+    def lift(self) -> None:
+        """Let everything go on; what waits is answered as told."""
+        with self._lock:
+            self.state.stopped = False
+            for pause in list(self.state.pauses.values()):
+                self._endpoints.answer_what_waits(pause)
 
     def object_to(self, run: str, step: str) -> None:
         """A reviewer looks at what a run did, and asks for one step to be undone."""
@@ -212,7 +251,7 @@ class FakeGateway(Verdicts, Checks):
         """Remember an exchange."""
         name, _ = self._endpoint(call)
         try:
-            body = call.body() if "json" in call.headers.get("content-type", "") else None
+            body: Json = call.body() if "json" in call.headers.get("content-type", "") else None
         except Refusal:
             body = None
         self.exchanges.append(

@@ -4,11 +4,10 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from assent.shapes import Object
-from assent.testing import shapes
 from assent.testing.asking import Asking
 from assent.testing.calls import Call, Reply, decision_url, review_url
-from assent.testing.shapes import Refusal, invalid, only
-from assent.testing.state import Pause, State, rfc3339
+from assent.testing.shapes import Refusal, checked
+from assent.testing.state import REVIEWER, Pause, State, rfc3339
 from assent.testing.told import Answer, Asked, Consumed, Document, Reported
 
 _TAMPERED = ("signature", "algorithm", "unknown_key", "kind", "malformed")
@@ -23,7 +22,7 @@ class Running(Asking):
         self.incidents: list[Object] = []
 
     def consume(self, call: Call, jti: str) -> Reply:
-        body = only(call.body(), shapes.CONSUMPTION, required=["permit", "action_digest", "attempt"])
+        body = checked("PermitUse", call.body())
         observed = body.get("preconditions")
         found = next((pair for pair in self.state.items() if pair[1].jti == jti), None)
         if found is None:
@@ -33,6 +32,10 @@ class Running(Asking):
             raise Refusal(403, "permit_tampered", "The signature does not fit: the token was changed.")
         if body["action_digest"] != one.digest or one.forged:
             raise Refusal(409, "permit_mismatch", "What is about to run is not what the permit proves.")
+        if one.status == "recalled":
+            raise Refusal(409, "recalled", f"{REVIEWER} recalled this; nothing may run by its permit.")
+        if self.state.stopped:
+            raise Refusal(409, "stopped", "Everything is stopped; nothing may run until that is lifted.")
         attempt = str(body["attempt"])
         if before := self.state.used.get(jti):
             if before["attempt"] != attempt:
@@ -75,10 +78,8 @@ class Running(Asking):
             raise Refusal(409, "world_moved", told, returned={"request": again.id, **links})
 
     def outcome(self, call: Call, pk: str, item: str) -> Reply:
-        body = only(call.body(), shapes.OUTCOME, required=["result"])
+        body = checked("OutcomeReport", call.body())
         _, one = self._item(pk, item)
-        if body["result"] not in shapes.RESULTS:
-            raise invalid("/result", "One of succeeded, failed, skipped, compensated.")
         if one.status == "pending":
             raise Refusal(409, "not_decided", "This was not decided yet.")
         result, detail, data = str(body["result"]), str(body.get("detail", "")), body.get("data")
@@ -90,15 +91,17 @@ class Running(Asking):
         if before is None:
             self.reported.append(made)
             self.state.happened("outcome", one, result=result)
+            if one.status == "recalled" and result != "skipped":
+                severity = "high" if result == "failed" else "critical"
+                self.incidents.append({"request": pk, "item": item, "severity": severity, "text": "It was recalled."})
+                self.state.happened("incident", one, incident=str(uuid.uuid4()), severity=severity)
         told = before or made
         answer: Document = {"item": item, "result": told.result, "detail": told.detail, "data": told.data}
         return Reply(200, {**answer, "reported_at": told.at})
 
     def incident(self, call: Call) -> Reply:
-        body = only(call.body(), shapes.INCIDENT, required=["request", "item", "severity", "text"])
+        body = checked("IncidentReport", call.body())
         _, one = self._item(str(body["request"]), str(body["item"]))
-        if body["severity"] not in shapes.SEVERITIES:
-            raise invalid("/severity", "One of low, high, critical.")
         if one.jti not in self.state.used:
             raise Refusal(409, "not_decided", "Nothing ran here that could have caused harm.")
         self.incidents.append(body)

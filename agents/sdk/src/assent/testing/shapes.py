@@ -1,32 +1,20 @@
-"""What the fake takes: the fields of the gateway's own reference. A test on the server holds them against it."""
+"""What the fake takes: the gateway's own shapes (wire.json, which a test on the server holds against the published
+document), and what it looks at beyond them."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from assent.shapes import Json, Object
+from assent.testing import schema
+from assent.testing.schema import Fault
 from assent.testing.told import Document
 
-_WORDS = frozenset(["question", "plan", "summary", "reasoning", "context", "alternatives", "signals", "attachments"])
-ASKED = _WORDS | frozenset(
-    ["allowed", "value", "subject", "current", "preconditions", "rename_to", "remember", "args_schema", "undo"]
-)
-ENVELOPE = frozenset(
-    ["idempotency_key", "run", "decide", "timeout_s", "on_timeout", "agent", "resume", "callback_url", "labels"]
-)
-ITEM = ASKED | {"id", "action"}
-FLAT = ASKED | ENVELOPE | {"id", "action", "args"}
-MANY = ENVELOPE | {"items"}
-OUTCOME = frozenset(["result", "detail", "data"])
-RESULTS = frozenset(["succeeded", "failed", "skipped", "compensated"])
-AMENDMENT = frozenset(
-    ["args", "summary", "reasoning", "context", "alternatives", "signals", "current", "preconditions", "attachments"]
-)
-CONSUMPTION = frozenset(["permit", "action_digest", "attempt", "executor", "preconditions"])
-LEASE = frozenset(["worker", "seconds", "release"])
-STEP = frozenset(["id", "action", "undo", "request", "item", "status", "context", "run_name"])
-UNDO = frozenset(["result", "detail"])
-USE = frozenset(["key", "at", "action", "action_digest", "subject", "outcome", "detail"])
-SEVERITIES = frozenset(["low", "high", "critical"])
-INCIDENT = frozenset(["request", "item", "severity", "text"])
+VERDICTS = ("approve", "modify", "reject", "answer", "skip")
+_RESUME = 64 * 1024  # bytes
+_RESERVED = ("question", "plan")
+_SUBJECTS = ("action", *_RESERVED)
+_CONSENTING = ("approve", "proceed")
 
 
 class Refusal(Exception):
@@ -47,23 +35,34 @@ class Refusal(Exception):
         }
 
 
-def only(body: Json, known: Iterable[str], *, required: Iterable[str] = (), at: str = "") -> Object:
-    """The body as an object of known fields. Raises Refusal 422, which names the field, as the gateway does."""
-    if not isinstance(body, Mapping):
-        raise invalid(at, "An object is needed here.")
-    unknown = sorted(set(body) - set(known))
-    if unknown:
-        raise invalid(f"{at}/{unknown[0]}", "This field is not known.")
-    missing = [name for name in required if name not in body]
-    if missing:
-        raise invalid(f"{at}/{missing[0]}", "This field is needed.")
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """An action type as the fake was told of it."""
+
+    name: str
+    schema: Object = field(default_factory=dict)
+    allowed: Sequence[str] = ("approve", "modify", "reject", "answer", "skip")
+    reversible: bool = False
+
+    def faults(self, args: Json) -> list[Fault]:
+        """What keeps arguments from being this action's; text that did not parse is shown to people as it is."""
+        return [] if isinstance(args, str) or not self.schema else schema.faults(self.schema, args)
+
+
+def checked(name: str, body: Json) -> Object:
+    """The body, if it has the shape of that name. Raises Refusal 422, which points at every field at fault."""
+    faults = schema.of_the_wire(name, body)
+    if faults or not isinstance(body, Mapping):
+        raise refused(faults or [("", "An object is needed here.")])
     return body
 
 
-def invalid(pointer: str, message: str) -> Refusal:
-    """422 for one field."""
+def refused(faults: Sequence[Fault]) -> Refusal:
+    """422 for these fields."""
+    pointer, message = faults[0]
     detail = f"{pointer or 'the request'}: {message}"
-    return Refusal(422, "invalid_request", detail, errors=[{"pointer": pointer, "message": message}])
+    errors: list[Json] = [{"pointer": pointer, "message": message} for pointer, message in faults[:50]]
+    return Refusal(422, "invalid_request", detail, errors=errors)
 
 
 def not_found() -> Refusal:
@@ -73,25 +72,112 @@ def not_found() -> Refusal:
 
 def items_of(body: Json) -> list[Object]:
     """The items of a request, a flat one included, each with `action` as an object. Raises Refusal 422."""
-    if isinstance(body, Mapping) and "items" not in body:
-        flat = dict(only(body, FLAT))
-        item = {name: flat[name] for name in flat if name in ASKED | {"id"}}
-        if "action" in flat:
-            item["action"] = {"name": flat["action"], "args": flat.get("args", {})}
-        return [_checked({"id": "1", **item}, "")]
-    sent = only(body, MANY)["items"]
-    if not isinstance(sent, list) or not sent:
-        raise invalid("/items", "A list of at least one item is needed here.")
-    items = [_checked(one, f"/items/{place}") for place, one in enumerate(sent)]
-    if len({str(one["id"]) for one in items}) < len(items):
-        raise invalid("/items", "Another item of this request has this id.")
+    sent = body if isinstance(body, Mapping) else {}
+    flat = "items" not in sent
+    checked("FlatRequest" if flat else "ItemsRequest", body)
+    items = [_unflattened(sent)] if flat else objects(sent.get("items"))
+    if faults := list(_faults(items, sent)):
+        raise refused(at_home(faults, sent))
     return items
 
 
-def _checked(sent: Json, at: str) -> Object:
-    item = only(sent, ITEM, required=["id"], at=at)
-    if sum(name in item for name in ("action", "question", "plan")) != 1:
-        raise invalid(at, "Send exactly one of action, question and plan.")
-    if "action" in item:
-        only(item["action"], ["name", "args"], required=["name"], at=f"{at}/action")
+def type_faults(items: Sequence[Object], body: Object, kinds: Mapping[str, Kind]) -> list[Fault]:
+    """What policy's action types do not take, where the fake was told of any."""
+    faults: list[Fault] = []
+    for place, item in enumerate(items if kinds else ()):
+        action, at = item.get("action"), f"/items/{place}"
+        for number, step in enumerate(objects(_member(item.get("plan"), "steps"))):
+            faults += _action_faults(step.get("action"), kinds, f"{at}/plan/steps/{number}/action")
+        if not isinstance(action, Mapping):
+            continue
+        faults += _action_faults(action, kinds, f"{at}/action")
+        kind = kinds.get(str(action.get("name")))
+        if kind is not None:
+            faults += _kind_faults(item, body, kind, at)
+    return at_home(faults, body)
+
+
+def _kind_faults(item: Object, body: Object, kind: Kind, at: str) -> Iterator[Fault]:
+    for number, other in enumerate(objects(item.get("alternatives"))):
+        for pointer, message in kind.faults(other.get("args")):
+            yield f"{at}/alternatives/{number}/args{pointer}", message
+    allowed = item.get("allowed")
+    if isinstance(allowed, list) and not set(allowed) & set(kind.allowed):
+        yield f"{at}/allowed", f"none of these is allowed for {kind.name}: {', '.join(kind.allowed)}"
+    if body.get("on_timeout") in _CONSENTING and not kind.reversible:
+        yield "/on_timeout", f"{kind.name} is not reversible, so silence can never approve it"
+
+
+def _action_faults(action: Json, kinds: Mapping[str, Kind], at: str) -> Iterator[Fault]:
+    name, args = _member(action, "name"), action.get("args", {}) if isinstance(action, Mapping) else {}
+    kind = kinds.get(str(name))
+    if kind is None:
+        yield f"{at}/name", f"unknown action type {name!r}"
+        return
+    for pointer, message in kind.faults(args):
+        yield f"{at}/args{pointer}", message
+
+
+def at_home(faults: Sequence[Fault], body: Object) -> list[Fault]:
+    """The faults with their pointers into the body as it was sent, flat or with items."""
+    if "items" in body:
+        return list(faults)
+    moved = []
+    for pointer, message in faults:
+        for place, flat in (("/items/0/action/args", "/args"), ("/items/0/action/name", "/action"), ("/items/0", "")):
+            if pointer.startswith(place):
+                pointer = flat + pointer[len(place) :]
+                break
+        moved.append((pointer, message))
+    return moved
+
+
+def _unflattened(body: Object) -> Object:
+    known = _member(schema.wire()["Item"], "properties")
+    names = set(known) if isinstance(known, Mapping) else set()
+    item = {"id": "1", **{name: body[name] for name in body if name in names}}
+    if "action" in body:
+        item["action"] = {"name": body["action"], "args": body.get("args", {})}
     return item
+
+
+def _faults(items: Sequence[Object], body: Object) -> Iterator[Fault]:
+    """What no schema can say."""
+    seen: set[str] = set()
+    for place, item in enumerate(items):
+        at = f"/items/{place}"
+        if sum(name in item for name in _SUBJECTS) != 1:
+            yield at, "Send exactly one of action, question and plan."
+        name = _member(item.get("action"), "name")
+        if name in _RESERVED:
+            yield f"{at}/action/name", f"Send {name} instead of action."
+        if item.get("undo") and "action" not in item:
+            yield f"{at}/undo", "An undo goes with an action."
+        if str(item["id"]) in seen:
+            yield f"{at}/id", "Another item of this request has this id."
+        seen.add(str(item["id"]))
+        yield from _step_faults(objects(_member(item.get("plan"), "steps")), at)
+    if "args" in body and "action" not in body:
+        yield "/args", "Arguments go with an action."
+    if len(json.dumps(body.get("resume", {}), ensure_ascii=False).encode()) > _RESUME:
+        yield "/resume", "At most 64 KB."
+
+
+def _step_faults(steps: Sequence[Object], at: str) -> Iterator[Fault]:
+    before: set[str] = set()
+    for number, step in enumerate(steps):
+        place, needs = f"{at}/plan/steps/{number}", step.get("depends_on")
+        if str(step["id"]) in before:
+            yield f"{place}/id", "Another step of this plan has this id."
+        if not before.issuperset(needs if isinstance(needs, list) else ()):
+            yield f"{place}/depends_on", "A step depends on steps before it."
+        before.add(str(step["id"]))
+
+
+def objects(value: Json) -> list[Object]:
+    """The objects of a list; none where there is no list."""
+    return [part for part in value if isinstance(part, Mapping)] if isinstance(value, list) else []
+
+
+def _member(value: Json, name: str) -> Json:
+    return value.get(name) if isinstance(value, Mapping) else None

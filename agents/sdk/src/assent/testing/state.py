@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from assent.digest import action_digest
 from assent.shapes import Json, Object
 from assent.testing import permits
+from assent.testing.shapes import Kind
 from assent.testing.told import ANSWER, APPROVE, CANCELLED, EXPIRED, MODIFY, REJECT, Answer, Asked, Document
 
 ISSUER = "https://assent.test"
@@ -34,8 +35,14 @@ class Pause:
     status: str = "pending"
     closed: datetime | None = None
     document: str = ""  # the closed decision, the same bytes at every reading
+    recalled: str = ""  # the newest one, where an item was recalled since
     questions: list[Document] = field(default_factory=list)
     lease: tuple[str, datetime] | None = None
+
+    @property
+    def newest(self) -> str:
+        """The decision that holds now."""
+        return self.recalled or self.document
 
     @property
     def run(self) -> Document | None:
@@ -86,6 +93,7 @@ class State:
         self.published = [self.signer]
         self.pauses: dict[str, Pause] = {}
         self.keys: dict[str, Pause] = {}
+        self.kinds: dict[str, Kind] = {}  # action types; without any, whatever is asked is one
         self.runs: dict[str, Run] = {}
         self.grants: dict[str, Document] = {}
         self.used: dict[str, Document] = {}  # by jti
@@ -94,6 +102,7 @@ class State:
         self.events: list[Document] = []
         self.forgeries: list[str] = []
         self.shift = timedelta(0)
+        self.stopped = False  # everything is
 
     def now(self) -> datetime:
         """The fake's clock, which a test may put forward."""
@@ -144,6 +153,7 @@ class State:
         else:
             one.status = "decided"
             args = answer.args_for(one.args)
+            self._could_be_decided(one, answer, args)
             runs = answer.says in (APPROVE, MODIFY) and one.subject == "action"
             one.digest = self.digest(one, args) if one.subject == "action" else one.digest
             one.revision += runs and args != one.args
@@ -152,12 +162,38 @@ class State:
         if all(item.status != "pending" for item in pause.items):
             self.close(pause, now)
 
+    def _could_be_decided(self, one: Asked, answer: Answer, args: Json) -> None:
+        """The gateway takes no verdict that an action type, or the agent, does not offer. Raises AssertionError."""
+        kind = self.kinds.get(one.action)
+        if kind is None or answer.source != "human":
+            return
+        offered = one.sent.get("allowed")
+        allowed = [says for says in kind.allowed if not isinstance(offered, list) or says in offered]
+        if answer.says not in allowed:
+            raise AssertionError(f"No reviewer can {answer.says} {one.action!r}: offered are {', '.join(allowed)}.")
+        if answer.says in (APPROVE, MODIFY) and (faults := kind.faults(args)):
+            raise AssertionError(f"No reviewer can let {one.action!r} run with {args}: {faults[0][0]}: {faults[0][1]}")
+
     def close(self, pause: Pause, now: datetime) -> None:
-        kinds = {one.status for one in pause.items}
+        kinds = {"decided" if one.status == "recalled" else one.status for one in pause.items}
         pause.status = kinds.pop() if len(kinds) == 1 else "decided"
         pause.closed = now
         told = {"request": pause.id, "status": pause.status, "items": [one.decided for one in pause.items]}
         pause.document = json.dumps({**told, "resume": pause.body.get("resume", {})}, separators=(",", ":"))
+
+    def recall(self, pause: Pause, one: Asked, reason: str, message: str | None) -> None:
+        """Take a released approval back: a second document, and the first stays."""
+        now = rfc3339(self.now())
+        one.status = "recalled"
+        told = message or "A reviewer recalled this approval before it ran. It must not run."
+        one.decided = {"id": one.item, "status": one.status, "verdict": None, "source": None, "action": None}
+        one.decided |= {"permit": None, "plan": None, "reason": reason, "message": told}
+        one.decided |= {"recalled_at": now, "recalled_by": {"tier": 1, "name": REVIEWER}}
+        if pause.document:
+            document = json.loads(pause.newest)
+            document["items"] = [item.decided for item in pause.items]
+            pause.recalled = json.dumps(document, separators=(",", ":"))
+        self.happened("recalled", one, reason=reason, source="human", tier=1)
 
     def _decided(self, pause: Pause, one: Asked, answer: Answer, args: Json, now: datetime) -> Document:
         may_run = answer.says in (APPROVE, MODIFY)

@@ -68,7 +68,7 @@ class Asked:
     key: str = ""
     digest: str = ""
     revision: int = 1
-    status: str = "pending"  # pending | decided | expired | cancelled
+    status: str = "pending"  # pending | decided | expired | cancelled | recalled
     answer: Answer | None = None
     decided: Document = field(default_factory=dict)  # the item of the decision, once there is one
     jti: str = ""

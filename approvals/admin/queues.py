@@ -1,0 +1,82 @@
+"""Under a tier: what differs by domain. Its own terms, how much may wait in its queues, and what happens to more."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.forms import ModelForm
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import StackedInline
+from unfold.forms import PaginationInlineFormSet
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from approvals.admin.base import Narrow, without_buttons
+from approvals.admin.fields import Shown, Zone
+from approvals.admin.forms import TermsForm, complain
+from approvals.models import Capacity, DomainTerms
+from approvals.policy import checks
+
+
+class QueueFormSet(PaginationInlineFormSet):
+    """One row for each queue; the database refuses two, and says it to nobody."""
+
+    def clean(self) -> None:
+        seen = set()
+        for form in self.forms:
+            if not form.is_valid() or not form.cleaned_data or self._should_delete_form(form):
+                continue
+            domain = form.cleaned_data.get("domain")
+            if domain in seen:
+                raise ValidationError(checks.TWICE, code="twice")
+            seen.add(domain)
+        super().clean()
+
+
+class DomainTermsForm(TermsForm):
+    # Plain, since a row that is added on the page gets no box to search in.
+    time_zone = Zone(widget=UnfoldAdminSelectWidget)
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        complain(self, checks.of_terms(cleaned))
+        return cleaned
+
+
+class DomainTermsInline(Shown, StackedInline):
+    model = DomainTerms
+    form = DomainTermsForm
+    formset = QueueFormSet
+    extra = 0
+    verbose_name = _("domain with terms of its own")
+    verbose_name_plural = _("terms by domain; a domain without any has those above")
+    fieldsets = (
+        (None, {"fields": ("domain", ("ceiling", "sla"), "working", ("opens", "closes"), "workdays", "time_zone")}),
+    )
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        return without_buttons(super().formfield_for_dbfield(db_field, request, **kwargs))
+
+
+class CapacityForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "limit" in self.fields:
+            self.fields["limit"].help_text = _(
+                "Empty: no limit. A rehearsal tells nothing of it: how full the queue was then is not known."
+            )
+        if "when_full" in self.fields:
+            self.fields["when_full"].help_text = _(
+                "What passes is looked at afterwards, and never what rules, flags, level 1 or a manual gate ask for."
+            )
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        complain(self, checks.of_capacity(cleaned))
+        return cleaned
+
+
+class CapacityInline(Narrow):
+    model = Capacity
+    form = CapacityForm
+    formset = QueueFormSet
+    extra = 0
+    verbose_name_plural = _("how much may wait, by domain; without a row any number")

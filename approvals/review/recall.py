@@ -1,0 +1,195 @@
+"""Taking back an approval that was released and whose permit nobody has used, whoever or whatever released it.
+
+Whoever could decide it in its tier may recall it: to take back is always safe. One conditional UPDATE settles the race
+against `consume`: either the permit was used, or the approval is recalled. Its agent reads a second decision document;
+the first stays as it was. With a plan goes what is unused of it, with an approval what was given on its card.
+
+What runs by a standing approval while we are out of reach cannot be recalled: its uses are in the agent's hands until
+its token ends, and one made after the revocation comes back as a violation.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from approvals import audit, times
+from approvals.models import Approval, Audit, Decision, Event, Incident, Outcome, Pause, Recall, User
+from approvals.models.approval import Status, Subject
+from approvals.policy.schema import Fault, Json
+from approvals.review import access, answers, outbox, spending
+from approvals.review.decisions import LONGEST_TEXT, Seen, Words, load
+from approvals.review.errors import BadVerdict, NotAllowed, OutOfDate, ReviewError, how_it_ended
+from approvals.review.withdrawing import take_back_grants
+
+REASONS = ("not_needed", "changed", "mistake", "duplicate", "policy", "other")
+
+RAN = "It was recalled before its permit was used, and its agent reports all the same that it ran."
+FAILED = "It was recalled before its permit was used, and its agent reports all the same that it tried, and failed."
+
+
+class TooLate(ReviewError):
+    """The approval cannot be recalled any more; `used_at` is when its permit was used, None where something else is."""
+
+    def __init__(self, approval: Approval) -> None:
+        self.approval, self.used_at = approval, approval.consumed_at
+        super().__init__(_used(approval) if self.used_at else how_it_ended(approval))
+
+
+def _used(approval: Approval) -> str:
+    at = date_format(approval.consumed_at, "H:i:s") if approval.consumed_at else ""
+    said = _("Too late: %(agent)s used the permit at %(at)s UTC, so this can no longer be taken back.")
+    return said % {"agent": approval.agent.name, "at": at}
+
+
+@transaction.atomic
+def recall(seen: Seen, *, by: User, words: Words) -> Approval:
+    """Take back a released, unused approval, with `words.reason` and a message for its agent; returns it as it then is.
+
+    Raises NotAllowed, OutOfDate when the card showed something else, BadVerdict without a reason, or TooLate when the
+    permit was used or somebody else was first.
+    """
+    now = times.now()
+    approval = load(seen.id)
+    _refuse_unless_possible(approval, seen, by=by)
+    faults = faults_of(words)
+    if faults:
+        raise BadVerdict(faults)
+    [loan, *_others] = access.authority_of(by).voices(approval.tier_id, approval.domain_id, approval.agent_id)
+    actor = audit.Actor.person(by)
+    facts: dict[str, Json] = {
+        "reason": words.reason,
+        "tier": approval.tier_id,
+        "source": approval.source,
+        "surface": words.surface,
+        **({"for": loan.username} if loan else {}),
+    }
+    moved = audit.move([_move(approval, actor, facts)], now=now)
+    if not moved:
+        current = load(seen.id)
+        _refuse_unless_possible(current, seen, by=by)
+        raise TooLate(current)
+    # Whatever step of the plan was taken until that UPDATE is committed, and found here; no other passes any more.
+    steps = audit.move(
+        [_move(step, actor, {**facts, "with": str(approval.pk)}) for step in _unused_steps(approval)], now=now
+    )
+    recalled = [*moved, *steps]
+    _record(recalled, by=by, loan=loan, words=words, now=now)
+    take_back_grants(recalled, by=actor, now=now)
+    Audit.objects.filter(pk__in=recalled, finding=Audit.Finding.OPEN).update(
+        finding=Audit.Finding.RECALLED, by=by, at=now
+    )
+    spending.give_back_recalled(moved[0])
+    _answer_anew(recalled)
+    return load(approval.pk)
+
+
+def faults_of(words: Words) -> list[Fault]:
+    """What is missing of a recall's reason: one of the list, with a text where it is another."""
+    message, faults = (words.message or "").strip(), []
+    if words.reason not in REASONS:
+        faults.append(Fault("/reason", _("Choose why this is taken back.")))
+    if words.reason == "other" and not message:
+        faults.append(Fault("/message", _("Say why, in a few words; the agent reads it.")))
+    if len(message) > LONGEST_TEXT:
+        faults.append(Fault("/message", _("At most %(most)d characters.") % {"most": LONGEST_TEXT}))
+    return faults
+
+
+def _refuse_unless_possible(approval: Approval, seen: Seen, *, by: User) -> None:
+    if not access.authority_of(by).decides(approval.tier_id, approval.domain_id, approval.agent_id):
+        raise NotAllowed
+    if (approval.revision, approval.round, approval.digest) != (seen.revision, seen.round, seen.digest):
+        raise OutOfDate(approval)
+    if access.recallable(approval):
+        return
+    if approval.is_open or not access.takes_back(approval):
+        raise NotAllowed(_("Nothing was approved here that could be taken back."))
+    raise TooLate(approval)
+
+
+def _move(approval: Approval, actor: audit.Actor, facts: Mapping[str, Json]) -> audit.Move:
+    return audit.Move(
+        approval.pk,
+        Event.Kind.RECALLED,
+        actor,
+        expect={
+            "status": Status.RELEASED,
+            "consumed_at": None,
+            "revision": approval.revision,
+            "round": approval.round,
+            # An amendment of who decides it in between may have left this person behind.
+            "tier_id": approval.tier_id,
+            "domain_id": approval.domain_id,
+        },
+        sets={"status": Status.RECALLED},
+        facts=facts,
+    )
+
+
+def _unused_steps(plan: Approval) -> list[Approval]:
+    """What passed as a step of a plan, and has not run."""
+    if plan.subject != Subject.PLAN:
+        return []
+    return [step for step in plan.covered.filter(status=Status.RELEASED, consumed_at=None) if access.recallable(step)]
+
+
+def _record(approvals: Sequence[Approval], *, by: User, loan: access.Loan | None, words: Words, now: datetime) -> None:
+    """End the decisions that stood, and say who took them back and why."""
+    standing = {one.approval_id: one for one in Decision.objects.filter(answers.STANDS, approval__in=approvals)}
+    Decision.objects.filter(answers.STANDS, approval__in=approvals).update(recalled_at=now)
+    Recall.objects.bulk_create(
+        Recall(
+            approval=approval,
+            decision=standing[approval.pk],
+            user=by,
+            in_place_of_id=loan.of if loan else None,
+            tier_id=approval.tier_id,
+            surface=words.surface,
+            reason=words.reason,
+            message=(words.message or "").strip(),
+            recalled_at=now,
+        )
+        for approval in approvals
+    )
+
+
+def _answer_anew(approvals: Sequence[Approval]) -> None:
+    """Write the second decision document of each answered request, and tell the agents; what is open is answered so."""
+    ids = sorted({approval.pause_id for approval in approvals})
+    pauses = {pause.pk: pause for pause in Pause.objects.filter(pk__in=ids).order_by("pk").select_for_update()}
+    items: dict[UUID, list[Approval]] = defaultdict(list)
+    for approval in approvals:
+        items[approval.pause_id].append(approval)
+    for pk, recalled in items.items():
+        pause = pauses[pk]
+        if pause.answer:
+            pause.recalled_answer = answers.with_recalled(pause, recalled)
+            pause.save(update_fields=["recalled_answer"])
+    known = [approval for approval in approvals if access.agent_knows(pauses[approval.pause_id])]
+    outbox.tell_recalled([(pauses[approval.pause_id], approval) for approval in known])
+
+
+# --- When it ran all the same
+
+
+def ran_anyway(approval: Approval, result: str, *, now: datetime) -> None:
+    """Open the incident of a recalled approval of which its agent says that it ran; once, and the agents hear of it.
+
+    The caller holds the approval's row.
+    """
+    if result == Outcome.Result.SKIPPED:
+        return
+    failed = result == Outcome.Result.FAILED
+    severity = Incident.Severity.HIGH if failed else Incident.Severity.CRITICAL
+    text = FAILED if failed else RAN
+    if Incident.objects.filter(approval=approval, opened_by=None, text__in=[RAN, FAILED]).exists():
+        return
+    incident = Incident.objects.create(approval=approval, severity=severity, text=text)
+    facts: dict[str, Json] = {"incident": str(incident.pk), "severity": incident.severity, "recalled": True}
+    audit.move([audit.Move(approval.pk, Event.Kind.INCIDENT, audit.POLICY, {}, {"faulted_at": now}, facts)], now=now)
+    outbox.tell_incident(incident, approval)

@@ -1,0 +1,45 @@
+"""Where a person is signed in: listed, and ended one by one or all at once."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpRequest
+
+from approvals.models import User
+from console import accounts, live
+from console.presence import SEEN
+
+
+def of(user: User) -> list[UserSession]:
+    """The sessions of a person, last used first; each with `seen_at`."""
+    sessions: list[UserSession] = UserSession.objects.purge_and_list(user)
+    for session in sessions:
+        seen = SessionStore(session.session_key).get(SEEN)
+        session.seen_at = datetime.fromtimestamp(seen, UTC) if seen else session.created_at
+    return sorted(sessions, key=lambda session: session.seen_at, reverse=True)
+
+
+class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]  # allauth ships no types
+    """What allauth ends is gone for open sockets at once."""
+
+    def end_sessions(self, sessions: list[UserSession]) -> None:
+        super().end_sessions(sessions)
+        for pk in {session.user_id for session in sessions}:
+            live.rights_changed(pk)
+
+
+def end(request: HttpRequest, user: User, *, pks: Iterable[int] | None = None) -> int:
+    """End some sessions of this person, or with None all but the one of the request. Says how many."""
+    sessions = UserSession.objects.filter(user=user)
+    if pks is not None:
+        sessions = sessions.filter(pk__in=pks)
+    else:
+        sessions = sessions.exclude(session_key=request.session.session_key)
+    ending = list(sessions)
+    SessionsAdapter().end_sessions(ending)
+    for session in ending:
+        accounts.record(accounts.Kind.SESSION_ENDED, request, user, ended=str(session.ip))
+    return len(ending)

@@ -1,0 +1,129 @@
+// The controls of an edit. The page alone knows which were touched: those whose state is not the one that the browser
+// itself showed at load. Only they are sent, in the field "touched"; what HTML cannot hold is never mistaken for an edit.
+import { all, one } from "./page.js";
+
+const shown = new WeakMap(); // control: its state at load, null for what was typed before and not taken in yet
+const typed = new WeakMap(); // box of controls: those that are touched, each with what is sent of it
+
+const drawn = new WeakMap(); // box of controls: what its hidden fields said when the page wrote them
+
+const FIXED = ["null", "absent", "true", "false"]; // ways to read a box that take no text
+
+const boxOf = (element) => element.closest("[data-controls]");
+const readingOf = (control) => one("[data-reading]", control);
+
+function stateOf(control) {
+  const text = one("[data-text]", control)?.value ?? "";
+  const name = one("[data-name]", control)?.value;
+  const how = readingOf(control)?.value ?? control.dataset.how;
+  const reading = control.matches(".control-choice") && text === "" ? "absent" : how;
+  return [control.dataset.control, reading, text, ...(name === undefined ? [] : [name])];
+}
+
+function look(control) {
+  const state = stateOf(control);
+  const touched = typed.get(boxOf(control));
+  if (JSON.stringify(state) === shown.get(control)) touched.delete(control);
+  else touched.set(control, state);
+}
+
+// What the hidden fields say; an edit that stands in the controls already needs no drawing.
+const held = (box) => JSON.stringify(["edits", "touched", "mode"].map((name) => one(`[name=${name}]`, box).value));
+
+function write(box) {
+  const entries = [...typed.get(box)].filter(([control]) => control.isConnected).map(([, state]) => state);
+  one("[data-edited]", box).value = JSON.stringify(entries);
+  drawn.set(box, held(box));
+}
+
+function begin(root) {
+  for (const box of [...(root.matches?.("[data-controls]") ? [root] : []), ...all("[data-controls]", root)]) {
+    if (typed.has(box) || !one("[data-edited]", box)) continue; // a box that could not be drawn has no edit
+    typed.set(box, new Map());
+    for (const control of all("[data-control]", box)) {
+      shown.set(control, control.hasAttribute("data-touched") ? null : JSON.stringify(stateOf(control)));
+      look(control);
+    }
+    write(box);
+    one("[data-focus]", box)?.focus({ preventScroll: false });
+  }
+}
+
+// What was typed up to this moment, also where no event told of it.
+function gather(box) {
+  for (const control of all("[data-control]", box)) look(control);
+  write(box);
+}
+
+// Typing in a box that stands for nothing makes it a text; a number that is deleted is not set any more.
+function follow(control, changed) {
+  const reading = readingOf(control);
+  if (!reading || changed === reading) return;
+  const text = one("[data-text]", control).value;
+  const [, before, at] = JSON.parse(shown.get(control) ?? "[]");
+  const offers = [...reading.options].map((option) => option.value);
+  if (text === at) reading.value = before;
+  else if (text !== "" && FIXED.includes(reading.value)) reading.value = offers.find((how) => !FIXED.includes(how)) ?? reading.value;
+  else if (text === "" && ["number", "integer"].includes(reading.value)) {
+    reading.value = ["absent", "null"].find((how) => offers.includes(how)) ?? reading.value;
+  }
+}
+
+// Before anything else hears of it: the live difference and the kept draft read the field.
+document.addEventListener("input", (event) => {
+  const control = event.target.closest?.("[data-control]");
+  if (!control || !boxOf(control)) return;
+  follow(control, event.target);
+  look(control);
+  write(boxOf(control));
+  tell(boxOf(control));
+}, true);
+
+document.addEventListener("submit", (event) => all("[data-controls]", event.target).forEach(gather), true);
+
+document.addEventListener("htmx:configRequest", (event) => {
+  const form = event.detail.elt.closest?.("form");
+  const box = form && one("[data-controls]", form);
+  if (!box || event.detail.parameters.touched === undefined) return;
+  if (!box.hasAttribute("data-filled")) gather(box);
+  event.detail.parameters.touched = one("[data-edited]", box).value;
+});
+
+// Whoever keeps unsent text learns that there is something else to keep.
+const tell = (box) => box?.closest("form")?.dispatchEvent(new CustomEvent("unsent:changed", { bubbles: true }));
+
+// Kept text was put back into the hidden fields: the server draws the controls that belong to it.
+document.addEventListener("unsent:filled", (event) => {
+  const box = one("[data-controls]", event.target);
+  if (!box || drawn.get(box) === held(box)) return;
+  box.setAttribute("data-filled", "");
+  press(box, { to: one("[name=mode]", box).value });
+});
+
+function press(box, values) {
+  if (!box.hasAttribute("data-filled")) gather(box);
+  const open = all("details[data-group]", box).filter((group) => group.open).map((group) => group.dataset.group);
+  const to = box.dataset.target;
+  window.htmx.ajax("POST", box.dataset.controls, { source: box, target: to, swap: "outerHTML", values }).then(() => {
+    for (const group of all(`${to} details[data-group]`)) if (open.includes(group.dataset.group)) group.open = true;
+    tell(one(to));
+  });
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-act], [data-to]");
+  const box = button && boxOf(button);
+  if (!box) return;
+  const { act: name, actAt, to } = button.dataset;
+  press(box, { ...(to ? { to } : { act: name, act_at: actAt }), ...(box.dataset.op ? { op: box.dataset.op } : {}) });
+});
+
+// Enter in the place of a new entry takes it in and offers the next.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.ctrlKey || event.metaKey || !event.target.matches?.("[data-new] input")) return;
+  event.preventDefault();
+  one("[data-act]", event.target.closest("[data-new]"))?.click();
+});
+
+document.addEventListener("htmx:load", (event) => begin(event.detail.elt));
+begin(document);

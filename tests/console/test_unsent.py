@@ -1,0 +1,307 @@
+"""Typed text is never lost, and an expired session asks to sign in over the card; in Chromium."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from django.contrib.sessions.models import Session
+from playwright.sync_api import expect
+
+from approvals.models import Decision, UnsentText, User
+from approvals.review.amend import amend
+from approvals.review.decisions import decide, load, seen
+from tests.conftest import PASSWORD, settled, still
+from tests.plans.conftest import kinds, mail, plan, step  # noqa: F401
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+NOTE = "[data-unsent-note]"
+MESSAGE = "#actions [name=message]"
+AMOUNT = "#actions [data-control='/amount'] [data-text]"
+SLOW = 15_000
+
+
+def open_card(page, approval):
+    page.locator(f"#row-{approval.pk} .row-link").click()
+    expect(page.locator(f"[data-card='{approval.pk}']")).to_be_visible(timeout=SLOW)
+
+
+def open_panel(page, key="r", field=MESSAGE):
+    expect(page.locator(f"#actions [data-key='{key}']")).to_be_visible(timeout=SLOW)
+    page.locator("#card-title").click()
+    expect(page.locator(field)).to_be_visible(timeout=SLOW) if page.locator(field).count() else None
+    page.locator(f"#actions [data-key='{key}']").click()
+    expect(page.locator(field)).to_be_visible(timeout=SLOW)
+
+
+def kept(page, text):
+    """Wait until the server has it."""
+    for _ in range(100):
+        if any(text in str(row.fields) for row in UnsentText.objects.all()):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{text!r} was not kept: {list(UnsentText.objects.values('slot', 'fields'))}")
+
+
+def expect_restored(page, text, field=MESSAGE):
+    expect(page.locator(field)).to_have_value(text, timeout=SLOW)
+    expect(page.locator(f"#actions {NOTE}")).to_contain_text("Restored what you typed", timeout=SLOW)
+
+
+def test_esc_another_row_back_reload_and_another_machine_bring_back_what_was_typed(propose, alice, sign_in):
+    first, second = propose(order="A1"), propose(order="A2")
+    page = sign_in(alice)
+    open_card(page, first)
+    open_panel(page)
+    page.fill(MESSAGE, "Not this customer.")
+    page.check("#actions [value=not_justified]", force=True)
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-unsent-opens=reject]")).to_have_attribute("data-unsent-here", "", timeout=SLOW)
+    open_panel(page)
+    expect_restored(page, "Not this customer.")
+    expect(page.locator("#actions [value=not_justified]")).to_be_checked()
+
+    open_card(page, second)
+    page.go_back()
+    expect(page.locator(f"[data-card='{first.pk}']")).to_be_visible(timeout=SLOW)
+    page.reload()
+    open_panel(page)
+    expect_restored(page, "Not this customer.")
+
+    elsewhere = sign_in(alice)
+    expect(elsewhere.locator(f"#row-{first.pk}")).to_have_attribute("data-unsent-here", "", timeout=SLOW)
+    open_card(elsewhere, first)
+    open_panel(elsewhere)
+    expect_restored(elsewhere, "Not this customer.")
+    elsewhere.locator(NOTE).get_by_role("button", name="Discard").click()
+    expect(elsewhere.locator(MESSAGE)).to_have_value("")
+    elsewhere.reload()
+    open_panel(elsewhere)
+    elsewhere.wait_for_timeout(700)  # waits for nothing: what is there too soon would be there by now
+    expect(elsewhere.locator(MESSAGE)).to_have_value("")
+
+
+def test_an_edit_comes_back_and_is_approved_as_it_was_typed(propose, alice, sign_in):
+    approval = propose()
+    page = sign_in(alice)
+    open_card(page, approval)
+    open_panel(page, "m", AMOUNT)
+    page.fill(AMOUNT, "19")
+    kept(page, "19")
+    page.goto("/")
+    open_card(page, approval)
+    open_panel(page, "m", AMOUNT)
+
+    expect(page.locator(AMOUNT)).to_have_value("19", timeout=SLOW)
+    expect(page.locator(f"#actions {NOTE}")).to_contain_text("Restored what you typed")
+    still(page)
+    page.get_by_role("button", name="Approve changed").click()
+    settled(page, approval)
+    assert load(approval.pk).proposal.args["amount"] == 19
+    assert not UnsentText.objects.exists()
+
+
+def test_an_amendment_locks_the_card_also_while_an_edit_stands_open(propose, alice, robot, sign_in):
+    approval = propose()
+    page = sign_in(alice)
+    open_card(page, approval)
+    open_panel(page, "m", AMOUNT)
+    page.fill(AMOUNT, "19")
+    kept(page, "19")
+    amend(approval.pk, lambda item: replace(item, args={**item.args, "order": "EVIL"}), by=robot)
+
+    expect(page.locator("[data-card][data-locked]")).to_be_attached()
+    assert load(approval.pk).status == "pending"
+
+
+def test_an_edit_of_a_plan_comes_back_with_the_step_that_stood_open(plan, carol, sign_in):  # noqa: F811
+    proposed = plan(step("a"), mail("b", "a"), step("c"))
+    page = sign_in(carol)
+    steps, amount = (
+        page.locator("#plan[data-editing] .step"),
+        page.locator("#plan [data-control='/amount'] [data-text]"),
+    )
+
+    def edit():
+        open_card(page, proposed)
+        still(page)
+        page.locator("#actions [data-unsent-opens=plan]").click()
+
+    edit()
+    steps.nth(1).get_by_role("button", name="Remove").click()
+    expect(steps).to_have_count(2)
+    still(page)
+    steps.first.get_by_role("button", name="Edit").click()
+    amount.fill("19")
+    kept(page, "19")
+    page.goto("/")
+    edit()
+
+    expect(steps).to_have_count(2)
+    expect(amount).to_have_value("19")
+    expect(page.locator(f"#plan {NOTE}")).to_contain_text("Restored what you typed")
+    still(page)
+    page.get_by_role("button", name="Keep these").click()
+    expect(steps.first).to_contain_text("Changed")
+    still(page)
+    page.get_by_role("button", name="Approve as edited").click()
+    settled(page, proposed)
+    approved = load(proposed.pk)
+    assert [(one["id"], one["action"]["args"].get("amount")) for one in approved.proposal.steps] == [
+        ("a", 19),
+        ("c", 420),
+    ]
+    assert not UnsentText.objects.exists()
+
+
+def test_without_a_connection_it_waits_in_the_tab_and_arrives_later(propose, alice, sign_in):
+    approval = propose()
+    page = sign_in(alice)
+    open_card(page, approval)
+    open_panel(page)
+    page.context.set_offline(True)
+    page.fill(MESSAGE, "Typed in a tunnel.")
+    page.wait_for_timeout(700)  # waits for nothing: what is there too soon would have been kept by now
+    assert not UnsentText.objects.exists()
+    page.context.set_offline(False)
+    kept(page, "Typed in a tunnel.")
+
+
+def test_what_was_typed_on_an_earlier_version_is_offered_and_not_put_in(propose, alice, robot, sign_in):
+    approval = propose(order="B1")
+    page = sign_in(alice)
+    open_card(page, approval)
+    open_panel(page)
+    with page.expect_response("**/unsent/"):
+        page.fill(MESSAGE, "Too much for B1.")
+    kept(page, "Too much for B1.")
+    UnsentText.objects.update(version="an.earlier.one")
+    page.evaluate("sessionStorage.clear()")
+    page.reload()
+    open_panel(page)
+    note = page.locator(f"#actions {NOTE}")
+    expect(note).to_contain_text("You typed this on an earlier version", timeout=SLOW)
+    expect(note).to_contain_text("Too much for B1.")
+    expect(page.locator(MESSAGE)).to_have_value("")
+    note.get_by_role("button", name="Use it").click()
+    expect(page.locator(MESSAGE)).to_have_value("Too much for B1.")
+    still(page)
+    page.keyboard.press("Control+Enter")
+    settled(page, approval)
+    assert Decision.objects.get().message == "Too much for B1."
+    assert not UnsentText.objects.exists()
+
+
+def test_a_colleague_who_settles_it_meanwhile_takes_no_word(propose, alice, carol, sign_in):
+    approval = propose()
+    page = sign_in(alice)
+    open_card(page, approval)
+    open_panel(page)
+    page.fill(MESSAGE, "I was about to say this.")
+    kept(page, "I was about to say this.")
+    decide(seen(load(approval.pk)), by=carol, verdict="approve")
+    expect(page.locator("#card-notice")).to_contain_text("I was about to say this.", timeout=SLOW)
+
+
+@pytest.mark.parametrize("how", ["deleted", "expired", "signed out in another tab", "cookie lost"])
+def test_an_ended_session_asks_to_sign_in_over_the_card(how, propose, alice, sign_in):
+    approval = propose()
+    page = sign_in(alice)
+    open_card(page, approval)
+    open_panel(page)
+    page.fill(MESSAGE, "Typed before it ended.")
+    if how == "deleted":
+        Session.objects.all().delete()
+    elif how == "expired":
+        Session.objects.update(expire_date="2001-01-01T00:00Z")
+    elif how == "cookie lost":
+        page.context.clear_cookies()
+    else:
+        other = page.context.new_page()
+        other.goto("/profile/")
+        other.locator("summary[aria-label*='sign out']").click()
+        other.get_by_role("button", name="Sign out").click()
+        other.wait_for_url(re.compile("login"))
+    page.locator("#actions form").evaluate("form => form.requestSubmit()")
+    dialog = page.locator("#session")
+    expect(dialog).to_be_visible(timeout=SLOW)
+    expect(dialog.locator("[name=password]")).to_be_focused()
+    expect(page.locator("[data-live]")).to_have_attribute("data-state", "out")
+    expect(page.locator("[data-live-text]")).to_have_text("Signed out")
+    assert load(approval.pk).status == "pending"
+
+    page.keyboard.type("wrong")
+    page.keyboard.press("Enter")
+    expect(dialog.locator("[role=alert]")).to_contain_text("not correct", timeout=SLOW)
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_hidden(timeout=SLOW)
+    expect(page.locator(MESSAGE)).to_have_value("Typed before it ended.")
+    expect(page.locator("#toasts")).to_contain_text("press again")
+    expect(page.locator("[data-live]")).to_have_attribute("data-state", "live", timeout=SLOW)
+    assert load(approval.pk).status == "pending"  # nothing is sent by itself
+
+    page.locator("#actions form").evaluate("form => form.requestSubmit()")
+    settled(page, approval)
+    assert Decision.objects.get().message == "Typed before it ended."
+
+
+def test_the_socket_alone_notices_and_another_person_gets_another_page(propose, alice, carol, sign_in):
+    approval = propose()
+    page = sign_in(alice)
+    open_card(page, approval)
+    open_panel(page)
+    page.fill(MESSAGE, "Alice's own words")
+    kept(page, "Alice's own words")
+    Session.objects.all().delete()
+    dialog = page.locator("#session")
+    expect(dialog).to_be_visible(timeout=SLOW)
+    page.fill("#session-login", carol.username)
+    page.fill("#session-password", PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.locator(f"body[data-person='{carol.pk}']")).to_be_attached(timeout=SLOW)
+    page.locator("#actions [data-key='t']").click()  # the card is still Alice's to read, until it is taken over
+    open_panel(page)
+    page.wait_for_timeout(700)  # waits for nothing: what is there too soon would be there by now
+    expect(page.locator(MESSAGE)).to_have_value("")
+    expect(page.locator("body")).not_to_contain_text("Alice's own words")
+    assert UnsentText.objects.get().user == alice
+
+
+def test_a_deactivated_person_is_told_so(propose, alice, sign_in):
+    page = sign_in(alice)
+    open_card(page, propose())
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    dialog = page.locator("#session")
+    expect(dialog).to_be_visible(timeout=SLOW)
+    page.fill("#session-password", PASSWORD)
+    page.keyboard.press("Enter")
+    expect(dialog.locator("[role=alert]")).to_be_visible(timeout=SLOW)
+    expect(dialog).to_be_visible()
+
+
+def test_signing_in_anew_in_another_tab_closes_the_dialog_and_keeps_the_card(propose, alice, sign_in):
+    approval = propose()
+    page = sign_in(alice)
+    open_card(page, approval)
+    open_panel(page)
+    page.fill(MESSAGE, "Typed before the other tab.")
+    other = page.context.new_page()
+    other.goto("/profile/")
+    other.locator("summary[aria-label*='sign out']").click()
+    other.get_by_role("button", name="Sign out").click()
+    other.wait_for_url(re.compile("/account/login/"))
+    expect(page.locator("#session")).to_be_visible(timeout=SLOW)
+    other.fill("[name=login]", alice.username)
+    other.fill("[name=password]", PASSWORD)
+    other.press("[name=password]", "Enter")
+    other.wait_for_url(lambda url: "login" not in url)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # back to this tab; headless shows both
+    expect(page.locator("#session")).to_be_hidden(timeout=SLOW)
+    expect(page.locator(MESSAGE)).to_have_value("Typed before the other tab.")
+    assert load(approval.pk).status == "pending"
+
+    still(page)
+    page.locator("#actions form").evaluate("form => form.requestSubmit()")
+    expect(page.locator(f"[data-card='{approval.pk}']")).to_have_count(0, timeout=SLOW)
+    assert Decision.objects.get().message == "Typed before the other tab."

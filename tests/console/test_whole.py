@@ -1,0 +1,73 @@
+"""Every page and form with a NUL, and with each field missing: none is a surprise. A database that is away is 503."""
+
+from uuid import uuid4
+
+import pytest
+from django.db import OperationalError
+from django.urls import URLPattern, reverse
+
+from console.urls import urlpatterns
+
+FIELDS = (
+    *("q", "queue", "agent", "action", "after", "state", "whose", "filter", "version", "verdict", "message", "reason"),
+    *(
+        "text",
+        "why",
+        "until",
+        "typed",
+        "password",
+        "edits",
+        "plan",
+        "answer",
+        "guidance",
+        "note",
+        "ran",
+        "pick",
+        "tier",
+    ),
+    *("starts_at", "ends_at", "delegate", "finding", "most", "hours", "expression", "theme", "next", "kind"),
+)
+NUL = "a\0b"
+
+
+def addresses(approval) -> list[str]:
+    found = []
+    for pattern in urlpatterns:
+        if isinstance(pattern, URLPattern) and pattern.name not in ("api_docs",):
+            converters = pattern.pattern.converters
+            given = {
+                "uuid": approval.pk if "approvals/" in str(pattern.pattern) else uuid4(),
+                "int": 1,
+                "slug": "errors",
+            }
+            kinds = {name: type(one).__name__.removesuffix("Converter").lower() for name, one in converters.items()}
+            found.append(reverse(pattern.name, kwargs={name: given[kind] for name, kind in kinds.items()}))
+    return found
+
+
+def test_no_page_and_no_form_fails_by_a_nul_or_by_a_missing_field(refund, carol, as_):
+    client = as_(carol)
+    for address in addresses(refund):
+        assert client.get(address, {"q": NUL, "after": NUL}).status_code == 400, address
+        assert client.post(address, dict.fromkeys(FIELDS, NUL)).status_code in (400, 403), address
+        assert client.post(address, {"version": refund.version}).status_code < 500, address
+        assert client.post(address).status_code < 500, address
+
+
+def test_an_address_with_a_nul_is_refused(carol, as_):
+    assert as_(carol).get("/help/%00/").status_code in (400, 404)
+
+
+@pytest.mark.parametrize("page", ["history", "profile"])
+def test_a_database_that_is_away_is_503_with_when_to_come_back(page, alice, as_, monkeypatch):
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("server closed the connection")
+
+    client = as_(alice)
+    client.raise_request_exception = False
+    with monkeypatch.context() as patched:
+        patched.setattr("django.db.backends.utils.CursorWrapper.execute", away)
+        response = client.get(reverse(page))
+
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert "database cannot be reached" in response.content.decode()

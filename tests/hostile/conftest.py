@@ -1,0 +1,139 @@
+"""An agent that sends whatever the API takes, and people who open everything that shows it."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from agents import keys
+from approvals.models import Approval
+from approvals.policy import packs, snapshot
+from approvals.review import wording
+from approvals.review.decisions import load
+
+FRAGMENT = {"HX-Request": "true"}
+LISTS = ("inbox", "overview", "history", "runs", "afterwards", "grants", "unconfirmed")
+PANELS = {
+    "question": ("actions", "reject", "escalate", "ask"),
+    "plan": ("actions", "claimed", "approve", "reject", "plan", "escalate", "ask", "snooze", "thread"),
+    "action": (
+        *("actions", "claimed", "approve", "reject", "modify", "grant_like", "escalate", "ask", "guide"),
+        *("incident", "snooze", "thread"),
+    ),
+}
+
+
+class Rest:
+    """Speaks JSON under a key."""
+
+    def __init__(self, secret: str) -> None:
+        self.client = Client(headers={"Authorization": f"Bearer {secret}"})
+
+    def get(self, path: str) -> HttpResponse:
+        return self.client.get(f"/api/v1/{path}")
+
+    def post(self, path: str, body: object) -> HttpResponse:
+        return self.client.post(f"/api/v1/{path}", json.dumps(body), "application/json")
+
+
+@pytest.fixture
+def submit(robot, tiers, refunds, action_type) -> Callable[[list[object]], list[Approval]]:
+    """Submit bodies as robot: the approvals of those that are taken; the others are refused with a pointed 422."""
+    packs.load("core")
+    action_type("anything", schema={}, headline="do {what}", value_path="", currency_path="", subject_path="")
+    snapshot.publish(by=None, note="core")
+    agent = Rest(keys.issue(agent=robot, name="test")[1])
+
+    def send(bodies: list[object]) -> list[Approval]:
+        answer = agent.post("requests/bulk", {"requests": bodies})
+        if answer.status_code in (400, 422):  # the shape of one of them: then each stands for itself
+            assert answer.json()["code"] in ("malformed_json", "invalid_request"), answer.content
+            return [] if len(bodies) == 1 else [approval for body in bodies for approval in send([body])]
+        assert answer.status_code == 200, answer.content
+        taken = []
+        for result in answer.json()["results"]:
+            assert result["status"] in (201, 422), result
+            if result["status"] == 201:
+                taken.append(result["request"]["id"])
+        return list(Approval.objects.filter(pause_id__in=taken).select_related("pause", "proposal"))
+
+    return send
+
+
+@pytest.fixture
+def reader(alice, as_, submit) -> Client:
+    """Alice reviews everything of tier 1, in every domain."""
+    alice.memberships.update(domain=None)
+    return as_(alice)
+
+
+@pytest.fixture
+def tools(alice) -> Rest:
+    """Alice's token."""
+    return Rest(keys.issue(user=alice, name="test")[1])
+
+
+@pytest.fixture
+def opens(reader, tools) -> Callable[[Approval], None]:
+    """Open the card of an approval and each of its panels. A view that fails raises here."""
+
+    def look(approval: Approval) -> None:
+        assert reader.get(reverse("approval", args=[approval.pk]), headers=FRAGMENT).status_code == 200
+        for name in PANELS[approval.subject]:
+            shown = {"version": approval.version}
+            fine(reader.get(reverse(name, args=[approval.pk]), shown, headers=FRAGMENT), name)
+        pick = f"{approval.pk}:{approval.revision}:{approval.round}:{approval.digest}"
+        fine(reader.get(reverse("batch"), {"pick": pick}, headers=FRAGMENT), "batch")
+        if approval.pause.run_id:
+            fine(reader.get(reverse("run", args=[approval.pause.run_id])), "run")
+        fine(tools.get(f"inbox/{approval.pk}"), "api card")
+        wording.notice([approval], "new")
+
+    return look
+
+
+@pytest.fixture
+def lists(reader, tools) -> Callable[[], None]:
+    """Open every list, with all that was sent standing in it."""
+
+    def look() -> None:
+        for name in LISTS:
+            assert reader.get(reverse(name)).status_code == 200, name
+        assert tools.get("inbox?limit=200").status_code == 200
+
+    return look
+
+
+def fine(answer: HttpResponse, what: str) -> HttpResponse:
+    """It answered, if only that this is not possible here."""
+    assert answer.status_code in (200, 204, 302, 403, 404, 409, 422), (what, answer.status_code)
+    return answer
+
+
+@pytest.fixture
+def posts(reader) -> Callable[..., HttpResponse]:
+    """Send a form about an approval: posts(approval, "decide", verdict="answer", …)."""
+
+    def send(approval: Approval, name: str, **form: str) -> HttpResponse:
+        current = load(approval.pk)
+        sent = {"version": current.version, **form}
+        return fine(reader.post(reverse(name, args=[approval.pk]), sent, headers=FRAGMENT), name)
+
+    return send
+
+
+@pytest.fixture
+def ends(posts) -> Callable[[Approval], None]:
+    """Have it decided by the plainest verdict that it takes: whatever was sent, somebody gets rid of it."""
+
+    def settle(approval: Approval) -> None:
+        for verdict in ("skip", "reject"):
+            if verdict in approval.allowed:
+                assert posts(approval, "decide", verdict=verdict, message="no").status_code == 200
+                return
+        assert posts(approval, "escalate", note="not mine").status_code == 200
+
+    return settle

@@ -1,0 +1,40 @@
+"""What may stand and is probably not meant."""
+
+from decimal import Decimal
+
+import pytest
+
+from approvals.policy import doubts
+
+OWN = (Decimal("0.85"), Decimal("0.60"))
+NAMED = {"type": "object", "properties": {"amount": {"type": "number"}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({}, "The schema is empty"),
+        ({"type": "array", "items": {}}, "the arguments are no object"),
+        ({"type": "string"}, "the arguments are no object"),
+        ({"type": "object"}, "names no arguments"),
+        ({"type": "object", "properties": {}}, "names no arguments"),
+    ],
+)
+def test_a_schema_that_says_nothing_is_doubted(schema, said):
+    [doubt] = doubts.of_type(schema, OWN, {})
+    assert said in doubt
+
+
+@pytest.mark.parametrize("schema", [NAMED, {"$ref": "#/$defs/a"}, {"type": ["object", "null"], **{"anyOf": []}}])
+def test_one_that_names_something_is_not(schema):
+    assert list(doubts.of_type(schema, OWN, {})) == []
+
+
+def test_bands_that_are_looser_for_more_impact_are_doubted():
+    bands = {"high": (Decimal("0.70"), Decimal("0.60"))}
+    [doubt] = doubts.of_type(NAMED, OWN, bands)
+    assert doubt.startswith("The bands are upside down: what is of high impact passes from 0.70, ")
+    low = {"low": (Decimal("0.90"), Decimal("0.70"))}
+    assert len(list(doubts.of_type(NAMED, OWN, low))) == 2
+    rising = {"low": (Decimal("0.70"), Decimal("0.50")), "high": (Decimal("0.95"), Decimal("0.80"))}
+    assert list(doubts.of_type(NAMED, OWN, rising)) == []

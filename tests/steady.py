@@ -1,0 +1,177 @@
+"""A pytest plugin: no test depends on the order of the others, on how busy the machine is, or on what they left behind.
+
+`--shuffle SEED` puts files, and the tests in each, in another order; `--shuffle new` takes a seed and says it.
+Whoever leaves a database connection, a thread or a process behind fails for it, and not some later test.
+"""
+
+import random
+import secrets
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import thread as executors
+from itertools import islice
+from weakref import WeakKeyDictionary
+
+import psutil
+import pytest
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+from tests.warm import warm
+
+PATIENCE = 10.0  # seconds in which what a test ended must be gone
+
+
+# --- Order
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", metavar="SEED", help="run in the order of this seed; `new` for one of its own")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Of several processes the first one sets it, and hands it to the others.
+    if config.option.shuffle == "new":
+        config.option.shuffle = str(secrets.randbelow(1_000_000))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    seed = config.option.shuffle
+    return f"order: --shuffle {seed}" if seed else "order: as collected"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    seed = terminalreporter.config.option.shuffle
+    if seed:
+        terminalreporter.write_line(f"The order was --shuffle {seed}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files stay together: some share a browser."""
+    if not config.option.shuffle:
+        return
+    dice = random.Random(config.option.shuffle)  # noqa: S311
+    files: dict[object, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    order = list(files.values())
+    dice.shuffle(order)
+    for tests in order:
+        dice.shuffle(tests)
+    items[:] = [item for tests in order for item in tests]
+
+
+# --- Time
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Making the database takes no test's time away: whichever comes first would answer for all migrations."""
+    if fixturedef.argname != "django_db_setup":
+        return (yield)
+    item = request._pyfuncitem
+    hooks = item.config.pluginmanager.hook
+    hooks.pytest_timeout_cancel_timer(item=item)
+    try:
+        return (yield)
+    finally:
+        from pytest_timeout import _get_item_settings
+
+        settings = _get_item_settings(item)
+        if settings.timeout:
+            hooks.pytest_timeout_set_timer(item=item, settings=settings)
+
+
+# --- What is left behind
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    item.stash[_BEFORE] = _Left()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """After all fixtures have ended. Processes are looked at when a file ends: reading them all takes its time."""
+    result = yield
+    before = item.stash[_BEFORE]
+    end = time.monotonic() + PATIENCE
+    while (left := before.exceeded()) and time.monotonic() < end:
+        time.sleep(0.05)
+    if nextitem is None or nextitem.path != item.path:
+        while (running := _children() - _known) and time.monotonic() < end:
+            time.sleep(0.05)
+        left += [f"a process: {' '.join(process.cmdline())[:200]}" for process in running if process.is_running()]
+        _known.update(running)
+    if left:
+        pytest.fail("The test left behind " + "; ".join(left), pytrace=False)
+    return result
+
+
+class _Left:
+    """The connections and threads that there are."""
+
+    def __init__(self) -> None:
+        self.connections = max(1, _connections())  # one stays with the tests themselves
+        self.threads = set(threading.enumerate())
+
+    def exceeded(self) -> list[str]:
+        """What there is more by now, in words."""
+        more = _connections() - self.connections
+        threads = [thread.name for thread in threading.enumerate() if thread not in self.threads and _own(thread)]
+        return [
+            *([f"{more} database connection(s) of a thread that did not close it{_openers()}"] if more > 0 else []),
+            *(f"the thread {name}" for name in threads),
+        ]
+
+
+_BEFORE = pytest.StashKey[_Left]()
+
+
+def _connections() -> int:
+    """How many connections of the pool are in use."""
+    from django.db.backends.postgresql.base import DatabaseWrapper
+
+    pools = list(DatabaseWrapper._connection_pools.values())
+    stats = [pool.get_stats() for pool in pools if not pool.closed]
+    return sum(one["pool_size"] - one["pool_available"] for one in stats)
+
+
+_opened: "WeakKeyDictionary[BaseDatabaseWrapper, list[str]]" = WeakKeyDictionary()
+
+
+def _note_opener(connection: BaseDatabaseWrapper, **_: object) -> None:
+    """Where an open connection came from: told of the one that is left behind."""
+    # By hand: what reads the lines of the source as well takes a millisecond, and there are thousands.
+    _opened[connection] = [
+        f"{frame.f_code.co_name} ({frame.f_code.co_filename}:{line})"
+        for frame, line in islice(traceback.walk_stack(sys._getframe(1)), 30)
+    ]
+
+
+def _openers() -> str:
+    open_ones = [places for wrapper, places in list(_opened.items()) if wrapper.connection is not None]
+    return "".join("\n  opened by " + " < ".join(places) for places in open_ones)
+
+
+def _own(thread: threading.Thread) -> bool:
+    """Whether a test started it: executors and pools keep theirs, and daemons end with the process."""
+    return not thread.daemon and getattr(thread, "_target", None) is not executors._worker
+
+
+def _children() -> set[psutil.Process]:
+    found = {process for process in psutil.Process().children() if process.status() != psutil.STATUS_ZOMBIE}
+    return {process for process in found if not warm.owns(process)}  # that one serves the whole run
+
+
+_known: set[psutil.Process] = set()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    connection_created.connect(_note_opener)
+    _known.update(_children())  # the servers of the whole run
