@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from approvals import audit, times
 from approvals.models import AccountEvent, SystemEvent, User
 from approvals.policy.schema import Json
+from console import session
 
 Kind = SystemEvent.Kind
 
@@ -118,6 +119,7 @@ def connect() -> None:
     """Record what allauth says happened."""
     signals.user_logged_in.connect(_signed_in, dispatch_uid="accounts")
     user_logged_out.connect(_signed_out, dispatch_uid="accounts")
+    user_logged_out.connect(session.signed_out, dispatch_uid="session")
     signals.email_changed.connect(_email_changed, dispatch_uid="accounts")
     for signal in (signals.password_changed, signals.password_set, signals.password_reset):
         signal.connect(_password_changed, dispatch_uid="accounts")

@@ -1,6 +1,7 @@
 """A page whose session has ended: it is told so, instead of being sent a login page into its middle."""
 
 from django.conf import settings
+from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
@@ -9,6 +10,7 @@ from console.middleware import BothWorlds
 
 # On every answer of this kind: "over" asks to sign in, "changed" has a new CSRF token to fetch.
 HEADER = "X-Session"
+SIGNED_OUT = "_signed_out"  # on a request that ended its session
 
 
 def wants_part(request: HttpRequest) -> bool:
@@ -25,6 +27,27 @@ def over() -> HttpResponse:
     response[HEADER] = "over"
     response["Cache-Control"] = "no-store"
     return response
+
+
+class SessionMiddleware(sessions.SessionMiddleware):
+    """Django's, which has the browser forget the session's cookie wherever the session that it names is over.
+
+    A late answer to such a request would so forget the next sign-in of the same browser, made meanwhile in another
+    tab or over the card. Only signing out is told to forget.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        response = super().process_response(request, response)
+        name = settings.SESSION_COOKIE_NAME
+        if name in response.cookies and not response.cookies[name].value and not getattr(request, SIGNED_OUT, False):
+            del response.cookies[name]
+        return response
+
+
+def signed_out(request: HttpRequest | None, **_said: object) -> None:
+    """Hears Django's signal of this name."""
+    if request is not None:
+        setattr(request, SIGNED_OUT, True)
 
 
 class SessionOverMiddleware(BothWorlds):

@@ -1,6 +1,7 @@
 """Editing a plan on its card: each press changes the wish and shows the plan as it would be; the last one decides."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from django.http import HttpResponse
@@ -51,7 +52,35 @@ def plan(request: ConsoleRequest, approval: Approval) -> HttpResponse:
 
 
 def _changed(request: ConsoleRequest, view: PlanView, op: str, name: str) -> PlanView:
-    """The plan after one press. Raises NoWish."""
+    """The plan after one press; what is typed in the step that stands open is kept. Raises NoWish."""
+    opened = request.POST.get("open", "")
+    ends = op in ("reset", "cancel", "again") or (
+        name == opened and op in ("save", "act", "refuse", "remove", "reject")
+    )
+    if ends or view.step(opened) is None:
+        return _pressed(request, view, op, name)
+    if "why" in request.POST:
+        return _beside_reason(request, view, op, name)
+    if name == opened and op == "edit":
+        return _pressed(request, view, "act", name)
+    saved = _saved(request, view, opened)
+    return saved if saved.open.step else _pressed(request, saved, op, name)
+
+
+def _beside_reason(request: ConsoleRequest, view: PlanView, op: str, name: str) -> PlanView:
+    """Another press while the reason of a rejection is being typed. Raises NoWish."""
+    opened, why = request.POST["open"], request.POST["why"][: replanning.LONGEST_REASON]
+    if why.strip() and op in ("edit", "reject"):
+        error = _("Reject this step, or cancel, first.")
+        return _with(view, view.wish, Editing(opened, "reject", message=why, error=error))
+    after = _pressed(request, view, op, name)
+    if not after.open.step and after.step(opened) is not None:
+        after.open = replace(after.open, step=opened, mode="reject", message=why)
+    return after
+
+
+def _pressed(request: ConsoleRequest, view: PlanView, op: str, name: str) -> PlanView:
+    """The plan after one press, whatever else stands open. Raises NoWish."""
     if op == "reset":
         return _with(view, plans.wish_of(view.approval))
     if op == "again":  # what was not sent is put back

@@ -1,11 +1,10 @@
 // The controls of an edit. The page alone knows which were touched: those whose state is not the one that the browser
 // itself showed at load. Only they are sent, in the field "touched"; what HTML cannot hold is never mistaken for an edit.
 import { all, one } from "./page.js";
+import { redraw } from "./redraw.js";
 
 const shown = new WeakMap(); // control: its state at load, null for what was typed before and not taken in yet
 const typed = new WeakMap(); // box of controls: those that are touched, each with what is sent of it
-
-const drawn = new WeakMap(); // box of controls: what its hidden fields said when the page wrote them
 
 const FIXED = ["null", "absent", "true", "false"]; // ways to read a box that take no text
 
@@ -27,13 +26,9 @@ function look(control) {
   else touched.set(control, state);
 }
 
-// What the hidden fields say; an edit that stands in the controls already needs no drawing.
-const held = (box) => JSON.stringify(["edits", "touched", "mode"].map((name) => one(`[name=${name}]`, box).value));
-
 function write(box) {
   const entries = [...typed.get(box)].filter(([control]) => control.isConnected).map(([, state]) => state);
   one("[data-edited]", box).value = JSON.stringify(entries);
-  drawn.set(box, held(box));
 }
 
 function begin(root) {
@@ -76,7 +71,6 @@ document.addEventListener("input", (event) => {
   follow(control, event.target);
   look(control);
   write(boxOf(control));
-  tell(boxOf(control));
 }, true);
 
 document.addEventListener("submit", (event) => all("[data-controls]", event.target).forEach(gather), true);
@@ -85,29 +79,22 @@ document.addEventListener("htmx:configRequest", (event) => {
   const form = event.detail.elt.closest?.("form");
   const box = form && one("[data-controls]", form);
   if (!box || event.detail.parameters.touched === undefined) return;
-  if (!box.hasAttribute("data-filled")) gather(box);
+  if (event.detail.elt.hasAttribute("data-given")) return; // what was kept, not what stands there
+  gather(box);
   event.detail.parameters.touched = one("[data-edited]", box).value;
 });
 
-// Whoever keeps unsent text learns that there is something else to keep.
-const tell = (box) => box?.closest("form")?.dispatchEvent(new CustomEvent("unsent:changed", { bubbles: true }));
-
-// Kept text was put back into the hidden fields: the server draws the controls that belong to it.
-document.addEventListener("unsent:filled", (event) => {
-  const box = one("[data-controls]", event.target);
-  if (!box || drawn.get(box) === held(box)) return;
-  box.setAttribute("data-filled", "");
-  press(box, { to: one("[name=mode]", box).value });
-});
-
-function press(box, values) {
-  if (!box.hasAttribute("data-filled")) gather(box);
+async function press(box, values) {
+  gather(box);
   const open = all("details[data-group]", box).filter((group) => group.open).map((group) => group.dataset.group);
   const to = box.dataset.target;
-  window.htmx.ajax("POST", box.dataset.controls, { source: box, target: to, swap: "outerHTML", values }).then(() => {
-    for (const group of all(`${to} details[data-group]`)) if (open.includes(group.dataset.group)) group.open = true;
-    tell(one(to));
-  });
+  if (!(await redraw(box, box.dataset.controls, to, values))) {
+    if (box.isConnected) press(box, values);
+    return;
+  }
+  for (const group of all(`${to} details[data-group]`)) if (open.includes(group.dataset.group)) group.open = true;
+  // Whoever keeps unsent text learns that there is something else to keep.
+  one(to)?.closest("form")?.dispatchEvent(new CustomEvent("unsent:changed", { bubbles: true }));
 }
 
 document.addEventListener("click", (event) => {

@@ -1,6 +1,7 @@
 // The unsent state of an edit whose fields are made by the server: what was pressed stands in hidden fields (the
 // operations of an edit, the wish of a plan), what was typed since in its controls. Put back, the server draws it again.
 import { all, one } from "./page.js";
+import { redraw } from "./redraw.js";
 
 const EMPTY = "[]";
 const begun = new Map(); // card version → its plan as it stood before anything was pressed
@@ -27,26 +28,34 @@ export function stateOf(form) {
 
 export const isState = (name) => name.startsWith("edit-");
 
+// The same in words that a person can read: where, and what was typed there.
+export const spokenState = (fields) => [
+  ...JSON.parse(fields["edit-made"]?.[0] || EMPTY).map(({ op, path, value }) => [path, value === undefined ? op : JSON.stringify(value)]),
+  ...JSON.parse(fields["edit-touched"]?.[0] || EMPTY).map(([at, , text]) => [at, text]),
+];
+
 export function sameState(form, fields) {
   const now = stateOf(form);
   return Object.keys(fields).filter(isState).every((name) => String(now[name] ?? "") === String(fields[name]));
 }
 
+// Answers whether it stands there again: what was typed while the server drew it goes before it.
 export async function restore(form, fields) {
   const [made, touched, mode, plan, op] = ["made", "touched", "mode", "plan", "op"].map((name) => fields[`edit-${name}`]?.[0] ?? "");
   if (plan) {
-    const values = { plan, op: op || "again" };
-    await window.htmx.ajax("POST", form.getAttribute("hx-post"), { source: form, target: "#plan", swap: "outerHTML", values });
+    const values = { plan, op: op || "again", touched: EMPTY };
+    if (!(await redraw(form, form.getAttribute("hx-post"), "#plan", values))) return false;
     type(one("#plan [data-controls]"), JSON.parse(touched || EMPTY));
-    return;
+    return true;
   }
   const box = one("[data-controls]", form);
-  if (!box) return;
+  if (!box) return true;
   if ((made && made !== one("[name=edits]", box)?.value) || (mode && mode !== one("[name=mode]", box)?.value)) {
-    const values = { edits: made || EMPTY, mode, to: mode };
-    await window.htmx.ajax("POST", box.dataset.controls, { source: box, target: box.dataset.target, swap: "outerHTML", values });
+    const values = { edits: made || EMPTY, mode, to: mode, touched: EMPTY };
+    if (!(await redraw(box, box.dataset.controls, box.dataset.target, values))) return false;
   }
   type(one("[data-controls]", form), JSON.parse(touched || EMPTY));
+  return true;
 }
 
 function type(box, entries) {

@@ -1,5 +1,6 @@
 // What a form says of unsent text: that it was put back, or that there is some of an earlier version.
 import { body, one, say } from "./page.js";
+import { isState, spokenState } from "./unsent-edit.js";
 
 const HOURS = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const time = (text) => new Date(text.at).toLocaleTimeString(document.documentElement.lang, HOURS);
@@ -36,13 +37,14 @@ const spoken = (form, name, value) => {
 
 // The words themselves, to read and to copy; whoever typed them, they are plain text.
 function quote(form, fields) {
-  return Object.entries(fields).flatMap(([name, values]) => values.filter(Boolean).map((value) => {
+  const named = Object.entries(fields).filter(([name]) => !isState(name)).flatMap(([name, values]) =>
+    values.filter(Boolean).map((value) => [labelOf(form, name), spoken(form, name, value)]));
+  return [...named, ...spokenState(fields)].map(([label, said]) => {
     const block = document.createElement("blockquote");
-    const label = labelOf(form, name);
     if (label) block.append(Object.assign(document.createElement("b"), { textContent: label }));
-    block.append(Object.assign(document.createElement("span"), { textContent: spoken(form, name, value) }));
+    block.append(Object.assign(document.createElement("span"), { textContent: said }));
     return block;
-  }));
+  });
 }
 
 function put(form, note) {

@@ -3,12 +3,14 @@
 import { all, one } from "./page.js";
 import { discard, forget, forsake, put, sending, texts } from "./unsent-store.js";
 import { clear, older, restored } from "./unsent-note.js";
+import { written } from "./redraw.js";
 import { mark } from "./unsent-mark.js";
 import { begin, isState, restore, sameState, stateOf } from "./unsent-edit.js";
 
 const KEPT = "textarea, select, input:not([type=hidden]):not([type=password]):not([type=file]):not([type=submit])";
-let pressed = false; // a press changed an edit that the server draws again
 const kept = new Map(); // form → { names: what is kept of it, insteadOf: the text it goes on with }
+const sent = new WeakMap(); // request → what its form said when it left
+let answered = null; // a form that the server draws again with what it sent: { at: which one, kept }
 
 export const objectOf = (element) => ({
   approval: element?.dataset.unsentApproval ?? element?.closest("[data-card]")?.dataset.card ?? "",
@@ -59,7 +61,6 @@ function fill(form, fields) {
     if (targets.length) state(form).names.add(name);
     else if (given.some(Boolean)) left[name] = given;
   }
-  form.dispatchEvent(new CustomEvent("unsent:filled", { bubbles: true }));
   const first = controls(form).find((field) => fields[field.name] && field.matches("textarea, input"));
   first?.dispatchEvent(new Event("input", { bubbles: true })); // whoever follows the fields follows this, too
   return left;
@@ -68,16 +69,23 @@ function fill(form, fields) {
 const same = (form, fields) => sameState(form, fields) && Object.entries(fields).every(
   ([name, given]) => isState(name) || String(values(form, name)) === String(given));
 
-// Answers with the form that has it, which is another one where the server drew it again, and with the fields it lacks.
+// Answers with the form that has it, which is another one where the server drew it again, with the fields it lacks, and
+// whether it is in: what was typed meanwhile goes before it.
 async function use(form, text) {
   const left = fill(form, text.fields);
   // The state of another version is no edit of this one: it is only shown, with the text.
-  if (text.version === versionOf(form)) await restore(form, text.fields);
+  const whole = text.version !== versionOf(form) || sameState(form, text.fields) || (await restore(form, text.fields));
   const now = form.isConnected ? form : one(`form[data-unsent="${form.dataset.unsent}"]`);
-  if (!now) return { now: form, left };
-  if (text.id) state(now).insteadOf = `${text.id}:${text.turn}`;
+  if (!now) return { now: form, left, whole };
+  if (whole && text.id) state(now).insteadOf = `${text.id}:${text.turn}`;
   keep(now);
-  return { now, left };
+  return { now, left, whole };
+}
+
+// Asked for by a press, it is put in as often as it takes.
+async function take(form, text) {
+  const { now, whole } = await use(form, text);
+  if (!whole && now.isConnected) await take(now, text);
 }
 
 function empty(form, text) {
@@ -94,29 +102,30 @@ function empty(form, text) {
 async function offer(form) {
   if ("unsentReady" in form.dataset) return;
   form.dataset.unsentReady = "";
-  if (pressed && form.hasAttribute("data-unsent-on")) {
-    pressed = false;
-    keep(form);
-    return;
-  }
-  begin(form);
   const mine = of(form);
+  const again = answered?.at === JSON.stringify(mine);
+  if (again) {
+    kept.set(form, answered.kept);
+    keep(form);
+  } else begin(form);
+  const drawn = written(form);
   const candidates = (await texts(objectOf(form))).filter((text) => text.slot === mine.slot);
   if (!form.isConnected) return;
-  const free = !controls(form).some(touched);
+  const free = !again && !controls(form).some(touched) && written(form) === drawn;
   const newest = candidates.find((text) => text.version === mine.version && (free || same(form, text.fields)));
   const already = newest && same(form, newest.fields);
-  const { now, left } = newest ? await use(form, newest) : { now: form };
-  if (newest && !already) restored(now, newest, left, () => empty(now, newest));
+  const { now, left, whole } = newest ? await use(form, newest) : { now: form };
+  if (whole && !already) restored(now, newest, left, () => empty(now, newest));
   for (const text of candidates) {
-    if (text === newest || same(now, text.fields)) continue;
-    older(now, text, text.version === mine.version, () => use(now, text), () => discard(text));
+    if ((text === newest && whole) || same(now, text.fields)) continue;
+    older(now, text, text.version === mine.version, () => take(now, text), () => discard(text));
   }
 }
 
 function look() {
   for (const form of kept.keys()) if (!form.isConnected) kept.delete(form);
   for (const form of all("form[data-unsent]")) offer(form);
+  answered = null;
   mark();
 }
 
@@ -126,6 +135,7 @@ for (const name of ["input", "change"]) {
     if (form?.dataset.unsent && (controls(form).includes(event.target) || event.target.closest("[data-control]"))) keep(form);
   });
 }
+document.addEventListener("unsent:changed", (event) => keep(event.target));
 document.addEventListener("htmx:afterSettle", look);
 
 // The form says what it sends; once it was taken there is nothing unsent of it.
@@ -137,10 +147,17 @@ document.addEventListener("htmx:configRequest", (event) => {
 const slots = (form) => (form.dataset.unsentEnds ?? form.dataset.unsent).split(" ");
 const ends = (form, { elt }) => (elt === form && !form.hasAttribute("data-unsent-on")) || elt.matches("button[formaction]");
 
+document.addEventListener("htmx:beforeSend", ({ detail: { xhr, requestConfig } }) => {
+  const form = requestConfig.verb === "post" && requestConfig.elt.closest?.("form[data-unsent]");
+  if (form) sent.set(xhr, written(form));
+});
+
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, requestConfig } = event.detail;
   const form = requestConfig.elt.closest?.("form[data-unsent]"); // the event's own elt is where the answer goes
-  pressed ||= form?.hasAttribute("data-unsent-on") && requestConfig.verb === "post" && xhr.status < 400;
+  if (sent.has(xhr) && form?.isConnected && sent.get(xhr) === written(form)) {
+    if (form.hasAttribute("data-unsent-on") || xhr.status >= 400) answered = { at: JSON.stringify(of(form)), kept: state(form) };
+  }
   if (!form || !requestConfig.parameters.unsent || xhr.status >= 400) return;
   for (const slot of slots(form)) forget({ ...of(form), slot });
 });

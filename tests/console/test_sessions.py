@@ -66,6 +66,20 @@ def test_nobody_ends_another_persons_session(alice, bob):
     assert is_in(theirs)
 
 
+def test_a_late_answer_to_an_ended_session_leaves_the_next_sign_in_alone(alice):
+    ended, mismatched, out = signed_in(alice), signed_in(alice), signed_in(alice)
+    Session.objects.filter(session_key=ended.session.session_key).delete()
+    session = mismatched.session
+    session["_auth_user_hash"] = "of another password"
+    session.save()
+
+    for client in (ended, mismatched):
+        late = client.get(reverse("profile"))
+        assert late.status_code == 302
+        assert "sessionid" not in late.cookies
+    assert out.post(reverse("account_logout")).cookies["sessionid"].value == ""
+
+
 def ago(client: Client, minutes: int) -> None:
     """The session as it would be so long after it was last written."""
     session = Session.objects.get(pk=client.session.session_key)

@@ -97,6 +97,46 @@ def test_a_rejected_step_needs_a_reason_and_an_order_stays_within_its_dependenci
     assert "Nothing is left of it" in page
 
 
+TYPED = {"open": "a", "mode": "form", "edits": "[]"}
+
+
+@pytest.mark.parametrize("op", ["remove:b", "down:a", "edit:b", "reject:b", "edit:a"])
+def test_another_press_takes_along_what_is_typed_in_the_open_step(op, plan, press):
+    page = press(
+        plan(step("a"), step("b", 5)), op, [{"id": "a"}, {"id": "b"}], **TYPED, touched='[["/amount", "number", "19"]]'
+    )
+    typed = [{"op": "replace", "path": "/amount", "value": 19}]
+    if op == "edit:a":
+        assert 'value="19"' in page
+    else:
+        [a] = [one for one in wish_in(page) if one["id"] == "a"]
+        assert a["edits"] == typed
+
+
+@pytest.mark.parametrize("amount", ["x", "-3"])
+def test_what_cannot_be_taken_along_stays_open(amount, plan, press):
+    page = press(
+        plan(step("a"), step("b", 5)),
+        "remove:b",
+        [{"id": "a"}, {"id": "b"}],
+        **TYPED,
+        touched=json.dumps([["/amount", "number", amount]]),
+    )
+    assert [one["id"] for one in wish_in(page)] == ["a", "b"]
+    assert f'value="{amount}"' in page
+    assert "field-error" in page
+
+
+def test_the_reason_of_a_rejection_outlives_another_press(plan, press):
+    proposed, both = plan(step("a"), step("b", 5)), [{"id": "a"}, {"id": "b"}]
+    moved = press(proposed, "down:a", both, open="a", why="Not this one.")
+    assert [one["id"] for one in wish_in(moved)] == ["b", "a"]
+    assert 'value="Not this one."' in moved
+    other = press(proposed, "edit:b", both, open="a", why="Not this one.")
+    assert 'value="Not this one."' in other
+    assert "Reject this step, or cancel, first." in other
+
+
 @pytest.mark.parametrize("op", ["remove:zz", "edit:", "save:zz", "up:zz"])
 def test_a_press_on_no_step_of_the_plan_starts_anew(op, plan, press):
     proposed = plan(step("a"))
