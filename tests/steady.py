@@ -4,6 +4,7 @@
 Whoever leaves a database connection, a thread or a process behind fails for it, and not some later test.
 """
 
+import os
 import random
 import secrets
 import sys
@@ -13,6 +14,7 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import thread as executors
 from itertools import islice
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import psutil
@@ -29,6 +31,7 @@ PATIENCE = 10.0  # seconds in which what a test ended must be gone
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--list-failed", metavar="FILE", help="write there which tests failed, a line each")
     parser.addoption("--shuffle", metavar="SEED", help="run in the order of this seed; `new` for one of its own")
 
 
@@ -47,6 +50,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     seed = terminalreporter.config.option.shuffle
     if seed:
         terminalreporter.write_line(f"The order was --shuffle {seed}")
+    file = terminalreporter.config.option.list_failed
+    if file and not (os.environ.get("ASSENT_NO_SKIPS") and terminalreporter.stats.get("skipped")):
+        ended = [*terminalreporter.stats.get("failed", ()), *terminalreporter.stats.get("error", ())]
+        Path(file).write_text("".join(f"{name}\n" for name in dict.fromkeys(report.nodeid for report in ended)))
 
 
 @pytest.hookimpl(trylast=True)

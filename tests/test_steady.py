@@ -4,11 +4,13 @@ import ast
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import tests.run
 from tests.conftest import ROOT
 from tests.saying import says
 
@@ -138,6 +140,36 @@ def run(tmp_path: Path, text: str, *options: str) -> str:
         [*command, "-q", "-s", "--nomigrations", *options], cwd=ROOT, capture_output=True, text=True, timeout=110
     )
     return answer.stdout + answer.stderr
+
+
+ONCE = """
+import os, pathlib
+def test_once():
+    marker = pathlib.Path(os.environ["MARKER"])
+    seen, _ = marker.exists(), marker.touch()
+    assert seen
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "named"),
+    [
+        ("", 0, True),
+        ("def test_never(): assert 0", 1, False),
+        ("import pytest\ndef test_skipped(): pytest.skip('no')", 1, False),
+    ],
+)
+def test_the_few_that_fail_run_once_more_alone(more, code, named, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("MARKER", str(tmp_path / "marker"))
+    monkeypatch.setenv("ASSENT_NO_SKIPS", "1")
+    monkeypatch.chdir(ROOT)
+    with tempfile.NamedTemporaryFile("w", dir=ROOT / "tests", prefix="test_of_a_test_", suffix=".py") as file:
+        file.write(ONCE + more)
+        file.flush()
+        command = [sys.executable, "-m", "pytest", f"tests/{Path(file.name).name}", "--nomigrations"]
+
+        assert tests.run.tests(command) == code
+    assert ("UNSTEADY" in capfd.readouterr().out) == named
 
 
 def test_a_seed_gives_an_order_and_the_same_seed_the_same(tmp_path):
