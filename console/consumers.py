@@ -12,6 +12,8 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
 from approvals import times
+from approvals.models import Heard
+from approvals.review import heard
 from console import live
 from console.desktop import Desktop
 
@@ -96,6 +98,8 @@ class InboxConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channe
             if frame:
                 tell = self.desktop.of(found, now=datetime.now(UTC))
                 await self.send_json({"type": "rows", "rows": frame, "tell": tell, "feed": self.follower.feed})
+                if first := live.first_shown(found, self.watch.authority):
+                    await database_sync_to_async(heard.note)(first, Heard.By.INBOX)
 
     def _remember(self, wanted: dict[UUID, int]) -> None:
         for pk, seq in wanted.items():

@@ -32,8 +32,8 @@ from django.utils import translation
 from agents import push
 from approvals import audit, seal, stops, times
 from approvals.models import Absence, Approval, Domain, Event, Membership, Tier, User
-from approvals.models.approval import queue_name
-from approvals.review import access, degraded, wording
+from approvals.models.approval import Status, queue_name
+from approvals.review import access, degraded, heard, wording
 from approvals.review.access import Authority
 from console import rows, stages
 from console.filters import count_of
@@ -185,6 +185,16 @@ def watches(user_ids: Iterable[UUID]) -> dict[UUID, Watch]:
 def watch_of(user: User) -> Watch:
     """One person's present rights."""
     return watches([user.pk]).get(user.pk) or Watch(access.NOBODY, frozenset())
+
+
+def first_shown(found: Iterable[Row], authority: Authority) -> list[heard.Place]:
+    """Of which of these rows nobody had heard before, as far as this process knows; those the person may decide."""
+    return heard.fresh(
+        (UUID(row["id"]), row["queue"])
+        for row in found
+        if row["status"] == Status.PENDING
+        and authority.decides(row["tier"], row["queue"].partition(".")[2], UUID(row["agent"]))
+    )
 
 
 # --- What they hear

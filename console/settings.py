@@ -339,6 +339,8 @@ SLACK_API_URL = env.text("SLACK_API_URL", "https://slack.com/api/")
 ASSENT_SECOND_PUBLISHER = env.flag("ASSENT_SECOND_PUBLISHER")  # policy takes two: one admin asks, another publishes
 # A permit that was used this long ago and of which nobody says what came of it is shown, and alarmed.
 ASSENT_CONFIRM_AFTER = timedelta(minutes=env.number("ASSENT_CONFIRM_MINUTES", 10, at_least=1))
+# Called once a minute by the clock while no deadline is late; whoever watches it hears of a clock that stopped.
+ASSENT_PULSE_URL = env.text("ASSENT_PULSE_URL")
 ASSENT_KEY_RATE = env.number("ASSENT_KEY_RATE", 6000, at_least=1)  # requests a minute and key
 
 UNFOLD = {

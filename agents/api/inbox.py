@@ -12,11 +12,11 @@ from agents.api.base import PAGED, Call, PersonView, Query, documented
 from agents.problems import Problem, invalid, not_found
 from agents.shapes.build import text
 from approvals import times
-from approvals.models import Approval, User
+from approvals.models import Approval, Heard, User
 from approvals.models.policy import Gate
 from approvals.policy.edits import BadEdit, Operation, read_operations
 from approvals.policy.schema import Fault, Json
-from approvals.review import access, batches, claims, decisions, recall
+from approvals.review import access, batches, claims, decisions, heard, recall
 from approvals.review.decisions import NoAnswer, Seen, Words
 from approvals.review.errors import BadVerdict
 
@@ -63,6 +63,9 @@ class Inbox(PersonView):
         found = list(waiting.select_related(*_SHOWN)[: rows + 1])
         last = found[rows - 1] if len(found) > rows else None
         now = times.now()
+        authority = access.authority_of(self.person(call))
+        mine = [one for one in found[:rows] if authority.decides(one.tier_id, one.domain_id, one.agent_id)]
+        heard.note(heard.of(mine), Heard.By.INBOX)
         return Response(
             {
                 "approvals": [cards.entry(one, now=now) for one in found[:rows]],

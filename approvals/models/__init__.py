@@ -16,7 +16,7 @@ from approvals.models.run import Run, Step
 from approvals.models.scarcity import Degraded
 from approvals.models.stop import Stop
 from approvals.models.talk import Attachment, Guidance, Inquiry
-from approvals.models.telling import Channel, SlackAccount, SlackMessage
+from approvals.models.telling import Channel, Heard, SlackAccount, SlackMessage
 from approvals.models.unsent import UnsentText
 from approvals.models.verdict import Attempt, Decision, Note, Recall, Vote
 
@@ -45,6 +45,7 @@ __all__ = [
     "Event",
     "Grant",
     "Guidance",
+    "Heard",
     "Incident",
     "Inquiry",
     "Membership",

@@ -80,6 +80,28 @@ class Channel(models.Model):
         return self.active and self.state != self.State.FAILED
 
 
+class Heard(models.Model):
+    """That somebody who may decide it heard of an approval in a queue, or that within five minutes nobody did."""
+
+    class By(models.TextChoices):
+        CHANNEL = "channel", _("A channel took the message")
+        INBOX = "inbox", _("An open inbox showed the row")
+        NOBODY = "nobody", _("Nobody; an alarm was raised")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    approval = models.ForeignKey(Approval, models.CASCADE, related_name="heard")
+    queue = models.CharField(max_length=60)
+    by = models.CharField(max_length=7, choices=By.choices)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["approval", "queue"], name="heard_once_in_each_queue")]
+        indexes = [models.Index(fields=["queue", "at"], condition=Q(by="nobody"), name="heard_by_nobody")]
+
+    def __str__(self) -> str:
+        return f"{self.queue}: {self.by}"
+
+
 class SlackAccount(models.Model):
     """Who a person is in Slack, as proven by that account. A press of a button there is this person's."""
 

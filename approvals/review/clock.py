@@ -119,6 +119,17 @@ def next_moment() -> datetime | None:
     return min(filter(None, _upcoming()), default=None)
 
 
+LATE = timedelta(seconds=10)
+
+
+def late(now: datetime) -> timedelta | None:
+    """How long ago the oldest deadline was that should have fired by now; None where all did, give or take 10 s."""
+    hold, end, due, *_later = _upcoming()
+    moments = [end, due, *([hold] if stops.standing() is None else [])]
+    oldest = min(filter(None, moments), default=now)
+    return now - oldest if now - oldest > LATE else None
+
+
 Step = Callable[[Sequence[Approval], datetime], int]
 
 

@@ -17,10 +17,10 @@ from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from approvals import audit, services, times, vault
-from approvals.models import Channel, Delivery, Event
+from approvals.models import Channel, Delivery, Event, Heard
 from approvals.models.approval import Status
 from approvals.policy.schema import Json
-from approvals.review import access, slack, telling, wording
+from approvals.review import access, heard, slack, telling, wording
 
 log = logging.getLogger(__name__)
 
@@ -216,6 +216,7 @@ def _delivered(channel: Channel, rows: Sequence[Delivery]) -> None:
     sent.update(status=Delivery.Status.DONE, attempts=F("attempts") + 1, done_at=now, last_error="")
     _works(channel, now=now)
     Channel.objects.filter(pk=channel.pk).update(told_at=now)
+    heard.note(heard.of(row.approval for row in rows if row.approval), Heard.By.CHANNEL)
 
 
 def _works(channel: Channel, *, now: datetime) -> None:

@@ -16,8 +16,8 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from approvals import times
 from approvals.ids import new_id
-from approvals.models import Delivery, Endpoint, User
-from approvals.review import outbox
+from approvals.models import Delivery, Endpoint
+from approvals.review import outbox, telling
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ def _alarm(endpoint: Endpoint, *, now: datetime) -> None:
     lately = Delivery.objects.filter(endpoint=endpoint, topic=ALARM, created_at__gt=now - ALARM_AGAIN)
     if lately.exists():
         return
-    people = User.objects.filter(is_active=True).exclude(email="")
+    people = telling.by_mail()
     told = people.filter(operated_agents=endpoint.agent_id) or people.filter(is_staff=True)
     Delivery.objects.bulk_create(
         Delivery(

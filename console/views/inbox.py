@@ -18,9 +18,9 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from approvals import times
-from approvals.models import Approval, User
+from approvals.models import Approval, Heard, User
 from approvals.models.approval import OPEN, Status, queue_name
-from approvals.review import access, batches, inquiries
+from approvals.review import access, batches, heard, inquiries
 from console import live, rows, toasts
 from console.filters import MOST, NAMES, InboxFilter, count_of, page_of
 from console.http import ConsoleRequest, is_fragment
@@ -86,6 +86,8 @@ def list_context(request: ConsoleRequest) -> dict[str, object]:
         chosen.apply(rows.for_rows(listed), now), request.GET.get("after", ""), first=inquiries.answered_for(user)
     )
     total = count_of(pending)
+    mine = [one for one in page.approvals if watch.authority.decides(one.tier_id, one.domain_id, one.agent_id)]
+    heard.note(heard.of(mine), Heard.By.INBOX)
     return {
         "now": now,
         "server_now": now,

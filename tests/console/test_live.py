@@ -13,10 +13,11 @@ from django.test import Client
 
 from agents import push
 from approvals import seal, times
-from approvals.models import Membership, User
+from approvals.models import Heard, Membership, User
 from approvals.review import claims
 from approvals.review.decisions import decide, seen
 from console import live
+from tests.waiting import soon
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -250,3 +251,15 @@ async def closed(page):
         message = await page.receive_output(timeout=10)
         if message["type"] == "websocket.close":
             return message
+
+
+async def test_an_open_inbox_that_shows_a_row_has_heard_of_it_and_a_managers_has_not(propose, alice, mia):
+    async with opened(mia) as page:
+        unheard = await in_database(propose, order="A")
+        await frame_of(page)
+        assert not await in_database(Heard.objects.filter(approval=unheard).exists)
+    async with opened(alice) as page:
+        approval = await in_database(propose, order="B")
+        await frame_of(page)
+        row = Heard.objects.filter(approval=approval, by="inbox", queue="1.commerce")
+        await soon(lambda: in_database(row.exists))

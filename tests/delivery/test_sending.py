@@ -18,7 +18,7 @@ from standardwebhooks import WebhookVerificationError
 from agents.webhooks import sender, signing
 from agents.webhooks.post import Poster
 from approvals import times
-from approvals.models import Delivery, Endpoint
+from approvals.models import Channel, Delivery, Endpoint
 from approvals.review import deliveries, webhooks
 from tests.conftest import ROOT, database_url
 from tests.delivery.conftest import verified
@@ -187,6 +187,15 @@ def test_a_thousand_dead_ones_are_one_letter(receiver, endpoint, queue, olga):
 
 
 def test_without_an_operator_those_who_configure_agents_are_told(receiver, endpoint, queue, ada):
+    receiver.status = 410
+    queue(endpoint(receiver.url))
+    sender.send()
+
+    assert Delivery.objects.get(channel="mail").target == ada.email
+
+
+def test_whoever_switched_mail_off_gets_no_alarm_of_it(receiver, endpoint, queue, olga, ada):
+    Channel.objects.create(user=olga, service="mail", active=False)
     receiver.status = 410
     queue(endpoint(receiver.url))
     sender.send()

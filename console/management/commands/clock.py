@@ -12,13 +12,15 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, OperationalError, close_old_connections, connection
 
 from approvals import duty, seal, times
-from approvals.review import attempts, clock, degraded
+from approvals.review import attempts, clock, degraded, heard
 from console import live
 from console.bells import Bells
+from console.pulse import Pulse
 
 log = structlog.get_logger("assent.clock")
 
 LONGEST_SLEEP = 1.0
+ALARM_EVERY = 15.0  # seconds
 PATIENCE = 2.0  # seconds for the last round of bells when it stops
 
 
@@ -44,9 +46,11 @@ class Running:
         self.watch = clock.Watch(lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
         self.looked_at = times.now()
         self.bells = Bells()
+        self.pulse = Pulse(settings.ASSENT_PULSE_URL)
         self.sealed_all_at = -3600.0
         self.measured_at = -3600.0
         self.tidied_at = -3600.0
+        self.alarmed_at = -3600.0
         self.checkpoint_at = time.monotonic() + settings.ASSENT_CHECKPOINT_SECONDS
 
     def stop(self, signum: int, frame: FrameType | None) -> None:
@@ -55,10 +59,12 @@ class Running:
     def run(self) -> None:
         if not self.once:
             self.bells.start()
+            self.pulse.start()
         try:
             self._run()
         finally:
             self.bells.stop(patience=PATIENCE)
+            self.pulse.stop(patience=PATIENCE)
 
     def _run(self) -> None:
         while not self.stopping:
@@ -92,6 +98,7 @@ class Running:
             )
         self.turns(now)
         self.look(now)
+        self.alarm()
         self.seal()
         self.tidy(now)
         if self.once:
@@ -118,6 +125,15 @@ class Running:
             except DatabaseError:
                 log.exception("the queues could not be looked at")  # deadlines do not wait for a banner
             self.measured_at = time.monotonic()
+
+    def alarm(self) -> None:
+        """Of what nobody was told in time."""
+        if time.monotonic() - self.alarmed_at >= ALARM_EVERY:
+            try:
+                heard.alarm()
+            except DatabaseError:
+                log.exception("what nobody heard of could not be looked for")
+            self.alarmed_at = time.monotonic()
 
     def tidy(self, now: datetime) -> None:
         """Now and then, what nobody can ask for any more."""
