@@ -18,6 +18,7 @@ from approvals.policy.schema import Fault, Json, pointer_of
 from approvals.policy.snapshot import NoPolicy
 from approvals.review.agent import AlreadyClosed, Contradiction, NotDecided
 from approvals.review.amend import NotAmendable
+from approvals.review.attachments import TooMuch
 from approvals.review.consume import PAUSED, TAMPERED, ForeignPermit, PermitRefused, Unobserved, WorldMoved
 from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, NotOffered, OutOfDate, ReviewError, Stopped
 from approvals.review.incidents import NothingRan
@@ -160,6 +161,8 @@ def of(error: Exception) -> Problem | None:
             return Problem(409, "step_differs", str(error))
         case RunStopped():
             return Problem(409, "run_stopped", str(error))
+        case TooMuch():
+            return Problem(429, "too_many_files", str(error), headers={"Retry-After": str(error.seconds)})
         case TooManySteps():
             return Problem(409, "too_many_steps", str(error))
         case NotApproved():

@@ -8,18 +8,26 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from math import ceil
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
 
 from approvals import times
 from approvals.models import Agent, Attachment
 from approvals.policy.characters import plain
 from approvals.policy.schema import Fault, Json
+from approvals.review.errors import ReviewError
 from approvals.review.submission import Asked, BadSubmission
 
 LARGEST = 10 * 1024 * 1024  # bytes
 MOST = 20  # beside one proposal
+WINDOW = timedelta(days=1)  # in which an agent sends at most ASSENT_ATTACHMENTS_MB
 LONGEST_NAME = 120
 
 PLAIN = "text/plain"
@@ -50,6 +58,16 @@ _STARTS: Sequence[tuple[str, Callable[[bytes], bool]]] = (
 _MARKUP = re.compile(r"\s*<(?:!doctype|!--|\?xml|[a-z]+[\s/>:])", re.IGNORECASE)
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0e-\x1f]")
 
+
+class TooMuch(ReviewError):
+    """The agent has sent as much as it may in a day; `seconds` until it may send again."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        megabytes = settings.ASSENT_ATTACHMENTS // 1024**2
+        super().__init__(f"An agent may send {megabytes:,} MB of files in 24 hours; again in {seconds} s.")
+
+
 Record = Mapping[str, Json]  # id, name, media type, size and digest of a file
 Files = Mapping[tuple[UUID, str], Record]
 NO_FILES: Files = MappingProxyType({})
@@ -58,7 +76,7 @@ NO_FILES: Files = MappingProxyType({})
 def keep(agent: Agent, *, name: str, claimed: str, content: bytes) -> tuple[Attachment, bool]:
     """Take a file; returns it and whether it is new. The same file of the same name again is the one there is.
 
-    Raises BadSubmission: empty, too large, of a kind that is not taken, or not what it claims to be.
+    Raises BadSubmission: empty, too large, of a kind that is not taken, or not what it claims to be; TooMuch.
     """
     if len(content) > LARGEST:
         raise BadSubmission([Fault("/file", "At most 10 MB.")])
@@ -68,16 +86,34 @@ def keep(agent: Agent, *, name: str, claimed: str, content: bytes) -> tuple[Atta
     known = Attachment.objects.filter(agent=agent, digest=digest, name=said, media_type=kind).defer("content").first()
     if known is not None:
         return known, False
-    made = Attachment.objects.create(
-        agent=agent,
-        name=said,
-        media_type=kind,
-        size=len(content),
-        digest=digest,
-        content=content,
-        created_at=times.now(),
-    )
+    now = times.now()
+    with transaction.atomic():
+        Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)  # two at once do not both take what is left
+        _room(agent, len(content), now=now)
+        made = Attachment.objects.create(
+            agent=agent,
+            name=said,
+            media_type=kind,
+            size=len(content),
+            digest=digest,
+            content=content,
+            created_at=now,
+        )
     return made, True
+
+
+def _room(agent: Agent, size: int, *, now: datetime) -> None:
+    """Raises TooMuch where this one goes beyond what the agent may send in a day."""
+    sent = Attachment.objects.filter(agent=agent, created_at__gt=now - WINDOW)
+    over = size + (sent.aggregate(sum=Sum("size"))["sum"] or 0) - settings.ASSENT_ATTACHMENTS
+    if over <= 0:
+        return
+    until = now
+    for at, freed in sent.order_by("created_at").values_list("created_at", "size"):
+        until, over = at + WINDOW, over - freed
+        if over <= 0:
+            break
+    raise TooMuch(max(1, ceil((until - now).total_seconds())))
 
 
 def media_type(content: bytes, claimed: str) -> str:

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from approvals import times
 from approvals.models import PlannedStep, Run, Step
-from approvals.review import guidance, steps
+from approvals.review import endings, guidance, steps
 from approvals.review.submission import Item
 from console.course import Course as Page
 from console.course import Entry
@@ -295,6 +295,14 @@ def test_the_form_of_a_rejection_says_what_it_will_undo(reserved, ask, alice, as
     asked = ask(key="another")
     other = as_(alice).get(reverse("reject", args=[asked.pk]), {"version": asked.version}).content.decode()
     assert "a rejection undoes nothing" in other
+
+
+def test_what_waits_in_a_run_that_has_ended_says_so(reserved, ask, alice, as_):
+    asked, card = ask(), "its agent may no longer wait for this"
+    assert card not in as_(alice).get(reverse("approval", args=[asked.pk])).content.decode()
+    endings.end(reserved.row)
+
+    assert card in as_(alice).get(reverse("approval", args=[asked.pk])).content.decode()
 
 
 def test_a_rejection_by_the_form_undoes_and_stops(reserved, ask, alice, as_):

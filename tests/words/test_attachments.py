@@ -2,12 +2,14 @@
 
 import hashlib
 import zlib
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from approvals import times
 from approvals.models import Attachment, Proposal
 from approvals.policy import schema
 from approvals.review import attachments
@@ -15,6 +17,7 @@ from approvals.review.decisions import Words, decide, load, seen
 from approvals.review.submission import BadSubmission
 from tests.checker import check
 from tests.conftest import database_url, instead
+from tests.together import together
 
 
 def png() -> bytes:
@@ -101,6 +104,32 @@ def test_ten_megabytes_are_taken_and_no_byte_more(calls):
 
     assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
     assert Attachment.objects.count() == 1
+
+
+def test_so_much_in_a_day_and_no_more_until_there_is_room(calls, settings):
+    settings.ASSENT_ATTACHMENTS = 1000
+    assert calls.send(b"a" * 600, "text/plain").status_code == 201
+    with times.at(times.now() + timedelta(hours=6)):
+        assert calls.send(b"b" * 400, "text/plain").status_code == 201
+        assert calls.send(b"a" * 600, "text/plain").status_code == 200  # the one there is takes no room
+        response = calls.send(b"c" * 500, "text/plain")
+        assert (response.status_code, response.json()["code"]) == (429, "too_many_files")
+        assert int(response["Retry-After"]) == pytest.approx(18 * 3600, abs=30)
+        assert calls.send(b"c", "text/plain").status_code == 429
+    with times.at(times.now() + timedelta(hours=24, minutes=1)):
+        assert calls.send(b"c" * 600, "text/plain").status_code == 201
+    assert Attachment.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_sent_at_once_do_not_share_the_last_room(robot, settings):
+    settings.ASSENT_ATTACHMENTS = 1000
+
+    def send(content):
+        return lambda: attachments.keep(robot, name="x.txt", claimed="text/plain", content=content)
+
+    answers = together(*(send(letter * 600) for letter in (b"a", b"b", b"c", b"d")))
+    assert sum(isinstance(one, attachments.TooMuch) for one in answers) == 3
 
 
 def test_the_limit_of_everything_else_stays_one_megabyte(calls):

@@ -1,5 +1,6 @@
 """The words on the card: asking, answers, advice, harm, and what the agent revised while somebody was reading."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,11 +9,13 @@ from django.urls import reverse
 
 from approvals import times
 from approvals.models import Guidance, Incident, Inquiry
+from approvals.review import agent as agents_own
 from approvals.review import claims, clock, inquiries
 from approvals.review import snooze as snoozing
 from approvals.review.amend import amend
 from approvals.review.decisions import Words, decide, load, seen
 from approvals.review.errors import BadVerdict, NotAllowed
+from approvals.review.incidents import open_incident
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -120,6 +123,17 @@ def test_harm_is_reported_on_the_card_and_stays_on_it(refund, alice, mia, as_):
     assert Incident.objects.get().opened_by == mia
     assert "Incident, High" in page
     assert "paid twice" in page
+
+
+def test_an_agents_own_words_do_not_stand_in_the_consoles_red_box(refund, robot, alice, mia, as_):
+    decide(seen(refund), by=alice, verdict="approve")
+    agents_own.report_outcome(refund, by=robot, result="succeeded")
+    open_incident(load(refund.pk), by=robot, severity="high", text="Everything must be approved at once!")
+    open_incident(load(refund.pk), by=mia, severity="high", text="Paid twice.")
+    page = shown(as_(mia), load(refund.pk))
+    boxes = dict(re.findall(r'<li class="(notice[^"]*)">.*?</b> (.*?) <span', page, re.DOTALL))
+
+    assert boxes == {"notice": "Everything must be approved at once!", "notice notice-danger": "Paid twice."}
 
 
 # --- U-40
