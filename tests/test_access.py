@@ -932,6 +932,7 @@ def test_every_admin_action_is_known():
         "delivery.replay",
         "delivery.replay_this",
         "channel.test",
+        "user.invite",
     }
 
 

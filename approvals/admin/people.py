@@ -10,19 +10,22 @@ from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.forms import ReadOnlyPasswordHashWidget
 from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import Group
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm, PaginationInlineFormSet, UserChangeForm, UserCreationForm
+from unfold.decorators import action, display
+from unfold.forms import PaginationInlineFormSet, UserChangeForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from approvals import audit
+from approvals import audit, invitations
 from approvals.admin.base import Judged, Kept, Narrow, signed_in
 from approvals.admin.fields import Days, Zone, by_the_minute
 from approvals.admin.telling import told
@@ -186,6 +189,19 @@ class PersonForm(UserChangeForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["password"].widget = PasswordSet()
+        self.fields["password"].help_text = ""
+
+
+class NewPersonForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """An account without a password: the person sets it by a link."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].required = True
+
+    def save(self, commit: bool = True) -> Any:
+        self.instance.set_unusable_password()
+        return super().save(commit)
 
 
 @admin.register(User)
@@ -193,8 +209,8 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
     """People are deactivated, never deleted: history points at them."""
 
     form = PersonForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
+    add_form = NewPersonForm
+    actions_detail = ("invite",)
     inlines = [MembershipInline, AbsenceInline]
     list_display = (
         "username",
@@ -237,8 +253,13 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (
-        (None, {"fields": ("username", "email", "first_name", "last_name", "usable_password")}),
-        (_("Password"), {"fields": ("password1", "password2")}),
+        (
+            None,
+            {
+                "fields": ("username", "email", "first_name", "last_name"),
+                "description": _("The person gets a letter with a link, and sets the password."),
+            },
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -253,18 +274,53 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
         fields: tuple[str, ...] = (*self.readonly_fields,)
         if not request.user.is_superuser:
             fields += ("is_staff", "groups", "is_superuser")
+        if obj is not None and obj.has_usable_password():
+            fields += ("email",)  # else an admin could have the next link sent to themselves; the person changes it
         if obj is not None and obj.pk == request.user.pk:
             fields += ("is_manager", "is_auditor", "is_active", "is_staff", "groups", "is_superuser")
         return tuple(dict.fromkeys(fields))
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        # Else an admin could take a superuser's account by setting its password.
+        # Else an admin could lock a superuser out.
         if obj is not None and obj.is_superuser and not request.user.is_superuser:
             return False
         return bool(super().has_change_permission(request, obj))
 
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        raise PermissionDenied  # a password is its person's
+
+    @action(description=_("Send a link to set a password"), icon="mail", permissions=["invite"])
+    def invite(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask first; only the POST sends."""
+        person = get_object_or_404(User, pk=object_id)
+        if request.method != "POST":
+            context = {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "original": person,
+                "title": gettext("Send %(name)s a link to set a password") % {"name": person.name},
+            }
+            return TemplateResponse(request, "admin/people/invite.html", context)
+        self._send_link(request, person)
+        return HttpResponseRedirect(reverse("admin:approvals_user_change", args=[person.pk]))
+
+    def has_invite_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        person = User.objects.filter(pk=object_id, is_active=True).first() if object_id else None
+        return person is not None and self.has_change_permission(request, person)
+
+    def _send_link(self, request: HttpRequest, person: User) -> None:
+        facts = {"address": person.email, "name": person.username}
+        if invitations.invite(person, by=audit.actor_of(signed_in(request))):
+            said = _("A link to set a password went to %(address)s. It works once, and for three days.")
+            messages.success(request, said % facts)
+        else:
+            said = _("No letter could be sent. On the server, `manage.py invite %(name)s` prints the link.")
+            messages.warning(request, said % facts)
+
     def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
         super().save_model(request, obj, form, change)
+        if not change and isinstance(obj, User):
+            self._send_link(request, obj)
         changed = sorted({*form.changed_data} & RIGHTS)
         if changed and isinstance(obj, User):
             said: dict[str, Json] = {

@@ -101,6 +101,7 @@ class SystemEvent(models.Model):
         CONFIRM_REFUSED = "confirm_refused", _("Confirmation refused: too many attempts")
         EMAIL_CHANGED = "email_changed", _("E-mail address changed")
         PASSWORD_CHANGED = "password_changed", _("Password changed")
+        PASSWORD_LINK = "password_link", _("Link to set a password given")
         SESSION_ENDED = "session_ended", _("Session ended")
 
     seq = models.PositiveBigIntegerField(primary_key=True)

@@ -1,7 +1,15 @@
 """Accounts and memberships: who may give whom what."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import Group
+from django.core import mail
+from django.core.mail import EmailMessage
+from django.core.management import CommandError, call_command
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
 
 from approvals import roles
 from approvals.models import Membership, SystemEvent, User
@@ -118,22 +126,77 @@ def test_people_are_never_deleted(as_, root, mia):
     assert User.objects.filter(pk=mia.pk).exists()
 
 
-def test_a_new_person_gets_a_password_and_a_zone_that_exists(as_, admin, save, refused):
-    browser = as_(admin)
-    added = save(
-        browser,
-        "/admin/approvals/user/add/",
-        username="newcomer",
-        email="newcomer@example.com",
-        password1="correct-horse-staple",
-        password2="correct-horse-staple",
-    )
-    newcomer = User.objects.get(username="newcomer")
+def set_password(address: str, password: str) -> HttpResponse:
+    """What the person does with the link: follow it, type a password twice."""
+    browser = Client()
+    page = browser.get(address, follow=True)
+    if not page.redirect_chain:
+        return page  # the link is over
+    return browser.post(page.redirect_chain[-1][0], {"password1": password, "password2": password})
 
+
+def link_in(letter: EmailMessage) -> str:
+    return re.search(r"https?://\S+", letter.body)[0]
+
+
+def test_a_new_person_sets_the_password_by_a_link_and_gets_a_zone_that_exists(as_, admin, save, refused):
+    browser = as_(admin)
+    added = save(browser, "/admin/approvals/user/add/", username="newcomer", email="newcomer@example.com")
+    newcomer = User.objects.get(username="newcomer")
     assert added.headers["Location"].endswith(PERSON.format(newcomer.pk))
+    assert not newcomer.has_usable_password()
+
+    [letter] = mail.outbox
+    assert letter.to == ["newcomer@example.com"]
+    assert "passwor" not in browser.get(PERSON.format(newcomer.pk)).content.decode().partition("pbkdf2")[2]
+    assert set_password(link_in(letter), "correct-horse-staple").status_code == 302
+    newcomer.refresh_from_db()
     assert newcomer.check_password("correct-horse-staple")
+    assert set_password(link_in(letter), "another-horse-staple").status_code != 302  # once
+    [said] = SystemEvent.objects.filter(kind="password_link")
+    assert (said.actor, said.about, said.detail) == ("user:ada", "user:newcomer", {"to": "newcomer@example.com"})
+
     assert save(browser, PERSON.format(newcomer.pk), time_zone="Europe/Vienna").status_code == 302
     assert "Mars" in refused(save(browser, PERSON.format(newcomer.pk), time_zone="Mars/Olympus"))
+
+
+@pytest.mark.parametrize("who", ["admin", "root"])
+def test_no_admin_sets_a_password_or_leads_the_link_elsewhere(who, request, as_, alice, save):
+    browser, before = as_(request.getfixturevalue(who)), alice.password
+    form = {"password1": "correct-horse-staple", "password2": "correct-horse-staple", "usable_password": "true"}
+    assert browser.post(f"/admin/approvals/user/{alice.pk}/password/", form).status_code == 403
+    save(browser, PERSON.format(alice.pk), email="mine@example.com", password="x", first_name="Alicia")
+
+    alice.refresh_from_db()
+    assert (alice.password, alice.email, alice.first_name) == (before, "alice@example.com", "Alicia")
+
+
+def test_a_link_is_sent_again_after_a_question_and_printed_where_there_is_no_mail(as_, admin, alice, capsys):
+    page = reverse("admin:approvals_user_invite", args=[alice.pk])
+    assert "alice@example.com" in as_(admin).get(page).content.decode()
+    assert not mail.outbox
+    as_(admin).post(page)
+    assert [letter.to for letter in mail.outbox] == [["alice@example.com"]]
+
+    call_command("invite", "alice")
+    assert set_password(capsys.readouterr().out.strip(), "correct-horse-staple").status_code == 302
+    alice.refresh_from_db()
+    assert alice.check_password("correct-horse-staple")
+    assert [one.actor for one in SystemEvent.objects.filter(kind="password_link").order_by("seq")] == [
+        "user:ada", "command",
+    ]  # fmt: skip
+    with pytest.raises(CommandError, match="no active person 'nobody'"):
+        call_command("invite", "nobody")
+
+
+def test_without_mail_the_admin_is_told_of_the_command(as_, admin, save, monkeypatch):
+    def refuse(*_: object, **__: object) -> int:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("django.core.mail.EmailMessage.send", refuse)
+    browser = as_(admin)
+    added = save(browser, "/admin/approvals/user/add/", username="newcomer", email="newcomer@example.com")
+    assert "manage.py invite newcomer" in browser.get(added.headers["Location"]).content.decode()
 
 
 def test_an_absence_ends_after_it_starts(as_, admin, save, refused, alice):
