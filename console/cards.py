@@ -14,7 +14,7 @@ from approvals.models.approval import DECIDED, Status, Subject
 from approvals.models.policy import Gate, Silence, Verdict
 from approvals.policy import snapshot
 from approvals.policy.schema import Json
-from approvals.review import access, decisions, escalation
+from approvals.review import access, decisions, escalation, pausing
 from approvals.review.attachments import IMAGES
 from approvals.review.errors import ended_while_held, held_when_it_ended
 from console import questions, rows, runs, stages, timeleft, whys
@@ -207,6 +207,16 @@ class Card:
     @cached_property
     def context(self) -> list[Fact]:
         return facts_of(self.proposal.context) if self.proposal and self.proposal.context else []
+
+    @cached_property
+    def labels(self) -> list[Fact]:
+        """The agent's own, of the whole request."""
+        return facts_of(self.approval.pause.labels) if self.approval.pause.labels else []
+
+    @cached_property
+    def may_pause(self) -> bool:
+        """Whether this person may pause the agent."""
+        return pausing.pausable_by(self.user, self.authority).filter(pk=self.approval.agent_id).exists()
 
     @cached_property
     def preconditions(self) -> list[Fact]:

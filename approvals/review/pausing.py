@@ -23,10 +23,10 @@ SET = 200  # rows of one transaction
 LONGEST_WHY = 2000
 
 
-def pausable_by(user: User) -> QuerySet[Agent]:
+def pausable_by(user: User, authority: access.Authority | None = None) -> QuerySet[Agent]:
     """The agents that this person may pause: managers and admins all, reviewers of the highest tier those that propose
     something in their domains and that they do not operate."""
-    authority = access.authority_of(user)
+    authority = authority or access.authority_of(user)
     agents = Agent.objects.all()
     if not user.is_active:
         return agents.none()

@@ -77,6 +77,20 @@ def test_u24_hidden_characters_are_visible_tokens_with_a_warning(propose, card):
     assert '<span class="token">U+200B</span>' in page
 
 
+def test_the_labels_of_the_request_stand_among_what_the_agent_gives(propose, card):
+    page = card(propose(labels={"env": "prod", "ticket": "<b>T-7</b>"}))
+    given = page[page.index("Given by the agent, not inspected") :]
+    assert "env" in given and "prod" in given and "&lt;b&gt;T-7&lt;/b&gt;" in given
+
+
+def test_who_may_pause_the_agent_finds_the_way_from_the_card(propose, alice, carol, as_):
+    approval = propose()
+    place = reverse("agent", args=[approval.agent_id])
+    for user, finds in ((alice, False), (carol, True)):
+        page = as_(user).get(reverse("approval", args=[approval.pk])).content.decode()
+        assert (place in page) == finds
+
+
 def test_u22_what_changes_is_shown_before_and_after_with_the_unchanged_folded(propose, card):
     page = card(propose(current={"amount": 0, "currency": "EUR", "state": "open"}))
     diff = page[page.index("What changes") : page.index("What will run")]
