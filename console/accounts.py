@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from datetime import timedelta
 from typing import Any
 
 from allauth.account import signals
@@ -19,6 +20,9 @@ from console import session
 
 Kind = SystemEvent.Kind
 
+# Wrong passwords from one address: for one account in five minutes, and for any in one.
+OF_ACCOUNT, OF_ADDRESS = 5, 10
+
 log = logging.getLogger("assent.accounts")
 
 
@@ -31,6 +35,8 @@ class ClosedAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth shi
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         try:
             super().pre_authenticate(request, **credentials)
+            if _failed_too_often(address_of(request), login_of(credentials)):
+                raise self.validation_error("too_many_login_attempts")
         except ValidationError:
             kind = Kind.CONFIRM_REFUSED if request.user.is_authenticated else Kind.SIGN_IN_REFUSED
             record(kind, request, login=login_of(credentials))
@@ -52,6 +58,16 @@ class ClosedAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth shi
             super().send_notification_mail(template_prefix, user, context, email)
         except OSError:
             log.exception("no letter about %s to user:%s", template_prefix, user.username)
+
+
+def _failed_too_often(address: str | None, login: str) -> bool:
+    """The limits of the settings once more, counted in the database: allauth's counts are gone while Redis is away."""
+    if address is None:
+        return False  # all who come from nowhere would be one
+    now = times.now()
+    failed = AccountEvent.objects.filter(kind__in=[Kind.SIGN_IN_FAILED, Kind.CONFIRM_FAILED], address=address)
+    of_account = failed.filter(login__iexact=login, at__gt=now - timedelta(minutes=5))
+    return of_account.count() >= OF_ACCOUNT or failed.filter(at__gt=now - timedelta(minutes=1)).count() >= OF_ADDRESS
 
 
 def login_of(credentials: dict[str, Any]) -> str:

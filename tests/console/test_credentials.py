@@ -1,6 +1,7 @@
 """A session alone is not the account: credentials change only for whoever has just shown who they are."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -9,6 +10,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
+from approvals import times
 from approvals.models import AccountEvent, Approval, SystemEvent, User
 from approvals.review.decisions import load
 from console import stepup
@@ -136,6 +138,27 @@ def test_attempts_on_an_account_lock_out_the_address_they_come_from_and_nobody_e
     assert not sign_in(PASSWORD)
     assert "sign_in_refused" in kinds(alice)
     assert sign_in(PASSWORD, address="198.51.100.7")
+
+
+def test_attempts_are_limited_while_redis_is_away(alice):
+    for _ in range(5):
+        sign_in()
+        cache.clear()
+
+    assert not sign_in(PASSWORD)
+    assert kinds(alice)[-1] == "sign_in_refused"
+    assert sign_in(PASSWORD, address="198.51.100.7")
+    with times.at(times.now() + timedelta(minutes=6)):
+        cache.clear()
+        assert sign_in(PASSWORD)
+
+
+def test_one_address_is_limited_for_all_accounts_while_redis_is_away(alice, bob):
+    for number in range(10):
+        sign_in(login=f"nobody-{number}")
+        cache.clear()
+
+    assert not sign_in(PASSWORD, login="bob")
 
 
 def test_an_address_that_is_made_up_is_not_believed_beyond_the_trusted_proxies(alice, settings):
