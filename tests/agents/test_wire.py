@@ -160,7 +160,9 @@ def test_a_card_of_one_item_without_a_run_names_none(token, alice, refund, confo
 # --- The database
 
 
-@pytest.mark.parametrize("error", [OperationalError("gone"), psycopg.OperationalError("gone")])
+@pytest.mark.parametrize(
+    "error", [OperationalError("gone"), psycopg.OperationalError("gone"), psycopg.errors.DiskFull("no space left")]
+)
 def test_a_database_that_is_away_is_503_and_says_when_to_come_back(api, refunds, monkeypatch, error):
     def away(*args, **kwargs):
         raise error

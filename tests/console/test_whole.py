@@ -2,8 +2,10 @@
 
 from uuid import uuid4
 
+import psycopg
 import pytest
-from django.db import OperationalError
+from django.db import connection
+from django.db.utils import DatabaseErrorWrapper
 from django.urls import URLPattern, reverse
 
 from console.urls import urlpatterns
@@ -58,15 +60,17 @@ def test_an_address_with_a_nul_is_refused(carol, as_):
     assert as_(carol).get("/help/%00/").status_code in (400, 404)
 
 
+@pytest.mark.parametrize("why", ["away", "full"])
 @pytest.mark.parametrize("page", ["history", "profile"])
-def test_a_database_that_is_away_is_503_with_when_to_come_back(page, alice, as_, monkeypatch):
-    def away(*_: object, **__: object) -> None:
-        raise OperationalError("server closed the connection")
+def test_a_database_that_is_away_or_full_is_503_with_when_to_come_back(page, why, alice, as_, monkeypatch):
+    def fails(*_: object, **__: object) -> None:
+        with DatabaseErrorWrapper(connection):  # as Django turns the driver's errors into its own
+            raise psycopg.OperationalError("server closed it") if why == "away" else psycopg.errors.DiskFull("no space")
 
     client = as_(alice)
     client.raise_request_exception = False
     with monkeypatch.context() as patched:
-        patched.setattr("django.db.backends.utils.CursorWrapper.execute", away)
+        patched.setattr("django.db.backends.utils.CursorWrapper.execute", fails)
         response = client.get(reverse(page))
 
     assert (response.status_code, response["Retry-After"]) == (503, "5")
