@@ -168,15 +168,16 @@ def _verify_seals(checked: int, checkpoints: Path | None) -> Verification:
     except witness.Broken as error:
         return Verification(False, checked, str(error))
     wanted = {mark.seal for mark in marks}
-    for one in Seal.objects.order_by("number").select_related("event", "system_event").iterator(chunk_size=2000):
+    seals = Seal.objects.order_by("number").values_list("number", "hash", "event__hash", "system_event__hash")
+    for given, sealed, *hashes in seals.iterator(chunk_size=2000):
         number += 1
-        if one.number != number:
+        if given != number:
             return Verification(False, checked, f"seal {number} is missing")
-        event = one.event or one.system_event
+        event = next((one for one in hashes if one is not None), None)
         if event is None:
             return Verification(False, checked, f"seal {number} is of no event")
-        head = link(head, bytes(event.hash))
-        if head != bytes(one.hash):
+        head = link(head, bytes(event))
+        if head != bytes(sealed):
             return Verification(False, checked, f"seal {number} does not follow from the one before it")
         if number in wanted:
             heads[number] = head.hex()

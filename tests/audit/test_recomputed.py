@@ -85,6 +85,8 @@ def history(propose, alice, bob):
             "UPDATE approvals_pause SET answer = replace(answer, 'Fine.', 'Run twice.') WHERE answer <> ''",
             "its decision document does not say what was decided",
         ),
+        ("UPDATE approvals_pause SET answer = '[]' WHERE answer <> ''", "does not say what was decided"),
+        ("UPDATE approvals_pause SET answer = 'gone' WHERE answer <> ''", "does not say what was decided"),
         (
             "UPDATE approvals_pause SET recalled_answer = replace(answer, '420', '421') WHERE answer <> ''",
             "its decision document does not say what was decided",
