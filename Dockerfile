@@ -2,7 +2,7 @@
 FROM python:3.12-slim
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 ASSENT_DATA=/data
-RUN useradd --create-home --uid 1000 assent && install -d -o assent /data /app
+RUN useradd --create-home --uid 1000 assent && install -d -o assent /data /app /checkpoints
 WORKDIR /app
 
 COPY pyproject.toml constraints.txt manage.py ./

@@ -20,6 +20,7 @@ from approvals.models import Approval, Decision, Event
 from approvals.models.approval import Status
 from approvals.models.policy import Verdict
 from approvals.policy.schema import Json
+from approvals.recorded import state_of
 
 # Whoever writes history finds here who caused it, and the maker of what concerns no approval; policy takes them from
 # where they are, since it may not know of approvals that change.
@@ -51,7 +52,8 @@ class Move:
     """One approval's next state: what it must look like now, what it will look like, and what history says of it.
 
     `expect` and `sets` map column names (`status`, `votes`, `claimed_by_id` …) to values. All moves of one call name
-    the same columns. `facts` are digests and small facts, never arguments or texts.
+    the same columns. `facts` are digests and small facts, never arguments or texts; `digests` are of rows that the same
+    transaction stores with it, by what they are (`decision`).
     """
 
     id: UUID
@@ -60,6 +62,7 @@ class Move:
     expect: Mapping[str, object]
     sets: Mapping[str, object] = field(default_factory=dict)
     facts: Mapping[str, Json] = field(default_factory=dict)
+    digests: Mapping[str, Json] = field(default_factory=dict)
 
 
 # What must still be true of the row by the clock, judged in the WHERE of the UPDATE itself.
@@ -81,17 +84,24 @@ def genesis(approval_id: UUID) -> bytes:
 
 
 def begin(
-    approval: Approval, entries: Sequence[tuple[str, Actor, Mapping[str, Json]]], *, now: datetime
+    approval: Approval,
+    entries: Sequence[tuple[str, Actor, Mapping[str, Json]]],
+    *,
+    digests: Mapping[str, Json],
+    now: datetime,
 ) -> list[Change]:
     """Start the chain of an approval that is about to be inserted; returns its first events, unsaved.
 
-    The caller inserts the approval and hands the changes to `write`.
+    The caller inserts the approval as it is now and hands the changes to `write`; `digests` are as in a move. The last
+    of the events says what they leave.
     """
+    left = {**{name: said for name, said in state_of(approval.__dict__).items() if said is not None}, **digests}
     changes = []
     head = genesis(approval.pk)
     for seq, (kind, actor, facts) in enumerate(entries, start=1):
-        head = link(head, event_digest(kind, actor, now, facts))
-        changes.append(Change(approval, _event(approval, seq, head, kind, actor, facts, now)))
+        state = left if seq == len(entries) else {}
+        head = link(head, event_digest(kind, actor, now, facts, state))
+        changes.append(Change(approval, _event(approval, seq, head, kind, actor, facts, state, now)))
     approval.event_seq = len(entries)
     approval.event_head = head
     return changes
@@ -120,6 +130,7 @@ def move(moves: Sequence[Move], *, now: datetime, guard: str = "", ran: bool = F
     if guard not in _GUARDS:
         raise ValueError("a guard is one of this module's conditions")
     sets = [_with_reminder(one.sets, now) for one in moves]
+    states = [{**state_of(new), **one.digests} for one, new in zip(moves, sets, strict=True)]
     held_up = not ran and any(_lets_run(new) for new in sets)
     if held_up:
         stoplock.hold_off()  # before any row: who stops waits for all that hold it, and would be waited for in a circle
@@ -131,24 +142,24 @@ def move(moves: Sequence[Move], *, now: datetime, guard: str = "", ran: bool = F
     rows = [
         {
             "id_": str(one.id),
-            "digest_": event_digest(one.kind, one.actor, now, one.facts).hex(),
+            "digest_": event_digest(one.kind, one.actor, now, one.facts, state).hex(),
             **{f"was_{column}": value for column, value in one.expect.items()},
             **{f"new_{column}": value for column, value in new.items()},
         }
-        for one, new in zip(moves, sets, strict=True)
+        for one, new, state in zip(moves, sets, states, strict=True)
     ]
     moved = {row.pk: row for row in Approval.objects.raw(sql, {"rows": bulk.as_json(rows), "now": now})}
-    found = [(one, moved[one.id]) for one in moves if one.id in moved]
+    found = [(one, state, moved[one.id]) for one, state in zip(moves, states, strict=True) if one.id in moved]
     ended = [one.id for one in moves if one.id in moved and one.sets.get("verdict") == ""]
     if ended:
         Decision.objects.filter(approval__in=ended, undone_at=None, recalled_at=None).update(undone_at=now)
     write(
         [
-            Change(row, _event(row, row.event_seq, bytes(row.event_head), one.kind, one.actor, one.facts, now))
-            for one, row in found
+            Change(row, _event(row, row.event_seq, bytes(row.event_head), one.kind, one.actor, one.facts, state, now))
+            for one, state, row in found
         ]
     )
-    return [row for _, row in found]
+    return [row for _, _, row in found]
 
 
 def _lets_run(sets: Mapping[str, object]) -> bool:
@@ -167,7 +178,14 @@ def _with_reminder(sets: Mapping[str, object], now: datetime) -> Mapping[str, ob
 
 
 def _event(
-    approval: Approval, seq: int, head: bytes, kind: str, actor: Actor, facts: Mapping[str, Json], at: datetime
+    approval: Approval,
+    seq: int,
+    head: bytes,
+    kind: str,
+    actor: Actor,
+    facts: Mapping[str, Json],
+    state: Mapping[str, Json],
+    at: datetime,
 ) -> Event:
     return bulk.made(
         Event,
@@ -178,6 +196,7 @@ def _event(
         user_id=actor.user_id,
         agent_id=actor.agent_id,
         facts=dict(facts),
+        state=dict(state),
         at=at,
         hash=head,
     )

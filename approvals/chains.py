@@ -40,9 +40,13 @@ def actor_of(person: User | None) -> Actor:
     return Actor.person(person) if person else COMMAND
 
 
-def event_digest(kind: str, actor: Actor, at: datetime, facts: Mapping[str, Json]) -> bytes:
-    """SHA-256 of the canonical JSON of what one event says."""
+def event_digest(
+    kind: str, actor: Actor, at: datetime, facts: Mapping[str, Json], state: Mapping[str, Json] | None = None
+) -> bytes:
+    """SHA-256 of the canonical JSON of what one event says; `state` is what an approval's event left."""
     said: dict[str, Json] = {"actor": actor.name, "at": at.isoformat(), "facts": dict(facts), "kind": kind}
+    if state is not None:
+        said["state"] = dict(state)
     return hashlib.sha256(canonical(said)).digest()
 
 

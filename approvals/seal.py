@@ -4,10 +4,8 @@ Sequences and UUIDv7 are not in commit order: a reader that follows them misses 
 time by advisory lock, numbers committed events and chains them; a signed checkpoint leaves the database at an interval.
 """
 
-import hashlib
-import hmac
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,9 +14,10 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Max
 
+from approvals import recompute, witness
 from approvals.audit import genesis
 from approvals.chains import SYSTEM_GENESIS, Actor, event_digest, link, system_digest
-from approvals.models import Approval, Event, Seal, SystemChain, SystemEvent
+from approvals.models import Approval, Event, Pause, Seal, SystemChain, SystemEvent
 
 _LOCK = 0x5EA1
 _GENESIS = bytes(32)
@@ -63,45 +62,70 @@ def seal(*, now: datetime, everything: bool = False, limit: int = 5000) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a recomputation of the chains found; `message` names the first bad row."""
+    """What a recomputation found; `message` names the first bad row."""
 
     ok: bool
     checked: int
     message: str
 
 
-def verify(approval_id: UUID | None = None, *, checkpoints: Path | None = None, secret: str = "") -> Verification:
-    """Recompute the chain of one approval, or of all of them with the seals and checkpoints over them.
+def verify(approval_id: UUID | None = None, *, checkpoints: Path | None = None) -> Verification:
+    """Recompute the chains of one request, that of this approval, or all of history with the seals and checkpoints.
 
     Finds an edited, deleted or reordered event, an approval whose head is not its last event, a broken order of seals,
-    and, by the checkpoints kept outside the database, a tail that was cut off.
+    and, by the checkpoints kept outside the database, a tail that was cut off. What holds is then used: every approval,
+    decision, proposal, decision document and version of policy must be what the events say of it.
     """
+    with _as_of_now():
+        return _verify(approval_id, checkpoints)
+
+
+@contextmanager
+def _as_of_now() -> Iterator[None]:
+    """All that is read is of one moment, or what changes meanwhile would look like a lie; not within a transaction."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def _verify(approval_id: UUID | None, checkpoints: Path | None) -> Verification:
     checked = 0
-    approvals = Approval.objects.order_by("pk")
+    system = _verify_system()
+    lie = recompute.policy() if system.ok else system.message
+    if lie:
+        return Verification(False, checked, lie)
+    approvals, pauses = Approval.objects.order_by("pk"), Pause.objects.all()
     if approval_id:
-        approvals = approvals.filter(pk=approval_id)
+        approvals = approvals.filter(pause__approvals=approval_id)
+        pauses = pauses.filter(approvals=approval_id)
     heads = {pk: (seq, bytes(head)) for pk, seq, head in approvals.values_list("pk", "event_seq", "event_head")}
     seen: set[UUID] = set()
+    recomputation = recompute.Recomputation()
     for pk, events in _chains(approval_id):
         head = genesis(pk)
         for place, event in enumerate(events, start=1):
             if event.seq != place:
                 return Verification(False, checked, f"approval {pk}: event {place} is missing")
-            head = link(head, event_digest(event.kind, Actor(event.actor), event.at, event.facts))
+            head = link(head, event_digest(event.kind, Actor(event.actor), event.at, event.facts, event.state))
             if head != bytes(event.hash):
                 return Verification(False, checked, f"approval {pk}: event {event.seq} ({event.kind}) was changed")
             checked += 1
         if heads.get(pk) != (len(events), head):
             return Verification(False, checked, f"approval {pk}: the last event is not the head of the approval")
         seen.add(pk)
+        if lie := recomputation.take(pk, events):
+            return Verification(False, checked, lie)
     for pk in heads.keys() - seen:
         return Verification(False, checked, f"approval {pk}: event 1 is missing")
+    if lie := recomputation.finish() or recompute.documents(pauses):
+        return Verification(False, checked, lie)
     if approval_id:
-        return Verification(True, checked, f"{checked} events verified")
-    system = _verify_system()
-    if not system.ok:
-        return Verification(False, checked, system.message)
-    return _verify_seals(checked + system.checked, checkpoints, secret)
+        return Verification(True, checked, f"{checked} events and the rows they tell of verified")
+    return _verify_seals(checked + system.checked, checkpoints)
 
 
 def _verify_system() -> Verification:
@@ -124,7 +148,7 @@ def _chains(approval_id: UUID | None) -> Iterator[tuple[UUID, list[Event]]]:
     """The events of each approval in order, one approval at a time."""
     events = Event.objects.order_by("approval_id", "seq")
     if approval_id:
-        events = events.filter(approval_id=approval_id)
+        events = events.filter(approval__pause__approvals=approval_id)
     group: list[Event] = []
     for event in events.iterator(chunk_size=2000):
         if group and group[0].approval_id != event.approval_id:
@@ -135,63 +159,43 @@ def _chains(approval_id: UUID | None) -> Iterator[tuple[UUID, list[Event]]]:
         yield group[0].approval_id, group
 
 
-def _verify_seals(checked: int, checkpoints: Path | None, secret: str) -> Verification:
+def _verify_seals(checked: int, checkpoints: Path | None) -> Verification:
     head = _GENESIS
     number = 0
     heads: dict[int, str] = {}
-    marks = _checkpoints(checkpoints) if checkpoints else []
-    wanted = {mark.number for mark in marks}
-    for one in Seal.objects.order_by("number").select_related("event", "system_event").iterator(chunk_size=2000):
+    try:
+        marks = witness.checkpoints(checkpoints) if checkpoints else []
+    except witness.Broken as error:
+        return Verification(False, checked, str(error))
+    wanted = {mark.seal for mark in marks}
+    seals = Seal.objects.order_by("number").values_list("number", "hash", "event__hash", "system_event__hash")
+    for given, sealed, *hashes in seals.iterator(chunk_size=2000):
         number += 1
-        if one.number != number:
+        if given != number:
             return Verification(False, checked, f"seal {number} is missing")
-        event = one.event or one.system_event
+        event = next((one for one in hashes if one is not None), None)
         if event is None:
             return Verification(False, checked, f"seal {number} is of no event")
-        head = link(head, bytes(event.hash))
-        if head != bytes(one.hash):
+        head = link(head, bytes(event))
+        if head != bytes(sealed):
             return Verification(False, checked, f"seal {number} does not follow from the one before it")
         if number in wanted:
             heads[number] = head.hex()
     for mark in marks:
-        if not hmac.compare_digest(mark.signature, _sign(mark.number, mark.head, mark.at, secret)):
-            return Verification(
-                False, checked, f"the checkpoint at seal {mark.number} is not signed by this installation"
-            )
-        if mark.number and heads.get(mark.number) != mark.head:
-            return Verification(False, checked, f"history up to seal {mark.number} is not what its checkpoint recorded")
+        if heads.get(mark.seal) != mark.head:
+            return Verification(False, checked, f"history up to seal {mark.seal} is not what its checkpoint recorded")
     open_ = Event.objects.filter(seal=None).count() + SystemEvent.objects.filter(seal=None).count()
     waiting = f", {open_} not sealed yet" if open_ else ""
-    return Verification(True, checked, f"{checked} events and {number} seals verified{waiting}")
+    verified = f"{checked} events, {number} seals and the rows they tell of verified{waiting}"
+    return Verification(True, checked, f"{verified}. {_outside(marks)}" if checkpoints else verified)
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    number: int
-    head: str
-    at: str
-    signature: str
-
-
-def checkpoint(path: Path, *, now: datetime, secret: str) -> Checkpoint | None:
-    """Append the signed head of the seals (number, hash, time) to a file outside the database; None when empty."""
-    last = Seal.objects.order_by("-number").first()
-    if last is None:
-        return None
-    head, at = bytes(last.hash).hex(), now.isoformat()
-    mark = Checkpoint(last.number, head, at, _sign(last.number, head, at, secret))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as sink:
-        sink.write(json.dumps({"number": mark.number, "head": head, "at": at, "signature": mark.signature}) + "\n")
-    return mark
-
-
-def _checkpoints(path: Path) -> list[Checkpoint]:
-    if not path.exists():
-        return []
-    return [Checkpoint(**json.loads(line)) for line in path.read_text().splitlines() if line]
-
-
-def _sign(number: int, head: str, at: str, secret: str) -> str:
-    """HMAC-SHA-256 under the installation's secret: who edits the database cannot forge it."""
-    return hmac.new(secret.encode(), f"assent.checkpoint|{number}|{head}|{at}".encode(), hashlib.sha256).hexdigest()
+def _outside(marks: Sequence[witness.Checkpoint]) -> str:
+    """What of it this program cannot know: only who kept a copy can."""
+    if not marks:
+        return "There is no checkpoint outside the database yet, so a cut-off end would not show."
+    last = marks[-1]
+    return (
+        f"Last checkpoint: {last.number}, {last.at}, hash {last.hash}. Were its file and the database cut back alike, "
+        "only a copy kept elsewhere would show it: compare it with yours."
+    )

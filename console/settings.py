@@ -36,6 +36,7 @@ def _required(name: str, found: str) -> str:
 
 
 SECRET_KEY = _required("SECRET_KEY", env.text("SECRET_KEY") or _embedded.secret())
+SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 EMBEDDED = not env.text("SECRET_KEY")
 DEBUG = env.flag("DEBUG")
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if EMBEDDED or DEBUG else "")

@@ -121,15 +121,16 @@ def deadlines(db: psycopg.Connection) -> list[str]:
 def chains(db: psycopg.Connection) -> list[str]:
     """I7: every approval's events are numbered without a gap and each follows from the one before."""
     events = defaultdict(list)
-    for pk, seq, kind, actor, facts, at, digest in db.execute(
-        "SELECT approval_id, seq, kind, actor, facts, at AT TIME ZONE 'UTC', hash FROM approvals_event ORDER BY seq"
+    for pk, seq, kind, actor, facts, state, at, digest in db.execute(
+        """SELECT approval_id, seq, kind, actor, facts, state, at AT TIME ZONE 'UTC', hash
+           FROM approvals_event ORDER BY seq"""
     ):
-        events[pk].append((seq, kind, actor, facts, at, bytes(digest)))
+        events[pk].append((seq, kind, actor, facts, state, at, bytes(digest)))
     found = []
     for pk, count, head in db.execute("SELECT id, event_seq, event_head FROM approvals_approval"):
         link = hashlib.sha256(pk.bytes).digest()
-        for place, (seq, kind, actor, facts, at, digest) in enumerate(events[pk], start=1):
-            said = {"actor": actor, "at": at.isoformat() + "+00:00", "facts": facts, "kind": kind}
+        for place, (seq, kind, actor, facts, state, at, digest) in enumerate(events[pk], start=1):
+            said = {"actor": actor, "at": at.isoformat() + "+00:00", "facts": facts, "kind": kind, "state": state}
             link = hashlib.sha256(link + hashlib.sha256(rfc8785.dumps(said)).digest()).digest()
             if seq != place or link != digest:
                 found.append(f"I7: event {seq} of approval {pk} does not follow")

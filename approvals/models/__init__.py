@@ -4,7 +4,7 @@ from approvals.models.accounts import AccountEvent
 from approvals.models.afterwards import Audit
 from approvals.models.approval import Approval, Pause
 from approvals.models.counters import AgentCurve, Curve, Spend
-from approvals.models.event import Delivery, Endpoint, Event, Seal, SystemChain, SystemEvent
+from approvals.models.event import Delivery, Endpoint, Event, LastCheckpoint, Seal, SystemChain, SystemEvent
 from approvals.models.evidence import Autonomy, Incident, Outcome
 from approvals.models.grant import Grant, PlannedStep
 from approvals.models.people import Absence, Agent, Domain, DomainTerms, Membership, Tier, User
@@ -48,6 +48,7 @@ __all__ = [
     "Heard",
     "Incident",
     "Inquiry",
+    "LastCheckpoint",
     "Membership",
     "Movement",
     "Note",

@@ -13,6 +13,7 @@ class Event(models.Model):
     """One change of one approval. The database refuses to update, delete or truncate events.
 
     `hash` = SHA-256(hash of the approval's event before it ‖ SHA-256(canonical JSON of what this event says)).
+    What it says includes `state`, what the change left: by it the rows themselves can be verified.
     """
 
     class Kind(models.TextChoices):
@@ -59,6 +60,7 @@ class Event(models.Model):
     agent = models.ForeignKey(Agent, models.PROTECT, related_name="events", null=True)
     actor = models.CharField(max_length=160, help_text="user:ana, agent:robot, clock, policy")
     facts = models.JSONField(default=dict, help_text="Digests and small facts, no arguments and no texts.")
+    state = models.JSONField(default=dict, help_text="Columns of the approval as it left them, digests of other rows.")
     at = models.DateTimeField()
     hash = models.BinaryField(max_length=32)
 
@@ -160,6 +162,20 @@ class Seal(models.Model):
                 name="seal_is_of_one_event",
             )
         ]
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class LastCheckpoint(models.Model):
+    """The newest signed checkpoint that was written outside the database: by it a shortened file is found."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    number = models.PositiveBigIntegerField()
+    hash = models.CharField(max_length=64, help_text="SHA-256 of its line, in hexadecimal digits.")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="last_checkpoint_is_one")]
 
     def __str__(self) -> str:
         return str(self.number)

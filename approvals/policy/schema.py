@@ -166,6 +166,29 @@ def action_digest(
     return digest_of(said)
 
 
+def item_digest(
+    *,
+    subject: str,
+    agent: str,
+    action: str,
+    schema_version: int,
+    args: Json,
+    prompt: str,
+    response_schema: Mapping[str, Json],
+    steps: Sequence[Mapping[str, Json]],
+    about: str,
+    attachments: Sequence[str],
+) -> str:
+    """The digest of what an approval decides: of an action; of a question's words; of a plan's steps."""
+    if subject == "question":
+        args = {"prompt": prompt, "response_schema": dict(response_schema)}
+    elif subject == "plan":
+        args = {"steps": [dict(step) for step in steps]}
+    return action_digest(
+        agent=agent, action=action, schema_version=schema_version, args=args, about=about, attachments=attachments
+    )
+
+
 def pick(args: Json, path: str, default: Json = None) -> Json:
     """The value at a dotted path (`customer.id`, `lines.0.sku`) or JSON pointer (`/customer/id`), else the default."""
     found, value = _find(args, path)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals import audit, times
+from approvals import audit, recorded, times
 from approvals.models import Agent, Approval, Decision, Event, Proposal
 from approvals.models.approval import Route, Source, Status, Subject
 from approvals.models.policy import Verdict
@@ -139,6 +139,7 @@ def _refuse(approval: Approval, case: Case, *, now: datetime) -> None:
                     "claim_until": None,
                 },
                 facts={"verdict": Verdict.REJECT, "source": Source.POLICY},
+                digests={"decision": recorded.of_decision(Decision(message=refusal(case.routing)))},
             )
         ],
         now=now,

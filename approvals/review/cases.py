@@ -354,18 +354,15 @@ def _drawn(
 
 
 def _digest(agent: str, item: Item, kind: TypePolicy, about: str, files: Sequence[Record]) -> str:
-    """The digest of what will execute; for a question of its words, for a plan of its steps."""
-    args: Json = item.args
-    if item.subject == Subject.QUESTION:
-        args = {"prompt": item.prompt, "response_schema": dict(item.response_schema)}
-    elif item.subject == Subject.PLAN:
-        args = {"steps": [dict(step) for step in item.steps]}
-    name = item.action or kind.name
-    return schema.action_digest(
+    return schema.item_digest(
+        subject=item.subject,
         agent=agent,
-        action=name,
+        action=item.action or kind.name,
         schema_version=kind.schema_version,
-        args=args,
+        args=item.args,
+        prompt=item.prompt,
+        response_schema=item.response_schema,
+        steps=item.steps,
         about=about,
         attachments=[str(one["digest"]) for one in files],
     )

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
 
-from approvals import audit, stoplock, stops, times
+from approvals import audit, recorded, stoplock, stops, times
 from approvals.models import Approval, Decision, Event, Proposal
 from approvals.models.approval import Source, Status
 from approvals.models.policy import CONSENTING, Silence, Verdict
@@ -176,6 +176,7 @@ def _moved(
     *,
     sets: Callable[[Approval], Mapping[str, object]],
     facts: Callable[[Approval], Mapping[str, Json]],
+    digests: Callable[[Approval], Mapping[str, Json]] = lambda _: {},
     still: Sequence[str] = ("round",),
 ) -> list[Approval]:
     """Move those of a set that time still says so of, and whose `still` columns are as they were read."""
@@ -188,6 +189,7 @@ def _moved(
                 expect={"status": one.status, **{column: getattr(one, column) for column in still}},
                 sets=sets(one),
                 facts=facts(one),
+                digests=digests(one),
             )
             for one in rows
         ],
@@ -265,6 +267,12 @@ def _consent(approval: Approval) -> str | None:
 
 
 def _consented(rows: Sequence[Approval], now: datetime) -> list[Approval]:
+    proposals = Proposal.objects.filter(pk__in=[one.proposal_id for one in rows if one.proposal_id])
+    guesses: dict[UUID | None, Json] = dict(proposals.values_list("pk", "best_guess"))
+    decisions = {
+        one.pk: Decision(answer=guesses.get(one.proposal_id) if _consent(one) == Verdict.ANSWER else None)
+        for one in rows
+    }
     moved = _moved(
         rows,
         Event.Kind.EXPIRED,
@@ -279,17 +287,10 @@ def _consented(rows: Sequence[Approval], now: datetime) -> list[Approval]:
             **_FREE,
         },
         facts=lambda one: {"silence": one.on_timeout, "verdict": _consent(one)},
+        digests=lambda one: {"decision": recorded.of_decision(decisions[one.pk])},
     )
-    proposals = Proposal.objects.filter(pk__in=[one.proposal_id for one in rows if one.proposal_id])
-    guesses: dict[UUID | None, Json] = dict(proposals.values_list("pk", "best_guess"))
     Decision.objects.bulk_create(
-        Decision.on(
-            one,
-            surface="clock",
-            at=now,
-            answer=guesses.get(one.proposal_id) if one.verdict == Verdict.ANSWER else None,
-        )
-        for one in moved
+        Decision.on(one, surface="clock", at=now, answer=decisions[one.pk].answer) for one in moved
     )
     audits.of_silence(moved, now=now)
     return moved

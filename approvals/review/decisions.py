@@ -86,6 +86,19 @@ class Words:
     surface: str = "page"
     viewed: timedelta = field(default=timedelta(0))
 
+    def said_with(self, verdict: str) -> dict[str, object]:
+        """What of it a decision with this verdict holds, by its fields."""
+        answers = verdict == Verdict.ANSWER and not isinstance(self.answer, NoAnswer)
+        return {
+            "reason": self.reason,
+            "message": self.message,
+            "answer": self.answer if answers else None,
+            "alternative": self.alternative,
+            "guidance": self.guidance,
+            "stop": self.stop and verdict == Verdict.REJECT,
+            "remember": self.remember,
+        }
+
 
 NO_WORDS = Words()
 
@@ -235,13 +248,7 @@ def _record(approval: Approval, *, by: User, place: access.Loan | None, words: W
         at=now,
         user=by,
         in_place_of_id=place.of if place else None,
-        reason=words.reason,
-        message=words.message,
-        answer=_answer_of(approval, words),
-        alternative=words.alternative,
-        guidance=words.guidance,
-        stop=words.stop and approval.verdict == Verdict.REJECT,
-        remember=words.remember,
+        **words.said_with(approval.verdict),
     )
     decision.save(force_insert=True)
 
@@ -276,10 +283,6 @@ def _answer_faults(proposal: Proposal, answer: "Json | NoAnswer") -> list[Fault]
     if not proposal.schema and isinstance(answer, str) and not answer.strip():
         return [Fault("/answer", _("An answer cannot be empty."))]
     return [replace(fault, pointer=f"/answer{fault.pointer}") for fault in dialect.check(proposal.schema, answer)]
-
-
-def _answer_of(approval: Approval, words: Words) -> Json:
-    return None if approval.verdict != Verdict.ANSWER or isinstance(words.answer, NoAnswer) else words.answer
 
 
 def _reason_required(approval: Approval) -> bool:

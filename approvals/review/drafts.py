@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from approvals import audit, bulk, times
+from approvals import audit, bulk, recorded, times
 from approvals.ids import new_id
 from approvals.models import Approval, Audit, Decision, Event, Pause, PlannedStep, Proposal, Run, User
 from approvals.models.approval import Route, Source, Status, Subject
@@ -58,15 +58,17 @@ def draft_of(asked: Asked, cases: Sequence[Case], run: Run | None, policy: Polic
         approval.proposal = proposal_of(approval, case, now=now)
         actor = audit.Actor(f"agent:{case.agent}", agent_id=asked.agent)
         entries = [(Event.Kind.SUBMITTED, actor, _submitted(approval))]
+        digests: dict[str, Json] = {}
         if case.routing.route != Route.REVIEW:
             decision = _by_policy(approval, case.routing, now=now)
             draft.decisions.append(decision)
+            digests["decision"] = recorded.of_decision(decision)
             why = audits.why_of(case) if case.routing.route == Route.AUTO else ""
             entries.append((Event.Kind.RELEASED, audit.POLICY, _released(approval, case.routing, why)))
             if why:
                 draft.audits.append(audits.of_case(approval, case, why, now=now))
             draft.planned.extend(plans.rows_of(approval, case.type.permit_valid))
-        draft.changes.extend(audit.begin(approval, entries, now=now))
+        draft.changes.extend(audit.begin(approval, entries, digests=digests, now=now))
         draft.approvals.append(approval)
         draft.proposals.append(approval.proposal)
     if not any(one.is_open for one in draft.approvals):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from approvals import audit
+from approvals import audit, recorded
 from approvals.models import Approval, Event, User
 from approvals.models.approval import Source, Status
 from approvals.models.policy import Verdict
@@ -71,6 +71,7 @@ def verdict_of(
             **({"edited": list(change.edited)} if change.edited else {}),
             **({"stop": True} if words.stop and effective == Verdict.REJECT else {}),
         },
+        digests={"decision": recorded.decision(words.said_with(effective))},
     )
 
 

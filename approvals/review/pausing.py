@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from approvals import audit, times
+from approvals import audit, recorded, times
 from approvals.ids import new_id
 from approvals.models import Agent, Approval, Decision, Event, SystemEvent, User
 from approvals.models.approval import Source, Status
@@ -96,6 +96,7 @@ def _reject(agent: Agent, *, by: User, why: str, now: datetime) -> int:
                     "claim_until": None,
                 },
                 facts={"verdict": Verdict.REJECT, "surface": "agent", "all": True},
+                digests={"decision": recorded.of_decision(Decision(message=why))},
             )
             for approval in rows
         ],

@@ -10,14 +10,7 @@ from agents import keys
 from approvals import audit, permits, seal, times
 from approvals.models import ActionType, SystemChain, SystemEvent
 from approvals.policy import versions
-
-
-def tamper(sql: str, *values: object) -> None:
-    """What somebody with the database's keys could do."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-        cursor.execute(sql, values)
-        cursor.execute("SET session_replication_role = DEFAULT")
+from tests.tampering import tamper
 
 
 def recorded(*kinds: str) -> list[tuple[str, str, str]]:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, OperationalError, close_old_connections, connection
 
-from approvals import duty, seal, times
+from approvals import duty, seal, times, witness
 from approvals.review import attempts, clock, degraded, heard
 from console import live
 from console.bells import Bells
@@ -51,7 +51,7 @@ class Running:
         self.measured_at = -3600.0
         self.tidied_at = -3600.0
         self.alarmed_at = -3600.0
-        self.checkpoint_at = time.monotonic() + settings.ASSENT_CHECKPOINT_SECONDS
+        self.checkpoint_slot = -1  # none yet: the first round writes one
 
     def stop(self, signum: int, frame: FrameType | None) -> None:
         self.stopping = True
@@ -65,6 +65,8 @@ class Running:
         finally:
             self.bells.stop(patience=PATIENCE)
             self.pulse.stop(patience=PATIENCE)
+        if not self.once:
+            self.end()
 
     def _run(self) -> None:
         while not self.stopping:
@@ -99,7 +101,7 @@ class Running:
         self.turns(now)
         self.look(now)
         self.alarm()
-        self.seal()
+        self.seal(now)
         self.tidy(now)
         if self.once:
             self.bells.ring()
@@ -141,11 +143,27 @@ class Running:
             attempts.forget(now)
             self.tidied_at = time.monotonic()
 
-    def seal(self) -> None:
+    def seal(self, now: datetime) -> None:
         everything = time.monotonic() - self.sealed_all_at > 600
-        seal.seal(now=times.now(), everything=everything)
+        seal.seal(now=now, everything=everything)
         if everything:
             self.sealed_all_at = time.monotonic()
-        if time.monotonic() > self.checkpoint_at or self.once:
-            seal.checkpoint(settings.ASSENT_CHECKPOINT_FILE, now=times.now(), secret=settings.SECRET_KEY)
-            self.checkpoint_at = time.monotonic() + settings.ASSENT_CHECKPOINT_SECONDS
+        # By the wall clock: a machine that slept for hours writes one when it wakes.
+        slot = int(now.timestamp()) // settings.ASSENT_CHECKPOINT_SECONDS
+        if slot != self.checkpoint_slot:
+            self.checkpoint(now)
+            self.checkpoint_slot = slot
+
+    def checkpoint(self, now: datetime) -> None:
+        try:
+            witness.checkpoint(settings.ASSENT_CHECKPOINT_FILE, now=now)
+        except (OSError, witness.Broken):
+            log.exception("no checkpoint could be written")  # deadlines do not wait for it; the next hour tries again
+
+    def end(self) -> None:
+        """What was sealed up to the end is in a checkpoint too, whenever this process runs again."""
+        try:
+            seal.seal(now=times.now())
+            self.checkpoint(times.now())
+        except DatabaseError as error:
+            log.warning("no last checkpoint: the database is away", error=str(error)[:200])

@@ -1,4 +1,4 @@
-"""Recompute every chain and name the first bad row."""
+"""Recompute every chain and every row that they tell of, and name the first that lies."""
 
 from argparse import ArgumentParser
 from uuid import UUID
@@ -10,13 +10,13 @@ from approvals import seal
 
 
 class Command(BaseCommand):
-    help = "Verifies the chain of every approval, the seals over them and the checkpoints; names the first bad row."
+    help = "Verifies every chain, the rows they tell of, the seals and the checkpoints; names the first bad row."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("approval", nargs="?", type=UUID, help="only this approval's chain")
+        parser.add_argument("approval", nargs="?", type=UUID, help="only this approval, with the others of its request")
 
     def handle(self, *args: object, approval: UUID | None = None, **options: object) -> None:
-        found = seal.verify(approval, checkpoints=settings.ASSENT_CHECKPOINT_FILE, secret=settings.SECRET_KEY)
+        found = seal.verify(approval, checkpoints=settings.ASSENT_CHECKPOINT_FILE)
         if not found.ok:
             raise CommandError(found.message)
         self.stdout.write(self.style.SUCCESS(f"OK: {found.message}"))

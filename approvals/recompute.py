@@ -1,0 +1,306 @@
+"""What the rows of approvals must be by their events, which are chained and so cannot be changed unseen.
+
+Works through approvals in sets, whatever their number; the first row that lies is named.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from approvals import recorded
+from approvals.models import Approval, Decision, Event, Pause, PolicyVersion, Proposal, Recall, SystemEvent, User
+from approvals.models.approval import OPEN, SETTLED, Source, Status, Subject
+from approvals.models.policy import Verdict
+from approvals.policy import rows
+from approvals.policy.schema import Json, NotCanonical, item_digest
+
+SET = 1000  # rows that are read at once
+
+# How a column is named where its row lies, where that is not its own name.
+_NAMED = {
+    "decided_by_id": "decided by",
+    "decided_at": "decided at",
+    "released_at": "released at",
+    "consumed_at": "permit used at",
+    "policy_id": "policy version",
+}
+_STATUS_FIRST = sorted(recorded.COLUMNS, key=lambda name: (name != "status", name))
+
+Place = tuple[Json, Json]  # revision and round, in which there is one decision at most
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision as its event recorded it."""
+
+    digest: Json
+    verdict: Json
+    source: Json
+    user: Json
+    at: Json
+
+
+@dataclass(slots=True)
+class Expected:
+    """What the events of one approval say of its row, and of the rows beside it."""
+
+    state: dict[str, Json] = field(default_factory=dict)
+    decisions: dict[Place, Decided] = field(default_factory=dict)
+    standing: Place | None = None
+    agents: set[str] = field(default_factory=set)  # names under which its agent spoke
+
+
+class Recomputation:
+    """Takes the events of approvals, one approval after the other, and says which row lies."""
+
+    def __init__(self) -> None:
+        self._expected: dict[UUID, Expected] = {}
+        self._policies: dict[int, Mapping[str, int]] = {}
+
+    def take(self, approval_id: UUID, events: Sequence[Event]) -> str:
+        """Read one approval's events, already verified, in their order. "", or which row lies."""
+        expected = Expected()
+        for event in events:
+            digests = dict(event.state)
+            expected.state |= {name: digests.pop(name) for name in list(digests) if name in recorded.COLUMNS}
+            state = expected.state
+            if "decision" in digests:
+                place = (state.get("revision"), state.get("round"))
+                expected.standing = place
+                expected.decisions[place] = Decided(
+                    digests["decision"],
+                    state.get("verdict"),
+                    state.get("source"),
+                    state.get("decided_by_id"),
+                    state.get("decided_at"),
+                )
+            if event.actor.startswith("agent:"):
+                expected.agents.add(event.actor.removeprefix("agent:"))
+        if not expected.state.get("verdict"):
+            expected.standing = None
+        self._expected[approval_id] = expected
+        return self.finish() if len(self._expected) >= SET else ""
+
+    def finish(self) -> str:
+        """Hold the rest against the rows: "", or which row lies."""
+        expected, self._expected = self._expected, {}
+        return self._approvals(expected) or self._decisions(expected) or self._proposals(expected)
+
+    def _approvals(self, expected: Mapping[UUID, Expected]) -> str:
+        for row in Approval.objects.filter(pk__in=expected).order_by("pk").values("pk", *_STATUS_FIRST):
+            state = expected[row["pk"]].state
+            for column in _STATUS_FIRST:
+                said, kept = recorded.plain(row[column]), state.get(column)
+                if said != kept:
+                    return f"approval {row['pk']} {_both(column, said, kept)}"
+        return ""
+
+    def _decisions(self, expected: Mapping[UUID, Expected]) -> str:
+        missing = {(pk, place) for pk, of in expected.items() for place in of.decisions}
+        decisions = Decision.objects.filter(approval__in=expected).order_by("approval_id", "decided_at")
+        for decision in decisions.iterator(chunk_size=SET):
+            of = expected[decision.approval_id]
+            place: Place = (decision.revision, decision.round)
+            if lie := _lie(decision, place, of):
+                return f"the decision on approval {decision.approval_id} {lie}"
+            missing.discard((decision.approval_id, place))
+        return f"a decision on approval {min(pk for pk, _ in missing)} is missing" if missing else ""
+
+    def _proposals(self, expected: Mapping[UUID, Expected]) -> str:
+        """What is proposed now, against the digest under which it is decided."""
+        names = dict(Approval.objects.filter(pk__in=expected).values_list("pk", "agent__name"))
+        missing = {str(of.state["proposal_id"]): pk for pk, of in expected.items() if of.state.get("proposal_id")}
+        columns = ("name", "args", "prompt", "schema", "steps", "attachments", "digest", "revision", "approval_id")
+        proposals = Proposal.objects.filter(pk__in=list(missing)).only(*columns).order_by("approval_id")
+        for proposal in proposals.iterator(chunk_size=SET):
+            pk = missing.pop(str(proposal.pk))
+            name = f"revision {proposal.revision} of approval {pk}"
+            state = expected[pk].state
+            here = (proposal.approval_id, proposal.revision, proposal.digest)
+            if here != (pk, state["revision"], state["digest"]):
+                return f"{name} is not the one that its events tell of"
+            agents = expected[pk].agents | {names[pk]}
+            if state["digest"] not in {_made(self._digest, agent, state, proposal) for agent in agents}:
+                return f"{name}: what is proposed is not what its digest was made of"
+        return f"the proposal of approval {min(missing.values())} is missing" if missing else ""
+
+    def _digest(self, agent: str, state: Mapping[str, Json], proposal: Proposal) -> str:
+        kind = str(state["action_type_id"])
+        return item_digest(
+            subject=str(state["subject"]),
+            agent=agent,
+            action=proposal.name or kind,
+            schema_version=self._schemas(int(str(state["policy_id"])))[kind],
+            args=proposal.args,
+            prompt=proposal.prompt,
+            response_schema=proposal.schema,
+            steps=proposal.steps,
+            about=str(state.get("about") or ""),
+            attachments=[str(file["digest"]) for file in proposal.attachments],
+        )
+
+    def _schemas(self, number: int) -> Mapping[str, int]:
+        """The versions of the arguments' schemas in a version of policy, by action type."""
+        if number not in self._policies:
+            snapshot = PolicyVersion.objects.values_list("snapshot", flat=True).get(number=number)
+            self._policies[number] = {name: row["schema_version"] for name, row in snapshot["types"].items()}
+        return self._policies[number]
+
+
+def documents(pauses: "QuerySet[Pause]") -> str:
+    """Whether each decision document says what the rows say that were decided, verified before: "", or which one lies.
+
+    Names of people, which may change, and the signatures of permits, which who runs them verifies, are not compared.
+    """
+    columns = ("pk", "status", "answer", "recalled_answer", "resume")
+    batch: list[Pause] = []
+    for pause in pauses.only(*columns).order_by("pk").iterator(chunk_size=SET):
+        batch.append(pause)
+        if len(batch) >= SET:
+            if lie := _documents(batch):
+                return lie
+            batch = []
+    return _documents(batch)
+
+
+def _documents(pauses: Sequence[Pause]) -> str:
+    items: dict[UUID, list[Approval]] = defaultdict(list)
+    columns = ("pause_id", "item", "status", "subject", "digest", "policy_id", "proposal__name", "proposal__args")
+    approvals = Approval.objects.filter(pause__in=pauses).select_related("proposal").only(*columns)
+    for approval in approvals.order_by("pause_id", "position"):
+        items[approval.pause_id].append(approval)
+    decisions = {one.approval_id: one for one in Decision.objects.filter(approval__pause__in=pauses, undone_at=None)}
+    recalls = {one.pk: one for one in Recall.objects.filter(approval__pause__in=pauses)}
+    for pause in pauses:
+        of_pause = items[pause.pk]
+        waits = any(one.status in OPEN for one in of_pause)
+        if waits != (not pause.answer) or waits != (pause.status == Pause.Status.PENDING):
+            return f"request {pause.pk} says {pause.status}, its approvals say otherwise"
+        for text, newest in ((pause.answer, not pause.recalled_answer), (pause.recalled_answer, True)):
+            if text and not _true(text, pause, of_pause, decisions, recalls, newest=newest):
+                return f"request {pause.pk}: its decision document does not say what was decided"
+    return ""
+
+
+def _true(
+    text: str,
+    pause: Pause,
+    approvals: Sequence[Approval],
+    decisions: Mapping[UUID, Decision],
+    recalls: Mapping[UUID, Recall],
+    *,
+    newest: bool,
+) -> bool:
+    try:
+        document = json.loads(text)
+        told = document["items"]
+        said = (document["request"], document["status"], document["resume"], [item["id"] for item in told])
+    except (ValueError, TypeError, KeyError):
+        return False
+    if said != (str(pause.pk), pause.status, pause.resume, [one.item for one in approvals]):
+        return False
+    for item, approval in zip(told, approvals, strict=True):
+        recall = recalls.get(approval.pk)
+        if recall is not None and (newest or item.get("status") == "recalled"):
+            expected = _recalled(recall)
+        elif approval.status in SETTLED:
+            expected = _decided(approval, decisions[approval.pk])
+        else:
+            expected = {
+                "status": "expired" if approval.status == Status.EXPIRED else "cancelled",
+                "verdict": None,
+                "permit": False,
+            }
+        by = item.get("decided_by")
+        says = {**item, "decided_by": by.get("tier") if isinstance(by, dict) else by}
+        says["permit"] = bool(item.get("permit"))
+        if any(says.get(name) != value for name, value in expected.items()):
+            return False
+    return True
+
+
+def _recalled(recall: Recall) -> dict[str, Json]:
+    at = recall.recalled_at.isoformat()
+    return {"status": "recalled", "verdict": None, "permit": False, "reason": recall.reason, "recalled_at": at}
+
+
+def _decided(approval: Approval, decision: Decision) -> dict[str, Json]:
+    """What the document says of an approval that was decided so."""
+    proposal = approval.proposal
+    runs = decision.verdict in (Verdict.APPROVE, Verdict.MODIFY) and approval.subject == Subject.ACTION
+    return {
+        **({} if runs else {"permit": False}),
+        "status": "decided",
+        "verdict": decision.verdict,
+        "source": decision.source,
+        "action": {"name": proposal.name, "args": proposal.args} if runs and proposal else None,
+        "action_digest": approval.digest,
+        "answer": decision.answer,
+        "message": decision.message,
+        "alternative": decision.alternative or None,
+        "guidance": decision.guidance or None,
+        "stop": decision.stop,
+        "remember": decision.remember,
+        "decided_at": decision.decided_at.isoformat(),
+        "decided_by": decision.tier_id if decision.source == Source.HUMAN else None,
+        "policy_version": approval.policy_id,
+    }
+
+
+def policy() -> str:
+    """Whether each version of policy is what was published: "", or which one lies."""
+    events = SystemEvent.objects.filter(kind=SystemEvent.Kind.POLICY_PUBLISHED).order_by("seq")
+    published = {about: detail["digest"] for about, detail in events.values_list("about", "detail")}
+    versions = PolicyVersion.objects.order_by("number").values_list("number", "snapshot", "digest")
+    for number, snapshot, digest in versions.iterator(chunk_size=20):
+        kept = published.pop(f"policy:{number}", None)
+        if digest != kept or _made(rows.digest, snapshot) != kept:
+            return f"policy version {number} is not what was published"
+    return f"{min(published)} was published and is missing" if published else ""
+
+
+def _lie(decision: Decision, place: Place, expected: Expected) -> str:
+    """What a decision says, where its event recorded something else."""
+    event = expected.decisions.get(place)
+    if event is None:
+        return "is one that no event tells of"
+    for column, said, kept in (
+        ("verdict", decision.verdict, event.verdict),
+        ("source", decision.source, event.source),
+        ("decided_by_id", recorded.plain(decision.user_id), event.user),
+        ("decided_at", recorded.plain(decision.decided_at), event.at),
+    ):
+        if said != kept:
+            return _both(column, said, kept)
+    if _made(recorded.of_decision, decision) != event.digest:
+        return "says other words (message, answer, reason …) than were given"
+    gone = "recalled" if expected.state["status"] == Status.RECALLED else "standing"
+    kept = gone if place == expected.standing else "undone"
+    said = "undone" if decision.undone_at else "recalled" if decision.recalled_at else "standing"
+    return _both("status", said, kept) if said != kept else ""
+
+
+def _both(column: str, said: Json, kept: Json) -> str:
+    """The two in words: says released, its events say pending."""
+    name = "" if column == "status" else f"{_NAMED.get(column, column.removesuffix('_id'))} "
+    return f"says {name}{_value(column, said)}, its events say {_value(column, kept)}"
+
+
+def _value(column: str, value: Json) -> str:
+    if value is None:
+        return "nothing"
+    if column == "decided_by_id":
+        return User.objects.filter(pk=str(value)).values_list("username", flat=True).first() or str(value)
+    return str(value)
+
+
+def _made(digest: Callable[..., str], *of: object) -> str:
+    """A digest; "" of what has none, which was never stored so."""
+    try:
+        return digest(*of)
+    except NotCanonical:
+        return ""

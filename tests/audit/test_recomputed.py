@@ -1,0 +1,217 @@
+"""Rows are held against their events: whoever changes a row by SQL is found, and the row is named."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+
+from approvals import recompute, recorded, seal, times
+from approvals.models import Agent, Approval
+from approvals.policy.edits import Operation
+from approvals.review import agent as agents_own
+from approvals.review import amend, batches, claims, clock, grants, pausing
+from approvals.review.decisions import Words, decide, load, seen, undo
+from approvals.review.grants import Wish
+from approvals.review.recall import recall
+from approvals.review.submission import Item
+from tests.tampering import tamper
+
+RELEASED = (
+    "UPDATE approvals_approval SET status = 'released', verdict = 'approve', source = 'human', decided_at = now(), "
+    "released_at = now(), decided_by_id = (SELECT id FROM approvals_user WHERE username = 'bob') "
+    "WHERE status = 'pending'"
+)
+BOB = "(SELECT id FROM approvals_user WHERE username = 'bob')"
+
+
+def sweep_at(moment):
+    with times.at(moment):
+        return clock.sweep()
+
+
+@pytest.fixture
+def history(propose, alice, bob):
+    """A refund that waits, and one that Alice approved with words."""
+    decide(seen(propose(order="1")), by=alice, verdict="approve", words=Words(message="Fine."))
+    return propose(order="2")
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        (RELEASED, "says released, its events say pending"),
+        (
+            f"UPDATE approvals_approval SET decided_by_id = {BOB} WHERE status = 'released'",  # noqa: S608
+            "decided by bob, its events say alice",
+        ),
+        (
+            "UPDATE approvals_approval SET verdict = 'modify' WHERE status = 'released'",
+            "says verdict modify, its events say approve",
+        ),
+        (
+            "UPDATE approvals_approval SET source = 'policy' WHERE status = 'released'",
+            "says source policy, its events say human",
+        ),
+        ("UPDATE approvals_approval SET decided_at = now() WHERE status = 'released'", "says decided at"),
+        ("UPDATE approvals_approval SET released_at = NULL WHERE status = 'released'", "says released at nothing"),
+        ("UPDATE approvals_approval SET consumed_at = now() WHERE status = 'released'", "says permit used at"),
+        ("UPDATE approvals_approval SET tier_id = 3", "says tier 3, its events say 1"),
+        ("UPDATE approvals_approval SET round = 2", "says round 2, its events say 1"),
+        ("UPDATE approvals_approval SET revision = 2", "says revision 2, its events say 1"),
+        ("UPDATE approvals_approval SET digest = 'sha256:0'", "says digest sha256:0, its events say sha256:"),
+        ("UPDATE approvals_approval SET about = 'order:9'", "says about order:9, its events say order:"),
+        (f"UPDATE approvals_decision SET user_id = {BOB}", "the decision on approval"),  # noqa: S608
+        ("UPDATE approvals_decision SET verdict = 'reject'", "says verdict reject, its events say approve"),
+        ("UPDATE approvals_decision SET message = 'Fine!'", "says other words"),
+        ("UPDATE approvals_decision SET answer = '\"yes\"'", "says other words"),
+        ("UPDATE approvals_decision SET undone_at = now()", "says undone, its events say standing"),
+        ("UPDATE approvals_decision SET round = 2", "is one that no event tells of"),
+        ("DELETE FROM approvals_decision", "a decision on approval"),
+        (
+            'UPDATE approvals_proposal SET args = \'{"order": "2", "amount": 9000, "currency": "EUR"}\'',
+            "what its digest",
+        ),
+        ('UPDATE approvals_proposal SET attachments = \'[{"digest": "sha256:0"}]\'', "what its digest was made of"),
+        ("UPDATE approvals_proposal SET digest = 'sha256:0'", "is not the one that its events tell of"),
+        ("DELETE FROM approvals_proposal", "the proposal of approval"),
+        (
+            "UPDATE approvals_pause SET answer = replace(answer, '\"approve\"', '\"reject\"') WHERE answer <> ''",
+            "its decision document does not say what was decided",
+        ),
+        (
+            "UPDATE approvals_pause SET answer = replace(answer, 'Fine.', 'Run twice.') WHERE answer <> ''",
+            "its decision document does not say what was decided",
+        ),
+        ("UPDATE approvals_pause SET answer = '[]' WHERE answer <> ''", "does not say what was decided"),
+        ("UPDATE approvals_pause SET answer = 'gone' WHERE answer <> ''", "does not say what was decided"),
+        (
+            "UPDATE approvals_pause SET recalled_answer = replace(answer, '420', '421') WHERE answer <> ''",
+            "its decision document does not say what was decided",
+        ),
+        (
+            "UPDATE approvals_pause SET answer = '{}', status = 'decided', open_items = 0, closed_at = now() "
+            "WHERE answer = ''",
+            "says decided, its approvals say otherwise",
+        ),
+        ("UPDATE approvals_pause SET status = 'cancelled' WHERE answer <> ''", "does not say what was decided"),
+        (
+            "UPDATE approvals_policyversion SET snapshot = jsonb_set(snapshot::jsonb, '{rates,USD}', '\"2\"')",
+            "policy version 1 is not what was published",
+        ),
+        ("UPDATE approvals_policyversion SET digest = 'sha256:0'", "policy version 1 is not what was published"),
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_says_something_else_than_its_events_is_named(sql, said, history):
+    assert seal.verify().ok
+    tamper(sql)
+
+    found = seal.verify()
+    assert not found.ok
+    assert said in found.message
+    with pytest.raises(CommandError, match="says|not|no event|missing"):  # noqa: RUF043  # alternatives
+        call_command("verify_audit")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_approval_is_verified_with_its_request_and_no_other(history):
+    waits, decided = history, Approval.objects.get(status="released")
+    tamper("UPDATE approvals_pause SET answer = replace(answer, 'Fine.', 'Never.') WHERE answer <> ''")
+
+    assert seal.verify(waits.pk).ok
+    found = seal.verify(decided.pk)
+    assert not found.ok
+    assert str(decided.pause_id) in found.message
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_auditor_reads_the_same_on_the_page(history, otto, as_):
+    tamper(RELEASED)
+    page = as_(otto).post(reverse("audit_verify")).content.decode()
+
+    assert 'data-verified="no"' in page
+    assert seal.verify().message in page
+
+
+def test_every_column_of_an_approval_is_recorded_or_named_as_left_out():
+    columns = {field.attname for field in Approval._meta.concrete_fields}
+    left_out = {
+        *("id", "position", "created_at", "event_seq", "event_head"),  # what it is, and the chain itself
+        *("reason_code", "reasons", "assessment", "flagged", "confidence", "value", "impact", "shadowed"),  # weighed
+        *("usual_key", "count_key", "likeness", "repeats_id", "attempt"),  # compared with
+        *("agent_model", "prompt_version", "tool_version", "first_opened_at", "viewed"),  # evidence
+        *("tiers_visited", "queues_visited", "due_at", "soon_at", "hold", "claimed_by_id", "claim_until"),  # sweeps
+        *("snoozed_until", "escalations", "breaches", "alarmed_at"),
+    }
+
+    assert columns == recorded.COLUMNS | left_out
+    assert not recorded.COLUMNS & left_out
+
+
+# --- Honest histories
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whatever_happened_honestly_verifies(
+    propose, robot, alice, bob, carol, refunds, with_undo, action_type, monkeypatch
+):
+    monkeypatch.setattr(recompute, "SET", 3)  # several sets
+    start = times.now()
+    held = [propose(order=f"held-{number}") for number in range(6)]
+    decide(seen(held[0]), by=alice, verdict="approve", words=Words(message="", guidance="Be quick."))
+    undo(held[0].pk, by=alice)
+    decide(seen(load(held[0].pk)), by=alice, verdict="reject", words=Words(reason="policy", stop=True))
+    edit = Words(edits=(Operation("replace", "/amount", 99.5),), message="Less.")
+    decide(seen(held[1]), by=alice, verdict="modify", words=edit)
+    undo(held[1].pk, by=alice)
+    decide(seen(load(held[1].pk)), by=alice, verdict="modify", words=edit)
+    amend.amend(held[2].pk, lambda item: replace(item, args={**item.args, "amount": 6000}), by=robot)
+    decide(seen(load(held[2].pk)), by=bob, verdict="approve")
+    decide(seen(held[3]), by=alice, verdict="approve")
+    agents_own.cancel(held[3].pause, by=robot, reason="")
+    batches.decide_many([seen(one) for one in held[4:]], by=alice, verdict="approve", attempt=uuid4())
+    grants.give(
+        Wish(agent=robot.pk, action="refund", most=1, tier=1, expires_at=start + timedelta(days=1), conditions=()),
+        by=bob,
+    )
+    propose(order="granted")
+    action_type(
+        "question",
+        schema={},
+        value_path="",
+        currency_path="",
+        subject_path="",
+        headline="{prompt}",
+        allowed=["answer", "reject"],
+    )
+    items = tuple(
+        Item(id=f"q{number}", subject="question", prompt="Which?", best_guess={"b": 1e5}) for number in (1, 2)
+    )
+    asked = propose(items=items, timeout=timedelta(hours=1))
+    decide(seen(asked), by=alice, verdict="answer", words=Words(answer={"account": 12.0, "ä": [None]}))
+    action_type("label", strategy="never", reversibility="reversible")
+    passed = propose(action="label", order="3")
+    action_type("plan", schema={}, value_path="", currency_path="", subject_path="", headline="{steps}")
+    step = {"id": "a", "action": {"name": "label", "args": {"order": "1", "amount": 1.0, "currency": "EUR"}}}
+    plan = propose(items=(Item(id="plan", subject="plan", steps=[step]),))
+    claims.claim(plan.pk, by=alice)
+    decide(seen(load(plan.pk)), by=alice, verdict="approve")
+    sweep_at(start + timedelta(minutes=20))
+    recall(seen(load(held[5].pk)), by=alice, words=Words(reason="not_needed", message="No."))
+    recall(seen(load(passed.pk)), by=alice, words=Words(reason="not_needed", message="No."))
+    waits = propose(order="4", timeout=timedelta(days=1))
+    for days in (2, 4, 8):
+        sweep_at(start + timedelta(days=days))
+    rejected = propose(order="5")
+    pausing.reject_pending(robot, by=carol, why="All of it.")
+    Agent.objects.filter(pk=robot.pk).update(name="renamed")
+
+    statuses = set(Approval.objects.values_list("status", flat=True))
+    assert statuses >= {"released", "cancelled", "expired", "recalled"}
+    assert (load(waits.pk).status, load(rejected.pk).verdict) == ("expired", "reject")
+    found = seal.verify()
+    assert found.ok, found.message
+    assert "rows" in found.message
