@@ -21,7 +21,7 @@ import pytest
 from django.db import connection
 
 from agents import keys
-from approvals import times
+from approvals import seal, times
 from approvals.models import Approval, Consumption, Event, Pause, Tier, User
 from approvals.models.approval import OPEN, Status
 from approvals.policy import snapshot
@@ -278,3 +278,5 @@ def test_kills_and_a_hanging_redis_under_mixed_load_break_no_promise(beside, ref
     ]
     assert max(late, default=0) < 60, max(late)
     assert check(database_url()) == []
+    found = seal.verify()
+    assert found.ok, found.message
