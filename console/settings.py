@@ -137,6 +137,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "allauth.usersessions",
     "channels",
     "csp",
@@ -223,6 +224,17 @@ ACCOUNT_SESSION_REMEMBER = None
 SESSION_COOKIE_AGE = 60 * env.number("ASSENT_SESSION_MINUTES", 12 * 60, at_least=5)
 ACCOUNT_SESSION_COOKIE_AGE = max(SESSION_COOKIE_AGE, 7 * 86_400)
 USERSESSIONS_ADAPTER = "console.sessions.SessionsAdapter"
+# A second factor: asked for after the password. Passkeys work over https and on http://localhost, by their own rules.
+MFA_ADAPTER = "console.factors.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "console.factors.CodeForm",
+    "authenticate_webauthn": "console.factors.PasskeyForm",
+    "reauthenticate": "console.factors.ConfirmCodeForm",
+    "reauthenticate_webauthn": "console.factors.ConfirmPasskeyForm",
+}
+# Nobody signs up: an address that waits to be confirmed is a change of one's own, and no reason to stay without one.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 
 # --- Requests and their limits
 

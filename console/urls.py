@@ -118,6 +118,7 @@ urlpatterns = [
     # Before allauth's own of the same addresses.
     path("account/email/", account.email, name="account_email"),
     path("account/password/set/", account.no_password, name="account_set_password"),
+    path("account/second-factor/", include("console.urls_factors")),
     path("account/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("agents.urls")),

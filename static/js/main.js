@@ -19,6 +19,7 @@ import "./version.js";
 import "./filters.js";
 import "./toast.js";
 import "./scarcity.js";
+import "./passkey.js";
 import "./session.js";
 import "./unsent.js";
 import "./live.js";
