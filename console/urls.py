@@ -45,6 +45,7 @@ urlpatterns = [
     path("approvals/<uuid:pk>/claimed/", card.claimed, name="claimed"),
     path("approvals/<uuid:pk>/decide/", verdict.decide, name="decide"),
     path("approvals/<uuid:pk>/approve/", card.approve, name="approve"),
+    path("approvals/<uuid:pk>/passkey/", card.passkey, name="passkey"),
     path("approvals/<uuid:pk>/answer/", card.answer, name="answer"),
     path("approvals/<uuid:pk>/reject/", card.reject, name="reject"),
     path("approvals/<uuid:pk>/modify/", modify.modify, name="modify"),

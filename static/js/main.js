@@ -21,6 +21,7 @@ import "./toast.js";
 import "./scarcity.js";
 import "./passkey.js";
 import "./session.js";
+import "./passkey-gate.js";
 import "./unsent.js";
 import "./live.js";
 import "./desktop.js";

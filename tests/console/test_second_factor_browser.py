@@ -8,7 +8,8 @@ from django.core.cache import cache
 from playwright.sync_api import Page, expect
 
 from approvals.models import AccountEvent
-from tests.conftest import PASSWORD
+from approvals.review.decisions import load
+from tests.conftest import PASSWORD, settled, still
 from tests.console.test_second_factor import SECRET, code
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -121,3 +122,23 @@ def test_signing_in_over_a_card_takes_a_passkey(by_name, refund, alice, sign_in)
     dialog.get_by_role("button", name="Sign in").click()
     dialog.get_by_role("button", name="Use a passkey").click()
     expect(dialog).to_be_hidden()
+
+
+def test_a_manual_gate_takes_a_passkey_in_place_of_the_password(by_name, action_type, propose, alice, sign_in):
+    action_type("wire", gate="manual")
+    wire = propose(action="wire")
+    page = sign_in(alice)
+    authenticator(page)
+    add_passkey(page)
+    page.goto(f"/approvals/{wire.pk}/")
+    still(page)
+    page.get_by_role("link", name="Approve").click()
+    page.locator("[name=typed]").fill("420")
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.locator("[data-passkey-said]")).to_have_text("Passkey confirmed. Now press the button below.")
+    assert load(wire.pk).status == "pending"
+
+    page.get_by_role("button", name="Approve").click()
+    settled(page, wire)
+    assert load(wire.pk).verdict == "approve"
+    assert AccountEvent.objects.filter(user=alice, kind="confirmed", facts__at="manual gate").exists()
