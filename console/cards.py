@@ -124,6 +124,11 @@ class Card:
         return factors.has(self.user, factors.Type.WEBAUTHN)
 
     @property
+    def lacks_factor(self) -> bool:
+        """Its reader could decide it with a second factor, and has none."""
+        return access.would_decide(self.approval, self.authority)
+
+    @property
     def typed(self) -> bool:
         """Whoever approves it types a value."""
         return access.page_only(self.approval)

@@ -348,6 +348,7 @@ ASSENT_TELL_EVERY = timedelta(minutes=env.number("ASSENT_TELL_MINUTES", 5, at_le
 SLACK_BOT_TOKEN = env.text("SLACK_BOT_TOKEN")
 SLACK_SIGNING_SECRET = env.text("SLACK_SIGNING_SECRET")
 SLACK_API_URL = env.text("SLACK_API_URL", "https://slack.com/api/")
+ASSENT_ADMINS_SECOND_FACTOR = env.flag("ASSENT_ADMINS_SECOND_FACTOR")  # nobody uses the admin without one
 ASSENT_SECOND_PUBLISHER = env.flag("ASSENT_SECOND_PUBLISHER")  # policy takes two: one admin asks, another publishes
 # A permit that was used this long ago and of which nobody says what came of it is shown, and alarmed.
 ASSENT_CONFIRM_AFTER = timedelta(minutes=env.number("ASSENT_CONFIRM_MINUTES", 10, at_least=1))
