@@ -8,15 +8,19 @@ from typing import Any
 from allauth.account import signals
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
+from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_out
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from approvals import audit, times
 from approvals.models import AccountEvent, SystemEvent, User
 from approvals.policy.schema import Json
-from console import session
+from console import demands, session
 
 Kind = SystemEvent.Kind
 
@@ -49,6 +53,20 @@ class ClosedAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth shi
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         # With the account alone anybody could lock anybody out.
         return f"{super()._get_login_attempts_cache_key(request, **credentials)}:{self.get_client_ip(request)}"
+
+    def post_login(self, request: HttpRequest, user: User, *, redirect_url: str | None, **said: Any) -> HttpResponse:
+        """Whoever must have a second factor and has none is led to where one is added."""
+        owed = demands.owed(user)
+        if owed:
+            messages.warning(request, owed)
+            redirect_url = reverse("security") + "#factors"
+        response: HttpResponse = super().post_login(request, user, redirect_url=redirect_url, **said)
+        return response
+
+    def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        ours = {"mfa_reauthenticate": _("Use a code"), "mfa_reauthenticate:webauthn": _("Use a passkey")}
+        return [{**method, "description": ours.get(method["id"], method["description"])} for method in methods]
 
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None

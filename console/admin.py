@@ -1,11 +1,39 @@
-"""One door for everybody: the admin's own login page would know neither the login's rate limits nor second factors."""
+"""One door for everybody: the admin's own login page would know neither the login's rate limits nor second demands."""
+
+from typing import Any
 
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
-from django.contrib import admin
+from allauth.mfa.models import Authenticator
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+from approvals.models import User
+from console import demands
+
+_login = secure_admin_login(admin.site.login)
+_permitted = admin.site.has_permission
+
+
+def login(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Leads whoever is kept out for want of a second factor to where one is added."""
+    if isinstance(request.user, User) and demands.kept_from_admin(request.user):
+        messages.warning(request, demands.owed(request.user))
+        return redirect(reverse("security") + "#factors")
+    response: HttpResponse = _login(request, extra_context)
+    return response
+
+
+def has_permission(request: HttpRequest) -> bool:
+    """Who may use the admin at all."""
+    return _permitted(request) and isinstance(request.user, User) and not demands.kept_from_admin(request.user)
+
+
+admin.site.login = login  # type: ignore[method-assign]
+admin.site.has_permission = has_permission  # type: ignore[method-assign]
 admin.site.index_title = _("Policy and people")
-# An address belongs to the person's own page.
-admin.site.unregister(EmailAddress)
+# An address, like a second factor, belongs to the person's own page.
+admin.site.unregister([EmailAddress, Authenticator])

@@ -17,7 +17,7 @@ from approvals.policy.schema import Json
 from approvals.review import access, decisions, escalation, pausing
 from approvals.review.attachments import IMAGES
 from approvals.review.errors import ended_while_held, held_when_it_ended
-from console import questions, rows, runs, stages, timeleft, whys
+from console import factors, questions, rows, runs, stages, timeleft, whys
 from console.facts import Fact, changes_of, facts_of, present_and_future
 from console.permits import Permit, moved, permit_of
 from console.plans import PlanView
@@ -117,6 +117,16 @@ class Card:
     @property
     def manual(self) -> bool:
         return self.approval.gate == Gate.MANUAL
+
+    @property
+    def has_passkey(self) -> bool:
+        """Whether its reader can give a passkey in place of the password."""
+        return factors.has(self.user, factors.Type.WEBAUTHN)
+
+    @property
+    def lacks_factor(self) -> bool:
+        """Its reader could decide it with a second factor, and has none."""
+        return access.would_decide(self.approval, self.authority)
 
     @property
     def typed(self) -> bool:

@@ -36,6 +36,7 @@ class VerdictForm(forms.Form):
     stay = forms.BooleanField(required=False)
     typed = forms.CharField(required=False, max_length=300)
     password = forms.CharField(required=False, max_length=1000, strip=False)
+    passkey = forms.CharField(required=False, max_length=20_000)
     answer = forms.CharField(required=False, max_length=LONGEST_TEXT)
     guidance = forms.CharField(required=False, max_length=LONGEST_TEXT)
     remember = forms.IntegerField(required=False, min_value=0)  # which of the agent's offers
@@ -51,6 +52,11 @@ class VerdictForm(forms.Form):
         except ValueError as error:
             raise forms.ValidationError(_("This page did not say which version it shows.")) from error
         return version
+
+    @property
+    def proof(self) -> dict[str, str]:
+        """What shows that this is the person, and for which version it was given."""
+        return {name: self.cleaned_data[name] for name in ("version", "password", "passkey")}
 
     @property
     def viewed_for(self) -> timedelta:

@@ -138,6 +138,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "allauth.usersessions",
     "channels",
     "csp",
@@ -224,6 +225,17 @@ ACCOUNT_SESSION_REMEMBER = None
 SESSION_COOKIE_AGE = 60 * env.number("ASSENT_SESSION_MINUTES", 12 * 60, at_least=5)
 ACCOUNT_SESSION_COOKIE_AGE = max(SESSION_COOKIE_AGE, 7 * 86_400)
 USERSESSIONS_ADAPTER = "console.sessions.SessionsAdapter"
+# A second factor: asked for after the password. Passkeys work over https and on http://localhost, by their own rules.
+MFA_ADAPTER = "console.factors.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "console.factors.CodeForm",
+    "authenticate_webauthn": "console.factors.PasskeyForm",
+    "reauthenticate": "console.factors.ConfirmCodeForm",
+    "reauthenticate_webauthn": "console.factors.ConfirmPasskeyForm",
+}
+# Nobody signs up: an address that waits to be confirmed is a change of one's own, and no reason to stay without one.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 
 # --- Requests and their limits
 
@@ -337,6 +349,7 @@ ASSENT_TELL_EVERY = timedelta(minutes=env.number("ASSENT_TELL_MINUTES", 5, at_le
 SLACK_BOT_TOKEN = env.text("SLACK_BOT_TOKEN")
 SLACK_SIGNING_SECRET = env.text("SLACK_SIGNING_SECRET")
 SLACK_API_URL = env.text("SLACK_API_URL", "https://slack.com/api/")
+ASSENT_ADMINS_SECOND_FACTOR = env.flag("ASSENT_ADMINS_SECOND_FACTOR")  # nobody uses the admin without one
 ASSENT_SECOND_PUBLISHER = env.flag("ASSENT_SECOND_PUBLISHER")  # policy takes two: one admin asks, another publishes
 # A permit that was used this long ago and of which nobody says what came of it is shown, and alarmed.
 ASSENT_CONFIRM_AFTER = timedelta(minutes=env.number("ASSENT_CONFIRM_MINUTES", 10, at_least=1))

@@ -45,6 +45,7 @@ urlpatterns = [
     path("approvals/<uuid:pk>/claimed/", card.claimed, name="claimed"),
     path("approvals/<uuid:pk>/decide/", verdict.decide, name="decide"),
     path("approvals/<uuid:pk>/approve/", card.approve, name="approve"),
+    path("approvals/<uuid:pk>/passkey/", card.passkey, name="passkey"),
     path("approvals/<uuid:pk>/answer/", card.answer, name="answer"),
     path("approvals/<uuid:pk>/reject/", card.reject, name="reject"),
     path("approvals/<uuid:pk>/modify/", modify.modify, name="modify"),
@@ -118,6 +119,7 @@ urlpatterns = [
     # Before allauth's own of the same addresses.
     path("account/email/", account.email, name="account_email"),
     path("account/password/set/", account.no_password, name="account_set_password"),
+    path("account/second-factor/", include("console.urls_factors")),
     path("account/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("agents.urls")),

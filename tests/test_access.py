@@ -410,6 +410,7 @@ OPEN = {"jwks", "favicon", "health_live", "health_ready", "demo_mail", "api_docs
 OPEN |= {"help", "help_page", "session"}
 # One's own, and after a fresh sign-in; others are refused in tests/console/test_sessions.py.
 OWN |= {"session_end", "token_issue", "token_revoke"}
+OWN |= {"passkey"}  # where a gate takes one; others are refused in tests/console/test_second_factor_gate.py
 OPEN |= {"account_set_password"}  # leads to the reset by mail, which is open
 # Signed by Slack in the place of a session; each refusal is tried in tests/telling/test_slack.py.
 OPEN |= {"slack_interactions", "slack_commands"}

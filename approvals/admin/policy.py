@@ -33,7 +33,7 @@ class TierAdmin(Kept, Drafting):
     inlines = [DomainTermsInline, CapacityInline, MembershipInline, ChannelInline]
     list_display = ("__str__", "ceiling", "sla", "hold", "next", "reviewers", "silent", "active")
     fieldsets = (
-        (None, {"fields": ("level", "name", "ceiling", "active")}),
+        (None, {"fields": ("level", "name", "ceiling", "second_factor", "active")}),
         (_("Time"), {"fields": ("sla", "next", "hold", "claim")}),
         (_("Working hours"), {"fields": ("working", ("opens", "closes"), "workdays", "time_zone")}),
     )
@@ -51,7 +51,10 @@ class TierAdmin(Kept, Drafting):
         if obj is not None or not Tier.objects.filter(active=True, ceiling=None).exists():
             return found
         (title, first), *rest = found
-        return [(title, {**first, "fields": ("level", "name", "ceiling", "ceiling_below", "active")}), *rest]
+        return [
+            (title, {**first, "fields": ("level", "name", "ceiling", "ceiling_below", "second_factor", "active")}),
+            *rest,
+        ]
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
         below = form.below if isinstance(form, TierForm) else None  # asked before the new one is there

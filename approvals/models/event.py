@@ -105,6 +105,10 @@ class SystemEvent(models.Model):
         PASSWORD_CHANGED = "password_changed", _("Password changed")
         PASSWORD_LINK = "password_link", _("Link to set a password given")
         SESSION_ENDED = "session_ended", _("Session ended")
+        FACTOR_ADDED = "factor_added", _("Second factor added")
+        FACTOR_REMOVED = "factor_removed", _("Second factor removed")
+        RECOVERY_CODES_MADE = "recovery_codes_made", _("Recovery codes made")
+        RECOVERY_CODE_USED = "recovery_code_used", _("Recovery code used")
 
     seq = models.PositiveBigIntegerField(primary_key=True)
     kind = models.CharField(max_length=30, choices=Kind.choices)

@@ -199,6 +199,11 @@ class Tier(Terms):
         related_name="below",
         help_text=_("Empty: the end of the chain; there the approval waits for its deadline."),
     )
+    second_factor = models.BooleanField(
+        _("demands a second factor"),
+        default=False,
+        help_text=_("Whoever signs in with a password alone reads what waits here and decides none of it."),
+    )
     active = models.BooleanField(
         _("active"), default=True, help_text=_("Switched off, policy leads nowhere to it; what waits there stays.")
     )

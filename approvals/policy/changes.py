@@ -105,7 +105,10 @@ _NO_LIMIT = {"limit": None, "when_full": Scarcity.QUEUE.value, "when_empty": Sca
 
 def _alone(row: Row | None) -> Row | None:
     """A tier without what stands under it by domain."""
-    return None if row is None else {name: row[name] for name in row if name not in ("capacities", "terms")}
+    if row is None:
+        return None
+    own = {name: row[name] for name in row if name not in ("capacities", "terms")}
+    return {"second_factor": False, **own}  # which an old version does not say
 
 
 def _terms(level: str, name: str, before: Row, after: Row) -> Iterator[Change]:

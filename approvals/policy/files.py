@@ -128,6 +128,7 @@ def _tier_row(table: Table) -> Row:
         **_terms_row(table),
         **{name: span(table[name]).total_seconds() for name in ("hold", "claim")},
         "next": table.get("next"),
+        "second_factor": table.get("second_factor", False),
         "capacities": [
             {
                 "domain": one.get("domain"),
@@ -207,6 +208,7 @@ def _shape() -> Table:
         **terms,
         **dict.fromkeys(("hold", "claim"), duration),
         "next": level,
+        "second_factor": {"type": "boolean"},
         "terms": {"type": "array", "items": _object({"domain": text, **terms}, required=["domain", "sla"])},
         "capacity": {
             "type": "array",

@@ -92,6 +92,7 @@ def snapshot_of(
                 "hold": tier.hold.total_seconds(),
                 "claim": tier.claim.total_seconds(),
                 "next": tier.next_id,
+                "second_factor": tier.second_factor,
                 "capacities": _capacity_rows(tier),
                 "terms": [
                     {"domain": terms.domain_id, **_terms_row(terms)}
@@ -147,6 +148,7 @@ def tier_columns(row: Row) -> dict[str, Any]:
         **terms_columns(row),
         "hold": timedelta(seconds=row["hold"]),
         "claim": timedelta(seconds=row["claim"]),
+        "second_factor": row.get("second_factor", False),
         "active": True,
     }
 

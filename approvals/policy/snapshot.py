@@ -102,6 +102,7 @@ class TierPolicy:
     hold: timedelta
     claim: timedelta
     next: int | None
+    second_factor: bool = False  # who has none may not decide
     hours: Hours | None = None  # in which the SLA runs; None: always
     capacities: Mapping[str, CapacityPolicy] = field(default_factory=dict)  # by domain; "" for every other one
 
@@ -320,6 +321,7 @@ def _tier(level: int, row: Row) -> TierPolicy:
         hold=timedelta(seconds=row["hold"]),
         claim=timedelta(seconds=row["claim"]),
         next=row["next"],
+        second_factor=row.get("second_factor", False),
         capacities={
             one["domain"] or "": CapacityPolicy(one["limit"], one["when_full"], one["when_empty"])
             for one in row.get("capacities", ())

@@ -51,6 +51,7 @@ def toml(snapshot: Row, domains: Mapping[str, str], *, heading: str = "") -> str
     for level, row in sorted(snapshot["tiers"].items(), key=lambda pair: int(pair[0])):
         spans = {name: _span(row[name]) for name in ("hold", "claim")}
         pairs = {"level": int(level), "name": row["name"], **_terms(row), **spans, "next": row["next"]}
+        pairs["second_factor"] = row.get("second_factor") or None  # left out where it is not demanded
         lines += ["", "[[tier]]", *_pairs(pairs)]
         for terms in row.get("terms", ()):
             lines += ["", "[[tier.terms]]", *_pairs({"domain": terms["domain"], **_terms(terms)})]

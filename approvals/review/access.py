@@ -1,7 +1,7 @@
 """Who sees an approval, and what each person may do with it now. Templates and views ask here and compare no roles."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from approvals import duty, times
 from approvals.models import Agent, Approval, Membership, Pause, Run, Tier, User, Vote
 from approvals.models.approval import OPEN, Kind, Source, Status, Subject, queue_name
 from approvals.models.policy import Gate, Reversibility, Verdict
+from approvals.policy import snapshot
 from approvals.policy.stages import asked_of, read
 from approvals.review import plans
 
@@ -40,7 +41,8 @@ class Loan:
 class Authority:
     """A person's rights as the database has them now. `reviews` pairs a tier with a domain, None for every domain.
 
-    `loans` are held for those who are away; they count wherever the own ones do.
+    `loans` are held for those who are away; they count wherever the own ones do. In the tiers of `lacks_factor` this
+    person decides nothing, in nobody's place either: they demand a second factor, and there is none.
     """
 
     user_id: UUID
@@ -50,6 +52,7 @@ class Authority:
     auditor: bool = False
     superuser: bool = False
     loans: tuple[Loan, ...] = ()
+    lacks_factor: frozenset[int] = frozenset()
 
     @property
     def sees_all(self) -> bool:
@@ -75,7 +78,7 @@ class Authority:
 
     def voices(self, tier: int, domain: str, agent: UUID) -> list[Loan | None]:
         """As whom this person may decide it: None is as oneself, and then nobody else's place is needed."""
-        if agent in self.operates:
+        if agent in self.operates or tier in self.lacks_factor:
             return []
         if any(level >= tier and where in (None, domain) for level, where in self.reviews):
             return [None]
@@ -106,7 +109,7 @@ def authority_of(user: User) -> Authority:
 
 
 def authorities(people: Iterable[User]) -> dict[UUID, Authority]:
-    """The rights of those of these people who are active, in three queries."""
+    """The rights of those of these people who are active, in a few queries for all of them."""
     active = {user.pk: user for user in people if user.pk and user.is_active}
     if not active:
         return {}
@@ -120,6 +123,8 @@ def authorities(people: Iterable[User]) -> dict[UUID, Authority]:
     operates: dict[UUID, set[UUID]] = {}
     for pk, agent in Agent.operators.through.objects.filter(user__in=wanted).values_list("user_id", "agent_id"):
         operates.setdefault(pk, set()).add(agent)
+    demanding = tiers_demanding_factor()
+    safe = with_factor(active) if demanding else set()
     return {
         pk: Authority(
             user_id=pk,
@@ -133,9 +138,38 @@ def authorities(people: Iterable[User]) -> dict[UUID, Authority]:
                 for one in lent.get(pk, ())
                 for tier, domain in reviews.get(one.pk, ())
             ),
+            lacks_factor=frozenset() if pk in safe else demanding,
         )
         for pk, user in active.items()
     }
+
+
+def tiers_demanding_factor() -> frozenset[int]:
+    """The levels in which the policy in force lets nobody decide without a second factor."""
+    try:
+        tiers = snapshot.current().tiers
+    except snapshot.NoPolicy:
+        return frozenset()
+    return frozenset(level for level, tier in tiers.items() if tier.second_factor)
+
+
+def with_factor(people: Iterable[UUID]) -> set[UUID]:
+    """Those of these people who have a second factor: an authenticator app or a passkey."""
+    types = ["totp", "webauthn"]
+    return set(User.objects.filter(pk__in=people, authenticator__type__in=types).values_list("pk", flat=True))
+
+
+def lacks_factor(user: User, authority: Authority | None = None) -> bool:
+    """Whether a tier in which this person reviews demands a second factor of them, and they have none."""
+    authority = authority or authority_of(user)
+    return any(level >= tier for level, _domain in authority.posts for tier in authority.lacks_factor)
+
+
+def would_decide(approval: Approval, authority: Authority) -> bool:
+    """True where nothing but a second factor is missing to decide it."""
+    free = replace(authority, lacks_factor=frozenset())
+    lacks = approval.tier_id in authority.lacks_factor
+    return lacks and free.decides(approval.tier_id, approval.domain_id, approval.agent_id)
 
 
 def may_stop(user: User, authority: Authority | None = None) -> bool:

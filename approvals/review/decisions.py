@@ -21,6 +21,7 @@ from approvals.policy.schema import Fault, Json
 from approvals.review import access, guidance, moves, outbox, plans, revisions, stages, telling
 from approvals.review.errors import (
     BadVerdict,
+    LacksFactor,
     NoLongerPending,
     NotAllowed,
     NotOffered,
@@ -205,7 +206,7 @@ def _refuse_unless_possible(
     if staged and approval.status == Status.PENDING and authority.was_asked(approval):
         raise OutOfDate(approval, staged=True)
     if not authority.decides(approval.tier_id, approval.domain_id, approval.agent_id):
-        raise NotAllowed
+        raise LacksFactor if access.would_decide(approval, authority) else NotAllowed
     if approval.status != Status.PENDING or (approval.expires_at and approval.expires_at <= now):
         raise NoLongerPending(approval)
     if before != (seen.revision, seen.round, seen.digest) or approval.stage != seen.stage:

@@ -21,6 +21,13 @@ class NotAllowed(ReviewError):
         super().__init__(message or _("You may not do this with this approval."))
 
 
+class LacksFactor(NotAllowed):
+    """The tier demands a second factor, and this person has none."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This tier demands a second factor. Add one under Security in your profile, then decide."))
+
+
 class Stopped(ReviewError):
     """Everything is stopped: nothing is approved and nothing runs until that is lifted."""
 

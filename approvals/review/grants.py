@@ -24,7 +24,7 @@ from approvals.policy.schema import Fault, Json
 from approvals.policy.snapshot import TypePolicy
 from approvals.review import access, decisions
 from approvals.review.decisions import Seen, Words
-from approvals.review.errors import NotAllowed, ReviewError
+from approvals.review.errors import LacksFactor, NotAllowed, ReviewError
 from approvals.review.revise import weighed
 from approvals.review.submission import RESERVED
 
@@ -67,6 +67,8 @@ def give(wish: Wish, *, by: User, origin: Approval | None = None) -> Grant:
     if kind is None or wish.action in RESERVED.values():
         raise BadGrant([Fault("/action", _("There is no such action."))])
     authority = access.authority_of(by)
+    if authority.reaches(1, kind.domain) and any(tier <= wish.tier for tier in authority.lacks_factor):
+        raise LacksFactor
     if not authority.decides(1, kind.domain, wish.agent):
         raise NotAllowed
     if not Agent.objects.filter(pk=wish.agent).exists():

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from approvals.models import Approval, Attempt
 from approvals.models.approval import Status
+from approvals.models.policy import Verdict
 from approvals.policy import snapshot
 from approvals.policy.schema import Fault
 from approvals.review import attempts, claims, decisions, escalation
@@ -30,7 +31,7 @@ from approvals.review.errors import (
     how_it_ended,
 )
 from approvals.review.recall import TooLate
-from console import answers, rows, stages, toasts
+from console import answers, rows, stages, stepup, toasts
 from console.cards import Card
 from console.http import ConsoleRequest, content_or_404, is_fragment, visible_or_404
 from console.toasts import Toast
@@ -160,8 +161,18 @@ def _claimant(request: ConsoleRequest, shown: Approval) -> HttpResponse:
 @require_safe
 @on_card
 def approve(request: ConsoleRequest, approval: Approval) -> HttpResponse:
-    """The panel of a manual gate: what to type, and the password again."""
+    """The panel of a manual gate: what to type, and the password or a passkey."""
     return panel(request, approval, "_approve.html")
+
+
+@require_POST
+@on_card
+def passkey(request: ConsoleRequest, approval: Approval) -> HttpResponse:
+    """What to ask the browser for a passkey with, in place of the password, for what the card shows."""
+    card = Card(approval, request.user)
+    if not (card.manual and card.has_passkey and Verdict.APPROVE in approval.allowed and waits(approval)):
+        raise Http404
+    return JsonResponse(stepup.challenge(request, approval))
 
 
 @require_safe
@@ -269,7 +280,7 @@ def panel(
     shown = {
         "errors": errors,
         "faults": [{"message": fault.message, "field": fault.pointer.removeprefix("/") in FIELDS} for fault in faults],
-        "values": {name: value for name, value in request.POST.items() if name != "password"},
+        "values": {name: value for name, value in request.POST.items() if name not in ("password", "passkey")},
         "reasons": REASONS.items(),
         "required": approval.action_type is None or approval.action_type.reason_required,
         **context,

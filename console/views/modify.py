@@ -38,7 +38,7 @@ def modify(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     if faults or not form.is_valid():
         return editor(request, approval, draft, faults=[*faults, *form.faults])
     try:
-        fresh = stepup.proved(request, form.cleaned_data["password"])
+        fresh = stepup.proved(request, approval, **form.proof)
     except BadVerdict as error:
         return editor(request, approval, draft, faults=error.faults)
     words = Words(

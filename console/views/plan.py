@@ -152,7 +152,7 @@ def _approve(request: ConsoleRequest, approval: Approval, view: PlanView) -> Htt
     if not form.is_valid():
         return _answer(request, approval, view, form.faults, status=422)
     try:
-        fresh = stepup.proved(request, form.cleaned_data["password"])
+        fresh = stepup.proved(request, approval, **form.proof)
     except BadVerdict as error:
         return _answer(request, approval, view, error.faults, status=422)
     words = Words(

@@ -1,4 +1,4 @@
-"""What protects one's account: sessions, personal tokens, and what happened to it lately."""
+"""What protects one's account: second factors, sessions, personal tokens, and what happened to it lately."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from agents import keys
 from agents.models import ApiKey
 from approvals import times
-from console import accounts, sessions
+from console import accounts, factors, sessions
 from console.http import ConsoleRequest
 
 LATELY = 20
@@ -90,6 +90,8 @@ def _page(request: ConsoleRequest, form: TokenForm, *, secret: str = "") -> Http
     context = {
         "form": form,
         "secret": secret,
+        "factors": factors.of(request.user),
+        "has_app": factors.has(request.user, factors.Type.TOTP),
         "sessions": sessions.of(request.user),
         "this_session": request.session.session_key,
         "tokens": keys.of_person(request.user),

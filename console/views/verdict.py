@@ -149,7 +149,7 @@ def _words(request: ConsoleRequest, form: VerdictForm, approval: Approval) -> Wo
         guidance=cleaned["guidance"],
         remember=offered(approval, cleaned["remember"]),
         typed=cleaned["typed"],
-        fresh=stepup.proved(request, cleaned["password"]),
+        fresh=stepup.proved(request, approval, **form.proof),
         viewed=form.viewed_for,
     )
 

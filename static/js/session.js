@@ -1,6 +1,7 @@
 // The session: who is signed in, and signing in again over what stands open. Nothing that was pressed is sent by
 // itself afterwards: the person presses again.
 import { all, announce, body, one, say } from "./page.js";
+import { askSecond, wantsSecond } from "./session-second.js";
 
 export const me = body.dataset.person ?? "";
 export const token = () => one("[name=csrfmiddlewaretoken]")?.value ?? "";
@@ -95,6 +96,10 @@ async function signIn(again = true) {
   const said = await answer.json().catch(() => ({}));
   const fields = Object.values(said.form?.fields ?? {}).flatMap((field) => field.errors);
   if (!answer.ok) return [...(said.form?.errors ?? []), ...fields].join(" ") || say("signInFailed");
+  if (wantsSecond(said)) {
+    await askSecond(check);
+    return "";
+  }
   return (await check()) ? "" : say("signInClosed");
 }
 
@@ -110,7 +115,7 @@ form?.addEventListener("submit", async (event) => {
   } finally {
     button.disabled = false;
     one("[name=password]", form).value = "";
-    if (dialog.open) one("[name=password]", form).focus();
+    if (dialog.open && !form.hidden) one("[name=password]", form).focus();
   }
 });
 

@@ -201,7 +201,7 @@ def test_the_manual_gate_takes_five_wrong_passwords_of_a_session_and_says_so(man
     for _ in range(stepup.MOST):
         assert "Wrong password. Try again." in approve(browser, manual, WRONG).content.decode()
 
-    assert "Too many wrong passwords" in approve(browser, manual, PASSWORD).content.decode()
+    assert "Too many wrong attempts" in approve(browser, manual, PASSWORD).content.decode()
     assert load(manual.pk).status == "pending"
     assert kinds(alice) == [*["confirm_failed"] * stepup.MOST, "confirm_refused"]
 

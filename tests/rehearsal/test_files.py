@@ -132,6 +132,7 @@ TIER = st.fixed_dictionaries(
         "hold": SPAN,
         "claim": SPAN,
         "next": st.one_of(st.none(), st.integers(1, 9)),
+        "second_factor": st.booleans(),
         "terms": st.lists(
             st.fixed_dictionaries({"domain": st.sampled_from(["commerce", "finance"]), **TERMS}),
             unique_by=lambda terms: terms["domain"],
