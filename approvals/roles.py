@@ -12,6 +12,7 @@ ADMINS = "Admins"
 _MAY = {
     "user": ("view", "add", "change"),
     "membership": ("view", "add", "change", "delete"),
+    "peoplerequest": ("view",),
     "absence": ("view", "add", "change", "delete"),
     "domain": ("view", "add", "change"),
     "tier": ("view", "add", "change"),

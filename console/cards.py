@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 
 from approvals import times
-from approvals.models import Approval, Audit, Grant, Proposal, Recall, User
+from approvals.models import Approval, Audit, Grant, PeopleRequest, Proposal, Recall, User
 from approvals.models.approval import DECIDED, Status, Subject
 from approvals.models.policy import Gate, Silence, Verdict
 from approvals.policy import snapshot
 from approvals.policy.schema import Json
-from approvals.review import access, decisions, escalation, pausing
+from approvals.review import access, decisions, escalation, pausing, twoadmins
 from approvals.review.attachments import IMAGES
 from approvals.review.errors import ended_while_held, held_when_it_ended
 from console import factors, questions, rows, runs, stages, timeleft, whys
@@ -222,6 +222,11 @@ class Card:
     def labels(self) -> list[Fact]:
         """The agent's own, of the whole request."""
         return facts_of(self.approval.pause.labels) if self.approval.pause.labels else []
+
+    @cached_property
+    def alone(self) -> PeopleRequest | None:
+        """What one admin alone gave whoever decided this, within the last week."""
+        return twoadmins.given_alone(self.approval.decided_by, now=self.now)
 
     @cached_property
     def may_pause(self) -> bool:

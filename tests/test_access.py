@@ -934,6 +934,8 @@ def test_every_admin_action_is_known():
         "delivery.replay_this",
         "channel.test",
         "user.invite",
+        "peoplerequest.give",
+        "peoplerequest.refuse",
     }
 
 

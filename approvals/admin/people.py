@@ -21,6 +21,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.forms import PaginationInlineFormSet, UserChangeForm
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -29,11 +30,12 @@ from approvals import audit, invitations
 from approvals.admin.base import Judged, Kept, Narrow, signed_in
 from approvals.admin.fields import Days, Zone, by_the_minute
 from approvals.admin.telling import told
-from approvals.models import Absence, Domain, Membership, SystemEvent, User
+from approvals.models import Absence, Domain, Membership, PeopleRequest, SystemEvent, User
 from approvals.policy import retired, snapshot
 from approvals.policy.schema import Json
 from approvals.policy.staffing import Gap
-from approvals.review import absences
+from approvals.review import absences, twoadmins
+from approvals.review.errors import NotAllowed
 
 OWN_ABSENCE = _(
     "Nobody stands in for others by their own word, and one's own absence is entered on the profile page; for more "
@@ -47,6 +49,8 @@ class MembershipFormSet(PaginationInlineFormSet):
     """Memberships of a person or of a tier. `by` is who edits, and may be nobody among them."""
 
     by: User
+    new_objects: list[Membership]
+    changed_objects: list[tuple[Membership, list[str]]]
 
     def clean(self) -> None:
         super().clean()
@@ -56,10 +60,36 @@ class MembershipFormSet(PaginationInlineFormSet):
             if mine and (form.has_changed() or self._should_delete_form(form)):
                 raise ValidationError(OWN_TIERS, code="own_tiers")
 
+    def save_new(self, form: "ModelForm[Membership]", commit: bool = True) -> Membership:
+        member: Membership = super().save_new(form, commit and not self._waits(form, None))
+        return member
+
+    def save_existing(self, form: "ModelForm[Membership]", obj: Membership, commit: bool = True) -> Membership:
+        before = Membership.objects.get(pk=obj.pk)
+        member: Membership = super().save_existing(form, obj, commit and not self._waits(form, before))
+        return member
+
+    def _waits(self, form: "ModelForm[Membership]", before: Membership | None) -> bool:
+        """Whether a second admin has to give it; where there is none, it is kept that one gave it alone."""
+        member = form.instance
+        if member.tier_id < twoadmins.FROM_TIER or (before and not _widens(before, member)):
+            return False
+        request = twoadmins.of_membership(member, by=self.by, replaces=before)
+        if not twoadmins.others(self.by):
+            self.alone.append(request)
+            return False
+        self.asked.append((member, request))
+        return True
+
     def save(self, commit: bool = True) -> list[Membership]:
-        """The rows, each change of which stands in the audit log as well."""
+        """The rows, each change of which stands in the audit log as well; what takes a second admin waits."""
+        self.asked: list[tuple[Membership, PeopleRequest]] = []
+        self.alone: list[PeopleRequest] = []
         saved: list[Membership] = super().save(commit=commit)
         if commit:
+            waiting = {id(member) for member, _request in self.asked}
+            self.new_objects = [one for one in self.new_objects if id(one) not in waiting]
+            self.changed_objects = [(one, fields) for one, fields in self.changed_objects if id(one) not in waiting]
             kind = SystemEvent.Kind
             for member in self.new_objects:
                 self._record(kind.MEMBERSHIP_ADDED, member)
@@ -67,6 +97,10 @@ class MembershipFormSet(PaginationInlineFormSet):
                 self._record(kind.MEMBERSHIP_CHANGED, member, changed=list(fields))
             for member in self.deleted_objects:
                 self._record(kind.MEMBERSHIP_REMOVED, member)
+            for _member, request in self.asked:
+                twoadmins.ask(request)
+            for request in self.alone:
+                twoadmins.alone(request)
         return saved
 
     def _record(self, kind: SystemEvent.Kind, member: Membership, **detail: Json) -> None:
@@ -76,6 +110,20 @@ class MembershipFormSet(PaginationInlineFormSet):
             about=f"user:{member.user.username}",
             detail={"tier": member.tier_id, "domain": member.domain_id, **detail},
         )
+
+
+def _widens(before: Membership, after: Membership) -> bool:
+    """Whether somebody may decide more than before."""
+    if before.user_id != after.user_id or after.tier_id > before.tier_id:
+        return True
+    return before.domain_id is not None and before.domain_id != after.domain_id
+
+
+def say_waiting(request: HttpRequest, formset: Any) -> None:
+    """What of the memberships that were just saved is not in force yet."""
+    for _member, asked in getattr(formset, "asked", ()):
+        said = _("%(what)s: waits for a second admin, under “Requests to a second admin”.")
+        messages.warning(request, said % {"what": asked})
 
 
 class MembershipForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -310,6 +358,14 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
 
     def _send_link(self, request: HttpRequest, person: User) -> None:
         facts = {"address": person.email, "name": person.username}
+        me = signed_in(request)
+        if twoadmins.resets(person):
+            asked = twoadmins.of_link(person, by=me)
+            if twoadmins.others(me):
+                twoadmins.ask(asked)
+                messages.warning(request, _("The link waits for a second admin."))
+                return
+            twoadmins.alone(asked)
         if invitations.invite(person, by=audit.actor_of(signed_in(request))):
             said = _("A link to set a password went to %(address)s. It works once, and for three days.")
             messages.success(request, said % facts)
@@ -338,6 +394,7 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
 
     def save_formset(self, request: HttpRequest, form: "ModelForm[Any]", formset: Any, change: bool) -> None:
         super().save_formset(request, form, formset, change)
+        say_waiting(request, formset)
         if formset.model is Absence:
             for absence in formset.new_objects + [changed for changed, _fields in formset.changed_objects]:
                 warn_uncovered(request, absence)
@@ -361,6 +418,53 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
         """What the person may decide: `1 finance, 2 every domain`; empty for nothing."""
         rows = sorted((row.tier_id, row.domain_id or gettext("every domain")) for row in person.memberships.all())
         return ", ".join(f"{tier} {domain}" for tier, domain in rows)
+
+
+@admin.register(PeopleRequest)
+class PeopleRequestAdmin(Kept, ModelAdmin):
+    """Given or refused by another admin than who asked; never edited."""
+
+    list_display = ("what", "user", "tier", "domain", "asked_by", "asked_at", "state")
+    list_filter = ("what", "given")
+    actions = ("give", "refuse")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: PeopleRequest | None = None) -> bool:
+        return False
+
+    def has_answer_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("approvals.change_membership"))
+
+    @admin.action(description=_("Give"), permissions=["answer"])
+    def give(self, request: HttpRequest, queryset: QuerySet[PeopleRequest]) -> None:
+        self._answer(request, queryset, twoadmins.give)
+
+    @admin.action(description=_("Refuse"), permissions=["answer"])
+    def refuse(self, request: HttpRequest, queryset: QuerySet[PeopleRequest]) -> None:
+        self._answer(request, queryset, twoadmins.refuse)
+
+    def _answer(self, request: HttpRequest, queryset: QuerySet[PeopleRequest], answer: Any) -> None:
+        for asked in queryset:
+            try:
+                answer(asked.pk, by=signed_in(request))
+            except NotAllowed as error:
+                messages.error(request, f"{asked}: {error}")
+            else:
+                messages.success(request, _("%(what)s: answered.") % {"what": asked})
+
+    @display(description=_("state"), label={"open": "warning", "given": "success", "alone": "danger"})
+    def state(self, asked: PeopleRequest) -> tuple[str, str]:
+        if asked.given is None:
+            return "open", gettext("Waits for a second admin")
+        if not asked.given:
+            return "", gettext("Refused by %(who)s") % {"who": asked.closed_by}
+        return (
+            ("given", gettext("Given by %(who)s") % {"who": asked.closed_by})
+            if asked.closed_by
+            else ("alone", gettext("Given by one admin alone"))
+        )
 
 
 @admin.register(Absence)

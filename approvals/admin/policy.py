@@ -16,7 +16,7 @@ from unfold.decorators import display
 
 from approvals.admin.base import Drafting, Judged, Kept, signed_in
 from approvals.admin.forms import ActionTypeForm, AutonomyForm, CurrencyForm, ThresholdForm, TierForm
-from approvals.admin.people import MembershipInline
+from approvals.admin.people import MembershipInline, say_waiting
 from approvals.admin.queues import CapacityInline, DomainTermsInline
 from approvals.admin.shares import shares
 from approvals.admin.telling import ChannelInline, silent_in
@@ -42,6 +42,10 @@ class TierAdmin(Kept, Drafting):
         staff = Count("memberships__user", filter=Q(memberships__user__is_active=True), distinct=True)
         tiers: QuerySet[Tier] = super().get_queryset(request).select_related("next").annotate(staff=staff)
         return tiers
+
+    def save_formset(self, request: HttpRequest, form: "ModelForm[Any]", formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        say_waiting(request, formset)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tier | None = None) -> tuple[str, ...]:
         return ("level",) if obj else ()  # another level would be another tier

@@ -7,7 +7,7 @@ from approvals.models.counters import AgentCurve, Curve, Spend
 from approvals.models.event import Delivery, Endpoint, Event, LastCheckpoint, Seal, SystemChain, SystemEvent
 from approvals.models.evidence import Autonomy, Incident, Outcome
 from approvals.models.grant import Grant, PlannedStep
-from approvals.models.people import Absence, Agent, Domain, DomainTerms, Membership, Tier, User
+from approvals.models.people import Absence, Agent, Domain, DomainTerms, Membership, PeopleRequest, Tier, User
 from approvals.models.permit import Consumption, SigningKey
 from approvals.models.policy import ActionType, Capacity, Currency, PolicyVersion, Rule, Threshold
 from approvals.models.proposal import Proposal
@@ -54,6 +54,7 @@ __all__ = [
     "Note",
     "Outcome",
     "Pause",
+    "PeopleRequest",
     "PlannedStep",
     "PolicyVersion",
     "Proposal",

@@ -289,6 +289,49 @@ class Membership(models.Model):
         return f"{self.user} · {self.tier} · {self.domain or _('every domain')}"
 
 
+class PeopleRequest(models.Model):
+    """What no admin does alone: a membership from tier 2 on, or a reviewer's link to a new password.
+
+    Another admin gives or refuses it. Where only one is active it is given at once, and `closed_by` stays empty.
+    """
+
+    class What(models.TextChoices):
+        MEMBERSHIP = "membership", _("Membership")
+        LINK = "link", _("Link to set a password")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    what = models.CharField(_("what"), max_length=10, choices=What.choices)
+    user = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("person"))
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="+", null=True, verbose_name=_("tier"))
+    domain = models.ForeignKey(Domain, models.PROTECT, related_name="+", null=True, verbose_name=_("domain"))
+    duty = models.JSONField(default=dict, help_text="Hours and days on duty, as the form had them.")
+    replaces = models.ForeignKey(Membership, models.SET_NULL, related_name="+", null=True)
+    asked_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("asked by"))
+    asked_at = models.DateTimeField(_("asked"))
+    given = models.BooleanField(null=True, help_text="Empty: nobody has answered.")
+    closed_by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("request to a second admin")
+        verbose_name_plural = _("requests to a second admin")
+        ordering = ["-asked_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(closed_by=None) | (~Q(closed_by=F("asked_by")) & ~Q(closed_by=F("user"))),
+                name="people_request_takes_two",
+            ),
+            models.CheckConstraint(
+                condition=Q(given=None, closed_at=None) | Q(given__isnull=False, closed_at__isnull=False),
+                name="people_request_is_open_or_closed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        place = f" {self.tier_id} {self.domain_id or ''}".rstrip() if self.tier_id else ""
+        return f"{self.get_what_display()}{place}: {self.user.username}"
+
+
 class Absence(models.Model):
     """Time in which a reviewer is not asked. A delegate has the reviewer's tiers and domains until it is over."""
 

@@ -79,6 +79,7 @@ def test_changes_of_memberships_and_rights_stand_in_the_audit_log(as_, root, sav
     assert list(events.values_list("kind", "detail")) == [
         ("rights_changed", {"is_auditor": True}),
         ("membership_added", {"tier": 3, "domain": "commerce"}),
+        ("given_alone", {"what": "membership", "tier": 3, "domain": "commerce"}),
         ("membership_changed", {"tier": 2, "domain": "commerce", "changed": ["tier"]}),
         ("membership_removed", {"tier": 2, "domain": "commerce"}),
     ]

@@ -335,7 +335,7 @@ def test_an_ended_session_asks_to_sign_in_over_the_card(how, propose, alice, sig
 
     page.keyboard.type("wrong")
     page.keyboard.press("Enter")
-    expect(dialog.locator("[role=alert]")).to_contain_text("not correct", timeout=SLOW)
+    expect(dialog.locator("[role=alert]:not([hidden])")).to_contain_text("not correct", timeout=SLOW)
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(dialog).to_be_hidden(timeout=SLOW)
@@ -379,7 +379,7 @@ def test_a_deactivated_person_is_told_so(propose, alice, sign_in):
     expect(dialog).to_be_visible(timeout=SLOW)
     page.fill("#session-password", PASSWORD)
     page.keyboard.press("Enter")
-    expect(dialog.locator("[role=alert]")).to_be_visible(timeout=SLOW)
+    expect(dialog.locator("[role=alert]:not([hidden])")).to_be_visible(timeout=SLOW)
     expect(dialog).to_be_visible()
 
 

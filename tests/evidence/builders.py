@@ -8,6 +8,7 @@ from random import Random
 
 from approvals.ids import new_id
 from approvals.models import ActionType, Agent, Approval, Domain, Pause, PolicyVersion, Proposal, Tier, User
+from approvals.policy.rows import snapshot_of_tables
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -125,7 +126,7 @@ class Past:
 
 def build(tiers: dict[int, Tier], domain: Domain) -> Past:
     """The house, empty of history."""
-    policy = PolicyVersion.objects.create(number=1, snapshot={}, digest="sha256:0")
+    policy = PolicyVersion.objects.create(number=1, snapshot=snapshot_of_tables(), digest="sha256:0")
     types = {
         name: ActionType.objects.create(
             name=name,
