@@ -105,7 +105,11 @@ def give(pk: UUID, *, by: User) -> None:
         invitations.invite(request.user, by=audit.actor_of(by))
         return
     kind = SystemEvent.Kind
-    member = request.replaces or Membership()
+    place = {"user": request.user, "tier_id": request.tier_id, "domain_id": request.domain_id}
+    there = Membership.objects.filter(**place).first()  # given meanwhile by another request
+    if there and request.replaces and there != request.replaces:
+        request.replaces.delete()
+    member = there or request.replaces or Membership()
     member.user, member.tier_id, member.domain_id = request.user, request.tier_id or 0, request.domain_id
     for name in _DUTY:
         setattr(member, name, _value(name, request.duty.get(name)))

@@ -98,6 +98,18 @@ def test_nobody_answers_what_is_about_oneself(admin, root, person, tiers, commer
     assert third.memberships.get().tier_id == 3
 
 
+def test_what_was_asked_twice_is_one_membership(admin, root, newcomer, tiers, commerce):
+    row = Membership.objects.create(user=newcomer, tier=tiers[1], domain=commerce)
+    wished = Membership(user=newcomer, tier=tiers[2], domain=commerce)
+    requests = [twoadmins.of_membership(wished, by=admin, replaces=replaces) for replaces in (None, None, row)]
+    for request in requests:
+        twoadmins.ask(request)
+    for request in requests:
+        twoadmins.give(request.pk, by=root)
+
+    assert newcomer.memberships.get().tier_id == 2
+
+
 def test_tier_1_takes_one_admin(as_, admin, root, save, newcomer, tiers, commerce):
     save(as_(admin), PERSON.format(newcomer.pk), **membership(newcomer.pk, tier=1))
     assert newcomer.memberships.get().tier_id == 1

@@ -25,8 +25,12 @@ def mail(name="Anna", order="456", day="12 November", body=SHIPPED, to=None, sub
     return {"to": address, "subject": subject.format(**facts), "body": body.format(**facts) + SIGNATURE}
 
 
+WORDS = {word.strip(".,").casefold() for word in f"{SHIPPED} {SIGNATURE} Your order has shipped".split()}
+# Whoever has a word of the letter for a name hides that word in the own letter, and not in the others'.
 names = st.lists(
-    st.builds(str.__add__, st.sampled_from(string.ascii_uppercase), st.text(string.ascii_lowercase, max_size=12)),
+    st.builds(
+        str.__add__, st.sampled_from(string.ascii_uppercase), st.text(string.ascii_lowercase, max_size=12)
+    ).filter(lambda name: name.casefold() not in WORDS),
     min_size=1,
     max_size=3,
 ).map(" ".join)
