@@ -36,9 +36,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Of several processes the first one sets it, and hands it to the others.
+    handed = getattr(config, "workerinput", {}).get("shuffle")
     if config.option.shuffle == "new":
-        config.option.shuffle = str(secrets.randbelow(1_000_000))
+        config.option.shuffle = handed or str(secrets.randbelow(1_000_000))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node) -> None:
+    """Of several processes the first takes the seed: the others are started with its words, and would each take one."""
+    node.workerinput["shuffle"] = node.config.option.shuffle
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -178,3 +178,10 @@ def test_a_seed_gives_an_order_and_the_same_seed_the_same(tmp_path):
 
     assert first == again != other
     assert sorted(first, key=int) == sorted(other, key=int) == plain != first
+
+
+def test_several_processes_share_a_new_seed(tmp_path):
+    said = run(tmp_path, ORDERS, "--shuffle", "new", "-n", "2")
+
+    assert re.search(r"The order was --shuffle \d+", said)
+    assert "20 passed" in said
