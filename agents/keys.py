@@ -4,6 +4,7 @@ The secret is shown once and stored as its SHA-256: it carries 256 bits of rando
 nothing. Recognised keys are kept in the process for two seconds; every surface asks again after that.
 """
 
+import base64
 import hashlib
 import secrets
 import time
@@ -15,6 +16,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils.crypto import salted_hmac
 
 from agents.models import ApiKey, Scope
 from approvals import audit, times
@@ -22,6 +24,7 @@ from approvals.models import Agent, SystemEvent, User
 from approvals.policy.schema import Json
 
 AGENT, PERSON = "asn_", "asp_"
+HOUSE = "console"  # the name of the key by which this installation itself speaks as an agent
 LONGEST = timedelta(days=365)  # no personal token lives longer
 USUAL = timedelta(days=90)
 _KEPT = 2.0  # seconds; a revocation must hold everywhere within five
@@ -56,13 +59,14 @@ def issue(
     scopes: Collection[str] = Scope.values,
     expires_at: datetime | None = None,
     by: User | None = None,
+    secret: str = "",
 ) -> tuple[ApiKey, str]:
     """Make a key for an agent or a person; returns it with its secret, which cannot be read again.
 
     A person's token expires, and ends with the password of now. `by` is who asked for it; None stands for the command
-    line.
+    line. `secret` is given where this installation can work it out again.
     """
-    secret = (AGENT if agent else PERSON) + secrets.token_urlsafe(32)
+    secret = secret or (AGENT if agent else PERSON) + secrets.token_urlsafe(32)
     if user is not None:
         expires_at = min(expires_at or times.now() + USUAL, times.now() + LONGEST)
     key = ApiKey.objects.create(
@@ -77,6 +81,31 @@ def issue(
     )
     _record(SystemEvent.Kind.KEY_ISSUED, key, by, {"name": name, "scopes": list(key.scopes)})
     return key, secret
+
+
+@transaction.atomic
+def of_house(agent: Agent) -> str:
+    """The secret of the key by which this installation itself speaks as an agent; made where there is none.
+
+    It is an HMAC by SECRET_KEY, so that each process works it out and none stores it. Under another SECRET_KEY, or once
+    it was revoked, it is another key.
+    """
+    Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
+    mine = ApiKey.objects.filter(agent=agent, name=HOUSE)
+    revoked = mine.exclude(revoked_at=None).count()
+    secret = _of_house(agent, revoked)
+    in_force = list(mine.filter(revoked_at=None))
+    if any(key.hash == _digest(secret).hex() for key in in_force):
+        return secret
+    for key in in_force:
+        revoke(key)
+    _, secret = issue(agent=agent, name=HOUSE, secret=_of_house(agent, revoked + len(in_force)))
+    return secret
+
+
+def _of_house(agent: Agent, revoked: int) -> str:
+    digest = salted_hmac("assent.keys", f"{agent.pk}.{revoked}", algorithm="sha256").digest()
+    return AGENT + base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 @transaction.atomic

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.conf import settings
 
 from approvals.models import Approval, Consumption, Event, Outcome
-from approvals.models.approval import Kind, Status, Subject
+from approvals.models.approval import RUNNING, Status, Subject
 from approvals.models.policy import Verdict
 from approvals.policy import snapshot
 from console.facts import Fact, changes_of
@@ -28,7 +28,7 @@ class Permit:
 def permit_of(approval: Approval, now: datetime) -> Permit | None:
     """The permit of what was approved and may run; None where there is none."""
     approved = approval.verdict in (Verdict.APPROVE, Verdict.MODIFY) and approval.released_at is not None
-    if not approved or approval.kind != Kind.REAL or approval.subject != Subject.ACTION:
+    if not approved or approval.kind not in RUNNING or approval.subject != Subject.ACTION:
         return None
     if approval.consumed_at is not None:
         used = Consumption.objects.filter(approval=approval).first()

@@ -355,6 +355,7 @@ ASSENT_SECOND_PUBLISHER = env.flag("ASSENT_SECOND_PUBLISHER")  # policy takes tw
 ASSENT_CONFIRM_AFTER = timedelta(minutes=env.number("ASSENT_CONFIRM_MINUTES", 10, at_least=1))
 # Called once a minute by the clock while no deadline is late; whoever watches it hears of a clock that stopped.
 ASSENT_PULSE_URL = env.text("ASSENT_PULSE_URL")
+ASSENT_CANARY_URL = env.text("ASSENT_CANARY_URL", ASSENT_BASE_URL)  # "" sends none
 ASSENT_ATTACHMENTS = 1024**2 * env.number("ASSENT_ATTACHMENTS_MB", 1000, at_least=10)  # bytes of one agent in a day
 ASSENT_KEY_RATE = env.number("ASSENT_KEY_RATE", 6000, at_least=1)  # requests a minute and key
 

@@ -326,6 +326,7 @@ class Web:
             **os.environ,
             "DATABASE_URL": database_url(),
             "ASSENT_BASE_URL": self.url,
+            "ASSENT_CANARY_URL": "",
             "ASSENT_DATA": str(self.data),
             "DATABASE_POOL": "10",
             "DEBUG": "1",  # static files from the tree, without collecting them

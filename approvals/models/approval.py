@@ -117,6 +117,11 @@ class Kind(models.TextChoices):
     SEEDED = "seeded", _("Seeded")
     SECOND = "second", _("Second review")
     AUDIT = "audit", _("Audit")
+    CANARY = "canary", _("Canary")
+
+
+# Of these kinds something runs; the others teach or measure.
+RUNNING = (Kind.REAL, Kind.CANARY)
 
 
 class Subject(models.TextChoices):
@@ -293,7 +298,7 @@ class Approval(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(status__in=["executed", "failed", "skipped", "compensated"])
-                | (Q(kind="real") & ~Q(verdict="reject")),
+                | (Q(kind__in=RUNNING) & ~Q(verdict="reject")),
                 name="only_approved_real_ones_run",
             ),
             models.CheckConstraint(condition=Q(votes__lte=F("approvers")), name="votes_within_approvers"),
@@ -336,7 +341,7 @@ class Approval(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(consumed_at=None)
-                | (Q(kind="real", verdict__in=["approve", "modify"]) & ~Q(status__in=["pending", "held"])),
+                | (Q(kind__in=RUNNING, verdict__in=["approve", "modify"]) & ~Q(status__in=["pending", "held"])),
                 name="only_approved_real_ones_are_used",
             ),
             models.CheckConstraint(

@@ -112,6 +112,8 @@ class SystemEvent(models.Model):
         FACTOR_REMOVED = "factor_removed", _("Second factor removed")
         RECOVERY_CODES_MADE = "recovery_codes_made", _("Recovery codes made")
         RECOVERY_CODE_USED = "recovery_code_used", _("Recovery code used")
+        CANARY_FAILED = "canary_failed", _("A canary request did not come through")
+        CANARY_PASSED = "canary_passed", _("Canary requests come through again")
 
     seq = models.PositiveBigIntegerField(primary_key=True)
     kind = models.CharField(max_length=30, choices=Kind.choices)

@@ -8,7 +8,7 @@ from django.db.models import Q
 from approvals import permits
 from approvals.compact import compact
 from approvals.models import Approval, Decision, Pause, Recall, User
-from approvals.models.approval import DECIDED, OPEN, Kind, Source, Status, Subject
+from approvals.models.approval import DECIDED, OPEN, RUNNING, Source, Status, Subject
 from approvals.models.policy import Verdict
 from approvals.policy import snapshot
 from approvals.policy.schema import Json
@@ -174,7 +174,7 @@ def item(
     if may_run and proposal is not None and approval.subject == Subject.ACTION:
         told["action"] = {"name": proposal.name, "args": proposal.args}
         kind = policies[approval.policy_id].types.get(proposal.name)
-        if approval.kind == Kind.REAL and kind is not None:
+        if approval.kind in RUNNING and kind is not None:
             told["permit"] = permits.permit_for(
                 approval, decision, agent=agent, schema_version=kind.schema_version, valid=kind.permit_valid
             )

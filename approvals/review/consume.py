@@ -12,7 +12,7 @@ from django.db import transaction
 
 from approvals import audit, permits, stoplock, times
 from approvals.models import Agent, Approval, Audit, Consumption, Decision, Event, Recall
-from approvals.models.approval import Kind, Status, Subject
+from approvals.models.approval import RUNNING, Status, Subject
 from approvals.models.policy import Verdict
 from approvals.policy.schema import Json
 from approvals.review import returns
@@ -151,7 +151,7 @@ def _refuse_unless_in_force(use: Use, claims: Mapping[str, Json], approval: Appr
         text = f"The permit is of revision {claims.get('revision')}, which no longer stands; read the decision again."
         raise PermitRefused(MISMATCH, text)
     may_run = approval.verdict in (Verdict.APPROVE, Verdict.MODIFY) and approval.subject == Subject.ACTION
-    if approval.kind != Kind.REAL or not may_run:
+    if approval.kind not in RUNNING or not may_run:
         raise PermitRefused(MISMATCH, "Nothing was approved here that could run.")
     if by.paused_at is not None:
         raise PermitRefused(PAUSED, "The agent is paused; nothing of it may run, what was approved before neither.")

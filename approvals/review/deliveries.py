@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from approvals import times
 from approvals.models import Delivery
-from approvals.review import heard, rollback, twoadmins, unconfirmed, webhooks
+from approvals.review import canary, heard, rollback, twoadmins, unconfirmed, webhooks
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +86,7 @@ def _of_a_dead_webhook(delivery: Delivery) -> tuple[str, str] | None:
 
 _LETTERS: Mapping[str, Callable[[Delivery], tuple[str, str] | None]] = {
     webhooks.ALARM: _of_a_dead_webhook,
+    canary.ALARM: canary.letter,
     heard.ALARM: heard.letter,
     twoadmins.ALARM: twoadmins.letter,
     unconfirmed.ALARM: unconfirmed.letter,

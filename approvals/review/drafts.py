@@ -7,7 +7,7 @@ from datetime import datetime
 from approvals import audit, bulk, recorded, times
 from approvals.ids import new_id
 from approvals.models import Approval, Audit, Decision, Event, Pause, PlannedStep, Proposal, Run, User
-from approvals.models.approval import Route, Source, Status, Subject
+from approvals.models.approval import Kind, Route, Source, Status, Subject
 from approvals.models.policy import CONSENTING, GOING_ON, Gate, Reversibility, Silence, Verdict
 from approvals.policy import schema
 from approvals.policy.routing import Routing
@@ -17,7 +17,7 @@ from approvals.review import audits, plans, settle, stages
 from approvals.review.cases import Case
 from approvals.review.escalation import due_at, kept_back
 from approvals.review.faults import allowed, guess_fits
-from approvals.review.submission import KEPT, Asked, Submission
+from approvals.review.submission import CANARY, KEPT, Asked, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,7 @@ def _approval(
         pause=pause,
         position=position,
         item=case.item.id,
+        kind=Kind.CANARY if case.type.name == CANARY else Kind.REAL,
         subject=case.item.subject,
         agent_id=pause.agent_id,
         action_type_id=case.type.name,

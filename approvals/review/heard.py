@@ -116,13 +116,13 @@ def _raise(tier: int, domain: str, found: list[UUID], *, now: datetime) -> int:
                 due_at=now,
                 created_at=now,
             )
-            for person in _answerable()
+            for person in answerable()
         ]
     )
     return raised
 
 
-def _answerable() -> list[User]:
+def answerable() -> list[User]:
     """Who can do something about it: managers, and those who configure tiers and people."""
     return [one for one in telling.by_mail() if one.is_manager or one.has_perm("approvals.change_tier")]
 

@@ -15,6 +15,7 @@ from approvals.policy.snapshot import Stage
 
 # Questions and plans are routed by the policy of these two action types, which every installation has.
 RESERVED = {Subject.QUESTION: "question", Subject.PLAN: "plan"}
+CANARY = "canary"  # an action that does nothing, sent to see whether requests come through; it counts in no figure
 
 
 @dataclass(frozen=True, slots=True)

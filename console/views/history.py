@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from approvals import times
 from approvals.models import ActionType, Agent, Approval
-from approvals.models.approval import Route, Status
+from approvals.models.approval import Kind, Route, Status
 from approvals.models.policy import Verdict
 from approvals.review import access
 from console import rows
@@ -106,6 +106,8 @@ class HistoryFilter(forms.Form):
             approvals = approvals.filter(status=status)
         if kind := active.get("type"):
             approvals = approvals.filter(action_type_id=kind)
+        else:
+            approvals = approvals.exclude(kind=Kind.CANARY)
         if agent := active.get("agent"):
             approvals = approvals.filter(agent__name=agent)
         if shadow := active.get("shadow"):

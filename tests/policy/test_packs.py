@@ -72,7 +72,8 @@ def test_customer_mail_always_asks_the_frontline(shipped):
 
 def test_every_installation_routes_questions_and_plans():
     core = packs.policy(packs.CORE)
-    assert set(core.types) == {"question", "plan", "send_email", "delete_record", "execute_payment", "publish_post"}
+    everyday = {"send_email", "delete_record", "execute_payment", "publish_post"}
+    assert set(core.types) == {"question", "plan", "canary"} | everyday
     assert list(core.tiers) == [1, 2, 3]
     assert [tier.sla for tier in core.tiers.values()] == [
         timedelta(minutes=15),

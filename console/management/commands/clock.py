@@ -15,6 +15,7 @@ from approvals import duty, seal, times, witness
 from approvals.review import attempts, clock, degraded, heard
 from console import live
 from console.bells import Bells
+from console.canary import Canary
 from console.pulse import Pulse
 
 log = structlog.get_logger("assent.clock")
@@ -46,7 +47,7 @@ class Running:
         self.watch = clock.Watch(lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
         self.looked_at = times.now()
         self.bells = Bells()
-        self.pulse = Pulse(settings.ASSENT_PULSE_URL)
+        self.beats = [Pulse(settings.ASSENT_PULSE_URL), Canary(settings.ASSENT_CANARY_URL)]
         self.sealed_all_at = -3600.0
         self.measured_at = -3600.0
         self.tidied_at = -3600.0
@@ -59,12 +60,14 @@ class Running:
     def run(self) -> None:
         if not self.once:
             self.bells.start()
-            self.pulse.start()
+            for beat in self.beats:
+                beat.start()
         try:
             self._run()
         finally:
             self.bells.stop(patience=PATIENCE)
-            self.pulse.stop(patience=PATIENCE)
+            for beat in self.beats:
+                beat.stop(patience=PATIENCE)
         if not self.once:
             self.end()
 
