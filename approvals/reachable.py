@@ -1,4 +1,4 @@
-"""Who can be told at all: people with at least one way that works, or that was never tried."""
+"""Who can be told at all, by a way that works or was never tried; and who has a second factor."""
 
 from collections.abc import Collection, Iterable
 from uuid import UUID
@@ -25,3 +25,9 @@ def unreachable(users: Collection[User]) -> list[User]:
     """Those of these people whom nothing reaches, in their order."""
     told = reachable(users)
     return [one for one in users if one.is_active and one.pk not in told]
+
+
+def with_factor(people: Iterable[UUID]) -> set[UUID]:
+    """Those of these people who have a second factor: an authenticator app or a passkey."""
+    types = ["totp", "webauthn"]
+    return set(User.objects.filter(pk__in=people, authenticator__type__in=types).values_list("pk", flat=True))

@@ -4,12 +4,13 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from approvals.models import User
+from approvals.reachable import with_factor
 from approvals.review import access
 
 
 def kept_from_admin(user: User) -> bool:
     """Whether this person may use the admin only with a second factor, and has none."""
-    return bool(settings.ASSENT_ADMINS_SECOND_FACTOR and user.is_staff and not access.with_factor([user.pk]))
+    return bool(settings.ASSENT_ADMINS_SECOND_FACTOR and user.is_staff and not with_factor([user.pk]))
 
 
 def owed(user: User) -> str:

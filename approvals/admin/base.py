@@ -21,7 +21,7 @@ from approvals.models import User
 from approvals.policy import checks, snapshot, versions
 from approvals.policy.changes import place_of
 from approvals.policy.rows import snapshot_of_tables
-from approvals.policy.staffing import Gap, gaps, unmanned
+from approvals.policy.staffing import Gap, doubts, gaps
 
 
 def signed_in(request: HttpRequest) -> User:
@@ -105,7 +105,7 @@ class Judged(Shown, ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
         request.gaps = gaps()  # type: ignore[attr-defined]  # save_related() compares
-        request.unmanned = unmanned(times.now())  # type: ignore[attr-defined]  # as above
+        request.doubts = doubts(times.now())  # type: ignore[attr-defined]  # as above
         super().save_model(request, obj, form, change)
 
     def save_related(
@@ -116,7 +116,7 @@ class Judged(Shown, ModelAdmin):
         if sentences := list(self.judge(form.instance, request.gaps, after)):  # type: ignore[attr-defined]
             raise Refused(sentences)
         # It may stand, and be meant; but nobody should find out in the night.
-        for one in sorted(map(str, unmanned(times.now()) - request.unmanned)):  # type: ignore[attr-defined]
+        for one in sorted(map(str, doubts(times.now()) - request.doubts)):  # type: ignore[attr-defined]
             messages.warning(request, one)
 
 

@@ -18,7 +18,7 @@ from approvals.duty import Shifts
 from approvals.models import Membership, PolicyVersion, Rule
 from approvals.models.policy import Scarcity
 from approvals.policy.rows import Row, snapshot_of_tables
-from approvals.reachable import reachable
+from approvals.reachable import reachable, with_factor
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,16 @@ class Gap:
 
 
 class Roster:
-    """Active reviewers by tier and domain, and whom of them a word reaches, read once."""
+    """Active reviewers by tier and domain, whom of them a word reaches, and who has a second factor; read once."""
 
     def __init__(self) -> None:
         self.of: dict[int, set[tuple[str, UUID]]] = {}
         rows = Membership.objects.filter(user__is_active=True).values_list("tier_id", "domain_id", "user_id")
         for tier, domain, user in rows:
             self.of.setdefault(tier, set()).add((domain or "", user))
-        self.told = reachable({user for found in self.of.values() for _domain, user in found})
+        people = {user for found in self.of.values() for _domain, user in found}
+        self.told = reachable(people)
+        self.proven = with_factor(people)
 
     def people(self, tier: int, domain: str = "") -> set[UUID]:
         """People of the tier who may decide in `domain`; without a domain, in any."""
@@ -129,16 +131,39 @@ class Unmanned:
         ) % {"tier": self.tier, "domain": self.domain}
 
 
-def unmanned(now: datetime) -> frozenset[Unmanned]:
-    """Every queue of the draft of which that is so. Whoever has no hours is always on duty."""
-    said, roster, shifts = snapshot_of_tables(), Roster(), Shifts.read(now)
-    found = set()
-    for tier, domain, *_rest in _leads(said):
-        declared = {one["domain"] or "": one for one in said["tiers"].get(str(tier), {}).get("capacities", ())}
+@dataclass(frozen=True)
+class Unproven:
+    """A queue of a tier that demands a second factor, in which too few have one: nobody there decides until then."""
+
+    tier: int
+    domain: str
+    needed: int
+    found: int
+
+    def __str__(self) -> str:
+        return _(
+            "Tier %(tier)d demands a second factor, and of the reviewers of %(domain)s %(found)d have one; %(needed)d "
+            "are needed. Until others have set one up under Security, what comes there waits."
+        ) % {"tier": self.tier, "domain": self.domain, "found": self.found, "needed": self.needed}
+
+
+def doubts(now: datetime) -> frozenset[Unmanned | Unproven]:
+    """Every queue of the draft in which nobody may answer, though it may be meant so. No hours: always on duty."""
+    draft, roster, shifts = snapshot_of_tables(), Roster(), Shifts.read(now)
+    found: set[Unmanned | Unproven] = set()
+    for tier, domain, _leader, _words, needed in _leads(draft):
+        row = draft["tiers"].get(str(tier), {})
+        declared = {capacity["domain"] or "": capacity for capacity in row.get("capacities", ())}
         own = declared.get(domain) or declared.get("")
         waits = own is None or own["when_empty"] == Scarcity.QUEUE
-        if domain and waits and roster.count(tier, domain) and shifts.next_at(tier, domain, now) is None:
+        people = roster.people(tier, domain)
+        if not domain or not people:
+            continue
+        if waits and shifts.next_at(tier, domain, now) is None:
             found.add(Unmanned(tier, domain))
+        able = len(people & roster.proven)
+        if row.get("second_factor") and able < needed:
+            found.add(Unproven(tier, domain, needed, able))
     return frozenset(found)
 
 

@@ -15,6 +15,7 @@ from approvals.models.approval import OPEN, Kind, Source, Status, Subject, queue
 from approvals.models.policy import Gate, Reversibility, Verdict
 from approvals.policy import snapshot
 from approvals.policy.stages import asked_of, read
+from approvals.reachable import with_factor
 from approvals.review import plans
 
 _TALK = frozenset({"escalate", "comment", "ask"})
@@ -151,12 +152,6 @@ def tiers_demanding_factor() -> frozenset[int]:
     except snapshot.NoPolicy:
         return frozenset()
     return frozenset(level for level, tier in tiers.items() if tier.second_factor)
-
-
-def with_factor(people: Iterable[UUID]) -> set[UUID]:
-    """Those of these people who have a second factor: an authenticator app or a passkey."""
-    types = ["totp", "webauthn"]
-    return set(User.objects.filter(pk__in=people, authenticator__type__in=types).values_list("pk", flat=True))
 
 
 def lacks_factor(user: User, authority: Authority | None = None) -> bool:

@@ -1,10 +1,11 @@
 """How much may wait, set up under a tier: in words among the changes, refused where it is wrong."""
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.contrib.messages import get_messages
 from django.db import IntegrityError, transaction
 
-from approvals.models import Capacity, Rehearsal
+from approvals.models import Capacity, Rehearsal, Tier
 from approvals.policy import checks, files, rehearsal, snapshot, versions
 from approvals.policy.rehearsal import Period
 
@@ -133,6 +134,18 @@ def away_for_good(desk, user):
 
 def test_a_queue_in_which_nobody_ever_is_on_duty_is_warned_of(desk, alice):
     assert "In tier 1 commerce nobody is on duty in the coming fortnight" in away_for_good(desk, alice)
+
+
+@pytest.mark.parametrize("has_one", [False, True])
+def test_a_tier_that_demands_a_factor_which_too_few_have_is_warned_of(desk, save, bob, has_one):
+    if has_one:
+        Authenticator.objects.create(user=bob, type="totp", data={"secret": "none"})
+    answer = save(desk, TIER.format(2), second_factor="on")
+    said = " ".join(str(message) for message in get_messages(answer.wsgi_request))
+
+    assert Tier.objects.get(pk=2).second_factor
+    warned = "Tier 2 demands a second factor, and of the reviewers of commerce 0 have one; 1 are needed." in said
+    assert warned is not has_one
 
 
 def test_where_it_is_said_what_happens_then_nobody_is_warned(desk, alice):
