@@ -52,6 +52,7 @@ class Expected:
     decisions: dict[Place, Decided] = field(default_factory=dict)
     standing: Place | None = None
     agents: set[str] = field(default_factory=set)  # names under which its agent spoke
+    beside: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))  # as recorded.beside has it
 
 
 class Recomputation:
@@ -78,6 +79,8 @@ class Recomputation:
                     state.get("decided_by_id"),
                     state.get("decided_at"),
                 )
+            for name in recorded.BESIDE:
+                expected.beside[name] |= digests.get(name) or {}
             if event.actor.startswith("agent:"):
                 expected.agents.add(event.actor.removeprefix("agent:"))
         if not expected.state.get("verdict"):
@@ -88,7 +91,8 @@ class Recomputation:
     def finish(self) -> str:
         """Hold the rest against the rows: "", or which row lies."""
         expected, self._expected = self._expected, {}
-        return self._approvals(expected) or self._decisions(expected) or self._proposals(expected)
+        steps = (self._approvals, self._decisions, self._proposals, self._beside)
+        return next(filter(None, (step(expected) for step in steps)), "")
 
     def _approvals(self, expected: Mapping[UUID, Expected]) -> str:
         for row in Approval.objects.filter(pk__in=expected).order_by("pk").values("pk", *_STATUS_FIRST):
@@ -109,6 +113,19 @@ class Recomputation:
                 return f"the decision on approval {decision.approval_id} {lie}"
             missing.discard((decision.approval_id, place))
         return f"a decision on approval {min(pk for pk, _ in missing)} is missing" if missing else ""
+
+    def _beside(self, expected: Mapping[UUID, Expected]) -> str:
+        """Votes, notes, questions, recalls, uses, outcomes and incidents, each against the event that wrote it."""
+        for name, table in recorded.BESIDE.items():
+            missing = {(pk, key): digest for pk, of in expected.items() for key, digest in of.beside[name].items()}
+            rows = table.model._default_manager.filter(approval__in=expected).order_by("approval_id", "pk")
+            for row in rows.values("approval_id", *table.key, *table.columns).iterator(chunk_size=SET):
+                digest = table.digest(row)
+                if digest != missing.pop((row["approval_id"], table.key_of(row)), ""):
+                    return f"the {name} on approval {row['approval_id']} is not the one that its events tell of"
+            if missing:
+                return f"the {name} on approval {min(pk for pk, _ in missing)} is missing"
+        return ""
 
     def _proposals(self, expected: Mapping[UUID, Expected]) -> str:
         """What is proposed now, against the digest under which it is decided."""

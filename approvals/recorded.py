@@ -4,10 +4,14 @@ Events are chained; rows are not. By what is recorded here each row can be held 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from uuid import UUID
 
-from approvals.models import Decision
+from django.db.models import Model
+
+from approvals.models import Consumption, Decision, Incident, Inquiry, Note, Outcome, Recall, Vote
 from approvals.policy.schema import Json, digest_of
 
 # Columns of an approval. Everything else of the row is left out: what it was compared with and weighed by, how long
@@ -47,3 +51,46 @@ def decision(said: Mapping[str, object]) -> str:
 def of_decision(row: Decision) -> str:
     """The same of a decision as it is stored, or about to be."""
     return decision({name: getattr(row, name) for name in DECISION})
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows beside an approval that are written with an event and recorded there: by which columns each is known, and
+    which are held against the event. Of two events about the same row the last one counts."""
+
+    model: type[Model]
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    def key_of(self, row: Mapping[str, object]) -> str:
+        return ".".join(str(row[column]) for column in self.key)
+
+    def digest(self, row: Mapping[str, object]) -> str:
+        """Of a row with neither of these columns set there is none: "" (a question without an answer)."""
+        said = [plain(row[column]) for column in self.columns]
+        return digest_of(said) if any(value is not None for value in said) else ""
+
+
+BESIDE: Mapping[str, Table] = MappingProxyType(
+    {
+        "vote": Table(
+            Vote, ("revision", "round", "user_id"), ("stage", "user_id", "in_place_of_id", "note", "created_at")
+        ),
+        "note": Table(Note, ("id",), ("user_id", "text", "created_at")),
+        "question": Table(Inquiry, ("id",), ("user_id", "text", "asked_at")),
+        "answer": Table(Inquiry, ("id",), ("answer", "answered_at")),
+        "recall": Table(
+            Recall,
+            ("approval_id",),
+            ("decision_id", "user_id", "in_place_of_id", "tier_id", "surface", "reason", "message", "recalled_at"),
+        ),
+        "use": Table(Consumption, ("approval_id",), ("jti", "agent_id", "attempt", "executor", "consumed_at")),
+        "outcome": Table(Outcome, ("approval_id",), ("result", "detail", "data", "reported_at", "reported_by_id")),
+        "incident": Table(Incident, ("id",), ("severity", "text", "opened_by_id")),
+    }
+)
+
+
+def beside(**rows: Model) -> dict[str, Json]:
+    """What an event records of rows that are written with it, by their names in BESIDE: {name: {key: digest}}."""
+    return {name: {BESIDE[name].key_of(row.__dict__): BESIDE[name].digest(row.__dict__)} for name, row in rows.items()}

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from approvals import audit, times
+from approvals import audit, recorded, times
 from approvals.models import Agent, Approval, Event, Outcome, Pause
 from approvals.models.approval import OPEN, Status, Subject
 from approvals.models.policy import Verdict
@@ -91,6 +91,7 @@ def report_outcome(
                 expect={"status": approval.status},
                 sets={} if recalled else {"status": AFTER[Outcome.Result(result)]},
                 facts={"result": result, **({"permit": "not used"} if _ran_without_a_permit(approval, result) else {})},
+                digests=recorded.beside(outcome=outcome),
             )
         ],
         now=now,
@@ -114,6 +115,12 @@ def reverse(approval: Approval, *, by: Agent, now: datetime, step: str = "") -> 
     recalled = approval.status == Status.RECALLED
     stands = recalled or approval.status in (Status.RELEASED, Status.EXECUTED)
     stood = stands and approval.subject == Subject.ACTION
+    digests = {}
+    if stood:
+        outcome, _ = Outcome.objects.update_or_create(
+            approval=approval, defaults={"result": _UNDONE}, create_defaults={"result": _UNDONE, "reported_at": now}
+        )
+        digests = recorded.beside(outcome=outcome)
     audit.move(
         [
             audit.Move(
@@ -123,14 +130,11 @@ def reverse(approval: Approval, *, by: Agent, now: datetime, step: str = "") -> 
                 expect={"status": approval.status},
                 sets={"status": Status.COMPENSATED} if stood and not recalled else {},
                 facts={"step": step} if step else {},
+                digests=digests,
             )
         ],
         now=now,
     )
-    if stood:
-        Outcome.objects.update_or_create(
-            approval=approval, defaults={"result": _UNDONE}, create_defaults={"result": _UNDONE, "reported_at": now}
-        )
 
 
 def _ran_without_a_permit(approval: Approval, result: str) -> bool:

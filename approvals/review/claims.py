@@ -1,11 +1,13 @@
 """Reading, passing on and talking: what reviewers do with an approval short of deciding it."""
 
+from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from approvals import audit, times
+from approvals import audit, recorded, times
 from approvals.ids import new_id
 from approvals.models import Approval, Event, Note, User
 from approvals.models.approval import Status
@@ -97,14 +99,16 @@ def escalate(approval_id: UUID, *, by: User, note: str = "") -> Approval:
     receiver = escalation.receiver_of(approval, snapshot.load(approval.policy_id), now=now)
     if receiver is None or "escalate" not in access.actions_for(approval, by, now=now):
         raise NotAllowed(_("Nobody above this tier could decide it."))
-    moved = audit.move(
-        [to_tier(approval, receiver, audit.Actor.person(by), kept=True)], now=now, guard=audit.UNLESS_OVER
-    )
+    move = to_tier(approval, receiver, audit.Actor.person(by), kept=True)
+    written = note_of(approval, by=by, text=note, now=now) if note.strip() else None
+    if written:
+        move = replace(move, digests=recorded.beside(note=written))
+    moved = audit.move([move], now=now, guard=audit.UNLESS_OVER)
     if not moved:
         current = load(approval_id)
         raise OutOfDate(current) if current.status == Status.PENDING else NoLongerPending(current)
-    if note.strip():
-        _note(moved[0], by=by, text=note)
+    if written:
+        put(written, moved[0])
     telling.tell(moved, telling.ESCALATED, now=now)
     outbox.tell_escalated(moved)
     return load(approval_id)
@@ -146,8 +150,11 @@ def comment(approval_id: UUID, *, by: User, text: str) -> Approval:
     if not text.strip():
         raise BadVerdict([Fault("/text", _("Write something first."))])
     _check(text)
-    [moved] = audit.move([audit.Move(approval.pk, Event.Kind.COMMENTED, audit.Actor.person(by), expect={})], now=now)
-    _note(moved, by=by, text=text)
+    note = note_of(approval, by=by, text=text, now=now)
+    digests = recorded.beside(note=note)
+    commented = audit.Move(approval.pk, Event.Kind.COMMENTED, audit.Actor.person(by), expect={}, digests=digests)
+    [moved] = audit.move([commented], now=now)
+    put(note, moved)
     return load(approval_id)
 
 
@@ -156,7 +163,12 @@ def _check(text: str) -> None:
         raise BadVerdict([Fault("/text", _("At most %(most)d characters.") % {"most": LONGEST_TEXT})])
 
 
-def _note(approval: Approval, *, by: User, text: str) -> None:
-    Note.objects.create(
-        id=new_id(), approval=approval, seq=approval.event_seq, user=by, text=text, created_at=times.now()
-    )
+def note_of(approval: Approval, *, by: User, text: str, now: datetime) -> Note:
+    """What a person writes about an approval, before the event that it belongs to; not saved."""
+    return Note(id=new_id(), approval=approval, user=by, text=text, created_at=now)
+
+
+def put(note: Note, moved: Approval) -> None:
+    """Store it beside the event that moved the approval."""
+    note.seq = moved.event_seq
+    note.save(force_insert=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals import audit, permits, stoplock, times
+from approvals import audit, permits, recorded, stoplock, times
 from approvals.models import Agent, Approval, Audit, Consumption, Decision, Event, Recall
 from approvals.models.approval import RUNNING, Status, Subject
 from approvals.models.policy import Verdict
@@ -198,6 +198,7 @@ def _used(use: Use, approval: Approval, *, by: Agent, now: datetime) -> Used:
                 expect={"status": Status.RELEASED, "consumed_at": None},
                 sets={"consumed_at": now},
                 facts={"jti": str(use.jti), "digest": approval.digest},
+                digests=recorded.beside(use=consumption),
             )
         ],
         now=now,

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from approvals import audit, stoplock, times
+from approvals import audit, recorded, stoplock, times
 from approvals.models import Approval, Decision, Event, Proposal, User, Vote
 from approvals.models.approval import Status, Subject
 from approvals.models.policy import Gate, Verdict
@@ -145,6 +145,10 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
         move = moves.onward(approval, seen, change, votes, by=by, place=place, now=now)
     else:
         move = moves.vote(approval, seen, change, votes, by=by, place=place, now=now)
+    vote = None
+    if approving and change.several and change.counts:
+        vote = _vote(approval, change, by=by, place=place, note=words.message or "", now=now)
+        move = replace(move, digests={**move.digests, **recorded.beside(vote=vote)})
     moved = audit.move([move], now=now, guard=audit.UNLESS_OVER)
     if not moved:
         current = load(seen.id)
@@ -157,8 +161,8 @@ def _decide(seen: Seen, *, by: User, verdict: str, words: Words) -> Approval | N
         return None
     if change.proposal:
         change.proposal.save(force_insert=True)
-    if approving and change.several and change.counts:
-        _cast(moved[0], stage=change.stage, by=by, place=place, note=words.message or "", now=now)
+    if vote:
+        _cast(vote)
     if not final and moved[0].queue != approval.queue:
         telling.tell(moved, telling.NEW, now=now)
         outbox.tell_staged(moved)
@@ -225,19 +229,32 @@ def _place(approval: Approval, by: User, authority: access.Authority) -> access.
     return voice
 
 
-def _cast(approval: Approval, *, stage: int, by: User, place: access.Loan | None, note: str, now: datetime) -> None:
+def _vote(
+    approval: Approval,
+    change: revisions.Revised,
+    *,
+    by: User,
+    place: access.Loan | None,
+    note: str,
+    now: datetime,
+) -> Vote:
+    """This person's approval among several, of the revision that it leaves; not saved."""
+    return Vote(
+        approval=approval,
+        revision=change.revision,
+        round=approval.round,
+        stage=change.stage,
+        user=by,
+        in_place_of_id=place.of if place else None,
+        note=note,
+        created_at=now,
+    )
+
+
+def _cast(vote: Vote) -> None:
     try:
         with transaction.atomic():
-            Vote.objects.create(
-                approval=approval,
-                revision=approval.revision,
-                round=approval.round,
-                stage=stage,
-                user=by,
-                in_place_of_id=place.of if place else None,
-                note=note,
-                created_at=now,
-            )
+            vote.save(force_insert=True)
     except IntegrityError as error:
         raise NotAllowed(_("You have approved this already; another person must.")) from error
 

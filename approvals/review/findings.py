@@ -11,16 +11,16 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Model, Q
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from approvals import audit, times
-from approvals.ids import new_id
-from approvals.models import Approval, Audit, Event, Note, Outcome, Pause, Step, User
+from approvals import audit, recorded, times
+from approvals.models import Approval, Audit, Event, Outcome, Pause, Step, User
 from approvals.models.approval import Status
 from approvals.policy.schema import Fault, Json
 from approvals.review import access, audits, incidents, outbox, runs
+from approvals.review.claims import note_of, put
 from approvals.review.errors import BadVerdict, NotAllowed, ReviewError
 from approvals.review.settle import settle
 from approvals.review.withdrawing import NO_VERDICT
@@ -129,24 +129,25 @@ def _object(look: Audit, *, by: User, words: Words, now: datetime) -> Approval:
     unused = approval.status == Status.RELEASED and approval.consumed_at is None
     facts: dict[str, Json] = {"why": look.why, "finding": OBJECTED}
     sets: dict[str, object] = {"faulted_at": now}
+    outcome = None
     if unused:
         facts["permit"] = "taken back"
-        sets |= _taken_back(approval, by=by, now=now)
+        outcome = _skipped(approval, by=by, now=now)
+        sets |= {"status": Status.SKIPPED} if outcome else {"status": Status.CANCELLED, **NO_VERDICT}
     elif words.undo or look.why in audits.RAN_AHEAD:
         step = Step.objects.filter(approval=approval, status=Step.Status.DONE, undo__isnull=False)
         if step.update(status=Step.Status.UNDOING, undo_asked_at=now):
             facts["undo"] = "asked"
     kind = Event.Kind.VETOED if look.why == Audit.Why.VETO else Event.Kind.AUDITED
-    return _said(look, kind, facts, by=by, note=words.note, now=now, sets=sets)
+    return _said(look, kind, facts, by=by, note=words.note, now=now, sets=sets, outcome=outcome)
 
 
-def _taken_back(approval: Approval, *, by: User, now: datetime) -> dict[str, object]:
-    """What becomes of an approval whose permit nobody used. What its agent was told of it stays as it was told."""
+def _skipped(approval: Approval, *, by: User, now: datetime) -> Outcome | None:
+    """The outcome of an approval whose permit nobody used, where its agent was told of it; None where it was not."""
     pause = approval.pause
-    if pause.status != Pause.Status.PENDING or pause.decide == Pause.Decide.INDEPENDENTLY:
-        Outcome.objects.create(approval=approval, result=Outcome.Result.SKIPPED, reported_at=now, reported_by=by)
-        return {"status": Status.SKIPPED}
-    return {"status": Status.CANCELLED, **NO_VERDICT}
+    if pause.status == Pause.Status.PENDING and pause.decide != Pause.Decide.INDEPENDENTLY:
+        return None
+    return Outcome.objects.create(approval=approval, result=Outcome.Result.SKIPPED, reported_at=now, reported_by=by)
 
 
 def _said(
@@ -158,12 +159,17 @@ def _said(
     note: str,
     now: datetime,
     sets: dict[str, object] | None = None,
+    outcome: Outcome | None = None,
 ) -> Approval:
-    [moved] = audit.move(
-        [audit.Move(look.pk, kind, audit.Actor.person(by), expect={}, sets=sets or {}, facts=facts)], now=now
-    )
-    if note:
-        Note.objects.create(id=new_id(), approval=moved, seq=moved.event_seq, user=by, text=note, created_at=now)
+    rows: dict[str, Model] = {"outcome": outcome} if outcome else {}
+    written = note_of(Approval(pk=look.pk), by=by, text=note, now=now) if note else None
+    if written:
+        rows["note"] = written
+    digests = recorded.beside(**rows)
+    move = audit.Move(look.pk, kind, audit.Actor.person(by), {}, sets or {}, facts, digests)
+    [moved] = audit.move([move], now=now)
+    if written:
+        put(written, moved)
     return moved
 
 

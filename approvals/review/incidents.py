@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from approvals import audit, times
+from approvals import audit, recorded, times
 from approvals.models import Agent, Approval, Event, Incident, User
 from approvals.policy.schema import Fault
 from approvals.review import access, outbox
@@ -56,6 +56,7 @@ def open_incident(approval: Approval, *, by: User | Agent, severity: str, text: 
                 expect={},
                 sets={"faulted_at": now},
                 facts={"incident": str(incident.pk), "severity": severity},
+                digests=recorded.beside(incident=incident),
             )
         ],
         now=now,

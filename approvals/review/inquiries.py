@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from approvals import audit, times
+from approvals import audit, recorded, times
 from approvals.ids import new_id
 from approvals.models import Agent, Event, Inquiry, User
 from approvals.models.approval import Status
@@ -46,6 +46,7 @@ def ask(approval_id: UUID, *, by: User, text: str) -> Inquiry:
                 audit.Actor.person(by),
                 expect={"status": Status.PENDING},
                 facts={"question": str(inquiry.pk)},
+                digests=recorded.beside(question=inquiry),
             )
         ],
         now=now,
@@ -90,6 +91,7 @@ def answer(inquiry: Inquiry, *, by: Agent, text: str) -> Inquiry:
                 audit.Actor.of(by),
                 expect={},
                 facts={"question": str(inquiry.pk)},
+                digests=recorded.beside(answer=inquiry),
             )
         ],
         now=now,

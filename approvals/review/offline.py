@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from approvals import audit, permits, stops, times
+from approvals import audit, permits, recorded, stops, times
 from approvals.models import Agent, Approval, Autonomy, Consumption, Decision, Event, Grant, Incident, Outcome
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility
@@ -266,7 +266,7 @@ def _routed(grant: Grant, routing: Routing, faults: Sequence[str], use: Use) -> 
 def _ran(approval: Approval, use: Use, *, by: Agent, now: datetime) -> None:
     """Its permit is used up already; its outcome is what the agent says, or unknown and shown as that."""
     jti = Decision.objects.values_list("pk", flat=True).get(approval=approval)
-    Consumption.objects.create(
+    consumption = Consumption.objects.create(
         approval=approval, jti=jti, agent=by, attempt=use.key[:64], executor="offline", consumed_at=now
     )
     audit.move(
@@ -278,6 +278,7 @@ def _ran(approval: Approval, use: Use, *, by: Agent, now: datetime) -> None:
                 expect={},
                 sets={"consumed_at": now},
                 facts={"jti": str(jti), "digest": approval.digest},
+                digests=recorded.beside(use=consumption),
             )
         ],
         now=now,
@@ -292,8 +293,9 @@ def _alarm(approval: Approval, use: Use, faults: Sequence[str], *, by: Agent, no
     text = f"{words.OFFLINE_RAN.format(at=f'{use.at:%Y-%m-%d %H:%M:%S} UTC', outcome=came)} {' '.join(faults)}"
     incident = Incident.objects.create(approval=approval, severity=Incident.Severity.CRITICAL, text=text[:4000])
     facts: dict[str, Json] = {"incident": str(incident.pk), "severity": incident.severity, "offline": True}
+    digests = recorded.beside(incident=incident)
     audit.move(
-        [audit.Move(approval.pk, Event.Kind.INCIDENT, audit.Actor.of(by), expect={}, facts=facts)],
+        [audit.Move(approval.pk, Event.Kind.INCIDENT, audit.Actor.of(by), expect={}, facts=facts, digests=digests)],
         now=now,
     )
     outbox.tell_incident(incident, approval)

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from approvals import audit, times
+from approvals import audit, recorded, times
 from approvals.models import Approval, Audit, Decision, Event, Incident, Outcome, Pause, Recall, User
 from approvals.models.approval import Status, Subject
 from approvals.policy.schema import Fault, Json
@@ -68,17 +68,19 @@ def recall(seen: Seen, *, by: User, words: Words) -> Approval:
         "surface": words.surface,
         **({"for": loan.username} if loan else {}),
     }
-    moved = audit.move([_move(approval, actor, facts)], now=now)
+    rows = _rows([approval], by=by, loan=loan, words=words, now=now)
+    moved = audit.move([_move(approval, actor, facts, rows)], now=now)
     if not moved:
         current = load(seen.id)
         _refuse_unless_possible(current, seen, by=by)
         raise TooLate(current)
     # Whatever step of the plan was taken until that UPDATE is committed, and found here; no other passes any more.
-    steps = audit.move(
-        [_move(step, actor, {**facts, "with": str(approval.pk)}) for step in _unused_steps(approval)], now=now
-    )
+    unused, with_plan = _unused_steps(approval), {**facts, "with": str(approval.pk)}
+    rows |= _rows(unused, by=by, loan=loan, words=words, now=now)
+    steps = audit.move([_move(step, actor, with_plan, rows) for step in unused], now=now)
     recalled = [*moved, *steps]
-    _record(recalled, by=by, loan=loan, words=words, now=now)
+    Decision.objects.filter(answers.STANDS, approval__in=recalled).update(recalled_at=now)
+    Recall.objects.bulk_create(rows[approval.pk] for approval in recalled)
     take_back_grants(recalled, by=actor, now=now)
     Audit.objects.filter(pk__in=recalled, finding=Audit.Finding.OPEN).update(
         finding=Audit.Finding.RECALLED, by=by, at=now
@@ -112,7 +114,8 @@ def _refuse_unless_possible(approval: Approval, seen: Seen, *, by: User) -> None
     raise TooLate(approval)
 
 
-def _move(approval: Approval, actor: audit.Actor, facts: Mapping[str, Json]) -> audit.Move:
+def _move(approval: Approval, actor: audit.Actor, facts: Mapping[str, Json], rows: Mapping[UUID, Recall]) -> audit.Move:
+    row = rows.get(approval.pk)  # none where somebody was first: then nothing moves
     return audit.Move(
         approval.pk,
         Event.Kind.RECALLED,
@@ -128,6 +131,7 @@ def _move(approval: Approval, actor: audit.Actor, facts: Mapping[str, Json]) -> 
         },
         sets={"status": Status.RECALLED},
         facts=facts,
+        digests=recorded.beside(recall=row) if row else {},
     )
 
 
@@ -138,24 +142,24 @@ def _unused_steps(plan: Approval) -> list[Approval]:
     return [step for step in plan.covered.filter(status=Status.RELEASED, consumed_at=None) if access.recallable(step)]
 
 
-def _record(approvals: Sequence[Approval], *, by: User, loan: access.Loan | None, words: Words, now: datetime) -> None:
-    """End the decisions that stood, and say who took them back and why."""
-    standing = {one.approval_id: one for one in Decision.objects.filter(answers.STANDS, approval__in=approvals)}
-    Decision.objects.filter(answers.STANDS, approval__in=approvals).update(recalled_at=now)
-    Recall.objects.bulk_create(
-        Recall(
-            approval=approval,
-            decision=standing[approval.pk],
+def _rows(
+    approvals: Sequence[Approval], *, by: User, loan: access.Loan | None, words: Words, now: datetime
+) -> dict[UUID, Recall]:
+    """Who takes back the decisions that stand on these, and why; not saved."""
+    return {
+        decision.approval_id: Recall(
+            approval=decision.approval,
+            decision=decision,
             user=by,
             in_place_of_id=loan.of if loan else None,
-            tier_id=approval.tier_id,
+            tier_id=decision.approval.tier_id,
             surface=words.surface,
             reason=words.reason,
             message=(words.message or "").strip(),
             recalled_at=now,
         )
-        for approval in approvals
-    )
+        for decision in Decision.objects.filter(answers.STANDS, approval__in=approvals).select_related("approval")
+    }
 
 
 def _answer_anew(approvals: Sequence[Approval]) -> None:
@@ -191,5 +195,7 @@ def ran_anyway(approval: Approval, result: str, *, now: datetime) -> None:
         return
     incident = Incident.objects.create(approval=approval, severity=severity, text=text)
     facts: dict[str, Json] = {"incident": str(incident.pk), "severity": incident.severity, "recalled": True}
-    audit.move([audit.Move(approval.pk, Event.Kind.INCIDENT, audit.POLICY, {}, {"faulted_at": now}, facts)], now=now)
+    digests = recorded.beside(incident=incident)
+    move = audit.Move(approval.pk, Event.Kind.INCIDENT, audit.POLICY, {}, {"faulted_at": now}, facts, digests)
+    audit.move([move], now=now)
     outbox.tell_incident(incident, approval)

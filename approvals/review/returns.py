@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from approvals import audit
+from approvals import audit, recorded
 from approvals.models import Agent, Approval, Event, Outcome, Proposal
 from approvals.models.approval import Source, Status
 from approvals.policy import schema, words
@@ -119,7 +119,7 @@ def _current(before: Json, seen: Mapping[str, Json]) -> Json:
 
 
 def _end(approval: Approval, moved: Sequence[str], *, by: Agent, now: datetime) -> None:
-    Outcome.objects.create(approval=approval, result=Outcome.Result.SKIPPED, reported_at=now)
+    outcome = Outcome.objects.create(approval=approval, result=Outcome.Result.SKIPPED, reported_at=now)
     [_] = audit.move(
         [
             audit.Move(
@@ -129,6 +129,7 @@ def _end(approval: Approval, moved: Sequence[str], *, by: Agent, now: datetime) 
                 expect={"status": Status.RELEASED, "consumed_at": None},
                 sets={"status": Status.SKIPPED},
                 facts={"moved": list(moved)},
+                digests=recorded.beside(outcome=outcome),
             )
         ],
         now=now,

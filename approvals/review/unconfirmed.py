@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from approvals import audit, bulk, times
+from approvals import audit, bulk, recorded, times
 from approvals.ids import new_id
 from approvals.models import Approval, Delivery, Event, Outcome, User
 from approvals.models.approval import Status
@@ -138,7 +138,7 @@ def confirm(approval_id: UUID, *, by: User, ran: bool, note: str) -> Approval:
             [Fault("/note", _("Say how you know, in at most %(most)d characters.") % {"most": LONGEST_TEXT})]
         )
     result = Outcome.Result.SUCCEEDED if ran else Outcome.Result.SKIPPED
-    Outcome.objects.create(approval=approval, result=result, detail=note, reported_at=now, reported_by=by)
+    outcome = Outcome.objects.create(approval=approval, result=result, detail=note, reported_at=now, reported_by=by)
     [_moved] = audit.move(
         [
             audit.Move(
@@ -148,6 +148,7 @@ def confirm(approval_id: UUID, *, by: User, ran: bool, note: str) -> Approval:
                 expect={"status": Status.RELEASED},
                 sets={"status": AFTER[result]},
                 facts={"result": result.value},
+                digests=recorded.beside(outcome=outcome),
             )
         ],
         now=now,

@@ -1,5 +1,6 @@
 """Rows are held against their events: whoever changes a row by SQL is found, and the row is named."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -12,7 +13,7 @@ from approvals import recompute, recorded, seal, times
 from approvals.models import Agent, Approval
 from approvals.policy.edits import Operation
 from approvals.review import agent as agents_own
-from approvals.review import amend, batches, claims, clock, grants, pausing
+from approvals.review import amend, batches, claims, clock, consume, grants, incidents, inquiries, pausing
 from approvals.review.decisions import Words, decide, load, seen, undo
 from approvals.review.grants import Wish
 from approvals.review.recall import recall
@@ -116,6 +117,71 @@ def test_a_row_that_says_something_else_than_its_events_is_named(sql, said, hist
         call_command("verify_audit")
 
 
+@pytest.fixture
+def beside(propose, robot, alice, bob, carol, action_type):
+    """One row of each kind that stands beside an approval: a vote, a note, a question with its answer, and so on."""
+    action_type("transfer", approvers=2)
+    voted = propose(action="transfer", order="1")
+    decide(seen(voted), by=alice, verdict="approve", words=Words(message="I looked."))
+    claims.comment(voted.pk, by=bob, text="Who is this?")
+    inquiries.answer(inquiries.ask(voted.pk, by=bob, text="Why twice?"), by=robot, text="It is not.")
+    taken = propose(order="2")
+    decide(seen(taken), by=alice, verdict="approve")
+    used = propose(order="3")
+    decide(seen(used), by=alice, verdict="approve")
+    sweep_at(times.now() + timedelta(minutes=1))
+    recall(seen(load(taken.pk)), by=alice, words=Words(reason="not_needed", message="No longer."))
+    used = load(used.pk)
+    jti = used.decisions.get().pk
+    permit = json.loads(used.pause.answer)["items"][0]["permit"]
+    consume.consume(consume.Use(jti, permit, used.digest, "1", "worker-1"), by=robot)
+    agents_own.report_outcome(load(used.pk), by=robot, result="succeeded", detail="Paid.", data={"id": 7, "n": 1.5})
+    incidents.open_incident(load(used.pk), by=carol, severity="low", text="Twice.")
+
+
+COPY_VOTE = (
+    "INSERT INTO approvals_vote (approval_id, revision, round, stage, user_id, note, created_at) SELECT "  # noqa: S608
+    f"approval_id, revision, round, stage, {BOB}, note, created_at FROM approvals_vote"
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        (f"UPDATE approvals_vote SET user_id = {BOB}", "the vote on approval"),  # noqa: S608
+        ("UPDATE approvals_vote SET note = 'I did not look.'", "the vote on approval"),
+        ("UPDATE approvals_vote SET stage = 1", "the vote on approval"),
+        ("DELETE FROM approvals_vote", "the vote on approval"),
+        (COPY_VOTE, "the vote on approval"),
+        ("UPDATE approvals_note SET text = 'I know him.'", "the note on approval"),
+        ("UPDATE approvals_note SET created_at = now()", "the note on approval"),
+        ("DELETE FROM approvals_note", "the note on approval"),
+        ("UPDATE approvals_inquiry SET text = 'Why?'", "the question on approval"),
+        ("UPDATE approvals_inquiry SET answer = 'It is.'", "the answer on approval"),
+        ("UPDATE approvals_inquiry SET answer = '', answered_at = NULL", "the answer on approval"),
+        ("UPDATE approvals_recall SET message = 'Whatever.'", "the recall on approval"),
+        (f"UPDATE approvals_recall SET user_id = {BOB}", "the recall on approval"),  # noqa: S608
+        ("UPDATE approvals_consumption SET executor = 'worker-2'", "the use on approval"),
+        ("UPDATE approvals_consumption SET consumed_at = now()", "the use on approval"),
+        ("DELETE FROM approvals_consumption", "the use on approval"),
+        ("UPDATE approvals_outcome SET result = 'failed'", "the outcome on approval"),
+        ("UPDATE approvals_outcome SET data = '{}'", "the outcome on approval"),
+        ("DELETE FROM approvals_outcome", "the outcome on approval"),
+        ("UPDATE approvals_incident SET severity = 'critical'", "the incident on approval"),
+        ("DELETE FROM approvals_incident", "the incident on approval"),
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+def test_a_row_beside_an_approval_that_its_events_do_not_tell_of_is_named(sql, said, beside):
+    found = seal.verify()
+    assert found.ok, found.message
+    tamper(sql)
+
+    found = seal.verify()
+    assert not found.ok
+    assert said in found.message
+
+
 @pytest.mark.django_db(transaction=True)
 def test_one_approval_is_verified_with_its_request_and_no_other(history):
     waits, decided = history, Approval.objects.get(status="released")
@@ -202,6 +268,14 @@ def test_whatever_happened_honestly_verifies(
     sweep_at(start + timedelta(minutes=20))
     recall(seen(load(held[5].pk)), by=alice, words=Words(reason="not_needed", message="No."))
     recall(seen(load(passed.pk)), by=alice, words=Words(reason="not_needed", message="No."))
+    climbed = propose(order="6", timeout=timedelta(days=30))
+    claims.escalate(climbed.pk, by=alice, note="Too much for me.")
+    claims.comment(climbed.pk, by=bob, text="I look.")
+    action_type("transfer", approvers=2)
+    voted = propose(action="transfer", order="7", timeout=timedelta(days=30))
+    decide(seen(voted), by=alice, verdict="approve", words=Words(message="Fine."))
+    decide(seen(load(voted.pk)), by=bob, verdict="modify", words=edit)
+    decide(seen(load(voted.pk)), by=alice, verdict="approve")
     waits = propose(order="4", timeout=timedelta(days=1))
     for days in (2, 4, 8):
         sweep_at(start + timedelta(days=days))
