@@ -48,29 +48,39 @@ class Answers:
     """The answers to what is decided: held back until they are let go, or lost on their way."""
 
     def __init__(self, page):
-        self.held, self.lose, self.losing, self.page = [], False, 0, page
+        self.held, self.lose, self.lost, self.under_way, self.page = [], False, 0, 0, page
         page.route(DECIDE, self._answer)
 
     def _answer(self, route):
         if route.request.method != "POST":
             route.continue_()
-        elif self.lose:
-            self.losing += 1
-            route.fetch()  # the server gets it and records it
-            route.abort()
-            self.losing -= 1
-        else:
-            self.held.append((route, route.fetch()))
+            return
+        self.under_way += 1
+        try:
+            response = route.fetch()  # the server gets it and records it
+            if self.lose:
+                route.abort()
+                self.lost += 1
+            else:
+                self.held.append((route, response))
+        finally:
+            self.under_way -= 1
 
     def let_go(self):
-        for route, response in self.held:
+        """Returns how many there were."""
+        self._arrive()
+        held, self.held = self.held, []
+        for route, response in held:
             route.fulfill(response=response)
-        self.held = []
+        return len(held)
 
     def end(self):
-        while self.losing:  # an answer that is under way is lost first
-            self.page.wait_for_timeout(20)
+        self._arrive()
         self.page.unroute(DECIDE)
+
+    def _arrive(self):
+        while self.under_way:
+            self.page.wait_for_timeout(20)
 
 
 def test_a_late_answer_belongs_to_the_card_that_asked(long_undo, three, propose, alice, sign_in):

@@ -11,7 +11,7 @@ from approvals import times
 from approvals.models import Attempt, Decision
 from approvals.review import attempts, batches
 from approvals.review.attempts import Repeated, Void, look_up, once
-from approvals.review.decisions import Words, decide, load, seen
+from approvals.review.decisions import Words, decide, load, seen, undo
 from approvals.review.errors import NotAllowed, ReviewError
 from tests.together import together
 
@@ -70,6 +70,16 @@ def test_an_id_of_another_person_is_none_of_ones_own(refund, alice, carol):
     assert look_up(key, [refund.pk], by=carol) == {}
     with pytest.raises(Void):
         approve(key, refund, carol)
+
+
+def test_an_attempt_is_looked_up_by_its_own_id_whatever_others_did(with_undo, propose, alice):
+    """One was recorded and taken back; another of the same person never arrived."""
+    refund, arrived, never = propose(), uuid4(), uuid4()
+    approve(arrived, refund, alice)
+    undo(refund.pk, by=alice)
+
+    assert look_up(never, [refund.pk], by=alice)[refund.pk].void
+    assert look_up(arrived, [refund.pk], by=alice)[refund.pk].does == "approve"
 
 
 def test_looking_up_waits_for_what_is_being_recorded(refund, alice):

@@ -5,17 +5,20 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
 from approvals import times
 from approvals.models import Approval, Event, Pause
 from approvals.models.approval import Status
 from approvals.review import agent, claims, clock, intake
 from approvals.review.decisions import Words, decide, load, seen, undo
-from approvals.review.errors import ReviewError
+from approvals.review.errors import NotAllowed, ReviewError
 from approvals.review.submission import Item, KeyReused, Receipt, Submission
 from tests.checker import check
 from tests.conftest import database_url
+from tests.console.test_version_races import somebody_waits
 from tests.together import together
+from tests.waiting import until
 
 ROUNDS = 15
 
@@ -112,9 +115,34 @@ def test_a_verdict_against_an_escalation(propose, alice, bob):
             lambda: decide(seen(refund), by=alice, verdict="approve"),  # noqa: B023
             lambda: claims.escalate(refund.pk, by=alice),  # noqa: B023
         )
-        assert winners(found) >= 1
+        assert winners(found) == 1  # what went to the tier above is not Alice's any more
         settled = load(refund.pk)
         assert (settled.status == Status.RELEASED) == (not isinstance(found[0], Exception))
+        assert (settled.tier_id == 2) == (not isinstance(found[1], Exception))
+    assert check(database_url()) == []
+
+
+def test_a_verdict_that_waits_for_an_escalation_is_refused_to_whom_it_left_behind(propose, alice, bob):
+    """The person was asked when the verdict began; the row that it waited for is in another tier by then."""
+    refund, escalated, refused = propose(), threading.Event(), threading.Event()
+
+    def escalate():
+        with transaction.atomic():
+            claims.escalate(refund.pk, by=alice)
+            escalated.set()
+            until(lambda: somebody_waits() or refused.is_set())
+
+    def approve():
+        try:
+            assert escalated.wait(60)
+            return decide(seen(refund), by=alice, verdict="approve")
+        finally:
+            refused.set()
+
+    error, verdict = together(escalate, approve)
+    assert error is None
+    assert isinstance(verdict, NotAllowed)
+    assert (load(refund.pk).status, load(refund.pk).tier_id) == (Status.PENDING, 2)
     assert check(database_url()) == []
 
 
