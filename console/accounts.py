@@ -8,7 +8,6 @@ from typing import Any
 from allauth.account import signals
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
-from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_out
 from django.core.exceptions import ValidationError
@@ -56,9 +55,7 @@ class ClosedAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth shi
 
     def post_login(self, request: HttpRequest, user: User, *, redirect_url: str | None, **said: Any) -> HttpResponse:
         """Whoever must have a second factor and has none is led to where one is added."""
-        owed = demands.owed(user)
-        if owed:
-            messages.warning(request, owed)
+        if demands.owed(user):
             redirect_url = reverse("security") + "#factors"
         response: HttpResponse = super().post_login(request, user, redirect_url=redirect_url, **said)
         return response

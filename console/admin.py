@@ -5,7 +5,7 @@ from typing import Any
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -21,7 +21,6 @@ _permitted = admin.site.has_permission
 def login(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
     """Leads whoever is kept out for want of a second factor to where one is added."""
     if isinstance(request.user, User) and demands.kept_from_admin(request.user):
-        messages.warning(request, demands.owed(request.user))
         return redirect(reverse("security") + "#factors")
     response: HttpResponse = _login(request, extra_context)
     return response

@@ -14,7 +14,7 @@ from approvals.models import Approval, Guidance, PlannedStep, Run, Step, User
 from approvals.models.approval import Source, Status, Subject
 from approvals.models.policy import Verdict
 from approvals.policy.characters import plain
-from approvals.review import access, guidance, rollback
+from approvals.review import access, guidance, pausing, rollback
 from console import rows
 from console.runs import STATES, Titles, with_state
 
@@ -205,6 +205,11 @@ class Course:
     @cached_property
     def may_guide(self) -> bool:
         return self.run.stopped_at is None and guidance.guides(self.run.pk, self.user)
+
+    @cached_property
+    def may_pause(self) -> bool:
+        """Whether this person has a page of the agent to go to."""
+        return pausing.pausable_by(self.user, self.authority).filter(pk=self.run.agent_id).exists()
 
     @cached_property
     def version(self) -> str:

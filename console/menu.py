@@ -4,6 +4,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from approvals.models import User
+from approvals.review import twoadmins
+
 _GROUPS = (
     (
         _("Policy"),
@@ -20,6 +23,7 @@ _GROUPS = (
         _("People"),
         (
             (_("People"), "group", "approvals_user"),
+            (_("Second admin"), "how_to_reg", "approvals_peoplerequest"),
             (_("Absences"), "event_busy", "approvals_absence"),
             (_("Channels"), "notifications", "approvals_channel"),
         ),
@@ -54,7 +58,7 @@ def groups(request: HttpRequest) -> list[dict[str, object]]:
     drawn = []
     for title, links in _GROUPS:
         items = [
-            {"title": name, "icon": icon, "link": reverse(f"admin:{page}_changelist")}
+            {"title": name, "icon": icon, "link": reverse(f"admin:{page}_changelist"), **_badge(request, page)}
             for name, icon, page in links
             if _may_open(request, page)
         ]
@@ -63,6 +67,14 @@ def groups(request: HttpRequest) -> list[dict[str, object]]:
     pages = (("new-domain", _("Set up a domain"), "checklist"), ("policy", _("How policy works"), "help"))
     about = [{"title": name, "icon": icon, "link": reverse("help_page", args=[page])} for page, name, icon in pages]
     return [*drawn, {"title": _("Help"), "separator": True, "items": about}]
+
+
+def _badge(request: HttpRequest, page: str) -> dict[str, object]:
+    """How many requests wait for this admin's answer; nothing where none does."""
+    if page != "approvals_peoplerequest" or not isinstance(request.user, User):
+        return {}
+    waiting = twoadmins.waiting_for(request.user)
+    return {"badge": str(waiting), "badge_variant": "primary"} if waiting else {}
 
 
 def _may_open(request: HttpRequest, page: str) -> bool:

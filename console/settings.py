@@ -313,6 +313,7 @@ LANGUAGES = [("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "console" / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = ["console.formats"]
 STATIC_URL = "/static/"
 STATIC_ROOT = ASSENT_DATA / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -367,6 +368,7 @@ UNFOLD = {
     "SITE_SYMBOL": "verified",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda request: static("css/admin.css")],
     "THEME": "console.menu.theme",
     "COLORS": {
         "primary": {  # shades of the console's accent

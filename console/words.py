@@ -32,7 +32,7 @@ REASONS = {
     "not_justified": _("Not justified"),
     "policy": _("Against policy"),
     "duplicate": _("Duplicate"),
-    "unclear": _("Unclear, ask again with more"),
+    "unclear": _("Not enough information"),
     "other": _("Something else"),
 }
 

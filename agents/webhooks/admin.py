@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -15,6 +16,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.translation import gettext
@@ -227,6 +230,11 @@ def _tried(endpoint: Endpoint) -> dict[str, object]:
     return {"status": answer.status, "ms": round(answer.seconds * 1000), "error": failure.error if failure else ""}
 
 
+def _to_the_second(at: datetime) -> str:
+    """In the viewer's zone: attempts follow one another within seconds."""
+    return date_format(timezone.localtime(at), "j M H:i:s")
+
+
 def _say(request: HttpRequest, count: int) -> None:
     """How many go out again."""
     if count:
@@ -257,9 +265,9 @@ class DeliveryAdmin(Record):
         """Ids and small facts stand in here: who configures webhooks may read them."""
         return bool(request.user.is_active and request.user.has_perm("approvals.view_delivery"))
 
-    @display(description=_("written (UTC)"), ordering="created_at")
+    @display(description=_("written"), ordering="created_at")
     def written(self, delivery: Delivery) -> str:
-        return f"{delivery.created_at:%m-%d %H:%M:%S}"
+        return _to_the_second(delivery.created_at)
 
     @display(description=_("answer"))
     def said(self, delivery: Delivery) -> str:
@@ -282,9 +290,9 @@ class DeliveryAdmin(Record):
     def state(self, delivery: Delivery) -> tuple[str, str]:
         return delivery.status, delivery.get_status_display()
 
-    @display(description=_("next (UTC)"))
+    @display(description=_("next"))
     def next(self, delivery: Delivery) -> str:
-        return f"{delivery.due_at:%m-%d %H:%M:%S}" if delivery.status == Delivery.Status.DUE else ""
+        return _to_the_second(delivery.due_at) if delivery.status == Delivery.Status.DUE else ""
 
     def has_replay_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         if not request.user.has_perm("approvals.change_endpoint"):

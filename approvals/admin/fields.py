@@ -39,13 +39,8 @@ class Duration(forms.DurationField):
             return value
         try:
             return durations.read(str(value))
-        except durations.TooLong:
-            most = durations.written(durations.LONGEST)
-            raise ValidationError(_("Nothing here lasts longer than %(most)s."), params={"most": most}) from None
-        except durations.NoDuration:
-            example = durations.EXAMPLE
-            said = _("Write a number with its unit, such as %(example)s.")
-            raise ValidationError(said, code="invalid", params={"example": example}) from None
+        except durations.NoDuration as error:
+            raise ValidationError(str(error), code="invalid") from None
 
 
 class Mark(tuple[str, str]):

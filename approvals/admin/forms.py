@@ -76,7 +76,7 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
     required = Names(label=gettext_lazy("What agents must say"), required=False, choices=Accompanying.choices)
 
     class Media:
-        js = (Script("js/admin-shares.js", type="module"),)
+        js = (Script("js/admin-shares.js", type="module"), Script("js/admin-sections.js", type="module"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -6,6 +6,7 @@ the row, so that of two who save at once one is second.
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
@@ -16,6 +17,8 @@ from django.forms.models import _get_foreign_key  # how Django's inlines find th
 from django.utils.formats import date_format
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
+
+from approvals.policy import durations
 
 NAME = "shown"  # the hidden field
 _LONGEST = 120
@@ -89,4 +92,6 @@ def _values(obj: models.Model, fields: Sequence[str]) -> dict[str, Any]:
 
 
 def _short(value: object) -> str:
+    if isinstance(value, timedelta):
+        return durations.written(value)
     return Truncator(_("nothing") if value in (None, "", [], {}) else str(value)).chars(_LONGEST)

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -122,7 +123,7 @@ def _widens(before: Membership, after: Membership) -> bool:
 def say_waiting(request: HttpRequest, formset: Any) -> None:
     """What of the memberships that were just saved is not in force yet."""
     for _member, asked in getattr(formset, "asked", ()):
-        said = _("%(what)s: waits for a second admin, under “Requests to a second admin”.")
+        said = _("%(what)s waits for a second admin, under “Second admin”.")
         messages.warning(request, said % {"what": asked})
 
 
@@ -262,13 +263,11 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
     inlines = [MembershipInline, AbsenceInline]
     list_display = (
         "username",
-        "first_name",
-        "last_name",
+        "called",
         "email",
         "tiers",
         "told",
-        "is_manager",
-        "is_auditor",
+        "rights",
         "is_active",
     )
     list_filter = ("is_active", "memberships__tier", "memberships__domain", "is_manager", "is_auditor", "is_staff")
@@ -413,20 +412,51 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
             return "", ""
         return told(person)
 
+    @display(description=_("name"), ordering=("first_name", "last_name"))
+    def called(self, person: User) -> str:
+        return person.get_full_name()
+
+    @display(description=_("rights"))
+    def rights(self, person: User) -> str:
+        """What the person reads or configures, beside what they decide."""
+        rights = (
+            (person.is_manager, gettext("manager")),
+            (person.is_auditor, gettext("auditor")),
+            (person.is_superuser, gettext("superuser")),
+            (person.is_staff and not person.is_superuser, gettext("staff")),
+        )
+        return ", ".join(right for holds, right in rights if holds)
+
     @display(description=_("decides in"))
     def tiers(self, person: User) -> str:
-        """What the person may decide: `1 finance, 2 every domain`; empty for nothing."""
-        rows = sorted((row.tier_id, row.domain_id or gettext("every domain")) for row in person.memberships.all())
-        return ", ".join(f"{tier} {domain}" for tier, domain in rows)
+        """What the person may decide: `1 finance, general · 2 every domain`; empty for nothing."""
+        by_tier: dict[int, list[str]] = {}
+        for row in sorted(person.memberships.all(), key=lambda row: (row.tier_id, row.domain_id or "")):
+            by_tier.setdefault(row.tier_id, []).append(row.domain_id or gettext("every domain"))
+        return " · ".join(f"{tier} {', '.join(domains)}" for tier, domains in by_tier.items())
 
 
 @admin.register(PeopleRequest)
 class PeopleRequestAdmin(Kept, ModelAdmin):
     """Given or refused by another admin than who asked; never edited."""
 
-    list_display = ("what", "user", "tier", "domain", "asked_by", "asked_at", "state")
+    list_display = ("asks", "user", "asked_by", "asked_at", "state")
+    list_select_related = ("user", "tier", "domain", "asked_by", "closed_by")
     list_filter = ("what", "given")
+    list_before_template = "admin/people/_answers.html"
     actions = ("give", "refuse")
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        me = signed_in(request)
+
+        @display(description=_("answer"))
+        def answers(asked: PeopleRequest) -> str:
+            """The actions of the list as buttons, for whom they may serve."""
+            if not twoadmins.may_answer(asked, me):
+                return ""
+            return render_to_string("admin/people/_answer.html", {"asked": asked})
+
+        return [*super().get_list_display(request), answers]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -454,10 +484,17 @@ class PeopleRequestAdmin(Kept, ModelAdmin):
             else:
                 messages.success(request, _("%(what)s: answered.") % {"what": asked})
 
+    @display(description=_("what"), ordering="what")
+    def asks(self, asked: PeopleRequest) -> str:
+        """The membership with its place, or the link."""
+        if asked.tier is None:
+            return asked.get_what_display()
+        return f"{asked.get_what_display()}, {asked.tier}, {asked.domain or gettext('every domain')}"
+
     @display(description=_("state"), label={"open": "warning", "given": "success", "alone": "danger"})
     def state(self, asked: PeopleRequest) -> tuple[str, str]:
         if asked.given is None:
-            return "open", gettext("Waits for a second admin")
+            return "open", gettext("Waiting")
         if not asked.given:
             return "", gettext("Refused by %(who)s") % {"who": asked.closed_by}
         return (

@@ -31,7 +31,7 @@ from approvals.policy.tables import schema_version
 class TierAdmin(Kept, Drafting):
     form = TierForm
     inlines = [DomainTermsInline, CapacityInline, MembershipInline, ChannelInline]
-    list_display = ("__str__", "ceiling", "sla", "hold", "next", "reviewers", "silent", "active")
+    list_display = ("__str__", "up_to", "sla", "hold", "next", "reviewers", "silent", "active")
     fieldsets = (
         (None, {"fields": ("level", "name", "ceiling", "second_factor", "active")}),
         (_("Time"), {"fields": ("sla", "next", "hold", "claim")}),
@@ -67,6 +67,10 @@ class TierAdmin(Kept, Drafting):
             Tier.objects.filter(pk=below.pk).update(ceiling=ceiling)
             DomainTerms.objects.filter(tier=below, ceiling=None).update(ceiling=ceiling)
 
+    @display(description=_("value ceiling"), ordering="ceiling")
+    def up_to(self, tier: Tier) -> str:
+        return "" if tier.ceiling is None else f"{tier.ceiling:,.2f}".removesuffix(".00")
+
     @display(description=_("active reviewers"), ordering="staff", label={"0": "danger"})
     def reviewers(self, tier: Tier) -> str:
         return str(getattr(tier, "staff", 0))
@@ -89,7 +93,7 @@ class ThresholdInline(TabularInline):
     form = ThresholdForm
     extra = 0
     max_num = 3
-    verbose_name_plural = _("confidence bands by impact; without a row the ones above hold")
+    verbose_name_plural = _("bands by impact")
 
 
 @admin.register(ActionType)
@@ -97,6 +101,7 @@ class ActionTypeAdmin(Kept, Drafting):
     """Switched off rather than deleted: approvals and versions name it."""
 
     form = ActionTypeForm
+    change_form_template = "admin/policy/actiontype.html"
     inlines = [ThresholdInline]
     list_display = ("called", "domain", "reversibility", "strategy", "gate", "tier", "active")
     list_filter = ("domain", "reversibility", "strategy", "gate", "tier", "active")
@@ -116,7 +121,7 @@ class ActionTypeAdmin(Kept, Drafting):
             },
         ),
         (
-            _("When and how a person is asked"),
+            _("Asking a person"),
             {
                 "fields": (
                     ("reversibility", "strategy"),
@@ -136,16 +141,17 @@ class ActionTypeAdmin(Kept, Drafting):
                 "fields": ("preset", ("auto_threshold", "review_threshold"), "weights"),
                 "description": _(
                     "At or above “passes from” it runs; at or above “a person from” somebody is asked; below, it is "
-                    "refused and the agent told to reformulate."
+                    "refused and the agent told to reformulate. Bands by impact, below, take their place."
                 ),
             },
         ),
         (_("Time and silence"), {"fields": ("expires_after", "on_timeout", "permit_valid")}),
         (
-            _("Checkpoints, whatever the strategy"),
+            _("Checkpoints"),
             {
                 "classes": ("collapse",),
                 "fields": (("every_steps", "every_time"), ("spend_limit", "spend_window"), "spend_of"),
+                "description": _("Whatever the strategy, also at level 4."),
             },
         ),
         (
@@ -163,7 +169,7 @@ class ActionTypeAdmin(Kept, Drafting):
             },
         ),
         (
-            _("Running before review, audit and shadow mode"),
+            _("Before review, audit, shadow"),
             {"classes": ("collapse",), "fields": ("ahead", "sample", "shadow")},
         ),
     )

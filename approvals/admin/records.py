@@ -3,7 +3,11 @@
 No page here shows arguments, an agent's words or a person's message: those belong to the people who decide.
 """
 
+from typing import Any
+
 from django.contrib import admin
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -11,9 +15,23 @@ from approvals.admin.base import Record
 from approvals.models import Approval, Decision, Event, Incident
 
 
+def shortened(pk: object) -> SafeString:
+    """An id as a list shows it: its ends, and the whole on hover."""
+    text = str(pk)
+    return format_html('<span class="mono whole" title="{}">{}…{}</span>', text, text[:8], text[-4:])
+
+
+class OfApproval(Record):
+    """A record of one approval, named in the list by its id."""
+
+    @display(description=_("approval"), ordering="approval_id")
+    def of(self, row: Any) -> SafeString:
+        return shortened(row.approval_id)
+
+
 @admin.register(Approval)
 class ApprovalAdmin(Record):
-    list_display = ("id", "action_type", "agent", "tier", "domain", "status", "verdict", "source", "created_at")
+    list_display = ("brief", "action_type", "agent", "tier", "domain", "status", "verdict", "source", "created_at")
     list_filter = ("status", "verdict", "source", "route", "tier", "domain", "kind")
     list_select_related = ("action_type", "agent", "tier", "domain")
     search_fields = ("=id",)
@@ -34,10 +52,14 @@ class ApprovalAdmin(Record):
         (_("Decision"), {"fields": ("verdict", "source", "decided_by", "decided_at", "released_at")}),
     )
 
+    @display(description=_("id"), ordering="id")
+    def brief(self, approval: Approval) -> SafeString:
+        return shortened(approval.pk)
+
 
 @admin.register(Event)
-class EventAdmin(Record):
-    list_display = ("at", "approval_id", "seq", "kind", "actor")
+class EventAdmin(OfApproval):
+    list_display = ("at", "of", "seq", "kind", "actor")
     list_filter = ("kind",)
     search_fields = ("=approval__id",)
     ordering = ("-id",)
@@ -55,10 +77,10 @@ class EventAdmin(Record):
 
 
 @admin.register(Decision)
-class DecisionAdmin(Record):
+class DecisionAdmin(OfApproval):
     list_display = (
         "decided_at",
-        "approval_id",
+        "of",
         "verdict",
         "source",
         "user",
@@ -87,8 +109,8 @@ class DecisionAdmin(Record):
 
 
 @admin.register(Incident)
-class IncidentAdmin(Record):
-    list_display = ("opened_at", "approval_id", "severity", "opened_by")
+class IncidentAdmin(OfApproval):
+    list_display = ("opened_at", "of", "severity", "opened_by")
     list_filter = ("severity",)
     list_select_related = ("opened_by",)
     ordering = ("-opened_at",)

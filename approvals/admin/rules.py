@@ -7,6 +7,9 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
@@ -19,6 +22,8 @@ from approvals.policy.completions import completions
 from approvals.policy.explained import explained
 from approvals.policy.expressions import BadExpression, Expression
 from approvals.policy.tried import tried
+
+SHOWN = 140  # characters of a condition in the list
 
 
 @admin.register(Rule)
@@ -36,8 +41,10 @@ class RuleAdmin(Drafting):
     )
 
     @display(description=gettext_lazy("when"))
-    def when(self, rule: Rule) -> str:
-        return explained(rule.expression, rule.action_type.schema if rule.action_type else None)
+    def when(self, rule: Rule) -> SafeString:
+        """The condition in words, a long one cut; whole on hover."""
+        text = explained(rule.expression, rule.action_type.schema if rule.action_type else None)
+        return format_html('<span title="{}">{}</span>', text, Truncator(text).chars(SHOWN))
 
     # --- While an admin types
 

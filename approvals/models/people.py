@@ -329,7 +329,7 @@ class PeopleRequest(models.Model):
 
     def __str__(self) -> str:
         place = f" {self.tier_id} {self.domain_id or ''}".rstrip() if self.tier_id else ""
-        return f"{self.get_what_display()}{place}: {self.user.username}"
+        return f"{self.user.username}: {self.get_what_display()}{place}"
 
 
 class Absence(models.Model):

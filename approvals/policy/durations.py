@@ -4,6 +4,8 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+
 EXAMPLE = "15 min, 1 h 30 min or 2 days"
 LONGEST = timedelta(days=3660)  # ten years; far within what the database and a clock can hold
 LONGEST_TEXT = 80  # characters
@@ -22,11 +24,17 @@ _CLOCK = re.compile(r"(?:([0-9]+)(?: days?,)? )?([0-9]+):([0-5][0-9]):([0-5][0-9
 
 
 class NoDuration(ValueError):
-    """The text is no duration."""
+    """The text is no duration; as text, this says how one is written."""
+
+    def __str__(self) -> str:
+        return _("Write a number with its unit, such as %(example)s.") % {"example": EXAMPLE}
 
 
 class TooLong(NoDuration):
     """It is one, and longer than anything here may last."""
+
+    def __str__(self) -> str:
+        return _("Nothing here lasts longer than %(most)s.") % {"most": written(LONGEST)}
 
 
 def read(text: str) -> timedelta:

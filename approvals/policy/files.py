@@ -9,8 +9,6 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from decimal import Decimal
 from typing import Any, TypeAlias
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -18,16 +16,15 @@ from django.db import models
 from django.utils.translation import gettext as _
 
 from approvals.models import ActionType, Capacity, Rule, Tier
-from approvals.policy import rows
+from approvals.policy import durations, rows
 from approvals.policy.checks import unknown
 from approvals.policy.rows import Row
-from approvals.policy.schema import Fault, Validator
+from approvals.policy.schema import Fault, Validator, pick
 
 # A table of a TOML file.
 Table: TypeAlias = dict[str, Any]
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_SPAN = r"^[0-9]+(\.[0-9]+)?[smhd]$"
+_DURATION = "duration in words"
 _HOUR = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 _NUMBER = {"anyOf": [{"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}, {"type": "number", "minimum": 0}]}
 
@@ -72,11 +69,6 @@ def read(text: str, *, pack: str = "") -> PolicyFile:
     return PolicyFile(snapshot, bool(table.get("whole")), domains, table.get("scenario", []))
 
 
-def span(text: str) -> timedelta:
-    """90s, 15m, 4h, 2d, 0.5s."""
-    return timedelta(microseconds=int(Decimal(text[:-1]) * _UNITS[text[-1]] * 1_000_000))
-
-
 # --- Rows
 
 
@@ -86,7 +78,7 @@ def _type_row(table: Table, pack: str, domain: str) -> Row:
     row["schema"] = json.loads(schema) if isinstance(schema, str) else schema
     row["pack"] = table.get("pack", pack)
     for name in rows.SPANS:
-        length = span(table[name]) if name in table else rows.default_of(name)
+        length = durations.read(table[name]) if name in table else rows.default_of(name)
         row[name] = None if length is None else length.total_seconds()
     for name in rows.NUMBERS:
         said = table.get(name, rows.default_of(name))
@@ -126,7 +118,7 @@ def _tier_row(table: Table) -> Row:
     return {
         "name": table["name"],
         **_terms_row(table),
-        **{name: span(table[name]).total_seconds() for name in ("hold", "claim")},
+        **{name: durations.read(table[name]).total_seconds() for name in ("hold", "claim")},
         "next": table.get("next"),
         "second_factor": table.get("second_factor", False),
         "capacities": [
@@ -148,7 +140,7 @@ def _terms_row(table: Table) -> Row:
     ceiling = table.get("ceiling")
     return {
         "ceiling": None if ceiling is None else rows.number(str(ceiling)),
-        "sla": span(table["sla"]).total_seconds(),
+        "sla": durations.read(table["sla"]).total_seconds(),
         **{name: table.get(name, rows.default_of(name, Tier)) for name in rows.TIER_HOURS},
     }
 
@@ -163,7 +155,7 @@ def _plain(value: Any) -> Any:
 def _shape() -> Table:
     """JSON Schema of a file, from the columns themselves."""
     text: Table = {"type": "string"}
-    duration = {"type": "string", "pattern": _SPAN}
+    duration = {"type": "string", "format": _DURATION}
     level = {"type": "integer", "minimum": 1, "maximum": 9}
     approvers = {"type": "integer", "minimum": 1, "maximum": 5}
     rule = _object(
@@ -275,11 +267,22 @@ def _misshapen(table: Table) -> list[str]:
         return [_("%(place)s: a date is written in quotes.") % {"place": odd}]
     shape = _shape()
     said = []
-    for fault in Validator(shape).check(table):
+    for fault in Validator(shape, formats={_DURATION: lambda text: not _no_duration(text)}).check(table):
         place, known = _place(fault, table, shape)
         mend = unknown(fault.pointer.rsplit("/", 1)[-1], known) if "not known" in fault.message else fault.message
+        if fault.keyword == "format":
+            mend = _no_duration(str(pick(table, fault.pointer)))
         said.append(f"{place}: {mend}" if place else mend)
     return said or [*_bad_text(table)]
+
+
+def _no_duration(text: str) -> str:
+    """Why this is no duration; empty: it is one."""
+    try:
+        durations.read(text)
+    except durations.NoDuration as error:
+        return str(error)
+    return ""
 
 
 def _bad_text(table: Table) -> Iterator[str]:

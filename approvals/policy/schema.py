@@ -7,7 +7,7 @@ surrogates) is refused before it is stored, or the digest of the stored argument
 import hashlib
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn, TypeAlias
 
@@ -52,8 +52,14 @@ class BadSchema(ValueError):
 class Validator:
     """A compiled JSON Schema. Compiling is the slow part; a policy compiles each once."""
 
-    def __init__(self, schema: Mapping[str, Json], *, pattern_size: int | None = None) -> None:
-        """`pattern_size` are the bytes that a compiled pattern may have.
+    def __init__(
+        self,
+        schema: Mapping[str, Json],
+        *,
+        pattern_size: int | None = None,
+        formats: Mapping[str, Callable[[str], bool]] | None = None,
+    ) -> None:
+        """`pattern_size` are the bytes that a compiled pattern may have; `formats` are formats of one's own.
 
         Raises BadSchema: not a schema, a reference that leaves it, a pattern that is not linear, or too large.
         """
@@ -61,6 +67,7 @@ class Validator:
             self._compiled = jsonschema_rs.validator_for(
                 dict(schema),
                 validate_formats=True,
+                formats=dict(formats or {}),
                 mask="The value",  # messages name the fault, not the agent's content
                 retriever=_refuse,
                 # Linear time; look-around and back-references do not compile.

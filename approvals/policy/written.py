@@ -8,14 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 from approvals.models import Tier
-from approvals.policy import rows
+from approvals.policy import durations, rows
 from approvals.policy.rows import Row
 from approvals.policy.schema import Json
 
 _BARE = re.compile(r"^[A-Za-z0-9_-]+$")
 _PLAIN = re.compile(r"^[^'\x00-\x08\x0a-\x1f\x7f]*$")  # what a literal string holds
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
-_UNITS = (("d", 86_400), ("h", 3600), ("m", 60))
 
 # The order in which a reader wants to know; what it does not name follows in its own order.
 _FIRST = ("title", "headline", "domain", "pack", "reversibility", "strategy", "gate", "tier", "approvers", "level")
@@ -49,7 +48,7 @@ def toml(snapshot: Row, domains: Mapping[str, str], *, heading: str = "") -> str
     if snapshot["rates"]:
         lines += ["", "[rates]  # worth of one unit in base currency; the base has 1", *_pairs(snapshot["rates"])]
     for level, row in sorted(snapshot["tiers"].items(), key=lambda pair: int(pair[0])):
-        spans = {name: _span(row[name]) for name in ("hold", "claim")}
+        spans = {name: _duration(row[name]) for name in ("hold", "claim")}
         pairs = {"level": int(level), "name": row["name"], **_terms(row), **spans, "next": row["next"]}
         pairs["second_factor"] = row.get("second_factor") or None  # left out where it is not demanded
         lines += ["", "[[tier]]", *_pairs(pairs)]
@@ -66,7 +65,7 @@ def toml(snapshot: Row, domains: Mapping[str, str], *, heading: str = "") -> str
 def _terms(row: Row) -> dict[str, Any]:
     hours = {name: row.get(name) for name in rows.TIER_HOURS}
     told = {name: value for name, value in hours.items() if value != rows.default_of(name, Tier)}
-    return {"ceiling": row["ceiling"], "sla": _span(row["sla"]), **told}
+    return {"ceiling": row["ceiling"], "sla": _duration(row["sla"]), **told}
 
 
 def _type(name: str, row: Row) -> Iterator[str]:
@@ -77,7 +76,7 @@ def _type(name: str, row: Row) -> Iterator[str]:
         if key in _QUIET and value == _said(rows.default_of(key)):
             continue
         if key in rows.SPANS and value is not None:
-            pairs[key] = _span(row[key])
+            pairs[key] = _duration(row[key])
         elif key not in ("rules", "thresholds", "schema") and not _is_void(key, value):
             pairs[key] = value
     bands = {impact: dict(zip(("auto", "review"), band, strict=True)) for impact, band in row["thresholds"].items()}
@@ -132,15 +131,8 @@ def _as_table(schema: Json) -> dict[str, Any] | None:
     return schema if json.dumps(back) == json.dumps(schema) else None
 
 
-def _span(seconds: float) -> str:
-    """4h, 90s: the largest unit that leaves no rest."""
-    if seconds == int(seconds):
-        whole = int(seconds)
-        for unit, size in _UNITS:
-            if whole and not whole % size:
-                return f"{whole // size}{unit}"
-        return f"{whole}s"
-    return f"{seconds:.6f}".rstrip("0") + "s"
+def _duration(seconds: float) -> str:
+    return durations.written(timedelta(seconds=seconds))
 
 
 def _pairs(table: Mapping[str, Json]) -> Iterator[str]:

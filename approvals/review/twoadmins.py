@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from approvals import audit, bulk, invitations, times
@@ -34,6 +35,13 @@ def may_answer(request: PeopleRequest, admin: User) -> bool:
     """Not who asked, and not whom it is about."""
     concerned = {request.asked_by_id, request.user_id}
     return request.given is None and admin.pk not in concerned and admin.has_perm("approvals.change_membership")
+
+
+def waiting_for(admin: User) -> int:
+    """How many requests this admin may answer."""
+    if not admin.has_perm("approvals.change_membership"):
+        return 0
+    return PeopleRequest.objects.filter(given=None).exclude(Q(asked_by=admin) | Q(user=admin)).count()
 
 
 def resets(person: User) -> bool:

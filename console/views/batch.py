@@ -35,6 +35,9 @@ class Left:
     why: str
 
 
+A_LINE = 48  # characters of a text that is wide enough to want a column of its own width
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A field that varies. Numbers also have their range and sum."""
@@ -48,11 +51,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One value of a varying field; `odd` where the number is far from the others."""
+    """One value of a varying field; `odd` where the number is far from the others, `long` where it reads in lines."""
 
     value: facts.Value | None
     numeric: bool
     odd: bool
+    long: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,11 @@ class Together:
         ]
 
     @property
+    def numeric(self) -> bool:
+        """Whether there is something to add up."""
+        return any(column.numeric for column in self.columns)
+
+    @property
     def lines(self) -> list[Line]:
         columns = self.columns
         lines = []
@@ -134,8 +143,9 @@ class Together:
                 number = _number(values.get(column.path)) if column.numeric else None
                 middle = medians.get(column.path)
                 odd = number is not None and bool(middle) and abs(number) > OUTLIER * abs(middle or 0)
-                shown = facts.shown(values[column.path]) if column.path in values else None
-                cells.append(Cell(shown, column.numeric, odd))
+                value = values.get(column.path)
+                shown = facts.shown(value) if column.path in values else None
+                cells.append(Cell(shown, column.numeric, odd, isinstance(value, str) and len(value) > A_LINE))
             lines.append(Line(approval, cells))
         return lines
 

@@ -47,7 +47,7 @@ class HistoryFilter(forms.Form):
         choices=[
             ("", _("Any state")),
             *((s.value, s.label) for s in Status if s != Status.PENDING),
-            ("unconfirmed", _("Used, never confirmed")),
+            ("unconfirmed", _("Outcome unknown")),
         ],
     )
     type = forms.ChoiceField(required=False, label=_("Action"))

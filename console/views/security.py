@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from agents import keys
 from agents.models import ApiKey
 from approvals import times
-from console import accounts, factors, sessions
+from console import accounts, demands, factors, sessions
 from console.http import ConsoleRequest
 
 LATELY = 20
@@ -90,6 +90,7 @@ def _page(request: ConsoleRequest, form: TokenForm, *, secret: str = "") -> Http
     context = {
         "form": form,
         "secret": secret,
+        "owed": demands.owed(request.user),
         "factors": factors.of(request.user),
         "has_app": factors.has(request.user, factors.Type.TOTP),
         "sessions": sessions.of(request.user),

@@ -16,5 +16,11 @@ document.addEventListener("htmx:afterSettle", (event) => {
 
 // A fold that is a panel, like the one of a batch.
 document.addEventListener("toggle", (event) => {
-  if (event.target.matches?.("details[data-panel][open]")) one("[data-focus]", event.target)?.focus();
+  const panel = event.target;
+  if (!panel.matches?.("details[data-panel]")) return;
+  const at = document.activeElement;
+  if (panel.open) one("[data-focus]", panel)?.focus();
+  else if (at === document.body || at.closest("details[data-panel] > form")) {
+    panel.closest("#actions")?.focus({ preventScroll: true });
+  }
 }, true);

@@ -28,6 +28,7 @@ document.addEventListener("click", async (event) => {
     said = error instanceof Error ? why(error) : say("signInFailed");
   } finally {
     button.disabled = false;
+    if (document.activeElement === document.body) button.focus(); // a disabled button loses it
   }
   one("[data-passkey-said]", form).textContent = said;
 });

@@ -35,10 +35,11 @@ def test_the_second_save_is_refused_and_shows_both(desks, refused):
     ada, root = desks
     of_ada, of_root = opened(ada), opened(root)
     assert send(ada, of_ada, title="Money back", expires_after="02:00:00").status_code == 302
-    answer = send(root, of_root, title="Repayment")
+    answer = send(root, of_root, title="Repayment", expires_after="3 h")
     said = refused(answer)
     assert said.startswith("Ada saved this at ") and "nothing of yours was saved" in said
     assert "Title is “Money back” now; you wrote “Repayment”." in said
+    assert "Deadline after is “2 h” now; you wrote “3 h”." in said
     assert ActionType.objects.get().title == "Money back"
     # Shown both, whoever saves again means it; what the other changed is what they see, or put back knowingly.
     again = {**Form(answer.content.decode()).data}

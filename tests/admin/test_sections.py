@@ -9,7 +9,7 @@ from django.urls import reverse
 from approvals.models import ActionType, Channel
 
 TYPE = "/admin/approvals/actiontype/refund/change/"
-RARE = ["Checkpoints, whatever the strategy", "What is unusual", "Running before review, audit and shadow mode"]
+RARE = ["Checkpoints", "What is unusual", "Before review, audit, shadow"]
 
 
 @pytest.fixture

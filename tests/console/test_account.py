@@ -1,8 +1,10 @@
 """Signing in, one's own settings, the history and the demo's mailbox."""
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
+from approvals import invitations
 from approvals.models import User
 from approvals.review.decisions import Words, decide, seen
 from tests.conftest import PASSWORD
@@ -32,6 +34,36 @@ def test_the_login_leads_to_no_other_site(alice, client):
     )
 
     assert "elsewhere" not in response["Location"]
+
+
+def test_an_invited_person_sets_a_password_and_the_link_is_over(person, client):
+    newcomer = person("newcomer")
+    link = invitations.link(newcomer)
+    form = client.get(link, follow=True)
+    page = form.content.decode()
+    assert "Set your password" in page and "For newcomer." in page
+
+    address = form.redirect_chain[-1][0]
+    short = client.post(address, {"password1": "short", "password2": "short"}).content.decode()
+    assert 'id="password1-error"' in short and "too short" in short
+    chosen = "a lamp that hums at night"
+    done = client.post(address, {"password1": chosen, "password2": chosen}, follow=True).content.decode()
+    assert "Your password is set" in done
+    signed_in = client.post(reverse("account_login"), {"login": "newcomer", "password": chosen})
+    assert signed_in["Location"] == "/"
+    again = Client().get(link, follow=True).content.decode()
+    assert "This link no longer works" in again and "Set your password</h1>" not in again
+
+
+def test_one_changes_the_password_on_a_page_of_the_console(alice, client):
+    client.post(reverse("account_login"), {"login": "alice", "password": PASSWORD})
+    address, chosen = reverse("account_change_password"), "a lamp that hums at night"
+    wrong = client.post(address, {"oldpassword": "wrong", "password1": chosen, "password2": chosen}).content.decode()
+    assert 'id="oldpassword-error"' in wrong
+
+    client.post(address, {"oldpassword": PASSWORD, "password1": chosen, "password2": chosen})
+    alice.refresh_from_db()
+    assert alice.check_password(chosen)
 
 
 def test_nobody_signs_up(client, db):

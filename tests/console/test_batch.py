@@ -45,6 +45,15 @@ def test_u43_what_is_shared_stands_once_and_what_varies_in_a_table(alike, alice,
     assert [any(cell.odd for cell in line.cells) for line in together.lines] == [False, False, False, True]
 
 
+def test_only_numbers_are_added_up(alike, alice, as_):
+    def shown(*amounts) -> str:
+        picked = [pick(approval) for approval in alike(*amounts)]
+        return as_(alice).get(reverse("batch"), {"pick": picked}, headers=FRAGMENT).content.decode()
+
+    assert "Lowest to highest" in shown(10, 20)
+    assert "Lowest to highest" not in shown(30, 30)  # the orders differ, and an order has no sum
+
+
 def test_u44_each_has_its_own_result_and_one_failure_leaves_the_rest(alike, carol, send):
     first, second, third = alike(10, 11, 12)
     decide(seen(second), by=carol, verdict="approve")

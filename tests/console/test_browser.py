@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
 from playwright.sync_api import expect
 
 from approvals import times
@@ -299,6 +300,28 @@ def test_u51_on_a_phone_every_verdict_is_in_reach_of_a_thumb(three, alice, sign_
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.locator("[data-back]").first.tap()
     expect(row(page, three[0])).to_be_visible()
+
+
+def test_no_page_is_wider_than_a_phone(three, mia, sign_in):
+    page = sign_in(mia, **PHONE)
+    names = (
+        "history",
+        "runs",
+        "report",
+        "calibration",
+        "report_shadow",
+        "grants",
+        "unconfirmed",
+        "catch_up",
+        "security",
+    )
+    wide = {}
+    for name in names:
+        page.goto(reverse(name))
+        if (width := page.evaluate("document.documentElement.scrollWidth")) > 390:
+            wide[name] = width
+
+    assert not wide
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

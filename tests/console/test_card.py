@@ -79,7 +79,7 @@ def test_u24_hidden_characters_are_visible_tokens_with_a_warning(propose, card):
 
 def test_the_labels_of_the_request_stand_among_what_the_agent_gives(propose, card):
     page = card(propose(labels={"env": "prod", "ticket": "<b>T-7</b>"}))
-    given = page[page.index("Given by the agent, not inspected") :]
+    given = page[page.index("Context from the agent (unverified)") :]
     assert "env" in given and "prod" in given and "&lt;b&gt;T-7&lt;/b&gt;" in given
 
 

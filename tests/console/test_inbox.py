@@ -116,7 +116,7 @@ def test_u14_an_empty_inbox_says_what_waits_elsewhere_and_what_one_decided(propo
     decide(seen(done), by=alice, verdict="approve")
     page = as_(alice).get("/").content.decode()
 
-    assert "Nothing waits for you" in page
+    assert "all caught up" in page
     assert "Specialists" in page
     assert "Refund 420\u00a0EUR to order mine" in page
 

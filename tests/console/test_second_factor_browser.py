@@ -136,6 +136,7 @@ def test_a_manual_gate_takes_a_passkey_in_place_of_the_password(by_name, action_
     page.locator("[name=typed]").fill("420")
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.locator("[data-passkey-said]")).to_have_text("Passkey confirmed. Now press the button below.")
+    expect(page.get_by_role("button", name="Use a passkey")).to_be_focused()
     assert load(wire.pk).status == "pending"
 
     page.get_by_role("button", name="Approve").click()

@@ -110,6 +110,10 @@ def test_the_card_and_the_api_say_why(refund, alice, as_):
 def test_whoever_owes_one_is_led_to_security_after_signing_in(refund, alice, mia):
     demand(1)
     assert password_given("alice")["Location"] == reverse("security") + "#factors"
+    page = Client()
+    page.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    for _ in range(2):  # however often it is opened
+        assert "A tier you review demands a second factor" in page.get(reverse("security")).content.decode()
     # Who reviews nothing there owes none.
     assert password_given("mia")["Location"] == reverse("history")
 

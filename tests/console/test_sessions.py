@@ -16,7 +16,7 @@ from agents import keys
 from agents.models import ApiKey
 from approvals import times
 from approvals.models import AccountEvent, User
-from console import live, presence
+from console import live, presence, sessions
 from tests.conftest import PASSWORD
 
 
@@ -48,6 +48,42 @@ def test_sessions_are_listed_and_ended_one_by_one(alice):
 
     here.post(reverse("session_end", args=[row_of(there).pk]))
     assert (is_in(here), is_in(there), is_in(third)) == (True, False, True)
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "device"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0", "Firefox on Linux"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 "
+            "Safari/537.36 Edg/142.0.0.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+            "Version/18.5 Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile "
+            "Safari/537.36",
+            "Chrome on Android",
+        ),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", "Unknown device"),
+        ("x" * 200, "x" * 39 + "…"),
+    ],
+)
+def test_a_session_names_its_browser_and_system(user_agent, device):
+    assert sessions.device(user_agent) == device
+
+
+def test_there_is_nothing_else_to_sign_out_of_with_one_session(alice):
+    here = signed_in(alice)
+    assert reverse("sessions_end") not in here.get(reverse("security")).content.decode()
+
+    signed_in(alice)
+    assert reverse("sessions_end") in here.get(reverse("security")).content.decode()
 
 
 def test_sessions_end_everywhere_else(alice, bob):

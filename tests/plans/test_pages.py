@@ -262,7 +262,7 @@ def test_the_page_lists_them_with_their_uses_and_revokes(propose, refunds, robot
     assert uses.count("<tr>") == 2
     assert "A standing approval" in uses
     as_(alice).post(reverse("grant_revoke", args=[grant.pk]))
-    assert "Nothing passes" in as_(alice).get(reverse("grants")).content.decode()
+    assert "No standing approvals yet" in as_(alice).get(reverse("grants")).content.decode()
     assert "revoked by Alice" in as_(alice).get(reverse("grants") + "?state=over").content.decode()
 
 

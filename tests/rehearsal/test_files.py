@@ -1,7 +1,6 @@
 """A policy as a file: what was written reads back as it was; what cannot be read says where and why not."""
 
 import tomllib
-from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,7 +8,7 @@ from hypothesis import strategies as st
 
 from approvals.models import ActionType, Domain, PolicyVersion, Rule, Tier
 from approvals.models.policy import Impact, Scarcity
-from approvals.policy import files, packs, snapshot, tables, versions, written
+from approvals.policy import durations, files, packs, snapshot, tables, versions, written
 from approvals.policy.flags import LABELS
 from approvals.policy.rows import domains_of, snapshot_of_tables
 from approvals.policy.schema import digest_of
@@ -269,7 +268,9 @@ IRREVERSIBLE = (
         ('title = "Refund"', "", "action “refund”, title: This field is required."),
         ('title = "Refund"', "title = 1979-05-27", "action / 1 / title: a date is written in quotes"),
         ("approvers = 1\nlevel = 2", "approvers = 1\nlevel = 20", "action “refund”, level: "),
-        ('sla = "15m"', 'sla = "soon"', "tier “Frontline”, sla: "),
+        ('sla = "15 min"', 'sla = "soon"', "tier “Frontline”, sla: Write a number with its unit, such as 15 min"),
+        ('sla = "15 min"', 'sla = "15"', "tier “Frontline”, sla: Write a number with its unit"),
+        ('sla = "15 min"', 'sla = "9999 weeks"', "tier “Frontline”, sla: Nothing here lasts longer than 3660 days."),
         ('domain = "commerce"', 'domain = "comerce"', "did you mean “commerce”"),
         ("level = 2\nname", "level = 1\nname", "tier “1” stands there twice"),
         # And what reads well, but cannot stand:
@@ -309,7 +310,20 @@ def test_a_number_of_a_schema_never_stands_for_two(text, publish, staffed):
     assert third.snapshot["types"]["refund"]["schema_version"] == 3
 
 
-def test_spans_are_read_and_written_by_their_largest_unit():
-    for text in ("90s", "15m", "4h", "2d", "0.5s"):
-        assert written._span(files.span(text).total_seconds()) == text
-    assert files.span("1.5h") == timedelta(minutes=90)
+@pytest.mark.parametrize(
+    ("spelling", "again"),
+    [
+        ("90s", "1 min 30 s"),
+        ("90 s", "1 min 30 s"),
+        ("15m", "15 min"),
+        ("1.5h", "1 h 30 min"),
+        ("1 h 30 min", "1 h 30 min"),
+        ("2d", "2 days"),
+        ("2 days", "2 days"),
+    ],
+)
+def test_a_duration_is_read_as_the_forms_read_it_and_written_as_they_write_it(text, staffed, spelling, again):
+    policy = versions.take_in(text.replace('sla = "15 min"', f'sla = "{spelling}"', 1)).snapshot
+
+    assert policy["tiers"]["1"]["sla"] == durations.read(spelling).total_seconds()
+    assert f'sla = "{again}"' in written.toml(policy, {})

@@ -266,6 +266,14 @@ def test_the_page_of_a_long_run_is_read_in_constant_queries(reserved, ask, say, 
     assert queries(lambda: page(browser, reserved.row)) == few
 
 
+def test_the_agent_of_a_run_leads_to_its_page_for_whoever_may_pause_it(reserved, ask, mia, alice, as_):
+    ask()
+    link = reverse("agent", args=[reserved.row.agent_id])
+
+    assert link in page(as_(mia), reserved.row)
+    assert link not in page(as_(alice), reserved.row)
+
+
 # --- On a card
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import transaction
 
 from approvals.models import ActionType, Currency, Domain, Rule, Threshold, Tier
-from approvals.policy import files
+from approvals.policy import durations, files
 from approvals.policy.files import Table
 from approvals.policy.history import History, Question, RunPast
 from approvals.policy.rows import Row, rule_columns, snapshot_of, tier_columns, type_columns
@@ -179,6 +179,6 @@ def _scenario(pack: str, table: Table) -> Scenario:
     past["amounts"] = tuple(Decimal(amount) for amount in past.get("amounts", []))
     past.setdefault("proposed", past.get("decided", 0))
     if run := dict(past.get("run", {})):
-        past["run"] = RunPast(**{**run, "since": files.span(run.get("since", "0s"))})
+        past["run"] = RunPast(**{**run, "since": durations.read(run.get("since", "0 s"))})
     asked = tuple(Stage(**one) for one in table.get("stages", ()))
     return Scenario(**{**table, "pack": pack, "at": at, "past": History(**past), "stages": asked})
