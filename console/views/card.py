@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from approvals.models import Approval, Attempt
+from approvals.models import Approval, Attempt, User
 from approvals.models.approval import Status
 from approvals.models.policy import Verdict
 from approvals.policy import snapshot
@@ -103,17 +103,17 @@ def approval(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     version = request.GET.get("version", "")
     if not version or (version == approval.version and waits(approval)):
         return show(request, approval)
-    return show(request, approval, late=_since(approval, version), panel=REREAD if waits(approval) else "")
+    return show(request, approval, late=_since(approval, version, request.user), panel=REREAD if waits(approval) else "")
 
 
 def waits(approval: Approval) -> bool:
     return approval.status == Status.PENDING
 
 
-def _since(approval: Approval, version: str) -> str:
-    """What became of the card that an open page showed in this version."""
+def _since(approval: Approval, version: str, user: User) -> str:
+    """What became of the card that an open page showed in this version; "" where this person settled it."""
     if not waits(approval):
-        return how_it_ended(approval)
+        return "" if approval.decided_by_id == user.pk else how_it_ended(approval)
     try:
         shown = Seen.read(approval.pk, version)
     except ValueError:

@@ -122,6 +122,7 @@ def test_a_lost_answer_is_looked_up_and_said_as_it_is(long_undo, three, propose,
     expect(toast).to_contain_text("Recorded. Approved")
     expect(toast.get_by_role("button")).to_contain_text("Undo")
     expect(card(page, approval)).not_to_have_attribute("data-status", "pending")
+    expect(page.locator("#card-notice")).to_be_empty()  # nobody is warned of what they did themselves
     assert Decision.objects.filter(approval=approval).count() == 1
 
 
