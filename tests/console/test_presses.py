@@ -111,6 +111,19 @@ def test_a_late_answer_belongs_to_the_card_that_asked(long_undo, three, propose,
     assert [load(one.pk).status for one in (z, w, n)] == ["pending"] * 3
 
 
+def test_a_second_press_while_the_first_is_under_way_is_dropped_and_not_queued(three, alice, sign_in):
+    page = sign_in(alice)
+    sent = []
+    open_card(page, three[0])
+    page.route(DECIDE, lambda route: sent.append(route))
+    page.keyboard.press("a")
+    page.keyboard.press("a")
+    assert page.evaluate("() => fetch('/health/live').then(({ ok }) => ok)")  # the first has left before this
+    sent[0].abort()
+    expect(page.locator("#card-notice")).to_contain_text("Not recorded. Try again.")
+    assert len(sent) == 1
+
+
 def test_a_lost_answer_is_looked_up_and_said_as_it_is(long_undo, three, propose, alice, sign_in):
     approval = propose(order="LOST", timeout=timedelta(minutes=20))
     page = sign_in(alice)

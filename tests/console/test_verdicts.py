@@ -1,5 +1,7 @@
 """Deciding on the page: one POST, what follows it, and what it refuses."""
 
+from uuid import uuid4
+
 import pytest
 from django.urls import reverse
 
@@ -37,6 +39,21 @@ def test_u18_one_click_approves_and_the_row_comes_back_grey(refund, send):
     assert settled.viewed.total_seconds() == 4.2
     assert "data-row-update" in page
     assert "Approved. Released to the agent." in page
+
+
+@pytest.mark.parametrize("name", ["decide", "escalate", "modify"])
+def test_a_press_that_arrives_twice_is_told_what_it_did_the_first_time(name, with_undo, propose, send, bob):
+    """Its answer was lost, and it was sent again: nobody else was first, though the version may be another by then."""
+    refund = propose()
+    edit = {"mode": "form", "edits": "[]", "touched": '[["/amount", "number", "200"]]'}
+    form = form_of(refund, attempt=str(uuid4()), **(edit if name == "modify" else {}))
+    first, again = send(refund, name, **form), send(refund, name, **form)
+    page = again.content.decode()
+
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert f'data-card="{refund.pk}"' in page and "data-toast" in page
+    assert "notice-warn" not in page
+    assert refund.events.filter(kind__in=["decided", "escalated"]).count() == 1
 
 
 def test_u36_the_next_card_of_the_same_filter_follows(propose, send):
