@@ -8,6 +8,7 @@ from agents.documents import moment, staged
 from approvals.models import Approval, Audit, Recall, User
 from approvals.models.approval import Status, Subject
 from approvals.models.policy import Verdict
+from approvals.policy import snapshot
 from approvals.policy.schema import Json
 from approvals.review import access, answers
 from approvals.review.errors import ended_while_held, held_when_it_ended
@@ -78,7 +79,7 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
         else None,
         "plan": {"steps": plan.steps} if plan else None,
         "remember": proposal.remember if proposal else [],
-        "policy_text": approval.action_type.policy_text if approval.action_type else "",
+        "policy_text": kind.policy_text if (kind := snapshot.type_of(approval)) else "",
         "policy_version": approval.policy_id,
         "reason_code": approval.reason_code,
         "reasons": approval.reasons if content else [],

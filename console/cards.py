@@ -189,8 +189,7 @@ class Card:
 
     @cached_property
     def facts(self) -> list[Fact]:
-        schema = self.approval.action_type.schema if self.approval.action_type else None
-        return facts_of(self.proposal.args, schema) if self.proposal else []
+        return facts_of(self.proposal.args, self._type.schema if self._type else None) if self.proposal else []
 
     @property
     def raw(self) -> Json:
@@ -393,11 +392,11 @@ class Card:
     @cached_property
     def policy_text(self) -> str:
         """The policy in words, of the version this arrived under."""
-        try:
-            kind = snapshot.load(self.approval.policy_id).types.get(self.approval.action_type_id or "")
-        except snapshot.NoPolicy:
-            return ""
-        return kind.policy_text if kind else ""
+        return self._type.policy_text if self._type else ""
+
+    @cached_property
+    def _type(self) -> snapshot.TypePolicy | None:
+        return snapshot.type_of(self.approval)
 
     @cached_property
     def said(self) -> Said:

@@ -48,10 +48,7 @@ def permit_of(approval: Approval, now: datetime) -> Permit | None:
 
 
 def _until(approval: Approval) -> datetime | None:
-    try:
-        kind = snapshot.load(approval.policy_id).types.get(approval.action_type_id or "")
-    except snapshot.NoPolicy:
-        return None
+    kind = snapshot.type_of(approval)
     return approval.released_at + kind.permit_valid if kind and approval.released_at else None
 
 

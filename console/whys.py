@@ -55,7 +55,7 @@ def whys_of(approval: Approval) -> list[Why]:
         return [Why(text) for text in reasons]
     said = {sentence: place for place, row in enumerate(rules) for sentence in _sentences(row)}
     deciding = _deciding(rules, reasons, said)
-    kind = _kind(approval)
+    kind = snapshot.type_of(approval)
     shown: dict[int, Why] = {}
     found = []
     for text in reasons:
@@ -122,13 +122,6 @@ def _effect(row: Mapping[str, Any]) -> str:
     if row.get("typed"):
         parts.append(_("a typed value"))
     return ", ".join(parts)
-
-
-def _kind(approval: Approval) -> TypePolicy | None:
-    try:
-        return snapshot.load(approval.policy_id).types.get(approval.action_type_id or "")
-    except snapshot.NoPolicy:
-        return None
 
 
 def _when(row: Mapping[str, Any], kind: TypePolicy | None) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from approvals import chains
-from approvals.models import PolicyVersion, SystemEvent, User
+from approvals.models import Approval, PolicyVersion, SystemEvent, User
 from approvals.models.policy import CONSENTING, Ahead, Gate, Rule, Scarcity, Silence, SpendOf
 from approvals.policy import rows
 from approvals.policy.expressions import BadExpression, Expression
@@ -207,6 +207,14 @@ def current() -> Policy:
 def load(number: int) -> Policy:
     """The version an approval pins. Raises NoPolicy."""
     return _kept(PolicyVersion.objects.filter(number=number).values_list("number", "digest").first())
+
+
+def type_of(approval: Approval) -> TypePolicy | None:
+    """An approval's action type in the version that it pins, and so never in a draft; None where that has none."""
+    try:
+        return load(approval.policy_id).types.get(approval.action_type_id or "")
+    except NoPolicy:
+        return None
 
 
 @transaction.atomic

@@ -15,7 +15,7 @@ from approvals import audit, recorded, stoplock, times
 from approvals.models import Approval, Decision, Event, Proposal, User, Vote
 from approvals.models.approval import Status, Subject
 from approvals.models.policy import Gate, Verdict
-from approvals.policy import dialect, edits, schema
+from approvals.policy import dialect, edits, schema, snapshot
 from approvals.policy.edits import Operation
 from approvals.policy.schema import Fault, Json
 from approvals.review import access, guidance, moves, outbox, plans, revisions, stages, telling
@@ -283,7 +283,7 @@ def _faults(approval: Approval, verdict: str, words: Words) -> list[Fault]:
     if words.reason and words.reason not in REASONS:
         faults.append(Fault("/reason", _("This reason is not in the list.")))
     unsaid = not (words.message or "").strip() and words.reason in ("", "other")
-    if verdict == Verdict.REJECT and _reason_required(approval) and unsaid:
+    if verdict == Verdict.REJECT and reason_required(approval) and unsaid:
         faults.append(Fault("/message", _("A rejection needs a reason: choose one or write one.")))
     if verdict == Verdict.ANSWER and approval.proposal is not None:
         faults += _answer_faults(approval.proposal, words.answer)
@@ -303,8 +303,10 @@ def _answer_faults(proposal: Proposal, answer: "Json | NoAnswer") -> list[Fault]
     return [replace(fault, pointer=f"/answer{fault.pointer}") for fault in dialect.check(proposal.schema, answer)]
 
 
-def _reason_required(approval: Approval) -> bool:
-    return approval.action_type is None or approval.action_type.reason_required
+def reason_required(approval: Approval) -> bool:
+    """Whether a rejection needs a reason, by the policy under which the approval arrived."""
+    kind = snapshot.type_of(approval)
+    return kind is None or kind.reason_required
 
 
 def _typed_faults(approval: Approval, words: Words) -> list[Fault]:

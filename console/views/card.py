@@ -21,7 +21,7 @@ from approvals.models.policy import Verdict
 from approvals.policy import snapshot
 from approvals.policy.schema import Fault
 from approvals.review import attempts, claims, decisions, escalation
-from approvals.review.decisions import Seen, seen
+from approvals.review.decisions import Seen, reason_required, seen
 from approvals.review.errors import (
     NoLongerPending,
     NotAllowed,
@@ -103,7 +103,8 @@ def approval(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     version = request.GET.get("version", "")
     if not version or (version == approval.version and waits(approval)):
         return show(request, approval)
-    return show(request, approval, late=_since(approval, version, request.user), panel=REREAD if waits(approval) else "")
+    late = _since(approval, version, request.user)
+    return show(request, approval, late=late, panel=REREAD if waits(approval) else "")
 
 
 def waits(approval: Approval) -> bool:
@@ -282,7 +283,7 @@ def panel(
         "faults": [{"message": fault.message, "field": fault.pointer.removeprefix("/") in FIELDS} for fault in faults],
         "values": {name: value for name, value in request.POST.items() if name not in ("password", "passkey")},
         "reasons": REASONS.items(),
-        "required": approval.action_type is None or approval.action_type.reason_required,
+        "required": reason_required(approval),
         **context,
     }
     if template == "_escalate.html" and "escalate" in card.actions:

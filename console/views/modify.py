@@ -123,14 +123,14 @@ def _difference(approval: Approval, draft: Draft) -> dict[str, object]:
     schema, (after,) = _schema(approval), draft.value
     before = in_order(schema, schema, _given(approval))
     changed = [change for change in facts.changes_of(before, after) if change.changed]
-    kind = snapshot.load(approval.policy_id).types.get(approval.action_type_id or "")
+    kind = snapshot.type_of(approval)
     checks = kind.check(after) if kind else []
     return {"changes": changed, "checks": sentences.worded(controls_of(schema, draft.value), checks) if checks else []}
 
 
 def _schema(approval: Approval) -> Node:
     """The schema of the version that the approval arrived under."""
-    kind = snapshot.load(approval.policy_id).types.get(approval.action_type_id or "")
+    kind = snapshot.type_of(approval)
     return kind.schema if kind else {}
 
 

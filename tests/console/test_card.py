@@ -9,8 +9,10 @@ from approvals.models import ActionType
 from approvals.policy import snapshot
 from approvals.review import claims
 from approvals.review.decisions import Words, decide, seen
+from approvals.review.errors import BadVerdict
 from approvals.review.submission import Item
 from console.facts import facts_of
+from tests.conftest import REFUND
 
 FRAGMENT = {"HX-Request": "true"}
 
@@ -133,6 +135,24 @@ def test_u29_the_policy_of_the_version_it_arrived_under_is_on_the_card(refunds, 
     assert "Only with a receipt." in page
     assert "Another rule." not in page
     assert "Composite" in page
+
+
+def test_a_draft_of_its_action_type_changes_nothing_of_what_waits(refund, alice, card, as_):
+    """Neither what a field is called and how it is shown, nor whether a rejection needs a reason."""
+    as_it_is = card(refund)
+    drafted = {**REFUND, "properties": {**REFUND["properties"], "order": {"type": "string", "title": "Drafted"}}}
+    ActionType.objects.filter(pk="refund").update(
+        schema=drafted, reason_required=False, policy_text="A drafted text.", tier_id=3
+    )
+    page = card(refund)
+
+    assert "Drafted" not in page
+    assert "A drafted text." not in page
+    assert ("Drafted" in as_it_is, page.count("Order")) == (False, as_it_is.count("Order"))
+    with pytest.raises(BadVerdict):
+        decide(seen(refund), by=alice, verdict="reject")
+    told = as_(alice).get(reverse("reject", args=[refund.pk]), {"version": refund.version}, headers=FRAGMENT)
+    assert told.context["required"]
 
 
 def test_u33_escalating_shows_who_gets_it_before_it_happens(refund, alice, bob, as_):
