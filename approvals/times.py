@@ -35,6 +35,18 @@ def roughly() -> datetime:
     return _pinned.get() or datetime.now(UTC)
 
 
+def read(text: str) -> datetime | None:
+    """A time with its zone, as RFC 3339 writes it, in UTC; None where it is none, or none that a calendar holds.
+
+    In UTC, because the database takes no zone as far off as 22:37, which is a valid one.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+        return at.astimezone(UTC) if at.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
 SOON = 0.75  # of a tier's time has gone by when its people are reminded
 
 

@@ -13,7 +13,6 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import thread as executors
-from itertools import islice
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -130,7 +129,7 @@ class _Left:
     """The connections and threads that there are."""
 
     def __init__(self) -> None:
-        self.connections = max(1, _connections())  # one stays with the tests themselves
+        self.connections = _connections()
         self.threads = set(threading.enumerate())
 
     def exceeded(self) -> list[str]:
@@ -147,28 +146,37 @@ _BEFORE = pytest.StashKey[_Left]()
 
 
 def _connections() -> int:
-    """How many connections of the pool are in use."""
+    """How many connections of the pool are in use, but for the main thread's and those of executors, which keep theirs.
+
+    The main thread has several where tests with and without an event loop take turns: Django gives each its own.
+    """
     from django.db.backends.postgresql.base import DatabaseWrapper
 
     pools = list(DatabaseWrapper._connection_pools.values())
     stats = [pool.get_stats() for pool in pools if not pool.closed]
-    return sum(one["pool_size"] - one["pool_available"] for one in stats)
+    used = sum(one["pool_size"] - one["pool_available"] for one in stats)
+    kept = [wrapper for wrapper, (keeps, _) in list(_opened.items()) if keeps and wrapper.connection is not None]
+    return max(0, used - len(kept))
 
 
-_opened: "WeakKeyDictionary[BaseDatabaseWrapper, list[str]]" = WeakKeyDictionary()
+# Whether who opened it keeps it, and where it came from.
+_opened: "WeakKeyDictionary[BaseDatabaseWrapper, tuple[bool, list[str]]]" = WeakKeyDictionary()
 
 
 def _note_opener(connection: BaseDatabaseWrapper, **_: object) -> None:
     """Where an open connection came from: told of the one that is left behind."""
+    frames = [frame for frame, _line in traceback.walk_stack(sys._getframe(1))]
+    thread = threading.current_thread()
+    keeps = thread is threading.main_thread() or any(frame.f_code is executors._worker.__code__ for frame in frames)
     # By hand: what reads the lines of the source as well takes a millisecond, and there are thousands.
-    _opened[connection] = [
-        f"{frame.f_code.co_name} ({frame.f_code.co_filename}:{line})"
-        for frame, line in islice(traceback.walk_stack(sys._getframe(1)), 30)
-    ]
+    _opened[connection] = (
+        keeps,
+        [f"{one.f_code.co_name} ({one.f_code.co_filename}:{one.f_lineno})" for one in frames[:30]],
+    )
 
 
 def _openers() -> str:
-    open_ones = [places for wrapper, places in list(_opened.items()) if wrapper.connection is not None]
+    open_ones = [places for wrapper, (_, places) in list(_opened.items()) if wrapper.connection is not None]
     return "".join("\n  opened by " + " < ".join(places) for places in open_ones)
 
 

@@ -21,6 +21,7 @@ from agents.keys import Caller
 from agents.parsers import is_json
 from agents.problems import agents_only, invalid, people_only
 from agents.shapes.build import Schema, ref, text, whole
+from approvals import times
 from approvals.models import Agent, User
 from approvals.policy.schema import Fault, Json
 
@@ -165,12 +166,9 @@ class Query:
         given = self.text(name)
         if name not in self._given:
             return None
-        try:
-            at = datetime.fromisoformat(given)
-        except ValueError:
-            raise invalid([Fault(f"/{name}", "An RFC 3339 time, such as 2026-11-21T09:00:00Z.")]) from None
-        if at.tzinfo is None:
-            raise invalid([Fault(f"/{name}", "A time needs its zone, such as Z.")])
+        at = times.read(given)
+        if at is None:
+            raise invalid([Fault(f"/{name}", "An RFC 3339 time with its zone, such as 2026-11-21T09:00:00Z.")])
         return at
 
     def uuid(self, name: str) -> UUID | None:

@@ -1,7 +1,6 @@
 """Standing approvals as their agent reads them, and what it did by them while it could not ask."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from uuid import UUID
 
 from rest_framework.response import Response
@@ -88,11 +87,8 @@ def _told(grant: Grant, token: str | None) -> dict[str, Json]:
 def _use(sent: Mapping[str, Json], place: int) -> Use:
     action = sent["action"]
     named = action if isinstance(action, Mapping) else {}
-    try:
-        at = datetime.fromisoformat(str(sent["at"]))
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
+    at = times.read(str(sent["at"]))
+    if at is None:
         raise invalid([Fault(f"/uses/{place}/at", "An RFC 3339 time with its zone, such as 2026-11-21T09:00:00Z.")])
     return Use(
         key=str(sent["key"]),

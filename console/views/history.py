@@ -154,7 +154,7 @@ def _read(cursor: str) -> tuple[datetime, UUID] | None:
         return None
     try:
         at, pk = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split("|")
-        moment = datetime.fromisoformat(at)
-        return (moment, UUID(pk)) if moment.tzinfo else None
+        moment = times.read(at)
+        return (moment, UUID(pk)) if moment else None
     except ValueError:
         return None

@@ -1,7 +1,6 @@
 """Words beside the verdict: asking the agent, advising its run, reporting harm, setting aside; and files to look at."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -9,7 +8,6 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
-from django.utils.dateparse import parse_datetime
 from django.utils.http import content_disposition_header
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -122,11 +120,10 @@ def snooze(request: ConsoleRequest, approval: Approval) -> HttpResponse:
 
 
 def _moment(text: str) -> datetime:
-    with suppress(ValueError):
-        found = parse_datetime(text)
-        if found is not None and found.tzinfo is not None:
-            return found
-    raise BadVerdict([Fault("/until", _("Choose a time."))])
+    until = times.read(text)
+    if until is None:
+        raise BadVerdict([Fault("/until", _("Choose a time."))])
+    return until
 
 
 def _times(approval: Approval) -> list[tuple[datetime, str]]:

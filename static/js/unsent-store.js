@@ -4,11 +4,13 @@ import { body } from "./page.js";
 import { ask, check, me } from "./session.js";
 
 const PREFIX = `unsent:${me}:`;
+const DISCARDED = `unsent-discarded:${me}`;
 const PAUSE = 400;
 const RETRY = 5000;
 const LARGE = 60000; // beyond it a browser sends nothing from a page that goes away
 const entries = new Map(); // key → what was typed in this tab; `arrived` where the server has it
 const busy = new Set();
+const discarded = new Set(); // ids: not offered again in this tab, whenever the server hears of it
 const tab = crypto.getRandomValues(new Uint32Array(3)).join("-"); // each opening of a page writes for itself
 let turn = Date.now();
 let timer = null;
@@ -29,6 +31,7 @@ function read() {
   try {
     const mine = Object.keys(sessionStorage).filter((name) => name.startsWith(PREFIX));
     for (const name of mine) entries.set(name.slice(PREFIX.length), JSON.parse(sessionStorage.getItem(name)));
+    for (const id of JSON.parse(sessionStorage.getItem(DISCARDED) ?? "[]")) discarded.add(id);
   } catch {
     // as above
   }
@@ -102,7 +105,14 @@ export function forsake(form) {
 
 export async function discard(text) {
   drop(key(text));
-  if (text.id) await ask(`${body.dataset.unsent}${text.id}/discard/`, { method: "POST" }).catch(() => {});
+  if (!text.id) return;
+  discarded.add(text.id);
+  try {
+    sessionStorage.setItem(DISCARDED, JSON.stringify([...discarded]));
+  } catch {
+    // as above
+  }
+  await ask(`${body.dataset.unsent}${text.id}/discard/`, { method: "POST", keepalive: true }).catch(() => {});
 }
 
 const here = ({ approval, run }) =>
@@ -132,8 +142,11 @@ async function lookUp(object) {
 
 function merged(kept, object, counts) {
   const mine = here(object).filter(counts);
-  const later = new Set(mine.map(key));
-  return [...mine, ...kept.filter((text) => !later.has(key({ ...text, ...object })))].sort(
+  // What this tab has later: other words, or none any more, which the server may not have heard of yet.
+  const emptied = [...entries.values()].filter((entry) => !Object.keys(entry.fields).length);
+  const later = new Set([...mine, ...emptied].map(key));
+  const offered = kept.filter((text) => !discarded.has(text.id) && !later.has(key({ ...text, ...object })));
+  return [...mine, ...offered].sort(
     (a, b) => Date.parse(b.at) - Date.parse(a.at));
 }
 

@@ -35,8 +35,13 @@ def move_to_now(absence, end):
 async def test_the_clock_closes_the_pages_of_who_stands_in_when_an_absence_turns(end, bob, alice, monkeypatch):
     monkeypatch.setattr(live, "BEAT", 3600)  # not the heartbeat: the announcement
     later = timedelta(hours=2 if end == "starts_at" else 1)
-    when = {"starts_at": times.now() + later} if end == "starts_at" else {}
-    absence = await in_database(lambda: away(bob, alice, ends_at=times.now() + timedelta(hours=3), **when))
+
+    def planned() -> Absence:
+        now = times.now()
+        when = {"starts_at": now + later} if end == "starts_at" else {}
+        return away(bob, alice, ends_at=now + timedelta(hours=3), **when)
+
+    absence = await in_database(planned)
     clock = await in_database(lambda: Running(once=True))
     async with opened(alice) as page:
         await in_database(move_to_now, absence, end)
