@@ -20,6 +20,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import connection
+from django.db.backends.postgresql.creation import DatabaseCreation
 from django.test import Client, TransactionTestCase
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -82,6 +83,15 @@ def flush_append_only(case: TransactionTestCase) -> None:
 
 _flush = TransactionTestCase._fixture_teardown
 TransactionTestCase._fixture_teardown = flush_append_only
+
+
+def drop_with_what_is_open(creation: DatabaseCreation, name: str, verbosity: int) -> None:
+    """An event loop's executor keeps its connection to the end; what a test left behind was told of at that test."""
+    with creation._nodb_cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {creation.connection.ops.quote_name(name)} WITH (FORCE)")
+
+
+DatabaseCreation._destroy_test_db = drop_with_what_is_open
 
 
 # How long a machine takes to think of an example says nothing of the code.

@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import thread as executors
+from inspect import iscoroutinefunction
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -74,6 +75,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     dice.shuffle(order)
     for tests in order:
         dice.shuffle(tests)
+        # A browser has an event loop for the rest of its file, and beside it runs no other.
+        tests.sort(key=lambda test: not iscoroutinefunction(getattr(test, "function", None)))
     items[:] = [item for tests in order for item in tests]
 
 
