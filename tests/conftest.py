@@ -19,6 +19,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
+from django.core.cache import cache
 from django.db import connection
 from django.db.backends.postgresql.creation import DatabaseCreation
 from django.test import Client, TransactionTestCase
@@ -378,6 +379,7 @@ class Web:
 @pytest.fixture
 def web(transactional_db, tmp_path) -> Iterator[Web]:
     """A running console; `web.url`, `web.clock()`."""
+    cache.clear()  # attempts to sign in that earlier tests made are counted there
     running = Web(tmp_path)
     try:
         running.start()
