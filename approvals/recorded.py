@@ -91,6 +91,13 @@ BESIDE: Mapping[str, Table] = MappingProxyType(
 )
 
 
-def beside(**rows: Model) -> dict[str, Json]:
-    """What an event records of rows that are written with it, by their names in BESIDE: {name: {key: digest}}."""
-    return {name: {BESIDE[name].key_of(row.__dict__): BESIDE[name].digest(row.__dict__)} for name, row in rows.items()}
+def beside(**rows: Model | None) -> dict[str, Json]:
+    """What an event records of rows that are written with it, by their names in BESIDE: {name: {key: digest}}.
+
+    A row that is None is not written.
+    """
+    return {
+        name: {BESIDE[name].key_of(row.__dict__): BESIDE[name].digest(row.__dict__)}
+        for name, row in rows.items()
+        if row is not None
+    }

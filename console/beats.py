@@ -1,6 +1,7 @@
 """What the clock does at a steady pace beside its deadlines, each in a thread of its own: none holds up a deadline."""
 
 import threading
+from abc import ABC, abstractmethod
 
 import structlog
 from django.db import Error as DatabaseError
@@ -9,11 +10,11 @@ from django.db import connection
 log = structlog.get_logger("assent.clock")
 
 
-class Beat:
+class Beat(ABC):
     """Calls `beat` every so many seconds until it is stopped; `address` "" switches it off."""
 
-    name = "beat"
-    every = 60.0  # seconds
+    name: str
+    every: float  # seconds
 
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/")
@@ -29,9 +30,9 @@ class Beat:
         if self._thread.is_alive():
             self._thread.join(patience)
 
+    @abstractmethod
     def beat(self) -> bool:
         """Once; whether all was well."""
-        raise NotImplementedError
 
     def _run(self) -> None:
         while not self._stopping.wait(self.every):

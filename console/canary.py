@@ -51,6 +51,9 @@ class Canary(Beat):
         except Failed as failure:
             canary.failed(str(failure))
             return False
+        except (LookupError, TypeError, ValueError) as surprise:
+            canary.failed(f"an answer was of another shape: {surprise!r}"[:300])
+            return False
         canary.passed()
         return True
 

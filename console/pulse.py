@@ -20,6 +20,7 @@ class Pulse(Beat):
     """Calls the address while all is well; without an address it does nothing."""
 
     name = "pulse"
+    every = 60.0
 
     def beat(self) -> bool:
         """One call, unless a deadline is late or canary requests fail; whether it was taken."""

@@ -115,12 +115,11 @@ def reverse(approval: Approval, *, by: Agent, now: datetime, step: str = "") -> 
     recalled = approval.status == Status.RECALLED
     stands = recalled or approval.status in (Status.RELEASED, Status.EXECUTED)
     stood = stands and approval.subject == Subject.ACTION
-    digests = {}
+    outcome = None
     if stood:
         outcome, _ = Outcome.objects.update_or_create(
             approval=approval, defaults={"result": _UNDONE}, create_defaults={"result": _UNDONE, "reported_at": now}
         )
-        digests = recorded.beside(outcome=outcome)
     audit.move(
         [
             audit.Move(
@@ -130,7 +129,7 @@ def reverse(approval: Approval, *, by: Agent, now: datetime, step: str = "") -> 
                 expect={"status": approval.status},
                 sets={"status": Status.COMPENSATED} if stood and not recalled else {},
                 facts={"step": step} if step else {},
-                digests=digests,
+                digests=recorded.beside(outcome=outcome),
             )
         ],
         now=now,

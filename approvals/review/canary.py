@@ -8,10 +8,9 @@ import logging
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from approvals import audit, bulk, times
-from approvals.ids import new_id
+from approvals import audit, times
 from approvals.models import Delivery, SystemEvent
-from approvals.review import heard
+from approvals.review import heard, telling
 
 log = logging.getLogger(__name__)
 
@@ -33,21 +32,7 @@ def failed(why: str) -> None:
     _one_at_a_time()
     if fails():
         return
-    now = times.now()
-    bulk.insert(
-        [
-            Delivery(
-                id=new_id(),
-                channel=Delivery.Channel.MAIL,
-                topic=ALARM,
-                user=person,
-                target=person.email,
-                due_at=now,
-                created_at=now,
-            )
-            for person in heard.answerable()
-        ]
-    )
+    telling.alarm(ALARM, [(person, {}) for person in heard.answerable()], now=times.now())
     audit.record(SystemEvent.Kind.CANARY_FAILED, by=audit.CLOCK, detail={"why": why})
 
 

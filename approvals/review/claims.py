@@ -99,10 +99,9 @@ def escalate(approval_id: UUID, *, by: User, note: str = "") -> Approval:
     receiver = escalation.receiver_of(approval, snapshot.load(approval.policy_id), now=now)
     if receiver is None or "escalate" not in access.actions_for(approval, by, now=now):
         raise NotAllowed(_("Nobody above this tier could decide it."))
-    move = to_tier(approval, receiver, audit.Actor.person(by), kept=True)
     written = note_of(approval, by=by, text=note, now=now) if note.strip() else None
-    if written:
-        move = replace(move, digests=recorded.beside(note=written))
+    move = to_tier(approval, receiver, audit.Actor.person(by), kept=True)
+    move = replace(move, digests=recorded.beside(note=written))
     moved = audit.move([move], now=now, guard=audit.UNLESS_OVER)
     if not moved:
         current = load(approval_id)

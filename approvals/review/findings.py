@@ -11,7 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Model, Q
+from django.db.models import Q
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
@@ -161,11 +161,8 @@ def _said(
     sets: dict[str, object] | None = None,
     outcome: Outcome | None = None,
 ) -> Approval:
-    rows: dict[str, Model] = {"outcome": outcome} if outcome else {}
     written = note_of(Approval(pk=look.pk), by=by, text=note, now=now) if note else None
-    if written:
-        rows["note"] = written
-    digests = recorded.beside(**rows)
+    digests = recorded.beside(outcome=outcome, note=written)
     move = audit.Move(look.pk, kind, audit.Actor.person(by), {}, sets or {}, facts, digests)
     [moved] = audit.move([move], now=now)
     if written:

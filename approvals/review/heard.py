@@ -103,22 +103,8 @@ def _raise(tier: int, domain: str, found: list[UUID], *, now: datetime) -> int:
     if not raised:
         return 0
     log.error("queue %s: nobody who may decide was told of %d approvals, the first is %s", queue, raised, found[0])
-    bulk.insert(
-        [
-            Delivery(
-                id=new_id(),
-                approval_id=found[0],
-                channel=Delivery.Channel.MAIL,
-                topic=ALARM,
-                payload={"tier": tier, "domain": domain},
-                user=person,
-                target=person.email,
-                due_at=now,
-                created_at=now,
-            )
-            for person in answerable()
-        ]
-    )
+    about = {"approval_id": found[0], "payload": {"tier": tier, "domain": domain}}
+    telling.alarm(ALARM, [(person, about) for person in answerable()], now=now)
     return raised
 
 

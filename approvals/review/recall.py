@@ -115,7 +115,6 @@ def _refuse_unless_possible(approval: Approval, seen: Seen, *, by: User) -> None
 
 
 def _move(approval: Approval, actor: audit.Actor, facts: Mapping[str, Json], rows: Mapping[UUID, Recall]) -> audit.Move:
-    row = rows.get(approval.pk)  # none where somebody was first: then nothing moves
     return audit.Move(
         approval.pk,
         Event.Kind.RECALLED,
@@ -131,7 +130,7 @@ def _move(approval: Approval, actor: audit.Actor, facts: Mapping[str, Json], row
         },
         sets={"status": Status.RECALLED},
         facts=facts,
-        digests=recorded.beside(recall=row) if row else {},
+        digests=recorded.beside(recall=rows.get(approval.pk)),  # none where somebody was first: then nothing moves
     )
 
 

@@ -13,8 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from approvals import audit, bulk, times
-from approvals.ids import new_id
+from approvals import audit, times
 from approvals.models import Agent, Approval, Delivery, Event, Run, Step, User
 from approvals.policy.characters import plain
 from approvals.policy.schema import Fault, Json
@@ -132,21 +131,14 @@ def _tell(topic: str, runs: dict[UUID, UUID], *, now: datetime) -> None:
     operators = people.filter(operated_agents__in=set(runs.values())).values_list("operated_agents", "pk")
     managers = {one.pk: one for one in people.filter(is_manager=True)}
     known = managers | people.in_bulk([pk for _, pk in operators])
-    bulk.insert(
+    telling.alarm(
+        topic,
         [
-            Delivery(
-                id=new_id(),
-                channel=Delivery.Channel.MAIL,
-                topic=topic,
-                user=known[person],
-                target=known[person].email,
-                payload={"run": str(run)},
-                due_at=now,
-                created_at=now,
-            )
+            (known[person], {"payload": {"run": str(run)}})
             for run, agent in runs.items()
             for person in sorted({pk for of, pk in operators if of == agent} | managers.keys())
-        ]
+        ],
+        now=now,
     )
 
 

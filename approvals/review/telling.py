@@ -3,7 +3,7 @@
 `notices` carries them out. A queue whose people have no channel for what happens costs one query and no row.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -167,6 +167,28 @@ def by_mail() -> "QuerySet[User]":
     """The people who may be written to: active, with an address that they have not switched off."""
     off = Channel.objects.filter(user=OuterRef("pk"), service=Channel.MAIL, active=False)
     return User.objects.filter(~Exists(off), is_active=True).exclude(email="")
+
+
+def alarm(topic: str, letters: Iterable[tuple[User, Mapping[str, object]]], *, now: datetime) -> None:
+    """Write a letter to each of these people, with what it is about by the names of a delivery's fields.
+
+    What it says is written when it is sent, and nothing where it is over by then (see `deliveries`).
+    """
+    bulk.insert(
+        [
+            Delivery(
+                id=new_id(),
+                channel=Delivery.Channel.MAIL,
+                topic=topic,
+                user=person,
+                target=person.email,
+                due_at=now,
+                created_at=now,
+                **about,
+            )
+            for person, about in letters
+        ]
+    )
 
 
 def channels_of(user: User) -> list[Channel]:

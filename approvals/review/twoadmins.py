@@ -11,8 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from approvals import audit, bulk, invitations, times
-from approvals.ids import new_id
+from approvals import audit, invitations, times
 from approvals.models import Delivery, Membership, PeopleRequest, SystemEvent, User
 from approvals.policy.schema import Json
 from approvals.review import telling
@@ -85,21 +84,8 @@ def alone(request: PeopleRequest) -> None:
     request.asked_at, request.given, request.closed_at = now, True, now
     request.save()
     _record(SystemEvent.Kind.GIVEN_ALONE, request, by=request.asked_by)
-    bulk.insert(
-        [
-            Delivery(
-                id=new_id(),
-                channel=Delivery.Channel.MAIL,
-                topic=ALARM,
-                payload={"request": str(request.pk)},
-                user=person,
-                target=person.email,
-                due_at=now,
-                created_at=now,
-            )
-            for person in telling.by_mail().filter(is_auditor=True)
-        ]
-    )
+    about = {"payload": {"request": str(request.pk)}}
+    telling.alarm(ALARM, [(person, about) for person in telling.by_mail().filter(is_auditor=True)], now=now)
 
 
 # --- Answering

@@ -16,8 +16,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from approvals import audit, bulk, recorded, times
-from approvals.ids import new_id
+from approvals import audit, recorded, times
 from approvals.models import Approval, Delivery, Event, Outcome, User
 from approvals.models.approval import Status
 from approvals.policy.schema import Fault
@@ -76,22 +75,7 @@ def _alarmed(rows: Sequence[Approval], *, now: datetime) -> list[Approval]:
     )
     managers = telling.by_mail().filter(is_manager=True)
     told = list(managers) if moved else []
-    bulk.insert(
-        [
-            Delivery(
-                id=new_id(),
-                approval=one,
-                channel=Delivery.Channel.MAIL,
-                topic=ALARM,
-                user=person,
-                target=person.email,
-                due_at=now,
-                created_at=now,
-            )
-            for one in moved
-            for person in told
-        ]
-    )
+    telling.alarm(ALARM, [(person, {"approval": one}) for one in moved for person in told], now=now)
     for one in moved:
         log.warning("approval %s: its permit was used at %s, and nobody says what came of it", one.pk, one.consumed_at)
     return moved

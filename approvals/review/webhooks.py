@@ -15,7 +15,6 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from approvals import times
-from approvals.ids import new_id
 from approvals.models import Delivery, Endpoint
 from approvals.review import outbox, telling
 
@@ -215,19 +214,7 @@ def _alarm(endpoint: Endpoint, *, now: datetime) -> None:
         return
     people = telling.by_mail()
     told = people.filter(operated_agents=endpoint.agent_id) or people.filter(is_staff=True)
-    Delivery.objects.bulk_create(
-        Delivery(
-            id=new_id(),
-            endpoint=endpoint,
-            channel=Delivery.Channel.MAIL,
-            topic=ALARM,
-            user=person,
-            target=person.email,
-            due_at=now,
-            created_at=now,
-        )
-        for person in told
-    )
+    telling.alarm(ALARM, [(person, {"endpoint": endpoint}) for person in told], now=now)
 
 
 @transaction.atomic

@@ -61,7 +61,7 @@ def test_it_counts_in_no_figure_and_fills_no_history(console, mia, as_):
     assert "Canary of" in page.get("/history/?type=canary").content.decode()
 
 
-@pytest.mark.parametrize("broken", ["web", "policy", "clock", "worker", "permits"])
+@pytest.mark.parametrize("broken", ["web", "proxy", "shape", "policy", "clock", "worker", "permits"])
 def test_what_fails_is_named_once_by_mail_and_stops_the_pulse_until_one_comes_through(
     broken, console, mia, monkeypatch
 ):
@@ -98,6 +98,18 @@ def unreachable(sent: Canary, patch) -> None:
     sent.address = "http://127.0.0.1:1"
 
 
+def answers(text: str):
+    """Something else answers in the place of the console."""
+
+    def broken(sent: Canary, patch) -> None:
+        def answer(_client: httpx.Client, method: str, path: str, **_: object) -> httpx.Response:
+            return httpx.Response(200, text=text, request=httpx.Request(method, f"{sent.address}{path}"))
+
+        patch.setattr(httpx.Client, "request", answer)
+
+    return broken
+
+
 def asks_people(sent: Canary, patch) -> None:
     ActionType.objects.filter(pk="canary").update(strategy="always")
     snapshot.publish(by=None, note="people decide")
@@ -125,6 +137,8 @@ def foreign_permit(sent: Canary, patch) -> None:
 
 BROKEN = {
     "web": unreachable,
+    "proxy": answers("<html>We are upgrading.</html>"),
+    "shape": answers("[]"),
     "policy": asks_people,
     "clock": nothing_sealed,
     "worker": no_worker,
@@ -132,6 +146,8 @@ BROKEN = {
 }
 SAID = {
     "web": "GET /health/ready: ConnectError",
+    "proxy": "an answer was of another shape: JSONDecodeError",
+    "shape": "an answer was of another shape: TypeError",
     "policy": "policy did not let it pass",
     "clock": "the clock is late",
     "worker": "no worker answers",
