@@ -144,7 +144,7 @@ function merged(kept, object, counts) {
   const mine = here(object).filter(counts);
   // What this tab has later: other words, or none any more, which the server may not have heard of yet.
   const emptied = [...entries.values()].filter((entry) => !Object.keys(entry.fields).length);
-  const later = new Set([...mine, ...emptied].map(key));
+  const later = new Set(mine.map(key));
   const offered = kept.filter((text) => !discarded.has(text.id) && !later.has(key({ ...text, ...object })));
   return [...mine, ...offered].sort(
     (a, b) => Date.parse(b.at) - Date.parse(a.at));

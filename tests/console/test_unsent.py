@@ -81,6 +81,63 @@ def test_esc_another_row_back_reload_and_another_machine_bring_back_what_was_typ
     expect(elsewhere.locator(MESSAGE)).to_have_value("")
 
 
+def typed_elsewhere(approval, page):
+    open_card(page, approval)
+    open_panel(page)
+    page.fill(MESSAGE, "Not this customer.")
+    kept(page, "Not this customer.")
+    page.close()
+
+
+def discarded_before_a_reload(page):
+    expect(page.locator(MESSAGE)).to_have_value("")
+    page.reload()
+    open_panel(page)
+    page.wait_for_timeout(700)  # waits for nothing: what comes back would be there by now
+    expect(page.locator(MESSAGE)).to_have_value("", timeout=1_000)
+
+
+def test_what_was_discarded_stays_away_before_the_server_hears_of_it(propose, alice, sign_in):
+    approval = propose()
+    typed_elsewhere(approval, sign_in(alice))
+    page = sign_in(alice)
+    page.route("**/unsent/**", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    open_card(page, approval)
+    open_panel(page)
+    expect_restored(page, "Not this customer.")
+    page.locator(NOTE).get_by_role("button", name="Discard").click()
+    discarded_before_a_reload(page)
+
+
+def test_a_copy_that_arrives_after_it_was_discarded_stays_away(propose, alice, sign_in):
+    """What this tab put back is kept anew under its own name, which was under way when it was discarded."""
+    approval = propose()
+    typed_elsewhere(approval, sign_in(alice))
+    page = sign_in(alice)
+    copies = []
+
+    def late(route):
+        if route.request.method != "POST" or route.request.url.endswith("/discard/"):
+            route.continue_()
+        elif copies:
+            route.abort()  # that nothing is left of it, the server does not hear
+        else:
+            copies.append(route)
+
+    page.route("**/unsent/**", late)
+    open_card(page, approval)
+    open_panel(page)
+    expect_restored(page, "Not this customer.")
+    while not copies:
+        page.wait_for_timeout(50)
+    with page.expect_response("**/discard/"):
+        page.locator(NOTE).get_by_role("button", name="Discard").click()
+    assert not UnsentText.objects.exists()
+    copies[0].continue_()
+    kept(page, "Not this customer.")
+    discarded_before_a_reload(page)
+
+
 def test_an_edit_comes_back_and_is_approved_as_it_was_typed(propose, alice, sign_in):
     approval = propose()
     page = sign_in(alice)
