@@ -6,7 +6,7 @@ import sys
 if sys.version_info < (3, 11):  # noqa: UP036 - whoever has an older Python reads this line and no stack trace
     sys.exit(f"Assent needs Python 3.11 or newer, and this is Python {sys.version.split()[0]}.")
 
-from console import bootstrap
+from console.startup import bootstrap
 
 if __name__ == "__main__":
     bootstrap.main(sys.argv)

@@ -22,9 +22,9 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 from agents import keys
 from agents.models import ApiKey, Scope
 from agents.webhooks.admin import CallbackSecret
-from approvals.admin.base import Kept, signed_in
+from approvals.admin.base import NeverDeleted, signed_in
+from approvals.execution import agent_pause
 from approvals.models import Agent, User
-from approvals.review import pausing
 
 
 class NameForm(forms.Form):
@@ -74,7 +74,7 @@ class KeyInline(TabularInline):
 
 
 @admin.register(Agent)
-class AgentAdmin(CallbackSecret, Kept):
+class AgentAdmin(CallbackSecret, NeverDeleted):
     form = AgentForm
     inlines = [KeyInline]
     list_display = ("name", "description", "running", "active_keys", "last_seen")
@@ -141,7 +141,7 @@ class AgentAdmin(CallbackSecret, Kept):
 
     def set_paused(self, request: HttpRequest, agents: QuerySet[Agent], *, paused: bool) -> None:
         """Pause or resume, with a line in each agent's history; those already there keep the time they have."""
-        changing = [agent for agent in agents if pausing.pause(agent, by=signed_in(request), paused=paused)]
+        changing = [agent for agent in agents if agent_pause.pause(agent, by=signed_in(request), paused=paused)]
         names = ", ".join(agent.name for agent in changing)
         if names and paused:
             messages.warning(request, gettext("Paused: %(names)s. What is pending stays pending.") % {"names": names})
@@ -173,7 +173,7 @@ class AgentAdmin(CallbackSecret, Kept):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(Kept):
+class ApiKeyAdmin(NeverDeleted):
     """Keys of agents and personal tokens: made by an agent's page or in a profile, revoked here, changed never."""
 
     list_display = ("prefix", "name", "agent", "user", "created_at", "last_used_at", "state")
@@ -229,5 +229,5 @@ class ApiKeyAdmin(Kept):
         """Revoke, and say so here and in the key's history."""
         keys.revoke(key, by=signed_in(request))
         self.log_change(request, key, "Revoked.")
-        said = gettext("%(key)s is revoked; within five seconds no one is let in with it.")
-        messages.success(request, said % {"key": key})
+        sentence = gettext("%(key)s is revoked; within five seconds no one is let in with it.")
+        messages.success(request, sentence % {"key": key})

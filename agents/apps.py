@@ -8,9 +8,9 @@ class AgentsConfig(AppConfig):
 
     def ready(self) -> None:
         from agents import keys
-        from agents.waker import announce
-        from approvals import audit
+        from agents.long_poll import announce
+        from approvals.history import audit
         from approvals.models import User
 
         audit.listen(announce)
-        pre_save.connect(keys.follow, sender=User, dispatch_uid="keys")
+        pre_save.connect(keys.keep_tokens, sender=User, dispatch_uid="keys")

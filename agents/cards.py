@@ -4,27 +4,28 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from agents import confidence
-from agents.documents import moment, staged
-from approvals.models import Approval, Audit, Recall, User
-from approvals.models.approval import Status, Subject
+from agents.documents import moment, stage_fields
+from approvals.errors import ended_while_held, held_when_it_ended
+from approvals.models import Approval, PostReview, Recall, User
+from approvals.models.approval import ItemType, Status
 from approvals.models.policy import Verdict
+from approvals.people import access
 from approvals.policy import snapshot
-from approvals.policy.schema import Json
-from approvals.review import access, answers
-from approvals.review.errors import ended_while_held, held_when_it_ended
+from approvals.requests import decision_document
+from approvals.values.schema import Json
 
 
 def entry(approval: Approval, *, now: datetime, content: bool = True) -> dict[str, Json]:
     """One row of the inbox. Without `content`: that it exists, and nothing of what it says."""
     proposal = approval.proposal if content else None
     title = approval.action_type.title if approval.action_type else ""
-    run = approval.pause.run if content else None
+    run = approval.request.run if content else None
     return {
         "id": str(approval.pk),
-        "request": str(approval.pause_id),
+        "request": str(approval.request_id),
         "item": approval.item if content else None,
-        "run": {"id": run.key, "name": run.name, "step": approval.pause.step} if run else None,
-        "labels": approval.pause.labels if content else {},
+        "run": {"id": run.key, "name": run.name, "step": approval.request.step} if run else None,
+        "labels": approval.request.labels if content else {},
         "headline": proposal.headline if proposal else title,
         "action": approval.action_type_id,
         "subject": approval.subject,
@@ -37,7 +38,7 @@ def entry(approval: Approval, *, now: datetime, content: bool = True) -> dict[st
         "tier": approval.tier_id,
         "domain": approval.domain_id,
         "gate": approval.gate,
-        **staged(approval),
+        **stage_fields(approval),
         "revision": approval.revision,
         "round": approval.round,
         "digest": approval.digest,
@@ -55,8 +56,8 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
     content = access.sees_content(approval, reader)
     proposal = approval.proposal if content else None
     may = access.actions_for(approval, reader, now=now) if not access.page_only(approval) else frozenset()
-    question = proposal if proposal and approval.subject == Subject.QUESTION else None
-    plan = proposal if proposal and approval.subject == Subject.PLAN else None
+    question = proposal if proposal and approval.subject == ItemType.QUESTION else None
+    plan = proposal if proposal and approval.subject == ItemType.PLAN else None
     return {
         **entry(approval, now=now, content=content),
         "siblings": [_sibling(other, reader) for other in _siblings(approval)],
@@ -69,7 +70,7 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
         "current": proposal.current if proposal else None,
         "alternatives": proposal.alternatives if proposal else [],
         "attachments": proposal.attachments if proposal else [],
-        "questions": _talk(approval) if content else [],
+        "questions": _conversation(approval) if content else [],
         "question": {
             "prompt": question.prompt,
             "response_schema": question.schema,
@@ -83,8 +84,8 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
         "policy_version": approval.policy_id,
         "reason_code": approval.reason_code,
         "reasons": approval.reasons if content else [],
-        "signals": _listed(approval, "signals") if content else [],
-        "confidence": confidence.told(approval.assessment) if content else None,
+        "signals": _assessed_list(approval, "signals") if content else [],
+        "confidence": confidence.confidence_document(approval.assessment) if content else None,
         "shadow": approval.shadowed if content else None,
         "value": None if approval.value is None or not content else str(approval.value),
         "impact": approval.impact,
@@ -95,13 +96,13 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
         "votes": approval.votes,
         "verdict": approval.verdict or None,
         "decided_by": approval.decided_by.name if approval.decided_by else None,
-        "approved_by": answers.approved_by(approval) if content else [],
+        "approved_by": decision_document.approved_by(approval) if content else [],
         "decided_at": moment(approval.decided_at),
         "held_until": moment(approval.hold_until),
         "may_recall": "recall" in access.actions_for(approval, reader, now=now),
         "recalled": _recalled(approval, content),
         "ended": _ended(approval),
-        "audit": _look(approval) if content else None,
+        "audit": _post_review(approval) if content else None,
         "timeline": [
             {
                 "seq": event.seq,
@@ -118,8 +119,8 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
 
 def _siblings(approval: Approval) -> list[Approval]:
     """The other items of its request, in the agent's order."""
-    others = Approval.objects.filter(pause=approval.pause_id).exclude(pk=approval.pk).order_by("position")
-    return list(others.select_related("proposal", "agent", "tier", "pause", "action_type"))
+    others = Approval.objects.filter(request=approval.request_id).exclude(pk=approval.pk).order_by("position")
+    return list(others.select_related("proposal", "agent", "tier", "request", "action_type"))
 
 
 def _sibling(other: Approval, reader: User) -> dict[str, Json]:
@@ -153,9 +154,9 @@ def _ended(approval: Approval) -> Json:
     return ended_while_held(held) if held else None
 
 
-def _look(approval: Approval) -> Json:
+def _post_review(approval: Approval) -> Json:
     """Why it is looked at afterwards, and what was found."""
-    look = Audit.objects.select_related("by").filter(pk=approval.pk).first()
+    look = PostReview.objects.select_related("by").filter(pk=approval.pk).first()
     if look is None:
         return None
     return {
@@ -168,27 +169,27 @@ def _look(approval: Approval) -> Json:
     }
 
 
-def _listed(approval: Approval, name: str) -> list[Json]:
-    found: Json = approval.assessment.get(name)
-    return list(found) if isinstance(found, Sequence) and not isinstance(found, str) else []
+def _assessed_list(approval: Approval, name: str) -> list[Json]:
+    value: Json = approval.assessment.get(name)
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
 
 
-def _talk(approval: Approval) -> list[Json]:
+def _conversation(approval: Approval) -> list[Json]:
     return [
         {
-            "text": one.text,
-            "from": one.user.name,
-            "asked_at": moment(one.asked_at),
-            "answer": one.answer if one.answered_at else None,
-            "answered_at": moment(one.answered_at),
+            "text": inquiry.text,
+            "from": inquiry.user.name,
+            "asked_at": moment(inquiry.asked_at),
+            "answer": inquiry.answer if inquiry.answered_at else None,
+            "answered_at": moment(inquiry.answered_at),
         }
-        for one in approval.inquiries.select_related("user").order_by("asked_at", "pk")
+        for inquiry in approval.inquiries.select_related("user").order_by("asked_at", "pk")
     ]
 
 
 def _flags(approval: Approval) -> list[Json]:
     return [
         {"name": str(flag.get("name", "")), "text": str(flag.get("text", ""))}
-        for flag in _listed(approval, "flags")
+        for flag in _assessed_list(approval, "flags")
         if isinstance(flag, Mapping)
     ]

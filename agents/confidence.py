@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from approvals.policy.schema import Json
+from approvals.values.schema import Json
 
 
-def told(assessment: Mapping[str, Any]) -> dict[str, Json] | None:
+def confidence_document(assessment: Mapping[str, Any]) -> dict[str, Json] | None:
     """A stored assessment (`Assessment.as_json`); None where there was none."""
     if "signals" not in assessment:
         return None

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.core import signing
 
 from agents.problems import invalid
-from approvals.policy.schema import Fault
+from approvals.values.schema import Fault
 
 
 def write(of: str, at: datetime, pk: UUID) -> str:
@@ -19,11 +19,11 @@ def read(cursor: str, of: str) -> tuple[datetime, UUID]:
     try:
         list_, at, pk = signing.loads(cursor, salt="assent.cursor")
     except signing.BadSignature:
-        raise _unknown() from None
+        raise _bad_cursor() from None
     if list_ != of:
-        raise _unknown()
+        raise _bad_cursor()
     return datetime.fromisoformat(at), UUID(pk)
 
 
-def _unknown() -> Exception:
+def _bad_cursor() -> Exception:
     return invalid([Fault("/cursor", "This cursor is not of this list.")])

@@ -10,13 +10,15 @@ from django.conf import settings
 from django.urls import reverse
 
 from agents import confidence
-from approvals import times
-from approvals.models import Approval, Audit, Inquiry, Outcome, Pause
+from approvals.db import times
+from approvals.decisions import agent_questions
+from approvals.models import AgentQuestion, Approval, ApprovalRequest, Outcome, PostReview
 from approvals.models.approval import DECIDED, OPEN, Route, Status
 from approvals.models.policy import Silence
-from approvals.policy.codes import AHEAD, DEGRADED
-from approvals.policy.schema import Json
-from approvals.review import answers, inquiries, pace
+from approvals.policy.routing_codes import BEFORE_REVIEW, DEGRADED
+from approvals.requests import decision_document
+from approvals.values.schema import Json
+from approvals.workload import expected_wait
 
 _ANY = UUID(int=0)
 _RESULTS = {
@@ -45,30 +47,34 @@ def moment(at: datetime | None) -> str | None:
 
 
 def of_request(
-    pause: Pause, approvals: Iterable[Approval], *, decision: bool = True, questions: Iterable[Inquiry] = ()
+    request: ApprovalRequest,
+    approvals: Iterable[Approval],
+    *,
+    decision: bool = True,
+    questions: Iterable[AgentQuestion] = (),
 ) -> dict[str, Json]:
     """The state of a request and of its items; once it is closed, with the decision inside unless told otherwise.
 
     `questions` are those of reviewers that wait for the agent's answer.
     """
     items = list(approvals)
-    told: dict[str, Json] = {
-        "id": str(pause.pk),
-        "status": pause.status,
-        "created_at": moment(pause.created_at),
-        "closed_at": moment(pause.closed_at),
-        "decide": pause.decide,
-        "run": {"id": pause.run.key, "name": pause.run.name, "step": pause.step} if pause.run else None,
-        "labels": pause.labels,
-        "review_url": _url("approval", items[0].pk),
-        "decision_url": _url("api_decision", pause.pk),
+    document: dict[str, Json] = {
+        "id": str(request.pk),
+        "status": request.status,
+        "created_at": moment(request.created_at),
+        "closed_at": moment(request.closed_at),
+        "decide": request.decide,
+        "run": {"id": request.run.key, "name": request.run.name, "step": request.step} if request.run else None,
+        "labels": request.labels,
+        "review_url": _url("card:card", items[0].pk),
+        "decision_url": _url("api:decision", request.pk),
         "items": [_item(one) for one in items],
     }
-    if asked := [inquiries.told(one) for one in questions]:
-        told["questions"] = asked
-    if decision and pause.answer:
-        told["decision"] = json.loads(answers.newest(pause))
-    return told
+    if open_questions := [agent_questions.api_question(one) for one in questions]:
+        document["questions"] = open_questions
+    if decision and request.answer:
+        document["decision"] = json.loads(decision_document.newest_document(request))
+    return document
 
 
 def _url(name: str, pk: UUID) -> str:
@@ -81,23 +87,23 @@ def _path(name: str) -> str:
     return reverse(name, args=[_ANY])
 
 
-def where(approval: Approval) -> dict[str, Json]:
+def addresses_of(approval: Approval) -> dict[str, Json]:
     """Where an approval waits: its request, the decision's address for the agent, the card's for people."""
     return {
-        "request": str(approval.pause_id),
-        "decision_url": _url("api_decision", approval.pause_id),
-        "review_url": _url("approval", approval.pk),
+        "request": str(approval.request_id),
+        "decision_url": _url("api:decision", approval.request_id),
+        "review_url": _url("card:card", approval.pk),
     }
 
 
-def word_for(status: str) -> str:
+def agent_status(status: str) -> str:
     """An approval's status as its agent may know it: a held verdict is still pending, what ran was decided."""
     if status in OPEN:
         return "pending"
     return "decided" if status in DECIDED else status
 
 
-def staged(approval: Approval) -> dict[str, Json]:
+def stage_fields(approval: Approval) -> dict[str, Json]:
     """Who approves one after the other and where it stands among them, counted from 1; and whether a value is typed."""
     return {
         "stages": approval.stages,
@@ -107,38 +113,38 @@ def staged(approval: Approval) -> dict[str, Json]:
 
 
 def _item(approval: Approval) -> dict[str, Json]:
-    told: dict[str, Json] = {
+    document: dict[str, Json] = {
         "id": approval.item,
         "action": approval.action_type_id,
-        "status": word_for(approval.status),
+        "status": agent_status(approval.status),
         "route": approval.route,
         "gate": approval.gate,
         "tier": approval.tier_id,
         "domain": approval.domain_id,
         "approvers": approval.approvers,
         "votes": approval.votes,
-        **staged(approval),
+        **stage_fields(approval),
         "revision": approval.revision,
         "action_digest": approval.digest,
         "reason_code": approval.reason_code,
         "reasons": approval.reasons,
-        "confidence": confidence.told(approval.assessment),
+        "confidence": confidence.confidence_document(approval.assessment),
         "shadow": approval.shadowed,
         "due_at": moment(approval.due_at),
         "expires_at": moment(approval.expires_at),
         "on_timeout": approval.on_timeout,
         "outcome": _RESULTS.get(Status(approval.status)),
     }
-    if approval.reason_code == AHEAD:
+    if approval.reason_code == BEFORE_REVIEW:
         look = approval.audit
-        until = look.until if look.why == Audit.Why.VETO else None
-        told["ahead"] = {"why": look.why, "until": moment(until), "finding": look.finding}
+        until = look.until if look.why == PostReview.Why.VETO else None
+        document["runs_before_review"] = {"why": look.why, "until": moment(until), "finding": look.finding}
     if approval.status in OPEN:
-        told["at_deadline"] = AT_DEADLINE[Silence(approval.on_timeout)] if approval.expires_at else NO_DEADLINE
-        wait = pace.expected_wait(approval, times.roughly())
+        document["at_deadline"] = AT_DEADLINE[Silence(approval.on_timeout)] if approval.expires_at else NO_DEADLINE
+        wait = expected_wait.expected_wait(approval, times.local_now())
         if wait is not None:
-            told["expected_wait_s"] = round(wait, 1)
+            document["expected_wait_s"] = round(wait, 1)
     elif approval.reason_code == DEGRADED and approval.route == Route.REJECT:
-        back_at = (approval.assessment.get("scarcity") or {}).get("back_at")
-        told["retry_at"] = moment(datetime.fromisoformat(back_at)) if back_at else None
-    return told
+        back_at = (approval.assessment.get("shortage") or {}).get("back_at")
+        document["retry_at"] = moment(datetime.fromisoformat(back_at)) if back_at else None
+    return document

@@ -16,17 +16,17 @@ from urllib.parse import parse_qs
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from agents import backlog, feed, keys, problems
+from agents import feed, keys, problems, send_buffer
+from agents.asgi import Receive, Scope, Send, header, refusal, send_reply
 from agents.auth import agent_behind, limited, secret_in
-from agents.beside import Receive, Scope, Send, answer, header, refusal
 from agents.keys import Caller
+from agents.long_poll import in_thread
 from agents.models import Scope as KeyScope
 from agents.problems import Problem, invalid
-from agents.waker import in_thread
-from approvals import seal
-from approvals.policy.schema import Fault
+from approvals.history import seal
+from approvals.values.schema import Fault
 
-PLACE = "/api/v1/events"
+EVENTS_PATH = "/api/v1/events"
 KEEP_ALIVE = 15.0  # seconds without an event, after which a comment says that the stream lives
 TICK = 0.5  # seconds between two looks; the sealer numbers what was committed within a second
 KEY_CHECK = 1.5  # seconds; with the two for which a key is remembered, a revocation holds within five
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class StreamOptions:
     """Where a stream begins (None: from now on), and which types of events it wants (none named: all)."""
 
     after: int | None
@@ -58,11 +58,11 @@ class Stream:
     caller: Caller
     secret: str
     position: int
-    queued: list[feed.Told] = field(default_factory=list)
+    queued: list[feed.FeedEvent] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     ended: str = ""
 
-    def give(self, event: feed.Told) -> None:
+    def give(self, event: feed.FeedEvent) -> None:
         if event.number > self.position:
             self.position = event.number
             self.queued.append(event)
@@ -138,9 +138,9 @@ class Hub:
     async def _check(self) -> None:
         """End the streams of keys that are no longer in force."""
         everyone = [stream for those in self.streams.values() for stream in those]
-        known = await in_thread(keys.who_all, {stream.secret for stream in everyone})
+        callers = await in_thread(keys.who_all, {stream.secret for stream in everyone})
         for stream in everyone:
-            caller = known.get(stream.secret)
+            caller = callers.get(stream.secret)
             if caller is None or KeyScope.READ not in caller.scopes:
                 stream.end("the key is no longer in force")
 
@@ -154,7 +154,7 @@ def hub() -> Hub:
 
 
 def is_streaming(scope: Mapping[str, object]) -> bool:
-    return scope["method"] == "GET" and scope["path"] == PLACE
+    return scope["method"] == "GET" and scope["path"] == EVENTS_PATH
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,17 +162,17 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         secret = secret_in(header(scope, b"authorization") or "")
         caller = await in_thread(_admit, secret)
-        wish = wish_of(_query(scope), header(scope, b"last-event-id"))
-        stream = Stream(caller, secret, await in_thread(start_of, wish))
+        wish = stream_options(_query(scope), header(scope, b"last-event-id"))
+        stream = Stream(caller, secret, await in_thread(start_number, wish))
         if hub().of_key(caller) >= MOST_STREAMS:
             raise Problem(429, "too_many_streams", f"This key has {MOST_STREAMS} streams open.")
     except Problem as problem:
-        problems.log(problem, f"GET {PLACE}")
-        await answer(send, refusal(problem))
+        problems.log(problem, f"GET {EVENTS_PATH}")
+        await send_reply(send, refusal(problem))
         return
     except Exception:
-        logger.exception("GET %s failed", PLACE)
-        await answer(send, refusal(Problem(500, "internal_error", "Something went wrong here. Ask again.")))
+        logger.exception("GET %s failed", EVENTS_PATH)
+        await send_reply(send, refusal(Problem(500, "internal_error", "Something went wrong here. Ask again.")))
         return
     gone = asyncio.ensure_future(_gone(receive))
     try:
@@ -192,26 +192,28 @@ async def _serve(stream: Stream, types: frozenset[str], gone: "asyncio.Future[No
         page = await in_thread(feed.read, [stream.caller.agent_id], stream.position)
         stream.position = page.upto
         await say(feed.lines(page.events, types) or b": reading\n\n")
-        if await backlog.is_stuck(send, MOST_BEHIND, gone):
-            backlog.cut(send)
+        if await send_buffer.is_stuck(send, MOST_BEHIND, gone):
+            send_buffer.cut(send)
             return
         caught_up = page.whole and await hub().join(stream)
     while not gone.done():
         queued, stream.queued = stream.queued, []
         stream.news.clear()
-        if told := feed.lines(queued, types):
-            await say(told)
+        if content := feed.lines(queued, types):
+            await say(content)
         if stream.ended:
             await send({"type": "http.response.body", "body": f": {stream.ended}\n\n".encode(), "more_body": False})
             return
-        if backlog.unsent(send) > MOST_BEHIND:
+        if send_buffer.unsent(send) > MOST_BEHIND:
             logger.info("An event stream of %s is too slow and is cut.", stream.caller.agent_name)
-            backlog.cut(send)
+            send_buffer.cut(send)
             return
-        await _until(stream.news, gone, say)
+        await _wait_for_news(stream.news, gone, say)
 
 
-async def _until(news: asyncio.Event, gone: "asyncio.Future[None]", say: Callable[[bytes], Awaitable[None]]) -> None:
+async def _wait_for_news(
+    news: asyncio.Event, gone: "asyncio.Future[None]", say: Callable[[bytes], Awaitable[None]]
+) -> None:
     """Sleep until there is news or nobody listens any more, with a sign of life now and then."""
     waiting: asyncio.Future[Literal[True]] = asyncio.ensure_future(news.wait())
     either: set[asyncio.Future[Any]] = {waiting, gone}
@@ -237,7 +239,7 @@ def _admit(secret: str) -> Caller:
     return caller
 
 
-def start_of(wish: Wish) -> int:
+def start_number(wish: StreamOptions) -> int:
     """The number after which the stream begins. Raises Problem 422 for one that was not given yet."""
     last = seal.feed()
     if wish.after is None:
@@ -252,7 +254,7 @@ def _query(scope: Mapping[str, object]) -> dict[str, list[str]]:
     return parse_qs(raw.decode("latin-1") if isinstance(raw, bytes) else "", keep_blank_values=True)
 
 
-def wish_of(query: Mapping[str, list[str]], last_event_id: str | None) -> Wish:
+def stream_options(query: Mapping[str, list[str]], last_event_id: str | None) -> StreamOptions:
     """What the query and the header ask for; of `Last-Event-ID` and `after` the header, which is later, counts.
 
     Raises Problem 422.
@@ -271,4 +273,4 @@ def wish_of(query: Mapping[str, list[str]], last_event_id: str | None) -> Wish:
         faults.append(Fault("/types", f"Of {', '.join(feed.NAMES.values())}, separated by commas."))
     if faults:
         raise invalid(faults)
-    return Wish(after, types)
+    return StreamOptions(after, types)

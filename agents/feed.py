@@ -12,9 +12,9 @@ from uuid import UUID
 from django.db import connection
 
 from agents.documents import moment
-from approvals.models import Event
+from approvals.models import AuditEvent
 from approvals.models.approval import Source
-from approvals.policy.schema import Json
+from approvals.values.schema import Json
 
 RELEASED = "released"
 OBJECTED = "objected"  # that somebody looked and found it fine is not told
@@ -22,33 +22,33 @@ OBJECTED = "objected"  # that somebody looked and found it fine is not told
 _NAMES: Mapping[str, str] = {
     kind: str(kind.value)
     for kind in (
-        Event.Kind.SUBMITTED,
-        Event.Kind.AMENDED,
-        Event.Kind.ESCALATED,
-        Event.Kind.STAGED,
-        Event.Kind.ASKED,
-        Event.Kind.ANSWERED,
-        Event.Kind.RELEASED,
-        Event.Kind.EXPIRED,
-        Event.Kind.CANCELLED,
-        Event.Kind.SUPERSEDED,
-        Event.Kind.CONSUMED,
-        Event.Kind.OUTCOME,
-        Event.Kind.RETURNED,
-        Event.Kind.STOPPED,
-        Event.Kind.REVERSED,
-        Event.Kind.STUCK,
-        Event.Kind.CLOSED,
-        Event.Kind.GRANTED,
-        Event.Kind.GUIDED,
-        Event.Kind.INCIDENT,
-        Event.Kind.VETOED,
-        Event.Kind.RECALLED,
+        AuditEvent.Kind.SUBMITTED,
+        AuditEvent.Kind.AMENDED,
+        AuditEvent.Kind.ESCALATED,
+        AuditEvent.Kind.STAGED,
+        AuditEvent.Kind.ASKED,
+        AuditEvent.Kind.ANSWERED,
+        AuditEvent.Kind.RELEASED,
+        AuditEvent.Kind.EXPIRED,
+        AuditEvent.Kind.CANCELLED,
+        AuditEvent.Kind.SUPERSEDED,
+        AuditEvent.Kind.CONSUMED,
+        AuditEvent.Kind.OUTCOME,
+        AuditEvent.Kind.RETURNED,
+        AuditEvent.Kind.STOPPED,
+        AuditEvent.Kind.REVERSED,
+        AuditEvent.Kind.STUCK,
+        AuditEvent.Kind.CLOSED,
+        AuditEvent.Kind.GRANTED,
+        AuditEvent.Kind.GUIDED,
+        AuditEvent.Kind.INCIDENT,
+        AuditEvent.Kind.VETOED,
+        AuditEvent.Kind.RECALLED,
     )
 }
-NAMES: Mapping[str, str] = {**_NAMES, Event.Kind.AUDITED: OBJECTED}
+NAMES: Mapping[str, str] = {**_NAMES, AuditEvent.Kind.AUDITED: OBJECTED}
 # A verdict without an undo window is released by being decided: to the agent it is the same event.
-_KINDS = [*NAMES, Event.Kind.DECIDED]
+_KINDS = [*NAMES, AuditEvent.Kind.DECIDED]
 _FACTS = (
     "verdict", "source", "silence", "route", "tier", "from", "to", "due_at", "expires_at", "revision", "digest",
     "result", "jti", "question", "guidance", "incident", "severity", "run", "step", "grant", "moved", "stage", "stages",
@@ -61,8 +61,8 @@ _READ = """
 WITH span AS (
     SELECT number, event_id FROM approvals_seal WHERE number > %(after)s ORDER BY number LIMIT %(span)s
 )
-SELECT span.number, a.agent_id, e.kind, e.facts, e.at, a.pause_id, a.item
-FROM span JOIN approvals_event AS e ON e.id = span.event_id JOIN approvals_approval AS a ON a.id = e.approval_id
+SELECT span.number, a.agent_id, e.kind, e.facts, e.at, a.request_id, a.item
+FROM span JOIN approvals_auditevent AS e ON e.id = span.event_id JOIN approvals_approval AS a ON a.id = e.approval_id
 WHERE a.agent_id = ANY(%(agents)s::uuid[]) AND e.kind = ANY(%(kinds)s)
     AND (e.kind <> 'decided' OR a.released_at = e.at)
     AND (e.kind <> 'audited' OR e.facts ->> 'finding' = 'objected')
@@ -72,7 +72,7 @@ ORDER BY 1, 2 NULLS LAST
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FeedEvent:
     """One event as an agent reads it: its name, and its line of JSON with all it says."""
 
     number: int
@@ -89,7 +89,7 @@ class Told:
 class Page:
     """Events in order, and the number up to which nothing more will come; `whole` False: there is more already."""
 
-    events: list[Told]
+    events: list[FeedEvent]
     upto: int
     whole: bool
 
@@ -101,27 +101,27 @@ def read(agents: Collection[UUID], after: int) -> Page:
         cursor.execute(_READ, {"after": after, "span": SPAN, "agents": whose, "kinds": kinds})
         rows = cursor.fetchall()
     upto = max((number for number, agent, *_ in rows if agent is None and number is not None), default=after)
-    return Page([_told(*row) for row in rows if row[1] is not None], upto, upto - after < SPAN)
+    return Page([_feed_event(*row) for row in rows if row[1] is not None], upto, upto - after < SPAN)
 
 
-def _told(number: int, agent: UUID, kind: str, facts: str, at: datetime, request: UUID, item: str) -> Told:
-    known: dict[str, Json] = json.loads(facts)
+def _feed_event(number: int, agent: UUID, kind: str, facts: str, at: datetime, request: UUID, item: str) -> FeedEvent:
+    all_facts: dict[str, Json] = json.loads(facts)
     # A recall's reason is for the agent; the pick-list of a verdict is between people.
-    told = (*_FACTS, "reason") if kind == Event.Kind.RECALLED else _FACTS
-    name, said = _as_told(kind, {fact: known[fact] for fact in told if fact in known})
-    data = {"number": number, "type": name, "request": str(request), "item": item, "at": moment(at), **said}
-    return Told(number, agent, name, json.dumps(data, ensure_ascii=True, separators=(",", ":")))
+    fact_names = (*_FACTS, "reason") if kind == AuditEvent.Kind.RECALLED else _FACTS
+    name, details = _public_name(kind, {fact: all_facts[fact] for fact in fact_names if fact in all_facts})
+    data = {"number": number, "type": name, "request": str(request), "item": item, "at": moment(at), **details}
+    return FeedEvent(number, agent, name, json.dumps(data, ensure_ascii=True, separators=(",", ":")))
 
 
-def _as_told(kind: str, facts: dict[str, Json]) -> tuple[str, dict[str, Json]]:
+def _public_name(kind: str, facts: dict[str, Json]) -> tuple[str, dict[str, Json]]:
     """Whatever settles an item so that it may be read is `released`, with who did it."""
-    if kind == Event.Kind.EXPIRED and facts.get("verdict"):
+    if kind == AuditEvent.Kind.EXPIRED and facts.get("verdict"):
         return RELEASED, {**facts, "source": Source.TIMEOUT.value}
-    if kind in {Event.Kind.DECIDED, Event.Kind.RELEASED}:
+    if kind in {AuditEvent.Kind.DECIDED, AuditEvent.Kind.RELEASED}:
         return RELEASED, {"source": Source.HUMAN.value, **facts}
     return NAMES[kind], facts
 
 
-def lines(events: Iterable[Told], types: Collection[str]) -> bytes:
+def lines(events: Iterable[FeedEvent], types: Collection[str]) -> bytes:
     """Those of the wanted types as an event stream has them; no types: all."""
     return b"".join(one.lines() for one in events if not types or one.name in types)

@@ -19,9 +19,10 @@ from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
 
 from agents.models import ApiKey, Scope
-from approvals import audit, times
-from approvals.models import Agent, SystemEvent, User
-from approvals.policy.schema import Json
+from approvals.db import times
+from approvals.history import audit
+from approvals.models import Agent, SystemAuditEvent, User
+from approvals.values.schema import Json
 
 AGENT, PERSON = "asn_", "asp_"
 HOUSE = "console"  # the name of the key by which this installation itself speaks as an agent
@@ -47,7 +48,7 @@ class Caller:
         return True
 
 
-_known: dict[bytes, tuple[float, Caller]] = {}
+_remembered_callers: dict[bytes, tuple[float, Caller]] = {}
 
 
 @transaction.atomic
@@ -79,7 +80,7 @@ def issue(
         password_mark=_digest(user.password).hex() if user else "",
         expires_at=expires_at,
     )
-    _record(SystemEvent.Kind.KEY_ISSUED, key, by, {"name": name, "scopes": list(key.scopes)})
+    _record(SystemAuditEvent.Kind.KEY_ISSUED, key, by, {"name": name, "scopes": list(key.scopes)})
     return key, secret
 
 
@@ -112,13 +113,13 @@ def _of_house(agent: Agent, revoked: int) -> str:
 def revoke(key: ApiKey, *, by: User | None = None) -> None:
     """Refuse the key from now on; a second revocation keeps the time of the first."""
     if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=Now()):
-        _record(SystemEvent.Kind.KEY_REVOKED, key, by, {})
-    _known.clear()
-    transaction.on_commit(_known.clear)  # who was recognised meanwhile was so before it
+        _record(SystemAuditEvent.Kind.KEY_REVOKED, key, by, {})
+    _remembered_callers.clear()
+    transaction.on_commit(_remembered_callers.clear)  # who was recognised meanwhile was so before it
     key.refresh_from_db(fields=["revoked_at"])
 
 
-def follow(instance: User, update_fields: Collection[str] | None = None, **_: object) -> None:
+def keep_tokens(instance: User, update_fields: Collection[str] | None = None, **_: object) -> None:
     """Of a password that is about to be stored in a stronger hash and is the same: its tokens go with it.
 
     Django does that at a sign-in, by itself, and with nothing else of the person; a new password is known by its text.
@@ -137,7 +138,7 @@ def of_person(user: User) -> QuerySet[ApiKey]:
     return mine.filter(expires_at__gt=Now()).order_by("-created_at")
 
 
-def _record(kind: SystemEvent.Kind, key: ApiKey, by: User | None, detail: dict[str, Json]) -> None:
+def _record(kind: SystemAuditEvent.Kind, key: ApiKey, by: User | None, detail: dict[str, Json]) -> None:
     owner = f"agent:{key.agent.name}" if key.agent else f"user:{key.user.username}" if key.user else ""
     audit.record(kind, by=audit.actor_of(by), about=owner, detail={"key": key.prefix, **detail})
 
@@ -152,19 +153,19 @@ def who(secret: str) -> Caller | None:
 
 def who_all(secrets: Collection[str]) -> dict[str, Caller]:
     """The callers behind some secrets, in one query for all; those that `who` would not recognise are left out."""
-    found = {secret: caller for secret in secrets if (caller := remembered(secret))}
-    return found | _look_up({secret for secret in secrets if secret not in found})
+    callers = {secret: caller for secret in secrets if (caller := remembered(secret))}
+    return callers | _look_up({secret for secret in secrets if secret not in callers})
 
 
 def remembered(secret: str) -> Caller | None:
     """The caller if this process recognised the key lately: no database, so an event loop may ask."""
-    kept = _known.get(_digest(secret))
+    kept = _remembered_callers.get(_digest(secret))
     return kept[1] if kept and kept[0] > time.monotonic() else None
 
 
 def forget() -> None:
     """Ask the database about every key again."""
-    _known.clear()
+    _remembered_callers.clear()
 
 
 def _digest(secret: str) -> bytes:
@@ -193,11 +194,11 @@ def _look_up(secrets: Collection[str]) -> dict[str, Caller]:
             "password_mark",
         )
     )
-    found, unused = {}, []
+    callers, unused = {}, []
     for digest, pk, agent_id, agent_name, user_id, scopes, last_used_at, now, password, mark in rows:
         if user_id is not None and mark != _digest(password).hex():
             continue  # made under an earlier password
-        found[digests[digest]] = Caller(pk, agent_id, agent_name or "", user_id, frozenset(scopes))
+        callers[digests[digest]] = Caller(pk, agent_id, agent_name or "", user_id, frozenset(scopes))
         if last_used_at is None or now - last_used_at >= _USED:
             unused.append((pk, now))
     if unused:
@@ -205,8 +206,8 @@ def _look_up(secrets: Collection[str]) -> dict[str, Caller]:
         _, now = unused[0]
         stale = Q(last_used_at=None) | Q(last_used_at__lte=now - _USED)
         ApiKey.objects.filter(stale, pk__in=[pk for pk, _ in unused]).update(last_used_at=now)
-    if len(_known) + len(found) > _KEPT_AT_MOST:
-        _known.clear()
+    if len(_remembered_callers) + len(callers) > _KEPT_AT_MOST:
+        _remembered_callers.clear()
     until = time.monotonic() + _KEPT
-    _known.update({_digest(secret): (until, caller) for secret, caller in found.items()})
-    return found
+    _remembered_callers.update({_digest(secret): (until, caller) for secret, caller in callers.items()})
+    return callers

@@ -11,7 +11,7 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
 from agents.problems import Problem, invalid
-from approvals.policy.schema import Fault, Json, pointer_of
+from approvals.values.schema import Fault, Json, pointer_of
 
 LIMIT = 1024 * 1024  # bytes
 # RFC 7493: what every JSON implementation holds exactly.
@@ -115,11 +115,11 @@ def malformed(detail: str) -> Problem:
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise malformed(f"The name {twice[:80]!r} appears twice in one object.")
-    return found
+    return members
 
 
 def _constant(word: str) -> Json:
@@ -141,5 +141,5 @@ def _faults(value: Json, path: list[str | int]) -> Iterator[Fault]:
         for name, part in value.items():
             yield from _faults(part, [*path, name])
     elif isinstance(value, list):
-        for place, part in enumerate(value):
-            yield from _faults(part, [*path, place])
+        for index, part in enumerate(value):
+            yield from _faults(part, [*path, index])

@@ -13,22 +13,22 @@ from django.urls import reverse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from agents.documents import moment, staged, where
-from approvals.policy.schema import Fault, Json, pointer_of
+from agents.documents import addresses_of, moment, stage_fields
+from approvals.decisions.agent_questions import AnsweredDifferently
+from approvals.errors import BadVerdict, NoLongerPending, NotAllowed, NotOffered, OutOfDate, ReviewError, Stopped
+from approvals.execution.agent_reports import Contradiction, NotDecided, RequestAlreadyClosed
+from approvals.execution.consume import PAUSED, TAMPERED, ForeignPermit, PermitRefused, Unobserved, WorldMoved
+from approvals.execution.incidents import NothingRan
+from approvals.execution.leases import Leased, NothingSettled
+from approvals.execution.recall import TooLate
+from approvals.execution.rollback import NothingUndoesIt
+from approvals.execution.rollback import UndoAlreadyClosed as UndoClosed
+from approvals.execution.steps import NotApproved, RunStopped, StepDiffers, TooManySteps
 from approvals.policy.snapshot import NoPolicy
-from approvals.review.agent import AlreadyClosed, Contradiction, NotDecided
-from approvals.review.amend import NotAmendable
-from approvals.review.attachments import TooMuch
-from approvals.review.consume import PAUSED, TAMPERED, ForeignPermit, PermitRefused, Unobserved, WorldMoved
-from approvals.review.errors import BadVerdict, NoLongerPending, NotAllowed, NotOffered, OutOfDate, ReviewError, Stopped
-from approvals.review.incidents import NothingRan
-from approvals.review.inquiries import AnsweredOtherwise
-from approvals.review.leases import Leased, NothingSettled
-from approvals.review.recall import TooLate
-from approvals.review.rollback import AlreadyClosed as UndoClosed
-from approvals.review.rollback import NothingUndoesIt
-from approvals.review.steps import NotApproved, RunStopped, StepDiffers, TooManySteps
-from approvals.review.submission import BadSubmission, KeyInFlight, KeyReused, Locked
+from approvals.requests.amend import NotAmendable
+from approvals.requests.attachments import QuotaExceeded
+from approvals.requests.submission import BadSubmission, KeyInFlight, KeyReused, Locked
+from approvals.values.schema import Fault, Json, pointer_of
 
 MEDIA_TYPE = "application/problem+json"
 _ERRORS_SHOWN = 50
@@ -61,18 +61,18 @@ class Problem(exceptions.APIException):
 
     def document(self) -> dict[str, Json]:
         """The problem as JSON: type, title, status, detail, code, and errors where fields are at fault."""
-        told: dict[str, Json] = {
-            "type": f"{settings.ASSENT_BASE_URL}{reverse('help_page', args=['errors'])}#{self.code}",
+        document: dict[str, Json] = {
+            "type": f"{settings.ASSENT_BASE_URL}{reverse('help:page', args=['errors'])}#{self.code}",
             "title": HTTPStatus(self.status_code).phrase,
             "status": self.status_code,
             "detail": self.sentence,
             "code": self.code,
         }
         if self.faults:
-            told["errors"] = [
+            document["errors"] = [
                 {"pointer": fault.pointer, "message": fault.message} for fault in self.faults[:_ERRORS_SHOWN]
             ]
-        return {**told, **self.extra}
+        return {**document, **self.extra}
 
 
 def invalid(faults: Sequence[Fault]) -> Problem:
@@ -138,9 +138,9 @@ def of(error: Exception) -> Problem | None:
             return Problem(409, "no_longer_pending", str(error))
         case NothingRan():
             return Problem(409, "not_decided", str(error))
-        case AnsweredOtherwise():
+        case AnsweredDifferently():
             return Problem(409, "contradiction", str(error))
-        case AlreadyClosed():
+        case RequestAlreadyClosed():
             return Problem(409, "already_closed", str(error))
         case NotDecided() | NothingSettled():
             return Problem(409, "not_decided", str(error))
@@ -153,7 +153,10 @@ def of(error: Exception) -> Problem | None:
             return Problem(422, "precondition_unknown", str(error), faults)
         case WorldMoved():
             return Problem(
-                409, "world_moved", str(error), extra={"returned": where(error.returned) if error.returned else None}
+                409,
+                "world_moved",
+                str(error),
+                extra={"returned": addresses_of(error.returned) if error.returned else None},
             )
         case Leased():
             return Problem(409, "leased", str(error), extra={"until": moment(error.until)})
@@ -161,7 +164,7 @@ def of(error: Exception) -> Problem | None:
             return Problem(409, "step_differs", str(error))
         case RunStopped():
             return Problem(409, "run_stopped", str(error))
-        case TooMuch():
+        case QuotaExceeded():
             return Problem(429, "too_many_files", str(error), headers={"Retry-After": str(error.seconds)})
         case TooManySteps():
             return Problem(409, "too_many_steps", str(error))
@@ -186,7 +189,7 @@ def of(error: Exception) -> Problem | None:
                 "revision": error.approval.revision,
                 "round": error.approval.round,
                 "digest": error.approval.digest,
-                "stage": staged(error.approval)["stage"],
+                "stage": stage_fields(error.approval)["stage"],
             }
             return Problem(409, "out_of_date", str(error), extra={"now": now})
         case Stopped():
@@ -213,24 +216,26 @@ def of(error: Exception) -> Problem | None:
 
 def handler(error: Exception, context: Mapping[str, object]) -> Response:
     """What DRF answers for an exception."""
-    problem = met(error, _place(context.get("request")))
+    problem = problem_logged(error, _endpoint(context.get("request")))
     return Response(problem.document(), status=problem.status_code, headers=problem.headers, content_type=MEDIA_TYPE)
 
 
-def met(error: Exception, place: str) -> Problem:
+def problem_logged(error: Exception, endpoint: str) -> Problem:
     """The problem of an exception, logged. A surprise is logged with its trace, and told without one."""
     problem = of(error)
     if problem is None:
-        logger.error("%s failed", ascii(place[:200]), exc_info=error)
+        logger.error("%s failed", ascii(endpoint[:200]), exc_info=error)
         return Problem(500, "internal_error", "Something went wrong here. What you sent was not taken.")
-    log(problem, place)
+    log(problem, endpoint)
     return problem
 
 
-def log(problem: Problem, place: str) -> None:
+def log(problem: Problem, endpoint: str) -> None:
     """One line, bounded, with nothing in it that could start another one."""
-    logger.info("%s %d %s %s", ascii(place[:200]), problem.status_code, problem.code, ascii(problem.sentence[:_LINE]))
+    logger.info(
+        "%s %d %s %s", ascii(endpoint[:200]), problem.status_code, problem.code, ascii(problem.sentence[:_LINE])
+    )
 
 
-def _place(request: object) -> str:
+def _endpoint(request: object) -> str:
     return f"{getattr(request, 'method', '')} {getattr(request, 'path', '')}"

@@ -64,7 +64,7 @@ class Publisher:
                 try:
                     runner.run(self._publish(taken))
                 except Exception as error:
-                    self._complain(error)
+                    self._log_outage(error)
                 finally:
                     for _ in taken:
                         self._waiting.task_done()
@@ -76,7 +76,7 @@ class Publisher:
                 for group, message in taken:
                     await layer.group_send(group, dict(message))
 
-    def _complain(self, error: Exception) -> None:
+    def _log_outage(self, error: Exception) -> None:
         now = time.monotonic()
         if now - self._complained >= _SILENCE:
             self._complained = now

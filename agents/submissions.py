@@ -7,20 +7,20 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
-from agents import shapes
+from agents import schemas
 from agents.problems import Problem, invalid
 from agents.webhooks import addresses
-from approvals.models import Pause
-from approvals.models.approval import Subject
-from approvals.policy import schema
-from approvals.policy.schema import Fault, Json
-from approvals.review.submission import RESERVED, BadSubmission, Item, RunRef, Submission
+from approvals.models import ApprovalRequest
+from approvals.models.approval import ItemType
+from approvals.requests.submission import RESERVED, BadSubmission, Item, RunRef, Submission
+from approvals.values import schema
+from approvals.values.schema import Fault, Json
 
 RESUME = 64 * 1024  # bytes
 _FLAT_ID = "1"
 _ONCE = "idempotency_key"
 # Where the flat form keeps what the domain points at in the first item.
-_FLAT_PLACES = (("/items/0/action/args", "/args"), ("/items/0/action/name", "/action"), ("/items/0", ""))
+_FLAT_PREFIXES = (("/items/0/action/args", "/args"), ("/items/0/action/name", "/action"), ("/items/0", ""))
 
 Object: TypeAlias = Mapping[str, Json]
 
@@ -28,11 +28,11 @@ Object: TypeAlias = Mapping[str, Json]
 def read(body: Object, header: str | None = None) -> Submission:
     """The submission in a body; `header` is the Idempotency-Key. Raises Problem 422."""
     flat = "items" not in body
-    shapes.check("FlatRequest" if flat else "ItemsRequest", body)
+    schemas.check("FlatRequest" if flat else "ItemsRequest", body)
     items = [_item(one) for one in ([_unflattened(body)] if flat else _objects(body["items"]))]
     faults = _faults(items, body)
     if faults:
-        raise invalid([at_home(fault, body) for fault in faults])
+        raise invalid([at_sent_pointer(fault, body) for fault in faults])
     timeout = body.get("timeout_s")
     versions = _object(body.get("agent"))
     return Submission(
@@ -40,7 +40,7 @@ def read(body: Object, header: str | None = None) -> Submission:
         content_hash=_content_hash(body),
         key=_key(body, header),
         run=_run(_object(body.get("run"))),
-        decide=_text(body.get("decide")) or Pause.Decide.TOGETHER,
+        decide=_text(body.get("decide")) or ApprovalRequest.Decide.TOGETHER,
         timeout=timedelta(seconds=timeout) if isinstance(timeout, int | float) else None,
         on_timeout=_text(body.get("on_timeout")) or None,
         model=_text(versions.get("model")),
@@ -56,7 +56,7 @@ def revision(body: Object) -> Callable[[Item], Item]:
     """What an amendment's body makes of an item; what it does not name stays."""
 
     def revise(item: Item) -> Item:
-        sent = _item({"id": item.id, "action": {"name": item.action, "args": body.get("args")}, **_words(body)})
+        sent = _item({"id": item.id, "action": {"name": item.action, "args": body.get("args")}, **_without_args(body)})
         changed = {name: getattr(sent, name) for name in body if name != "args"}
         if "args" in body:
             changed |= {"args": sent.args, "parsed": sent.parsed}
@@ -65,22 +65,22 @@ def revision(body: Object) -> Callable[[Item], Item]:
     return revise
 
 
-def _words(body: Object) -> Object:
+def _without_args(body: Object) -> Object:
     return {name: value for name, value in body.items() if name != "args"}
 
 
-def at_home(fault: Fault, body: Object) -> Fault:
+def at_sent_pointer(fault: Fault, body: Object) -> Fault:
     """The fault with its pointer into the body as it was sent, flat or with items."""
     if "items" not in body:
-        for place, flat in _FLAT_PLACES:
-            if fault.pointer.startswith(place):
-                return Fault(flat + fault.pointer[len(place) :], fault.message)
+        for prefix, flat in _FLAT_PREFIXES:
+            if fault.pointer.startswith(prefix):
+                return Fault(flat + fault.pointer[len(prefix) :], fault.message)
     return fault
 
 
 def refused(error: BadSubmission, body: Object) -> Problem:
     """The 422 of a submission that the domain cannot take."""
-    return invalid([at_home(fault, body) for fault in error.faults])
+    return invalid([at_sent_pointer(fault, body) for fault in error.faults])
 
 
 def _unflattened(body: Object) -> Object:
@@ -97,7 +97,7 @@ def _item(sent: Object) -> Item:
     allowed = sent.get("allowed")
     return Item(
         id=_text(sent["id"]),
-        subject=Subject.QUESTION if question else Subject.PLAN if plan else Subject.ACTION,
+        subject=ItemType.QUESTION if question else ItemType.PLAN if plan else ItemType.ACTION,
         action=_text(action.get("name")),
         args=args,
         # Frameworks ask about calls whose arguments did not parse, too: those arrive as the model wrote them.
@@ -133,13 +133,13 @@ def _faults(items: Sequence[Item], body: Object) -> list[Fault]:
             faults.append(Fault("/callback_url", str(forbidden)))
     sent = [body] if "items" not in body else _objects(body["items"])
     seen: set[str] = set()
-    for place, (item, one) in enumerate(zip(items, sent, strict=True)):
-        at = f"/items/{place}"
-        if sum(name in one for name in ("action", "question", "plan")) != 1:
+    for position, (item, raw_item) in enumerate(zip(items, sent, strict=True)):
+        at = f"/items/{position}"
+        if sum(name in raw_item for name in ("action", "question", "plan")) != 1:
             faults.append(Fault(at, "Send exactly one of action, question and plan."))
-        if item.subject == Subject.ACTION and item.action in RESERVED.values():
+        if item.subject == ItemType.ACTION and item.action in RESERVED.values():
             faults.append(Fault(f"{at}/action/name", f"Send {item.action} instead of action."))
-        if item.undo is not None and item.subject != Subject.ACTION:
+        if item.undo is not None and item.subject != ItemType.ACTION:
             faults.append(Fault(f"{at}/undo", "An undo goes with an action."))
         if item.id in seen:
             faults.append(Fault(f"{at}/id", "Another item of this request has this id."))
@@ -157,11 +157,11 @@ def _step_faults(steps: Sequence[Object], at: str) -> list[Fault]:
     faults = []
     before: set[str] = set()
     for number, step in enumerate(steps):
-        place = f"{at}/plan/steps/{number}"
+        pointer = f"{at}/plan/steps/{number}"
         if _text(step["id"]) in before:
-            faults.append(Fault(f"{place}/id", "Another step of this plan has this id."))
+            faults.append(Fault(f"{pointer}/id", "Another step of this plan has this id."))
         if not before.issuperset(_texts(step.get("depends_on"))):
-            faults.append(Fault(f"{place}/depends_on", "A step depends on steps before it."))
+            faults.append(Fault(f"{pointer}/depends_on", "A step depends on steps before it."))
         before.add(_text(step["id"]))
     return faults
 

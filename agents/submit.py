@@ -8,28 +8,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from agents import auth, beside, keys, limits, parsers, problems
-from agents.asking import PLACE, Asking, Many, One
-from agents.beside import Receive, Reply, Scope, Send
+from agents import asgi, auth, keys, limits, parsers, problems
+from agents.asgi import Receive, Reply, Scope, Send
 from agents.keys import Caller
 from agents.limits import Allowance
 from agents.models import Scope as KeyScope
 from agents.problems import Problem
-from agents.writer import Full, Writer
-from approvals.review import intake
-from approvals.review.submission import Answer, Asked
+from agents.submission_calls import REQUESTS_PATH, BulkSubmission, SingleSubmission, SubmissionCall
+from agents.writer import CoalescingWriter, Full
+from approvals.requests import intake
+from approvals.requests.submission import AgentSubmission, Answer
 
-PLACES: Mapping[str, type[Asking]] = {PLACE: One, f"{PLACE}/bulk": Many}
-TOGETHER = 64
+PATHS: Mapping[str, type[SubmissionCall]] = {REQUESTS_PATH: SingleSubmission, f"{REQUESTS_PATH}/bulk": BulkSubmission}
+MOST_COALESCED = 64
 # Reading a large body takes long: whoever sent a small one does not wait for it.
 SMALL = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class IncomingCall:
     """A call as it came in."""
 
-    place: str
+    path: str
     authorization: str
     kind: str
     key: str | None
@@ -40,11 +40,11 @@ class Sent:
 class Call:
     """A call that is being answered; it has its reply as soon as something is wrong with it."""
 
-    sent: Sent
+    sent: IncomingCall
     secret: str = ""
     caller: Caller | None = None
     allowance: Allowance | None = None
-    asking: Asking | None = None
+    asking: SubmissionCall | None = None
     reply: Reply | None = None
 
     def attempt(self, step: Callable[[], None]) -> None:
@@ -56,8 +56,8 @@ class Call:
                 self.fail(error)
 
     def fail(self, error: Exception) -> None:
-        problem = problems.met(error, f"POST {self.sent.place}")
-        self.reply = beside.refusal(problem, self._headers())
+        problem = problems.problem_logged(error, f"POST {self.sent.path}")
+        self.reply = asgi.refusal(problem, self._headers())
 
     def present(self) -> None:
         self.secret = auth.secret_in(self.sent.authorization)
@@ -70,24 +70,24 @@ class Call:
 
     def read(self) -> None:
         body = parsers.body(self.sent.raw, self.sent.kind)
-        self.asking = PLACES[self.sent.place].read(body, self.sent.key)
+        self.asking = PATHS[self.sent.path].read(body, self.sent.key)
 
-    def asked(self) -> list[Asked]:
+    def submissions(self) -> list[AgentSubmission]:
         """What is to be taken of it: nothing where it has its reply."""
         if self.reply or self.asking is None or self.caller is None or self.caller.agent_id is None:
             return []
-        return [Asked(self.caller.agent_id, one) for one in self.asking.submissions]
+        return [AgentSubmission(self.caller.agent_id, one) for one in self.asking.submissions]
 
     def tell(self, answers: Sequence[Answer]) -> None:
         if self.asking is not None:
-            told = self.asking.told(answers)
-            self.reply = beside.reply(told.document, told.status, {**self._headers(), **told.headers})
+            reply = self.asking.reply(answers)
+            self.reply = asgi.reply(reply.document, reply.status, {**self._headers(), **reply.headers})
 
     def _headers(self) -> dict[str, str]:
         return self.allowance.headers() if self.allowance else {}
 
 
-def replies(sent: Sequence[Sent]) -> list[Reply]:
+def answer_calls(sent: Sequence[IncomingCall]) -> list[Reply]:
     """Answer a set of calls, in the same order: one look at their keys, one message to Redis, one transaction."""
     calls = [Call(one) for one in sent]
     for call in calls:
@@ -95,18 +95,20 @@ def replies(sent: Sequence[Sent]) -> list[Reply]:
     callers = keys.who_all({call.secret for call in calls if call.secret})
     for call in calls:
         call.attempt(partial(call.recognise, callers))
-    known = [(call, call.caller) for call in calls if call.caller]
-    for (call, _), allowance in zip(known, limits.take_all([caller.key_id for _, caller in known]), strict=True):
+    recognised = [(call, call.caller) for call in calls if call.caller]
+    for (call, _), allowance in zip(
+        recognised, limits.take_all([caller.key_id for _, caller in recognised]), strict=True
+    ):
         call.attempt(partial(call.count, allowance))
     for call in calls:
         call.attempt(call.read)
-    _take(calls)
+    _take_submissions(calls)
     return [call.reply for call in calls if call.reply]
 
 
-def _take(calls: Sequence[Call]) -> None:
-    asked = [call.asked() for call in calls]
-    whole = [one for some in asked for one in some]
+def _take_submissions(calls: Sequence[Call]) -> None:
+    submissions_by_call = [call.submissions() for call in calls]
+    whole = [one for some in submissions_by_call for one in some]
     try:
         answers = iter(intake.take(whole) if whole else [])
     except Exception as error:  # there is no policy, or no database: nobody's submission was taken
@@ -114,38 +116,38 @@ def _take(calls: Sequence[Call]) -> None:
             if call.reply is None:
                 call.fail(error)
         return
-    for call, some in zip(calls, asked, strict=True):
+    for call, some in zip(calls, submissions_by_call, strict=True):
         call.attempt(partial(call.tell, [next(answers) for _ in some]))
 
 
-together = Writer(replies, most=TOGETHER)
+together = CoalescingWriter(answer_calls, most=MOST_COALESCED)
 # A bulk call is a set already.
-apart = Writer(replies, most=1, threads=2, room=64)
+apart = CoalescingWriter(answer_calls, most=1, threads=2, room=64)
 
 
 def is_submitting(scope: Mapping[str, object]) -> bool:
     """True for the two endpoints that this application answers."""
-    return scope["method"] == "POST" and scope["path"] in PLACES
+    return scope["method"] == "POST" and scope["path"] in PATHS
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """POST /api/v1/requests and /api/v1/requests/bulk."""
-    raw = await beside.body_of(receive, parsers.LIMIT)
+    raw = await asgi.body_of(receive, parsers.LIMIT)
     if raw is None:
         return
-    sent = Sent(
-        place=str(scope["path"]),
-        authorization=beside.header(scope, b"authorization") or "",
-        kind=beside.header(scope, b"content-type") or "",
-        key=beside.header(scope, b"idempotency-key"),
+    sent = IncomingCall(
+        path=str(scope["path"]),
+        authorization=asgi.header(scope, b"authorization") or "",
+        kind=asgi.header(scope, b"content-type") or "",
+        key=asgi.header(scope, b"idempotency-key"),
         raw=raw,
     )
-    small = PLACES[sent.place] is One and len(raw) <= SMALL
+    small = PATHS[sent.path] is SingleSubmission and len(raw) <= SMALL
     try:
         reply = await (together if small else apart).put(sent)
     except Full:
         busy = Problem(503, "busy", "Too many requests are waiting to be taken.", headers={"Retry-After": "1"})
-        reply = beside.refusal(busy)
+        reply = asgi.refusal(busy)
     except Exception:  # logged where it happened
-        reply = beside.refusal(Problem(500, "internal_error", "Something went wrong here. Ask again."))
-    await beside.answer(send, reply)
+        reply = asgi.refusal(Problem(500, "internal_error", "Something went wrong here. Ask again."))
+    await asgi.send_reply(send, reply)

@@ -5,7 +5,7 @@ import sys
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from approvals.review import webhooks
+from approvals.notify import webhooks
 
 _SENDER = "agents.webhooks.sender"
 

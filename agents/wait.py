@@ -15,28 +15,29 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 
 from agents import problems
+from agents.asgi import Receive, Reply, Scope, Send, header, refusal, send_reply
 from agents.auth import agent_behind, limited, secret_in
-from agents.beside import Receive, Reply, Scope, Send, answer, header, refusal
 from agents.keys import Caller
+from agents.long_poll import Waiter, in_thread, waker
 from agents.models import Scope as KeyScope
 from agents.problems import Problem, invalid, not_found
-from agents.waker import Waiter, in_thread, waker
-from approvals import times
-from approvals.compact import compact
-from approvals.models import Inquiry, Pause
+from approvals.db import times
+from approvals.decisions import agent_questions
+from approvals.models import AgentQuestion, ApprovalRequest
 from approvals.models.approval import Status
-from approvals.policy.schema import Fault, Json
-from approvals.review import answers, inquiries
+from approvals.requests import decision_document
+from approvals.values.compact import compact
+from approvals.values.schema import Fault, Json
 
 LONGEST = 60.0  # seconds
 FIRST = "1 for the first document, 0 for the newest."
-_PLACE = re.compile(r"^/api/v1/requests/([0-9a-fA-F-]{36})/decision$")
+_DECISION_PATH = re.compile(r"^/api/v1/requests/([0-9a-fA-F-]{36})/decision$")
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class DecisionState:
     """A request's decision at one moment: 200 with the stored bytes, or 202 with what is settled and what is asked.
 
     `left` counts its open items, less those that were recalled: whatever happens to an item makes it smaller. `asked`
@@ -46,39 +47,41 @@ class Look:
     status: int
     body: bytes
     left: int = 0
-    asked: bool = False
+    has_questions: bool = False
 
 
-def look(pk: UUID, agent_id: UUID | None, *, first: bool = False) -> Look:
+def read_decision(pk: UUID, agent_id: UUID | None, *, first: bool = False) -> DecisionState:
     """The decision as it stands: the newest document, or the `first`. Raises Problem 404 for another agent's."""
     # One query for whoever only waits: thousands ask again every minute.
-    open_ = Inquiry.objects.filter(approval__pause=OuterRef("pk"), approval__status=Status.PENDING, answered_at=None)
-    own = Pause.objects.filter(pk=pk, agent=agent_id).defer("resume", "labels", "callback_url")
-    pause = own.annotate(is_asked=Exists(open_)).first()
-    if pause is None:
+    open_ = AgentQuestion.objects.filter(
+        approval__request=OuterRef("pk"), approval__status=Status.PENDING, answered_at=None
+    )
+    own = ApprovalRequest.objects.filter(pk=pk, agent=agent_id).defer("resume", "labels", "callback_url")
+    request = own.annotate(is_asked=Exists(open_)).first()
+    if request is None:
         raise not_found()
-    if pause.answer:
-        return Look(200, (pause.answer if first else answers.newest(pause)).encode())
-    questions = inquiries.waiting([pause.pk]) if pause.is_asked else []
-    told = answers.partial(pause, [inquiries.told(one) for one in questions])
-    body = compact(told).encode()
-    asked = inquiries.fetched(questions, now=times.now()) if questions else False
+    if request.answer:
+        return DecisionState(200, (request.answer if first else decision_document.newest_document(request)).encode())
+    questions = agent_questions.unanswered([request.pk]) if request.is_asked else []
+    document = decision_document.open_document(request, [agent_questions.api_question(one) for one in questions])
+    body = compact(document).encode()
+    has_questions = agent_questions.mark_read(questions, now=times.now()) if questions else False
     # Whoever takes the answer all at once is not woken by a part of it. What is recalled is news as what is settled.
-    if pause.decide != Pause.Decide.INDEPENDENTLY:
-        return Look(202, body, 0, asked)
-    recalled = sum(isinstance(item, Mapping) and item["status"] == "recalled" for item in settled(told))
-    return Look(202, body, pause.open_items - recalled, asked)
+    if request.decide != ApprovalRequest.Decide.INDEPENDENTLY:
+        return DecisionState(202, body, 0, has_questions)
+    recalled = sum(isinstance(item, Mapping) and item["status"] == "recalled" for item in items_of(document))
+    return DecisionState(202, body, request.open_items - recalled, has_questions)
 
 
-def settled(told: Mapping[str, Json]) -> Sequence[Json]:
+def items_of(document: Mapping[str, Json]) -> Sequence[Json]:
     """The items in what an open request says."""
-    items = told["items"]
+    items = document["items"]
     return items if isinstance(items, Sequence) and not isinstance(items, str) else []
 
 
 def is_waiting(scope: Mapping[str, object]) -> bool:
     """True for a decision that is read with `wait`; without it Django answers as always."""
-    if scope["method"] != "GET" or not _PLACE.match(str(scope["path"])):
+    if scope["method"] != "GET" or not _DECISION_PATH.match(str(scope["path"])):
         return False
     return "wait" in _query(scope)
 
@@ -86,43 +89,43 @@ def is_waiting(scope: Mapping[str, object]) -> bool:
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """GET /api/v1/requests/{id}/decision?wait=seconds&first=1."""
     try:
-        found = await _answer(scope, receive)
-        if found is not None:
-            await answer(send, Reply(found.status, found.body))
+        current = await _answer(scope, receive)
+        if current is not None:
+            await send_reply(send, Reply(current.status, current.body))
     except Problem as problem:
         problems.log(problem, f"GET {scope['path']}")
-        await answer(send, refusal(problem))
+        await send_reply(send, refusal(problem))
     except Exception:
         logger.exception("GET %s failed", ascii(str(scope["path"])[:200]))
-        await answer(send, refusal(Problem(500, "internal_error", "Something went wrong here. Ask again.")))
+        await send_reply(send, refusal(Problem(500, "internal_error", "Something went wrong here. Ask again.")))
 
 
-async def _answer(scope: Scope, receive: Receive) -> Look | None:
+async def _answer(scope: Scope, receive: Receive) -> DecisionState | None:
     """What to say after at most the wished time; None when the agent has gone."""
     secret = secret_in(header(scope, b"authorization") or "")
     caller = await in_thread(_admit, secret)
-    seconds, pk = _seconds(scope), _wanted(scope)
+    seconds, pk = _seconds(scope), _request_id(scope)
     first = _first(scope)
     room = waker()
     # Joined before the first look: what is settled between look and wait is not missed.
     waiter = Waiter(pk, asyncio.get_running_loop().create_future())
     room.join(waiter)
     try:
-        found = await in_thread(partial(look, first=first), pk, caller.agent_id)
-        waiter.left = found.left
-        if found.status == 200 or found.asked or not seconds:
-            return found
+        current = await in_thread(partial(read_decision, first=first), pk, caller.agent_id)
+        waiter.left = current.left
+        if current.status == 200 or current.has_questions or not seconds:
+            return current
         gone = asyncio.ensure_future(_gone(receive))
         try:
             await asyncio.wait({gone, waiter.woken}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
                 return None
             if not waiter.woken.done():
-                return found
+                return current
         finally:
             gone.cancel()
         # The key may have been revoked meanwhile, and the decision is not for whoever holds it now.
-        return await in_thread(partial(_look_again, first=first), secret, pk)
+        return await in_thread(partial(_read_decision_again, first=first), secret, pk)
     finally:
         room.leave(waiter)
 
@@ -133,8 +136,8 @@ def _admit(secret: str) -> Caller:
     return caller
 
 
-def _look_again(secret: str, pk: UUID, *, first: bool) -> Look:
-    return look(pk, agent_behind(secret, KeyScope.READ).agent_id, first=first)
+def _read_decision_again(secret: str, pk: UUID, *, first: bool) -> DecisionState:
+    return read_decision(pk, agent_behind(secret, KeyScope.READ).agent_id, first=first)
 
 
 async def _gone(receive: Receive) -> None:
@@ -167,9 +170,9 @@ def _first(scope: Scope) -> bool:
     return given == ["1"]
 
 
-def _wanted(scope: Scope) -> UUID:
-    place = _PLACE.match(str(scope["path"]))
+def _request_id(scope: Scope) -> UUID:
+    match = _DECISION_PATH.match(str(scope["path"]))
     try:
-        return UUID(place.group(1) if place else "")
+        return UUID(match.group(1) if match else "")
     except ValueError:
         raise not_found() from None

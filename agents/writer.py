@@ -24,7 +24,7 @@ class Full(Exception):
     """More waits than there is room for."""
 
 
-class Writer(Generic[_T, _R]):
+class CoalescingWriter(Generic[_T, _R]):
     """Collects what tasks of any event loop put in, and gives it in order to `work`, at most `most` at once.
 
     `work` returns an answer for each, in the same order; what it raises, everybody of the set gets. `threads` sets are
@@ -39,13 +39,13 @@ class Writer(Generic[_T, _R]):
         self._news = threading.Condition()
         self._started = 0
 
-    async def put(self, one: _T) -> _R:
+    async def put(self, work_item: _T) -> _R:
         """What `work` answers to this one. Raises Full, and what `work` raises."""
         answer: asyncio.Future[_R] = asyncio.get_running_loop().create_future()
         with self._news:
             if len(self._waiting) >= self._room:
                 raise Full
-            self._waiting.append((one, answer))
+            self._waiting.append((work_item, answer))
             if self._started < self._threads:
                 self._started += 1
                 threading.Thread(target=self._run, name="writer", daemon=True).start()
@@ -71,21 +71,21 @@ class Writer(Generic[_T, _R]):
         except Exception as error:
             logger.exception("a set of %d failed", len(taken))
             failed = error
-            self._tell(futures, lambda place: futures[place].set_exception(failed))
+            self._wake_loops(futures, lambda position: futures[position].set_exception(failed))
         else:
-            self._tell(futures, lambda place: futures[place].set_result(answers[place]))
+            self._wake_loops(futures, lambda position: futures[position].set_result(answers[position]))
 
-    def _tell(self, futures: Sequence[asyncio.Future[_R]], settle: Callable[[int], None]) -> None:
+    def _wake_loops(self, futures: Sequence[asyncio.Future[_R]], settle: Callable[[int], None]) -> None:
         """Wake each event loop once, however many of its tasks are answered."""
         places: dict[asyncio.AbstractEventLoop, list[int]] = {}
-        for place, future in enumerate(futures):
-            places.setdefault(future.get_loop(), []).append(place)
+        for index, future in enumerate(futures):
+            places.setdefault(future.get_loop(), []).append(index)
 
-        def told(some: Sequence[int]) -> None:
-            for place in some:
-                if not futures[place].done():  # its task may have been cancelled
-                    settle(place)
+        def settle_all(some: Sequence[int]) -> None:
+            for index in some:
+                if not futures[index].done():  # its task may have been cancelled
+                    settle(index)
 
         for loop, some in places.items():
             with suppress(RuntimeError):  # the loop was closed meanwhile
-                loop.call_soon_threadsafe(told, some)
+                loop.call_soon_threadsafe(settle_all, some)

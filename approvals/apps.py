@@ -7,6 +7,6 @@ class ApprovalsConfig(AppConfig):
     verbose_name = "Policy and people"
 
     def ready(self) -> None:
-        from approvals import roles
+        from approvals.people import roles
 
-        post_migrate.connect(roles.set_admins, dispatch_uid="approvals.roles.set_admins")
+        post_migrate.connect(roles.set_admins, dispatch_uid="approvals.people.roles.set_admins")

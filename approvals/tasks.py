@@ -4,22 +4,23 @@ from uuid import UUID
 
 from celery import shared_task
 
-from approvals import times
+from approvals.db import times
 from approvals.evidence import fitted
-from approvals.policy import trials
-from approvals.review import deliveries, notices, slack, spending
+from approvals.execution import spending
+from approvals.notify import alarms, sending, slack
+from approvals.policy.authoring import rehearsal_jobs
 
 
 @shared_task(ignore_result=True)
 def deliver(delivery_id: str) -> None:
     """Attempt one delivery. One that is not due, or no longer needed, is left alone."""
-    deliveries.attempt(delivery_id)
+    alarms.attempt(delivery_id)
 
 
 @shared_task(ignore_result=True)
 def carry(channel_id: str) -> None:
     """Send what one channel still has to carry. One that another worker uses, or that rests, is left alone."""
-    notices.carry(UUID(channel_id))
+    sending.send_due(UUID(channel_id))
 
 
 @shared_task(ignore_result=True)
@@ -31,7 +32,7 @@ def close_card(message_id: int) -> None:
 @shared_task(ignore_result=True)
 def rehearse(rehearsal_id: str) -> None:
     """Carry out one rehearsal of a policy change. One that is done, or worked on, is left alone."""
-    trials.work(UUID(rehearsal_id))
+    rehearsal_jobs.carry_out(UUID(rehearsal_id))
 
 
 @shared_task(ignore_result=True)

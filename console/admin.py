@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import User
-from console import demands
+from console.sign_in import demands
 
 _login = secure_admin_login(admin.site.login)
 _permitted = admin.site.has_permission
@@ -20,15 +20,15 @@ _permitted = admin.site.has_permission
 
 def login(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
     """Leads whoever is kept out for want of a second factor to where one is added."""
-    if isinstance(request.user, User) and demands.kept_from_admin(request.user):
-        return redirect(reverse("security") + "#factors")
+    if isinstance(request.user, User) and demands.lacks_admin_factor(request.user):
+        return redirect(reverse("profile:security") + "#factors")
     response: HttpResponse = _login(request, extra_context)
     return response
 
 
 def has_permission(request: HttpRequest) -> bool:
     """Who may use the admin at all."""
-    return _permitted(request) and isinstance(request.user, User) and not demands.kept_from_admin(request.user)
+    return _permitted(request) and isinstance(request.user, User) and not demands.lacks_admin_factor(request.user)
 
 
 admin.site.login = login  # type: ignore[method-assign]

@@ -8,7 +8,8 @@ class ConsoleConfig(AppConfig):
     def ready(self) -> None:
         # Here and not in console/__init__.py: manage.py imports that before any package is installed. Tasks that
         # are rung from the web processes need the configured Celery application.
-        from console import accounts, celery, checks, factors, live  # noqa: F401
+        from console.inbox import live
+        from console.sign_in import accounts, factors
 
         live.connect()
         accounts.connect()

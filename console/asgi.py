@@ -19,7 +19,7 @@ from django.urls import path
 pages = get_asgi_application()
 
 from agents import events, submit, wait  # noqa: E402  # models need the application registry above
-from console.consumers import InboxConsumer  # noqa: E402
+from console.inbox.consumers import InboxConsumer  # noqa: E402
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -44,16 +44,16 @@ static = handler(settings.STATIC_MIDDLEWARE)
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
     """Agents that submit or wait are answered beside Django: they take no thread and no transaction of their own."""
-    place = scope["path"]
+    request_path = scope["path"]
     if submit.is_submitting(scope):
         await submit.application(scope, receive, send)
     elif wait.is_waiting(scope):
         await wait.application(scope, receive, send)
     elif events.is_streaming(scope):
         await events.application(scope, receive, send)
-    elif place.startswith(("/api/v1/", "/.well-known/")):
+    elif request_path.startswith(("/api/v1/", "/.well-known/")):
         await api(scope, receive, send)
-    elif place.startswith(settings.STATIC_URL):
+    elif request_path.startswith(settings.STATIC_URL):
         await static(scope, receive, send)
     else:
         await pages(scope, receive, send)

@@ -11,9 +11,9 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 @register(Tags.security, deploy=True)
 def production(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """Settings that are each valid and together wrong for production."""
-    found: list[CheckMessage] = []
+    messages: list[CheckMessage] = []
     if settings.EMBEDDED:
-        found.append(
+        messages.append(
             Warning(
                 "The embedded servers and their secret are in use.",
                 hint="Set SECRET_KEY, DATABASE_URL, REDIS_URL and ALLOWED_HOSTS.",
@@ -21,7 +21,7 @@ def production(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckM
             )
         )
     if not settings.ASSENT_BASE_URL.startswith("https://"):
-        found.append(
+        messages.append(
             Warning(
                 "Links in mails and notifications would lead to an address without TLS.",
                 hint="Set ASSENT_BASE_URL to the https:// address that people use.",
@@ -29,7 +29,7 @@ def production(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckM
             )
         )
     if settings.ASSENT_DEMO:
-        found.append(
+        messages.append(
             Warning(
                 "The demo's accounts, with known passwords, are switched on.",
                 hint="Unset ASSENT_DEMO.",
@@ -37,7 +37,7 @@ def production(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckM
             )
         )
     if not settings.DEBUG and not (settings.STATIC_ROOT / "staticfiles.json").exists():
-        found.append(
+        messages.append(
             Warning(
                 "No static files were collected: pages would answer with an error.",
                 hint="Run manage.py collectstatic.",
@@ -45,11 +45,11 @@ def production(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckM
             )
         )
     if "*" in settings.ALLOWED_HOSTS:
-        found.append(
+        messages.append(
             Warning(
                 "Every host name is allowed, so a forged Host header ends up in links.",
                 hint="List the names in ALLOWED_HOSTS.",
                 id="console.W005",
             )
         )
-    return found
+    return messages

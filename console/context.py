@@ -7,14 +7,15 @@ from django.http import HttpRequest
 from django.urls import resolve
 from django.utils.functional import SimpleLazyObject
 
-from approvals import stops, times
+from approvals.db import times
+from approvals.execution import kill_switch
 from approvals.models import User
-from approvals.review import access
-from approvals.review.access import Authority
-from console.afterwards import counted
-from console.filters import count_of
-from console.runs import needing_people
-from console.scarcity import Banner, banner_of
+from approvals.people import access
+from approvals.people.access import Authority
+from console.inbox.filters import count_of
+from console.overload.overload_banner import Banner, banner_of
+from console.post_review.page import due_for
+from console.runs.summaries import needing_people
 
 THEMES = {"light", "dark"}
 
@@ -31,18 +32,18 @@ def page(request: HttpRequest) -> dict[str, object]:
         "authority": authority,
         "waiting": SimpleLazyObject(lambda: count_of(access.waiting_of(user, authority)) if user else 0),
         "unconfirmed": SimpleLazyObject(lambda: count_of(access.unconfirmed_of(user, authority)) if user else 0),
-        "stop": SimpleLazyObject(lambda: stops.standing() if user else None),
+        "stop": SimpleLazyObject(lambda: kill_switch.standing() if user else None),
         "may_stop": SimpleLazyObject(lambda: user is not None and access.may_stop(user, authority)),
-        "scarcity": SimpleLazyObject(lambda: banner_of(user, authority) if user else Banner()),
-        "to_look_at": SimpleLazyObject(lambda: count_of(counted(user, authority)) if user else 0),
+        "overload": SimpleLazyObject(lambda: banner_of(user, authority) if user else Banner()),
+        "to_look_at": SimpleLazyObject(lambda: count_of(due_for(user, authority)) if user else 0),
         "to_undo": SimpleLazyObject(lambda: needing_people(user, authority).count() if user else 0),
         "server_now": SimpleLazyObject(times.now),
-        "place": request.resolver_match.url_name if request.resolver_match else _place(request.path_info),
+        "page_name": request.resolver_match.view_name if request.resolver_match else _page_name(request.path_info),
     }
 
 
-def _place(path: str) -> str:
+def _page_name(path: str) -> str:
     try:
-        return resolve(path).url_name or ""
+        return resolve(path).view_name or ""
     except Exception:
         return ""  # an error page of an unknown address

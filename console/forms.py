@@ -9,11 +9,13 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from approvals.decisions.card_version import CardVersion
+from approvals.decisions.rejection_reasons import REASONS
+from approvals.decisions.verdict_input import LONGEST_TEXT
 from approvals.models import Approval, User
 from approvals.models.policy import Verdict
-from approvals.policy.schema import Fault
-from approvals.review import absences
-from approvals.review.decisions import LONGEST_TEXT, REASONS, Seen
+from approvals.people import absences
+from approvals.values.schema import Fault
 
 # Nobody looks at one card for longer; a tab left open over night does not count as reading.
 LONGEST_LOOK = timedelta(hours=1)
@@ -41,14 +43,14 @@ class VerdictForm(forms.Form):
     guidance = forms.CharField(required=False, max_length=LONGEST_TEXT)
     remember = forms.IntegerField(required=False, min_value=0)  # which of the agent's offers
 
-    def seen(self, approval: Approval) -> Seen:
+    def seen(self, approval: Approval) -> CardVersion:
         """What the person's card showed of this approval; only after `is_valid()`."""
-        return Seen.read(approval.pk, self.cleaned_data["version"])
+        return CardVersion.read(approval.pk, self.cleaned_data["version"])
 
     def clean_version(self) -> str:
         version: str = self.cleaned_data["version"]
         try:
-            Seen.read(UUID(int=0), version)
+            CardVersion.read(UUID(int=0), version)
         except ValueError as error:
             raise forms.ValidationError(_("This page did not say which version it shows.")) from error
         return version
@@ -75,9 +77,9 @@ class RecallForm(forms.Form):
     message = forms.CharField(required=False, max_length=LONGEST_TEXT)
     reason = forms.CharField(required=False, max_length=40)
 
-    def seen(self, approval: Approval) -> Seen:
+    def seen(self, approval: Approval) -> CardVersion:
         """What the person's card showed of this approval; only after `is_valid()`."""
-        return Seen.read(approval.pk, self.cleaned_data["version"])
+        return CardVersion.read(approval.pk, self.cleaned_data["version"])
 
     @property
     def faults(self) -> list[Fault]:
@@ -104,16 +106,16 @@ class PickForm(forms.Form):
         self.picks = picks
 
     @property
-    def seen(self) -> list[Seen]:
+    def seen(self) -> list[CardVersion]:
         """What was picked; a pick that is none of ours is left out."""
-        found = []
+        seen_versions = []
         for pick in self.picks:
             try:
                 pk, version = pick.split(":", 1)
-                found.append(Seen.read(UUID(pk), version))
+                seen_versions.append(CardVersion.read(UUID(pk), version))
             except ValueError:
                 continue
-        return found
+        return seen_versions
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time

@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest
 from django_htmx.middleware import HtmxDetails
 
 from approvals.models import Approval, User
-from approvals.review import access
+from approvals.people import access
 
 
 class ConsoleRequest(HttpRequest):
@@ -23,7 +23,15 @@ def visible_or_404(user: User, pk: UUID, authority: access.Authority | None = No
         return (
             access.visible_to(user, authority)
             .select_related(
-                "agent", "action_type", "domain", "tier", "proposal", "claimed_by", "decided_by", "pause__run", "policy"
+                "agent",
+                "action_type",
+                "domain",
+                "tier",
+                "proposal",
+                "claimed_by",
+                "decided_by",
+                "request__run",
+                "policy",
             )
             .defer("policy__snapshot")
             .get(pk=pk)
@@ -46,7 +54,7 @@ def is_fragment(request: ConsoleRequest) -> bool:
     return bool(request.htmx) and not request.htmx.boosted and not request.htmx.history_restore_request
 
 
-def query_of(request: HttpRequest, *names: str) -> str:
+def query_string(request: HttpRequest, *names: str) -> str:
     """The named parameters of the URL that are set, as "?a=b", or "" for none."""
     kept = [(name, request.GET[name]) for name in names if request.GET.get(name)]
     return f"?{urlencode(kept)}" if kept else ""

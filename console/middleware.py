@@ -12,13 +12,13 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
 
 from approvals.models import User
-from console import presence
+from console.sign_in import presence
 
 Awaited = HttpResponseBase | Awaitable[HttpResponseBase]
 Answer = Callable[[HttpRequest], Awaited]
 
 
-class BothWorlds:
+class SyncAsyncMiddleware:
     """A middleware that is called by threads and by an event loop, so that it costs no thread hop.
 
     `at_once` and `awaited` are what it does; by themselves both pass the request on.
@@ -47,7 +47,7 @@ class BothWorlds:
         return await response
 
 
-class PersonMiddleware(BothWorlds):
+class PersonMiddleware(SyncAsyncMiddleware):
     """Stands behind the authentication middleware."""
 
     def at_once(self, request: HttpRequest) -> HttpResponseBase:
@@ -55,14 +55,14 @@ class PersonMiddleware(BothWorlds):
         if user is not None and user.is_authenticated:
             presence.touch(request)
         with as_seen_by(user):
-            return _dressed(request, super().at_once(request))
+            return _with_admin_csp(request, super().at_once(request))
 
     async def awaited(self, request: HttpRequest) -> HttpResponseBase:
         user = await request.auser() if _may_be_signed_in(request) else None
         if user is not None and user.is_authenticated:
             presence.touch(request)  # the session was read for the person
         with as_seen_by(user):
-            return _dressed(request, await super().awaited(request))
+            return _with_admin_csp(request, await super().awaited(request))
 
 
 def as_seen_by(user: User | AnonymousUser | None) -> ExitStack:
@@ -88,7 +88,7 @@ def _may_be_signed_in(request: HttpRequest) -> bool:
     return settings.SESSION_COOKIE_NAME in request.COOKIES
 
 
-def _dressed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def _with_admin_csp(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     if _may_be_signed_in(request):
         response.headers.setdefault("Cache-Control", "private, no-store")  # what one person sees is nobody else's
     response.headers["Content-Language"] = translation.get_language() or settings.LANGUAGE_CODE

@@ -27,9 +27,9 @@ _embedded = env.Embedded(ASSENT_DATA)
 _offline = len(sys.argv) > 1 and sys.argv[1] in {"up", "bench", "makemessages", "compilemessages", "help", "--version"}
 
 
-def _required(name: str, found: str) -> str:
-    if found:
-        return found
+def _required(name: str, value: str) -> str:
+    if value:
+        return value
     if _offline:
         return "offline"
     raise ImproperlyConfigured(f"{name} is not set, and no embedded servers run on {ASSENT_DATA} (manage.py up)")
@@ -153,7 +153,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
-    "console.session.SessionMiddleware",
+    "console.sign_in.session.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -162,10 +162,10 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "console.session.SessionOverMiddleware",
-    "console.unsent.SentTextMiddleware",
+    "console.sign_in.session.SessionOverMiddleware",
+    "console.card.unsent_text.SentTextMiddleware",
     "console.middleware.PersonMiddleware",
-    "console.whole.NulMiddleware",
+    "console.failures.NulMiddleware",
 ]
 # Each middleware that is not async-native costs two thread hops a request: /api/ carries none of the page's.
 API_MIDDLEWARE: list[str] = []
@@ -202,8 +202,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = reverse_lazy("account_login")
-LOGIN_REDIRECT_URL = reverse_lazy("inbox")
-ACCOUNT_ADAPTER = "console.accounts.ClosedAdapter"
+LOGIN_REDIRECT_URL = reverse_lazy("inbox:inbox")
+ACCOUNT_ADAPTER = "console.sign_in.accounts.ClosedAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"  # of those whom an admin made; a change of address is always verified
@@ -224,15 +224,15 @@ ACCOUNT_SESSION_REMEMBER = None
 # A session is over after so long without the person (console/sessions.py); longer where one asked to stay signed in.
 SESSION_COOKIE_AGE = 60 * env.number("ASSENT_SESSION_MINUTES", 12 * 60, at_least=5)
 ACCOUNT_SESSION_COOKIE_AGE = max(SESSION_COOKIE_AGE, 7 * 86_400)
-USERSESSIONS_ADAPTER = "console.sessions.SessionsAdapter"
+USERSESSIONS_ADAPTER = "console.profile.sessions.SessionsAdapter"
 # A second factor: asked for after the password. Passkeys work over https and on http://localhost, by their own rules.
-MFA_ADAPTER = "console.factors.FactorAdapter"
+MFA_ADAPTER = "console.sign_in.factors.FactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_FORMS = {
-    "authenticate": "console.factors.CodeForm",
-    "authenticate_webauthn": "console.factors.PasskeyForm",
-    "reauthenticate": "console.factors.ConfirmCodeForm",
-    "reauthenticate_webauthn": "console.factors.ConfirmPasskeyForm",
+    "authenticate": "console.sign_in.factors.CodeForm",
+    "authenticate_webauthn": "console.sign_in.factors.PasskeyForm",
+    "reauthenticate": "console.sign_in.factors.ConfirmCodeForm",
+    "reauthenticate_webauthn": "console.sign_in.factors.ConfirmPasskeyForm",
 }
 # Nobody signs up: an address that waits to be confirmed is a change of one's own, and no reason to stay without one.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
@@ -282,7 +282,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SECURE = not INTERNAL_HTTP
 CSRF_COOKIE_HTTPONLY = True
 CSRF_USE_SESSIONS = True
-CSRF_FAILURE_VIEW = "console.views.session.csrf_failure"
+CSRF_FAILURE_VIEW = "console.sign_in.views.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -369,7 +369,7 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: static("css/admin.css")],
-    "THEME": "console.menu.theme",
+    "THEME": "console.admin_menu.theme",
     "COLORS": {
         "primary": {  # shades of the console's accent
             "50": "oklch(97% .02 272)",
@@ -385,7 +385,7 @@ UNFOLD = {
             "950": "oklch(24% .09 272)",
         }
     },
-    "SIDEBAR": {"navigation": "console.menu.groups"},
+    "SIDEBAR": {"navigation": "console.admin_menu.groups"},
     "ENVIRONMENT": None,
 }
 

@@ -21,10 +21,10 @@ def check(url: str) -> list[str]:
             *shown_is_decided(db),
             *deadlines(db),
             *chains(db),
-            *order_of_all(db),
-            *closed(db),
-            *answers(db),
-            *beforehand(db),
+            *seals(db),
+            *fail_closed(db),
+            *decision_documents(db),
+            *pre_approvals(db),
             *permits(db),
             *recalls(db),
         ]
@@ -36,18 +36,20 @@ def one_decision(db: psycopg.Connection) -> list[str]:
         f"""SELECT a.id, a.status, a.verdict, count(d.id), min(d.verdict) FROM approvals_approval a
            LEFT JOIN approvals_decision d ON d.approval_id = a.id AND {STANDS} GROUP BY a.id"""  # noqa: S608
     )
-    found = []
+    violations = []
     for pk, status, verdict, standing, decided in rows:
         if status in (*DECIDED, "held") and (standing != 1 or verdict != decided):
-            found.append(f"I2: approval {pk} is {status} ({verdict}) with {standing} standing decisions ({decided})")
+            violations.append(
+                f"I2: approval {pk} is {status} ({verdict}) with {standing} standing decisions ({decided})"
+            )
         if status in ("pending", "recalled", *ENDED) and standing:
-            found.append(f"I2: approval {pk} is {status} but {standing} decisions stand")
+            violations.append(f"I2: approval {pk} is {status} but {standing} decisions stand")
     short = db.execute(
         """SELECT a.id FROM approvals_approval a WHERE a.source = 'human' AND a.verdict IN ('approve', 'modify')
            AND a.approvers > 1 AND (SELECT count(DISTINCT v.user_id) FROM approvals_vote v WHERE v.approval_id = a.id
            AND v.revision = a.revision AND v.round = a.round) < a.approvers"""
     )
-    return found + [f"I2: approval {pk} was approved by too few people" for (pk,) in short]
+    return violations + [f"I2: approval {pk} was approved by too few people" for (pk,) in short]
 
 
 def every_stage(db: psycopg.Connection) -> list[str]:
@@ -58,21 +60,23 @@ def every_stage(db: psycopg.Connection) -> list[str]:
                    WHERE v.approval_id = a.id AND v.revision = a.revision AND v.round = a.round)
            FROM approvals_approval a WHERE a.stages <> '[]'::jsonb"""
     )
-    found = []
+    violations = []
     for pk, status, stages, at, tier, domain, approvers, source, verdict, cast in rows:
         votes = cast or []
         if len({user for _, user in votes}) != len(votes):
-            found.append(f"I8: one person approved {pk} twice")
+            violations.append(f"I8: one person approved {pk} twice")
         now = stages[at]
         if (now["tier"], now["domain"], now["approvers"]) != (tier, domain, approvers):
-            found.append(f"I8: approval {pk} is in stage {at + 1}, and waits in tier {tier} of {domain}")
+            violations.append(f"I8: approval {pk} is in stage {at + 1}, and waits in tier {tier} of {domain}")
         passed = len(stages) if status in (*DECIDED, "held", "recalled") and verdict in ("approve", "modify") else at
         for number, stage in enumerate(stages[:passed]):
             if sum(one == number for one, _ in votes) < stage["approvers"]:
-                found.append(f"I3: approval {pk} left stage {number + 1} without its {stage['approvers']} approvals")
+                violations.append(
+                    f"I3: approval {pk} left stage {number + 1} without its {stage['approvers']} approvals"
+                )
         if passed == len(stages) and source != "human":
-            found.append(f"I3: approval {pk} has stages and was approved by {source}")
-    return found
+            violations.append(f"I3: approval {pk} has stages and was approved by {source}")
+    return violations
 
 
 def shown_is_decided(db: psycopg.Connection) -> list[str]:
@@ -83,19 +87,19 @@ def shown_is_decided(db: psycopg.Connection) -> list[str]:
            FROM approvals_approval a JOIN approvals_proposal p ON p.id = a.proposal_id
            JOIN approvals_agent g ON g.id = a.agent_id JOIN approvals_policyversion v ON v.number = a.policy_id"""
     )
-    found = []
+    violations = []
     for pk, digest, shown, revision, of, agent, action, args, about, subject, beside, steps, version in rows:
         if (digest, revision) != (shown, of):
-            found.append(f"I4: approval {pk} shows revision {of}, and decides revision {revision}")
+            violations.append(f"I4: approval {pk} shows revision {of}, and decides revision {revision}")
         if subject == "plan":
             args, action = {"steps": steps}, "plan"
         if subject in ("action", "plan"):
-            said = {"agent": agent, "action": action, "schema_version": version, "args": args, "about": about}
+            content = {"agent": agent, "action": action, "schema_version": version, "args": args, "about": about}
             if beside:
-                said["attachments"] = [file["digest"] for file in beside]
-            if "sha256:" + hashlib.sha256(rfc8785.dumps(said)).hexdigest() != digest:
-                found.append(f"I4: the arguments of approval {pk} are not those of its digest")
-    return found
+                content["attachments"] = [file["digest"] for file in beside]
+            if "sha256:" + hashlib.sha256(rfc8785.dumps(content)).hexdigest() != digest:
+                violations.append(f"I4: the arguments of approval {pk} are not those of its digest")
+    return violations
 
 
 def deadlines(db: psycopg.Connection) -> list[str]:
@@ -104,7 +108,8 @@ def deadlines(db: psycopg.Connection) -> list[str]:
         "SELECT id FROM approvals_approval WHERE status = 'pending' AND expires_at < now() - interval '10 s'"
     )
     early = db.execute(
-        """SELECT a.id FROM approvals_approval a JOIN approvals_event e ON e.approval_id = a.id AND e.kind = 'expired'
+        """SELECT a.id FROM approvals_approval a JOIN approvals_auditevent e
+           ON e.approval_id = a.id AND e.kind = 'expired'
            WHERE e.at < a.expires_at"""
     )
     after = db.execute(
@@ -123,39 +128,39 @@ def chains(db: psycopg.Connection) -> list[str]:
     events = defaultdict(list)
     for pk, seq, kind, actor, facts, state, at, digest in db.execute(
         """SELECT approval_id, seq, kind, actor, facts, state, at AT TIME ZONE 'UTC', hash
-           FROM approvals_event ORDER BY seq"""
+           FROM approvals_auditevent ORDER BY seq"""
     ):
         events[pk].append((seq, kind, actor, facts, state, at, bytes(digest)))
-    found = []
+    violations = []
     for pk, count, head in db.execute("SELECT id, event_seq, event_head FROM approvals_approval"):
         link = hashlib.sha256(pk.bytes).digest()
-        for place, (seq, kind, actor, facts, state, at, digest) in enumerate(events[pk], start=1):
-            said = {"actor": actor, "at": at.isoformat() + "+00:00", "facts": facts, "kind": kind, "state": state}
-            link = hashlib.sha256(link + hashlib.sha256(rfc8785.dumps(said)).digest()).digest()
-            if seq != place or link != digest:
-                found.append(f"I7: event {seq} of approval {pk} does not follow")
+        for position, (seq, kind, actor, facts, state, at, digest) in enumerate(events[pk], start=1):
+            content = {"actor": actor, "at": at.isoformat() + "+00:00", "facts": facts, "kind": kind, "state": state}
+            link = hashlib.sha256(link + hashlib.sha256(rfc8785.dumps(content)).digest()).digest()
+            if seq != position or link != digest:
+                violations.append(f"I7: event {seq} of approval {pk} does not follow")
                 break
         if (count, bytes(head)) != (len(events[pk]), link):
-            found.append(f"I7: the head of approval {pk} is not its last event")
-    return found
+            violations.append(f"I7: the head of approval {pk} is not its last event")
+    return violations
 
 
-def order_of_all(db: psycopg.Connection) -> list[str]:
+def seals(db: psycopg.Connection) -> list[str]:
     """I7: seals are numbered without a gap, and chained."""
     link = bytes(32)
     rows = db.execute(
         """SELECT s.number, s.hash, coalesce(e.hash, y.hash) FROM approvals_seal s
-           LEFT JOIN approvals_event e ON e.id = s.event_id
-           LEFT JOIN approvals_systemevent y ON y.seq = s.system_event_id ORDER BY 1"""
+           LEFT JOIN approvals_auditevent e ON e.id = s.event_id
+           LEFT JOIN approvals_systemauditevent y ON y.seq = s.system_event_id ORDER BY 1"""
     )
-    for place, (number, sealed, digest) in enumerate(rows, start=1):
+    for position, (number, sealed, digest) in enumerate(rows, start=1):
         link = hashlib.sha256(link + bytes(digest)).digest()
-        if number != place or bytes(sealed) != link:
+        if number != position or bytes(sealed) != link:
             return [f"I7: seal {number} does not follow"]
     return []
 
 
-def closed(db: psycopg.Connection) -> list[str]:
+def fail_closed(db: psycopg.Connection) -> list[str]:
     """I10 and I3: nothing irreversible passed without a person, and silence approved only what is reversible."""
     rows = db.execute(
         """SELECT id, source, reversibility FROM approvals_approval WHERE verdict IN ('approve', 'modify')
@@ -165,30 +170,32 @@ def closed(db: psycopg.Connection) -> list[str]:
     return [f"I10: approval {pk} ({reversibility}) was approved by {source}" for pk, source, reversibility in rows]
 
 
-def answers(db: psycopg.Connection) -> list[str]:
-    """I1: a pause is answered exactly when nothing in it is open, and the answer says what was decided."""
-    found = []
+def decision_documents(db: psycopg.Connection) -> list[str]:
+    """I1: a request is answered exactly when nothing in it is open, and the answer says what was decided."""
+    violations = []
     rows = db.execute(
         """SELECT p.id, p.status, coalesce(nullif(p.recalled_answer, ''), p.answer),
                   json_agg(json_build_array(a.item, a.status, a.verdict, a.digest))
-           FROM approvals_pause p JOIN approvals_approval a ON a.pause_id = p.id GROUP BY p.id"""
+           FROM approvals_approvalrequest p JOIN approvals_approval a ON a.request_id = p.id GROUP BY p.id"""
     )
     for pk, status, answer, items in rows:
         open_ = [one for one in items if one[1] in ("pending", "held")]
         if (status == "pending") != bool(open_):
-            found.append(f"I1: request {pk} is {status} with {len(open_)} open items")
+            violations.append(f"I1: request {pk} is {status} with {len(open_)} open items")
         if not answer:
             continue
-        said = {item["id"]: item for item in json.loads(answer)["items"]}
+        answered_items = {item["id"]: item for item in json.loads(answer)["items"]}
         for item, state, verdict, digest in items:
-            told = said[item]
-            if state in DECIDED and (told["verdict"], told["action_digest"]) != (verdict, digest):
-                found.append(f"I4: the answer of {pk} says {told['verdict']} of {item}, the row {verdict}")
-            if state == "recalled" and (told["status"], told["permit"]) != ("recalled", None):
-                found.append(f"I3: the newest answer of {pk} lets {item} run, which was recalled")
-            if state in ENDED and told["verdict"] is not None:
-                found.append(f"I3: the answer of {pk} gives a verdict on {item}, which {state}")
-    return found
+            answered_item = answered_items[item]
+            if state in DECIDED and (answered_item["verdict"], answered_item["action_digest"]) != (verdict, digest):
+                violations.append(
+                    f"I4: the answer of {pk} says {answered_item['verdict']} of {item}, the row {verdict}"
+                )
+            if state == "recalled" and (answered_item["status"], answered_item["permit"]) != ("recalled", None):
+                violations.append(f"I3: the newest answer of {pk} lets {item} run, which was recalled")
+            if state in ENDED and answered_item["verdict"] is not None:
+                violations.append(f"I3: the answer of {pk} gives a verdict on {item}, which {state}")
+    return violations
 
 
 def permits(db: psycopg.Connection) -> list[str]:
@@ -197,41 +204,46 @@ def permits(db: psycopg.Connection) -> list[str]:
         """SELECT a.id, a.kind, a.verdict, a.released_at, a.digest, a.consumed_at, a.agent_id = c.agent_id,
                   c.jti, c.consumed_at,
                   d.approval_id = a.id AND coalesce(d.undone_at, d.recalled_at) IS NULL AND d.revision = a.revision,
-                  (SELECT json_agg(e.facts) FROM approvals_event e WHERE e.approval_id = a.id AND e.kind = 'consumed')
+                  (SELECT json_agg(e.facts) FROM approvals_auditevent e
+                   WHERE e.approval_id = a.id AND e.kind = 'consumed')
            FROM approvals_consumption c JOIN approvals_approval a ON a.id = c.approval_id
            LEFT JOIN approvals_decision d ON d.id = c.jti"""
     )
-    found = []
-    for pk, kind, verdict, released, digest, noted, own, jti, at, stands, told in rows:
+    violations = []
+    for pk, kind, verdict, released, digest, noted, own, jti, at, stands, recorded_uses in rows:
         if kind != "real" or verdict not in ("approve", "modify") or released is None or not stands or not own:
-            found.append(f"I3: the permit of approval {pk} was used, and nothing approved stands behind it")
-        if told is None or [(one["jti"], one["digest"]) for one in told] != [(str(jti), digest)]:
-            found.append(f"I4: history tells of the use of approval {pk} as {told}, the digest is {digest}")
+            violations.append(f"I3: the permit of approval {pk} was used, and nothing approved stands behind it")
+        if recorded_uses is None or [(one["jti"], one["digest"]) for one in recorded_uses] != [(str(jti), digest)]:
+            violations.append(
+                f"I4: history tells of the use of approval {pk} as {recorded_uses}, the digest is {digest}"
+            )
         if noted != at or (released is not None and at < released):
-            found.append(f"I3: the permit of approval {pk} was used at {at}, its row says {noted}")
+            violations.append(f"I3: the permit of approval {pk} was used at {at}, its row says {noted}")
     loose = db.execute(
         """SELECT a.id FROM approvals_approval a WHERE (a.consumed_at IS NOT NULL OR EXISTS (SELECT 1
-           FROM approvals_event e WHERE e.approval_id = a.id AND e.kind = 'consumed'))
+           FROM approvals_auditevent e WHERE e.approval_id = a.id AND e.kind = 'consumed'))
            AND NOT EXISTS (SELECT 1 FROM approvals_consumption c WHERE c.approval_id = a.id)"""
     )
-    found += [f"I3: approval {pk} says that its permit was used, and no use is recorded" for (pk,) in loose]
+    violations += [f"I3: approval {pk} says that its permit was used, and no use is recorded" for (pk,) in loose]
     # Agents may report an outcome without having used the permit; then history says so.
     silent = db.execute(
         """SELECT a.id FROM approvals_approval a JOIN approvals_outcome o ON o.approval_id = a.id
            WHERE o.result IN ('succeeded', 'failed') AND o.reported_by_id IS NULL AND a.subject = 'action'
-           AND a.consumed_at IS NULL AND NOT EXISTS (SELECT 1 FROM approvals_event e
+           AND a.consumed_at IS NULL AND NOT EXISTS (SELECT 1 FROM approvals_auditevent e
            WHERE e.approval_id = a.id AND e.kind = 'outcome' AND e.facts ->> 'permit' = 'not used')"""
     )
-    found += [f"I3: approval {pk} ran without its permit, and nothing says so" for (pk,) in silent]
+    violations += [f"I3: approval {pk} ran without its permit, and nothing says so" for (pk,) in silent]
     both = db.execute(
         """SELECT a.id, a.status, (SELECT count(*) FROM approvals_approval n WHERE n.returned_from_id = a.id)
            FROM approvals_approval a WHERE (a.consumed_at IS NOT NULL OR a.status <> 'skipped')
-           AND EXISTS (SELECT 1 FROM approvals_event e WHERE e.approval_id = a.id AND e.kind = 'returned')"""
+           AND EXISTS (SELECT 1 FROM approvals_auditevent e WHERE e.approval_id = a.id AND e.kind = 'returned')"""
     )
-    return found + [f"I3: approval {pk} came back and is {status}, with {count} new ones" for pk, status, count in both]
+    return violations + [
+        f"I3: approval {pk} came back and is {status}, with {count} new ones" for pk, status, count in both
+    ]
 
 
-def beforehand(db: psycopg.Connection) -> list[str]:
+def pre_approvals(db: psycopg.Connection) -> list[str]:
     """I3 and I8: what passed by an earlier approval names it, is what it covered, and no use was made twice."""
     rows = db.execute(
         """SELECT a.id, a.grant_id, a.plan_id, a.reversibility, a.gate, a.tier_id, a.agent_id, a.action_type_id,
@@ -239,36 +251,36 @@ def beforehand(db: psycopg.Connection) -> list[str]:
            FROM approvals_approval a LEFT JOIN approvals_grant g ON g.id = a.grant_id
            LEFT JOIN approvals_plannedstep s ON s.used_by_id = a.id WHERE a.source = 'grant'"""
     )
-    found = []
+    violations = []
     for pk, grant, plan, loss, gate, tier, agent, action, digest, most, *rest in rows:
         of, kind, step, planner, planned = rest
         if grant is None and plan is None:
-            found.append(f"I3: approval {pk} passed by an earlier approval that it does not name")
+            violations.append(f"I3: approval {pk} passed by an earlier approval that it does not name")
         if grant is not None and (loss == "irreversible" or gate == "manual" or tier > most):
-            found.append(
+            violations.append(
                 f"I8: approval {pk} ({loss}, {gate}, tier {tier}) passed by a standing approval of tier {most}"
             )
         if grant is not None and (agent, action) != (of, kind):
-            found.append(f"I3: approval {pk} passed by a standing approval for something else")
+            violations.append(f"I3: approval {pk} passed by a standing approval for something else")
         if plan is not None and (digest, agent, plan) != (step, planner, planned):
-            found.append(f"I3: approval {pk} passed by plan {plan}, and equals no step that it used")
+            violations.append(f"I3: approval {pk} passed by plan {plan}, and equals no step that it used")
     counted = db.execute(
         """SELECT g.id, g.most, g.used, count(a.id) FROM approvals_grant g
            LEFT JOIN approvals_approval a ON a.grant_id = g.id AND a.source = 'grant' GROUP BY g.id"""
     )
     for pk, most, used, made in counted:
         if made > most or used != made:
-            found.append(f"I3: standing approval {pk} allows {most}, counts {used}, and let {made} pass")
+            violations.append(f"I3: standing approval {pk} allows {most}, counts {used}, and let {made} pass")
     early = db.execute(
         """SELECT s.id FROM approvals_plannedstep s JOIN approvals_plannedstep d ON d.plan_id = s.plan_id
            AND d.step = ANY (s.depends_on) WHERE s.used_by_id IS NOT NULL AND d.used_by_id IS NULL"""
     )
-    found += [f"I3: step {pk} ran before what it depends on" for (pk,) in early]
+    violations += [f"I3: step {pk} ran before what it depends on" for (pk,) in early]
     loose = db.execute(
         """SELECT s.id FROM approvals_plannedstep s JOIN approvals_approval p ON p.id = s.plan_id
            WHERE p.verdict NOT IN ('approve', 'modify') OR p.kind <> 'real' OR p.status IN ('pending', 'held')"""
     )
-    return found + [f"I3: step {pk} stands though its plan was not released to run" for (pk,) in loose]
+    return violations + [f"I3: step {pk} stands though its plan was not released to run" for (pk,) in loose]
 
 
 def recalls(db: psycopg.Connection) -> list[str]:
@@ -276,47 +288,49 @@ def recalls(db: psycopg.Connection) -> list[str]:
     rows = db.execute(
         """SELECT a.id, a.item, a.verdict, r.decision_id = d.id, d.recalled_at = r.recalled_at, p.closed_at, p.answer,
                   r.recalled_at, c.approval_id IS NOT NULL OR a.consumed_at IS NOT NULL,
-                  (SELECT count(*) FROM approvals_event e WHERE e.approval_id = a.id AND e.kind = 'recalled'),
+                  (SELECT count(*) FROM approvals_auditevent e WHERE e.approval_id = a.id AND e.kind = 'recalled'),
                   o.result, EXISTS (SELECT FROM approvals_incident i WHERE i.approval_id = a.id)
-           FROM approvals_approval a JOIN approvals_pause p ON p.id = a.pause_id
+           FROM approvals_approval a JOIN approvals_approvalrequest p ON p.id = a.request_id
            LEFT JOIN approvals_recall r ON r.approval_id = a.id
            LEFT JOIN approvals_decision d ON d.approval_id = a.id AND d.recalled_at IS NOT NULL
            LEFT JOIN approvals_consumption c ON c.approval_id = a.id
            LEFT JOIN approvals_outcome o ON o.approval_id = a.id WHERE a.status = 'recalled'"""
     )
-    found = []
+    violations = []
     for pk, item, verdict, own, same, closed_at, answer, at, used, events, result, incident in rows:
         if used:
-            found.append(f"I3: approval {pk} is recalled, and its permit was used")
+            violations.append(f"I3: approval {pk} is recalled, and its permit was used")
         if not own or not same or events != 1:
-            found.append(f"I2: approval {pk} is recalled, with {events} events and another decision than it ended")
+            violations.append(f"I2: approval {pk} is recalled, with {events} events and another decision than it ended")
         if closed_at and at and closed_at < at:
             first = next(one for one in json.loads(answer)["items"] if one["id"] == item)
             if first["verdict"] != verdict:
-                found.append(f"I3: the first answer on approval {pk} says {first['verdict']}, and it was {verdict}")
+                violations.append(
+                    f"I3: the first answer on approval {pk} says {first['verdict']}, and it was {verdict}"
+                )
         if result not in (None, "skipped") and not incident:
-            found.append(f"I3: approval {pk} was recalled, ran all the same, and no incident says so")
+            violations.append(f"I3: approval {pk} was recalled, ran all the same, and no incident says so")
     loose = db.execute(
         """SELECT a.id FROM approvals_approval a WHERE a.status <> 'recalled' AND (
              EXISTS (SELECT FROM approvals_recall r WHERE r.approval_id = a.id)
-             OR EXISTS (SELECT FROM approvals_event e WHERE e.approval_id = a.id AND e.kind = 'recalled')
+             OR EXISTS (SELECT FROM approvals_auditevent e WHERE e.approval_id = a.id AND e.kind = 'recalled')
              OR EXISTS (SELECT FROM approvals_decision d WHERE d.approval_id = a.id AND d.recalled_at IS NOT NULL))"""
     )
-    found += [f"I2: history tells of the recall of approval {pk}, which is not recalled" for (pk,) in loose]
+    violations += [f"I2: history tells of the recall of approval {pk}, which is not recalled" for (pk,) in loose]
     given = db.execute(
         """SELECT g.id, a.id, a.status FROM approvals_grant g JOIN approvals_approval a ON a.id = g.origin_id
            WHERE g.revoked_at IS NULL AND a.status IN ('pending', 'cancelled', 'superseded', 'recalled')"""
     )
-    found += [f"I3: standing approval {pk} was given on {of}, which is {status}" for pk, of, status in given]
+    violations += [f"I3: standing approval {pk} was given on {of}, which is {status}" for pk, of, status in given]
     late = db.execute(
         """SELECT s.id FROM approvals_plannedstep s JOIN approvals_recall r ON r.approval_id = s.plan_id
            JOIN approvals_approval a ON a.id = s.used_by_id
            WHERE a.status = 'released' AND a.consumed_at IS NULL"""
     )
-    found += [f"I3: step {pk} may run though its plan was recalled" for (pk,) in late]
+    violations += [f"I3: step {pk} may run though its plan was recalled" for (pk,) in late]
     evaded = db.execute(
-        """SELECT a.id FROM approvals_approval a JOIN approvals_event e ON e.approval_id = a.id
+        """SELECT a.id FROM approvals_approval a JOIN approvals_auditevent e ON e.approval_id = a.id
            WHERE a.status = 'cancelled' AND e.kind = 'cancelled' AND e.facts ->> 'held' = 'reject'
            AND a.faulted_at IS NULL"""
     )
-    return found + [f"I2: a rejection of approval {pk} was evaded, and does not count" for (pk,) in evaded]
+    return violations + [f"I2: a rejection of approval {pk} was evaded, and does not count" for (pk,) in evaded]

@@ -25,7 +25,8 @@ from django.db.backends.postgresql.creation import DatabaseCreation
 from django.test import Client, TransactionTestCase
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from approvals import permits
+from approvals.decisions.card_version import load
+from approvals.execution import permits
 from approvals.models import (
     ActionType,
     Agent,
@@ -37,10 +38,11 @@ from approvals.models import (
     User,
 )
 from approvals.policy import snapshot
-from approvals.policy.edits import Operation
-from approvals.review import decisions, intake, pace
-from approvals.review.submission import Item, Receipt, Submission
-from tests.warm import Forked, warm
+from approvals.requests import intake
+from approvals.requests.submission import Item, Receipt, Submission
+from approvals.values.edits import Operation
+from approvals.workload import expected_wait
+from tests.fork_server import ForkedProcess, warm
 
 ROOT = Path(__file__).resolve().parents[1]
 # Collecting and hashing static files is `up`'s business; in here they are taken from the tree.
@@ -66,7 +68,7 @@ REFUND = {
 }
 
 
-def instead(args: object) -> tuple[Operation, ...]:
+def replace_arguments(args: object) -> tuple[Operation, ...]:
     """The edit that puts these in the place of all arguments."""
     return (Operation("replace", "", args),)
 
@@ -86,13 +88,13 @@ _flush = TransactionTestCase._fixture_teardown
 TransactionTestCase._fixture_teardown = flush_append_only
 
 
-def drop_with_what_is_open(creation: DatabaseCreation, name: str, verbosity: int) -> None:
+def drop_with_connections(creation: DatabaseCreation, name: str, verbosity: int) -> None:
     """An event loop's executor keeps its connection to the end; what a test left behind was told of at that test."""
     with creation._nodb_cursor() as cursor:
         cursor.execute(f"DROP DATABASE {creation.connection.ops.quote_name(name)} WITH (FORCE)")
 
 
-DatabaseCreation._destroy_test_db = drop_with_what_is_open
+DatabaseCreation._destroy_test_db = drop_with_connections
 
 
 # How long a machine takes to think of an example says nothing of the code.
@@ -107,7 +109,7 @@ hypothesis.settings.load_profile("house")
 def no_signer() -> None:
     """A test's signing key and the pace of its queues go with its database; the process must not remember them."""
     permits.forget()
-    pace.forget()
+    expected_wait.forget()
 
 
 # --- People
@@ -290,7 +292,7 @@ def propose(robot, refunds) -> Callable[..., Approval]:
         [answer] = intake.submit(agent, [submission])
         if not isinstance(answer, Receipt):
             raise answer
-        return decisions.load(answer.approvals[0].pk)
+        return load(answer.approvals[0].pk)
 
     return make
 
@@ -329,7 +331,7 @@ class Web:
         self.url = f"http://127.0.0.1:{self.port}"
         self.data = data
         self.log = data / "web.log"
-        self.processes: list[Forked | subprocess.Popen[bytes]] = []
+        self.processes: list[ForkedProcess | subprocess.Popen[bytes]] = []
 
     @property
     def environment(self) -> dict[str, str]:
@@ -344,7 +346,7 @@ class Web:
             "PYTHONPATH": str(ROOT),
         }
 
-    def run(self, *command: str) -> Forked | subprocess.Popen[bytes]:
+    def run(self, *command: str) -> ForkedProcess | subprocess.Popen[bytes]:
         process = warm.run([*command], self.environment, self.log)
         self.processes.append(process)
         return process
@@ -361,7 +363,7 @@ class Web:
                 time.sleep(0.02)
         raise RuntimeError(self.log.read_text()[-3000:])
 
-    def clock(self) -> Forked | subprocess.Popen[bytes]:
+    def clock(self) -> ForkedProcess | subprocess.Popen[bytes]:
         """The clock process beside it."""
         return self.run("-m", "django", "clock")
 
@@ -426,12 +428,12 @@ def sign_in(web, chromium) -> Iterator[Callable[..., Page]]:
         window.close()
 
 
-def still(page: Page) -> None:
+def wait_until_still(page: Page) -> None:
     """Wait until what stands in the pane takes keys: it has just come, or moved."""
     page.locator("#pane:not([data-fresh])").wait_for(state="attached")
 
 
-def settled(page: Page, approval: Approval) -> None:
+def wait_until_settled(page: Page, approval: Approval) -> None:
     """Wait until the list no longer offers it: its row is greyed, or gone already where the list was read anew."""
     expect(page.locator(f"#row-{approval.pk}:not([data-settled])")).to_have_count(0, timeout=30_000)
 

@@ -1,6 +1,6 @@
 """The second command: lint, types, then the tests. Everything runs, and the first thing that fails decides.
 
-Arguments go to pytest, which then runs alone: `python3 manage.py test tests/review -k undo`. With `--shuffle SEED`
+Arguments go to pytest, which then runs alone: `python3 manage.py test tests/decisions -k undo`. With `--shuffle SEED`
 alone everything runs, the tests in another order; `--shuffle new` takes a seed and says it.
 
 A few tests that fail among all the others run once more, alone: whether they fail by themselves is then known. One that

@@ -22,7 +22,7 @@ import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from tests.warm import warm
+from tests.fork_server import warm
 
 PATIENCE = 10.0  # seconds in which what a test ended must be gone
 
@@ -106,7 +106,7 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef, request: pytest.FixtureR
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    item.stash[_BEFORE] = _Left()
+    item.stash[_BEFORE] = _Leftovers()
     return (yield)
 
 
@@ -128,7 +128,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return result
 
 
-class _Left:
+class _Leftovers:
     """The connections and threads that there are."""
 
     def __init__(self) -> None:
@@ -145,7 +145,7 @@ class _Left:
         ]
 
 
-_BEFORE = pytest.StashKey[_Left]()
+_BEFORE = pytest.StashKey[_Leftovers]()
 
 
 def _connections() -> int:
@@ -189,8 +189,8 @@ def _own(thread: threading.Thread) -> bool:
 
 
 def _children() -> set[psutil.Process]:
-    found = {process for process in psutil.Process().children() if process.status() != psutil.STATUS_ZOMBIE}
-    return {process for process in found if not warm.owns(process)}  # that one serves the whole run
+    children = {process for process in psutil.Process().children() if process.status() != psutil.STATUS_ZOMBIE}
+    return {process for process in children if not warm.owns(process)}  # that one serves the whole run
 
 
 _known: set[psutil.Process] = set()

@@ -1,4 +1,4 @@
-"""console → approvals ← agents, console → agents; inside the domain review → policy → models ← evidence."""
+"""console → approvals ← agents, console → agents; inside the domain its stages → policy → models ← evidence."""
 
 import ast
 from pathlib import Path
@@ -6,13 +6,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+STAGES = [f"approvals.{stage}" for stage in ("requests", "decisions", "execution", "workload", "notify")]
 FORBIDDEN = {
     "approvals": {"console", "agents", "channels", "rest_framework", "django_htmx"},
     "agents": {"console", "django_htmx"},
-    "approvals/models": {"approvals.policy", "approvals.review", "approvals.evidence", "approvals.audit"},
-    "approvals/policy": {"approvals.review", "approvals.evidence", "approvals.audit"},
-    "approvals/review": {"approvals.evidence"},
-    "approvals/evidence": {"approvals.review"},
+    # What everything stands on knows nothing of what stands on it.
+    "approvals/values": {"approvals.models", "approvals.policy", "approvals.people", "approvals.history", *STAGES},
+    "approvals/db": {"approvals.models", "approvals.policy", "approvals.people", "approvals.history", *STAGES},
+    "approvals/models": {"approvals.policy", "approvals.people", "approvals.history", "approvals.evidence", *STAGES},
+    "approvals/policy": {"approvals.history.audit", "approvals.evidence", *STAGES},
+    "approvals/history": {"approvals.people", "approvals.evidence", *STAGES},
+    "approvals/evidence": {"approvals.people", "approvals.history", *STAGES},
+    **{wing.replace(".", "/"): {"approvals.evidence"} for wing in ("approvals.people", *STAGES)},
     # The demo agent is an agent like any other: it knows the wire and nothing of the house.
     "agents/demo": {"django", "approvals"},
     # The client SDK is a distribution of its own: it knows nothing of this house, and of the outside only httpx.
@@ -21,13 +26,13 @@ FORBIDDEN = {
 
 
 def imports(path: Path) -> set[str]:
-    found = set()
+    modules = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+            modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return modules
 
 
 def breaks(module: str, forbidden: set[str]) -> bool:
@@ -46,3 +51,18 @@ def test_arrows_run_one_way(house):
 
     assert files
     assert not wrong
+
+
+@pytest.mark.parametrize("house", ["approvals", "console"])
+def test_no_circle_hides_behind_a_check_for_types(house):
+    """An import for types alone into the same house is a circle: the value belongs in a module of its own."""
+    hidden = {
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in (ROOT / house).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in node.body
+        if isinstance(inner, ast.ImportFrom) and (module := inner.module or "").split(".")[0] == house
+    }
+
+    assert not hidden

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from console import embedded
-from console.embedded.paths import Home
+from console.embedded.paths import DataDirectory
 from console.embedded.processes import Process, stop
 from console.embedded.valkey import Valkey
 
@@ -13,8 +13,8 @@ GARBAGE = b"REDIS0099 written by nobody"
 
 
 @pytest.fixture
-def home(tmp_path) -> Home:
-    made = Home(tmp_path / "data")
+def home(tmp_path) -> DataDirectory:
+    made = DataDirectory(tmp_path / "data")
     made.create()
     return made
 
@@ -28,7 +28,7 @@ def run(valkey: Valkey) -> None:
         stop([process], patience=10)
 
 
-def set_aside(home: Home) -> list[Path]:
+def set_aside(home: DataDirectory) -> list[Path]:
     return list(home.data.glob("valkey.unreadable-*"))
 
 

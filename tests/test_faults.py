@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from agents import keys
+from approvals.decisions.card_version import load
 from approvals.models import Approval
 from approvals.models.approval import Status
-from approvals.review.decisions import load
 from tests.checker import check
 from tests.conftest import PASSWORD, Web, database_url
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 ASKED = {"action": "refund", "args": {"order": "1", "amount": 1, "currency": "EUR"}}
 
 
-class Alone(Web):
+class WebWithoutRedis(Web):
     """A console whose Redis is not there."""
 
     @property
@@ -29,8 +29,8 @@ class Alone(Web):
 
 
 @pytest.fixture
-def alone(transactional_db, tmp_path):
-    running = Alone(tmp_path)
+def web_without_redis(transactional_db, tmp_path):
+    running = WebWithoutRedis(tmp_path)
     try:
         running.start()
         yield running
@@ -45,19 +45,19 @@ def until(condition, patience: float = 10.0) -> None:
         time.sleep(0.05)
 
 
-def test_without_redis_agents_submit_people_decide_and_the_clock_ticks(alone, refunds, robot, alice):
-    alone.clock()
+def test_without_redis_agents_submit_people_decide_and_the_clock_ticks(web_without_redis, refunds, robot, alice):
+    web_without_redis.clock()
     key = {"Authorization": f"Bearer {keys.issue(agent=robot, name='alone')[1]}"}
-    asked = httpx.post(f"{alone.url}/api/v1/requests", json=ASKED, headers=key, timeout=20)
-    assert asked.status_code == 201
-    address = f"{alone.url}/api/v1/requests/{asked.json()['id']}/decision"
+    response = httpx.post(f"{web_without_redis.url}/api/v1/requests", json=ASKED, headers=key, timeout=20)
+    assert response.status_code == 201
+    address = f"{web_without_redis.url}/api/v1/requests/{response.json()['id']}/decision"
     assert httpx.get(address, params={"wait": 0}, headers=key, timeout=20).status_code == 202
 
-    with httpx.Client(base_url=alone.url, follow_redirects=True, timeout=20) as browser:
+    with httpx.Client(base_url=web_without_redis.url, follow_redirects=True, timeout=20) as browser:
         page = browser.get("/account/login/")
         token = page.text.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
         form = {"login": "alice", "password": PASSWORD, "csrfmiddlewaretoken": token}
-        page = browser.post("/account/login/", data=form, headers={"Referer": alone.url})
+        page = browser.post("/account/login/", data=form, headers={"Referer": web_without_redis.url})
         assert "to order 1<" in page.text  # the amount and its currency are kept on one line
         approval = Approval.objects.get()
         token = page.text.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
@@ -71,7 +71,7 @@ def test_without_redis_agents_submit_people_decide_and_the_clock_ticks(alone, re
     answer = httpx.get(address, params={"wait": 10}, headers=key, timeout=20)
     assert answer.json()["items"][0]["verdict"] == "approve"
 
-    httpx.post(f"{alone.url}/api/v1/requests", json={**ASKED, "timeout_s": 1}, headers=key, timeout=20)
+    httpx.post(f"{web_without_redis.url}/api/v1/requests", json={**ASKED, "timeout_s": 1}, headers=key, timeout=20)
     until(lambda: Approval.objects.filter(status=Status.EXPIRED).exists())
     assert check(database_url()) == []
 
@@ -106,5 +106,5 @@ def test_a_web_process_killed_after_it_acknowledged_has_lost_nothing(web, refund
     again = httpx.post(f"{web.url}/api/v1/requests", json={**ASKED, "idempotency_key": "0-0"}, headers=key, timeout=20)
 
     assert (again.status_code, again.json()["id"]) == (200, acknowledged[0])
-    assert {str(one.pause_id) for one in Approval.objects.all()} == set(acknowledged)
+    assert {str(one.request_id) for one in Approval.objects.all()} == set(acknowledged)
     assert check(database_url()) == []

@@ -9,25 +9,25 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from approvals.decisions.card_version import load
 from approvals.models import Endpoint
 from approvals.models.approval import Status
-from approvals.review.decisions import load
-from console.embedded import Home, start
+from console.embedded import DataDirectory, start
 from console.embedded.processes import Process, stop
 from console.embedded.valkey import Valkey
 from tests.checker import check
-from tests.conftest import PASSWORD, Web, database_url, still
+from tests.conftest import PASSWORD, Web, database_url, wait_until_still
 from tests.test_faults import until
 
 pytestmark = pytest.mark.slow
 
 
-class Beside(Web):
+class WebWithOwnRedis(Web):
     """A console with a Valkey of its own, which can be made to hang."""
 
     def __init__(self, data: Path) -> None:
         super().__init__(data)
-        home = Home(data / "store")
+        home = DataDirectory(data / "store")
         home.create()
         self.valkey = Valkey(home, durable=False)
         self.store = Process(self.valkey.program(), home)
@@ -50,8 +50,8 @@ class Beside(Web):
 
 
 @pytest.fixture
-def beside(transactional_db, tmp_path):
-    running = Beside(tmp_path)
+def web_with_own_redis(transactional_db, tmp_path):
+    running = WebWithOwnRedis(tmp_path)
     try:
         running.start()
         yield running
@@ -59,12 +59,12 @@ def beside(transactional_db, tmp_path):
         running.stop()
 
 
-def test_a_deadline_waits_for_no_broker_that_hangs(beside, propose, robot):
+def test_a_deadline_waits_for_no_broker_that_hangs(web_with_own_redis, propose, robot):
     Endpoint.objects.create(agent=robot, url="https://robot.example/hook", secret="s")
     first = propose(timeout=timedelta(seconds=1), key="first")
-    beside.clock()
+    web_with_own_redis.clock()
     until(lambda: load(first.pk).status == Status.EXPIRED, 20)
-    beside.hang()
+    web_with_own_redis.hang()
     overdue = propose(timeout=timedelta(seconds=1), key="rings")  # its webhook is due, and no bell can be rung
     until(lambda: load(overdue.pk).status == Status.EXPIRED, 20)
     late = []
@@ -82,36 +82,36 @@ def sign_in(page, url: str) -> float:
     page.goto(f"{url}/account/login/")
     page.fill("[name=login]", "alice")
     page.fill("[name=password]", PASSWORD)
-    asked = time.monotonic()
+    started_at = time.monotonic()
     page.press("[name=password]", "Enter")
     page.wait_for_url(f"{url}/")
-    return time.monotonic() - asked
+    return time.monotonic() - started_at
 
 
 @pytest.mark.browser
-def test_people_sign_in_and_decide_while_redis_hangs(beside, refund, alice, chromium):
-    beside.hang()
-    with chromium.new_context(base_url=beside.url) as window:
+def test_people_sign_in_and_decide_while_redis_hangs(web_with_own_redis, refund, alice, chromium):
+    web_with_own_redis.hang()
+    with chromium.new_context(base_url=web_with_own_redis.url) as window:
         page = window.new_page()
-        seconds = sign_in(page, beside.url)
+        seconds = sign_in(page, web_with_own_redis.url)
         expect(page.locator("[data-banner]")).to_contain_text("Live updates paused")
         page.click(f"#row-{refund.pk} .row-link")
-        still(page)
+        wait_until_still(page)
         page.click("#actions .approve")
         until(lambda: load(refund.pk).status == Status.RELEASED)
     assert seconds < 8
 
 
 @pytest.mark.browser
-def test_who_signs_out_while_redis_hangs_has_no_socket_left(beside, refund, alice, chromium):
-    with chromium.new_context(base_url=beside.url) as window:
+def test_who_signs_out_while_redis_hangs_has_no_socket_left(web_with_own_redis, refund, alice, chromium):
+    with chromium.new_context(base_url=web_with_own_redis.url) as window:
         page, other = window.new_page(), window.new_page()
-        sign_in(page, beside.url)
+        sign_in(page, web_with_own_redis.url)
         expect(page.locator("[data-live]")).to_have_attribute("data-state", "live")
         other.goto("/profile/")
-        beside.hang()
+        web_with_own_redis.hang()
         other.locator("summary[aria-label*='sign out']").click()
-        asked = time.monotonic()
+        started_at = time.monotonic()
         other.get_by_role("button", name="Sign out").click()
         expect(page.locator("[data-live]")).to_have_attribute("data-state", "out", timeout=15_000)
-    assert time.monotonic() - asked < 15
+    assert time.monotonic() - started_at < 15

@@ -21,15 +21,16 @@ import pytest
 from django.db import connection
 
 from agents import keys
-from approvals import seal, times
-from approvals.models import Approval, Consumption, Event, Pause, Tier, User
+from approvals.db import times
+from approvals.decisions.undo import undo
+from approvals.errors import ReviewError
+from approvals.history import seal
+from approvals.models import Approval, ApprovalRequest, AuditEvent, Consumption, Tier, User
 from approvals.models.approval import OPEN, Status
 from approvals.policy import snapshot
-from approvals.review import decisions
-from approvals.review.errors import ReviewError
 from tests.checker import check
 from tests.conftest import database_url
-from tests.test_hanging_redis import beside  # noqa: F401
+from tests.test_hanging_redis import web_with_own_redis  # noqa: F401
 from tests.waiting import until
 
 SECONDS = float(os.environ.get("ASSENT_LOAD_SECONDS", "45"))
@@ -98,8 +99,8 @@ class Agent:
 
     def turn(self) -> None:
         self.ask()
-        for asked in self.dice.sample(self.waiting, min(4, len(self.waiting))):
-            self.look(asked)
+        for request in self.dice.sample(self.waiting, min(4, len(self.waiting))):
+            self.look(request)
         self.load.over.wait(0.05)
 
     def ask(self) -> None:
@@ -116,31 +117,31 @@ class Agent:
             return
         assert answer.status_code in (200, 201), answer.text
         self.load.say("asked")
-        asked = answer.json()
+        request = answer.json()
         with self.load.lock:
-            self.load.acknowledged.add(asked["id"])
-        self.waiting.append(asked)
+            self.load.acknowledged.add(request["id"])
+        self.waiting.append(request)
         if self.dice.random() < 0.1:
-            self.withdraw(asked)
+            self.withdraw(request)
         elif self.dice.random() < 0.1:
-            path = f"requests/{asked['id']}/items/{asked['items'][0]['id']}/amend"
+            path = f"requests/{request['id']}/items/{request['items'][0]['id']}/amend"
             answer = self.call("POST", path, {"args": {**body["args"], "amount": 2}})
             self.load.say(f"amended {_status(answer)}")
 
-    def withdraw(self, asked: dict) -> None:
-        answer = self.call("POST", f"requests/{asked['id']}/cancel")
+    def withdraw(self, request: dict) -> None:
+        answer = self.call("POST", f"requests/{request['id']}/cancel")
         self.load.say(f"cancelled {_status(answer)}")
 
-    def look(self, asked: dict) -> None:
-        answer = self.call("GET", f"requests/{asked['id']}/decision?wait=0")
+    def look(self, request: dict) -> None:
+        answer = self.call("GET", f"requests/{request['id']}/decision?wait=0")
         if answer is None or answer.status_code == 202:
             return
-        self.waiting.remove(asked)
+        self.waiting.remove(request)
         [item] = answer.json()["items"]
         if item["status"] == "decided" and item.get("permit"):
-            self.run(asked, item)
+            self.run(request, item)
 
-    def run(self, asked: dict, item: dict) -> None:
+    def run(self, request: dict, item: dict) -> None:
         jti = _claims(item["permit"])["jti"]
         use = {"permit": item["permit"], "attempt": f"{self.number}-{jti}", "action_digest": item["action_digest"]}
         answer = self.call("POST", f"permits/{jti}/consume", use)
@@ -152,7 +153,7 @@ class Agent:
         with self.load.lock:
             self.load.ran[jti] += 1
         if self.dice.random() < 0.9:
-            path = f"requests/{asked['id']}/items/{item['id']}/outcome"
+            path = f"requests/{request['id']}/items/{item['id']}/outcome"
             answer = self.call("POST", path, {"result": "succeeded"})
             self.load.say(f"reported {_status(answer)}")
 
@@ -172,8 +173,8 @@ class Person:
     def turn(self) -> None:
         answer = self.call("GET", "inbox?limit=50")
         waiting = answer.json()["approvals"] if answer and answer.status_code == 200 else []
-        for one in self.dice.sample(waiting, min(5, len(waiting))):
-            self.decide(one["id"])
+        for card in self.dice.sample(waiting, min(5, len(waiting))):
+            self.decide(card["id"])
         if self.decided and self.dice.random() < 0.5:
             self.take_back(self.dice.choice(self.decided))
         self.load.over.wait(0.05)
@@ -197,7 +198,7 @@ class Person:
     def take_back(self, pk: str) -> None:
         if self.dice.random() < 0.5:
             try:
-                decisions.undo(UUID(pk), by=self.user)
+                undo(UUID(pk), by=self.user)
                 self.load.say("undone")
             except ReviewError as error:
                 self.load.say(f"not undone: {type(error).__name__}")
@@ -247,11 +248,18 @@ def _kill(web, process) -> None:
     web.processes.remove(process)
 
 
-def test_kills_and_a_hanging_redis_under_mixed_load_break_no_promise(beside, refunds, robot, alice, bob, carol):  # noqa: F811
+def test_kills_and_a_hanging_redis_under_mixed_load_break_no_promise(
+    web_with_own_redis,  # noqa: F811
+    refunds,
+    robot,
+    alice,
+    bob,
+    carol,
+):
     Tier.objects.update(hold=timedelta(seconds=2))
     snapshot.publish(by=None, note="time to take a verdict back")
     secret = keys.issue(agent=robot, name="load")[1]
-    load = Load(beside)
+    load = Load(web_with_own_redis)
     workers = [load.work(Agent(load, secret, number)) for number in range(AGENTS)]
     people = [alice, bob, carol]
     workers += [load.work(Person(load, user, at)) for at, user in enumerate(people)]
@@ -269,14 +277,14 @@ def test_kills_and_a_hanging_redis_under_mixed_load_break_no_promise(beside, ref
         print(*line)
     assert load.wrong == []
     assert load.done["asked"] and load.ran
-    assert load.acknowledged <= {str(pk) for pk in Pause.objects.values_list("pk", flat=True)}
+    assert load.acknowledged <= {str(pk) for pk in ApprovalRequest.objects.values_list("pk", flat=True)}
     assert set(load.ran.values()) == {1}
     assert Consumption.objects.count() == Approval.objects.filter(consumed_at__isnull=False).count() >= len(load.ran)
     late = [
         (event.at - event.approval.expires_at).total_seconds()
-        for event in Event.objects.filter(kind=Event.Kind.EXPIRED).select_related("approval")
+        for event in AuditEvent.objects.filter(kind=AuditEvent.Kind.EXPIRED).select_related("approval")
     ]
     assert max(late, default=0) < 60, max(late)
     assert check(database_url()) == []
-    found = seal.verify()
-    assert found.ok, found.message
+    verification = seal.verify()
+    assert verification.ok, verification.message

@@ -12,9 +12,11 @@ import pytest
 from assent import tokens
 
 from agents import keys
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
 from approvals.models import Agent, Approval, Membership
-from approvals.policy import packs, snapshot
-from approvals.review.decisions import decide, load, seen
+from approvals.policy import snapshot
+from approvals.policy.authoring import packs
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -61,7 +63,7 @@ def approving(carol) -> threading.Thread:
         while time.monotonic() < deadline:
             waiting = Approval.objects.filter(status="pending").first()
             if waiting:
-                decide(seen(load(waiting.pk)), by=carol, verdict="approve")
+                decide(card_version_of(load(waiting.pk)), by=carol, verdict="approve")
                 break
             time.sleep(0.05)
         connection.close()

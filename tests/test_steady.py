@@ -12,7 +12,7 @@ import pytest
 
 import tests.run
 from tests.conftest import ROOT
-from tests.saying import says
+from tests.text_search import mentions
 
 FILES = sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "agents" / "sdk" / "tests").rglob("*.py")])
 _NUMBER = re.compile(r"\d[\d.,_]{0,6}\Z")
@@ -22,23 +22,27 @@ def where(path: Path, node: ast.AST) -> str:
     return f"{path.relative_to(ROOT)}:{node.lineno}"
 
 
-def bare(node: ast.AST) -> bool:
+def is_short_number(node: ast.AST) -> bool:
     """A short number as text: chance puts it into any id."""
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and bool(_NUMBER.match(node.value))
 
 
-def searched(tree: ast.AST) -> Iterator[ast.AST]:
+def number_searches(tree: ast.AST) -> Iterator[ast.AST]:
     """Where a bare number is looked for in something else than a literal."""
     collections = (ast.Tuple, ast.List, ast.Set, ast.Dict)
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare):
             lefts = [node.left, *node.comparators[:-1]]
             for left, operator, right in zip(lefts, node.ops, node.comparators, strict=True):
-                if isinstance(operator, ast.In | ast.NotIn) and bare(left) and not isinstance(right, collections):
+                if (
+                    isinstance(operator, ast.In | ast.NotIn)
+                    and is_short_number(left)
+                    and not isinstance(right, collections)
+                ):
                     yield node
         if isinstance(node, ast.comprehension | ast.For) and isinstance(node.iter, collections):
             name = getattr(node.target, "id", "")
-            if any(bare(one) for one in ast.iter_child_nodes(node.iter)):
+            if any(is_short_number(one) for one in ast.iter_child_nodes(node.iter)):
                 scope = node if isinstance(node, ast.For) else ast.Module([ast.Expr(test) for test in node.ifs], [])
                 if any(_looks_for(one, name) for one in ast.walk(scope)):
                     yield node.iter
@@ -53,7 +57,7 @@ def _looks_for(node: ast.AST, name: str) -> bool:
     )
 
 
-def slept(tree: ast.AST) -> Iterator[ast.Call]:
+def guessed_sleeps(tree: ast.AST) -> Iterator[ast.Call]:
     """Where a time is guessed: a sleep that is not between two looks at a condition."""
     looks = [node for node in ast.walk(tree) if isinstance(node, ast.While | ast.For | ast.AsyncFor)]
     between = {id(inner) for look in looks for inner in ast.walk(look)}
@@ -68,20 +72,20 @@ def slept(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def test_no_number_is_searched_where_an_id_could_hold_it():
-    found = [where(path, node) for path in FILES for node in searched(ast.parse(path.read_text()))]
+    guesses = [where(path, node) for path in FILES for node in number_searches(ast.parse(path.read_text()))]
 
-    assert found == [], "use tests.saying.says, or search for more than a number"
+    assert guesses == [], "use tests.text_search.says, or search for more than a number"
 
 
 def test_no_test_guesses_a_time():
-    found = [
+    sleeps = [
         where(path, node)
         for path in FILES
-        for node in slept(ast.parse(path.read_text()))
+        for node in guessed_sleeps(ast.parse(path.read_text()))
         if "# waits for nothing:" not in path.read_text().splitlines()[node.lineno - 1]
     ]
 
-    assert found == [], "wait for a condition (tests.waiting.until), or say why nothing can be waited for"
+    assert sleeps == [], "wait for a condition (tests.waiting.until), or say why nothing can be waited for"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +103,7 @@ def test_no_test_guesses_a_time():
     ],
 )
 def test_ids_digests_and_moments_say_no_number(text, heard):
-    assert says(text, "420") is heard
+    assert mentions(text, "420") is heard
 
 
 # --- What a test leaves behind, and in which order it runs
@@ -181,7 +185,7 @@ def test_a_seed_gives_an_order_and_the_same_seed_the_same(tmp_path):
 
 
 def test_several_processes_share_a_new_seed(tmp_path):
-    said = run(tmp_path, ORDERS, "--shuffle", "new", "-n", "2")
+    output = run(tmp_path, ORDERS, "--shuffle", "new", "-n", "2")
 
-    assert re.search(r"The order was --shuffle \d+", said)
-    assert "20 passed" in said
+    assert re.search(r"The order was --shuffle \d+", output)
+    assert "20 passed" in output

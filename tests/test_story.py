@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from agents import keys
 from approvals.models import Outcome
 from tests.checker import check
-from tests.conftest import database_url, still
+from tests.conftest import database_url, wait_until_still
 
 AGENT = """
 import sys, time, httpx
@@ -76,10 +76,10 @@ def test_a_rejection_reaches_the_agent_with_its_reason(web, refunds, alice, agen
     inbox = sign_in(alice)
     inbox.get_by_role("link", name="Refund 420 EUR to order 456").first.click()
     expect(inbox.get_by_role("heading", name="Refund 420 EUR to order 456")).to_be_visible()
-    still(inbox)
+    wait_until_still(inbox)
     inbox.keyboard.press("r")
     inbox.locator("textarea[name=message]").fill("Not yet.")
-    still(inbox)
+    wait_until_still(inbox)
     inbox.keyboard.press("Control+Enter")
 
     assert running.stdout.readline() == "reject Not yet.\n"

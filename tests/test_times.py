@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from approvals import times
+from approvals.db import times
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from approvals import times
     ],
 )
 def test_a_time_is_read_in_utc_or_not_at_all(text, read):
-    found = times.read(text)
+    moment = times.read(text)
 
-    assert found == read
-    assert found is None or found.utcoffset() == read.utcoffset()
+    assert moment == read
+    assert moment is None or moment.utcoffset() == read.utcoffset()

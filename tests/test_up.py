@@ -20,11 +20,11 @@ import psycopg
 import pytest
 from packaging.requirements import Requirement
 
-from console import bootstrap, up
-from console.embedded import Home, Servers, guise
+from console.embedded import DataDirectory, Servers, guise
 from console.embedded.processes import Process, Program, end_orphans, identity
-from console.supervisor import Supervisor
-from console.terminal import Refused
+from console.startup import bootstrap, up
+from console.startup.supervisor import Supervisor
+from console.startup.terminal import Refused
 
 ROOT = Path(__file__).resolve().parent.parent
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
@@ -43,8 +43,8 @@ def data() -> Iterator[Path]:
 
 
 @pytest.fixture
-def home(data: Path) -> Home:
-    home = Home(data)
+def home(data: Path) -> DataDirectory:
+    home = DataDirectory(data)
     home.create()
     return home
 
@@ -71,7 +71,7 @@ def refused_by_up(*arguments: str, **variables: str) -> str:
     return done.stdout + done.stderr
 
 
-def eventually(what: Callable[[], bool], seconds: float = 20) -> None:
+def until(what: Callable[[], bool], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "did not happen in time"
@@ -84,9 +84,9 @@ def eventually(what: Callable[[], bool], seconds: float = 20) -> None:
 def test_a_taken_port_is_named_with_one_that_is_free(data: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        said = refused_by_up("--port", str(port), "--data", str(data))
-    assert f"Port {port} is taken" in said
-    suggested = int(re.search(r"--port (\d+)", said)[1])
+        refusal = refused_by_up("--port", str(port), "--data", str(data))
+    assert f"Port {port} is taken" in refusal
+    suggested = int(re.search(r"--port (\d+)", refusal)[1])
     up.listen(suggested).close()
 
 
@@ -97,18 +97,18 @@ def test_a_port_that_does_not_exist_is_refused() -> None:
 
 def test_a_data_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    said = refused_by_up("--data", str(tmp_path / "file" / "data"))
-    assert f"{tmp_path}/file/data is not writable" in said
-    assert "--data DIRECTORY" in said
+    refusal = refused_by_up("--data", str(tmp_path / "file" / "data"))
+    assert f"{tmp_path}/file/data is not writable" in refusal
+    assert "--data DIRECTORY" in refusal
 
 
-def test_a_second_up_on_the_same_directory_is_refused(home: Home, port: int) -> None:
+def test_a_second_up_on_the_same_directory_is_refused(home: DataDirectory, port: int) -> None:
     home.lock()
     try:
-        said = refused_by_up("--port", str(port), "--data", str(home.data))
+        refusal = refused_by_up("--port", str(port), "--data", str(home.data))
     finally:
         home.unlock()
-    assert f"already runs on {home.data} (process {os.getpid()})" in said
+    assert f"already runs on {home.data} (process {os.getpid()})" in refusal
 
 
 def test_an_old_python_is_told_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,9 +128,9 @@ def test_a_server_that_does_not_start_is_shown_with_the_end_of_its_log(data: Pat
 # --- Packages
 
 
-@pytest.mark.parametrize("wanted", [{"dependencies"}, {"dependencies", "demo"}, {"dependencies", "demo", "test"}])
-def test_the_pins_of_a_set_are_complete(wanted: set[str]) -> None:
-    pins = {bootstrap.normal(pin) for pin in bootstrap.pinned(wanted)}
+@pytest.mark.parametrize("extras", [{"dependencies"}, {"dependencies", "demo"}, {"dependencies", "demo", "test"}])
+def test_the_pins_of_a_set_are_complete(extras: set[str]) -> None:
+    pins = {bootstrap.normalised_name(pin) for pin in bootstrap.pins_for(extras)}
     missing = set()
     for name in pins:
         with suppress(ModuleNotFoundError):  # pinned for another platform
@@ -138,12 +138,12 @@ def test_the_pins_of_a_set_are_complete(wanted: set[str]) -> None:
             for text in requires(name) or ():
                 requirement = Requirement(text)
                 if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                    missing |= {bootstrap.normal(requirement.name)} - pins
+                    missing |= {bootstrap.normalised_name(requirement.name)} - pins
     assert not missing
 
 
 def test_only_the_tests_need_the_tools_of_the_tests() -> None:
-    pins = [bootstrap.normal(pin) for pin in bootstrap.pinned({"dependencies", "demo"})]
+    pins = [bootstrap.normalised_name(pin) for pin in bootstrap.pins_for({"dependencies", "demo"})]
     assert "django" in pins and "langgraph" in pins
     assert "pytest" not in pins
 
@@ -190,7 +190,7 @@ with Servers(pathlib.Path({str(data)!r})) as servers:
         running.kill()
     with Servers(data) as servers, psycopg.connect(servers.database_url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
-    eventually(lambda: not any(identity(pid) for pid in pids))
+    until(lambda: not any(identity(pid) for pid in pids))
 
 
 @root_only
@@ -215,7 +215,7 @@ def test_root_is_told_what_to_do_where_no_account_reaches_the_data(data: Path, m
 # --- Orphans and supervision
 
 
-def test_an_orphan_is_ended_and_a_stranger_with_an_old_number_is_not(home: Home) -> None:
+def test_an_orphan_is_ended_and_a_stranger_with_an_old_number_is_not(home: DataDirectory) -> None:
     with subprocess.Popen(SLEEP, start_new_session=True) as orphan, subprocess.Popen(SLEEP) as stranger:
         home.pid_file("orphan").write_text(f"{orphan.pid} {int(signal.SIGTERM)} {identity(orphan.pid)}")
         home.pid_file("stranger").write_text(f"{stranger.pid} {int(signal.SIGTERM)} another-time")
@@ -226,7 +226,9 @@ def test_an_orphan_is_ended_and_a_stranger_with_an_old_number_is_not(home: Home)
     assert not home.pid_files()
 
 
-def test_a_process_that_dies_is_started_again_and_a_line_says_so(home: Home, capsys: pytest.CaptureFixture) -> None:
+def test_a_process_that_dies_is_started_again_and_a_line_says_so(
+    home: DataDirectory, capsys: pytest.CaptureFixture
+) -> None:
     process = Process(Program("worker", SLEEP), home)
     process.start()
     supervisor = Supervisor()
@@ -242,7 +244,7 @@ def test_a_process_that_dies_is_started_again_and_a_line_says_so(home: Home, cap
         supervisor.check()
         return supervisor.all_run()
 
-    eventually(runs_again)
+    until(runs_again)
     assert process.child.pid != first.pid
     supervisor.stop(patience=5)
     assert not process.alive()
@@ -260,16 +262,16 @@ with socket.socket(socket.AF_UNIX) as listener:
 
 
 def test_a_web_process_that_hangs_is_ended_and_started_again(
-    home: Home, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+    home: DataDirectory, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.supervisor.PROBE_EVERY", 0.05)
+    monkeypatch.setattr("console.startup.supervisor.PROBE_EVERY", 0.05)
     monkeypatch.setattr(up, "ANSWER_WITHIN", 0.3)
     own = home.sockets / "web.sock"
     program = Program(
         "web",
         [sys.executable, "-c", ANSWERS, str(own)],
         before=lambda: own.unlink(missing_ok=True),
-        answers=lambda: up.answers(own),
+        answers=lambda: up.web_answers(own),
     )
     process = Process(program, home)
     process.start()
@@ -282,16 +284,16 @@ def test_a_web_process_that_hangs_is_ended_and_started_again(
         return holds()
 
     [watched] = supervisor.watched
-    eventually(lambda: checked(lambda: watched.probe.answered))
+    until(lambda: checked(lambda: watched.probe.answered))
     assert process.child is first  # while it answers it is left alone
     os.kill(first.pid, signal.SIGSTOP)
-    eventually(lambda: checked(lambda: process.child is not first))
-    eventually(lambda: checked(lambda: watched.probe.answered))
+    until(lambda: checked(lambda: process.child is not first))
+    until(lambda: checked(lambda: watched.probe.answered))
     assert "web answers nothing any more and is ended." in capsys.readouterr().out
     supervisor.stop(patience=5)
 
 
-def test_groups_stop_last_to_first_and_who_does_not_listen_is_killed(home: Home) -> None:
+def test_groups_stop_last_to_first_and_who_does_not_listen_is_killed(home: DataDirectory) -> None:
     order = home.data / "order"
     polite = f"""
 import pathlib, signal, sys, time
@@ -309,7 +311,7 @@ time.sleep(600)
         process = Process(Program(name, [sys.executable, "-c", text, name, str(started)]), home)
         process.start()
         supervisor.add([process])
-        eventually(started.exists)
+        until(started.exists)
     processes = [watched.process for watched in supervisor.watched]
     supervisor.stop(patience=4)
     assert order.read_text().split() == ["web", "clock", "server"]
@@ -317,7 +319,7 @@ time.sleep(600)
     assert not home.pid_files()
 
 
-def test_a_log_that_grew_too_long_is_moved_aside(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_grew_too_long_is_moved_aside(home: DataDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("console.embedded.processes.LOG_LIMIT", 10)
     home.log("web").write_text("a long line of a log\n")
     Process(Program("web", SLEEP), home).bound_log()
@@ -333,18 +335,18 @@ class Running:
 
     def __init__(self, data: Path, port: int) -> None:
         self.data, self.url, self.port = data, f"http://127.0.0.1:{port}", port
-        self.said = data.parent / "said"
-        with self.said.open("w") as said:
+        self.log_file = data.parent / "said"
+        with self.log_file.open("w") as log:
             self.process = subprocess.Popen(
                 [*MANAGE, "up", "--no-demo", "--data", str(data), "--port", str(port)],
-                stdout=said,
+                stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment(),
             )
 
     def until_ready(self) -> None:
-        eventually(lambda: self.process.poll() is not None or "Assent is ready" in self.said.read_text(), 90)
-        assert self.said.read_text().count(f"Assent is ready at {self.url}\n") == 1, self.said.read_text()
+        until(lambda: self.process.poll() is not None or "Assent is ready" in self.log_file.read_text(), 90)
+        assert self.log_file.read_text().count(f"Assent is ready at {self.url}\n") == 1, self.log_file.read_text()
 
     def healthy(self) -> bool:
         return up.health(self.port) == "200"
@@ -381,7 +383,7 @@ def test_up_runs_everything_and_a_signal_stops_everything(running: Running) -> N
     running.process.send_signal(signal.SIGINT)
     assert running.process.wait(15) == 0
     assert time.monotonic() - began < 12
-    assert "Traceback" not in running.said.read_text()
+    assert "Traceback" not in running.log_file.read_text()
     assert not (running.data / "run.json").exists()
     assert not any(identity(int(child.split()[0])) for child in children)
 
@@ -389,14 +391,14 @@ def test_up_runs_everything_and_a_signal_stops_everything(running: Running) -> N
 @pytest.mark.slow
 def test_each_web_process_answers_on_a_socket_of_its_own(running: Running) -> None:
     running.until_ready()
-    home = Home(running.data)
+    home = DataDirectory(running.data)
     home.create()  # it is there: this finds its sockets
     own = home.sockets / "web.sock"
-    assert up.answers(own)
+    assert up.web_answers(own)
     os.kill(running.pid("web"), signal.SIGSTOP)
-    assert not up.answers(own)
+    assert not up.web_answers(own)
     os.kill(running.pid("web"), signal.SIGCONT)
-    eventually(lambda: up.answers(own))
+    until(lambda: up.web_answers(own))
 
 
 @pytest.mark.slow
@@ -405,8 +407,8 @@ def test_up_recovers_from_killed_children_and_from_being_killed(running: Running
     before = running.pids()
     for name in ("web", "postgres"):
         os.kill(running.pid(name), signal.SIGKILL)
-    eventually(lambda: all(running.pids()[name] != before[name] for name in ("web", "postgres")))
-    eventually(running.healthy, 40)
+    until(lambda: all(running.pids()[name] != before[name] for name in ("web", "postgres")))
+    until(running.healthy, 40)
 
     running.process.kill()
     running.process.wait()
@@ -421,8 +423,8 @@ def test_up_recovers_from_killed_children_and_from_being_killed(running: Running
 
 @pytest.mark.slow
 def test_a_database_out_of_reach_is_said_and_its_password_is_not(data: Path, port: int) -> None:
-    said = refused_by_up(
+    refusal = refused_by_up(
         "--no-demo", "--data", str(data), "--port", str(port), DATABASE_URL="postgresql://me:hush-hush@127.0.0.1:1/none"
     )
-    assert 'The phase "database" failed' in said
-    assert "hush-hush" not in said
+    assert 'The phase "database" failed' in refusal
+    assert "hush-hush" not in refusal

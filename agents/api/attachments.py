@@ -6,10 +6,10 @@ from rest_framework.response import Response
 
 from agents.api.base import AgentView, Call, Query, refusals, typed
 from agents.problems import Problem, invalid
-from agents.shapes.build import ref, text
+from agents.schemas.build import ref, text
 from approvals.models import Attachment
-from approvals.policy.schema import Fault
-from approvals.review import attachments
+from approvals.requests import attachments
+from approvals.values.schema import Fault
 
 _FORM = "multipart/form-data"
 _FRAME = 64 * 1024  # what a form adds to its file

@@ -15,21 +15,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents import limits, parsers, shapes
+from agents import limits, parsers, schemas
 from agents.auth import BearerKey, IsAgent, IsPerson, KeyRate
 from agents.keys import Caller
 from agents.parsers import is_json
 from agents.problems import agents_only, invalid, people_only
-from agents.shapes.build import Schema, ref, text, whole
-from approvals import times
+from agents.schemas.build import Schema, integer, ref, text
+from approvals.db import times
 from approvals.models import Agent, User
-from approvals.policy.schema import Fault, Json
+from approvals.values.schema import Fault, Json
 
 MOST_ROWS = 200
 _ROWS = 50
 # How every list is read page by page.
 PAGED: Mapping[str, Schema] = {
-    "limit": whole(1, MOST_ROWS, says=f"Rows of a page; {_ROWS} without it."),
+    "limit": integer(1, MOST_ROWS, says=f"Rows of a page; {_ROWS} without it."),
     "cursor": text(1000, says="Where the page before ended."),
 }
 
@@ -70,7 +70,7 @@ class Call(Request):
     def shaped(self, name: str) -> Mapping[str, Json]:
         """The body as a JSON object of the shape of that name. Raises Problem 400, 413, 415, 422."""
         body = self.json()
-        shapes.check(name, body)
+        schemas.check(name, body)
         return body
 
     @property
@@ -140,9 +140,9 @@ class PersonView(View):
 class Query:
     """The query string, every parameter known and given once. Raises Problem 422."""
 
-    def __init__(self, call: Call, known: Collection[str]) -> None:
+    def __init__(self, call: Call, allowed: Collection[str]) -> None:
         self._given = call.query_params
-        faults = [Fault(f"/{name}", "This parameter is not known.") for name in self._given if name not in known]
+        faults = [Fault(f"/{name}", "This parameter is not known.") for name in self._given if name not in allowed]
         faults += [
             Fault(f"/{name}", "Give this parameter once.") for name, values in self._given.lists() if len(values) > 1
         ]
@@ -156,10 +156,10 @@ class Query:
             raise invalid([Fault(f"/{name}", f"At most {most} characters.")])
         return given
 
-    def choice(self, name: str, words: Collection[str]) -> str:
+    def choice(self, name: str, choices: Collection[str]) -> str:
         given = self.text(name)
-        if name in self._given and given not in words:
-            raise invalid([Fault(f"/{name}", f"One of {', '.join(words)}.")])
+        if name in self._given and given not in choices:
+            raise invalid([Fault(f"/{name}", f"One of {', '.join(choices)}.")])
         return given
 
     def moment(self, name: str) -> datetime | None:
@@ -203,16 +203,16 @@ def documented(
     media: str = "application/json",
 ) -> Callable[[_Handler], _Handler]:
     """The OpenAPI entry of an endpoint: names of shapes by status, parameters with their shapes and what they mean."""
-    told: dict[int | tuple[int, str], OpenApiResponse] = {
+    responses: dict[int | tuple[int, str], OpenApiResponse] = {
         (status, media): OpenApiResponse(dict(ref(shape)), "") for status, shape in answers.items()
     }
-    told |= refusals(problems)
+    responses |= refusals(problems)
     return extend_schema(
         summary=summary,
         operation_id=name or None,
         tags=[tag],
         request={"application/json": dict(ref(body))} if body else None,
-        responses=told,
+        responses=responses,
         parameters=[
             *typed(parameters or {}, "query"),
             *typed(headers or {}, "header"),

@@ -4,7 +4,7 @@ from django.http import HttpResponse
 
 from agents import events, feed
 from agents.api.base import AgentView, Call, documented
-from agents.shapes.build import Schema, text
+from agents.schemas.build import Schema, text
 
 _NUMBER: Schema = {"type": "string", "pattern": "^[0-9]{1,18}$"}
 
@@ -29,10 +29,10 @@ class Events(AgentView):
     )
     def get(self, call: Call) -> HttpResponse:
         query = {name: call.query_params.getlist(name) for name in call.query_params}
-        wish = events.wish_of(query, call.headers.get("Last-Event-ID"))
-        after, told, whole = events.start_of(wish), b"retry: 1000\n\n", False
+        wish = events.stream_options(query, call.headers.get("Last-Event-ID"))
+        after, content, whole = events.start_number(wish), b"retry: 1000\n\n", False
         while not whole:
             page = feed.read([call.agent_id], after)
             after, whole = page.upto, page.whole
-            told += feed.lines(page.events, wish.types)
-        return HttpResponse(told, content_type="text/event-stream; charset=utf-8")
+            content += feed.lines(page.events, wish.types)
+        return HttpResponse(content, content_type="text/event-stream; charset=utf-8")

@@ -3,8 +3,8 @@ shape with the words of the same story."""
 
 from collections.abc import Mapping
 
-from agents.shapes import COMPONENTS
-from approvals.policy.schema import Json
+from agents.schemas import COMPONENTS
+from approvals.values.schema import Json
 
 _REQUEST, _APPROVAL = "01939e2c-8a4e-7c3f-9a51-0d2f4b7c8e10", "01939e2c-8a4e-7d10-8b62-4c1e9f3a7b25"
 _DIGEST = "sha256:9f2c4b7a1e8d3f6059c1b2a4d7e8f30516273849a0b1c2d3e4f5061728394a5b"
@@ -130,8 +130,8 @@ def _of_type(kind: Json, schema: Mapping[str, Json], name: str, depth: int) -> J
         case "object":
             properties, needed = schema.get("properties"), schema.get("required")
             fields = properties if isinstance(properties, dict) else {}
-            wanted = [field for field in fields if not isinstance(needed, list) or field in needed]
-            return {field: of(fields[field], field, depth + 1) for field in wanted}
+            field_names = [field for field in fields if not isinstance(needed, list) or field in needed]
+            return {field: of(fields[field], field, depth + 1) for field in field_names}
         case "array":
             return [of(schema.get("items"), name, depth + 1)]
         case "boolean":

@@ -11,12 +11,12 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 
 from agents import cursors
 from agents.api.base import AgentView, Call, Query, refusals, typed
-from agents.shapes.build import TIME, Schema, ref, text, whole
-from approvals.compact import compact
+from agents.schemas.build import TIME, Schema, integer, ref, text
 from approvals.evidence import feedback
-from approvals.evidence.feedback import Place, Wanted
+from approvals.evidence.feedback import FeedbackQuery, PagePosition
 from approvals.models import Approval
-from approvals.policy.schema import Json
+from approvals.values.compact import compact
+from approvals.values.schema import Json
 
 LINES = "application/x-ndjson"
 MOST, USUAL = 10_000, 1000
@@ -24,7 +24,7 @@ _PAGE = 200
 _PARAMETERS: Mapping[str, Schema] = {
     "action": text(80, says="Decisions on this action type."),
     "since": {**TIME, "description": "Decided at this time or later."},
-    "limit": whole(1, MOST, says=f"Lines of a page; {USUAL} without it."),
+    "limit": integer(1, MOST, says=f"Lines of a page; {USUAL} without it."),
     "cursor": text(1000, says="Where the page before ended: the header Link names the next page."),
 }
 
@@ -44,32 +44,32 @@ class Feedback(AgentView):
     )
     def get(self, call: Call) -> HttpResponseBase:
         query = Query(call, list(_PARAMETERS))
-        wanted = Wanted(call.agent_id, query.text("action", 80), query.moment("since"))
+        selection = FeedbackQuery(call.agent_id, query.text("action", 80), query.moment("since"))
         rows = query.rows(MOST, USUAL)
-        listed = f"feedback|{call.agent_id}|{wanted.action}|{wanted.since}"
+        listed = f"feedback|{call.agent_id}|{selection.action}|{selection.since}"
         after = cursors.read(query.text("cursor"), listed) if query.text("cursor") else None
-        response = StreamingHttpResponse(_lines(wanted, after, rows), content_type=LINES)
-        last = list(feedback.decided(wanted, after).only("pk", "decided_at")[rows - 1 : rows + 1])
-        place = feedback.place_of(last[0]) if len(last) > 1 else None
-        if place is not None:
+        response = StreamingHttpResponse(_lines(selection, after, rows), content_type=LINES)
+        last = list(feedback.decided(selection, after).only("pk", "decided_at")[rows - 1 : rows + 1])
+        position = feedback.position_of(last[0]) if len(last) > 1 else None
+        if position is not None:
             given = {name: query.text(name) for name in ("action", "since", "limit") if query.text(name)}
-            onward = urlencode({**given, "cursor": cursors.write(listed, *place)})
-            response["Link"] = f'<{settings.ASSENT_BASE_URL}{reverse("api_feedback")}?{onward}>; rel="next"'
+            onward = urlencode({**given, "cursor": cursors.write(listed, *position)})
+            response["Link"] = f'<{settings.ASSENT_BASE_URL}{reverse("api:feedback")}?{onward}>; rel="next"'
         return response
 
 
-async def _lines(wanted: Wanted, after: Place | None, most: int) -> AsyncIterator[str]:
+async def _lines(selection: FeedbackQuery, after: PagePosition | None, most: int) -> AsyncIterator[str]:
     """Page by page: memory does not grow with what is asked for."""
     left = most
     while left > 0:
-        page = await sync_to_async(_page)(wanted, after, min(left, _PAGE))
+        page = await sync_to_async(_page)(selection, after, min(left, _PAGE))
         if page:
             yield "".join(compact(row) + "\n" for _, row in page)
         if len(page) < _PAGE:
             return
         left -= len(page)
-        after = feedback.place_of(page[-1][0])
+        after = feedback.position_of(page[-1][0])
 
 
-def _page(wanted: Wanted, after: Place | None, size: int) -> list[tuple[Approval, Mapping[str, Json]]]:
-    return feedback.rows(feedback.decided(wanted, after)[:size])
+def _page(selection: FeedbackQuery, after: PagePosition | None, size: int) -> list[tuple[Approval, Mapping[str, Json]]]:
+    return feedback.rows(feedback.decided(selection, after)[:size])

@@ -9,11 +9,11 @@ from agents import documents
 from agents.api.base import AgentView, Call, Query, documented
 from agents.models import Scope
 from agents.problems import invalid, not_found
-from approvals import times
+from approvals.db import times
+from approvals.execution import offline_grants
+from approvals.execution.offline_grants import OfflineUse
 from approvals.models import Grant
-from approvals.policy.schema import Fault, Json
-from approvals.review import offline
-from approvals.review.offline import Use
+from approvals.values.schema import Fault, Json
 
 
 class Grants(AgentView):
@@ -27,8 +27,8 @@ class Grants(AgentView):
     )
     def get(self, call: Call) -> Response:
         Query(call, [])
-        found = offline.own(self.agent(call), now=times.now())
-        return Response({"grants": [_told(grant, token) for grant, token in found]})
+        own_grants = offline_grants.grants_with_tokens(self.agent(call), now=times.now())
+        return Response({"grants": [_grant_document(grant, token) for grant, token in own_grants]})
 
 
 class GrantUses(AgentView):
@@ -52,24 +52,24 @@ class GrantUses(AgentView):
         uses = [_use(one, place) for place, one in enumerate(sent) if isinstance(one, Mapping)]
         if len({use.key for use in uses}) < len(uses):
             raise invalid([Fault("/uses", "Each use has a key of its own.")])
-        recorded = offline.report(grant, uses, by=self.agent(call))
+        recorded = offline_grants.report(grant, uses, by=self.agent(call))
         return Response(
             {
                 "uses": [
                     {
-                        "key": one.use.key,
-                        "request": str(one.approval.pause_id),
-                        "status": "violation" if one.faults else "recorded",
-                        "reasons": list(one.faults),
-                        "replayed": one.replayed,
+                        "key": recorded_use.use.key,
+                        "request": str(recorded_use.approval.request_id),
+                        "status": "violation" if recorded_use.faults else "recorded",
+                        "reasons": list(recorded_use.faults),
+                        "replayed": recorded_use.replayed,
                     }
-                    for one in recorded
+                    for recorded_use in recorded
                 ]
             }
         )
 
 
-def _told(grant: Grant, token: str | None) -> dict[str, Json]:
+def _grant_document(grant: Grant, token: str | None) -> dict[str, Json]:
     return {
         "id": str(grant.pk),
         "action": grant.action_type_id,
@@ -84,13 +84,13 @@ def _told(grant: Grant, token: str | None) -> dict[str, Json]:
     }
 
 
-def _use(sent: Mapping[str, Json], place: int) -> Use:
+def _use(sent: Mapping[str, Json], index: int) -> OfflineUse:
     action = sent["action"]
     named = action if isinstance(action, Mapping) else {}
     at = times.read(str(sent["at"]))
     if at is None:
-        raise invalid([Fault(f"/uses/{place}/at", "An RFC 3339 time with its zone, such as 2026-11-21T09:00:00Z.")])
-    return Use(
+        raise invalid([Fault(f"/uses/{index}/at", "An RFC 3339 time with its zone, such as 2026-11-21T09:00:00Z.")])
+    return OfflineUse(
         key=str(sent["key"]),
         at=at,
         action=str(named.get("name", "")),

@@ -10,17 +10,22 @@ from rest_framework.response import Response
 from agents import cards, cursors
 from agents.api.base import PAGED, Call, PersonView, Query, documented
 from agents.problems import Problem, invalid, not_found
-from agents.shapes.build import text
-from approvals import times
-from approvals.models import Approval, Heard, User
+from agents.schemas.build import text
+from approvals.db import times
+from approvals.decisions import batches, claims
+from approvals.decisions.card_version import CardVersion
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import NoAnswer, VerdictInput
+from approvals.errors import BadVerdict
+from approvals.execution import recall
+from approvals.models import Approval, NotificationRecord, User
 from approvals.models.policy import Gate
-from approvals.policy.edits import BadEdit, Operation, read_operations
-from approvals.policy.schema import Fault, Json
-from approvals.review import access, batches, claims, decisions, heard, recall
-from approvals.review.decisions import NoAnswer, Seen, Words
-from approvals.review.errors import BadVerdict
+from approvals.notify import reached
+from approvals.people import access
+from approvals.values.edits import BadEdit, Operation, read_operations
+from approvals.values.schema import Fault, Json
 
-_SHOWN = ("proposal", "agent", "action_type", "claimed_by", "decided_by", "tier", "pause__run")
+_SHOWN = ("proposal", "agent", "action_type", "claimed_by", "decided_by", "tier", "request__run")
 
 
 def visible(person: User, pk: UUID) -> Approval:
@@ -60,15 +65,15 @@ class Inbox(PersonView):
         if query.text("cursor"):
             at, pk = cursors.read(query.text("cursor"), listed)
             waiting = waiting.filter(Q(next_at__gt=at) | Q(next_at=at, pk__gt=pk))
-        found = list(waiting.select_related(*_SHOWN)[: rows + 1])
-        last = found[rows - 1] if len(found) > rows else None
+        approvals = list(waiting.select_related(*_SHOWN)[: rows + 1])
+        last = approvals[rows - 1] if len(approvals) > rows else None
         now = times.now()
         authority = access.authority_of(self.person(call))
-        mine = [one for one in found[:rows] if authority.decides(one.tier_id, one.domain_id, one.agent_id)]
-        heard.note(heard.of(mine), Heard.By.INBOX)
+        mine = [one for one in approvals[:rows] if authority.decides(one.tier_id, one.domain_id, one.agent_id)]
+        reached.record_notified(reached.waiting_places(mine), NotificationRecord.By.INBOX)
         return Response(
             {
-                "approvals": [cards.entry(one, now=now) for one in found[:rows]],
+                "approvals": [cards.entry(one, now=now) for one in approvals[:rows]],
                 "next": cursors.write(listed, last.next_at, last.pk) if last else None,
             }
         )
@@ -122,12 +127,12 @@ class Decide(PersonView):
         if access.page_only(approval):
             again = " and to sign in again" if approval.gate == Gate.MANUAL else ""
             raise Problem(403, "manual_gate", f"This is decided on the page only: it asks to type a value{again}.")
-        seen = _seen(approval, body)
-        decisions.decide(seen, by=person, verdict=str(body["verdict"]), words=_words(body))
+        seen = _card_version(approval, body)
+        decide(seen, by=person, verdict=str(body["verdict"]), verdict_input=_verdict_input(body))
         return Response(cards.card(visible(person, pk), reader=person, now=times.now()))
 
 
-class TakeBack(PersonView):
+class Recall(PersonView):
     """A released approval whose permit nobody has used. Manual gates too: to take back is always safe."""
 
     @documented(
@@ -142,7 +147,7 @@ class TakeBack(PersonView):
         body = call.shaped("Recall")
         person = self.person(call)
         approval = visible(person, pk)
-        recall.recall(_seen(approval, body), by=person, words=_words(body))
+        recall.recall(_card_version(approval, body), by=person, verdict_input=_verdict_input(body))
         return Response(cards.card(visible(person, pk), reader=person, now=times.now()))
 
 
@@ -161,32 +166,34 @@ class Batch(PersonView):
         body = call.shaped("Batch")
         person = self.person(call)
         items = body["items"] if isinstance(body["items"], list) else []
-        wanted = {UUID(str(item["id"])): (at, item) for at, item in enumerate(items) if isinstance(item, Mapping)}
-        there = access.visible_to(person).in_bulk(wanted)
-        seen = [_seen(there[pk], item, f"/items/{at}") for pk, (at, item) in wanted.items() if pk in there]
-        found = batches.decide_many(seen, by=person, verdict=str(body["verdict"]), words=_words(body, "batch"))
-        results = {one.id: {"id": str(one.id), "ok": one.ok, "text": one.text} for one in found}
+        items_by_id = {UUID(str(item["id"])): (at, item) for at, item in enumerate(items) if isinstance(item, Mapping)}
+        there = access.visible_to(person).in_bulk(items_by_id)
+        seen = [_card_version(there[pk], item, f"/items/{at}") for pk, (at, item) in items_by_id.items() if pk in there]
+        outcomes = batches.decide_many(
+            seen, by=person, verdict=str(body["verdict"]), verdict_input=_verdict_input(body, "batch")
+        )
+        results = {one.id: {"id": str(one.id), "ok": one.ok, "text": one.text} for one in outcomes}
         nowhere = "There is no such approval."
         return Response(
-            {"results": [results.get(pk) or {"id": str(pk), "ok": False, "text": nowhere} for pk in wanted]}
+            {"results": [results.get(pk) or {"id": str(pk), "ok": False, "text": nowhere} for pk in items_by_id]}
         )
 
 
-def _seen(approval: Approval, body: Mapping[str, Json], pointer: str = "") -> Seen:
+def _card_version(approval: Approval, body: Mapping[str, Json], pointer: str = "") -> CardVersion:
     """What the tool read; nothing of it is guessed. Raises Problem 422 where there are stages and it names none."""
     stage = body.get("stage")
     if stage is None and approval.stages:
         raise invalid([Fault(f"{pointer}/stage", "It has stages: send the one that was read.")])
-    return Seen(
+    return CardVersion(
         approval.pk,
-        _whole(body["revision"]),
-        _whole(body["round"]),
+        _integer(body["revision"]),
+        _integer(body["round"]),
         str(body["digest"]),
-        0 if stage is None else _whole(stage) - 1,
+        0 if stage is None else _integer(stage) - 1,
     )
 
 
-def _whole(number: Json) -> int:
+def _integer(number: Json) -> int:
     return int(number) if isinstance(number, int | float) else 0
 
 
@@ -197,9 +204,9 @@ def _operations(listed: Json) -> tuple[Operation, ...]:
         raise BadVerdict([Fault(f"/edits{error.fault.pointer}", error.fault.message)]) from error
 
 
-def _words(body: Mapping[str, Json], surface: str = "api") -> Words:
+def _verdict_input(body: Mapping[str, Json], surface: str = "api") -> VerdictInput:
     message = body.get("message")
-    return Words(
+    return VerdictInput(
         message=None if message is None else str(message),
         reason=str(body.get("reason", "")),
         edits=_operations(body.get("edits", [])),

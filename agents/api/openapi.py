@@ -9,8 +9,8 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from agents import problems
 from agents.api import examples
-from agents.shapes import COMPONENTS
-from approvals.policy.schema import Json
+from agents.schemas import COMPONENTS
+from approvals.values.schema import Json
 
 
 def complete(
@@ -28,8 +28,8 @@ def complete(
 @cache
 def document() -> Json:
     """The OpenAPI document; it changes with the code only."""
-    found: Json = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    return found
+    schema: Json = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return schema
 
 
 @require_GET
@@ -40,7 +40,7 @@ def openapi(request: HttpRequest) -> HttpResponse:
 class Docs(SpectacularSwaggerSplitView):
     """The document as a page; scripts and styles are files, as the content security policy wants them."""
 
-    url_name = "api_openapi"
+    url_name = "api:openapi"
     template_name = "agents/docs.html"
 
 

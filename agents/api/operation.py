@@ -2,7 +2,7 @@
 
 from drf_spectacular.openapi import AutoSchema
 
-from approvals.policy.schema import Json
+from approvals.values.schema import Json
 
 
 class OperationSchema(AutoSchema):

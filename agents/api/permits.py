@@ -15,11 +15,11 @@ from agents import documents
 from agents.api.base import AgentView, Call, Query, documented
 from agents.api.requests import own
 from agents.models import ApiKey, Scope
-from approvals import permits, times
+from approvals.db import times
+from approvals.execution import leases, permits
+from approvals.execution.consume import PermitUse, consume
 from approvals.policy import snapshot
 from approvals.policy.snapshot import NoPolicy
-from approvals.review import leases
-from approvals.review.consume import Use, consume
 
 _LEASE = 60  # seconds
 # A verifier that meets a kid it does not know asks again: a longer life gains nothing.
@@ -41,7 +41,7 @@ class Consume(AgentView):
     def post(self, call: Call, jti: UUID) -> Response:
         body = call.shaped("PermitUse")
         observed = body.get("preconditions")
-        use = Use(
+        use = PermitUse(
             jti=jti,
             permit=str(body["permit"]),
             digest=str(body["action_digest"]),
@@ -54,7 +54,7 @@ class Consume(AgentView):
         return Response(
             {
                 "jti": str(used.consumption.jti),
-                "request": str(used.approval.pause_id),
+                "request": str(used.approval.request_id),
                 "item": used.approval.item,
                 "action": proposal.name if proposal else "",
                 "action_digest": used.approval.digest,
@@ -79,13 +79,13 @@ class Lease(AgentView):
     )
     def post(self, call: Call, pk: UUID) -> Response:
         body = call.shaped("LeaseWish")
-        pause, worker = own(call.agent_id, pk), str(body["worker"])
+        request, worker = own(call.agent_id, pk), str(body["worker"])
         if body.get("release"):
-            leases.release(pause, worker=worker)
+            leases.release(request, worker=worker)
             return Response({"worker": worker, "until": None})
         seconds = body.get("seconds", _LEASE)
         span = timedelta(seconds=float(seconds) if isinstance(seconds, int | float) else _LEASE)
-        return Response({"worker": worker, "until": documents.moment(leases.lease(pause, worker=worker, span=span))})
+        return Response({"worker": worker, "until": documents.moment(leases.lease(request, worker=worker, span=span))})
 
 
 class Whoami(AgentView):
@@ -125,5 +125,5 @@ def jwks(request: HttpRequest) -> HttpResponse:
     answer["ETag"] = etag
     answer["Cache-Control"] = f"public, max-age={_KEPT}"
     answer["X-Content-Type-Options"] = "nosniff"
-    found = get_conditional_response(request, etag=etag, response=answer)
-    return found if isinstance(found, HttpResponse) else answer
+    conditional = get_conditional_response(request, etag=etag, response=answer)
+    return conditional if isinstance(conditional, HttpResponse) else answer

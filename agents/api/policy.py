@@ -8,10 +8,10 @@ from agents import confidence, submissions
 from agents.api.base import AgentView, Call, Query, View, documented
 from agents.problems import not_found
 from approvals.policy import snapshot
-from approvals.policy.schema import Json
 from approvals.policy.snapshot import Policy, TypePolicy
-from approvals.review import intake
-from approvals.review.submission import BadSubmission
+from approvals.requests import intake
+from approvals.requests.submission import BadSubmission
+from approvals.values.schema import Json
 
 
 class Evaluate(AgentView):
@@ -28,7 +28,7 @@ class Evaluate(AgentView):
         body = call.json()
         submission = submissions.read(body)
         try:
-            found = intake.evaluate(self.agent(call), submission)
+            evaluations = intake.evaluate(self.agent(call), submission)
         except BadSubmission as error:
             raise submissions.refused(error, body) from error
         return Response(
@@ -46,10 +46,10 @@ class Evaluate(AgentView):
                         "typed": routing.typed,
                         "reason_code": routing.reason_code,
                         "reasons": list(routing.reasons),
-                        "confidence": confidence.told(assessment.as_json()),
+                        "confidence": confidence.confidence_document(assessment.as_json()),
                         "shadow": None if routing.shadowed is None else dict(routing.shadowed),
                     }
-                    for item, domain, routing, assessment in found
+                    for item, domain, routing, assessment in evaluations
                 ],
             }
         )
@@ -62,11 +62,11 @@ class ActionTypes(View):
     def get(self, call: Call) -> Response:
         Query(call, [])
         policy = snapshot.current()
-        types = [_told(policy.types[name], policy) for name in sorted(policy.types)]
+        types = [_action_type_document(policy.types[name], policy) for name in sorted(policy.types)]
         return Response({"action_types": types, "policy_version": policy.number})
 
 
-class OneActionType(View):
+class ActionTypeDetail(View):
     """One of them."""
 
     @documented("Read an action type", name="read_action_type", answers={200: "ActionType"}, problems=[404])
@@ -74,10 +74,10 @@ class OneActionType(View):
         policy = snapshot.current()
         if name not in policy.types:
             raise not_found()
-        return Response(_told(policy.types[name], policy))
+        return Response(_action_type_document(policy.types[name], policy))
 
 
-def _told(kind: TypePolicy, policy: Policy) -> Mapping[str, Json]:
+def _action_type_document(kind: TypePolicy, policy: Policy) -> Mapping[str, Json]:
     ceiling = policy.tiers_in(kind.domain)[kind.tier].ceiling
     return {
         "name": kind.name,

@@ -9,57 +9,60 @@ from rest_framework.response import Response
 
 from agents import cursors, documents, wait
 from agents.api.base import PAGED, AgentView, Call, Query, documented
-from agents.asking import Asking, Many, One
 from agents.models import Scope
 from agents.problems import invalid, not_found
-from agents.shapes.build import TIME, one_of, text, word
-from approvals import times
-from approvals.models import Agent, Approval, Outcome, Pause
-from approvals.policy.schema import Fault
-from approvals.review import agent as agents_own
-from approvals.review import inquiries, intake
-from approvals.review.submission import Asked
+from agents.schemas.build import TIME, non_empty_text, one_of, text
+from agents.submission_calls import BulkSubmission, SingleSubmission, SubmissionCall
+from approvals.db import times
+from approvals.decisions import agent_questions
+from approvals.execution import agent_reports as agents_own
+from approvals.models import Agent, Approval, ApprovalRequest, Outcome
+from approvals.requests import intake
+from approvals.requests.submission import AgentSubmission
+from approvals.values.schema import Fault
 
 
-def own(agent: Agent | UUID | None, pk: UUID) -> Pause:
+def own(agent: Agent | UUID | None, pk: UUID) -> ApprovalRequest:
     """The agent's own request. Raises Problem 404 for every other."""
-    pause = Pause.objects.select_related("run").filter(agent=agent, pk=pk).first()
-    if pause is None:
+    request = ApprovalRequest.objects.select_related("run").filter(agent=agent, pk=pk).first()
+    if request is None:
         raise not_found()
-    return pause
+    return request
 
 
-def items_of(pause: Pause) -> list[Approval]:
-    return list(pause.approvals.order_by("position"))
+def items_of(request: ApprovalRequest) -> list[Approval]:
+    return list(request.approvals.order_by("position"))
 
 
-def answered(call: Call, asking: type[Asking]) -> Response:
+def take_submission(call: Call, asking: type[SubmissionCall]) -> Response:
     """Take what the call asks. Where the site is served by ASGI, agents.submit answers instead, beside Django."""
-    asked = asking.read(call.json(), call.headers.get("Idempotency-Key"))
-    told = asked.told(intake.take([Asked(call.agent_id, one) for one in asked.submissions]))
-    return Response(told.document, status=told.status, headers=told.headers)
+    body = asking.read(call.json(), call.headers.get("Idempotency-Key"))
+    reply = body.reply(intake.take([AgentSubmission(call.agent_id, one) for one in body.submissions]))
+    return Response(reply.document, status=reply.status, headers=reply.headers)
 
 
 class Requests(AgentView):
     """Submit one, list one's own."""
 
     @documented(
-        "Submit a request: everything that one pause needs answered",
+        "Submit a request: everything that one request needs answered",
         name="submit",
         body="Request",
         answers={201: "RequestState", 200: "RequestState"},
-        headers={"Idempotency-Key": word(255, says="The same as the field idempotency_key, and instead of it.")},
+        headers={
+            "Idempotency-Key": non_empty_text(255, says="The same as the field idempotency_key, and instead of it.")
+        },
         problems=[400, 409, 413, 415, 422],
     )
     def post(self, call: Call) -> Response:
-        return answered(call, One)
+        return take_submission(call, SingleSubmission)
 
     @documented(
         "List the agent's own requests, newest first",
         name="list_requests",
         answers={200: "RequestList"},
         parameters={
-            "status": one_of(Pause.Status.values),
+            "status": one_of(ApprovalRequest.Status.values),
             "action": text(80, says="Requests with an item of this action type."),
             "since": {**TIME, "description": "Submitted at this time or later."},
             **PAGED,
@@ -69,29 +72,31 @@ class Requests(AgentView):
     def get(self, call: Call) -> Response:
         query = Query(call, ["status", "action", "since", "limit", "cursor"])
         status, action, since = (
-            query.choice("status", Pause.Status.values),
+            query.choice("status", ApprovalRequest.Status.values),
             query.text("action", 80),
             query.moment("since"),
         )
         rows = query.rows()
-        pauses = Pause.objects.filter(agent=call.agent_id).order_by("-created_at", "-pk")
+        requests = ApprovalRequest.objects.filter(agent=call.agent_id).order_by("-created_at", "-pk")
         if status:
-            pauses = pauses.filter(status=status)
+            requests = requests.filter(status=status)
         if action:
-            pauses = pauses.filter(Exists(Approval.objects.filter(pause=OuterRef("pk"), action_type=action)))
+            requests = requests.filter(Exists(Approval.objects.filter(request=OuterRef("pk"), action_type=action)))
         if since:
-            pauses = pauses.filter(created_at__gte=since)
+            requests = requests.filter(created_at__gte=since)
         listed = f"requests|{call.agent_id}|{status}|{action}|{since}"
         if query.text("cursor"):
             at, pk = cursors.read(query.text("cursor"), listed)
-            pauses = pauses.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=pk))
+            requests = requests.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=pk))
         ordered = Prefetch("approvals", Approval.objects.order_by("position"))
-        found = list(pauses.select_related("run").prefetch_related(ordered)[: rows + 1])
-        more = len(found) > rows
-        last = found[rows - 1] if more else None
+        request_rows = list(requests.select_related("run").prefetch_related(ordered)[: rows + 1])
+        more = len(request_rows) > rows
+        last = request_rows[rows - 1] if more else None
         return Response(
             {
-                "requests": [documents.of_request(one, one.approvals.all(), decision=False) for one in found[:rows]],
+                "requests": [
+                    documents.of_request(one, one.approvals.all(), decision=False) for one in request_rows[:rows]
+                ],
                 "next": cursors.write(listed, last.created_at, last.pk) if last else None,
             }
         )
@@ -108,21 +113,21 @@ class Bulk(AgentView):
         problems=[400, 409, 413, 415, 422],
     )
     def post(self, call: Call) -> Response:
-        return answered(call, Many)
+        return take_submission(call, BulkSubmission)
 
 
-class OneRequest(AgentView):
+class RequestDetail(AgentView):
     """One of the agent's own."""
 
     @documented("Read a request", name="read_request", answers={200: "RequestState"}, problems=[404])
     def get(self, call: Call, pk: UUID) -> Response:
-        pause = own(call.agent_id, pk)
-        asked = inquiries.waiting([pause.pk])
-        inquiries.fetched(asked, now=times.now())
-        return Response(documents.of_request(pause, items_of(pause), questions=asked))
+        request = own(call.agent_id, pk)
+        questions = agent_questions.unanswered([request.pk])
+        agent_questions.mark_read(questions, now=times.now())
+        return Response(documents.of_request(request, items_of(request), questions=questions))
 
 
-class OneDecision(AgentView):
+class RequestDecision(AgentView):
     """The decision as it stands now. With `wait`, `agents.wait` answers instead, beside Django."""
 
     @documented(
@@ -146,7 +151,7 @@ class OneDecision(AgentView):
         first = Query(call, ["wait", "first"]).text("first") or "0"
         if first not in ("0", "1"):
             raise invalid([Fault("/first", wait.FIRST)])
-        look = wait.look(pk, call.agent_id, first=first == "1")
+        look = wait.read_decision(pk, call.agent_id, first=first == "1")
         return HttpResponse(look.body, status=look.status, content_type="application/json")
 
 
@@ -164,8 +169,8 @@ class Cancel(AgentView):
     )
     def post(self, call: Call, pk: UUID) -> Response:
         body = call.shaped("Cancellation")
-        pause = agents_own.cancel(own(call.agent_id, pk), by=self.agent(call), reason=str(body.get("reason", "")))
-        return Response(documents.of_request(pause, items_of(pause)))
+        request = agents_own.cancel(own(call.agent_id, pk), by=self.agent(call), reason=str(body.get("reason", "")))
+        return Response(documents.of_request(request, items_of(request)))
 
 
 class ItemOutcome(AgentView):

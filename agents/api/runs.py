@@ -9,12 +9,12 @@ from agents.api.base import AgentView, Call, Query, documented
 from agents.documents import moment
 from agents.models import Scope
 from agents.problems import invalid, not_found
+from approvals.execution import rollback, run_endings, runs, steps
 from approvals.models import Approval, Guidance, Run, Step
-from approvals.policy.schema import Fault, Json
-from approvals.review import endings, rollback, runs, steps
+from approvals.values.schema import Fault, Json
 
 _LONGEST_KEY = 200
-_SAID = ("action", "undo", "context")
+_STEP_FIELDS = ("action", "undo", "context")
 
 
 class Steps(AgentView):
@@ -33,13 +33,13 @@ class Steps(AgentView):
         body = call.shaped("StepReport")
         if len(key) > _LONGEST_KEY or "\0" in key:
             raise invalid([Fault("", f"A run's id has at most {_LONGEST_KEY} characters, and no NUL.")])
-        told = steps.Told(
+        report = steps.StepReport(
             key=str(body["id"]),
             status=str(body.get("status", Step.Status.DONE)),
-            said={name: body[name] for name in _SAID if name in body},
+            fields={name: body[name] for name in _STEP_FIELDS if name in body},
             approval=_approval(call.agent_id, body),
         )
-        step, new = steps.record(steps.run_of(self.agent(call), key, str(body.get("run_name", ""))), told)
+        step, new = steps.record(steps.run_of(self.agent(call), key, str(body.get("run_name", ""))), report)
         return Response(document(step), status=201 if new else 200)
 
 
@@ -58,15 +58,15 @@ class Undo(AgentView):
     def post(self, call: Call, key: str, step: str) -> Response:
         body = call.shaped("UndoReport")
         run = _own(call.agent_id, key)
-        found = Step.objects.filter(run=run, key=step).first() if "\0" not in step else None
-        if found is None:
+        recorded_step = Step.objects.filter(run=run, key=step).first() if "\0" not in step else None
+        if recorded_step is None:
             raise not_found()
         succeeded, detail = body["result"] == "succeeded", str(body.get("detail", ""))
-        undone = rollback.report(found, by=self.agent(call), succeeded=succeeded, detail=detail)
+        undone = rollback.report(recorded_step, by=self.agent(call), succeeded=succeeded, detail=detail)
         return Response(document(undone))
 
 
-class OneRun(AgentView):
+class RunDetail(AgentView):
     """Where a run stands."""
 
     @documented(
@@ -96,7 +96,7 @@ class End(AgentView):
     )
     def post(self, call: Call, key: str) -> Response:
         call.shaped("RunEnd")
-        return Response(_state(endings.end(_own(call.agent_id, key))))
+        return Response(_state(run_endings.end_run(_own(call.agent_id, key))))
 
 
 def _state(run: Run) -> dict[str, Json]:
@@ -122,7 +122,7 @@ def document(step: Step) -> dict[str, Json]:
         "status": step.status,
         "action": step.action or None,
         "undo": step.undo,
-        "request": str(approval.pause_id) if approval else None,
+        "request": str(approval.request_id) if approval else None,
         "item": approval.item if approval else None,
         "started_at": moment(step.started_at),
         "done_at": moment(step.done_at),
@@ -149,11 +149,11 @@ def _approval(agent_id: UUID, body: Mapping[str, Json]) -> Approval | None:
         missing = "item" if item is None else "request"
         raise invalid([Fault(f"/{missing}", "A request and its item are named together.")])
     try:
-        pause = UUID(str(request))
+        approval_request = UUID(str(request))
     except ValueError:
         raise invalid([Fault("/request", "A UUID.")]) from None
-    found = Approval.objects.select_related("pause", "proposal", "planned_step")
-    approval = found.filter(agent=agent_id, pause=pause, item=item).first()
+    approvals = Approval.objects.select_related("request", "proposal", "planned_step")
+    approval = approvals.filter(agent=agent_id, request=approval_request, item=item).first()
     if approval is None:
         raise invalid([Fault("/request", "This agent has asked no such thing.")])
     return approval

@@ -6,19 +6,19 @@ from rest_framework.response import Response
 from agents.api.base import Call, PersonView, documented
 from agents.documents import moment
 from agents.problems import Problem, invalid
-from approvals import stops
+from approvals.errors import NotAllowed
+from approvals.execution import kill_switch
 from approvals.models import Stop, User
-from approvals.policy.schema import Fault, Json
-from approvals.review import access
-from approvals.review.errors import NotAllowed
+from approvals.people import access
+from approvals.values.schema import Fault, Json
 
 
-class Switch(PersonView):
+class KillSwitch(PersonView):
     """Whether everything is stopped; stopping it, and lifting that."""
 
     @documented("Whether everything is stopped", name="read_stop", answers={200: "StopState"}, tag="people")
     def get(self, call: Call) -> Response:
-        return Response(_told(stops.standing()))
+        return Response(_stop_document(kill_switch.standing()))
 
     @documented(
         "Stop everything",
@@ -34,7 +34,7 @@ class Switch(PersonView):
         why = str(body["why"]).strip()
         if not why:
             raise invalid([Fault("/why", "Say why, in a few words.")])
-        return Response(_told(stops.stop(by=person, why=why)))
+        return Response(_stop_document(kill_switch.stop(by=person, why=why)))
 
     @documented(
         "Lift the stop, with one's password",
@@ -51,8 +51,8 @@ class Switch(PersonView):
             raise Problem(429, "too_many_requests", "Too many passwords were tried.", headers={"Retry-After": "60"})
         if not person.check_password(str(body["password"])):
             raise Problem(403, "fresh_login_needed", "Lifting the stop takes your password, and this is another one.")
-        stops.lift(by=person)
-        return Response(_told(stops.standing()))
+        kill_switch.lift(by=person)
+        return Response(_stop_document(kill_switch.standing()))
 
 
 def _allowed(person: User) -> User:
@@ -61,7 +61,7 @@ def _allowed(person: User) -> User:
     return person
 
 
-def _told(stop: Stop | None) -> dict[str, Json]:
+def _stop_document(stop: Stop | None) -> dict[str, Json]:
     return {
         "stopped": stop is not None,
         "since": moment(stop.began_at) if stop else None,

@@ -8,7 +8,7 @@ import asyncio
 import importlib.util
 import sys
 
-from agents.demo.home import Home
+from agents.demo.home import AgentFolder
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
     if any(importlib.util.find_spec(name) is None for name in ("langgraph", "aiosmtpd")):
         print("The demo agent needs its extra: pip install '.[demo]'. The server runs without.", file=sys.stderr)
         return 3
-    home = Home.from_environment()
+    home = AgentFolder.from_environment()
     if not options.step:
         from agents.demo.supervisor import live
 

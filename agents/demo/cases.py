@@ -22,7 +22,7 @@ CUSTOMERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class DemoProposal:
     """What the agent wants to do, and how it says so."""
 
     action: str
@@ -41,7 +41,7 @@ class Story:
 
     title: str
     wrote: str
-    found: str
+    order_findings: str
     subject: str
     body: str
     thinks: str
@@ -142,26 +142,31 @@ STORIES = (
 )
 
 
-def draft(number: int) -> Draft:
+def proposal_of_case(number: int) -> DemoProposal:
     """What the agent wants to do in case `number`."""
     story = STORIES[(number - 1) % len(STORIES)]
     name, mailbox = CUSTOMERS[number * 7 % len(CUSTOMERS)]
     order = str(20_000 + number * 37 % 9_000)
     amount = f"{15 + number * 53 % 140}.{number * 29 % 100:02d}"
-    words = {"name": name, "first": name.split()[0], "order": order, "amount": amount}
+    values = {"name": name, "first": name.split()[0], "order": order, "amount": amount}
 
     def fill(text: str) -> str:
-        return text.format(**words)
+        return text.format(**values)
 
     to = f"{mailbox}@customers.example"
-    context = {"customer wrote": fill(story.wrote), "order": order, "found": fill(story.found), "customer": name}
+    context = {
+        "customer wrote": fill(story.wrote),
+        "order": order,
+        "found": fill(story.order_findings),
+        "customer": name,
+    }
     signals = {
         "stated_confidence": story.stated,
         "tool_validity": 1.0,
         "retrieval_relevance": round(story.stated - 0.06, 2),
     }
     if story.refund:
-        return Draft(
+        return DemoProposal(
             action="refund",
             args={"order": order, "amount": amount, "currency": "EUR", "reason": story.title},
             summary=fill(f"Refund {{amount}} EUR to {{name}} for order {{order}}: {story.title.lower()}."),
@@ -171,7 +176,7 @@ def draft(number: int) -> Draft:
             title=story.title,
             about=f"customer:{mailbox}",
         )
-    return Draft(
+    return DemoProposal(
         action="send_mail",
         args={"to": to, "subject": fill(story.subject), "body": fill(story.body)},
         summary=fill(f"Answer {{name}}: {story.title.lower()}."),

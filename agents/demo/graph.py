@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
 from assent import AlreadyRan, Assent, BadRequest, PermitRefused, Unconfirmed
-from assent.shapes import Asking
+from assent.shapes import SubmissionOptions
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -20,7 +20,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from agents.demo import cases, mail
-from agents.demo.home import Home
+from agents.demo.home import AgentFolder
 
 PAYMENTS_DESK = "payments@northwind.example"
 PATIENCE = 2 * 60 * 60  # seconds until nobody's answer is the answer
@@ -37,10 +37,10 @@ class State(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
+class ProcessContext:
     """What a process lends the workflow; none of it is written to the checkpoints."""
 
-    home: Home
+    home: AgentFolder
     assent: Assent
     thread: str
     request: str = ""
@@ -48,12 +48,12 @@ class Hands:
     item: str = ""
 
 
-Graph = CompiledStateGraph[State, Hands, State, State]
+Graph = CompiledStateGraph[State, ProcessContext, State, State]
 
 
 def plan(state: State) -> State:
     """Read the case and decide what would help. A model would stand here."""
-    return {"draft": asdict(cases.draft(state["number"]))}
+    return {"draft": asdict(cases.proposal_of_case(state["number"]))}
 
 
 def ask(state: State) -> State:
@@ -61,17 +61,17 @@ def ask(state: State) -> State:
     return {"decision": interrupt({"action": state["draft"]["action"], "args": state["draft"]["args"]})}
 
 
-def turn(state: State) -> str:
+def next_node(state: State) -> str:
     """Only a decision that lets it run leads to `act`; whatever else it says leads to `stop`."""
     decision = state["decision"]
     runs = decision.get("status") == "decided" and decision.get("verdict") in {"approve", "modify"}
     return "act" if runs else "stop"
 
 
-def act(state: State, runtime: Runtime[Hands]) -> State:
+def act(state: State, runtime: Runtime[ProcessContext]) -> State:
     """Do what was approved, with the approved arguments, if nobody did it yet."""
     hands, draft = runtime.context, state["draft"]
-    about = asking(cases.draft(state["number"]), hands.thread, hands.key, hands.item)
+    about = request_options(cases.proposal_of_case(state["number"]), hands.thread, hands.key, hands.item)
     try:
         # The mailbox first: a permit that is used for a mail that nobody takes is a permit lost.
         with (
@@ -83,7 +83,7 @@ def act(state: State, runtime: Runtime[Hands]) -> State:
     except AlreadyRan as before:
         return _ended(before.outcome == "succeeded", f"An earlier process did it: {before.outcome}.")
     except Unconfirmed as unknown:
-        return _looked_up(hands, unknown)
+        return _after_kill(hands, unknown)
     except PermitRefused as refused:
         hands.assent.outcome(hands.request, "failed", item=hands.item, detail=str(refused))
         return _ended(False, str(refused))
@@ -96,9 +96,9 @@ def _ended(well: bool, reason: str) -> State:
     return {"end": "sent" if well else "failed", "reason": reason}
 
 
-def _looked_up(hands: Hands, unknown: Unconfirmed) -> State:
+def _after_kill(hands: ProcessContext, unknown: Unconfirmed) -> State:
     """A process was killed between permit and report. Nothing is sent again: either it is there, or people are told."""
-    if not mail.kept(hands.home.mail, message_id(hands)):
+    if not mail.is_delivered(hands.home.mail, message_id(hands)):
         return {"end": "unconfirmed", "reason": "The permit was used, and no mail was sent. People decide what now."}
     with contextlib.suppress(BadRequest):  # a person may have said so meanwhile
         hands.assent.outcome(unknown.request, "succeeded", item=hands.item, detail="Found in the mailbox.")
@@ -113,14 +113,14 @@ def stop(state: State) -> State:
         return {"end": "expired", "reason": "Nobody decided before the deadline."}
     if status == "cancelled":
         return {"end": "withdrawn", "reason": "The question was withdrawn."}
-    said = f": {message}" if message else "."
+    explanation = f": {message}" if message else "."
     if decision.get("verdict") == "skip":
-        return {"end": "skipped", "reason": f"A reviewer said to leave this step out{said}"}
+        return {"end": "skipped", "reason": f"A reviewer said to leave this step out{explanation}"}
     who = "Policy" if decision.get("source") == "policy" else "A reviewer"
-    return {"end": "rejected", "reason": f"{who} refused it{said}"}
+    return {"end": "rejected", "reason": f"{who} refused it{explanation}"}
 
 
-def asking(draft: cases.Draft, thread: str, key: str, item: str) -> Asking:
+def request_options(draft: cases.DemoProposal, thread: str, key: str, item: str) -> SubmissionOptions:
     """What goes with the question: the same whenever it is asked, so that Assent knows it again."""
     return {
         "id": item,
@@ -149,23 +149,23 @@ def letter(action: str, args: dict[str, Any]) -> tuple[str, str, str]:
     return str(args["to"]), str(args["subject"]), str(args["body"])
 
 
-def message_id(hands: Hands) -> str:
+def message_id(hands: ProcessContext) -> str:
     """The same for every attempt at this question's action, another for any other."""
     return f"{hands.thread}-{hashlib.sha256(hands.key.encode()).hexdigest()[:12]}"
 
 
 @contextlib.contextmanager
-def opened(home: Home) -> Iterator[Graph]:
+def open_workflow(home: AgentFolder) -> Iterator[Graph]:
     """The workflow on the checkpoints of `home`."""
     with contextlib.closing(sqlite3.connect(home.checkpoints, check_same_thread=False, timeout=30)) as connection:
-        built = StateGraph(State, context_schema=Hands)
+        built = StateGraph(State, context_schema=ProcessContext)
         built.add_node("plan", plan)
         built.add_node("ask", ask)
         built.add_node("act", act)
         built.add_node("stop", stop)
         built.add_edge(START, "plan")
         built.add_edge("plan", "ask")
-        built.add_conditional_edges("ask", turn, ["act", "stop"])
+        built.add_conditional_edges("ask", next_node, ["act", "stop"])
         built.add_edge("act", END)
         built.add_edge("stop", END)
         yield built.compile(checkpointer=SqliteSaver(connection))

@@ -46,7 +46,7 @@ class Connection(TypedDict):
     state: Path
 
 
-class Home:
+class AgentFolder:
     """The agent's folder, `<data>/demo/`."""
 
     def __init__(self, data: Path) -> None:
@@ -59,7 +59,7 @@ class Home:
         self.cases.mkdir(parents=True, exist_ok=True)
 
     @classmethod
-    def from_environment(cls) -> "Home":
+    def from_environment(cls) -> "AgentFolder":
         """The folder under ASSENT_DATA."""
         return cls(Path(os.environ.get("ASSENT_DATA", ".assent")).resolve())
 
@@ -68,8 +68,8 @@ class Home:
 
         Raises OSError, ValueError or KeyError while demo.json has no key.
         """
-        known = json.loads((self.data / "demo.json").read_text())
-        keys = {str(entry["name"]): str(entry["key"]) for entry in known["agents"]}
+        stored = json.loads((self.data / "demo.json").read_text())
+        keys = {str(entry["name"]): str(entry["key"]) for entry in stored["agents"]}
         url = os.environ.get("ASSENT_URL", "http://127.0.0.1:8000")
         return Connection(url=url, key=keys[AGENT], agent=AGENT, state=self.folder / "journal")
 
@@ -91,7 +91,7 @@ class Home:
         """Write the note whole or not at all: a process killed meanwhile leaves the old one."""
         _replace(self.cases / f"{case.thread}.json", json.dumps(asdict(case)))
 
-    def known(self) -> list[Case]:
+    def all_cases(self) -> list[Case]:
         """Every case there is, oldest first."""
         return sorted((self.case(file.stem) for file in self.cases.glob("*.json")), key=lambda case: case.number)
 

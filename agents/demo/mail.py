@@ -35,7 +35,7 @@ def post(port: int) -> smtplib.SMTP:
     return smtplib.SMTP("127.0.0.1", port, local_hostname="localhost", timeout=10)
 
 
-def kept(folder: Path, message_id: str) -> bool:
+def is_delivered(folder: Path, message_id: str) -> bool:
     """Whether the mailbox has this message."""
     return (folder / f"{message_id}.eml").exists()
 

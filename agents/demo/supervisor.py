@@ -10,7 +10,7 @@ import httpx
 from assent import AsyncAssent, BadRequest, Denied, StillPending, Unavailable
 
 from agents.demo import mail
-from agents.demo.home import Case, Home, Stage
+from agents.demo.home import AgentFolder, Case, Stage
 
 AT_ONCE = 3
 FIRST_AFTER = 8.0  # seconds; a newcomer has just opened the inbox
@@ -20,7 +20,7 @@ HOLDS = 25  # seconds that one long poll may hang
 class Supervisor:
     """Keeps some questions open, and takes up each case when its answer is there."""
 
-    def __init__(self, home: Home, *, first_after: float = FIRST_AFTER, pace: float = 1.0) -> None:
+    def __init__(self, home: AgentFolder, *, first_after: float = FIRST_AFTER, pace: float = 1.0) -> None:
         self.home = home
         self.first_after = first_after
         self.pace = pace
@@ -32,7 +32,7 @@ class Supervisor:
         server, self.home.smtp_port = await mail.listen(self.home.mail)
         async with server:
             try:
-                for case in self.home.known():
+                for case in self.home.all_cases():
                     self.follow(case)
                 await self.keep_asking()
             finally:
@@ -42,7 +42,7 @@ class Supervisor:
 
     async def keep_asking(self) -> None:
         """Open a new case now and then while fewer than three wait."""
-        last = max((case.number for case in self.home.known()), default=0)
+        last = max((case.number for case in self.home.all_cases()), default=0)
         await asyncio.sleep(self.first_after * self.pace)
         for number in itertools.count(last + 1):
             while len(self.following) >= AT_ONCE:
@@ -109,7 +109,7 @@ class Supervisor:
                 raise
 
 
-async def live(home: Home, *, first_after: float, pace: float) -> None:
+async def live(home: AgentFolder, *, first_after: float, pace: float) -> None:
     """Run the supervisor until it is told to end, or whoever started it is gone."""
     parent = os.getppid()
     supervisor = asyncio.create_task(Supervisor(home, first_after=first_after, pace=pace).run())

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from approvals.addresses import Address, is_public, literal_of
+from approvals.notify.addresses import Address, is_public, literal_of
 
 _PORTS = {"https": 443, "http": 80}
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
@@ -73,8 +73,8 @@ def read(url: str) -> Target:
     if parts.scheme != "https":
         raise Forbidden(_("Only https addresses are allowed."))
     if target.port not in settings.ASSENT_WEBHOOK_PORTS:
-        said = {"port": target.port, "ports": ", ".join(map(str, settings.ASSENT_WEBHOOK_PORTS))}
-        raise Forbidden(_("Port %(port)d is not allowed; these are: %(ports)s.") % said)
+        facts = {"port": target.port, "ports": ", ".join(map(str, settings.ASSENT_WEBHOOK_PORTS))}
+        raise Forbidden(_("Port %(port)d is not allowed; these are: %(ports)s.") % facts)
     if literal is None and _NUMERIC.fullmatch(host):
         raise Forbidden(_("Write the numeric address in full, as 203.0.113.7."))
     if literal is not None and not is_public(literal):
@@ -84,9 +84,9 @@ def read(url: str) -> Target:
 
 def allowed(target: Target, resolved: Sequence[str]) -> list[Address]:
     """What a name resolved to, as addresses to connect to. Raises Forbidden unless every one of them may be."""
-    found = [ip_address(one) for one in resolved]
-    for address in found:
+    addresses = [ip_address(one) for one in resolved]
+    for address in addresses:
         if not (target.is_excepted or is_public(address)):
             sentence = _("%(host)s is %(address)s, which is not an address of the internet.")
             raise Forbidden(sentence % {"host": target.host, "address": address}, passing=True)
-    return found
+    return addresses

@@ -27,11 +27,11 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from agents.webhooks import addresses, signing
-from approvals import times
-from approvals.admin.base import Kept, Record
-from approvals.ids import new_id
+from approvals.admin.base import NeverDeleted, ReadOnlyAdmin
+from approvals.db import times
+from approvals.db.ids import new_id
 from approvals.models import Agent, Delivery, Endpoint
-from approvals.review import outbox, webhooks
+from approvals.notify import outbox, webhooks
 
 _TEST = "webhook.test"
 
@@ -74,9 +74,9 @@ def _deliveries(endpoint: Endpoint, count: int, status: str) -> object:
     """A number that opens the rows which it counts."""
     if not count:
         return 0
-    place = reverse("admin:approvals_delivery_changelist")
+    path = reverse("admin:approvals_delivery_changelist")
     query = f"?endpoint__id__exact={endpoint.pk}&status__exact={status}"
-    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', place + query, count)
+    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', path + query, count)
 
 
 def _rests(endpoint: Endpoint) -> bool:
@@ -84,9 +84,9 @@ def _rests(endpoint: Endpoint) -> bool:
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(Kept):
+class EndpointAdmin(NeverDeleted):
     form = EndpointForm
-    list_display = ("address", "agent", "state", "waiting", "dead", "told_of")
+    list_display = ("address", "agent", "state", "waiting", "dead", "event_types")
     list_filter = ("active", "callback", "agent")
     list_select_related = ("agent",)
     search_fields = ("url", "agent__name")
@@ -127,11 +127,11 @@ class EndpointAdmin(Kept):
             return endpoint.ended or gettext("off")
         if not _rests(endpoint):
             return gettext("on")
-        said = {"failures": endpoint.failures, "until": f"{endpoint.rests_until:%H:%M:%S}"}
-        return gettext("failed %(failures)d times in a row, rests until %(until)s UTC") % said
+        facts = {"failures": endpoint.failures, "until": f"{endpoint.rests_until:%H:%M:%S}"}
+        return gettext("failed %(failures)d times in a row, rests until %(until)s UTC") % facts
 
     @display(description=_("told of"))
-    def told_of(self, endpoint: Endpoint) -> str:
+    def event_types(self, endpoint: Endpoint) -> str:
         return ", ".join(endpoint.topics) or gettext("everything")
 
     @display(description=_("on their way"))
@@ -157,7 +157,7 @@ class EndpointAdmin(Kept):
         super().save_model(request, obj, form, change)
 
     def response_add(self, request: HttpRequest, obj: Endpoint, post_url_continue: str | None = None) -> HttpResponse:
-        title = gettext("Webhook to %(url)s") % {"url": outbox.place_of(obj.url)}
+        title = gettext("Webhook to %(url)s") % {"url": outbox.origin_of(obj.url)}
         return self._page(request, obj, title, "secret.html", secret=obj.shown)  # type: ignore[attr-defined]  # as above
 
     @action(description=_("Test"), icon="send", permissions=["own"])
@@ -165,7 +165,7 @@ class EndpointAdmin(Kept):
         """Send one signed event now and show what came back; nothing of it is kept."""
         endpoint = get_object_or_404(Endpoint.objects.select_related("agent"), pk=object_id, callback=False)
         tried = _tried(endpoint) if request.method == "POST" else None
-        title = gettext("Test the webhook to %(url)s") % {"url": outbox.place_of(endpoint.url)}
+        title = gettext("Test the webhook to %(url)s") % {"url": outbox.origin_of(endpoint.url)}
         return self._page(request, endpoint, title, "test.html", tried=tried)
 
     @action(description=_("New secret"), icon="autorenew", permissions=["own"])
@@ -177,7 +177,7 @@ class EndpointAdmin(Kept):
             endpoint.secret, secret = signing.rotate(endpoint.secret, now=times.now())
             endpoint.save(update_fields=["secret"])
             self.log_change(request, endpoint, "Replaced the secret.")
-        title = gettext("Replace the secret of %(url)s") % {"url": outbox.place_of(endpoint.url)}
+        title = gettext("Replace the secret of %(url)s") % {"url": outbox.origin_of(endpoint.url)}
         return self._page(request, endpoint, title, "secret.html", secret=secret, overlap=signing.OVERLAP)
 
     @action(description=_("Replay"), icon="replay", permissions=["change"])
@@ -185,7 +185,7 @@ class EndpointAdmin(Kept):
         endpoint = get_object_or_404(self.get_queryset(request), pk=object_id)
         if request.method == "POST":
             dead = Delivery.objects.filter(endpoint=endpoint, status=Delivery.Status.DEAD)
-            _say(request, webhooks.replay(dead))
+            _replay_message(request, webhooks.replay(dead))
             self.log_change(request, endpoint, "Sent again what was given up.")
             return HttpResponseRedirect(reverse("admin:approvals_endpoint_change", args=[endpoint.pk]))
         title = gettext("Send again what was given up")
@@ -226,7 +226,7 @@ def _tried(endpoint: Endpoint) -> dict[str, object]:
             answer = thread.submit(asyncio.run, send()).result()
     except (addresses.Forbidden, post.Unanswered) as error:
         return {"error": str(error)}
-    failure = sender.of(answer)
+    failure = sender.failure_of(answer)
     return {"status": answer.status, "ms": round(answer.seconds * 1000), "error": failure.error if failure else ""}
 
 
@@ -235,7 +235,7 @@ def _to_the_second(at: datetime) -> str:
     return date_format(timezone.localtime(at), "j M H:i:s")
 
 
-def _say(request: HttpRequest, count: int) -> None:
+def _replay_message(request: HttpRequest, count: int) -> None:
     """How many go out again."""
     if count:
         messages.success(request, gettext("%(count)d are sent again, under the ids they had.") % {"count": count})
@@ -244,8 +244,8 @@ def _say(request: HttpRequest, count: int) -> None:
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(Record):
-    list_display = ("written", "topic", "place", "state", "attempts", "said", "next")
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ("written", "topic", "recipient", "state", "attempts", "last_answer", "next")
     list_filter = (
         "status", "topic", "channel", ("via", admin.RelatedOnlyFieldListFilter),
         ("endpoint", admin.RelatedOnlyFieldListFilter),
@@ -254,8 +254,8 @@ class DeliveryAdmin(Record):
     search_fields = ("=id", "=approval__id")
     ordering = ("-created_at",)
     fields = (
-        "id", "channel", "topic", "place", "approval", "user", "state", "attempts", "answered", "last_error", "next",
-        "gives_up_at", "created_at", "done_at", "payload",
+        "id", "channel", "topic", "recipient", "approval", "user", "state", "attempts", "answered", "last_error",
+        "next", "gives_up_at", "created_at", "done_at", "payload",
     )  # fmt: skip
     readonly_fields = fields
     actions = ("replay",)
@@ -270,14 +270,14 @@ class DeliveryAdmin(Record):
         return _to_the_second(delivery.created_at)
 
     @display(description=_("answer"))
-    def said(self, delivery: Delivery) -> str:
+    def last_answer(self, delivery: Delivery) -> str:
         """The last status; where nothing answered, why."""
         return str(delivery.answered or "") or Truncator(delivery.last_error).chars(48)
 
     @display(description=_("to"))
-    def place(self, delivery: Delivery) -> str:
+    def recipient(self, delivery: Delivery) -> str:
         if delivery.endpoint is not None and delivery.channel == Delivery.Channel.WEBHOOK:
-            return f"{delivery.endpoint.agent.name} · {outbox.place_of(delivery.target).partition('://')[2]}"
+            return f"{delivery.endpoint.agent.name} · {outbox.origin_of(delivery.target).partition('://')[2]}"
         if delivery.via is not None:
             whom = delivery.user.name if delivery.user else delivery.via.tier
             return f"{whom} · {delivery.via}"
@@ -304,13 +304,13 @@ class DeliveryAdmin(Record):
 
     @admin.action(description=_("Send again"), permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        _say(request, webhooks.replay(Delivery.objects.filter(pk__in=queryset.values("pk"))))
+        _replay_message(request, webhooks.replay(Delivery.objects.filter(pk__in=queryset.values("pk"))))
 
     @action(description=_("Send again"), icon="replay", permissions=["replay"])
     def replay_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         delivery = get_object_or_404(Delivery, pk=object_id)
         if request.method == "POST":
-            _say(request, webhooks.replay(Delivery.objects.filter(pk=delivery.pk)))
+            _replay_message(request, webhooks.replay(Delivery.objects.filter(pk=delivery.pk)))
             return HttpResponseRedirect(reverse("admin:approvals_delivery_change", args=[delivery.pk]))
         context = {
             **self.admin_site.each_context(request),

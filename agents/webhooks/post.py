@@ -48,11 +48,11 @@ class Answer:
 
 def resolve(host: str, port: int) -> list[str]:
     """The addresses of a name, as the system resolves it. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(address[0]) for *_, address in resolved))
 
 
-class Checked(httpcore.AsyncNetworkBackend):
+class CheckedBackend(httpcore.AsyncNetworkBackend):
     """Connects to a name's addresses after they were checked, and to nothing else."""
 
     def __init__(self, target: Target, resolve: Resolve, threads: ThreadPoolExecutor) -> None:
@@ -136,18 +136,18 @@ class Poster:
         return answer
 
     async def _pool(self, target: Target) -> httpcore.AsyncConnectionPool:
-        place = (target.scheme, target.host, target.port)
-        if place not in self._pools:
+        origin = (target.scheme, target.host, target.port)
+        if origin not in self._pools:
             if target.scheme == "https" and self._trust is None:
                 self._trust = _authorities()
-            self._pools[place] = await self._stack.enter_async_context(
+            self._pools[origin] = await self._stack.enter_async_context(
                 httpcore.AsyncConnectionPool(
                     ssl_context=self._trust,
                     keepalive_expiry=5,
-                    network_backend=Checked(target, self._resolve, self._threads),
+                    network_backend=CheckedBackend(target, self._resolve, self._threads),
                 )
             )
-        return self._pools[place]
+        return self._pools[origin]
 
 
 async def _read(response: httpcore.Response) -> None:

@@ -20,11 +20,11 @@ from django.db import close_old_connections, connections
 from agents.webhooks import signing
 from agents.webhooks.addresses import Forbidden
 from agents.webhooks.post import Answer, Poster, Unanswered
-from approvals import vault
-from approvals.compact import compact
+from approvals.db import secret_box
 from approvals.models import Delivery
-from approvals.review import webhooks
-from approvals.review.webhooks import Failure
+from approvals.notify import webhooks
+from approvals.notify.webhooks import AttemptFailure
+from approvals.values.compact import compact
 
 _T = TypeVar("_T")
 
@@ -104,7 +104,7 @@ class _Sender:
         room = AT_ONCE - len(self._under_way)
         if room:
             busy = Counter(self._under_way.values())
-            for delivery in await self._in_books(webhooks.take, room, busy):
+            for delivery in await self._in_books(webhooks.take_due, room, busy):
                 if delivery.endpoint_id is not None:
                     self._under_way[asyncio.create_task(self._attempt(delivery))] = delivery.endpoint_id
                     self._attempts += 1
@@ -115,16 +115,18 @@ class _Sender:
     async def _attempt(self, delivery: Delivery) -> None:
         endpoint = delivery.endpoint
         if endpoint is not None and endpoint.callback and not endpoint.agent.callback_secret:
-            await self._in_books(signing.give, endpoint.agent)
+            await self._in_books(signing.ensure_callback_secret, endpoint.agent)
         try:
             answer = await attempt(delivery, self._poster)
         except Forbidden as forbidden:
-            await self._in_books(webhooks.failed, delivery, Failure(str(forbidden), hopeless=not forbidden.passing))
+            await self._in_books(
+                webhooks.failed, delivery, AttemptFailure(str(forbidden), hopeless=not forbidden.passing)
+            )
             return
-        except (Unanswered, vault.Unreadable) as error:
-            await self._in_books(webhooks.failed, delivery, Failure(str(error)))
+        except (Unanswered, secret_box.WrongSecret) as error:
+            await self._in_books(webhooks.failed, delivery, AttemptFailure(str(error)))
             return
-        failure = of(answer)
+        failure = failure_of(answer)
         if failure is None:
             await self._in_books(lambda: webhooks.delivered(delivery, answered=answer.status))
         else:
@@ -160,16 +162,16 @@ async def attempt(delivery: Delivery, poster: Poster) -> Answer:
     )
 
 
-def of(answer: Answer) -> Failure | None:
+def failure_of(answer: Answer) -> AttemptFailure | None:
     """What an answer means; None: it was taken."""
     status = answer.status
     if 200 <= status < 300:
         return None
     if status == 410:
-        return Failure("410 Gone: the endpoint wants nothing more", status, gone=True)
+        return AttemptFailure("410 Gone: the endpoint wants nothing more", status, gone=True)
     wait = answer.wait if status in {429, 503} else None
     if status == 429 and wait is None:
         wait = timedelta(minutes=1)
-    told = "redirects are not followed" if 300 <= status < 400 else ""
+    detail = "redirects are not followed" if 300 <= status < 400 else ""
     alive = status < 500 and status != 429
-    return Failure(f"HTTP {status}{told and ', '}{told}", status, wait=wait, alive=alive)
+    return AttemptFailure(f"HTTP {status}{detail and ', '}{detail}", status, wait=wait, alive=alive)

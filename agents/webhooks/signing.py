@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from standardwebhooks import Webhook
 
-from approvals import vault
+from approvals.db import secret_box
 from approvals.models import Agent
 
 OVERLAP = timedelta(hours=24)
@@ -33,10 +33,10 @@ def rotate(kept: str, *, now: datetime | None, overlap: timedelta = OVERLAP) -> 
         until = (now + overlap).isoformat()
         earlier = [one for one in _read(kept) if _valid(one, now)]
         present += [{"secret": one["secret"], "until": one["until"] or until} for one in earlier]
-    return vault.keep(json.dumps(present).encode()), secret
+    return secret_box.seal_secret(json.dumps(present).encode()), secret
 
 
-def give(agent: Agent) -> None:
+def ensure_callback_secret(agent: Agent) -> None:
     """See to it that an agent has a secret for its requests' callbacks; whoever is shown it is shown its successor."""
     Agent.objects.filter(pk=agent.pk, callback_secret="").update(callback_secret=make()[0])
     agent.refresh_from_db(fields=["callback_secret"])
@@ -56,9 +56,9 @@ def overlaps_until(kept: str, *, now: datetime) -> datetime | None:
 def _read(kept: str) -> list[_Secret]:
     if not kept:
         return []
-    found: list[_Secret] = json.loads(vault.read(kept))
-    return found
+    stored_secrets: list[_Secret] = json.loads(secret_box.open_secret(kept))
+    return stored_secrets
 
 
-def _valid(one: _Secret, now: datetime) -> bool:
-    return one["until"] is None or datetime.fromisoformat(one["until"]) > now
+def _valid(secret: _Secret, now: datetime) -> bool:
+    return secret["until"] is None or datetime.fromisoformat(secret["until"]) > now

@@ -14,14 +14,15 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from approvals import times
 from approvals.admin import overtaken
-from approvals.admin.fields import Shown
+from approvals.admin.fields import AdminDefaults
+from approvals.db import times
 from approvals.models import User
-from approvals.policy import checks, snapshot, versions
-from approvals.policy.changes import place_of
-from approvals.policy.rows import snapshot_of_tables
-from approvals.policy.staffing import Gap, doubts, gaps
+from approvals.policy import snapshot
+from approvals.policy.authoring import validation, versions
+from approvals.policy.authoring.coverage import Gap, gaps, staffing_warnings
+from approvals.policy.authoring.differences import location_of
+from approvals.policy.authoring.documents import snapshot_of_tables
 
 
 def signed_in(request: HttpRequest) -> User:
@@ -30,7 +31,7 @@ def signed_in(request: HttpRequest) -> User:
     return request.user
 
 
-class Refused(Exception):
+class SaveRefused(Exception):
     """What was saved, inlines included, does not stand together; nothing of it is kept."""
 
     def __init__(self, sentences: Sequence[str]) -> None:
@@ -38,7 +39,7 @@ class Refused(Exception):
         self.sentences = sentences
 
 
-class Judged(Shown, ModelAdmin):
+class ValidatedAsWhole(AdminDefaults, ModelAdmin):
     """Saves the whole form first and looks at the result, since a tier and its members only make sense together.
 
     What does not stand is rolled back and said above the form.
@@ -62,7 +63,7 @@ class Judged(Shown, ModelAdmin):
     ) -> HttpResponse:
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)  # type: ignore[no-any-return]
-        except Refused as refused:
+        except SaveRefused as refused:
             request.refused = refused.sentences  # type: ignore[attr-defined]  # get_form() reads it
             return super().changeform_view(request, object_id, form_url, extra_context)  # type: ignore[no-any-return]
 
@@ -84,11 +85,11 @@ class Judged(Shown, ModelAdmin):
                 shown = request.POST.get(overtaken.NAME)
                 if obj is None or not shown:
                     return []
-                overtaken.hold(obj)
-                if overtaken.mark(obj, list(self.fields), inlines) == shown:
+                overtaken.lock_row(obj)
+                if overtaken.form_fingerprint(obj, list(self.fields), inlines) == shown:
                     return []
                 request.overtaken = True  # type: ignore[attr-defined]  # render_change_form() reads it
-                return overtaken.sentences(obj, self)
+                return overtaken.conflict_sentences(obj, self)
 
         return Form
 
@@ -99,13 +100,13 @@ class Judged(Shown, ModelAdmin):
         shown = "" if hasattr(request, "overtaken") else request.POST.get(overtaken.NAME, "")
         if not shown:
             inlines = [(inline.model, inline.fk_name) for inline in self.get_inline_instances(request, obj)]
-            shown = overtaken.mark(obj, list(context["adminform"].form.fields), inlines)
+            shown = overtaken.form_fingerprint(obj, list(context["adminform"].form.fields), inlines)
         stand_open(context["adminform"])
         return super().render_change_form(request, {**context, "shown": shown}, *args, obj=obj, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
         request.gaps = gaps()  # type: ignore[attr-defined]  # save_related() compares
-        request.doubts = doubts(times.now())  # type: ignore[attr-defined]  # as above
+        request.doubts = staffing_warnings(times.now())  # type: ignore[attr-defined]  # as above
         super().save_model(request, obj, form, change)
 
     def save_related(
@@ -114,10 +115,10 @@ class Judged(Shown, ModelAdmin):
         super().save_related(request, form, formsets, change)
         after = gaps()
         if sentences := list(self.judge(form.instance, request.gaps, after)):  # type: ignore[attr-defined]
-            raise Refused(sentences)
+            raise SaveRefused(sentences)
         # It may stand, and be meant; but nobody should find out in the night.
-        for one in sorted(map(str, doubts(times.now()) - request.doubts)):  # type: ignore[attr-defined]
-            messages.warning(request, one)
+        for doubt in sorted(map(str, staffing_warnings(times.now()) - request.doubts)):  # type: ignore[attr-defined]
+            messages.warning(request, doubt)
 
 
 def stand_open(page: AdminForm) -> None:
@@ -139,41 +140,41 @@ def stand_open(page: AdminForm) -> None:
     page.fieldsets = [(title, unfolded(options)) for title, options in page.fieldsets]
 
 
-class Drafting(Judged):
+class PolicyAdmin(ValidatedAsWhole):
     """A page of policy: what is saved is a draft, in force when it is published. It stands only as a whole."""
 
     list_before_template = "admin/policy/_bar.html"
     change_form_outer_before_template = "admin/policy/_bar.html"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(request, bar(request, extra_context))  # type: ignore[no-any-return]
+        return super().changelist_view(request, policy_bar(request, extra_context))  # type: ignore[no-any-return]
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        return super().render_change_form(request, bar(request, context), *args, **kwargs)
+        return super().render_change_form(request, policy_bar(request, context), *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
-        snapshot.alone()  # what is published meanwhile is the draft with this save, or without it
-        request.faults = frozenset(checks.faults(snapshot_of_tables()))  # type: ignore[attr-defined]  # to compare
+        snapshot.lock_policy_tables()  # what is published meanwhile is the draft with this save, or without it
+        request.faults = frozenset(validation.faults(snapshot_of_tables()))  # type: ignore[attr-defined]  # to compare
         super().save_model(request, obj, form, change)
 
     def save_related(
         self, request: HttpRequest, form: "ModelForm[Any]", formsets: "list[BaseFormSet[Any]]", change: bool
     ) -> None:
         super().save_related(request, form, formsets, change)
-        said = snapshot_of_tables()
-        if new := [fault for fault in checks.faults(said) if fault not in request.faults]:  # type: ignore[attr-defined]
-            raise Refused([f"{place_of(fault, said)}: {fault.message}" for fault in new])
+        draft_snapshot = snapshot_of_tables()
+        if new := [fault for fault in validation.faults(draft_snapshot) if fault not in request.faults]:  # type: ignore[attr-defined]
+            raise SaveRefused([f"{location_of(fault, draft_snapshot)}: {fault.message}" for fault in new])
         self.say(request)
 
     def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
         with transaction.atomic():
-            snapshot.alone()
+            snapshot.lock_policy_tables()
             super().delete_model(request, obj)
         self.say(request)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         with transaction.atomic():
-            snapshot.alone()
+            snapshot.lock_policy_tables()
             super().delete_queryset(request, queryset)
         self.say(request)
 
@@ -183,22 +184,22 @@ class Drafting(Judged):
             messages.info(request, _("Saved as a draft. It is in force when it is published."))
 
 
-def bar(request: HttpRequest, context: dict[str, Any] | None) -> dict[str, Any]:
+def policy_bar(request: HttpRequest, context: dict[str, Any] | None) -> dict[str, Any]:
     """The context with what the bar above the pages of policy shows: the draft, who asks to publish it, who may."""
     return {
         **(context or {}),
         "draft": versions.draft(),
-        "asked": versions.request(),
-        "publishes": publishes(request),
+        "asked": versions.open_publish_request(),
+        "publishes": may_publish(request),
     }
 
 
-def publishes(request: HttpRequest) -> bool:
+def may_publish(request: HttpRequest) -> bool:
     """Whether this person puts policy in force: who may add a version does."""
     return bool(request.user.is_active and request.user.has_perm("approvals.add_policyversion"))
 
 
-class Narrow(Shown, TabularInline):
+class NarrowInline(AdminDefaults, TabularInline):
     """Rows under a form. What they name has pages of its own; the buttons to there would push the rest out of sight."""
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -213,14 +214,14 @@ def without_buttons(field: Any) -> Any:
     return field
 
 
-class Kept(Shown, ModelAdmin):
+class NeverDeleted(AdminDefaults, ModelAdmin):
     """Nothing of this kind is deleted: history points at it. It is switched off instead."""
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
 
 
-class Record(Shown, ModelAdmin):
+class ReadOnlyAdmin(AdminDefaults, ModelAdmin):
     """What happened. Nobody adds, changes or deletes it here, superusers included; they see the facts around an
     approval, never its arguments and texts."""
 

@@ -23,7 +23,7 @@ from unfold.widgets import (
 
 from approvals.models import Domain
 from approvals.models.people import WEEK
-from approvals.policy import durations
+from approvals.values import durations
 
 
 class Duration(forms.DurationField):
@@ -43,7 +43,7 @@ class Duration(forms.DurationField):
             raise ValidationError(str(error), code="invalid") from None
 
 
-class Mark(tuple[str, str]):
+class StateLabel(tuple[str, str]):
     """A state and its words. A list colours it by the state; everywhere else only the words stand."""
 
     def __html__(self) -> str:
@@ -54,7 +54,7 @@ def _marked(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def shown(*args: Any) -> Any:
         value = method(*args)
-        return Mark(value) if isinstance(value, tuple) else value
+        return StateLabel(value) if isinstance(value, tuple) else value
 
     return shown
 
@@ -68,7 +68,7 @@ class DomainField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic 
         return super().get_bound_field(form, field_name)
 
 
-class Shown:
+class AdminDefaults:
     """What every page and inline of the admin shares: durations in words, states in words, domains in use."""
 
     formfield_overrides: Any = {
@@ -141,7 +141,7 @@ class Zone(forms.ChoiceField):
         )
 
 
-def by_the_minute(form: forms.BaseForm, *names: str) -> None:
+def use_minute_inputs(form: forms.BaseForm, *names: str) -> None:
     """Times of the day as people write them: 08:00."""
     for name in names:
         if name in form.fields:

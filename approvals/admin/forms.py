@@ -19,15 +19,15 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from approvals import permits
-from approvals.admin.fields import Days, Zone, by_the_minute
+from approvals.admin.fields import Days, Zone, use_minute_inputs
 from approvals.admin.weights import PRESETS, Weights
+from approvals.execution import permits
 from approvals.models import ActionType, Autonomy, Tier
 from approvals.models.people import workdays
 from approvals.models.policy import Accompanying, Verdict, default_allowed
-from approvals.policy import checks
-from approvals.policy.flags import LABELS
-from approvals.policy.schema import Json, check_schema
+from approvals.policy.authoring import validation
+from approvals.policy.precedent.flags import LABELS
+from approvals.values.schema import Json, check_schema
 
 
 class IndentedJson(forms.JSONField):
@@ -120,7 +120,7 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
         stored: dict[str, float] = self.instance.weights or {}
         if value == stored:
             return stored
-        if wrong := list(checks.of_weights(value)):
+        if wrong := list(validation.of_weights(value)):
             raise ValidationError(wrong)
         return value
 
@@ -137,7 +137,7 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
         cleaned = super().clean() or {}
         if preset := PRESETS.get(cleaned.pop("preset", "")):
             cleaned |= {"auto_threshold": preset.auto, "review_threshold": preset.review}
-        complain(self, checks.of_type({name: cleaned[name] for name in cleaned if name != "weights"}))
+        complain(self, validation.of_type({name: cleaned[name] for name in cleaned if name != "weights"}))
         return cleaned
 
     def _in_order(self, name: str) -> list[str]:
@@ -150,7 +150,7 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
 class ThresholdForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
-        complain(self, checks.of_bands(cleaned.get("auto"), cleaned.get("review"), "auto", "review"))
+        complain(self, validation.of_bands(cleaned.get("auto"), cleaned.get("review"), "auto", "review"))
         return cleaned
 
 
@@ -172,7 +172,7 @@ class TermsForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs on
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        by_the_minute(self, "opens", "closes")
+        use_minute_inputs(self, "opens", "closes")
 
 
 class TierForm(TermsForm):
@@ -197,7 +197,7 @@ class TierForm(TermsForm):
             **cleaned,
             "next_id": following.level if following else None,
         }
-        complain(self, checks.of_tier(columns, dict(Tier.objects.values_list("level", "next_id"))))
+        complain(self, validation.of_tier(columns, dict(Tier.objects.values_list("level", "next_id"))))
         if cleaned.get("ceiling_below") is not None and self.below is None:
             self.add_error("ceiling_below", _("There is no tier below without a ceiling; leave this empty."))
         return cleaned
@@ -240,10 +240,10 @@ class AutonomyForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs
         if cleaned.get("shadow") and not (stored and stored.shadow):
             if not self.signs:
                 self.add_error("shadow", _("Shadow mode asks nobody any more, so a manager signs it."))
-            if fault := checks.shadow_fault(type.reversibility, type.gate):
+            if fault := validation.shadow_fault(type.reversibility, type.gate):
                 self.add_error("shadow", fault)
         if stored and stored.breaker_open and not cleaned.get("breaker_open") and not self.signs:
             self.add_error("breaker_open", _("An open breaker is closed by a manager."))
-        if fault := checks.level_fault(level, type.reversibility):
+        if fault := validation.level_fault(level, type.reversibility):
             self.add_error("level", fault)
         return cleaned

@@ -9,13 +9,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
-from approvals import permits, times
-from approvals.admin.base import Kept, signed_in
+from approvals.admin.base import NeverDeleted, signed_in
+from approvals.db import times
+from approvals.execution import permits
 from approvals.models import SigningKey
 
 
 @admin.register(SigningKey)
-class SigningKeyAdmin(Kept):
+class SigningKeyAdmin(NeverDeleted):
     """Nobody adds, changes or deletes a key here; a rotation makes the next one."""
 
     list_display = ("kid", "created_at", "retired_at", "published_until", "state")

@@ -18,13 +18,13 @@ from django.utils.formats import date_format
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
-from approvals.policy import durations
+from approvals.values import durations
 
 NAME = "shown"  # the hidden field
 _LONGEST = 120
 
 
-def mark(
+def form_fingerprint(
     obj: models.Model | None, fields: Sequence[str], inlines: Sequence[tuple[type[models.Model], str | None]]
 ) -> str:
     """What a form of this object shows now, as one short text; empty for a new object.
@@ -33,28 +33,28 @@ def mark(
     """
     if obj is None or obj.pk is None:
         return ""
-    said: list[object] = [_values(obj, fields)]
+    shown_values: list[object] = [_values(obj, fields)]
     for model, fk_name in inlines:
         key = _get_foreign_key(type(obj), model, fk_name=fk_name).name
-        said.append(list(model._default_manager.filter(**{key: obj.pk}).order_by("pk").values_list()))
-    return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
+        shown_values.append(list(model._default_manager.filter(**{key: obj.pk}).order_by("pk").values_list()))
+    return hashlib.sha256(repr(shown_values).encode()).hexdigest()[:32]
 
 
-def hold(obj: models.Model) -> None:
+def lock_row(obj: models.Model) -> None:
     """Until this transaction ends whoever else saves the object waits."""
     rows = type(obj)._default_manager.filter(pk=obj.pk).order_by()  # a model's own order may join what cannot be locked
     list(rows.select_for_update().values_list("pk"))
 
 
-def sentences(obj: models.Model, form: "ModelForm[Any]") -> list[str]:
+def conflict_sentences(obj: models.Model, form: "ModelForm[Any]") -> list[str]:
     """Who saved it meanwhile, and each field as it stands now beside what was written."""
-    said = [_who(obj)]
-    said += [
+    lines = [_saved_by(obj)]
+    lines += [
         _("%(field)s is “%(now)s” now; you wrote “%(yours)s”.") % {"field": label, "now": now, "yours": yours}
         for label, now, yours in _differing(obj, form)
     ]
-    said.append(_("Saving once more puts what you wrote in place of it."))
-    return said
+    lines.append(_("Saving once more puts what you wrote in place of it."))
+    return lines
 
 
 def _differing(obj: models.Model, form: "ModelForm[Any]") -> Iterator[tuple[str, str, str]]:
@@ -70,7 +70,7 @@ def _differing(obj: models.Model, form: "ModelForm[Any]") -> Iterator[tuple[str,
             yield str(form.fields[name].label or name), _short(now), _short(yours)
 
 
-def _who(obj: models.Model) -> str:
+def _saved_by(obj: models.Model) -> str:
     kind = ContentType.objects.get_for_model(obj)
     entry = LogEntry.objects.filter(content_type=kind, object_id=str(obj.pk)).select_related("user").first()
     if entry is None:

@@ -27,16 +27,16 @@ from unfold.decorators import action, display
 from unfold.forms import PaginationInlineFormSet, UserChangeForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from approvals import audit, invitations
-from approvals.admin.base import Judged, Kept, Narrow, signed_in
-from approvals.admin.fields import Days, Zone, by_the_minute
-from approvals.admin.telling import told
-from approvals.models import Absence, Domain, Membership, PeopleRequest, SystemEvent, User
-from approvals.policy import retired, snapshot
-from approvals.policy.schema import Json
-from approvals.policy.staffing import Gap
-from approvals.review import absences, twoadmins
-from approvals.review.errors import NotAllowed
+from approvals.admin.base import NarrowInline, NeverDeleted, ValidatedAsWhole, signed_in
+from approvals.admin.channels import reachability
+from approvals.admin.fields import Days, Zone, use_minute_inputs
+from approvals.errors import NotAllowed
+from approvals.history import audit
+from approvals.models import Absence, Domain, Membership, SecondAdminRequest, SystemAuditEvent, User
+from approvals.people import absences, invitations, second_admin
+from approvals.policy import retired_domains, snapshot
+from approvals.policy.authoring.coverage import Gap
+from approvals.values.schema import Json
 
 OWN_ABSENCE = _(
     "Nobody stands in for others by their own word, and one's own absence is entered on the profile page; for more "
@@ -73,38 +73,38 @@ class MembershipFormSet(PaginationInlineFormSet):
     def _waits(self, form: "ModelForm[Membership]", before: Membership | None) -> bool:
         """Whether a second admin has to give it; where there is none, it is kept that one gave it alone."""
         member = form.instance
-        if member.tier_id < twoadmins.FROM_TIER or (before and not _widens(before, member)):
+        if member.tier_id < second_admin.FROM_TIER or (before and not _widens(before, member)):
             return False
-        request = twoadmins.of_membership(member, by=self.by, replaces=before)
-        if not twoadmins.others(self.by):
+        request = second_admin.of_membership(member, by=self.by, replaces=before)
+        if not second_admin.other_admins(self.by):
             self.alone.append(request)
             return False
-        self.asked.append((member, request))
+        self.people_requests.append((member, request))
         return True
 
     def save(self, commit: bool = True) -> list[Membership]:
         """The rows, each change of which stands in the audit log as well; what takes a second admin waits."""
-        self.asked: list[tuple[Membership, PeopleRequest]] = []
-        self.alone: list[PeopleRequest] = []
+        self.people_requests: list[tuple[Membership, SecondAdminRequest]] = []
+        self.alone: list[SecondAdminRequest] = []
         saved: list[Membership] = super().save(commit=commit)
         if commit:
-            waiting = {id(member) for member, _request in self.asked}
+            waiting = {id(member) for member, _request in self.people_requests}
             self.new_objects = [one for one in self.new_objects if id(one) not in waiting]
             self.changed_objects = [(one, fields) for one, fields in self.changed_objects if id(one) not in waiting]
-            kind = SystemEvent.Kind
+            kind = SystemAuditEvent.Kind
             for member in self.new_objects:
                 self._record(kind.MEMBERSHIP_ADDED, member)
             for member, fields in self.changed_objects:
                 self._record(kind.MEMBERSHIP_CHANGED, member, changed=list(fields))
             for member in self.deleted_objects:
                 self._record(kind.MEMBERSHIP_REMOVED, member)
-            for _member, request in self.asked:
-                twoadmins.ask(request)
+            for _member, request in self.people_requests:
+                second_admin.ask(request)
             for request in self.alone:
-                twoadmins.alone(request)
+                second_admin.record_given_alone(request)
         return saved
 
-    def _record(self, kind: SystemEvent.Kind, member: Membership, **detail: Json) -> None:
+    def _record(self, kind: SystemAuditEvent.Kind, member: Membership, **detail: Json) -> None:
         audit.record(
             kind,
             by=audit.actor_of(self.by),
@@ -122,9 +122,9 @@ def _widens(before: Membership, after: Membership) -> bool:
 
 def say_waiting(request: HttpRequest, formset: Any) -> None:
     """What of the memberships that were just saved is not in force yet."""
-    for _member, asked in getattr(formset, "asked", ()):
-        said = _("%(what)s waits for a second admin, under “Second admin”.")
-        messages.warning(request, said % {"what": asked})
+    for _member, people_request in getattr(formset, "people_requests", ()):
+        message = _("%(what)s waits for a second admin, under “Second admin”.")
+        messages.warning(request, message % {"what": people_request})
 
 
 class MembershipForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -132,7 +132,7 @@ class MembershipForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        by_the_minute(self, "duty_from", "duty_until")
+        use_minute_inputs(self, "duty_from", "duty_until")
 
     def clean(self) -> dict[str, Any] | None:
         """Duty has two ends, and some time between them."""
@@ -147,7 +147,7 @@ class MembershipForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
         return cleaned
 
 
-class MembershipInline(Narrow):
+class MembershipInline(NarrowInline):
     """Under a person and under a tier: the same rows, the same refusal."""
 
     model = Membership
@@ -155,7 +155,7 @@ class MembershipInline(Narrow):
     formset = MembershipFormSet
     extra = 0
     autocomplete_fields = ("user",)
-    readonly_fields = ("told",)
+    readonly_fields = ("reachability",)
     verbose_name_plural = _("memberships: tier and domain in which a person decides")
 
     def get_formset(self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any) -> type[Any]:
@@ -164,16 +164,20 @@ class MembershipInline(Narrow):
 
     def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[Any]:
         # Beside the person, not behind the last column.
-        first, *rest = (name for name in super().get_fields(request, obj) if name != "told")
-        return [first, "told", *rest]
+        first, *rest = (name for name in super().get_fields(request, obj) if name != "reachability")
+        return [first, "reachability", *rest]
 
     @display(description=_("notifications"))
-    def told(self, member: Membership) -> str:
+    def reachability(self, member: Membership) -> str:
         """Whether anything reaches the person; empty for a row that has none yet."""
         if not member.user_id:
             return ""
-        state, words = told(member.user)
-        return words if state == "yes" else format_html('<b class="text-red-700 dark:text-red-400">{}</b>', words)
+        state, explanation = reachability(member.user)
+        return (
+            explanation
+            if state == "yes"
+            else format_html('<b class="text-red-700 dark:text-red-400">{}</b>', explanation)
+        )
 
 
 class AbsenceForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -212,7 +216,7 @@ class AbsenceFormSet(PaginationInlineFormSet):
                 raise ValidationError(OWN_ABSENCE, code="own_absence")
 
 
-class AbsenceInline(Narrow):
+class AbsenceInline(NarrowInline):
     model = Absence
     form = AbsenceForm
     formset = AbsenceFormSet
@@ -254,7 +258,7 @@ class NewPersonForm(ModelForm):  # type: ignore[type-arg]  # generic in the stub
 
 
 @admin.register(User)
-class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  # stubs
+class PersonAdmin(BaseUserAdmin, NeverDeleted, ValidatedAsWhole):  # type: ignore[type-arg,misc]  # stubs
     """People are deactivated, never deleted: history points at them."""
 
     form = PersonForm
@@ -266,7 +270,7 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
         "called",
         "email",
         "tiers",
-        "told",
+        "reachability",
         "rights",
         "is_active",
     )
@@ -358,19 +362,19 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
     def _send_link(self, request: HttpRequest, person: User) -> None:
         facts = {"address": person.email, "name": person.username}
         me = signed_in(request)
-        if twoadmins.resets(person):
-            asked = twoadmins.of_link(person, by=me)
-            if twoadmins.others(me):
-                twoadmins.ask(asked)
+        if second_admin.is_reset(person):
+            people_request = second_admin.of_link(person, by=me)
+            if second_admin.other_admins(me):
+                second_admin.ask(people_request)
                 messages.warning(request, _("The link waits for a second admin."))
                 return
-            twoadmins.alone(asked)
+            second_admin.record_given_alone(people_request)
         if invitations.invite(person, by=audit.actor_of(signed_in(request))):
-            said = _("A link to set a password went to %(address)s. It works once, and for three days.")
-            messages.success(request, said % facts)
+            message = _("A link to set a password went to %(address)s. It works once, and for three days.")
+            messages.success(request, message % facts)
         else:
-            said = _("No letter could be sent. On the server, `manage.py invite %(name)s` prints the link.")
-            messages.warning(request, said % facts)
+            message = _("No letter could be sent. On the server, `manage.py invite %(name)s` prints the link.")
+            messages.warning(request, message % facts)
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -378,17 +382,17 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
             self._send_link(request, obj)
         changed = sorted({*form.changed_data} & RIGHTS)
         if changed and isinstance(obj, User):
-            said: dict[str, Json] = {
+            new_rights: dict[str, Json] = {
                 name: sorted(group.name for group in form.cleaned_data[name])
                 if name == "groups"
                 else form.cleaned_data[name]
                 for name in changed
             }
             audit.record(
-                SystemEvent.Kind.RIGHTS_CHANGED,
+                SystemAuditEvent.Kind.RIGHTS_CHANGED,
                 by=audit.actor_of(signed_in(request)),
                 about=f"user:{obj.username}",
-                detail=said,
+                detail=new_rights,
             )
 
     def save_formset(self, request: HttpRequest, form: "ModelForm[Any]", formset: Any, change: bool) -> None:
@@ -406,11 +410,11 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     @display(description=_("notifications"), label={"yes": "", "no": "danger"})
-    def told(self, person: User) -> tuple[str, str]:
+    def reachability(self, person: User) -> tuple[str, str]:
         """Whether anything reaches the person, for whoever has to answer in time."""
         if not person.is_active or not person.memberships.all():
             return "", ""
-        return told(person)
+        return reachability(person)
 
     @display(description=_("name"), ordering=("first_name", "last_name"))
     def called(self, person: User) -> str:
@@ -436,8 +440,8 @@ class PersonAdmin(BaseUserAdmin, Kept, Judged):  # type: ignore[type-arg,misc]  
         return " · ".join(f"{tier} {', '.join(domains)}" for tier, domains in by_tier.items())
 
 
-@admin.register(PeopleRequest)
-class PeopleRequestAdmin(Kept, ModelAdmin):
+@admin.register(SecondAdminRequest)
+class PeopleRequestAdmin(NeverDeleted, ModelAdmin):
     """Given or refused by another admin than who asked; never edited."""
 
     list_display = ("asks", "user", "asked_by", "asked_at", "state")
@@ -450,62 +454,63 @@ class PeopleRequestAdmin(Kept, ModelAdmin):
         me = signed_in(request)
 
         @display(description=_("answer"))
-        def answers(asked: PeopleRequest) -> str:
+        def answers(people_request: SecondAdminRequest) -> str:
             """The actions of the list as buttons, for whom they may serve."""
-            if not twoadmins.may_answer(asked, me):
+            if not second_admin.may_answer(people_request, me):
                 return ""
-            return render_to_string("admin/people/_answer.html", {"asked": asked})
+            return render_to_string("admin/people/_answer.html", {"asked": people_request})
 
         return [*super().get_list_display(request), answers]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: PeopleRequest | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: SecondAdminRequest | None = None) -> bool:
         return False
 
     def has_answer_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("approvals.change_membership"))
 
     @admin.action(description=_("Give"), permissions=["answer"])
-    def give(self, request: HttpRequest, queryset: QuerySet[PeopleRequest]) -> None:
-        self._answer(request, queryset, twoadmins.give)
+    def give(self, request: HttpRequest, queryset: QuerySet[SecondAdminRequest]) -> None:
+        self._answer(request, queryset, second_admin.give)
 
     @admin.action(description=_("Refuse"), permissions=["answer"])
-    def refuse(self, request: HttpRequest, queryset: QuerySet[PeopleRequest]) -> None:
-        self._answer(request, queryset, twoadmins.refuse)
+    def refuse(self, request: HttpRequest, queryset: QuerySet[SecondAdminRequest]) -> None:
+        self._answer(request, queryset, second_admin.refuse)
 
-    def _answer(self, request: HttpRequest, queryset: QuerySet[PeopleRequest], answer: Any) -> None:
-        for asked in queryset:
+    def _answer(self, request: HttpRequest, queryset: QuerySet[SecondAdminRequest], answer: Any) -> None:
+        for people_request in queryset:
             try:
-                answer(asked.pk, by=signed_in(request))
+                answer(people_request.pk, by=signed_in(request))
             except NotAllowed as error:
-                messages.error(request, f"{asked}: {error}")
+                messages.error(request, f"{people_request}: {error}")
             else:
-                messages.success(request, _("%(what)s: answered.") % {"what": asked})
+                messages.success(request, _("%(what)s: answered.") % {"what": people_request})
 
     @display(description=_("what"), ordering="what")
-    def asks(self, asked: PeopleRequest) -> str:
+    def asks(self, people_request: SecondAdminRequest) -> str:
         """The membership with its place, or the link."""
-        if asked.tier is None:
-            return asked.get_what_display()
-        return f"{asked.get_what_display()}, {asked.tier}, {asked.domain or gettext('every domain')}"
+        if people_request.tier is None:
+            return people_request.get_what_display()
+        domain = people_request.domain or gettext("every domain")
+        return f"{people_request.get_what_display()}, {people_request.tier}, {domain}"
 
     @display(description=_("state"), label={"open": "warning", "given": "success", "alone": "danger"})
-    def state(self, asked: PeopleRequest) -> tuple[str, str]:
-        if asked.given is None:
+    def state(self, people_request: SecondAdminRequest) -> tuple[str, str]:
+        if people_request.given is None:
             return "open", gettext("Waiting")
-        if not asked.given:
-            return "", gettext("Refused by %(who)s") % {"who": asked.closed_by}
+        if not people_request.given:
+            return "", gettext("Refused by %(who)s") % {"who": people_request.closed_by}
         return (
-            ("given", gettext("Given by %(who)s") % {"who": asked.closed_by})
-            if asked.closed_by
+            ("given", gettext("Given by %(who)s") % {"who": people_request.closed_by})
+            if people_request.closed_by
             else ("alone", gettext("Given by one admin alone"))
         )
 
 
 @admin.register(Absence)
-class AbsenceAdmin(Judged):
+class AbsenceAdmin(ValidatedAsWhole):
     list_display = ("user", "starts_at", "ends_at", "delegate")
     list_filter = ("user",)
     autocomplete_fields = ("user", "delegate")
@@ -539,12 +544,12 @@ def warn_uncovered(request: HttpRequest, absence: models.Model) -> None:
     """People get ill whether or not somebody is left: an absence is never refused for it, and it is said."""
     if isinstance(absence, Absence):
         for queue in absences.uncovered(absence):
-            said = _("While %(who)s is away nobody is left in %(queue)s: what comes there escalates, or waits.")
-            messages.warning(request, said % {"who": absence.user.name, "queue": queue})
+            message = _("While %(who)s is away nobody is left in %(queue)s: what comes there escalates, or waits.")
+            messages.warning(request, message % {"who": absence.user.name, "queue": queue})
 
 
 @admin.register(Domain)
-class DomainAdmin(Kept, Judged):
+class DomainAdmin(NeverDeleted, ValidatedAsWhole):
     """Retired rather than deleted: memberships and what was decided there name it."""
 
     list_display = ("name", "slug", "active")
@@ -555,13 +560,13 @@ class DomainAdmin(Kept, Judged):
         return ("slug",) if obj else ()  # a new short name would be a second domain
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
-        snapshot.alone()  # no policy that names it is published meanwhile
+        snapshot.lock_policy_tables()  # no policy that names it is published meanwhile
         super().save_model(request, obj, form, change)
 
     def judge(self, obj: models.Model, before: frozenset[Gap], after: frozenset[Gap]) -> Iterable[str]:
         """Nothing of policy leads to a retired domain."""
         yield from super().judge(obj, before, after)
-        yield from retired.kept_by(cast(Domain, obj))
+        yield from retired_domains.reasons_to_keep(cast(Domain, obj))
 
 
 # What admins may do is code (approvals/roles.py); a group that anyone edits would not be.

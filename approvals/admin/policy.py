@@ -14,21 +14,21 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from approvals.admin.base import Drafting, Judged, Kept, signed_in
+from approvals.admin.base import NeverDeleted, PolicyAdmin, ValidatedAsWhole, signed_in
+from approvals.admin.channels import ChannelInline, unreachable_in
+from approvals.admin.deadline_shares import shares
 from approvals.admin.forms import ActionTypeForm, AutonomyForm, CurrencyForm, ThresholdForm, TierForm
 from approvals.admin.people import MembershipInline, say_waiting
 from approvals.admin.queues import CapacityInline, DomainTermsInline
-from approvals.admin.shares import shares
-from approvals.admin.telling import ChannelInline, silent_in
 from approvals.models import ActionType, Autonomy, Currency, DomainTerms, Threshold, Tier
-from approvals.policy import checks, doubts
-from approvals.policy.rows import snapshot_of_tables
-from approvals.policy.staffing import Gap, Roster
-from approvals.policy.tables import schema_version
+from approvals.policy.authoring import advice, validation
+from approvals.policy.authoring.coverage import Gap, ReviewerRoster
+from approvals.policy.authoring.documents import snapshot_of_tables
+from approvals.policy.authoring.tables import schema_version
 
 
 @admin.register(Tier)
-class TierAdmin(Kept, Drafting):
+class TierAdmin(NeverDeleted, PolicyAdmin):
     form = TierForm
     inlines = [DomainTermsInline, CapacityInline, MembershipInline, ChannelInline]
     list_display = ("__str__", "up_to", "sla", "hold", "next", "reviewers", "silent", "active")
@@ -51,10 +51,10 @@ class TierAdmin(Kept, Drafting):
         return ("level",) if obj else ()  # another level would be another tier
 
     def get_fieldsets(self, request: HttpRequest, obj: Tier | None = None) -> Any:
-        found = super().get_fieldsets(request, obj)
+        fieldsets = super().get_fieldsets(request, obj)
         if obj is not None or not Tier.objects.filter(active=True, ceiling=None).exists():
-            return found
-        (title, first), *rest = found
+            return fieldsets
+        (title, first), *rest = fieldsets
         return [
             (title, {**first, "fields": ("level", "name", "ceiling", "ceiling_below", "second_factor", "active")}),
             *rest,
@@ -78,14 +78,14 @@ class TierAdmin(Kept, Drafting):
     @display(description=_("nothing reaches"), label={"silent": "danger"})
     def silent(self, tier: Tier) -> tuple[str, str]:
         """Who of the tier cannot be told that something waits."""
-        return "silent", silent_in(tier)
+        return "silent", unreachable_in(tier)
 
     def judge(self, obj: models.Model, before: frozenset[Gap], after: frozenset[Gap]) -> Iterable[str]:
         """A tier that something leads to has somebody in it, and ceilings rise with the level."""
         yield from super().judge(obj, before, after)
-        if not Roster().count(obj.pk):
+        if not ReviewerRoster().count(obj.pk):
             yield from sorted(str(gap) for gap in after & before if gap.tier == obj.pk)
-        yield from checks.ceilings(snapshot_of_tables())
+        yield from validation.ceilings(snapshot_of_tables())
 
 
 class ThresholdInline(TabularInline):
@@ -97,7 +97,7 @@ class ThresholdInline(TabularInline):
 
 
 @admin.register(ActionType)
-class ActionTypeAdmin(Kept, Drafting):
+class ActionTypeAdmin(NeverDeleted, PolicyAdmin):
     """Switched off rather than deleted: approvals and versions name it."""
 
     form = ActionTypeForm
@@ -159,18 +159,18 @@ class ActionTypeAdmin(Kept, Drafting):
             {
                 "classes": ("collapse",),
                 "fields": (
-                    ("usual_path", "usual_times"),
+                    ("baseline_path", "usual_times"),
                     "frequency_path",
                     ("frequency_from", "frequency_window"),
                     ("burst_from", "burst_window"),
-                    ("answers_repeats", "most_attempts"),
+                    ("rejects_repeats", "most_attempts"),
                 ),
                 "description": _("Told from our own history, and shown on the card with the number behind it."),
             },
         ),
         (
             _("Before review, audit, shadow"),
-            {"classes": ("collapse",), "fields": ("ahead", "sample", "shadow")},
+            {"classes": ("collapse",), "fields": ("runs_before_review", "sample", "shadow")},
         ),
     )
 
@@ -204,12 +204,12 @@ class ActionTypeAdmin(Kept, Drafting):
         super().save_related(request, form, formsets, change)
         type: ActionType = form.instance
         by_impact = {row.impact: (row.auto, row.review) for row in type.thresholds.all()}
-        for doubt in doubts.of_type(type.schema, (type.auto_threshold, type.review_threshold), by_impact):
+        for doubt in advice.doubts_about_type(type.schema, (type.auto_threshold, type.review_threshold), by_impact):
             messages.warning(request, doubt)
 
 
 @admin.register(Currency)
-class CurrencyAdmin(Kept, Drafting):
+class CurrencyAdmin(NeverDeleted, PolicyAdmin):
     form = CurrencyForm
     list_display = ("code", "rate")
 
@@ -218,11 +218,11 @@ class CurrencyAdmin(Kept, Drafting):
 
     def judge(self, obj: models.Model, before: frozenset[Gap], after: frozenset[Gap]) -> Iterable[str]:
         """Exactly one currency is the base: the one whose rate is 1."""
-        yield from checks.of_rates({row.code: str(row.rate) for row in Currency.objects.all()})
+        yield from validation.of_rates({row.code: str(row.rate) for row in Currency.objects.all()})
 
 
 @admin.register(Autonomy)
-class AutonomyAdmin(Kept, Judged):
+class AutonomyAdmin(NeverDeleted, ValidatedAsWhole):
     """How far an agent is trusted with one action type. Less is any admin's to set; more is signed by a manager."""
 
     form = AutonomyForm

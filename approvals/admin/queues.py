@@ -9,11 +9,11 @@ from unfold.admin import StackedInline
 from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from approvals.admin.base import Narrow, without_buttons
-from approvals.admin.fields import Shown, Zone
+from approvals.admin.base import NarrowInline, without_buttons
+from approvals.admin.fields import AdminDefaults, Zone
 from approvals.admin.forms import TermsForm, complain
 from approvals.models import Capacity, DomainTerms
-from approvals.policy import checks
+from approvals.policy.authoring import validation
 
 
 class QueueFormSet(PaginationInlineFormSet):
@@ -26,7 +26,7 @@ class QueueFormSet(PaginationInlineFormSet):
                 continue
             domain = form.cleaned_data.get("domain")
             if domain in seen:
-                raise ValidationError(checks.TWICE, code="twice")
+                raise ValidationError(validation.TWICE, code="twice")
             seen.add(domain)
         super().clean()
 
@@ -37,11 +37,11 @@ class DomainTermsForm(TermsForm):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
-        complain(self, checks.of_terms(cleaned))
+        complain(self, validation.of_terms(cleaned))
         return cleaned
 
 
-class DomainTermsInline(Shown, StackedInline):
+class DomainTermsInline(AdminDefaults, StackedInline):
     model = DomainTerms
     form = DomainTermsForm
     formset = QueueFormSet
@@ -70,11 +70,11 @@ class CapacityForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
-        complain(self, checks.of_capacity(cleaned))
+        complain(self, validation.of_capacity(cleaned))
         return cleaned
 
 
-class CapacityInline(Narrow):
+class CapacityInline(NarrowInline):
     model = Capacity
     form = CapacityForm
     formset = QueueFormSet

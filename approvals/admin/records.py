@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from approvals.admin.base import Record
-from approvals.models import Approval, Decision, Event, Incident
+from approvals.admin.base import ReadOnlyAdmin
+from approvals.models import Approval, AuditEvent, Decision, Incident
 
 
 def shortened(pk: object) -> SafeString:
@@ -21,7 +21,7 @@ def shortened(pk: object) -> SafeString:
     return format_html('<span class="mono whole" title="{}">{}…{}</span>', text, text[:8], text[-4:])
 
 
-class OfApproval(Record):
+class ApprovalRecordAdmin(ReadOnlyAdmin):
     """A record of one approval, named in the list by its id."""
 
     @display(description=_("approval"), ordering="approval_id")
@@ -30,7 +30,7 @@ class OfApproval(Record):
 
 
 @admin.register(Approval)
-class ApprovalAdmin(Record):
+class ApprovalAdmin(ReadOnlyAdmin):
     list_display = ("brief", "action_type", "agent", "tier", "domain", "status", "verdict", "source", "created_at")
     list_filter = ("status", "verdict", "source", "route", "tier", "domain", "kind")
     list_select_related = ("action_type", "agent", "tier", "domain")
@@ -57,8 +57,8 @@ class ApprovalAdmin(Record):
         return shortened(approval.pk)
 
 
-@admin.register(Event)
-class EventAdmin(OfApproval):
+@admin.register(AuditEvent)
+class EventAdmin(ApprovalRecordAdmin):
     list_display = ("at", "of", "seq", "kind", "actor")
     list_filter = ("kind",)
     search_fields = ("=approval__id",)
@@ -67,17 +67,17 @@ class EventAdmin(OfApproval):
     readonly_fields = fields
 
     @display(description=_("hash"))
-    def hex(self, event: Event) -> str:
+    def hex(self, event: AuditEvent) -> str:
         return bytes(event.hash).hex()
 
     @display(description=_("number in the seal"))
-    def sealed(self, event: Event) -> str:
+    def sealed(self, event: AuditEvent) -> str:
         seal = getattr(event, "seal", None)
         return str(seal.number) if seal else ""
 
 
 @admin.register(Decision)
-class DecisionAdmin(OfApproval):
+class DecisionAdmin(ApprovalRecordAdmin):
     list_display = (
         "decided_at",
         "of",
@@ -109,7 +109,7 @@ class DecisionAdmin(OfApproval):
 
 
 @admin.register(Incident)
-class IncidentAdmin(OfApproval):
+class IncidentAdmin(ApprovalRecordAdmin):
     list_display = ("opened_at", "of", "severity", "opened_by")
     list_filter = ("severity",)
     list_select_related = ("opened_by",)

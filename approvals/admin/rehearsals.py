@@ -14,13 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from approvals.admin.base import signed_in
-from approvals.models import Approval, Movement, Rehearsal
+from approvals.models import Approval, Rehearsal, RoutingChange
 from approvals.models.policy import Gate, Silence
-from approvals.policy import characters, ordered, trials, versions
-from approvals.policy.rehearsal import MOST, Period
+from approvals.people import access
+from approvals.policy.authoring import rehearsal_jobs, stage_rules, versions
+from approvals.policy.authoring.rehearsal import MOST, Period
+from approvals.policy.authoring.versions import NotPublished
 from approvals.policy.snapshot import Unpublishable
-from approvals.policy.versions import NotPublished
-from approvals.review import access
+from approvals.values import characters
 
 SIZES = (100, 500, 1000, 5000, MOST)
 ROWS = 50  # on one page
@@ -80,50 +81,50 @@ def ask(request: HttpRequest) -> HttpResponse:
     try:
         if not form.is_valid():
             raise NotPublished(_("A day is written as 2026-11-21."))
-        asked = trials.ask(form.period(), by=signed_in(request))
+        rehearsal = rehearsal_jobs.ask(form.period(), by=signed_in(request))
     except (NotPublished, Unpublishable) as refused:
         messages.error(request, str(refused))
         return HttpResponseRedirect(reverse("admin:approvals_policyversion_draft"))
-    if asked.total <= trials.AT_ONCE_UP_TO:
-        trials.work(asked.pk)
-    return HttpResponseRedirect(reverse("admin:approvals_policyversion_rehearsal", args=[asked.pk]))
+    if rehearsal.total <= rehearsal_jobs.AT_ONCE_UP_TO:
+        rehearsal_jobs.carry_out(rehearsal.pk)
+    return HttpResponseRedirect(reverse("admin:approvals_policyversion_rehearsal", args=[rehearsal.pk]))
 
 
-def report(request: HttpRequest, asked: Rehearsal) -> dict[str, Any]:
+def report(request: HttpRequest, rehearsal: Rehearsal) -> dict[str, Any]:
     """What the page shows: how many would move and how, and a page of them, what must be looked at first on top."""
     kind = request.GET.get("kind", "")
-    found = Movement.objects.filter(rehearsal=asked)
+    movements = RoutingChange.objects.filter(rehearsal=rehearsal)
     if kind:
-        found = found.filter(kind=kind)
-    page = Paginator(found, ROWS).get_page(request.GET.get("page"))
-    counts = sorted(asked.counts.items(), key=lambda pair: -pair[1])
+        movements = movements.filter(kind=kind)
+    page = Paginator(movements, ROWS).get_page(request.GET.get("page"))
+    counts = sorted(rehearsal.counts.items(), key=lambda pair: -pair[1])
     return {
-        "asked": asked,
-        "share": round(100 * asked.looked / asked.total) if asked.total else 100,
-        "counts": [(name, kind_words(name), count) for name, count in counts],
-        "left_out": [str(LEFT_OUT[why]) % {"count": count} for why, count in asked.left_out.items()],
+        "asked": rehearsal,
+        "share": round(100 * rehearsal.looked / rehearsal.total) if rehearsal.total else 100,
+        "counts": [(name, movement_label(name), count) for name, count in counts],
+        "left_out": [str(LEFT_OUT[why]) % {"count": count} for why, count in rehearsal.left_out.items()],
         "kind": kind,
-        "kind_words": kind_words(kind) if kind else "",
+        "kind_words": movement_label(kind) if kind else "",
         "page": page,
-        "rows": rows_of(list(page), request) if asked.done_at else [],
-        "still": versions.draft().digest == asked.digest,
-        "sums": _sums(found) if asked.done_at and asked.moved else [],
-        "without_past": _without_past(asked) if asked.done_at else [],
+        "rows": rows_of(list(page), request) if rehearsal.done_at else [],
+        "still": versions.draft().digest == rehearsal.digest,
+        "sums": _sums(movements) if rehearsal.done_at and rehearsal.moved else [],
+        "without_past": _types_without_past(rehearsal) if rehearsal.done_at else [],
     }
 
 
-def _sums(found: "QuerySet[Movement]") -> list[tuple[str, list[tuple[str, int]]]]:
+def _sums(movements: "QuerySet[RoutingChange]") -> list[tuple[str, list[tuple[str, int]]]]:
     """How many of these move, by agent, by action type, and by the tier that the draft asks."""
     columns = [
         (_("By agent"), F("approval__agent__name")),
         (_("By action type"), F("approval__action_type__title")),
         (_("By tier of the draft"), F("after__tier")),
     ]
-    return [(title, [(_named(of), count) for of, count in _counted(found, column)]) for title, column in columns]
+    return [(title, [(_named(of), count) for of, count in _counted(movements, column)]) for title, column in columns]
 
 
-def _counted(found: "QuerySet[Movement]", column: F) -> list[tuple[object, int]]:
-    grouped = found.order_by().annotate(of=column).values("of").annotate(count=Count("pk"))
+def _counted(movements: "QuerySet[RoutingChange]", column: F) -> list[tuple[object, int]]:
+    grouped = movements.order_by().annotate(of=column).values("of").annotate(count=Count("pk"))
     return [(row["of"], row["count"]) for row in grouped.order_by("-count", "of")[:SUMMED]]
 
 
@@ -134,48 +135,48 @@ def _named(of: object) -> str:
     return str(of) if of else _("none")
 
 
-def _without_past(asked: Rehearsal) -> list[str]:
+def _types_without_past(rehearsal: Rehearsal) -> list[str]:
     """Titles of the action types that the draft brings or changes and of which nothing was looked at."""
-    before, after = asked.base.snapshot["types"], asked.draft["types"]
+    before, after = rehearsal.base.snapshot["types"], rehearsal.draft["types"]
     changed = {name: row["title"] for name, row in after.items() if before.get(name) != row}
     if not changed:
         return []
-    period = Period(asked.last, asked.since, asked.until)
-    looked = period.approvals().filter(created_at__lte=asked.asked_at)[: asked.last]
+    period = Period(rehearsal.last, rehearsal.since, rehearsal.until)
+    looked = period.approvals().filter(created_at__lte=rehearsal.asked_at)[: rehearsal.last]
     seen = set(Approval.objects.filter(pk__in=looked.values("pk")).order_by().values_list("action_type", flat=True))
     return sorted(title for name, title in changed.items() if name not in seen)
 
 
-def rows_of(movements: list[Movement], request: HttpRequest) -> list[dict[str, Any]]:
+def rows_of(movements: list[RoutingChange], request: HttpRequest) -> list[dict[str, Any]]:
     """The movements with what this person may know of each approval: the headline only of a card they may read."""
     user = signed_in(request)
     authority = access.authority_of(user)
     mine = access.visible_to(user, authority).filter(pk__in=[one.approval_id for one in movements])
     opens = {one.pk: one for one in mine.select_related("proposal")}
     all_of_them = Approval.objects.filter(pk__in=[one.approval_id for one in movements])
-    known = {one.pk: one for one in all_of_them.select_related("action_type", "agent")}
+    approvals_by_id = {one.pk: one for one in all_of_them.select_related("action_type", "agent")}
     rows = []
-    for one in movements:
-        approval, card = known[one.approval_id], opens.get(one.approval_id)
+    for movement in movements:
+        approval, card = approvals_by_id[movement.approval_id], opens.get(movement.approval_id)
         reads = card is not None and access.sees_content(card, user, authority)
         headline = characters.plain(card.proposal.headline) if reads and card and card.proposal else ""
-        before, after = one.before, one.after
+        before, after = movement.before, movement.after
         rows.append(
             {
                 "approval": approval,
                 "opens": card is not None,
                 "headline": headline,
-                "first": one.rank <= 1,
-                "before": outcome_words(before, after),
-                "after": outcome_words(after, before),
+                "first": movement.rank <= 1,
+                "before": outcome_text(before, after),
+                "after": outcome_text(after, before),
                 "becomes": after["route"],
-                "why": one.why,
+                "why": movement.why,
             }
         )
     return rows
 
 
-def kind_words(kind: str) -> str:
+def movement_label(kind: str) -> str:
     """`review_auto` is asks → passes."""
     if kind in KINDS:
         return str(KINDS[kind])
@@ -183,30 +184,30 @@ def kind_words(kind: str) -> str:
     return f"{ROUTES.get(before, before)} → {ROUTES.get(after, after)}"
 
 
-def outcome_words(outcome: dict[str, Any], other: dict[str, Any]) -> str:
+def outcome_text(outcome: dict[str, Any], other: dict[str, Any]) -> str:
     """Where it goes: `asks tier 2, 2 people`; gate, domain and silence where the other differs in them."""
-    words = [str(ROUTES.get(outcome["route"], outcome["route"]))]
+    parts = [str(ROUTES.get(outcome["route"], outcome["route"]))]
     if outcome["tier"] is None:
-        return words[0]
+        return parts[0]
     # A rehearsal from before there were stages does not name them.
     if outcome.get("stages"):
-        words = [_("asks %(stages)s") % {"stages": ordered.in_words(outcome["stages"])}]
+        parts = [_("asks %(stages)s") % {"stages": stage_rules.in_words(outcome["stages"])}]
     else:
-        words = [_("asks tier %(tier)d") % {"tier": outcome["tier"]}]
+        parts = [_("asks tier %(tier)d") % {"tier": outcome["tier"]}]
         if outcome["approvers"] > 1:
-            words.append(_("%(count)d people") % {"count": outcome["approvers"]})
+            parts.append(_("%(count)d people") % {"count": outcome["approvers"]})
     if outcome.get("typed"):
-        words.append(_("typed value"))
+        parts.append(_("typed value"))
     if other["tier"] is None:
-        return ", ".join(words)
+        return ", ".join(parts)
     if outcome["gate"] != other["gate"]:
-        words.append(str(Gate(outcome["gate"]).label).partition(":")[0].lower())
+        parts.append(str(Gate(outcome["gate"]).label).partition(":")[0].lower())
     if outcome["domain"] != other["domain"] and not outcome.get("stages"):
-        words.append(outcome["domain"])
+        parts.append(outcome["domain"])
     if outcome["silence"] != other["silence"]:
         silence = Silence(outcome["silence"] or Silence.REJECT)
-        words.append(_("silence: %(means)s") % {"means": str(silence.label).lower()})
-    return ", ".join(words)
+        parts.append(_("silence: %(means)s") % {"means": str(silence.label).lower()})
+    return ", ".join(parts)
 
 
 def _midnight(day: Any) -> datetime:

@@ -17,10 +17,11 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from approvals.admin.forms import complain
 from approvals.models import ActionType, Domain, Tier
-from approvals.policy import checks, expressions, ordered
+from approvals.policy.authoring import stage_rules, validation
+from approvals.policy.rules import expressions
 
 
-class Condition(UnfoldAdminTextareaWidget):
+class ConditionWidget(UnfoldAdminTextareaWidget):
     """The box for an expression. Without script it is an ordinary box, checked when it is saved."""
 
     def __init__(self) -> None:
@@ -40,7 +41,7 @@ class Condition(UnfoldAdminTextareaWidget):
         )
 
 
-class Stages(forms.Widget):
+class StagesWidget(forms.Widget):
     """Rows of tier, domain and people. All of them are there; script hides the unused ones and moves the others."""
 
     template_name = "admin/policy/stages.html"
@@ -49,14 +50,14 @@ class Stages(forms.Widget):
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         stages = list(value) if isinstance(value, list | tuple) else []
-        stages += [{}] * (ordered.MOST - len(stages))
+        stages += [{}] * (stage_rules.MOST - len(stages))
         rows = [
             {
-                "tier": str(one.get("tier", "")),
-                "domain": str(one.get("domain") or ""),
-                "approvers": str(one.get("approvers") or 1),
+                "tier": str(stage.get("tier", "")),
+                "domain": str(stage.get("domain") or ""),
+                "approvers": str(stage.get("approvers") or 1),
             }
-            for one in stages
+            for stage in stages
         ]
         return {
             **super().get_context(name, value, attrs),
@@ -86,7 +87,7 @@ class Stages(forms.Widget):
 class StagesField(forms.Field):
     """A list of stages as a rule holds them: [{"tier": 2, "domain": "", "approvers": 1}]."""
 
-    widget = Stages
+    widget = StagesWidget
 
     def to_python(self, value: Any) -> list[dict[str, Any]]:
         stages = []
@@ -118,7 +119,7 @@ class RuleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs onl
     )
 
     class Meta:
-        widgets = {"expression": Condition}  # Django reads it so
+        widgets = {"expression": ConditionWidget}  # Django reads it so
 
     class Media:
         css = {"all": ["css/rule.css"]}  # Django reads it so
@@ -133,9 +134,9 @@ class RuleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs onl
         standing = [one.get("domain") for one in self.instance.stages or ()]
         offered = Domain.objects.filter(Q(active=True) | Q(slug__in=[slug for slug in standing if slug]))
         widget.domains = list(offered.order_by("name").values_list("slug", "name"))
-        known = {level for level, _words in widget.tiers}
+        active_levels = {level for level, _words in widget.tiers}
         # A tier that was switched off since is shown as what it is, and refused when the rule is saved.
-        gone = {one["tier"] for one in self.instance.stages or ()} - known
+        gone = {one["tier"] for one in self.instance.stages or ()} - active_levels
         widget.tiers += [(level, _("%(level)d (not active)") % {"level": level}) for level in sorted(gone)]
 
     def clean_expression(self) -> str:
@@ -151,8 +152,8 @@ class RuleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs onl
         type: ActionType | None = cleaned.get("action_type")
         tier: Tier | None = cleaned.get("tier")
         columns = {**cleaned, "tier_id": tier.pk if tier else None}
-        complain(self, checks.of_rule(columns, type.schema if type else None, str(type)))
+        complain(self, validation.of_rule(columns, type.schema if type else None, str(type)))
         levels = Tier.objects.filter(active=True).values_list("level", flat=True)
         domains = Domain.objects.values_list("slug", flat=True)
-        complain(self, ordered.of_names(cleaned.get("stages") or (), set(levels), set(domains)))
+        complain(self, stage_rules.of_names(cleaned.get("stages") or (), set(levels), set(domains)))
         return cleaned

@@ -14,20 +14,21 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
-from approvals.admin.base import Drafting
+from approvals.admin.base import PolicyAdmin
 from approvals.admin.ruleform import RuleForm
 from approvals.models import ActionType, Rule
-from approvals.policy import checks, fitting
-from approvals.policy.completions import completions
-from approvals.policy.explained import explained
-from approvals.policy.expressions import BadExpression, Expression
-from approvals.policy.tried import tried
+from approvals.policy.authoring import validation
+from approvals.policy.authoring.condition_trial import try_condition
+from approvals.policy.rules import fit
+from approvals.policy.rules.completions import completions
+from approvals.policy.rules.expressions import BadExpression, Expression
+from approvals.policy.rules.readings import explained
 
 SHOWN = 140  # characters of a condition in the list
 
 
 @admin.register(Rule)
-class RuleAdmin(Drafting):
+class RuleAdmin(PolicyAdmin):
     form = RuleForm
     list_display = ("name", "action_type", "when", "effect", "tier", "active")
     list_filter = ("effect", "active", "action_type__domain")
@@ -72,14 +73,14 @@ class RuleAdmin(Drafting):
         schema = type.schema if type else None
         try:
             expression = Expression(text)
-            wrong = fitting.unfit(text, schema, str(type))
+            wrong = fit.unfit(text, schema, str(type))
         except BadExpression as bad:
             return JsonResponse({"faults": [_fault(bad)]})
         if wrong:
             return JsonResponse({"faults": [_fault(one) for one in wrong]})
-        said = checks.of_hearsay(text) if request.POST.get("effect") == Rule.Effect.ALLOW else ""
-        if said:
-            return JsonResponse({"faults": [{"line": 0, "column": 0, "message": said}]})
+        objection = validation.stated_complaint(text) if request.POST.get("effect") == Rule.Effect.ALLOW else ""
+        if objection:
+            return JsonResponse({"faults": [{"line": 0, "column": 0, "message": objection}]})
         return JsonResponse({"faults": [], "words": explained(text, schema), "past": _past(expression, type)})
 
     def _refuse_others(self, request: HttpRequest) -> None:
@@ -97,16 +98,16 @@ def _fault(bad: BadExpression) -> dict[str, Any]:
 
 
 def _past(expression: Expression, type: ActionType | None) -> str:
-    found = tried(expression, type)
-    facts = {"held": found.held, "looked": found.looked, "failed": found.failed, "type": type}
-    if not found.looked:
+    tally = try_condition(expression, type)
+    facts = {"held": tally.held, "looked": tally.looked, "failed": tally.failed, "type": type}
+    if not tally.looked:
         return (
             _("Nothing to try it on yet: no approval of this action type.") if type else _("Nothing to try it on yet.")
         )
     if type:
-        said = _("True of %(held)d of the last %(looked)d approvals of “%(type)s”.") % facts
+        sentence = _("True of %(held)d of the last %(looked)d approvals of “%(type)s”.") % facts
     else:
-        said = _("True of %(held)d of the last %(looked)d approvals of any action type.") % facts
-    if found.failed:
-        said += " " + _("Of %(failed)d it could not be told, and a person would be asked.") % facts
-    return said
+        sentence = _("True of %(held)d of the last %(looked)d approvals of any action type.") % facts
+    if tally.failed:
+        sentence += " " + _("Of %(failed)d it could not be told, and a person would be asked.") % facts
+    return sentence

@@ -10,11 +10,11 @@ from django.utils.translation import gettext as _
 
 from approvals.admin.rehearsals import ROUTES
 from approvals.models import Agent
-from approvals.policy import ordered, rows, versions
-from approvals.policy.rows import Row
+from approvals.policy.authoring import documents, stage_rules, versions
+from approvals.policy.authoring.documents import Row
 from approvals.policy.snapshot import compiled
-from approvals.review import samples
-from approvals.review.samples import Tried
+from approvals.requests import sample
+from approvals.requests.sample import SampleResult
 
 LONGEST = 100_000
 
@@ -53,21 +53,21 @@ def report(request: HttpRequest) -> dict[str, Any]:
     """The form as it was sent, and what both policies make of it."""
     draft = versions.draft()
     form = SampleForm(request.POST or None, draft.snapshot)
-    found: dict[str, Any] = {"form": form, "draft": draft, "results": []}
+    context: dict[str, Any] = {"form": form, "draft": draft, "results": []}
     if not form.is_bound or not form.is_valid():
-        return found
-    if rows.faults_of(draft.snapshot):
+        return context
+    if documents.faults_of(draft.snapshot):
         form.add_error(None, _("The draft does not stand yet: see what it says cannot be published."))
-        return found
+        return context
     policies = [(_("Draft"), draft.snapshot)]
     if draft.base is not None:
         policies.append((_("In force (%(version)s)") % {"version": draft.base}, draft.base.snapshot))
-    found["results"] = [(title, _result(form.cleaned_data, snapshot)) for title, snapshot in policies]
-    return found
+    context["results"] = [(title, _result(form.cleaned_data, snapshot)) for title, snapshot in policies]
+    return context
 
 
 def _result(sent: dict[str, Any], snapshot: Row) -> dict[str, Any]:
-    told = samples.tried(
+    sample_result = sample.route_sample(
         sent["agent"],
         sent["action"],
         sent["args"],
@@ -75,21 +75,27 @@ def _result(sent: dict[str, Any], snapshot: Row) -> dict[str, Any]:
         summary=sent["summary"],
         stated=sent["stated_confidence"],
     )
-    if told.routing is None:
-        reasons = [f"{fault.pointer.removeprefix('/items/0/action')}: {fault.message}" for fault in told.faults]
+    if sample_result.routing is None:
+        reasons = [
+            f"{fault.pointer.removeprefix('/items/0/action')}: {fault.message}" for fault in sample_result.faults
+        ]
         return {"route": "unfit", "words": _("not taken"), "reasons": reasons}
-    return {"route": told.routing.route, "words": _words(told), "reasons": told.routing.reasons}
+    return {
+        "route": sample_result.routing.route,
+        "words": _outcome_text(sample_result),
+        "reasons": sample_result.routing.reasons,
+    }
 
 
-def _words(told: Tried) -> str:
-    routing = told.routing
-    if routing is None or not told.asks:
-        return str(ROUTES[told.outcome])
+def _outcome_text(sample_result: SampleResult) -> str:
+    routing = sample_result.routing
+    if routing is None or not sample_result.asks:
+        return str(ROUTES[sample_result.outcome])
     if routing.stages:
-        return _("asks %(stages)s") % {"stages": ordered.in_words([stage.as_json() for stage in routing.stages])}
-    words = [_("asks tier %(tier)d") % {"tier": routing.tier}]
+        return _("asks %(stages)s") % {"stages": stage_rules.in_words([stage.as_json() for stage in routing.stages])}
+    parts = [_("asks tier %(tier)d") % {"tier": routing.tier}]
     if routing.approvers > 1:
-        words.append(_("%(count)d people") % {"count": routing.approvers})
+        parts.append(_("%(count)d people") % {"count": routing.approvers})
     if routing.typed:
-        words.append(_("typed value"))
-    return ", ".join(words)
+        parts.append(_("typed value"))
+    return ", ".join(parts)

@@ -20,12 +20,13 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from approvals.admin import rehearsals, samples
-from approvals.admin.base import Record, bar, publishes, signed_in
+from approvals.admin.base import ReadOnlyAdmin, may_publish, policy_bar, signed_in
 from approvals.models import Domain, PolicyVersion, Rehearsal
-from approvals.policy import files, snapshot, versions, written
-from approvals.policy.changes import changes
-from approvals.policy.rows import Row
-from approvals.policy.versions import EMPTY, NotPublished
+from approvals.policy import snapshot
+from approvals.policy.authoring import file_writer, files, versions
+from approvals.policy.authoring.differences import changes
+from approvals.policy.authoring.documents import Row
+from approvals.policy.authoring.versions import EMPTY, NotPublished
 
 Page = Callable[..., HttpResponse]
 PAGE = "admin:approvals_policyversion_"  # the names of the pages here begin so
@@ -33,7 +34,7 @@ LARGEST = 2 * 1024 * 1024  # of a file that is taken in
 
 
 @admin.register(PolicyVersion)
-class PolicyVersionAdmin(Record):
+class PolicyVersionAdmin(ReadOnlyAdmin):
     """Whoever may look at versions may rehearse a draft; who may add one publishes, discards and takes in."""
 
     list_display = ("__str__", "note", "who", "published_at", "does")
@@ -48,32 +49,35 @@ class PolicyVersionAdmin(Record):
         return bool(request.user.is_active and request.user.has_perm("approvals.view_policyversion"))
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[PolicyVersion]:
-        found: models.QuerySet[PolicyVersion] = super().get_queryset(request)
-        return found.defer("snapshot")
+        queryset: models.QuerySet[PolicyVersion] = super().get_queryset(request)
+        return queryset.defer("snapshot")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(request, bar(request, extra_context))  # type: ignore[no-any-return]
+        return super().changelist_view(request, policy_bar(request, extra_context))  # type: ignore[no-any-return]
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        return super().render_change_form(request, bar(request, context), *args, **kwargs)
+        return super().render_change_form(request, policy_bar(request, context), *args, **kwargs)
 
     @display(description=_("published by"))
     def who(self, version: PolicyVersion) -> str:
-        asked = getattr(version, "request", None)
-        if asked is None:
+        publish_request = getattr(version, "request", None)
+        if publish_request is None:
             return str(version.published_by or gettext("Assent"))
-        return gettext("%(one)s, asked by %(other)s") % {"one": version.published_by, "other": asked.requested_by}
+        return gettext("%(one)s, asked by %(other)s") % {
+            "one": version.published_by,
+            "other": publish_request.requested_by,
+        }
 
     @display(description=_("file, way back"))
     def does(self, version: PolicyVersion) -> SafeString:
         newest = PolicyVersion.objects.values_list("number", flat=True).first()
-        return _drawn("_does.html", version=version, newest=version.number == newest)
+        return _rendered("_does.html", version=version, newest=version.number == newest)
 
     @display(description=_("changed since the version before"))
     def changed(self, version: PolicyVersion) -> SafeString:
         before = PolicyVersion.objects.filter(number__lt=version.number).first()
-        found = changes(before.snapshot if before else EMPTY, version.snapshot)
-        return _drawn("_changes.html", before=before, changes=found)
+        differences = changes(before.snapshot if before else EMPTY, version.snapshot)
+        return _rendered("_changes.html", before=before, changes=differences)
 
     # --- Pages of its own
 
@@ -99,12 +103,12 @@ class PolicyVersionAdmin(Record):
         return [*own, *super().get_urls()]
 
     def _guarded(self, view: Page, method: str, *, alters: bool) -> Page:
-        def guarded(request: HttpRequest, **found: Any) -> HttpResponse:
-            if not (publishes(request) if alters else self.has_view_permission(request)):
+        def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+            if not (may_publish(request) if alters else self.has_view_permission(request)):
                 raise PermissionDenied
             if request.method != method:
                 return HttpResponseNotAllowed([method])
-            return view(request, **found)
+            return view(request, **kwargs)
 
         return guarded
 
@@ -113,27 +117,27 @@ class PolicyVersionAdmin(Record):
         return TemplateResponse(
             request,
             f"admin/policy/{template}",
-            {**around, "opts": self.opts, "title": title, "publishes": publishes(request), **context},
+            {**around, "opts": self.opts, "title": title, "publishes": may_publish(request), **context},
         )
 
     def draft(self, request: HttpRequest) -> HttpResponse:
         """What differs from the policy in force, and what can be done about it."""
-        found, asked = versions.draft(), versions.request()
+        draft, publish_request = versions.draft(), versions.open_publish_request()
         back = request.GET.get("back", "")
-        mine = asked is not None and asked.requested_by_id == signed_in(request).pk
+        mine = publish_request is not None and publish_request.requested_by_id == signed_in(request).pk
         return self._page(
             request,
             "draft.html",
             gettext("Draft"),
-            draft=found,
-            obstacles=found.obstacles if found.differs else [],
-            gaps_again=found.gaps_again if found.differs else [],
+            draft=draft,
+            obstacles=draft.obstacles if draft.differs else [],
+            gaps_again=draft.gaps_again if draft.differs else [],
             note=gettext("Back to v%(number)s.") % {"number": int(back)} if back.isdecimal() and len(back) < 9 else "",
-            asked=asked,
-            agrees=asked is not None and asked.digest == found.digest and not mine,
-            mine=mine and asked is not None and asked.digest == found.digest,
+            asked=publish_request,
+            agrees=publish_request is not None and publish_request.digest == draft.digest and not mine,
+            mine=mine and publish_request is not None and publish_request.digest == draft.digest,
             two=settings.ASSENT_SECOND_PUBLISHER,
-            rehearsals=Rehearsal.objects.filter(digest=found.digest).defer("draft")[:3] if found.differs else [],
+            rehearsals=Rehearsal.objects.filter(digest=draft.digest).defer("draft")[:3] if draft.differs else [],
             sizes=rehearsals.SIZES,
         )
 
@@ -148,13 +152,13 @@ class PolicyVersionAdmin(Record):
     def revert(self, request: HttpRequest, number: int) -> HttpResponse:
         version = get_object_or_404(PolicyVersion.objects.only("number"), number=number)
         try:
-            versions.go_back(number)
+            versions.restore_version(number)
         except NotPublished as refused:
             return self._refused(request, refused, to="changelist")
-        said = gettext(
+        message = gettext(
             "What %(version)s said is the draft now. Read what differs; it is in force when it is published."
         )
-        messages.info(request, said % {"version": version})
+        messages.info(request, message % {"version": version})
         return HttpResponseRedirect(f"{reverse(PAGE + 'draft')}?{urlencode({'back': number})}")
 
     def sample(self, request: HttpRequest) -> HttpResponse:
@@ -167,7 +171,7 @@ class PolicyVersionAdmin(Record):
         except NotPublished as refused:
             return self._refused(request, refused)
         messages.info(request, gettext("Nobody is asked to publish it any more. The draft stays."))
-        return _to("draft")
+        return _redirect_to("draft")
 
     def discard(self, request: HttpRequest) -> HttpResponse:
         try:
@@ -180,41 +184,43 @@ class PolicyVersionAdmin(Record):
         messages.success(
             request, gettext("The draft is discarded; %(version)s is what is there.") % {"version": newest}
         )
-        return _to("changelist")
+        return _redirect_to("changelist")
 
     def take_in(self, request: HttpRequest) -> HttpResponse:
         form = FileForm(request.POST, request.FILES)
         if not form.is_valid():
             messages.error(request, " ".join(str(said) for rows in form.errors.values() for said in rows))
-            return _to("draft")
+            return _redirect_to("draft")
         try:
-            found = versions.take_in(form.cleaned_data["file"])
+            draft = versions.import_file(form.cleaned_data["file"])
         except (NotPublished, files.BadFile) as refused:
             return self._refused(request, refused)
-        if found.differs:
+        if draft.differs:
             messages.info(request, gettext("The file is the draft now. It is in force when it is published."))
         else:
             messages.info(request, gettext("The file says what is in force already."))
-        return _to("draft")
+        return _redirect_to("draft")
 
     def export(self, request: HttpRequest, number: int | None = None) -> HttpResponse:
         """A version, or the draft, as a file."""
-        said: Row
+        policy_snapshot: Row
         if number is None:
-            said, name = versions.draft().snapshot, "draft"
+            policy_snapshot, name = versions.draft().snapshot, "draft"
         else:
             version = get_object_or_404(PolicyVersion, number=number)
-            said, name = version.snapshot, str(version)
-        text = written.toml(
-            said, dict(Domain.objects.values_list("slug", "name")), heading=f"Policy of Assent, {name}."
+            policy_snapshot, name = version.snapshot, str(version)
+        text = file_writer.toml(
+            policy_snapshot, dict(Domain.objects.values_list("slug", "name")), heading=f"Policy of Assent, {name}."
         )
         answer = HttpResponse(text, content_type="application/toml; charset=utf-8")
         answer["Content-Disposition"] = f'attachment; filename="policy-{name}.toml"'
         return answer
 
     def rehearsal(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        asked = get_object_or_404(Rehearsal.objects.select_related("asked_by").defer("draft", "base__snapshot"), pk=pk)
-        context = rehearsals.report(request, asked)
+        rehearsal = get_object_or_404(
+            Rehearsal.objects.select_related("asked_by").defer("draft", "base__snapshot"), pk=pk
+        )
+        context = rehearsals.report(request, rehearsal)
         if request.headers.get("HX-Request"):
             return TemplateResponse(request, "admin/policy/_rehearsal.html", context)
         return self._page(request, "rehearsal.html", gettext("Rehearsal"), **context)
@@ -222,15 +228,15 @@ class PolicyVersionAdmin(Record):
     def _published(self, request: HttpRequest, version: PolicyVersion | None) -> HttpResponse:
         if version is None:
             messages.info(request, gettext("Another admin is asked to publish it. Until then nothing changes."))
-            return _to("draft")
-        said = gettext("Policy v%(number)d is in force; open approvals keep theirs.")
-        messages.success(request, said % {"number": version.number})
-        return _to("changelist")
+            return _redirect_to("draft")
+        message = gettext("Policy v%(number)d is in force; open approvals keep theirs.")
+        messages.success(request, message % {"number": version.number})
+        return _redirect_to("changelist")
 
     def _refused(self, request: HttpRequest, refused: Exception, *, to: str = "draft") -> HttpResponse:
         for sentence in getattr(refused, "sentences", (str(refused),))[:20]:
             messages.error(request, sentence)
-        return _to(to)
+        return _redirect_to(to)
 
 
 class FileForm(forms.Form):
@@ -248,9 +254,9 @@ class FileForm(forms.Form):
             raise forms.ValidationError(gettext("This is no text in UTF-8.")) from error
 
 
-def _to(name: str) -> HttpResponseRedirect:
+def _redirect_to(name: str) -> HttpResponseRedirect:
     return HttpResponseRedirect(reverse(PAGE + name))
 
 
-def _drawn(template: str, **context: Any) -> SafeString:
+def _rendered(template: str, **context: Any) -> SafeString:
     return SafeString(render_to_string(f"admin/policy/{template}", context))

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from approvals.policy.signals import STATED, WEIGHTS
+from approvals.policy.precedent.signals import STATED, WEIGHTS
 
 LABELS: Mapping[str, Promise] = {
     "stated_confidence": gettext_lazy("Stated confidence"),
@@ -52,8 +52,8 @@ class WeightsWidget(forms.MultiWidget):
         )
 
     def decompress(self, value: Any) -> list[Any]:
-        found = value if isinstance(value, Mapping) else {}
-        return [found.get(name) for name in WEIGHTS]
+        weights = value if isinstance(value, Mapping) else {}
+        return [weights.get(name) for name in WEIGHTS]
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         context = self.get_context(name, value, attrs)
@@ -70,14 +70,14 @@ class Weights(forms.MultiValueField):
         super().__init__(each, widget=WeightsWidget(), require_all_fields=False, required=False, **kwargs)
 
     def compress(self, data_list: list[float | None]) -> dict[str, float]:
-        found = {
+        weights = {
             name: int(value) if value == int(value) else value
             for name, value in zip(WEIGHTS, data_list, strict=False)
             if value is not None
         }
-        if found and not any(found.get(name, WEIGHTS[name]) for name in WEIGHTS):
+        if weights and not any(weights.get(name, WEIGHTS[name]) for name in WEIGHTS):
             raise ValidationError(_("At least one weight must be above 0."))
-        return found
+        return weights
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:

@@ -161,7 +161,7 @@ def calibration(selection: Selection) -> Calibration:
         Reliability(key, titles.get(key, key), [bands.get(index, Band(index)) for index in range(BANDS)])
         for key, bands in cells.items()
     ]
-    by_type.sort(key=lambda one: (-one.observed.whole, one.name))
+    by_type.sort(key=lambda group: (-group.observed.whole, group.name))
     return Calibration(
         selection=selection,
         overall=Reliability("", "", [_together(index, by_type) for index in range(BANDS)]),

@@ -15,10 +15,11 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from approvals import times
+from approvals.db import times
 from approvals.models import AgentCurve, Curve
-from approvals.policy import curves, snapshot
-from approvals.policy.curves import Judged
+from approvals.policy import snapshot
+from approvals.policy.precedent import curves
+from approvals.policy.precedent.curves import ScoreDecisions
 from approvals.policy.snapshot import NoPolicy
 
 LOOK_BACK = timedelta(days=180)
@@ -30,7 +31,7 @@ SELECT agent_id, confidence, count(*) FILTER (WHERE approved), count(*)
 FROM (
     SELECT agent_id, confidence, faulted_at IS NULL AND verdict = 'approve' AS approved
     FROM approvals_approval AS approval
-    LEFT JOIN approvals_audit AS look ON look.approval_id = approval.id
+    LEFT JOIN approvals_postreview AS look ON look.approval_id = approval.id
     WHERE action_type_id = %(name)s AND kind = 'real' AND created_at > %(since)s AND confidence IS NOT NULL
       AND (
           faulted_at IS NOT NULL OR finding = 'fine'
@@ -54,12 +55,12 @@ def fit_all() -> int:
         policy = snapshot.current()
     except NoPolicy:
         return 0
-    alike = _alike({name: kind.weights for name, kind in policy.types.items()}, policy.number)
-    found = 0
+    alike = _versions_with_same_weights({name: kind.weights for name, kind in policy.types.items()}, policy.number)
+    count = 0
     for name, kind in policy.types.items():
-        found += _fit(name, dict(kind.weights), alike[name])
+        count += _fit(name, dict(kind.weights), alike[name])
     Curve.objects.exclude(action_type__in=policy.types).delete()
-    return found
+    return count
 
 
 @transaction.atomic
@@ -67,10 +68,10 @@ def _fit(name: str, weights: dict[str, float], versions: list[int]) -> bool:
     now = times.now()
     with connection.cursor() as cursor:
         cursor.execute(_JUDGED, {"name": name, "since": now - LOOK_BACK, "versions": versions, "most": MOST})
-        by_agent: dict[UUID, list[Judged]] = defaultdict(list)
+        by_agent: dict[UUID, list[ScoreDecisions]] = defaultdict(list)
         for agent, *judged in cursor.fetchall():
-            by_agent[agent].append(Judged(*judged))
-    pool = _pooled(by_agent.values())
+            by_agent[agent].append(ScoreDecisions(*judged))
+    pool = _over_all_agents(by_agent.values())
     decided = sum(judged.decided for judged in pool)
     if decided < curves.FEWEST:
         Curve.objects.filter(action_type=name).delete()
@@ -92,7 +93,7 @@ def _fit(name: str, weights: dict[str, float], versions: list[int]) -> bool:
     return True
 
 
-def _pooled(by_agent: Iterable[Sequence[Judged]]) -> list[Judged]:
+def _over_all_agents(by_agent: Iterable[Sequence[ScoreDecisions]]) -> list[ScoreDecisions]:
     """What people decided of each score, whoever proposed it."""
     approved: Counter[Decimal] = Counter()
     decided: Counter[Decimal] = Counter()
@@ -100,15 +101,15 @@ def _pooled(by_agent: Iterable[Sequence[Judged]]) -> list[Judged]:
         for judged in record:
             approved[judged.score] += judged.approved
             decided[judged.score] += judged.decided
-    return [Judged(score, approved[score], decided[score]) for score in decided]
+    return [ScoreDecisions(score, approved[score], decided[score]) for score in decided]
 
 
-def _alike(weights: Mapping[str, Mapping[str, float]], current: int) -> dict[str, list[int]]:
+def _versions_with_same_weights(weights: Mapping[str, Mapping[str, float]], current: int) -> dict[str, list[int]]:
     """The versions of policy that weigh each action type as the one in force does."""
     alike: dict[str, list[int]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(_WEIGHTS, [sorted(weights)])
-        for number, name, said in cursor.fetchall():
-            if number == current or json.loads(said) == dict(weights[name]):
+        for number, name, stored_weights in cursor.fetchall():
+            if number == current or json.loads(stored_weights) == dict(weights[name]):
                 alike[name].append(number)
     return alike

@@ -78,7 +78,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class FigureGroup:
     """One action type, agent, tier or person, with its figures; `key` is what a selection narrows to."""
 
     key: str
@@ -101,10 +101,10 @@ class Report:
     total: Figures
     incidents: int
     spans: Sequence[Span]
-    by_type: Sequence[Group]
-    by_agent: Sequence[Group]
-    by_tier: Sequence[Group]
-    by_person: Sequence[Group]
+    by_type: Sequence[FigureGroup]
+    by_agent: Sequence[FigureGroup]
+    by_tier: Sequence[FigureGroup]
+    by_person: Sequence[FigureGroup]
     few: int  # people who decided too few to have a row
     trends: Mapping[str, Sequence[int]]  # submitted per span, by action type
 
@@ -125,15 +125,15 @@ def report(selection: Selection) -> Report:
     One pass counts every combination of action type, agent, tier and span, which are few, and they are added up here;
     percentiles cannot be added, so each grouping asks for its own, of the decided rows alone.
     """
-    found = cohort(selection)
-    decided = found.filter(ROW_SETS["decided"].condition)
+    approvals = cohort(selection)
+    decided = approvals.filter(ROW_SETS["decided"].condition)
     keys: dict[str, Expression | F] = {
         "type": F("action_type_id"),
         "agent": F("agent_id"),
         "tier": F("starting"),
         "span": _SpanOf(selection),
     }
-    cells = _counted(found, keys)
+    cells = _counted(approvals, keys)
     groups = {name: _grouped(cells, name, _times(decided, key)) for name, key in keys.items()}
     person = {"person": F("decided_by_id")}
     people = _grouped(_counted(decided, person), "person", _times(decided, person["person"]))
@@ -141,11 +141,11 @@ def report(selection: Selection) -> Report:
     return Report(
         selection=selection,
         total=_grouped(cells, "", _times(decided, Value(""))).get("", Figures()),
-        incidents=found.filter(ROW_SETS["incidents"].condition).count(),
+        incidents=approvals.filter(ROW_SETS["incidents"].condition).count(),
         spans=_spans(selection, groups["span"]),
         by_type=_named(groups["type"], ActionType.objects.filter(pk__in=groups["type"])),
         by_agent=_named(groups["agent"], Agent.objects.filter(pk__in=groups["agent"])),
-        by_tier=sorted(_named(groups["tier"], Tier.objects.filter(pk__in=groups["tier"])), key=lambda one: one.key),
+        by_tier=sorted(_named(groups["tier"], Tier.objects.filter(pk__in=groups["tier"])), key=lambda group: group.key),
         by_person=_named(enough, User.objects.filter(pk__in=enough)),
         few=len(people) - len(enough),
         trends=_trends(selection, cells),
@@ -176,13 +176,13 @@ class _Cell:
 _Times = tuple[timedelta | None, timedelta | None]
 
 
-def _counted(found: QuerySet[Approval], keys: Mapping[str, Expression | F]) -> list[_Cell]:
+def _counted(approvals: QuerySet[Approval], keys: Mapping[str, Expression | F]) -> list[_Cell]:
     named = {f"by_{name}": key for name, key in keys.items()}  # "agent" alone is a field of the row
     counts = {
         name: Count("pk", filter=ROW_SETS[name].condition) if ROW_SETS[name].condition else Count("pk")
         for name in _COUNTED
     }
-    rows = cast(Iterable[dict[str, int]], found.order_by().values(**named).annotate(**counts).iterator())
+    rows = cast(Iterable[dict[str, int]], approvals.order_by().values(**named).annotate(**counts).iterator())
     return [_Cell({name: str(row[f"by_{name}"]) for name in keys}, [row[name] for name in _COUNTED]) for row in rows]
 
 
@@ -197,8 +197,8 @@ def _grouped(cells: Iterable[_Cell], name: str, times: Mapping[str, _Times]) -> 
     sums: dict[str, list[int]] = defaultdict(lambda: [0] * len(_COUNTED))
     for cell in cells:
         group = sums[cell.keys.get(name, "")]
-        for place, count in enumerate(cell.counts):
-            group[place] += count
+        for index, count in enumerate(cell.counts):
+            group[index] += count
     made = {}
     for key, counts in sums.items():
         median, p95 = times.get(key, (None, None))
@@ -208,10 +208,10 @@ def _grouped(cells: Iterable[_Cell], name: str, times: Mapping[str, _Times]) -> 
 
 def _named(
     groups: Mapping[str, Figures], things: QuerySet[ActionType] | QuerySet[Agent] | QuerySet[Tier] | QuerySet[User]
-) -> list[Group]:
+) -> list[FigureGroup]:
     """The groups under the names of their things, the largest first."""
     named = [
-        Group(str(thing.pk), thing.name if isinstance(thing, User) else str(thing), groups[str(thing.pk)])
+        FigureGroup(str(thing.pk), thing.name if isinstance(thing, User) else str(thing), groups[str(thing.pk)])
         for thing in things
     ]
     return sorted(named, key=lambda group: (-group.figures.submitted, group.name))

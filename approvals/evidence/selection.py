@@ -15,7 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import Approval, Incident
-from approvals.models.approval import OPEN, SETTLED, Kind, Route, Source, Status, Subject
+from approvals.models.approval import OPEN, SETTLED, ItemType, Kind, Route, Source, Status
 from approvals.models.policy import Gate, Verdict
 
 LONGEST = 366  # days
@@ -63,7 +63,7 @@ class RowSet:
 # `starting` is annotated by cohort().
 _routed = Q(route=Route.REVIEW)
 _decided = Q(source=Source.HUMAN, status__in=sorted(SETTLED))
-_judged = _decided & ~Q(subject=Subject.QUESTION)
+_judged = _decided & ~Q(subject=ItemType.QUESTION)
 _expired = Q(status=Status.EXPIRED) | (Q(source=Source.TIMEOUT, status__in=sorted(SETTLED)) & ~Q(gate=Gate.SOFT))
 # The clock counts a breach when it takes an approval from a tier; between the end of the tier's time and the clock's
 # next look, a person can still decide.
@@ -146,7 +146,7 @@ def cohort(selection: Selection) -> QuerySet[Approval]:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PagePosition:
     """Where a page of rows ends, newest first; the next one starts after it."""
 
     created_at: datetime
@@ -158,7 +158,9 @@ def rows(selection: Selection, name: str) -> QuerySet[Approval]:
     return cohort(selection).filter(ROW_SETS[name].condition).order_by("-created_at", "-pk")
 
 
-def after(found: QuerySet[Approval], place: Place) -> QuerySet[Approval]:
+def after(queryset: QuerySet[Approval], position: PagePosition) -> QuerySet[Approval]:
     """The rest of `rows()` behind a place."""
     # The first condition is implied by the second and is what the index can use.
-    return found.filter(created_at__lte=place.created_at).exclude(created_at=place.created_at, pk__gte=place.id)
+    return queryset.filter(created_at__lte=position.created_at).exclude(
+        created_at=position.created_at, pk__gte=position.id
+    )

@@ -12,22 +12,22 @@ from approvals.models.approval import Route
 
 
 @dataclass(slots=True)
-class Pair:
+class ShadowCount:
     """One action type of one agent. `reasons` are counts by reason code, most frequent first."""
 
     action_type: str
     title: str
     agent: str
-    asked: int = 0
+    would_ask: int = 0
     refused: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
     @property
     def all(self) -> int:
-        return self.asked + self.refused
+        return self.would_ask + self.refused
 
 
-def shadows(selection: Selection) -> Sequence[Pair]:
+def shadow_counts(selection: Selection) -> Sequence[ShadowCount]:
     """The pairs that something passed of by shadow mode, most first; one query, grouped by the database."""
     rows = (
         cohort(selection)
@@ -36,16 +36,16 @@ def shadows(selection: Selection) -> Sequence[Pair]:
         .values_list("action_type_id", "action_type__title", "agent__name", KT("shadowed__route"))
         .annotate(code=KT("shadowed__reason_code"), many=Count("pk"))
     )
-    pairs: dict[tuple[str, str], Pair] = {}
+    pairs: dict[tuple[str, str], ShadowCount] = {}
     counts: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for name, title, agent, route, code, many in rows:
         key = (name or "", agent)
-        pair = pairs.setdefault(key, Pair(name or "", title or name or "", agent))
+        pair = pairs.setdefault(key, ShadowCount(name or "", title or name or "", agent))
         if route == Route.REJECT:
             pair.refused += many
         else:
-            pair.asked += many
+            pair.would_ask += many
         counts[key][code] += many
     for key, pair in pairs.items():
-        pair.reasons = dict(sorted(counts[key].items(), key=lambda one: (-one[1], one[0])))
+        pair.reasons = dict(sorted(counts[key].items(), key=lambda entry: (-entry[1], entry[0])))
     return sorted(pairs.values(), key=lambda pair: (-pair.all, pair.title, pair.agent))

@@ -10,7 +10,8 @@ BEGIN
 END $$;
 """
 TABLES = (
-    "approvals_event",
+    "approvals_auditevent",
+    "approvals_systemauditevent",
     "approvals_seal",
     "approvals_policyversion",
     "approvals_vote",
@@ -64,6 +65,22 @@ CREATE TRIGGER guard_grant BEFORE INSERT OR UPDATE OR DELETE ON approvals_grant
 """
 NO_GRANT = "DROP TRIGGER guard_grant ON approvals_grant; DROP FUNCTION assent_guard_grant();"
 
+# A stop is lifted once, by which nothing else of it changes, and is never deleted.
+STOP = """
+CREATE FUNCTION assent_guard_stop() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' OR OLD.lifted_at IS NOT NULL
+       OR to_jsonb(NEW) - '{lifted_at,lifted_by_id}'::text[] IS DISTINCT FROM
+          to_jsonb(OLD) - '{lifted_at,lifted_by_id}'::text[] THEN
+        RAISE EXCEPTION 'a stop is lifted once, and never changed or deleted' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER guard_stop BEFORE UPDATE OR DELETE ON approvals_stop
+    FOR EACH ROW EXECUTE FUNCTION assent_guard_stop();
+"""
+NO_STOP = "DROP TRIGGER guard_stop ON approvals_stop; DROP FUNCTION assent_guard_stop();"
+
 # Asked for every set of submissions. A queue may be a thousandth of what waits, and the planner, which knows tiers and
 # domains apart and not together, then takes reading the whole table up to a LIMIT for the shortest way: measured at a
 # million rows, minutes for one count. Functions of their own keep it on the index of the queue.
@@ -94,5 +111,6 @@ class Migration(migrations.Migration):
             REFUSE + "".join(map(guard, TABLES)), "".join(map(drop, TABLES)) + "DROP FUNCTION assent_refuse();"
         ),
         migrations.RunSQL(GRANT, NO_GRANT),
+        migrations.RunSQL(STOP, NO_STOP),
         migrations.RunSQL(QUEUES, NO_QUEUES),
     ]

@@ -1,22 +1,22 @@
 """The nouns of the product. Rules live in the wings; the database refuses what must never be."""
 
 from approvals.models.accounts import AccountEvent
-from approvals.models.afterwards import Audit
-from approvals.models.approval import Approval, Pause
+from approvals.models.approval import Approval, ApprovalRequest
+from approvals.models.conversation import AgentQuestion, Attachment, Guidance
 from approvals.models.counters import AgentCurve, Curve, Spend
-from approvals.models.event import Delivery, Endpoint, Event, LastCheckpoint, Seal, SystemChain, SystemEvent
+from approvals.models.event import AuditEvent, Delivery, Endpoint, LastCheckpoint, Seal, SystemAuditEvent, SystemChain
 from approvals.models.evidence import Autonomy, Incident, Outcome
 from approvals.models.grant import Grant, PlannedStep
-from approvals.models.people import Absence, Agent, Domain, DomainTerms, Membership, PeopleRequest, Tier, User
+from approvals.models.notify import Channel, NotificationRecord, SlackAccount, SlackMessage
+from approvals.models.overload import Overload
+from approvals.models.people import Absence, Agent, Domain, DomainTerms, Membership, SecondAdminRequest, Tier, User
 from approvals.models.permit import Consumption, SigningKey
 from approvals.models.policy import ActionType, Capacity, Currency, PolicyVersion, Rule, Threshold
+from approvals.models.post_review import PostReview
 from approvals.models.proposal import Proposal
-from approvals.models.publishing import Movement, PublishRequest, Rehearsal
+from approvals.models.publishing import PublishRequest, Rehearsal, RoutingChange
 from approvals.models.run import Run, Step
-from approvals.models.scarcity import Degraded
 from approvals.models.stop import Stop
-from approvals.models.talk import Attachment, Guidance, Inquiry
-from approvals.models.telling import Channel, Heard, SlackAccount, SlackMessage
 from approvals.models.unsent import UnsentText
 from approvals.models.verdict import Attempt, Decision, Note, Recall, Vote
 
@@ -26,10 +26,12 @@ __all__ = [
     "ActionType",
     "Agent",
     "AgentCurve",
+    "AgentQuestion",
     "Approval",
+    "ApprovalRequest",
     "Attachment",
     "Attempt",
-    "Audit",
+    "AuditEvent",
     "Autonomy",
     "Capacity",
     "Channel",
@@ -37,41 +39,39 @@ __all__ = [
     "Currency",
     "Curve",
     "Decision",
-    "Degraded",
     "Delivery",
     "Domain",
     "DomainTerms",
     "Endpoint",
-    "Event",
     "Grant",
     "Guidance",
-    "Heard",
     "Incident",
-    "Inquiry",
     "LastCheckpoint",
     "Membership",
-    "Movement",
     "Note",
+    "NotificationRecord",
     "Outcome",
-    "Pause",
-    "PeopleRequest",
+    "Overload",
     "PlannedStep",
     "PolicyVersion",
+    "PostReview",
     "Proposal",
     "PublishRequest",
     "Recall",
     "Rehearsal",
+    "RoutingChange",
     "Rule",
     "Run",
     "Seal",
+    "SecondAdminRequest",
     "SigningKey",
     "SlackAccount",
     "SlackMessage",
     "Spend",
     "Step",
     "Stop",
+    "SystemAuditEvent",
     "SystemChain",
-    "SystemEvent",
     "Threshold",
     "Tier",
     "UnsentText",

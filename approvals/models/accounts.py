@@ -2,14 +2,14 @@
 
 from django.db import models
 
-from approvals.models.event import SystemEvent
+from approvals.models.event import SystemAuditEvent
 from approvals.models.people import User
 
 
 class AccountEvent(models.Model):
     """One thing that happened to an account, or was tried on one. Written once, never changed."""
 
-    kind = models.CharField(max_length=30, choices=SystemEvent.Kind.choices)
+    kind = models.CharField(max_length=30, choices=SystemAuditEvent.Kind.choices)
     user = models.ForeignKey(
         User, models.PROTECT, related_name="account_events", null=True, help_text="Empty: no such account."
     )

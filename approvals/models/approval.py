@@ -1,4 +1,4 @@
-"""A pause of an agent, the approvals in it, and what people say of them.
+"""A request of an agent, the approvals in it, and what people say of them.
 
 Arguments and texts live in `Proposal`, which retention and erasure may empty; the approval keeps the columns that
 lists, deadlines, races and evidence need.
@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 
-from approvals.ids import new_id
+from approvals.db.ids import new_id
 from approvals.models.people import Agent, Domain, Tier, User
 from approvals.models.policy import (
     CONSENTING,
@@ -28,7 +28,7 @@ from approvals.models.policy import (
 from approvals.models.run import Run
 
 
-class Pause(models.Model):
+class ApprovalRequest(models.Model):
     """Everything an agent needs answered before it goes on (a *request* in the API)."""
 
     class Status(models.TextChoices):
@@ -43,8 +43,8 @@ class Pause(models.Model):
         INDEPENDENTLY = "independently", _("As they come")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    agent = models.ForeignKey(Agent, models.PROTECT, related_name="pauses")
-    run = models.ForeignKey(Run, models.PROTECT, related_name="pauses", null=True, db_index=False)
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="requests")
+    run = models.ForeignKey(Run, models.PROTECT, related_name="requests", null=True, db_index=False)
     step = models.CharField(max_length=200, blank=True)
     key = models.CharField(max_length=255, null=True)  # noqa: DJ001  # NULL: not idempotent; "" is refused on the wire
     content_hash = models.CharField(max_length=71)
@@ -54,7 +54,7 @@ class Pause(models.Model):
     resume = models.JSONField(default=dict)
     callback_url = models.URLField(max_length=2000, blank=True)
     labels = models.JSONField(default=dict)
-    answer = models.TextField(default="", help_text="The decision document, written once when the pause closes.")
+    answer = models.TextField(default="", help_text="The decision document, written once when the request closes.")
     recalled_answer = models.TextField(
         default="", help_text="The newest decision document, where an item was recalled since the first."
     )
@@ -65,20 +65,20 @@ class Pause(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["agent", "key"], name="pause_once_per_key"),
-            models.CheckConstraint(condition=~Q(key=""), name="pause_key_is_not_empty"),
+            models.UniqueConstraint(fields=["agent", "key"], name="request_once_per_key"),
+            models.CheckConstraint(condition=~Q(key=""), name="request_key_is_not_empty"),
             models.CheckConstraint(
                 condition=Q(status="pending", closed_at=None, answer="", open_items__gt=0)
                 | (~Q(status="pending") & Q(closed_at__isnull=False, open_items=0) & ~Q(answer="")),
-                name="pause_is_open_or_answered",
+                name="request_is_open_or_answered",
             ),
             models.CheckConstraint(
-                condition=Q(recalled_answer="") | ~Q(answer=""), name="pause_second_answer_follows_a_first"
+                condition=Q(recalled_answer="") | ~Q(answer=""), name="request_second_answer_follows_a_first"
             ),
         ]
         indexes = [
-            models.Index(fields=["agent", "-created_at", "-id"], name="pause_of_agent"),
-            models.Index(fields=["run", "-created_at"], condition=Q(run__isnull=False), name="pause_of_run"),
+            models.Index(fields=["agent", "-created_at", "-id"], name="request_of_agent"),
+            models.Index(fields=["run", "-created_at"], condition=Q(run__isnull=False), name="request_of_run"),
         ]
 
     def __str__(self) -> str:
@@ -124,7 +124,7 @@ class Kind(models.TextChoices):
 RUNNING = (Kind.REAL, Kind.CANARY)
 
 
-class Subject(models.TextChoices):
+class ItemType(models.TextChoices):
     """What is asked."""
 
     ACTION = "action", _("Action")
@@ -153,11 +153,11 @@ class Approval(models.Model):
     """One proposed action, question or plan, decided by itself (an *item* in the API, a card on the page)."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    pause = models.ForeignKey(Pause, models.PROTECT, related_name="approvals")
+    request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="approvals")
     position = models.PositiveSmallIntegerField(default=0)
-    item = models.CharField(max_length=200, help_text="The agent's own id of it, unique in its pause.")
+    item = models.CharField(max_length=200, help_text="The agent's own id of it, unique in its request.")
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.REAL)
-    subject = models.CharField(max_length=8, choices=Subject.choices, default=Subject.ACTION)
+    subject = models.CharField(max_length=8, choices=ItemType.choices, default=ItemType.ACTION)
     agent = models.ForeignKey(Agent, models.PROTECT, related_name="approvals")
     action_type = models.ForeignKey(ActionType, models.PROTECT, related_name="approvals", null=True)
     domain = models.ForeignKey(Domain, models.PROTECT, related_name="approvals")
@@ -199,9 +199,9 @@ class Approval(models.Model):
     shadowed = models.JSONField(null=True, help_text="What would have been asked, where shadow mode asked nobody.")
 
     # What later ones are compared with
-    usual_key = models.CharField(max_length=200, blank=True, help_text="Whose usual value it counts for.")
-    count_key = models.CharField(max_length=200, blank=True, help_text="What is counted when it comes again.")
-    likeness = models.CharField(max_length=64, blank=True, help_text="The same for proposals that are alike.")
+    baseline_key = models.CharField(max_length=200, blank=True, help_text="Whose usual value it counts for.")
+    frequency_key = models.CharField(max_length=200, blank=True, help_text="What is counted when it comes again.")
+    similarity_key = models.CharField(max_length=64, blank=True, help_text="The same for proposals that are alike.")
     repeats = models.ForeignKey("self", models.PROTECT, related_name="repeated", null=True)
     attempt = models.PositiveSmallIntegerField(default=1, help_text="Which near repetition of a rejected one.")
 
@@ -209,14 +209,14 @@ class Approval(models.Model):
     grant = models.ForeignKey("approvals.Grant", models.PROTECT, related_name="uses", null=True)
     plan = models.ForeignKey("self", models.PROTECT, related_name="covered", null=True)
     returned_from = models.OneToOneField("self", models.PROTECT, related_name="returned_as", null=True)
-    wanted = models.ForeignKey(
+    originally_approved_by = models.ForeignKey(
         User, models.PROTECT, related_name="returned", null=True, help_text="Who approved it before the world moved."
     )
 
     # Time
     created_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True, help_text="When the tier should have answered; then it escalates.")
-    soon_at = models.DateTimeField(null=True, help_text="When the tier is told that little time is left; NULL: told.")
+    remind_at = models.DateTimeField(null=True, help_text="When the tier is told that little time is left; NULL: told.")
     expires_at = models.DateTimeField(null=True, help_text="The end; then silence speaks. NULL: it stays queued.")
     on_timeout = models.CharField(max_length=10, choices=Silence.choices)
     hold = models.DurationField(default=timedelta(0))
@@ -254,7 +254,7 @@ class Approval(models.Model):
         verbose_name = _("approval")
         verbose_name_plural = _("approvals")
         constraints = [
-            models.UniqueConstraint(fields=["pause", "item"], name="item_once_per_pause"),
+            models.UniqueConstraint(fields=["request", "item"], name="item_once_per_request"),
             models.CheckConstraint(
                 condition=~Q(on_timeout__in=sorted(CONSENTING)) | Q(reversibility=Reversibility.REVERSIBLE),
                 name="silence_runs_only_the_reversible",
@@ -356,7 +356,7 @@ class Approval(models.Model):
                 name="only_an_unused_permit_is_recalled",
             ),
             models.CheckConstraint(
-                condition=~Q(reason_code="ahead")
+                condition=~Q(reason_code="before_review")
                 | (
                     Q(route=Route.AUTO)
                     & ~Q(reversibility=Reversibility.IRREVERSIBLE)
@@ -389,7 +389,7 @@ class Approval(models.Model):
             models.Index(fields=["expires_at"], condition=Q(status="pending"), name="approval_expiring"),
             models.Index(fields=["due_at"], condition=Q(status="pending"), name="approval_due"),
             models.Index(
-                fields=["soon_at"], condition=Q(status="pending", soon_at__isnull=False), name="approval_soon"
+                fields=["remind_at"], condition=Q(status="pending", remind_at__isnull=False), name="approval_soon"
             ),
             models.Index(fields=["hold_until"], condition=Q(status="held"), name="approval_held"),
             models.Index(
@@ -438,9 +438,9 @@ class Approval(models.Model):
                 name="approval_amounts",
             ),
             models.Index(
-                fields=["count_key", "action_type", "-created_at"],
+                fields=["frequency_key", "action_type", "-created_at"],
                 include=["id"],
-                condition=~Q(count_key="")
+                condition=~Q(frequency_key="")
                 & Q(kind="real")
                 & ~Q(verdict="reject")
                 & ~Q(status__in=["expired", "cancelled", "superseded", "recalled"]),
@@ -448,17 +448,17 @@ class Approval(models.Model):
             ),
             models.Index(fields=["about", "action_type", "-created_at"], condition=~Q(about=""), name="approval_about"),
             models.Index(
-                fields=["usual_key", "action_type", "-created_at"],
+                fields=["baseline_key", "action_type", "-created_at"],
                 include=["id", "value"],
-                condition=~Q(usual_key="")
+                condition=~Q(baseline_key="")
                 & Q(kind="real", value__isnull=False, verdict__in=["approve", "modify"])
                 & ~Q(status="recalled"),
                 name="approval_usual",
             ),
             models.Index(
-                fields=["agent", "action_type", "likeness", "-created_at"],
+                fields=["agent", "action_type", "similarity_key", "-created_at"],
                 include=["id"],
-                condition=~Q(likeness="") & Q(kind="real"),
+                condition=~Q(similarity_key="") & Q(kind="real"),
                 name="approval_alike",
             ),
             # What another attempt is compared with: what people rejected, or policy because of what it was.
@@ -503,7 +503,7 @@ class Approval(models.Model):
         return queue_name(self.tier_id, self.domain_id)
 
     @property
-    def been_in(self) -> list[str]:
+    def queues_so_far(self) -> list[str]:
         """Every queue in which it waits or has waited, in order."""
         before = self.queues_visited or [queue_name(level, self.domain_id) for level in self.tiers_visited]
         return list(dict.fromkeys([*before, self.queue]))

@@ -4,12 +4,12 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from approvals.ids import new_id
+from approvals.db.ids import new_id
 from approvals.models.approval import Approval
 from approvals.models.people import Agent, User
 
 
-class Event(models.Model):
+class AuditEvent(models.Model):
     """One change of one approval. The database refuses to update, delete or truncate events.
 
     `hash` = SHA-256(hash of the approval's event before it ‖ SHA-256(canonical JSON of what this event says)).
@@ -75,7 +75,7 @@ class Event(models.Model):
         return f"{self.seq} {self.kind}"
 
 
-class SystemEvent(models.Model):
+class SystemAuditEvent(models.Model):
     """What happened and concerns no approval: policy, memberships, credentials, sign-ins, stops. Append-only.
 
     All of them form one chain: `hash` = SHA-256(hash of the one before ‖ SHA-256(canonical JSON of what it says)).
@@ -158,8 +158,8 @@ class Seal(models.Model):
     """An event's place in the one order of all events, given after its commit. The number is the feed."""
 
     number = models.BigIntegerField(primary_key=True)
-    event = models.OneToOneField(Event, models.PROTECT, related_name="seal", null=True)
-    system_event = models.OneToOneField(SystemEvent, models.PROTECT, related_name="seal", null=True)
+    event = models.OneToOneField(AuditEvent, models.PROTECT, related_name="seal", null=True)
+    system_event = models.OneToOneField(SystemAuditEvent, models.PROTECT, related_name="seal", null=True)
     hash = models.BinaryField(max_length=32, help_text="SHA-256(hash of the seal before ‖ hash of the event)")
     sealed_at = models.DateTimeField()
 

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.types.json import Json as AsJson
 
-from approvals.compact import compact
+from approvals.values.compact import compact
 
 
 class OrderedJSONField(models.JSONField):

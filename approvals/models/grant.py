@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from approvals.ids import new_id
+from approvals.db.ids import new_id
 from approvals.models.approval import Approval
 from approvals.models.people import Agent, Tier, User
 from approvals.models.policy import ActionType

@@ -9,10 +9,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from approvals.ids import new_id
+from approvals.db.ids import new_id
 
 
-class Weight(models.TextChoices):
+class NotificationLevel(models.TextChoices):
     """How a person wants to hear of something."""
 
     NONE = "none", _("Not at all")
@@ -40,14 +40,20 @@ class User(AbstractUser):
         choices=[("system", _("As the system")), ("light", _("Light")), ("dark", _("Dark"))],
     )
     shortcuts = models.BooleanField(_("single-key shortcuts"), default=True)
-    tell_new = models.CharField(
-        _("something new for my tier"), max_length=6, choices=Weight.choices, default=Weight.NORMAL
+    notify_new = models.CharField(
+        _("something new for my tier"),
+        max_length=6,
+        choices=NotificationLevel.choices,
+        default=NotificationLevel.NORMAL,
     )
-    tell_escalated = models.CharField(
-        _("something escalated to my tier"), max_length=6, choices=Weight.choices, default=Weight.URGENT
+    notify_escalated = models.CharField(
+        _("something escalated to my tier"),
+        max_length=6,
+        choices=NotificationLevel.choices,
+        default=NotificationLevel.URGENT,
     )
-    tell_soon = models.CharField(
-        _("something is due soon"), max_length=6, choices=Weight.choices, default=Weight.URGENT
+    notify_soon = models.CharField(
+        _("something is due soon"), max_length=6, choices=NotificationLevel.choices, default=NotificationLevel.URGENT
     )
     quiet_from = models.TimeField(_("quiet from"), null=True, blank=True)
     quiet_until = models.TimeField(_("until"), null=True, blank=True)
@@ -289,7 +295,7 @@ class Membership(models.Model):
         return f"{self.user} · {self.tier} · {self.domain or _('every domain')}"
 
 
-class PeopleRequest(models.Model):
+class SecondAdminRequest(models.Model):
     """What no admin does alone: a membership from tier 2 on, or a reviewer's link to a new password.
 
     Another admin gives or refuses it. Where only one is active it is given at once, and `closed_by` stays empty.
@@ -328,8 +334,8 @@ class PeopleRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        place = f" {self.tier_id} {self.domain_id or ''}".rstrip() if self.tier_id else ""
-        return f"{self.user.username}: {self.get_what_display()}{place}"
+        scope = f" {self.tier_id} {self.domain_id or ''}".rstrip() if self.tier_id else ""
+        return f"{self.user.username}: {self.get_what_display()}{scope}"
 
 
 class Absence(models.Model):

@@ -46,7 +46,7 @@ class Silence(models.TextChoices):
     BEST_GUESS = "best_guess", _("The agent goes on with its best guess")
 
 
-class Ahead(models.TextChoices):
+class OptimisticExecution(models.TextChoices):
     """Whether the agent may go on before anybody has looked. Never with what cannot be undone."""
 
     WAITS = "waits", _("It waits for the verdict")
@@ -152,7 +152,7 @@ class ActionType(models.Model):
     spend_of = models.CharField(_("whose spending"), max_length=5, choices=SpendOf.choices, default=SpendOf.AGENT)
 
     # What is unusual
-    usual_path = models.CharField(
+    baseline_path = models.CharField(
         _("usual value by"),
         max_length=120,
         blank=True,
@@ -183,7 +183,7 @@ class ActionType(models.Model):
         help_text=_("Proposals of one agent in ten minutes, or alike ones in the window below."),
     )
     burst_window = models.DurationField(_("alike ones within"), default=timedelta(hours=12))
-    answers_repeats = models.BooleanField(
+    rejects_repeats = models.BooleanField(
         _("answer repetitions with the earlier rejection"),
         default=False,
         help_text=_("What nearly repeats a proposal that a person rejected is refused with the same words."),
@@ -219,11 +219,11 @@ class ActionType(models.Model):
         default=timedelta(hours=24),
         help_text=_("What was approved must start within this time of its release."),
     )
-    ahead = models.CharField(
+    runs_before_review = models.CharField(
         _("before the verdict"),
         max_length=6,
-        choices=Ahead.choices,
-        default=Ahead.WAITS,
+        choices=OptimisticExecution.choices,
+        default=OptimisticExecution.WAITS,
         help_text=_("Only inside a run, and only where nothing but this action's own strategy asks for a person."),
     )
     sample = models.DecimalField(
@@ -282,9 +282,13 @@ class ActionType(models.Model):
                 condition=Q(approvers__gte=1, approvers__lte=5), name="action_type_approvers_1_to_5"
             ),
             models.CheckConstraint(
-                condition=Q(ahead=Ahead.WAITS)
-                | Q(ahead=Ahead.VETO, gate=Gate.SOFT, reversibility=Reversibility.REVERSIBLE)
-                | (Q(ahead=Ahead.REVIEW) & ~Q(reversibility=Reversibility.IRREVERSIBLE) & ~Q(gate=Gate.MANUAL)),
+                condition=Q(runs_before_review=OptimisticExecution.WAITS)
+                | Q(runs_before_review=OptimisticExecution.VETO, gate=Gate.SOFT, reversibility=Reversibility.REVERSIBLE)
+                | (
+                    Q(runs_before_review=OptimisticExecution.REVIEW)
+                    & ~Q(reversibility=Reversibility.IRREVERSIBLE)
+                    & ~Q(gate=Gate.MANUAL)
+                ),
                 name="only_what_can_be_undone_runs_ahead",
             ),
             models.CheckConstraint(
@@ -297,7 +301,7 @@ class ActionType(models.Model):
                     ~Q(strategy=Strategy.NEVER)
                     & ~Q(gate=Gate.SOFT)
                     & ~Q(on_timeout__in=[Silence.APPROVE, Silence.PROCEED, Silence.BEST_GUESS])
-                    & Q(ahead=Ahead.WAITS, shadow=False)
+                    & Q(runs_before_review=OptimisticExecution.WAITS, shadow=False)
                 ),
                 name="by_law_a_person_decides",
             ),
@@ -414,7 +418,7 @@ class Threshold(models.Model):
         return f"{self.action_type} · {self.get_impact_display()}"
 
 
-class Scarcity(models.TextChoices):
+class OverloadMode(models.TextChoices):
     """What becomes of what would wait in a queue that is full, or in which nobody is on duty."""
 
     QUEUE = "queue", _("It waits all the same")
@@ -438,9 +442,9 @@ class Capacity(models.Model):
     limit = models.PositiveIntegerField(
         _("may wait"), null=True, blank=True, validators=[MinValueValidator(1)], help_text=_("Empty: no limit.")
     )
-    when_full = models.CharField(_("when full"), max_length=6, choices=Scarcity.choices, default=Scarcity.QUEUE)
+    when_full = models.CharField(_("when full"), max_length=6, choices=OverloadMode.choices, default=OverloadMode.QUEUE)
     when_empty = models.CharField(
-        _("when nobody is on duty"), max_length=6, choices=Scarcity.choices, default=Scarcity.QUEUE
+        _("when nobody is on duty"), max_length=6, choices=OverloadMode.choices, default=OverloadMode.QUEUE
     )
 
     class Meta:

@@ -3,7 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from approvals.ids import new_id
+from approvals.db.ids import new_id
 from approvals.models.approval import Approval
 from approvals.models.fields import OrderedJSONField
 from approvals.models.people import User

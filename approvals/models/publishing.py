@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from approvals.ids import new_id
+from approvals.db.ids import new_id
 from approvals.models.approval import Approval
 from approvals.models.fields import OrderedJSONField
 from approvals.models.people import User
@@ -49,7 +49,7 @@ class Rehearsal(models.Model):
     until = models.DateTimeField(null=True)
     asked_by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
     asked_at = models.DateTimeField()
-    beat_at = models.DateTimeField(null=True, help_text="When whoever works on it last said so.")
+    heartbeat_at = models.DateTimeField(null=True, help_text="When whoever works on it last said so.")
     done_at = models.DateTimeField(null=True)
     failure = models.CharField(max_length=300, blank=True)
     total = models.PositiveIntegerField(default=0)
@@ -68,7 +68,7 @@ class Rehearsal(models.Model):
         return f"{self.asked_at:%Y-%m-%d %H:%M}"
 
 
-class Movement(models.Model):
+class RoutingChange(models.Model):
     """One approval that the draft would have routed another way. Holds routes and policy's words, no content."""
 
     rehearsal = models.ForeignKey(Rehearsal, models.CASCADE, related_name="movements")

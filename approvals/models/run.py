@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from approvals.ids import new_id
+from approvals.db.ids import new_id
 from approvals.models.people import Agent, User
 
 

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from approvals.ids import new_id
+from approvals.db.ids import new_id
 from approvals.models.approval import Approval
 from approvals.models.people import User
 from approvals.models.run import Run

@@ -7,8 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 
-from approvals import bulk
-from approvals.ids import new_id
+from approvals.db import bulk
+from approvals.db.ids import new_id
 from approvals.models.approval import Approval, Source
 from approvals.models.people import Tier, User
 from approvals.models.policy import Verdict
@@ -102,7 +102,7 @@ class Decision(models.Model):
     @classmethod
     def on(cls, approval: Approval, *, surface: str, at: datetime, **given: Any) -> "Decision":
         """What was decided of an approval as its row says by now: its verdict in this round; not saved."""
-        return bulk.made(
+        return bulk.new_row(
             cls,
             approval=approval,
             revision=approval.revision,

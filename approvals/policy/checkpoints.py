@@ -9,45 +9,43 @@ until a person has decided, so that no step is late by more than were proposed a
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from approvals.models.policy import SpendOf
-from approvals.policy import words
-from approvals.policy.codes import COST, PERIODIC
-
-if TYPE_CHECKING:
-    from approvals.policy.assess import Assessment
-    from approvals.policy.history import Question
-    from approvals.policy.snapshot import TypePolicy
+from approvals.policy import messages
+from approvals.policy.assessed import Assessment
+from approvals.policy.evaluation_input import EvaluationInput
+from approvals.policy.routing_codes import COST, PERIODIC
+from approvals.policy.snapshot import TypePolicy
 
 RUN_LOOK_BACK = 200  # newest approvals of a run; a bound on the work, and so on `every_steps`
 LONGEST_WINDOW = timedelta(days=31)
 HOUR = timedelta(hours=1)  # how finely spending is counted
 
 
-class Asks(NamedTuple):
+class CheckpointReason(NamedTuple):
     """Why a person is asked: the reason code, and the reason in words."""
 
     code: str
     text: str
 
 
-def periodic(question: "Question", assessment: "Assessment") -> Asks | None:
+def periodic(question: EvaluationInput, assessment: Assessment) -> CheckpointReason | None:
     """The run went its number of steps, or its time, since a person last decided in it."""
     if not question.run:
         return None
     kind, past = question.type, assessment.run
     step = past.steps + 1
     if kind.every_steps is not None and step >= kind.every_steps:
-        return Asks(PERIODIC, words.EVERY_STEPS.format(step=step, every=kind.every_steps))
+        return CheckpointReason(PERIODIC, messages.EVERY_STEPS.format(step=step, every=kind.every_steps))
     if kind.every_time is not None and past.since >= kind.every_time:
-        said = words.EVERY_TIME.format(since=words.span(past.since), every=words.span(kind.every_time))
-        return Asks(PERIODIC, said)
+        text = messages.EVERY_TIME.format(since=messages.span(past.since), every=messages.span(kind.every_time))
+        return CheckpointReason(PERIODIC, text)
     return None
 
 
-def costly(question: "Question", assessment: "Assessment", base: str) -> Asks | None:
+def costly(question: EvaluationInput, assessment: Assessment, base: str) -> CheckpointReason | None:
     """What was let run in the window and this one together are above the limit; exactly the limit passes."""
     kind = question.type
     if kind.spend_limit is None or question.value is None:
@@ -55,20 +53,20 @@ def costly(question: "Question", assessment: "Assessment", base: str) -> Asks | 
     value = abs(question.value)
     if assessment.spent + value <= kind.spend_limit:
         return None
-    return Asks(
+    return CheckpointReason(
         COST,
-        words.COST.format(
-            whose=words.WHOSE[whose(kind, question.run)],
+        messages.COST.format(
+            whose=messages.WHOSE[spender_key(kind, question.run)],
             spent=f"{assessment.spent:,.2f}",
             value=f"{value:,.2f}",
             limit=f"{kind.spend_limit:,.2f}",
             base=base,
-            window=words.span(kind.spend_window),
+            window=messages.span(kind.spend_window),
         ),
     )
 
 
-def whose(kind: "TypePolicy", run: str) -> str:
+def spender_key(kind: TypePolicy, run: str) -> str:
     """Whose spending counts. Outside a run it is the agent's, or leaving the run unnamed would leave the limit."""
     return SpendOf.RUN if kind.spend_of == SpendOf.RUN and run else SpendOf.AGENT
 
@@ -94,10 +92,10 @@ CROSS JOIN LATERAL (
                    WHERE source = 'human' OR (status = 'cancelled' AND faulted_at IS NOT NULL)) OVER () AS looked
         FROM (
             SELECT one.created_at, one.verdict, one.source, one.decided_at, one.status, one.faulted_at
-            FROM approvals_pause AS pause JOIN approvals_approval AS one ON one.pause_id = pause.id
-            WHERE pause.run_id = run.id AND pause.created_at <= %(now)s
+            FROM approvals_approvalrequest AS request JOIN approvals_approval AS one ON one.request_id = request.id
+            WHERE request.run_id = run.id AND request.created_at <= %(now)s
               AND one.kind = 'real' AND one.id <> ALL (%(own)s::uuid[])
-            ORDER BY pause.created_at DESC LIMIT %(run_look_back)s
+            ORDER BY request.created_at DESC LIMIT %(run_look_back)s
         ) AS newest
     ) AS told
 ) AS past
@@ -115,7 +113,7 @@ GROUP BY wanted.agent, wanted.key, wanted.since
 """
 
 
-class Purse(NamedTuple):
+class SpendingScope(NamedTuple):
     """What one limit looks at: an agent, its run or "" for all of them, and since when."""
 
     agent: UUID
@@ -123,32 +121,32 @@ class Purse(NamedTuple):
     since: datetime
 
 
-def purse(kind: "TypePolicy", agent: UUID, run: str, now: datetime) -> Purse | None:
+def purse(kind: TypePolicy, agent: UUID, run: str, now: datetime) -> SpendingScope | None:
     """What the limit of an action type looks at; None where it has none."""
     if kind.spend_limit is None:
         return None
-    return Purse(agent, run if whose(kind, run) == SpendOf.RUN else "", hour_of(now - kind.spend_window))
+    return SpendingScope(agent, run if spender_key(kind, run) == SpendOf.RUN else "", hour_of(now - kind.spend_window))
 
 
-def purse_of(question: "Question") -> Purse | None:
+def purse_of(question: EvaluationInput) -> SpendingScope | None:
     """The same of a question."""
     return purse(question.type, question.agent_id, question.run, question.now)
 
 
-def parameters(questions: Sequence["Question"]) -> dict[str, Any]:  # the cursor's own types
+def parameters(questions: Sequence[EvaluationInput]) -> dict[str, Any]:  # the cursor's own types
     """What RUNS and SPENT ask for; `now` and `own` are the reader's."""
     runs = sorted({(one.agent_id, one.run) for one in questions if one.run})
     return {
         "run_agents": [agent for agent, _ in runs],
         "run_keys": [key for _, key in runs],
         "run_look_back": RUN_LOOK_BACK,
-        **purses(filter(None, map(purse_of, questions))),
+        **purse_parameters(filter(None, map(purse_of, questions))),
     }
 
 
-def purses(wanted: Iterable[Purse]) -> dict[str, Any]:
+def purse_parameters(needed_purses: Iterable[SpendingScope]) -> dict[str, Any]:
     """What SPENT asks for."""
-    each = sorted(set(wanted))
+    each = sorted(set(needed_purses))
     return {
         "spend_agents": [one.agent for one in each],
         "spend_keys": [one.run for one in each],
@@ -156,7 +154,7 @@ def purses(wanted: Iterable[Purse]) -> dict[str, Any]:
     }
 
 
-class Tally:
+class PassedSpending:
     """What passes in one set, of which the rows say nothing yet."""
 
     def __init__(self) -> None:
@@ -168,15 +166,15 @@ class Tally:
         for key in {(agent, ""), (agent, run)}:
             self._agents[key] = self._agents.get(key, Decimal(0)) + abs(value)
 
-    def of(self, purse: Purse | None) -> Decimal:
+    def of(self, purse: SpendingScope | None) -> Decimal:
         return self._agents.get((purse.agent, purse.run), Decimal(0)) if purse else Decimal(0)
 
-    def copy(self) -> "Tally":
-        other = Tally()
+    def copy(self) -> "PassedSpending":
+        other = PassedSpending()
         other._agents = dict(self._agents)
         return other
 
 
-def spent(rows: Iterable[tuple[UUID, str, datetime, Decimal]]) -> Mapping[Purse, Decimal]:
+def spent(rows: Iterable[tuple[UUID, str, datetime, Decimal]]) -> Mapping[SpendingScope, Decimal]:
     """The rows of SPENT by what they are of."""
-    return {Purse(agent, key, since.astimezone(UTC)): amount for agent, key, since, amount in rows}
+    return {SpendingScope(agent, key, since.astimezone(UTC)): amount for agent, key, since, amount in rows}

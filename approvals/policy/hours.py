@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
-from approvals.duty import zone
+from approvals.people.on_call import zone
 from approvals.policy.snapshot import Hours, TierPolicy
 
 _DAY = timedelta(days=1)
@@ -34,12 +34,12 @@ def between(hours: Hours | None, start: datetime, end: datetime) -> timedelta:
     """How much working time lies between two moments; none where the second is not the later."""
     if hours is None:
         return max(end - start, _NONE)
-    day, last, found = _first(hours, start), _day(hours, end), _NONE
+    day, last, total = _first(hours, start), _day(hours, end), _NONE
     while day <= last:
         for opens, closes in windows(hours, day):
-            found += max(min(closes, end) - max(opens, start), _NONE)
+            total += max(min(closes, end) - max(opens, start), _NONE)
         day += _DAY
-    return found
+    return total
 
 
 def due(chain: Sequence[TierPolicy], now: datetime, expires_at: datetime | None) -> datetime:
@@ -71,12 +71,12 @@ def shares(chain: Sequence[TierPolicy], limit: timedelta | None) -> list[tuple[T
     """
     start = now = datetime(2000, 1, 3, tzinfo=UTC)
     chain = [replace(tier, hours=None) for tier in chain]
-    found = []
+    spans = []
     while chain and (limit is None or now < start + limit):
         then = due(chain, now, None if limit is None else start + limit)
-        found.append((chain[0], then - now))
+        spans.append((chain[0], then - now))
         chain, now = chain[1:], then
-    return found
+    return spans
 
 
 def _half(hours: Hours | None, start: datetime, end: datetime) -> datetime:
@@ -122,8 +122,8 @@ def windows(hours: Hours, day: date) -> tuple[tuple[datetime, datetime], ...]:
         before, later = (middle, later) if middle.astimezone(here).utcoffset() == offsets[0] else (before, middle)
     change = later.replace(microsecond=0)
     (opens, closes), (opens_then, closes_then) = stretches
-    found = [(opens, min(closes, change)), (max(opens_then, change), closes_then)]
-    return tuple((begins, ends) for begins, ends in found if begins < ends)
+    halves = [(opens, min(closes, change)), (max(opens_then, change), closes_then)]
+    return tuple((begins, ends) for begins, ends in halves if begins < ends)
 
 
 def _first(hours: Hours, moment: datetime) -> date:

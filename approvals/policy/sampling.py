@@ -9,21 +9,21 @@ from decimal import Decimal
 from uuid import UUID
 
 from approvals.models.approval import Route
-from approvals.policy.routing import Routing, Standing
+from approvals.policy.routing_decision import AgentStanding, Routing
 from approvals.policy.snapshot import TypePolicy
 
 FLOOR = Decimal("0.05")  # of what passes at level 4, autonomy with audit, however little the action type asks for
 _LABEL = b"assent.sample:"
 
 
-def share(routing: Routing, type: TypePolicy, standing: Standing) -> Decimal:
+def share(routing: Routing, type: TypePolicy, standing: AgentStanding) -> Decimal:
     """Which share of proposals routed like this is drawn, 0 to 1: nothing of what people decide or have approved."""
-    if routing.route != Route.AUTO or routing.covered or routing.audit:
+    if routing.route != Route.AUTO or routing.covered or routing.post_review:
         return Decimal(0)
     return max(type.sample, FLOOR) if standing.level >= 4 else type.sample
 
 
 def is_drawn(pk: UUID, share: Decimal, secret: str) -> bool:
     """Whether the approval of this id is among them: the first 64 bits of HMAC-SHA-256, as a share of all there are."""
-    place = int.from_bytes(hmac.digest(secret.encode(), _LABEL + pk.bytes, "sha256")[:8], "big")
-    return place < share * 2**64
+    position = int.from_bytes(hmac.digest(secret.encode(), _LABEL + pk.bytes, "sha256")[:8], "big")
+    return position < share * 2**64

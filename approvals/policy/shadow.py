@@ -8,22 +8,18 @@ A score too low to be asked about passes: that refusal tells the agent to reform
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Rule
-from approvals.policy import words
-from approvals.policy.codes import POLICY_VIOLATION, SHADOW
-from approvals.policy.schema import Json
-
-if TYPE_CHECKING:
-    from approvals.policy.assess import Assessment
-    from approvals.policy.history import Question
-    from approvals.policy.planning import Step
-    from approvals.policy.routing import Routing, Standing
+from approvals.policy import messages
+from approvals.policy.assessed import Assessment
+from approvals.policy.evaluation_input import EvaluationInput
+from approvals.policy.routing_codes import POLICY_VIOLATION, SHADOW
+from approvals.policy.routing_decision import AgentStanding, EvaluatedStep, Routing
+from approvals.values.schema import Json
 
 
-def holds(routing: "Routing", question: "Question", assessment: "Assessment", standing: "Standing") -> bool:
+def applies(routing: Routing, question: EvaluationInput, assessment: Assessment, standing: AgentStanding) -> bool:
     """Whether this would be asked or refused, and passes because of shadow mode."""
     kind = question.type
     if not (standing.shadow or kind.shadow) or routing.route == Route.AUTO:
@@ -39,38 +35,38 @@ def holds(routing: "Routing", question: "Question", assessment: "Assessment", st
     return kind.reversibility != Reversibility.IRREVERSIBLE and Gate.MANUAL not in (kind.gate, routing.gate)
 
 
-def passed(routing: "Routing") -> "Routing":
+def let_through(routing: Routing) -> Routing:
     """The same let through, with what would have been asked beside it."""
     return replace(
         routing,
         route=Route.AUTO,
         reason_code=SHADOW,
-        reasons=[said(routing), *routing.reasons],
+        reasons=[sentence_of(routing), *routing.reasons],
         strict=False,
         shadowed=record(routing),
     )
 
 
-def of_plan(routing: "Routing", steps: "Sequence[Step]") -> "Routing":
+def of_plan(routing: Routing, steps: Sequence[EvaluatedStep]) -> Routing:
     """The route of a plan some of whose parts pass by shadow mode: it names each, or asks where another part does."""
     if routing.route != Route.AUTO:
         return replace(routing, shadowed=None)
-    found = [one for one in (routing.shadowed, *(step.routing.shadowed for step in steps)) if one is not None]
-    if not found:
+    shadowed_parts = [one for one in (routing.shadowed, *(step.routing.shadowed for step in steps)) if one is not None]
+    if not shadowed_parts:
         return routing
-    tier = max(int(str(one["tier"])) for one in found)
-    hardest = max(found, key=lambda one: (one["route"] == Route.REJECT, one["tier"]))
+    tier = max(int(str(one["tier"])) for one in shadowed_parts)
+    hardest = max(shadowed_parts, key=lambda part: (part["route"] == Route.REJECT, part["tier"]))
     reasons = [str(text) for text in _texts(routing.shadowed)]
     for number, step in enumerate(steps, start=1):
         reasons += [
-            words.STEP_SAYS.format(number=number, action=step.title, text=text)
+            messages.STEP_SAYS.format(number=number, action=step.title, text=text)
             for text in _texts(step.routing.shadowed)
         ]
     refused = hardest["route"] == Route.REJECT
-    first = words.SHADOW_REFUSES if refused else words.SHADOW.format(tier=tier)
-    approvers = max(int(str(one["approvers"])) for one in found)
-    told = {**hardest, "tier": tier, "approvers": approvers, "reasons": list[Json](reasons)}
-    return replace(routing, reason_code=SHADOW, reasons=[first, *reasons], shadowed=told)
+    first = messages.SHADOW_REFUSES if refused else messages.SHADOW.format(tier=tier)
+    approvers = max(int(str(one["approvers"])) for one in shadowed_parts)
+    shadowed_whole = {**hardest, "tier": tier, "approvers": approvers, "reasons": list[Json](reasons)}
+    return replace(routing, reason_code=SHADOW, reasons=[first, *reasons], shadowed=shadowed_whole)
 
 
 def _texts(shadowed: Mapping[str, Json] | None) -> Sequence[Json]:
@@ -78,7 +74,7 @@ def _texts(shadowed: Mapping[str, Json] | None) -> Sequence[Json]:
     return texts if isinstance(texts, list) else []
 
 
-def record(routing: "Routing") -> Mapping[str, Json]:
+def record(routing: Routing) -> Mapping[str, Json]:
     """What would have been asked, as it is stored and shown."""
     return {
         "route": str(routing.route),
@@ -91,7 +87,7 @@ def record(routing: "Routing") -> Mapping[str, Json]:
     }
 
 
-def said(routing: "Routing") -> str:
+def sentence_of(routing: Routing) -> str:
     if routing.route == Route.REJECT:
-        return words.SHADOW_REFUSES
-    return words.SHADOW.format(tier=routing.tier)
+        return messages.SHADOW_REFUSES
+    return messages.SHADOW.format(tier=routing.tier)

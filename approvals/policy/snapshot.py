@@ -13,13 +13,13 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from approvals import chains
-from approvals.models import Approval, PolicyVersion, SystemEvent, User
-from approvals.models.policy import CONSENTING, Ahead, Gate, Rule, Scarcity, Silence, SpendOf
-from approvals.policy import rows
-from approvals.policy.expressions import BadExpression, Expression
-from approvals.policy.rows import NUMBERS, SPANS, Row, faults_of, snapshot_of_tables
-from approvals.policy.schema import Fault, Json, Validator
+from approvals.history import chains
+from approvals.models import Approval, PolicyVersion, SystemAuditEvent, User
+from approvals.models.policy import CONSENTING, Gate, OptimisticExecution, OverloadMode, Rule, Silence, SpendOf
+from approvals.policy.authoring import documents
+from approvals.policy.authoring.documents import NUMBERS, SPANS, Row, faults_of, snapshot_of_tables
+from approvals.policy.rules.expressions import BadExpression, Expression
+from approvals.values.schema import Fault, Json, Validator
 
 KEPT = 16  # compiled versions in memory
 _LOCK = 0x61737365  # "asse": one publisher at a time
@@ -64,9 +64,9 @@ class RulePolicy:
     typed: bool = False
 
     @property
-    def hearsay(self) -> bool:
+    def uses_stated(self) -> bool:
         """It would let pass by what the agent says of itself: none such is saved, but an old version may hold one."""
-        return self.effect == Rule.Effect.ALLOW and self.expression is not None and bool(self.expression.hearsay)
+        return self.effect == Rule.Effect.ALLOW and self.expression is not None and bool(self.expression.stated_names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +81,14 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class CapacityPolicy:
-    """How many may wait in a queue (None: any number), and a Scarcity for a full queue and for an empty roster."""
+    """How many may wait in a queue (None: any number), and an OverloadMode for a full queue and for an empty roster."""
 
     limit: int | None
     when_full: str
     when_empty: str
 
 
-NO_CAPACITY = CapacityPolicy(None, Scarcity.QUEUE, Scarcity.QUEUE)
+NO_CAPACITY = CapacityPolicy(None, OverloadMode.QUEUE, OverloadMode.QUEUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +151,16 @@ class TypePolicy:
     spend_limit: Decimal | None = None
     spend_window: timedelta = timedelta(days=1)
     spend_of: str = SpendOf.AGENT
-    usual_path: str = ""
+    baseline_path: str = ""
     usual_times: Decimal = Decimal(3)
     frequency_path: str = ""
     frequency_from: int = 2
     frequency_window: timedelta = timedelta(days=7)
     burst_from: int = 10
     burst_window: timedelta = timedelta(hours=12)
-    answers_repeats: bool = False
+    rejects_repeats: bool = False
     most_attempts: int | None = None
-    ahead: str = Ahead.WAITS
+    runs_before_review: str = OptimisticExecution.WAITS
     sample: Decimal = Decimal(0)
     shadow: bool = False
     by_law: bool = False
@@ -201,12 +201,12 @@ def current() -> Policy:
     with connection.cursor() as cursor:
         # Asked for every set of submissions: rendering it through the ORM took longer than the answer.
         cursor.execute("SELECT number, digest FROM approvals_policyversion ORDER BY number DESC LIMIT 1")
-        return _kept(cursor.fetchone())
+        return _compile_and_cache(cursor.fetchone())
 
 
 def load(number: int) -> Policy:
     """The version an approval pins. Raises NoPolicy."""
-    return _kept(PolicyVersion.objects.filter(number=number).values_list("number", "digest").first())
+    return _compile_and_cache(PolicyVersion.objects.filter(number=number).values_list("number", "digest").first())
 
 
 def type_of(approval: Approval) -> TypePolicy | None:
@@ -223,12 +223,12 @@ def publish(*, by: User | None, note: str) -> PolicyVersion:
 
     Raises Unpublishable when a schema or a rule does not compile, there is no tier, or no currency is the base.
     """
-    alone()
+    lock_policy_tables()
     snapshot = snapshot_of_tables()
     faults = faults_of(snapshot)
     if faults:
         raise Unpublishable(faults)
-    digest = rows.digest(snapshot)
+    digest = documents.digest(snapshot)
     last = PolicyVersion.objects.order_by("-number").first()
     if last and last.digest == digest:
         return last
@@ -237,7 +237,7 @@ def publish(*, by: User | None, note: str) -> PolicyVersion:
         number=number, snapshot=snapshot, digest=digest, note=note[:300], published_by=by
     )
     chains.record(
-        SystemEvent.Kind.POLICY_PUBLISHED,
+        SystemAuditEvent.Kind.POLICY_PUBLISHED,
         by=chains.actor_of(by),
         about=f"policy:{number}",
         detail={"digest": digest, "note": version.note},
@@ -245,7 +245,7 @@ def publish(*, by: User | None, note: str) -> PolicyVersion:
     return version
 
 
-def alone() -> None:
+def lock_policy_tables() -> None:
     """Until this transaction ends nobody else publishes, and whoever writes the policy tables as a whole waits."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
@@ -266,7 +266,7 @@ def compiled(number: int, snapshot: Row) -> Policy:
     )
 
 
-def _kept(row: tuple[int, str] | None) -> Policy:
+def _compile_and_cache(row: tuple[int, str] | None) -> Policy:
     if row is None:
         raise NoPolicy
     # With the digest, since a number that was rolled back is given again.
@@ -331,8 +331,8 @@ def _tier(level: int, row: Row) -> TierPolicy:
         next=row["next"],
         second_factor=row.get("second_factor", False),
         capacities={
-            one["domain"] or "": CapacityPolicy(one["limit"], one["when_full"], one["when_empty"])
-            for one in row.get("capacities", ())
+            capacity["domain"] or "": CapacityPolicy(capacity["limit"], capacity["when_full"], capacity["when_empty"])
+            for capacity in row.get("capacities", ())
         },
     )
 
@@ -348,12 +348,12 @@ def _terms(row: Row) -> dict[str, Any]:
 def _tiers_by_domain(
     tiers: Mapping[int, TierPolicy], rows_of: Mapping[str, Row]
 ) -> Mapping[str, Mapping[int, TierPolicy]]:
-    found: dict[str, dict[int, TierPolicy]] = {}
+    by_domain: dict[str, dict[int, TierPolicy]] = {}
     for level, row in rows_of.items():
         for terms in row.get("terms", ()):
-            own = found.setdefault(terms["domain"], dict(tiers))
+            own = by_domain.setdefault(terms["domain"], dict(tiers))
             own[int(level)] = replace(tiers[int(level)], **_terms(terms))
-    return found
+    return by_domain
 
 
 def _hours(row: Row) -> Hours | None:

@@ -15,8 +15,8 @@ from typing import TypeAlias
 
 from approvals.models import Approval
 from approvals.models.policy import Verdict
-from approvals.policy import words
-from approvals.policy.assess import RuleMatch
+from approvals.policy import messages
+from approvals.policy.assessed import RuleMatch
 from approvals.policy.snapshot import Stage, TypePolicy
 
 Stages: TypeAlias = tuple[Stage, ...]  # one: everybody at once. Each names its field.
@@ -24,25 +24,25 @@ Stages: TypeAlias = tuple[Stage, ...]  # one: everybody at once. Each names its 
 _APPROVING = {Verdict.APPROVE, Verdict.MODIFY}
 
 
-def asked_of(approval: Approval) -> Stages:
+def required_stages_of(approval: Approval) -> Stages:
     """Who is asked for an approval that waits, in order; one where everybody is asked at once."""
     if not approval.stages:
         return (Stage(approval.tier_id, approval.domain_id, approval.approvers),)
     return tuple(Stage(one["tier"], one["domain"], one["approvers"]) for one in approval.stages)
 
 
-def asked(type: TypePolicy, matched: Iterable[RuleMatch], flat: Stage) -> Stages:
+def required_stages_for(type: TypePolicy, matched: Iterable[RuleMatch], flat: Stage) -> Stages:
     """Who is asked, in order. `flat` is what the type, the value and the rules without stages ask."""
     demanded = [
         [replace(one, domain=one.domain or type.domain) for one in match.stages] for match in matched if match.stages
     ]
     if not demanded:
         return (flat,)
-    found = met(merged(demanded), flat)
+    stages = with_flat_demand(merge(demanded), flat)
     if not approves(type):
         # What is answered is answered once: by the highest of them.
-        return (max(found, key=lambda one: one.tier),)
-    return found
+        return (max(stages, key=lambda stage: stage.tier),)
+    return stages
 
 
 def approves(type: TypePolicy) -> bool:
@@ -50,25 +50,25 @@ def approves(type: TypePolicy) -> bool:
     return not _APPROVING.isdisjoint(type.allowed)
 
 
-def merged(several: Iterable[Sequence[Stage]]) -> Stages:
+def merge(several: Iterable[Sequence[Stage]]) -> Stages:
     """The stages of several, each in its own order; where two contradict each other, the first one's order holds."""
-    found: list[Stage] = []
+    merged_stages: list[Stage] = []
     for stages in several:
         least = 0  # nothing comes before what precedes it in its own rule
         for stage in stages:
-            place = next((at for at, one in enumerate(found) if _queue(one) == _queue(stage)), None)
-            if place is not None:
-                found[place] = replace(stage, approvers=max(stage.approvers, found[place].approvers))
-                least = max(least, place + 1)
+            index = next((at for at, one in enumerate(merged_stages) if _queue(one) == _queue(stage)), None)
+            if index is not None:
+                merged_stages[index] = replace(stage, approvers=max(stage.approvers, merged_stages[index].approvers))
+                least = max(least, index + 1)
                 continue
-            higher = (at for at in range(least, len(found)) if found[at].tier > stage.tier)
-            least = next(higher, len(found))
-            found.insert(least, stage)
+            higher = (at for at in range(least, len(merged_stages)) if merged_stages[at].tier > stage.tier)
+            least = next(higher, len(merged_stages))
+            merged_stages.insert(least, stage)
             least += 1
-    return tuple(found)
+    return tuple(merged_stages)
 
 
-def met(stages: Stages, flat: Stage) -> Stages:
+def with_flat_demand(stages: Stages, flat: Stage) -> Stages:
     """The stages, so that a demand without stages is met, too."""
     own = [at for at, one in enumerate(stages) if one.domain == flat.domain]
     among = [stages[at] for at in own] or stages
@@ -80,39 +80,41 @@ def met(stages: Stages, flat: Stage) -> Stages:
     return (*stages[:highest], _raised(stages[highest], flat), *stages[highest + 1 :])
 
 
-def both(before: Stages, now: Stages) -> Stages:
+def merged_with(before: Stages, now: Stages) -> Stages:
     """What was asked and what is asked now: nothing that was asked becomes less."""
     if len(now) == 1 and len(before) > 1:
-        return met(before, now[0])
+        return with_flat_demand(before, now[0])
     if len(before) == 1 and any(one.domain == before[0].domain for one in now):
-        return met(now, before[0])
+        return with_flat_demand(now, before[0])
     # A stage of now stands for the one that was of its queue, else for one of its field, and rises to that.
     left = {_queue(one): one for one in before}
     same = {_queue(one): left.pop(_queue(one)) for one in now if _queue(one) in left}
-    found = []
+    raised = []
     for stage in now:
         was = same.get(_queue(stage))
         if was is None:
             of_field = next((queue for queue in left if queue[1] == stage.domain), None)
             was = left.pop(of_field) if of_field else stage
-        found.append(_raised(stage, was))
-    return merged((found, list(left.values())))
+        raised.append(_raised(stage, was))
+    return merge((raised, list(left.values())))
 
 
-def read(stages: Stages, tier: int, domain: str) -> bool:
+def includes_queue(stages: Stages, tier: int, domain: str) -> bool:
     """Whether one of several is of people who decide in this tier and field."""
     return len(stages) > 1 and any(one.domain == domain and one.tier >= tier for one in stages)
 
 
-def covers(these: Stages, those: Stages) -> bool:
+def asks_at_least(these: Stages, those: Stages) -> bool:
     """Whether these ask at least what those do, each of them by a stage of its own; in whatever order."""
-    left = sorted(these, key=lambda one: (one.tier, one.approvers))
-    for wanted in sorted(those, key=lambda one: (one.tier, one.approvers), reverse=True):
+    left = sorted(these, key=lambda stage: (stage.tier, stage.approvers))
+    for stage in sorted(those, key=lambda stage: (stage.tier, stage.approvers), reverse=True):
         at = next(
             (
                 at
-                for at, one in enumerate(left)
-                if one.domain == wanted.domain and one.tier >= wanted.tier and one.approvers >= wanted.approvers
+                for at, candidate in enumerate(left)
+                if candidate.domain == stage.domain
+                and candidate.tier >= stage.tier
+                and candidate.approvers >= stage.approvers
             ),
             None,
         )
@@ -122,19 +124,19 @@ def covers(these: Stages, those: Stages) -> bool:
     return True
 
 
-def said(stages: Stages) -> str:
+def stages_sentence(stages: Stages) -> str:
     """In words: "Two stages: tier 1 commerce, then tier 2 legal (2 people)." """
-    number = words.COUNTED.get(len(stages), str(len(stages)))
-    return words.STAGES.format(number=number, stages=listed(stages))
+    number = messages.COUNTED.get(len(stages), str(len(stages)))
+    return messages.STAGES.format(number=number, stages=stages_in_words(stages))
 
 
-def listed(stages: Stages) -> str:
+def stages_in_words(stages: Stages) -> str:
     """In words, in order: "tier 1 commerce, then tier 2 legal (2 people)"."""
     return ", then ".join(
-        (words.STAGE if one.approvers == 1 else words.STAGE_OF_SEVERAL).format(
-            tier=one.tier, domain=one.domain, approvers=one.approvers
+        (messages.STAGE if stage.approvers == 1 else messages.STAGE_OF_SEVERAL).format(
+            tier=stage.tier, domain=stage.domain, approvers=stage.approvers
         )
-        for one in stages
+        for stage in stages
     )
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
-from approvals.policy.schema import Json, pick
 from approvals.policy.snapshot import Policy, TypePolicy
+from approvals.values.schema import Json, pick
 
 _CENT = Decimal("0.01")
 _LARGEST = Decimal(10) ** 18  # what the column of values holds

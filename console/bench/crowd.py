@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from console.bench.load import bearer, body, say
+from console.bench.load import bearer, body, print_json
 from console.bench.wire import Http, Unexpected
 
 Job = dict[str, Any]
@@ -20,41 +20,41 @@ OPENING = 100  # at once
 
 async def requests(job: Job) -> list[tuple[str, str]]:
     """So many requests that wait: each with the key of its agent."""
-    found = []
+    requests_with_keys = []
     for key in job["keys"]:
         async with Http(job["port"], bearer(key)) as http:
             answer = json.loads(
                 await http.expect(200, "POST", "/api/v1/requests/bulk", body(1, mark="crowd", requests=job["each"]))
             )
-            found += [(one["request"]["id"], key) for one in answer["results"]]
-    return found
+            requests_with_keys += [(one["request"]["id"], key) for one in answer["results"]]
+    return requests_with_keys
 
 
-async def all_of(work: Sequence[Callable[[], Awaitable[None]]]) -> None:
+async def gather_limited(work: Sequence[Callable[[], Awaitable[None]]]) -> None:
     """All of it, not too much at once: it is the waiting that is measured and not the rush."""
     room = asyncio.Semaphore(OPENING)
 
-    async def one(step: Callable[[], Awaitable[None]]) -> None:
+    async def run_step(step: Callable[[], Awaitable[None]]) -> None:
         async with room:
             await step()
 
-    await asyncio.gather(*(one(step) for step in work))
+    await asyncio.gather(*(run_step(step) for step in work))
 
 
 async def wait(job: Job) -> None:
     """Open a connection for each request; then wait on all of them; then say when those decided upon were told."""
-    asked = await requests(job)
-    agents = [Http(job["port"], bearer(key)) for _, key in asked]
+    requests_with_keys = await requests(job)
+    agents = [Http(job["port"], bearer(key)) for _, key in requests_with_keys]
     decided: dict[str, float] = {}
 
     async def connect(http: Http) -> None:
         await http.__aenter__()
         await http.expect(200, "GET", "/api/v1/bench/empty")
 
-    await all_of([lambda http=http: connect(http) for http in agents])  # type: ignore[misc]  # binds each now
-    ids = [request for request, _ in asked[:: len(asked) // job["decide"]]]
-    say({"open": len(agents), "ids": ids})
-    await asyncio.sleep(job["pause"])
+    await gather_limited([lambda http=http: connect(http) for http in agents])  # type: ignore[misc]  # binds each now
+    ids = [request for request, _ in requests_with_keys[:: len(requests_with_keys) // job["decide"]]]
+    print_json({"open": len(agents), "ids": ids})
+    await asyncio.sleep(job["request"])
 
     async def hold(http: Http, request: str) -> None:
         status = 202
@@ -65,21 +65,21 @@ async def wait(job: Job) -> None:
         decided[request] = time.monotonic()
 
     held = []
-    for http, (request, _) in zip(agents, asked, strict=True):
+    for http, (request, _) in zip(agents, requests_with_keys, strict=True):
         held.append(asyncio.create_task(hold(http, request)))
         if len(held) % OPENING == 0:
             await asyncio.sleep(0.2)
     await asyncio.sleep(job["settling"])
-    say({"waiting": sum(not one.done() for one in held)})
+    print_json({"waiting": sum(not one.done() for one in held)})
     end = time.monotonic() + job["seconds"]
     while len(decided) < len(ids) and time.monotonic() < end:
         await asyncio.sleep(0.1)
     failed = [one.exception() for one in held if one.done() and one.exception()]
     if failed or len(decided) < len(ids):
         raise Unexpected(f"{len(decided)} of {len(ids)} were told: {failed[:1]}")
-    say({"decided": decided})
-    for one in held:
-        one.cancel()
+    print_json({"decided": decided})
+    for waiting_task in held:
+        waiting_task.cancel()
 
 
 async def listen(job: Job) -> None:
@@ -90,12 +90,12 @@ async def listen(job: Job) -> None:
         await http.__aenter__()
         await http.expect(200, "GET", "/api/v1/bench/empty")
 
-    await all_of([lambda http=http: connect(http) for http in agents])  # type: ignore[misc]  # binds each now
-    say({"open": len(agents)})
-    await asyncio.sleep(job["pause"])
-    await all_of([lambda http=http: http.begin("/api/v1/events") for http in agents])  # type: ignore[misc]  # as above
+    await gather_limited([lambda http=http: connect(http) for http in agents])  # type: ignore[misc]  # binds each now
+    print_json({"open": len(agents)})
+    await asyncio.sleep(job["request"])
+    await gather_limited([lambda http=http: http.begin("/api/v1/events") for http in agents])  # type: ignore[misc]  # as above
     await asyncio.sleep(3)
-    say({"waiting": len(agents)})
+    print_json({"waiting": len(agents)})
     await asyncio.sleep(job["seconds"])
 
 
@@ -125,10 +125,10 @@ async def receive(job: Job) -> None:
         await asyncio.start_server(take, "127.0.0.1", 0) as live,
         await asyncio.start_server(ignore, "127.0.0.1", 0) as dead,
     ):
-        say({"live": live.sockets[0].getsockname()[1], "dead": dead.sockets[0].getsockname()[1]})
+        print_json({"live": live.sockets[0].getsockname()[1], "dead": dead.sockets[0].getsockname()[1]})
         with suppress(TimeoutError):
             await asyncio.wait_for(enough.wait(), job["seconds"])
-        say({"arrived": arrived})
+        print_json({"arrived": arrived})
 
 
 JOBS: dict[str, Callable[[Job], Awaitable[None]]] = {"wait": wait, "listen": listen, "receive": receive}

@@ -18,11 +18,11 @@ django.setup()
 from django.db import connection  # noqa: E402  # the models need the applications
 from django.db.models import Count, Q  # noqa: E402
 
-from approvals import times  # noqa: E402
-from approvals.models import Agent, Approval, Event, Membership, Tier, User  # noqa: E402
+from approvals.db import times  # noqa: E402
+from approvals.models import Agent, Approval, AuditEvent, Membership, Tier, User  # noqa: E402
 from approvals.models.approval import Status  # noqa: E402
 from approvals.policy import snapshot  # noqa: E402
-from approvals.review import intake  # noqa: E402
+from approvals.requests import intake  # noqa: E402
 from console.bench import seed  # noqa: E402
 
 AHEAD = timedelta(seconds=5)  # from the last preparation to the first deadline
@@ -49,13 +49,15 @@ def settle(count: int, of: str) -> dict[str, Any]:
             took = (times.now() - first).total_seconds()
     wrong = (
         mine.annotate(
-            ended=Count("events", filter=Q(events__kind=Event.Kind.EXPIRED)),
-            climbed=Count("events", filter=Q(events__kind=Event.Kind.ESCALATED)),
+            ended=Count("events", filter=Q(events__kind=AuditEvent.Kind.EXPIRED)),
+            climbed=Count("events", filter=Q(events__kind=AuditEvent.Kind.ESCALATED)),
         )
         .exclude(status=Status.EXPIRED, ended=1, climbed=0, pk__in=ends)
         .exclude(Q(status=Status.PENDING, tier=2, ended=0, climbed=1) & ~Q(pk__in=ends))
     )
-    early = Event.objects.filter(approval__in=ids, kind__in=[Event.Kind.EXPIRED, Event.Kind.ESCALATED], at__lt=first)
+    early = AuditEvent.objects.filter(
+        approval__in=ids, kind__in=[AuditEvent.Kind.EXPIRED, AuditEvent.Kind.ESCALATED], at__lt=first
+    )
     return {"seconds": took, "wrong": wrong.count(), "early": early.count()}
 
 

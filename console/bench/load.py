@@ -21,7 +21,7 @@ def body(number: int, *, mark: str = "", requests: int = 1) -> bytes:
     """A request such as an agent would send, or a bulk of them; every one is different."""
     made = [
         {
-            "idempotency_key": f"bench-{mark or 'load'}-{number}-{place}-{time.monotonic_ns()}",
+            "idempotency_key": f"bench-{mark or 'load'}-{number}-{index}-{time.monotonic_ns()}",
             "run": {"id": f"bench-{number % 50}", "name": "Bench", "step": "ask"},
             "items": [
                 {
@@ -29,7 +29,7 @@ def body(number: int, *, mark: str = "", requests: int = 1) -> bytes:
                     "action": {
                         "name": "bench_refund",
                         "args": {
-                            "order": mark or f"{number}-{place}",
+                            "order": mark or f"{number}-{index}",
                             "amount": f"{number % 900}.50",
                             "currency": "EUR",
                         },
@@ -41,7 +41,7 @@ def body(number: int, *, mark: str = "", requests: int = 1) -> bytes:
             ],
             "timeout_s": 21600,
         }
-        for place in range(requests)
+        for index in range(requests)
     ]
     return json.dumps(made[0] if requests == 1 else {"requests": made}).encode()
 
@@ -76,8 +76,8 @@ async def bulk(job: Job) -> Job:
     bodies = [body(number, requests=job["of"]) for number in range(job["times"])]
     async with Http(job["port"], bearer(job["key"])) as http:
         start = time.monotonic()
-        for one in bodies:
-            status, answer = await http.ask("POST", "/api/v1/requests/bulk", one)
+        for bulk_body in bodies:
+            status, answer = await http.ask("POST", "/api/v1/requests/bulk", bulk_body)
             if status not in {200, 201, 207}:
                 raise Unexpected(f"bulk: {status} {answer[:300].decode(errors='replace')}")
         return {"requests": job["of"] * job["times"], "seconds": time.monotonic() - start}
@@ -117,10 +117,10 @@ async def watch(job: Job) -> Job:
 
     inboxes = [asyncio.create_task(inbox(cookie, seen)) for cookie, seen in zip(job["cookies"], shown, strict=True)]
     await asyncio.wait([asyncio.create_task(ready.wait()), *inboxes], return_when=asyncio.FIRST_COMPLETED, timeout=30)
-    say({"ready": len(job["cookies"]) + 1 - left})
+    print_json({"ready": len(job["cookies"]) + 1 - left})
     await asyncio.wait(inboxes, timeout=job["seconds"])
-    for one in inboxes:
-        one.cancel()
+    for inbox_task in inboxes:
+        inbox_task.cancel()
     await asyncio.gather(*inboxes, return_exceptions=True)
     return {"shown": shown}
 
@@ -156,7 +156,7 @@ async def wait(job: Job) -> Job:
 
     workers = [asyncio.create_task(worker()) for _ in range(job["at_once"])]
     await asyncio.sleep(1)
-    say({"ready": len(workers)})
+    print_json({"ready": len(workers)})
     await asyncio.wait_for(asyncio.gather(*workers), timeout=job["seconds"])
     return {"decided": decided}
 
@@ -171,7 +171,7 @@ JOBS: dict[str, Callable[[Job], Awaitable[Job]]] = {
 }
 
 
-def say(answer: Job) -> None:
+def print_json(answer: Job) -> None:
     print(json.dumps(answer), flush=True)
 
 
@@ -187,4 +187,4 @@ def lines() -> Iterator[str]:
 
 if __name__ == "__main__":
     job = json.loads(next(lines()))
-    say(asyncio.run(JOBS[job["do"]](job)))  # type: ignore[arg-type]  # each of them is a coroutine
+    print_json(asyncio.run(JOBS[job["do"]](job)))  # type: ignore[arg-type]  # each of them is a coroutine

@@ -7,7 +7,7 @@ from console.bench import memory
 from console.bench.figure import Figure
 from console.bench.load import percentile
 from console.bench.stage import Stage
-from console.terminal import Refused
+from console.startup.terminal import Refused
 
 WAITING = 2000
 
@@ -16,7 +16,9 @@ def waiters(stage: Stage) -> list[Figure]:
     """What an agent that waits costs beside its connection, and whether so many hold up who is decided upon."""
     each = WAITING // len(stage.seeded["keys"]) + 1
     pid = stage.web.child.pid if stage.web.child else 0
-    crowd = stage.crowds(do="wait", keys=stage.seeded["keys"], each=each, pause=6, settling=12, decide=60, seconds=90)
+    crowd = stage.start_crowd(
+        do="wait", keys=stage.seeded["keys"], each=each, request=6, settling=12, decide=60, seconds=90
+    )
     opened = crowd.line()
     time.sleep(3)
     idle = memory.pss(pid)
@@ -32,7 +34,7 @@ def waiters(stage: Stage) -> list[Figure]:
     took = [decided[one] - committed[one] for one in ids]
     size = (held - idle) / waiting
     p50, p95 = (percentile(took, share) * 1000 for share in (0.5, 0.95))
-    listening = stage.crowds(do="listen", keys=stage.seeded["keys"], each=each, pause=6, seconds=8)
+    listening = stage.start_crowd(do="listen", keys=stage.seeded["keys"], each=each, request=6, seconds=8)
     listening.line()
     time.sleep(3)
     idle = memory.pss(pid)
@@ -59,14 +61,14 @@ def waiters(stage: Stage) -> list[Figure]:
 def webhooks(stage: Stage) -> list[Figure]:
     """From the commit to a webhook's first attempt, while thousands queue behind an endpoint that never answers."""
     count, queued = 400, 10_000
-    receiving = stage.crowds(do="receive", count=count + 1, seconds=90)
+    receiving = stage.start_crowd(do="receive", count=count + 1, seconds=90)
     ports = receiving.line()
     with stage.worker():
-        told = stage.hooks(**ports, endpoints=20, queued=queued, count=count, gap=0.05).result()
+        report = stage.start_webhooks(**ports, endpoints=20, queued=queued, count=count, gap=0.05).result()
         arrived = receiving.result()["arrived"]
-    took = [arrived[n] - committed for n, committed in told["committed"].items() if n in arrived]
-    if len(took) < count or told["left"] < queued * 0.9:
-        raise Refused(f"{len(took)} of {count} webhooks arrived, {told['left']} of {queued} still queue")
+    took = [arrived[n] - committed for n, committed in report["committed"].items() if n in arrived]
+    if len(took) < count or report["left"] < queued * 0.9:
+        raise Refused(f"{len(took)} of {count} webhooks arrived, {report['left']} of {queued} still queue")
     p50, p95 = (percentile(took, share) for share in (0.5, 0.95))
     return [
         Figure(f"webhook to its first attempt, {queued:,} behind a dead endpoint, p50", p50, "s"),
@@ -84,17 +86,17 @@ def deadlines(stage: Stage) -> list[Figure]:
         pid = stage.clock.child.pid if stage.clock.child else 0
         before = memory.busy(pid)
         with stage.another_clock() if clocks == 2 else nullcontext():
-            found = stage.deadlines(count=count, of=of).result()
-        if found["seconds"] is None:
+            report = stage.start_deadlines(count=count, of=of).result()
+        if report["seconds"] is None:
             raise Refused(f"{count} deadlines ({of}) were not settled in time")
-        took, what = found["seconds"], WORDS[of]
+        took, what = report["seconds"], DEADLINE_TITLES[of]
         name = f"{count:,} deadlines in one second, {what}, {clocks} clock{'s' if clocks > 1 else ''}"
         figures.append(Figure(name, took, "s", "at most 10", took <= 10))
         # On a machine that does something else besides, this says what the time above would be on one that does not.
         figures.append(Figure("processor time of the first clock for them", memory.busy(pid) - before, "s"))
-        wrong = found["wrong"] + found["early"]
+        wrong = report["wrong"] + report["early"]
         figures.append(Figure("of them settled twice, early or otherwise wrongly", wrong, "", "0", wrong == 0))
     return figures
 
 
-WORDS = {"ends": "rejected by silence", "escalates": "escalated into working hours", "both": "half of each"}
+DEADLINE_TITLES = {"ends": "rejected by silence", "escalates": "escalated into working hours", "both": "half of each"}

@@ -14,7 +14,7 @@ from console.bench import many, memory
 from console.bench.figure import Figure
 from console.bench.load import percentile
 from console.bench.stage import ROOT, Stage
-from console.terminal import Refused, phase
+from console.startup.terminal import Refused, phase
 
 OPEN_INBOXES = 50
 PASTS = (1_000, 1_000_000)
@@ -99,38 +99,38 @@ def inbox(stage: Stage) -> list[Figure]:
 def rehearsal(stage: Stage) -> list[Figure]:
     """What a draft that concerns all of them would have done to the last 10,000 approvals."""
     stage.seed(10_000)
-    found = stage.rehearses(10_000).result()
-    took = found["seconds"]
+    report = stage.start_rehearsal(10_000).result()
+    took = report["seconds"]
     return [
-        Figure("rehearsal over 10,000 approvals", took, "s", "at most 20", took <= 20 and found["looked"] == 10_000),
-        Figure("approvals that moved in it", found["moved"], ""),
+        Figure("rehearsal over 10,000 approvals", took, "s", "at most 20", took <= 20 and report["looked"] == 10_000),
+        Figure("approvals that moved in it", report["moved"], ""),
     ]
 
 
 def routing(stage: Stage) -> list[Figure]:
     """One proposal through a hundred rules, all signals and all flags, with little history and with much."""
-    found = stage.routes(*PASTS).result()
+    by_size = stage.start_routing(*PASTS).result()
     figures = []
     for size in PASTS:
-        for who, said in found[str(size)].items():
+        for who, timing in by_size[str(size)].items():
             of = f"routing, 100 rules, past of {size:,}, {who} agent"
             figures += [
-                Figure(f"{of}, p50", said["p50"], "ms", "at most 2", said["p50"] <= 2),
-                Figure(f"{of}, p95", said["p95"], "ms", "at most 8", said["p95"] <= 8),
+                Figure(f"{of}, p50", timing["p50"], "ms", "at most 2", timing["p50"] <= 2),
+                Figure(f"{of}, p95", timing["p95"], "ms", "at most 8", timing["p95"] <= 8),
             ]
-    counts = {said["queries"] for of_size in found.values() for said in of_size.values()}
+    counts = {said["queries"] for of_size in by_size.values() for said in of_size.values()}
     return [*figures, Figure("queries for it, at most", max(counts), "", "the same for all", len(counts) == 1)]
 
 
-def rest(data: Path) -> list[Figure]:
+def memory_at_rest(data: Path) -> list[Figure]:
     """Memory of the Assent that runs on `data`; where none does, of one that is started for it, with its start-up."""
     try:
-        found, start = memory.at_rest(data), None
+        sizes, start = memory.at_rest(data), None
     except Refused:
-        found, start = _started()
-    agent = found.pop("agent", 0.0)
-    whole = sum(found.values())
-    figures = [Figure(f"memory at rest, {name}", size, "MiB") for name, size in found.items()]
+        sizes, start = _fresh_installation()
+    agent = sizes.pop("agent", 0.0)
+    whole = sum(sizes.values())
+    figures = [Figure(f"memory at rest, {name}", size, "MiB") for name, size in sizes.items()]
     figures.append(Figure("memory at rest, all but the demo agent", whole, "MiB", "at most 600", whole <= 600))
     if agent:
         figures.append(Figure("memory at rest, demo agent", agent, "MiB"))
@@ -139,7 +139,7 @@ def rest(data: Path) -> list[Figure]:
     return figures
 
 
-def _started() -> tuple[dict[str, float], float]:
+def _fresh_installation() -> tuple[dict[str, float], float]:
     with tempfile.TemporaryDirectory(prefix="assent-bench-") as folder, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -156,13 +156,13 @@ def _started() -> tuple[dict[str, float], float]:
             text=True,
         )
         try:
-            said = []
+            output_lines = []
             for line in up.stdout or ():
-                said.append(line)
+                output_lines.append(line)
                 if line.startswith("Assent is ready"):
                     break
             else:
-                raise Refused(f"Assent did not start:\n{''.join(said[-15:])}")
+                raise Refused(f"Assent did not start:\n{''.join(output_lines[-15:])}")
             took = time.monotonic() - start
             time.sleep(REST)
             return memory.at_rest(data), took
@@ -192,13 +192,13 @@ STAGED: dict[str, Callable[[Stage], list[Figure]]] = {
 def run(which: str, data: Path) -> list[Figure]:
     """Everything, or one measurement by its name. Raises Refused when one cannot be made."""
     figures: list[Figure] = []
-    wanted = [name for name in STAGED if which in {name, "all"}]
-    if wanted:
+    measurements = [name for name in STAGED if which in {name, "all"}]
+    if measurements:
         with Stage() as stage:
-            for name in wanted:
+            for name in measurements:
                 with phase(name):
                     figures += STAGED[name](stage)
     if which in {"memory", "all"}:
         with phase("memory"):
-            figures += rest(data)
+            figures += memory_at_rest(data)
     return figures

@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from console.terminal import Refused
+from console.startup.terminal import Refused
 
 PROC = Path("/proc")
 
@@ -22,15 +22,15 @@ def at_rest(data: Path) -> dict[str, float]:
         raise Refused(f"No Assent runs on {data}. Start one: manage.py up") from None
     if not (PROC / str(root)).exists():
         raise Refused(f"No Assent runs on {data}. Start one: manage.py up")
-    found = {"up": pss(root)}
+    kib_by_name = {"up": pss(root)}
     for file in sorted((data / "pids").glob("*.pid")):
         pid = int(file.read_text().split()[0])
-        found[file.stem] = sum(pss(one) for one in _tree(pid, children))
-    return {name: kib / 1024 for name, kib in found.items() if kib}
+        kib_by_name[file.stem] = sum(pss(one) for one in _tree(pid, children))
+    return {name: kib / 1024 for name, kib in kib_by_name.items() if kib}
 
 
 def _children() -> dict[int, list[int]]:
-    found: dict[int, list[int]] = defaultdict(list)
+    children_by_parent: dict[int, list[int]] = defaultdict(list)
     for entry in PROC.iterdir():
         if not entry.name.isdigit():
             continue
@@ -39,8 +39,8 @@ def _children() -> dict[int, list[int]]:
             parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
         except OSError:
             continue
-        found[int(parent)].append(int(entry.name))
-    return found
+        children_by_parent[int(parent)].append(int(entry.name))
+    return children_by_parent
 
 
 def _tree(root: int, children: dict[int, list[int]]) -> list[int]:
@@ -57,8 +57,8 @@ def pss(pid: int) -> int:
         raise Refused(
             f"The memory of process {pid} belongs to another user; measure as that user or as root."
         ) from None
-    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
-    return int(found[1]) if found else 0
+    match = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    return int(match[1]) if match else 0
 
 
 def busy(pid: int) -> float:

@@ -1,7 +1,7 @@
-"""A long past of one action type, made inside the database: real approvals with pauses, proposals and decisions.
+"""A long past of one action type, made inside the database: real approvals with requests, proposals and decisions.
 
 Half of it is of one busy agent, a fifth concerns one customer, a tenth is one digest, a third is one letter, a
-twentieth was rejected by people; one run has a hundredth of all pauses.
+twentieth was rejected by people; one run has a hundredth of all requests.
 """
 
 from collections.abc import Mapping
@@ -11,38 +11,40 @@ from uuid import UUID
 from django.db import connection, models
 from django.db.backends.utils import CursorWrapper
 
-from approvals.models import Approval, Decision, Pause, Proposal
+from approvals.models import Approval, ApprovalRequest, Decision, Proposal
 
 DAYS = 60
 
 _COLUMN = '"{}"'
 
 
-def make(template: Approval, *, since: int, until: int, others: list[UUID], run: UUID, likeness: str, by: UUID) -> None:
+def extend_past(
+    template: Approval, *, since: int, until: int, others: list[UUID], run: UUID, similarity_key: str, by: UUID
+) -> None:
     """The approvals from number `since` up to `until`, like the template but for what tells them apart.
 
-    `others` are the agents of the other half, `run` the one with many pauses, `by` the person who decided.
+    `others` are the agents of the other half, `run` the one with many requests, `by` the person who decided.
     """
     facts: dict[str, Any] = {
         "since": since,
         "until": until,
         "others": others,
         "run": run,
-        "likeness": likeness,
+        "similarity_key": similarity_key,
         "by": by,
     }
-    facts |= {"approval": template.pk, "pause": template.pause_id, "proposal": template.proposal_id, "days": DAYS}
+    facts |= {"approval": template.pk, "request": template.request_id, "proposal": template.proposal_id, "days": DAYS}
     with connection.cursor() as cursor:
         # What an ordinary insert asks of every row again: keys that are surely there, and each of the indexes.
         cursor.execute("SET session_replication_role = replica; SET maintenance_work_mem = '256MB'")
-        indexes = _without_indexes(cursor)
+        indexes = _drop_indexes(cursor)
         copied: list[tuple[type[models.Model], str, Mapping[str, str]]] = [
-            (Pause, "pause", _PAUSE),
+            (ApprovalRequest, "request", _PAUSE),
             (Approval, "approval", _APPROVAL),
             (Proposal, "proposal", _PROPOSAL),
         ]
         for model, of, columns in copied:
-            cursor.execute(_copied(model, columns, f"t.id = %({of})s"), facts)
+            cursor.execute(_copy_sql(model, columns, f"t.id = %({of})s"), facts)
         cursor.execute(_DECISIONS, facts)
         for index in indexes:
             cursor.execute(index)
@@ -51,19 +53,19 @@ def make(template: Approval, *, since: int, until: int, others: list[UUID], run:
             cursor.execute(f"VACUUM ANALYZE {_COLUMN.format(table)}")
 
 
-def _without_indexes(cursor: CursorWrapper) -> list[str]:
+def _drop_indexes(cursor: CursorWrapper) -> list[str]:
     """Drop the indexes of approvals that no constraint needs; what makes each of them again."""
     cursor.execute(
         "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'approvals_approval' AND NOT EXISTS "
         "(SELECT FROM pg_constraint WHERE conindid = format('%I', indexname)::regclass)"
     )
-    found = cursor.fetchall()
-    for name, _ in found:
+    indexes = cursor.fetchall()
+    for name, _ in indexes:
         cursor.execute(f"DROP INDEX {_COLUMN.format(name)}")
-    return [made for _, made in found]
+    return [made for _, made in indexes]
 
 
-def _copied(model: type[models.Model], columns: Mapping[str, str], where: str) -> str:
+def _copy_sql(model: type[models.Model], columns: Mapping[str, str], where: str) -> str:
     names = [field.column for field in model._meta.concrete_fields if field.column]
     values = ", ".join(columns.get(name, f"t.{_COLUMN.format(name)}") for name in names)
     table = _COLUMN.format(model._meta.db_table)
@@ -97,16 +99,16 @@ _PAUSE = {
 }
 _APPROVAL = {
     "id": _id(2),
-    "pause_id": _id(1),
+    "request_id": _id(1),
     "proposal_id": _id(3),
     "agent_id": _AGENT,
     "created_at": _AT,
     "due_at": "NULL",
     "expires_at": "NULL",
     "about": "'order:' || n",
-    "count_key": "'customer:' || CASE WHEN n %% 5 = 0 THEN 'hot' ELSE (n %% 50000)::text END",
-    "usual_key": "'department:' || (n %% 12)",
-    "likeness": "CASE WHEN n %% 3 = 0 THEN %(likeness)s ELSE md5((n %% 9000)::text) END",
+    "frequency_key": "'customer:' || CASE WHEN n %% 5 = 0 THEN 'hot' ELSE (n %% 50000)::text END",
+    "baseline_key": "'department:' || (n %% 12)",
+    "similarity_key": "CASE WHEN n %% 3 = 0 THEN %(similarity_key)s ELSE md5((n %% 9000)::text) END",
     "digest": "'sha256:' || CASE WHEN n %% 10 = 0 THEN 'hot' ELSE md5(n::text) END",
     "value": "(n %% 400) + 0.5",
     "route": f"CASE WHEN n %% 2 = 0 OR {_REJECTED} THEN 'review' ELSE 'auto' END",

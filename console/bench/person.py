@@ -12,8 +12,9 @@ django.setup()
 
 from django.db import transaction  # noqa: E402  # needs the settings
 
+from approvals.decisions.card_version import card_version_of  # noqa: E402
+from approvals.decisions.decide import decide  # noqa: E402
 from approvals.models import Approval, User  # noqa: E402
-from approvals.review import decisions  # noqa: E402
 
 
 def approve(approval: Approval, by: User) -> float:
@@ -21,14 +22,14 @@ def approve(approval: Approval, by: User) -> float:
     committed: list[float] = []
     with transaction.atomic():
         transaction.on_commit(lambda: committed.append(time.monotonic()))
-        decisions.decide(decisions.seen(approval), by=by, verdict="approve")
+        decide(card_version_of(approval), by=by, verdict="approve")
     return committed[0]
 
 
 def main() -> None:
     job = json.loads(sys.stdin.readline())
     by = User.objects.get(username=job["reviewer"])
-    approvals = {str(one.pause_id): one for one in Approval.objects.filter(pause_id__in=job["ids"])}
+    approvals = {str(one.request_id): one for one in Approval.objects.filter(request_id__in=job["ids"])}
     began, committed = {}, {}
     for request in job["ids"]:
         began[request] = time.monotonic()

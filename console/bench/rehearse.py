@@ -16,8 +16,8 @@ django.setup()
 from django.db import transaction  # noqa: E402  # the models need the applications
 
 from approvals.models import ActionType, Rehearsal, Rule, Tier  # noqa: E402
-from approvals.policy import trials  # noqa: E402
-from approvals.policy.rehearsal import Period  # noqa: E402
+from approvals.policy.authoring import rehearsal_jobs  # noqa: E402
+from approvals.policy.authoring.rehearsal import Period  # noqa: E402
 
 RULES = 10
 
@@ -31,10 +31,10 @@ def rehearse(last: int) -> dict[str, float]:
         when = f"value > {number * 100 + 500}.0 && agent != 'nobody-{number}'"
         Rule.objects.create(name=f"bench {number}", expression=when, message="It is much.", effect="review")
     began = time.monotonic()
-    asked = trials.ask(Period(last), by=None)
-    trials.work(asked.pk)
+    rehearsal = rehearsal_jobs.ask(Period(last), by=None)
+    rehearsal_jobs.carry_out(rehearsal.pk)
     took = time.monotonic() - began
-    done = Rehearsal.objects.get(pk=asked.pk)
+    done = Rehearsal.objects.get(pk=rehearsal.pk)
     transaction.set_rollback(True)
     return {"seconds": took, "looked": done.looked, "moved": done.moved}
 

@@ -12,10 +12,10 @@ from console.bench.memory import machine
 
 def table(figures: Sequence[Figure]) -> str:
     """One line for each figure, below what it was measured on."""
-    found = machine()
+    hardware = machine()
     head = (
-        f"{datetime.now(UTC):%Y-%m-%d}, {found['cores']} cores of {found['processor']}, "
-        f"{int(found['memory_mib']) / 1024:.0f} GiB, Python {platform.python_version()}"
+        f"{datetime.now(UTC):%Y-%m-%d}, {hardware['cores']} cores of {hardware['processor']}, "
+        f"{int(hardware['memory_mib']) / 1024:.0f} GiB, Python {platform.python_version()}"
     )
     widest = max(len(figure.name) for figure in figures)
     lines = [f"  {figure.name:<{widest}}  {_number(figure):>9} {figure.unit:<4} {_bound(figure)}" for figure in figures]

@@ -22,17 +22,17 @@ django.setup()
 
 from django.db import connection  # noqa: E402  # the models need the applications
 
-from approvals import times  # noqa: E402
+from approvals.db import times  # noqa: E402
 from approvals.models import ActionType, Agent, Approval, Run, User  # noqa: E402
 from approvals.policy import snapshot  # noqa: E402
-from approvals.policy.flags import LABELS  # noqa: E402
-from approvals.policy.schema import Json  # noqa: E402
-from approvals.review import intake  # noqa: E402
-from approvals.review.cases import cases_of  # noqa: E402
-from approvals.review.submission import Asked, Item, Receipt, RunRef, Submission  # noqa: E402
+from approvals.policy.precedent.flags import LABELS  # noqa: E402
+from approvals.requests import intake  # noqa: E402
+from approvals.requests.evaluation import evaluate_items  # noqa: E402
+from approvals.requests.submission import AgentSubmission, Item, Receipt, RunRef, Submission  # noqa: E402
+from approvals.values.schema import Json  # noqa: E402
 from console.bench import past  # noqa: E402
 from console.bench.load import percentile  # noqa: E402
-from console.terminal import Refused  # noqa: E402
+from console.startup.terminal import Refused  # noqa: E402
 
 ACTION = "bench_claim"
 RULES = 100
@@ -64,9 +64,9 @@ def prepare() -> None:
             "subject_path": "order",
             "subject_kind": "order",
             "flags": list(LABELS),
-            "usual_path": "department",
+            "baseline_path": "department",
             "frequency_path": "customer",
-            "answers_repeats": True,
+            "rejects_repeats": True,
             "most_attempts": 30,
         },
     )
@@ -103,8 +103,10 @@ def extend(template: Approval, *, since: int, until: int) -> None:
     others = list(Agent.objects.exclude(pk=template.agent_id).order_by("name").values_list("pk", flat=True)[:31])
     run, _ = Run.objects.get_or_create(agent_id=template.agent_id, key=RUN, defaults={"created_at": times.now()})
     by = User.objects.order_by("pk").values_list("pk", flat=True)[0]
-    likeness = template.likeness
-    past.make(template, since=since, until=until, others=others, run=run.pk, likeness=likeness, by=by)
+    similarity_key = template.similarity_key
+    past.extend_past(
+        template, since=since, until=until, others=others, run=run.pk, similarity_key=similarity_key, by=by
+    )
 
 
 def template() -> Approval:
@@ -121,11 +123,11 @@ def measure(agent: UUID, **facts: str) -> dict[str, float]:
     policy = snapshot.current()
     took, queries = [], []
     for number in range(TIMES + 20):
-        asked = [Asked(agent, submission(number, **facts))]
+        submissions = [AgentSubmission(agent, submission(number, **facts))]
         now = times.now()
         with _counted() as sent:
             start = time.perf_counter()
-            cases_of(asked, policy, now=now)
+            evaluate_items(submissions, policy, now=now)
             took.append((time.perf_counter() - start) * 1000)
         queries.append(len(sent))
     took = took[20:]  # the first ones fill caches
@@ -148,15 +150,15 @@ def main(sizes: list[int]) -> dict[str, dict[str, dict[str, float]]]:
     prepare()
     first = template()
     newcomer = Agent.objects.create(name=f"bench-newcomer-{time.monotonic_ns()}")
-    found, made = {}, 0
+    timings_by_size, made = {}, 0
     for size in sizes:
         extend(first, since=made + 1, until=size)
         made = size
-        found[str(size)] = {
+        timings_by_size[str(size)] = {
             "busy": measure(first.agent_id, customer="hot", run=RUN),
             "new": measure(newcomer.pk, customer="nobody"),
         }
-    return found
+    return timings_by_size
 
 
 if __name__ == "__main__":

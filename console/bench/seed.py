@@ -20,9 +20,10 @@ from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 
 from agents import keys  # noqa: E402
 from approvals.models import ActionType, Agent, Membership, Tier, User  # noqa: E402
-from approvals.policy import packs, snapshot  # noqa: E402
-from approvals.review import intake  # noqa: E402
-from approvals.review.submission import Item, Submission  # noqa: E402
+from approvals.policy import snapshot  # noqa: E402
+from approvals.policy.authoring import packs  # noqa: E402
+from approvals.requests import intake  # noqa: E402
+from approvals.requests.submission import Item, Submission  # noqa: E402
 
 AGENTS, REVIEWERS = 32, 10
 ACTION = "bench_refund"

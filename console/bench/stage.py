@@ -16,10 +16,10 @@ from typing import Any, Self
 
 from console.bench.wire import HOST
 from console.embedded import Servers
-from console.embedded.paths import Home
+from console.embedded.paths import DataDirectory
 from console.embedded.processes import Process, Program, stop
-from console.terminal import Refused
-from console.up import allow_open_files
+from console.startup.terminal import Refused
+from console.startup.up import allow_open_files
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
@@ -32,7 +32,7 @@ class Stage:
     seeded: dict[str, Any]
     web: Process
     clock: Process
-    home: Home
+    home: DataDirectory
 
     def __enter__(self) -> Self:
         allow_open_files()
@@ -107,29 +107,29 @@ class Stage:
             raise Refused(f"{' '.join(command[1:])} failed:\n{done.stderr[-2000:]}")
         return done.stdout
 
-    def asks(self, **job: Any) -> "Asking":
+    def asks(self, **job: Any) -> "JobProcess":
         """Start a process that does this job of load.py."""
-        return Asking([sys.executable, "-m", "console.bench.load"], {"port": self.port, **job}, self.environment)
+        return JobProcess([sys.executable, "-m", "console.bench.load"], {"port": self.port, **job}, self.environment)
 
-    def decides(self, **job: Any) -> "Asking":
+    def decides(self, **job: Any) -> "JobProcess":
         """Start a process in which a person decides."""
-        return Asking([sys.executable, "-m", "console.bench.person"], job, self.environment)
+        return JobProcess([sys.executable, "-m", "console.bench.person"], job, self.environment)
 
-    def crowds(self, **job: Any) -> "Asking":
+    def start_crowd(self, **job: Any) -> "JobProcess":
         """Start a process that does this job of crowd.py."""
-        return Asking([sys.executable, "-m", "console.bench.crowd"], {"port": self.port, **job}, self.environment)
+        return JobProcess([sys.executable, "-m", "console.bench.crowd"], {"port": self.port, **job}, self.environment)
 
-    def rehearses(self, last: int) -> "Asking":
+    def start_rehearsal(self, last: int) -> "JobProcess":
         """Start a process that rehearses a change of policy on that many approvals."""
-        return Asking([sys.executable, "-m", "console.bench.rehearse", str(last)], {}, self.environment)
+        return JobProcess([sys.executable, "-m", "console.bench.rehearse", str(last)], {}, self.environment)
 
-    def routes(self, *sizes: int) -> "Asking":
+    def start_routing(self, *sizes: int) -> "JobProcess":
         """Start a process that routes proposals over pasts of these sizes."""
-        return Asking([sys.executable, "-m", "console.bench.routing", *map(str, sizes)], {}, self.environment)
+        return JobProcess([sys.executable, "-m", "console.bench.routing", *map(str, sizes)], {}, self.environment)
 
-    def deadlines(self, **job: Any) -> "Asking":
+    def start_deadlines(self, **job: Any) -> "JobProcess":
         """Start a process that has deadlines come in one second."""
-        return Asking([sys.executable, "-m", "console.bench.deadlines"], job, self.environment)
+        return JobProcess([sys.executable, "-m", "console.bench.deadlines"], job, self.environment)
 
     @contextmanager
     def another_clock(self) -> Iterator[None]:
@@ -142,9 +142,9 @@ class Stage:
         finally:
             stop([process], patience=10)
 
-    def hooks(self, **job: Any) -> "Asking":
+    def start_webhooks(self, **job: Any) -> "JobProcess":
         """Start a process that has webhooks go out."""
-        return Asking([sys.executable, "-m", "console.bench.hooks"], job, self.environment)
+        return JobProcess([sys.executable, "-m", "console.bench.hooks"], job, self.environment)
 
     @contextmanager
     def worker(self) -> Iterator[None]:
@@ -163,7 +163,7 @@ class Stage:
         self._run([sys.executable, "-m", "console.bench.seed", str(pending)])
 
 
-class Asking:
+class JobProcess:
     """A process that works on a job; it says JSON lines."""
 
     def __init__(self, command: list[str], job: Mapping[str, Any], environment: Mapping[str, str]) -> None:
@@ -177,10 +177,10 @@ class Asking:
 
     def line(self) -> dict[str, Any]:
         """The next thing it says. Raises Refused when it fails instead."""
-        said = self.process.stdout.readline() if self.process.stdout else ""
-        if not said:
+        line = self.process.stdout.readline() if self.process.stdout else ""
+        if not line:
             raise Refused(f"a measuring process failed (exit {self.process.wait(10)})")
-        answer: dict[str, Any] = json.loads(said)
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     def stop(self) -> None:

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from approvals.policy.edits import Side, same
-from approvals.policy.schema import Json, pointer_of
+from approvals.values.edits import Side, same
+from approvals.values.schema import Json, pointer_of
 from console.controls.schemas import Node, Shape, branch_for, label_of, shape_of, type_of
 
 DEEPEST = 8  # groups within each other; what lies deeper is JSON
@@ -83,7 +83,7 @@ class Control:
     id: str = ""
 
     def __post_init__(self) -> None:
-        self.at = self.at or at_of(self.pointer)
+        self.at = self.at or position_id(self.pointer)
 
     @property
     def help(self) -> str:
@@ -131,7 +131,7 @@ class Control:
         return len(self.fields) - sum(inner.new for inner in self.fields)
 
 
-def at_of(pointer: str) -> str:
+def position_id(pointer: str) -> str:
     """What the page calls a place: ASCII without control characters, which HTML would change; "~" is the whole."""
     return quote(pointer, safe="/~") or "~"
 
@@ -140,29 +140,29 @@ def controls_of(schema: Node, side: Side, *, prefix: str = "c") -> Control:
     """The control of the whole value, a group where it is an object; `side` is () where there is no value yet."""
     builder = Builder(schema)
     whole = builder.control(schema, side, "", "", required=True, depth=0)
-    for number, control in enumerate(flat(whole)):
+    for number, control in enumerate(all_controls(whole)):
         control.id = f"{prefix}{number}"
     return whole
 
 
 def as_json(schema: Node, value: Json) -> Control:
     """The one control of the JSON tab, with the fields in the schema's order."""
-    text = pretty(in_order(schema, schema, value))
+    text = pretty(in_schema_order(schema, schema, value))
     return Control("", "JSON", "json", (value,), reading="json", text=text, id="raw")
 
 
-def flat(control: Control) -> Iterator[Control]:
+def all_controls(control: Control) -> Iterator[Control]:
     """The control and all within it."""
     yield control
     for inner in control.fields:
-        yield from flat(inner)
+        yield from all_controls(inner)
 
 
 def pretty(value: Json) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def in_order(schema: Json, root: Node, value: Json, depth: int = 0) -> Json:
+def in_schema_order(schema: Json, root: Node, value: Json, depth: int = 0) -> Json:
     """The value with the fields of each object as its schema lists them, then the others."""
     shape = shape_of(schema, root) if depth <= DEEPEST else None
     shape = branch_for(shape, value, root) if shape else None
@@ -173,13 +173,13 @@ def in_order(schema: Json, root: Node, value: Json, depth: int = 0) -> Json:
             *(name for name in shape.properties if name in value),
             *(n for n in value if n not in shape.properties),
         ]
-        return {name: in_order(_inner(shape, name), root, value[name], depth + 1) for name in names}
+        return {name: in_schema_order(_field_schema(shape, name), root, value[name], depth + 1) for name in names}
     if isinstance(value, list | tuple):
-        return [in_order(shape.of_entry(number), root, inner, depth + 1) for number, inner in enumerate(value)]
+        return [in_schema_order(shape.of_entry(number), root, inner, depth + 1) for number, inner in enumerate(value)]
     return value
 
 
-def _inner(shape: Shape, name: str) -> Json:
+def _field_schema(shape: Shape, name: str) -> Json:
     return shape.properties[name] if name in shape.properties else shape.of_key(name)
 
 
@@ -232,10 +232,10 @@ class Builder:
             side: Side = (value[name],) if name in value else ()
             inner = pointer + pointer_of([name])
             required = name in shape.required
-            yield self.control(_inner(shape, name), side, inner, name, required=required, depth=depth + 1)
+            yield self.control(_field_schema(shape, name), side, inner, name, required=required, depth=depth + 1)
         if shape.grows:
             made = self.control(shape.of_key(""), (), pointer, _("New field"), required=True, depth=depth + 1)
-            made.at, made.label = f"{at_of(pointer)}/~new", _("New field")
+            made.at, made.label = f"{position_id(pointer)}/~new", _("New field")
             made.named = made.new = True
             yield made
 
@@ -288,7 +288,7 @@ class Builder:
             now = readings[0]
         made.reading = now
         made.readings = [(name, str(READINGS[name])) for name in readings] if len(readings) > 1 else ()
-        made.text = _shown(made.side, now)
+        made.text = _display_text(made.side, now)
         made.kind = "json" if readings[0] == now == "json" else "long" if _is_long(made, shape, readings) else "text"
 
 
@@ -312,7 +312,7 @@ def _reading_of(side: Side, readings: Sequence[str]) -> str:
     return "json"
 
 
-def _shown(side: Side, reading: str) -> str:
+def _display_text(side: Side, reading: str) -> str:
     match side:
         case (value,) if reading not in ("null", "true", "false", "absent"):
             return str(value) if reading == "text" else pretty(value) if reading == "json" else json.dumps(value)

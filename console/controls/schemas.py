@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import unquote
 
-from approvals.policy.edits import same
-from approvals.policy.schema import Json, pick
+from approvals.values.edits import same
+from approvals.values.schema import Json, pick
 
 Node = Mapping[str, Json]
 
@@ -94,7 +94,7 @@ def shape_of(node: Json, root: Node) -> Shape:
     merged = _merged(node, root, frozenset(), 0)
     union = next((name for name in _UNIONS if _is_list(merged.get(name))), "")
     if not union:
-        return _plain(merged)
+        return _shape_without_union(merged)
     rest = {name: value for name, value in merged.items() if name != union}
     branches = [_merged(one, root, frozenset(), 0) for one in _listed(merged[union])[:MOST_BRANCHES]]
     return _united(rest, list(_flattened(branches, root, 0)))
@@ -105,7 +105,7 @@ def branch_for(shape: Shape, value: Json, root: Node) -> Shape | None:
     if not shape.branches:
         return shape if not shape.types or type_of(value) in _widened(shape.types) else None
     fitting = (shape_of(node, root) for node in shape.branches)
-    return next((branch for branch in fitting if _fits(branch, value, root)), None)
+    return next((branch for branch in fitting if _matches_types(branch, value, root)), None)
 
 
 def type_of(value: Json) -> str:
@@ -131,7 +131,7 @@ def _widened(types: Sequence[str]) -> set[str]:
     return {*types, *(("integer", "number") if {"number", "integer"} & set(types) else ())}
 
 
-def _fits(branch: Shape, value: Json, root: Node) -> bool:
+def _matches_types(branch: Shape, value: Json, root: Node) -> bool:
     if branch.options:
         return any(same(option.value, value) for option in branch.options)
     if branch.types and type_of(value) not in _widened(branch.types):
@@ -156,9 +156,9 @@ def _merged(node: Json, root: Node, followed: frozenset[str], depth: int) -> dic
     if isinstance(reference, str) and reference not in followed:
         made = _merged(_target(reference, root), root, followed | {reference}, depth + 1)
     for part in _listed(node.get("allOf"))[:MOST_BRANCHES]:
-        made = _both(made, _merged(part, root, followed, depth + 1))
+        made = _joined(made, _merged(part, root, followed, depth + 1))
     own = {name: value for name, value in node.items() if name not in ("$ref", "$dynamicRef", "allOf")}
-    return _both(made, own)
+    return _joined(made, own)
 
 
 def _target(reference: str, root: Node) -> Json:
@@ -168,14 +168,18 @@ def _target(reference: str, root: Node) -> Json:
         return pick(root, unquote(reference[1:]))
     for name in ("$defs", "definitions"):
         listed = root.get(name)
-        for one in listed.values() if isinstance(listed, Mapping) else ():
-            names = (one.get("$anchor"), one.get("$dynamicAnchor"), one.get("$id")) if isinstance(one, Mapping) else ()
+        for definition in listed.values() if isinstance(listed, Mapping) else ():
+            names = (
+                (definition.get("$anchor"), definition.get("$dynamicAnchor"), definition.get("$id"))
+                if isinstance(definition, Mapping)
+                else ()
+            )
             if reference in names or reference.removeprefix("#") in names[:2]:
-                return one
+                return definition
     return {}
 
 
-def _both(first: dict[str, Json], second: dict[str, Json]) -> dict[str, Json]:
+def _joined(first: dict[str, Json], second: dict[str, Json]) -> dict[str, Json]:
     """What two schemas of one value say together; where they cannot be joined the second speaks."""
     made = {**first, **second}
     for name in first.keys() & second.keys():
@@ -202,13 +206,13 @@ def _flattened(branches: Sequence[Node], root: Node, depth: int) -> Iterator[Nod
             yield branch
             continue
         rest = {name: value for name, value in branch.items() if name != union}
-        inner = [_both(dict(rest), _merged(one, root, frozenset(), 0)) for one in _listed(branch[union])]
+        inner = [_joined(dict(rest), _merged(one, root, frozenset(), 0)) for one in _listed(branch[union])]
         yield from _flattened(inner[:MOST_BRANCHES], root, depth + 1)
 
 
 def _united(rest: Node, branches: Sequence[Node]) -> Shape:
     """A union: a list of values, one schema and null, or several schemas."""
-    shapes = [_plain(branch) for branch in branches]
+    shapes = [_shape_without_union(branch) for branch in branches]
     real = [(branch, shape) for branch, shape in zip(branches, shapes, strict=True) if not _is_null(branch)]
     nullable = len(real) < len(branches) or any(shape.nullable for _, shape in real)
     if branches and all(shape.options or _is_null(branch) for branch, shape in zip(branches, shapes, strict=True)):
@@ -218,13 +222,13 @@ def _united(rest: Node, branches: Sequence[Node]) -> Shape:
     if len(real) == 1:
         branch, shape = real[0]
         about = {name: rest[name] for name in ("title", "description", "default") if name in rest}
-        joined = _plain({**_both(dict(rest), dict(branch)), **about})
+        joined = _shape_without_union({**_joined(dict(rest), dict(branch)), **about})
         return Shape(joined.node, joined.types or shape.types, nullable, joined.options)
     types = tuple(dict.fromkeys(kind for _, shape in real for kind in (shape.types or TYPES)))
-    return Shape(rest, types, nullable, branches=tuple(_both(dict(rest), dict(branch)) for branch, _ in real))
+    return Shape(rest, types, nullable, branches=tuple(_joined(dict(rest), dict(branch)) for branch, _ in real))
 
 
-def _plain(node: Node) -> Shape:
+def _shape_without_union(node: Node) -> Shape:
     names = _names(node.get("type"))
     types = tuple(name for name in names if name in TYPES)
     nullable = "null" in names or node.get("nullable") is True

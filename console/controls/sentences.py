@@ -5,16 +5,16 @@ from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
-from approvals.policy.schema import Fault
-from console.controls.build import Control, flat
+from approvals.values.schema import Fault
+from console.controls.build import Control, all_controls
 from console.controls.schemas import Shape
 
 _SCALARS = {"integer", "number", "string", "boolean", "array", "object"}
 
 
-def put(control: Control, faults: Sequence[Fault], *, prefix: str = "/args") -> list[Fault]:
+def attach_faults(control: Control, faults: Sequence[Fault], *, prefix: str = "/args") -> list[Fault]:
     """Write each fault beside the control it points into; those that belong to none come back, by their place."""
-    controls = {one.pointer: one for one in flat(control) if not one.new}
+    controls = {one.pointer: one for one in all_controls(control) if not one.new}
     left = []
     for fault in faults:
         if not (fault.pointer == prefix or fault.pointer.startswith(f"{prefix}/")):
@@ -31,9 +31,9 @@ def put(control: Control, faults: Sequence[Fault], *, prefix: str = "/args") -> 
     return left
 
 
-def worded(control: Control, faults: Sequence[Fault]) -> list[Fault]:
+def fault_sentences(control: Control, faults: Sequence[Fault]) -> list[Fault]:
     """The faults of a value in the same words, where they are listed and not beside their controls."""
-    shapes = {one.pointer: one.shape for one in flat(control) if not one.new}
+    shapes = {one.pointer: one.shape for one in all_controls(control) if not one.new}
     return [replace(fault, message=sentence(fault, shapes.get(fault.pointer))) for fault in faults]
 
 

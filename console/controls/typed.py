@@ -12,9 +12,9 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from approvals.policy.edits import BadEdit, Operation, Side, apply, operations, read_operations
-from approvals.policy.schema import Fault, Json, pointer_of
-from console.controls.build import Control, as_json, controls_of, flat
+from approvals.values.edits import BadEdit, Operation, Side, apply, operations, read_operations
+from approvals.values.schema import Fault, Json, pointer_of
+from console.controls.build import Control, all_controls, as_json, controls_of
 from console.controls.schemas import Node
 
 LONGEST = 2_000_000  # characters of what a form carries
@@ -31,7 +31,7 @@ class NoEdit(ValueError):
 
 
 @dataclass(slots=True)
-class Draft:
+class EditInProgress:
     """An edit while it is being made: the value so far, its controls, and what could not be read of what was typed.
 
     `edits` are the operations that make `value` of the stored arguments.
@@ -63,19 +63,19 @@ class Draft:
         return bool(self.edits)
 
 
-def begun(schema: Node, stored: Side, *, edits: Sequence[Operation] = (), mode: str = "form") -> Draft:
+def draft_of(schema: Node, stored: Side, *, edits: Sequence[Operation] = (), mode: str = "form") -> EditInProgress:
     """The edit with these operations done. Raises BadEdit."""
-    return Draft(schema, stored, edits, mode, _after(stored, edits))
+    return EditInProgress(schema, stored, edits, mode, _after(stored, edits))
 
 
-def posted(schema: Node, stored: Side, form: Mapping[str, str]) -> Draft:
+def posted_draft(schema: Node, stored: Side, form: Mapping[str, str]) -> EditInProgress:
     """The edit that a form holds: `edits` it was made with, what was `touched` since, and the `act` that was pressed.
 
     What cannot be read stays in its control, with its fault, and is read again the next time. Raises NoEdit.
     """
     mode = "raw" if form.get("mode") == "raw" else "form"
     try:
-        draft = begun(schema, stored, edits=read_operations(_listed(form.get("edits", ""))), mode=mode)
+        draft = draft_of(schema, stored, edits=read_operations(_listed(form.get("edits", ""))), mode=mode)
         typed = [_entry(given) for given in _listed(form.get("touched", ""))]
         act, at = form.get("act", ""), form.get("act_at", "")
     except BadEdit as error:
@@ -83,17 +83,17 @@ def posted(schema: Node, stored: Side, form: Mapping[str, str]) -> Draft:
     made, unread = _read(draft, typed)
     value = _after_typing(draft.value, made)
     if act and not unread:
-        value = _acted(draft, value, act, at)
-    after = operations(stored[0], value[0]) if stored and value else _begin(value)
+        value = _after_button(draft, value, act, at)
+    after = operations(stored[0], value[0]) if stored and value else _initial_operations(value)
     to = form.get("to", "") if not unread else ""
-    fresh = Draft(schema, stored, after, to if to in ("form", "raw") else mode, value)
+    fresh = EditInProgress(schema, stored, after, to if to in ("form", "raw") else mode, value)
     fresh.focus = _next(at, act, fresh)
-    fresh.faults = [_kept(fresh, entry, message) for entry, message in unread]
+    fresh.faults = [_keep_typed_text(fresh, entry, message) for entry, message in unread]
     return fresh
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TouchedControl:
     """One touched control: where, how it is read, its text, and the name of a new field."""
 
     at: str
@@ -102,7 +102,7 @@ class Entry:
     name: str = ""
 
 
-def _begin(value: Side) -> list[Operation]:
+def _initial_operations(value: Side) -> list[Operation]:
     return [Operation("add", "", value[0])] if value else []
 
 
@@ -132,17 +132,19 @@ def _listed(text: str) -> Sequence[Json]:
     return listed
 
 
-def _entry(given: Json) -> Entry:
+def _entry(given: Json) -> TouchedControl:
     if not isinstance(given, list) or not 3 <= len(given) <= 4 or not all(isinstance(part, str) for part in given):
         raise NoEdit
-    return Entry(*map(str, given))
+    return TouchedControl(*map(str, given))
 
 
-def _read(draft: Draft, typed: Sequence[Entry]) -> tuple[list[Operation], list[tuple[Entry, str]]]:
+def _read(
+    draft: EditInProgress, typed: Sequence[TouchedControl]
+) -> tuple[list[Operation], list[tuple[TouchedControl, str]]]:
     """The operations for what was typed, and what could not be read, each with why."""
-    controls = {control.at: control for control in flat(draft.control) if control.kind not in ("group", "list")}
+    controls = {control.at: control for control in all_controls(draft.control) if control.kind not in ("group", "list")}
     made: list[Operation] = []
-    unread: list[tuple[Entry, str]] = []
+    unread: list[tuple[TouchedControl, str]] = []
     for entry in typed:
         control = controls.get(entry.at)
         if control is None:
@@ -156,7 +158,9 @@ def _read(draft: Draft, typed: Sequence[Entry]) -> tuple[list[Operation], list[t
     return made, unread
 
 
-def _operation(draft: Draft, control: Control, entry: Entry, made: Sequence[Operation]) -> Operation | None:
+def _operation(
+    draft: EditInProgress, control: Control, entry: TouchedControl, made: Sequence[Operation]
+) -> Operation | None:
     if control.named:
         return _new_field(draft, control, entry, made)
     if entry.reading == "absent":
@@ -165,11 +169,11 @@ def _operation(draft: Draft, control: Control, entry: Entry, made: Sequence[Oper
     return Operation("replace" if control.side else "add", control.pointer, value)
 
 
-def _new_field(draft: Draft, control: Control, entry: Entry, made: Sequence[Operation]) -> Operation:
+def _new_field(draft: EditInProgress, control: Control, entry: TouchedControl, made: Sequence[Operation]) -> Operation:
     if not entry.name:
         raise Unreadable(_("Enter a name for the new field."))
     pointer = control.pointer + pointer_of([entry.name])
-    taken = {inner.pointer for inner in flat(draft.control) if inner.side} | {one.path for one in made}
+    taken = {inner.pointer for inner in all_controls(draft.control) if inner.side} | {one.path for one in made}
     if pointer in taken:
         raise Unreadable(_("There is a field of this name already."))
     if control.kind == "absent":
@@ -177,15 +181,15 @@ def _new_field(draft: Draft, control: Control, entry: Entry, made: Sequence[Oper
     return Operation("add", pointer, _value(control, entry, ""))
 
 
-def _stored_text(draft: Draft, control: Control) -> str:
+def _stored_text(draft: EditInProgress, control: Control) -> str:
     """The text that the browser's line breaks are held against."""
     return str(control.side[0]) if control.side and isinstance(control.side[0], str) else ""
 
 
-def _value(control: Control, entry: Entry, before: str) -> Json:
+def _value(control: Control, entry: TouchedControl, before: str) -> Json:
     match entry.reading:
         case "text":
-            return with_breaks(before, entry.text)
+            return with_original_line_breaks(before, entry.text)
         case "number" | "integer":
             return read_number(entry.text, whole=entry.reading == "integer")
         case "json":
@@ -221,7 +225,7 @@ def read_json(text: str) -> Json:
     return value
 
 
-def with_breaks(before: str, typed: str) -> str:
+def with_original_line_breaks(before: str, typed: str) -> str:
     """The typed text with the line breaks of the text before, where its lines stayed.
 
     A browser gives every line break back as LF, and leaves the break before the first line as it is.
@@ -274,15 +278,15 @@ def _no_repeats(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 # --- Acts: what a press does to the value, and where one goes on
 
 
-def _acted(draft: Draft, value: Side, act: str, at: str) -> Side:
-    control = next((control for control in flat(draft.control) if control.at == at), None)
+def _after_button(draft: EditInProgress, value: Side, act: str, at: str) -> Side:
+    control = next((control for control in all_controls(draft.control) if control.at == at), None)
     if control is None:
         raise NoEdit
-    operation = _of_act(control, act)
+    operation = _button_operation(control, act)
     return (apply(value[0] if value else {}, [operation]),) if operation else value
 
 
-def _of_act(control: Control, act: str) -> Operation | None:
+def _button_operation(control: Control, act: str) -> Operation | None:
     present = "replace" if control.side else "add"
     match act:
         case "add" if control.kind in ("absent", "null"):
@@ -302,10 +306,10 @@ def _empty(control: Control) -> Json:
     return [] if control.shape and control.shape.types == ("array",) else {}
 
 
-def _next(at: str, act: str, draft: Draft) -> str:
+def _next(at: str, act: str, draft: EditInProgress) -> str:
     if not act:
         return ""
-    listed = list(flat(draft.control))
+    listed = list(all_controls(draft.control))
     at = at.removesuffix("/~new")
     home = next((control for control in listed if control.at == at), None)
     if act == "add" and home is not None and home.fields:
@@ -313,9 +317,9 @@ def _next(at: str, act: str, draft: Draft) -> str:
     return at if home is not None else at.rpartition("/")[0]
 
 
-def _kept(draft: Draft, entry: Entry, message: str) -> Fault:
+def _keep_typed_text(draft: EditInProgress, entry: TouchedControl, message: str) -> Fault:
     """What was typed, in its control, with what is wrong."""
-    for control in flat(draft.control):
+    for control in all_controls(draft.control):
         if control.at == entry.at:
             control.text, control.reading, control.name = entry.text, entry.reading, entry.name
             control.error, control.touched = message, True

@@ -19,11 +19,11 @@ class Keyring:
     def read(cls, data: Path) -> "Keyring":
         """What an earlier start left; empty for a new data directory, or when the file is not ours to read."""
         try:
-            known = json.loads((data / "demo.json").read_text())
+            stored = json.loads((data / "demo.json").read_text())
             return cls(
-                {one["username"]: one["password"] for one in known["people"]},
-                {one["username"]: one["token"] for one in known["people"]},
-                {one["name"]: one["key"] for one in known["agents"]},
+                {one["username"]: one["password"] for one in stored["people"]},
+                {one["username"]: one["token"] for one in stored["people"]},
+                {one["name"]: one["key"] for one in stored["agents"]},
             )
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return cls()

@@ -13,18 +13,22 @@ from itertools import count
 
 from django.db import transaction
 
-from approvals import times
-from approvals.models import Agent, Approval, Outcome, Pause, User
+from approvals import clock
+from approvals.db import times
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput, typed_confirmation_of
+from approvals.errors import BadVerdict, ReviewError
+from approvals.execution import agent_reports as agents_own
+from approvals.models import Agent, Approval, ApprovalRequest, Outcome, User
 from approvals.models.approval import Status
 from approvals.models.policy import Gate, Verdict
+from approvals.people import access
 from approvals.policy import snapshot
-from approvals.policy.edits import Operation, operations
 from approvals.policy.snapshot import Policy
-from approvals.review import access, clock, intake
-from approvals.review import agent as agents_own
-from approvals.review.decisions import Words, decide, load, seen, to_type
-from approvals.review.errors import BadVerdict, ReviewError
-from approvals.review.submission import Item, Receipt, RunRef, Submission
+from approvals.requests import intake
+from approvals.requests.submission import Item, Receipt, RunRef, Submission
+from approvals.values.edits import Operation, operations
 from console.demo import people, variety
 from console.demo.variety import Pattern
 
@@ -42,13 +46,13 @@ NOTES = {
 }
 
 
-def there() -> bool:
+def already_played() -> bool:
     """True when the past was told already."""
-    return Pause.objects.filter(key__startswith=PREFIX).exists()
+    return ApprovalRequest.objects.filter(key__startswith=PREFIX).exists()
 
 
 @transaction.atomic
-def tell(cast: Mapping[str, User], agents: Mapping[str, Agent], patterns: Mapping[str, Sequence[Pattern]]) -> int:
+def play(cast: Mapping[str, User], agents: Mapping[str, Agent], patterns: Mapping[str, Sequence[Pattern]]) -> int:
     """Play the calendar that ends yesterday; returns how many approvals it made.
 
     `patterns` are what each agent proposes, by its name.
@@ -123,20 +127,20 @@ class Calendar:
                 if approval.status == Status.PENDING:
                     waiting.append((approval, quality))
                 elif approval.verdict == Verdict.APPROVE and name in REPORTING:
-                    self.at(now + self.some_seconds(5, 90), lambda one=approval: self.report(one))  # type: ignore[misc]
-        self.sit_down(waiting, now)
+                    self.at(now + self.some_seconds(5, 90), lambda ran=approval: self.report(ran))  # type: ignore[misc]
+        self.review_batch(waiting, now)
 
     def submission(self, name: str, pattern: Pattern, quality: float) -> Submission:
         """The pattern with other numbers, and a stated confidence that flatters the agent a little."""
-        args = variety.varied(pattern, self.policy.types[pattern.action], self.dice)
+        args = variety.varied_args(pattern, self.policy.types[pattern.action], self.dice)
         stated = min(0.99, max(0.3, quality + self.dice.gauss(0.05, 0.08)))
         number = next(self._order)
         item = Item(
             id="call_1",
             action=pattern.action,
             args=args,
-            summary=variety.retold(pattern.summary, dict(pattern.args), args),
-            reasoning=variety.retold(pattern.reasoning, dict(pattern.args), args),
+            summary=variety.adapted_text(pattern.summary, dict(pattern.args), args),
+            reasoning=variety.adapted_text(pattern.reasoning, dict(pattern.args), args),
             context=pattern.context,
             signals={**pattern.signals, "stated_confidence": round(stated, 2)},
         )
@@ -152,17 +156,17 @@ class Calendar:
 
     # --- People at work
 
-    def sit_down(self, waiting: Sequence[tuple[Approval, float]], now: datetime) -> None:
+    def review_batch(self, waiting: Sequence[tuple[Approval, float]], now: datetime) -> None:
         """Somebody looks through what came in, one after the other; some of it nobody gets to in time."""
         moment = now + self.some_seconds(40, 900)
         decided = []
         for approval, quality in waiting:
             fate = self.fate(quality)
             if fate == "":
-                self.wait_out(approval)
+                self.leave_unanswered(approval)
                 continue
             moment += self.some_seconds(4, 25)
-            self.at(moment, lambda one=approval, fate=fate: self.settle(one, fate))  # type: ignore[misc]
+            self.at(moment, lambda waiting=approval, fate=fate: self.settle(waiting, fate))  # type: ignore[misc]
             decided.append(approval)
         if decided:
             hold = max(one.hold for one in decided)
@@ -178,34 +182,39 @@ class Calendar:
 
     def settle(self, approval: Approval, fate: str) -> None:
         """Decide, with as many people as it needs; corrections that the schema refuses become a rejection."""
-        asked: list[User] = []
+        voters: list[User] = []
         while approval.status == Status.PENDING:
-            by = next((one for one in self.reviewers(approval) if one not in asked), None)
+            by = next((one for one in self.reviewers(approval) if one not in voters), None)
             if by is None:
-                return self.at_its_end(approval)
+                return self.plan_deadline_sweep(approval)
             verdict = Verdict.APPROVE if fate == Verdict.MODIFY and approval.revision > 1 else fate
             try:
-                approval = decide(seen(approval), by=by, verdict=verdict, words=self.words(approval, verdict))
+                approval = decide(
+                    card_version_of(approval),
+                    by=by,
+                    verdict=verdict,
+                    verdict_input=self.verdict_input(approval, verdict),
+                )
             except BadVerdict:
                 fate = Verdict.REJECT
                 continue
             except ReviewError:  # the clock moved it meanwhile
                 approval = load(approval.pk)
-            asked.append(by)
+            voters.append(by)
 
-    def words(self, approval: Approval, verdict: str) -> Words:
+    def verdict_input(self, approval: Approval, verdict: str) -> VerdictInput:
         """What goes with a verdict: a reason, corrected arguments, or what whoever approves it types."""
         viewed = self.some_seconds(8, 140)
         if verdict == Verdict.REJECT:
             reason = self.dice.choice(list(NOTES))
-            return Words(reason=reason, message=NOTES[reason], viewed=viewed)
+            return VerdictInput(reason=reason, message=NOTES[reason], viewed=viewed)
         edited: Sequence[Operation] = ()
         if verdict == Verdict.MODIFY and approval.proposal is not None:
             kind = self.policy.types[approval.action_type_id or ""]
             args = approval.proposal.args
-            edited = operations(args, variety.mended(args, kind, self.dice))
-        typed = to_type(approval) if access.page_only(approval) else ""
-        return Words(edits=edited, typed=typed, fresh=bool(typed), viewed=viewed)
+            edited = operations(args, variety.corrected_args(args, kind, self.dice))
+        typed = typed_confirmation_of(approval) if access.page_only(approval) else ""
+        return VerdictInput(edits=edited, typed_confirmation=typed, freshly_authenticated=bool(typed), viewed=viewed)
 
     def reviewers(self, approval: Approval) -> list[User]:
         """Those of the cast who may decide it, the lowest tier first."""
@@ -219,7 +228,7 @@ class Calendar:
 
     # --- Time
 
-    def wait_out(self, approval: Approval) -> None:
+    def leave_unanswered(self, approval: Approval) -> None:
         """Nobody comes: the clock escalates, and then somebody of the next tier does, or silence speaks."""
         if approval.due_at is not None and approval.expires_at is not None and approval.due_at < approval.expires_at:
             self.at(approval.due_at + timedelta(seconds=1), self.sweep)
@@ -228,9 +237,9 @@ class Calendar:
             if fate:
                 self.at(middle, lambda: self.settle_late(approval, fate))
                 return
-        self.at_its_end(approval)
+        self.plan_deadline_sweep(approval)
 
-    def at_its_end(self, approval: Approval) -> None:
+    def plan_deadline_sweep(self, approval: Approval) -> None:
         if approval.expires_at is not None:
             self.at(approval.expires_at + timedelta(seconds=1), self.sweep)
 
@@ -247,9 +256,9 @@ class Calendar:
         self.sweep()
         now = times.now()
         may_run = Approval.objects.filter(pk__in=[one.pk for one in decided], status=Status.RELEASED)
-        for one in may_run.filter(verdict__in=[Verdict.APPROVE, Verdict.MODIFY]).select_related("agent"):
-            if one.agent.name in REPORTING:
-                self.at(now + self.some_seconds(2, 60), lambda one=one: self.report(one))  # type: ignore[misc]
+        for approval in may_run.filter(verdict__in=[Verdict.APPROVE, Verdict.MODIFY]).select_related("agent"):
+            if approval.agent.name in REPORTING:
+                self.at(now + self.some_seconds(2, 60), lambda ran=approval: self.report(ran))  # type: ignore[misc]
 
     def report(self, approval: Approval) -> None:
         result = Outcome.Result.SUCCEEDED if self.dice.random() < 0.96 else Outcome.Result.FAILED

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from agents.demo import cases
-from approvals.policy import packs
-from approvals.policy.packs import Scenario
+from approvals.policy.authoring import packs
+from approvals.policy.authoring.packs import Scenario
 from console.demo.variety import Pattern
 
 AGENT_OF = {
@@ -21,12 +21,12 @@ MAILS = 16  # of the demo agent's cases
 
 def all_patterns(read: Sequence[packs.Pack]) -> Mapping[str, Sequence[Pattern]]:
     """Patterns by agent."""
-    found: dict[str, list[Pattern]] = {"support-agent": [_of_case(number) for number in range(MAILS)]}
+    patterns_by_agent: dict[str, list[Pattern]] = {"support-agent": [_of_case(number) for number in range(MAILS)]}
     for pack in read:
         for scenario in pack.scenarios if pack.name != packs.CORE else ():  # the demo's agents have their fields
             if scenario.parsed and isinstance(scenario.args, dict):
-                found.setdefault(agent_of(scenario), []).append(of_scenario(scenario))
-    return found
+                patterns_by_agent.setdefault(agent_of(scenario), []).append(of_scenario(scenario))
+    return patterns_by_agent
 
 
 def agent_of(scenario: Scenario) -> str:
@@ -48,5 +48,5 @@ def of_scenario(scenario: Scenario) -> Pattern:
 
 
 def _of_case(number: int) -> Pattern:
-    draft = cases.draft(number)
+    draft = cases.proposal_of_case(number)
     return Pattern(draft.title, draft.action, draft.args, draft.summary, draft.reasoning, draft.context, draft.signals)

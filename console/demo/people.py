@@ -9,8 +9,8 @@ from django.contrib.auth.models import Group
 
 from agents import keys
 from agents.models import ApiKey
-from approvals import roles
 from approvals.models import Agent, Membership, User
+from approvals.people import roles
 from console.demo.keyring import Keyring
 
 
@@ -129,7 +129,7 @@ def _working(secrets_: Iterable[str]) -> set[str]:
     return {secret for secret in secrets_ if secret[:12] in live and keys.who(secret) is not None}
 
 
-WORDS = (
+PASSWORD_WORDS = (
     *("amber", "anchor", "apple", "atlas", "birch", "bridge", "cedar", "cobalt", "comet", "copper", "coral", "delta"),
     *("ember", "falcon", "fern", "flint", "forest", "garnet", "glacier", "harbor", "hazel", "heron", "indigo"),
     *("island", "jasper", "juniper", "lagoon", "lantern", "lemon", "lilac", "linen", "lotus", "maple", "marble"),
@@ -141,8 +141,8 @@ WORDS = (
 
 def _password() -> str:
     """Easy to read out and to type: three words and two digits."""
-    words = [secrets.choice(WORDS) for _ in range(3)]
-    return "-".join([*words, f"{secrets.randbelow(90) + 10}"])
+    parts = [secrets.choice(PASSWORD_WORDS) for _ in range(3)]
+    return "-".join([*parts, f"{secrets.randbelow(90) + 10}"])
 
 
 def _hashed(password: str) -> str:

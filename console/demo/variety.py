@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
-from approvals.policy import schema
-from approvals.policy.schema import Json
 from approvals.policy.snapshot import TypePolicy
+from approvals.values import schema
+from approvals.values.schema import Json
 
 NUMBER_OF_A_THING = re.compile(r"(?<![\d.:-])\d{3,12}(?![\d.:-])")  # an order's, not a date's or an amount's
 
@@ -26,13 +26,13 @@ class Pattern:
     signals: Mapping[str, float] = field(default_factory=dict)
 
 
-def varied(pattern: Pattern, kind: TypePolicy, dice: random.Random) -> Json:
+def varied_args(pattern: Pattern, kind: TypePolicy, dice: random.Random) -> Json:
     """The pattern's arguments about another thing, worth something else; unchanged where the schema allows no other."""
     args = _scaled(_renumbered(dict(pattern.args), dice), kind.value_path, dice.lognormvariate(0, 0.45))
     return dict(pattern.args) if schema.check(kind.schema, args) else args
 
 
-def retold(text: str, before: Json, after: Json) -> str:
+def adapted_text(text: str, before: Json, after: Json) -> str:
     """The words about `before` as they would be about `after`: every value that changed is put in the other's place."""
     for old, new in _changes(before, after):
         for plain in (str(old), _grouped(old)):
@@ -41,7 +41,7 @@ def retold(text: str, before: Json, after: Json) -> str:
     return text
 
 
-def mended(args: Json, kind: TypePolicy, dice: random.Random) -> Json:
+def corrected_args(args: Json, kind: TypePolicy, dice: random.Random) -> Json:
     """The arguments as a reviewer would correct them: a smaller value, else a remark in the longest text."""
     lower = _scaled(args, kind.value_path, dice.uniform(0.4, 0.9))
     if lower != args and not schema.check(kind.schema, lower):
@@ -82,7 +82,7 @@ def _renumbered(value: Json, dice: random.Random) -> Json:
     if isinstance(value, list):
         return [_renumbered(inner, dice) for inner in value]
     if isinstance(value, str):
-        return NUMBER_OF_A_THING.sub(lambda found: _other(found[0], dice), value)
+        return NUMBER_OF_A_THING.sub(lambda match: _other(match[0], dice), value)
     return value
 
 

@@ -6,11 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from approvals.models import Agent, Pause
-from approvals.models.approval import Subject
-from approvals.policy.schema import digest_of
-from approvals.review import intake
-from approvals.review.submission import Item, Receipt, RunRef, Submission
+from approvals.models import Agent, ApprovalRequest
+from approvals.models.approval import ItemType
+from approvals.requests import intake
+from approvals.requests.submission import Item, Receipt, RunRef, Submission
+from approvals.values.schema import digest_of
 
 FILE = Path(__file__).with_name("waiting.toml")
 PREFIX = "demo/waiting/"
@@ -22,8 +22,8 @@ Table: TypeAlias = dict[str, Any]
 def submit(agents: Mapping[str, Agent]) -> int:
     """Submit what was not submitted before, decided or not; returns how many requests."""
     requests = tomllib.loads(FILE.read_text(encoding="utf-8"))["request"]
-    known = set(Pause.objects.filter(key__startswith=PREFIX).values_list("key", flat=True))
-    fresh = [one for one in requests if f"{PREFIX}{one['key']}" not in known]
+    submitted_keys = set(ApprovalRequest.objects.filter(key__startswith=PREFIX).values_list("key", flat=True))
+    fresh = [one for one in requests if f"{PREFIX}{one['key']}" not in submitted_keys]
     for name in dict.fromkeys(one["agent"] for one in fresh):
         answers = intake.submit(agents[name], [submission(one) for one in fresh if one["agent"] == name])
         for answer in answers:
@@ -40,7 +40,7 @@ def submission(table: Table) -> Submission:
         content_hash=digest_of(table),
         key=f"{PREFIX}{table['key']}",
         run=RunRef(f"demo-{table['key']}", run, "ask") if run else None,
-        decide=table.get("decide", Pause.Decide.TOGETHER),
+        decide=table.get("decide", ApprovalRequest.Decide.TOGETHER),
         timeout=timedelta(hours=table["hours"]),
         model="scripted",
         prompt_version="2026-11",
@@ -48,5 +48,5 @@ def submission(table: Table) -> Submission:
 
 
 def _item(number: int, table: Table) -> Item:
-    subject = Subject.QUESTION if "prompt" in table else Subject.ACTION
+    subject = ItemType.QUESTION if "prompt" in table else ItemType.ACTION
     return Item(**{"id": f"call_{number}", "subject": subject, **table})

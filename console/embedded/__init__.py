@@ -6,13 +6,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from console.embedded.paths import Home
+from console.embedded.paths import DataDirectory
 from console.embedded.postgres import Postgres
 from console.embedded.processes import Process, end_orphans, stop
 from console.embedded.valkey import Valkey
-from console.terminal import Refused
+from console.startup.terminal import Refused
 
-__all__ = ["Home", "Servers", "start"]
+__all__ = ["DataDirectory", "Servers", "start"]
 
 # Killed, PostgreSQL leaves processes that hold its memory for a moment, in which it refuses to start anew.
 ATTEMPTS, PAUSE = 8, 0.5
@@ -26,7 +26,7 @@ class Servers:
     """
 
     def __init__(self, data: Path, *, durable: bool = True) -> None:
-        self.home = Home(data)
+        self.home = DataDirectory(data)
         self.durable = durable
         self.processes: list[Process] = []
 

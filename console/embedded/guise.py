@@ -12,13 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
-from console.terminal import Refused
+from console.startup.terminal import Refused
 
 _CLONE_NEWUSER = 0x10000000
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-class Guise(Protocol):
+class ProcessIdentity(Protocol):
     """An identity that a child takes on between fork and exec."""
 
     def enter(self) -> None:
@@ -59,7 +59,7 @@ class Account:
         os.chown(path, self.uid, self.gid)
 
 
-def choose(data: Path, programs: Path) -> tuple[Guise | None, Path]:
+def choose(data: Path, programs: Path) -> tuple[ProcessIdentity | None, Path]:
     """The identity for a database below `data`, and where it finds its programs; None for an ordinary user.
 
     Raises Refused where root has neither a user namespace nor an account that can reach the data.
@@ -98,7 +98,7 @@ def ordinary_account() -> pwd.struct_passwd | None:
     return next(named, next(iter(accounts.values()), None))
 
 
-def works(guise: Guise, programs: Path) -> bool:
+def works(guise: ProcessIdentity, programs: Path) -> bool:
     """Whether a program can really be run under this identity."""
     try:
         tried = subprocess.run(  # noqa: S603 - the wheel's own program

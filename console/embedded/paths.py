@@ -9,14 +9,14 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-from console.terminal import Refused
+from console.startup.terminal import Refused
 
 # A socket's path may have 107 bytes on Linux and 103 on macOS; the longest name below it is ".s.PGSQL.5432".
 SOCKET_PATH_LIMIT = 103
 LONGEST_SOCKET = ".s.PGSQL.5432"
 
 
-class Home:
+class DataDirectory:
     """One data directory: made on first use, for its owner alone, and used by one parent at a time."""
 
     def __init__(self, data: Path) -> None:
@@ -108,8 +108,8 @@ class Home:
             parent = Path(tempfile.gettempdir()) / f"assent-{os.getuid()}-{digest}"
             parent.mkdir(mode=0o711, exist_ok=True)
             # Everybody may write there: what a stranger has put in the way is not used.
-            found = parent.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o022 or found.st_uid != os.getuid():
+            status = parent.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022 or status.st_uid != os.getuid():
                 raise Refused(f"{parent} is not a directory of this user alone. Remove it, or choose a shorter --data.")
         sockets = parent / "sockets"
         sockets.mkdir(mode=0o700, exist_ok=True)

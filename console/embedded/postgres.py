@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from console.embedded import guise
-from console.embedded.paths import Home
+from console.embedded.paths import DataDirectory
 from console.embedded.processes import Program, identity
-from console.terminal import Refused
+from console.startup.terminal import Refused
 
 USER = DATABASE = "assent"
 SETTINGS = {
@@ -34,7 +34,7 @@ class Postgres:
 
     name, label = "postgres", "PostgreSQL"
 
-    def __init__(self, home: Home, *, durable: bool) -> None:
+    def __init__(self, home: DataDirectory, *, durable: bool) -> None:
         self.home = home
         self.durable = durable
         self.cluster = home.data / "postgres"
@@ -67,11 +67,11 @@ class Postgres:
             env={"LC_ALL": "C"},
             guise=self.guise,
             stop_signal=signal.SIGINT,  # "fast": it does not wait for clients to leave
-            before=self.make_way,
+            before=self.prepare,
             ready=self.ready,
         )
 
-    def make_way(self) -> None:
+    def prepare(self) -> None:
         """Create the cluster where there is none, and forget the dead."""
         self.create()
         self.forget_the_dead()

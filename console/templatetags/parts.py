@@ -14,7 +14,7 @@ from django.template.context import Context
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from approvals.policy.schema import Json
+from approvals.values.schema import Json
 
 register = template.Library()
 logger = logging.getLogger(__name__)
@@ -33,10 +33,10 @@ class Part(template.Node):
         self.raw = raw
 
     def render(self, context: Context) -> SafeString:
-        return kept_up(lambda: self.nodelist.render(context), lambda: self.raw.resolve(context))
+        return render_or_raw(lambda: self.nodelist.render(context), lambda: self.raw.resolve(context))
 
 
-def kept_up(show: Callable[[], SafeString], raw: Callable[[], Json]) -> SafeString:
+def render_or_raw(show: Callable[[], SafeString], raw: Callable[[], Json]) -> SafeString:
     """What `show` makes; where it cannot, the JSON of `raw` instead, and a line in the log."""
     try:
         return show()

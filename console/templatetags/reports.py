@@ -6,9 +6,9 @@ from django import template
 from django.template import Context
 
 from approvals.evidence.rates import Rate
-from console import axes, charts
-from console.selection import address
-from console.words import DONE
+from console.labels import DONE
+from console.reports import axes, charts
+from console.reports.selection import address
 
 register = template.Library()
 
@@ -36,7 +36,7 @@ def points(gap: float) -> str:
 @register.simple_tag(takes_context=True)
 def rows_url(context: Context, of: str, **narrower: object) -> str:
     """The address of the rows behind one number of this page: its filters, narrowed further."""
-    return address(context["form"], "report_rows", of=of, **narrower)
+    return address(context["form"], "reports:rows", of=of, **narrower)
 
 
 @register.simple_tag(takes_context=True)

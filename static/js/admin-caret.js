@@ -11,7 +11,7 @@ export function below(box, length) {
   const mark = twin.appendChild(document.createElement("span"));
   mark.textContent = "\u200b";
   box.parentElement.append(twin);
-  const place = { left: mark.offsetLeft, top: mark.offsetTop + mark.offsetHeight - box.scrollTop + 4 };
+  const position = { left: mark.offsetLeft, top: mark.offsetTop + mark.offsetHeight - box.scrollTop + 4 };
   twin.remove();
-  return place;
+  return position;
 }

@@ -27,7 +27,7 @@ export function completes(box, names) {
   box.setAttribute("aria-autocomplete", "list");
   box.setAttribute("aria-haspopup", "listbox");
   box.setAttribute("aria-controls", list.id);
-  let found = [];
+  let matches = [];
   let at = 0;
 
   function close() {
@@ -35,15 +35,15 @@ export function completes(box, names) {
     box.removeAttribute("aria-activedescendant");
   }
 
-  function mark(place) {
-    at = (place + found.length) % found.length;
+  function mark(position) {
+    at = (position + matches.length) % matches.length;
     for (const [index, row] of [...list.children].entries()) row.setAttribute("aria-selected", String(index === at));
     list.children[at].scrollIntoView({ block: "nearest" });
     box.setAttribute("aria-activedescendant", list.children[at].id);
   }
 
-  function take(place) {
-    const { insert } = found[place];
+  function take(position) {
+    const { insert } = matches[position];
     const end = box.selectionStart;
     close();
     box.focus();
@@ -53,13 +53,13 @@ export function completes(box, names) {
 
   function offer(all = false) {
     const typed = word(box);
-    found = typed ? fitting(names(), typed) : all ? names().filter((name) => !name.of).slice(0, MOST) : [];
-    list.replaceChildren(...found.map((name, index) => row(name, index, `${list.id}-${index}`, take)));
-    if (!found.length || document.activeElement !== box) return close();
+    matches = typed ? fitting(names(), typed) : all ? names().filter((name) => !name.of).slice(0, MOST) : [];
+    list.replaceChildren(...matches.map((name, index) => row(name, index, `${list.id}-${index}`, take)));
+    if (!matches.length || document.activeElement !== box) return close();
     list.hidden = false;
-    const place = below(box, typed.length);
-    list.style.left = `${Math.max(0, Math.min(place.left, frame.clientWidth - list.offsetWidth))}px`;
-    list.style.top = `${place.top}px`;
+    const caret = below(box, typed.length);
+    list.style.left = `${Math.max(0, Math.min(caret.left, frame.clientWidth - list.offsetWidth))}px`;
+    list.style.top = `${caret.top}px`;
     mark(0);
   }
 

@@ -9,7 +9,7 @@ if (box) {
   const field = (name) => form.elements.namedItem(name);
   const chosen = () => field("action_type")?.value ?? "";
   let names = [];
-  let timer, asked, of;
+  let timer, pending, of;
 
   const panel = document.createElement("div");
   panel.className = "rc-check";
@@ -21,18 +21,18 @@ if (box) {
     if (answer.ok) ({ names } = await answer.json());
   }
 
-  function line(kind, text, place) {
+  function line(kind, text, location) {
     const part = document.createElement("p");
     part.className = `rc-${kind}`;
-    if (place?.line) {
+    if (location?.line) {
       const jump = part.appendChild(document.createElement("button"));
-      Object.assign(jump, { type: "button", textContent: `${place.line}:${place.column}`, className: "rc-jump" });
+      Object.assign(jump, { type: "button", textContent: `${location.line}:${location.column}`, className: "rc-jump" });
       jump.setAttribute("aria-label", box.dataset.sayPlace.replace("%s", jump.textContent));
       part.append(" ");
       jump.addEventListener("click", () => {
-        const start = box.value.split("\n").slice(0, place.line - 1).join("\n").length + (place.line > 1);
+        const start = box.value.split("\n").slice(0, location.line - 1).join("\n").length + (location.line > 1);
         box.focus();
-        box.setSelectionRange(start + place.column - 1, start + place.column);
+        box.setSelectionRange(start + location.column - 1, start + location.column);
       });
     }
     part.append(text);
@@ -48,7 +48,7 @@ if (box) {
   }
 
   async function check() {
-    asked?.abort();
+    pending?.abort();
     // In the middle of a word everything is wrong; nothing jumps while one chooses.
     if (!box.parentElement.querySelector("[role=listbox]").hidden) return soon();
     if (!box.value.trim()) {
@@ -56,13 +56,13 @@ if (box) {
       delete panel.dataset.state;
       return;
     }
-    asked = new AbortController();
+    pending = new AbortController();
     const body = new FormData();
     for (const name of ["csrfmiddlewaretoken", "expression", "action_type", "effect"]) {
       body.set(name, field(name)?.value ?? "");
     }
     try {
-      const answer = await fetch(box.dataset.check, { method: "POST", body, signal: asked.signal });
+      const answer = await fetch(box.dataset.check, { method: "POST", body, signal: pending.signal });
       if (!answer.ok) throw new Error(answer.status);
       show(await answer.json());
     } catch (error) {

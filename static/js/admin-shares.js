@@ -7,15 +7,15 @@ if (box) {
   const line = document.createElement("p");
   line.className = "shares";
   line.setAttribute("role", "status");
-  let timer, asked;
+  let timer, pending;
 
   async function ask() {
-    asked?.abort();
-    asked = new AbortController();
+    pending?.abort();
+    pending = new AbortController();
     const names = ["expires_after", "tier", "domain", "gate", "on_timeout"];
     const typed = new URLSearchParams(names.map((name) => [name, form.elements.namedItem(name)?.value ?? ""]));
     try {
-      const answer = await fetch(`${box.dataset.shares}?${typed}`, { signal: asked.signal });
+      const answer = await fetch(`${box.dataset.shares}?${typed}`, { signal: pending.signal });
       line.textContent = answer.ok ? (await answer.json()).text : "";
     } catch (error) {
       if (error.name !== "AbortError") line.textContent = "";

@@ -3,14 +3,14 @@ for (const stages of document.querySelectorAll("[data-stages]")) {
   const list = stages.querySelector("[data-stages-list]");
   const head = stages.querySelector("[data-stages-head]");
   const add = stages.querySelector("[data-stage-add]");
-  const said = stages.querySelector("[data-stages-said]");
+  const status = stages.querySelector("[data-stages-said]");
   const rows = () => [...list.querySelectorAll("[data-stage]")];
   const used = () => rows().filter((row) => !row.hidden);
   const tier = (row) => row.querySelector("select");
   const number = (row) => used().indexOf(row) + 1;
 
   function say(what, of) {
-    said.textContent = stages.dataset[what].replace("%s", of);
+    status.textContent = stages.dataset[what].replace("%s", of);
   }
 
   function draw() {
@@ -35,19 +35,19 @@ for (const stages of document.querySelectorAll("[data-stages]")) {
   }
 
   function remove(row) {
-    const place = number(row);
+    const position = number(row);
     tier(row).value = "";
     row.querySelectorAll("select")[1].value = "";
     row.querySelector("input").value = "1";
     row.hidden = true;
     list.append(row);
     draw();
-    (used()[Math.min(place, used().length) - 1]?.querySelector("[data-stage-remove]") ?? add).focus();
-    say("sayRemoved", place);
+    (used()[Math.min(position, used().length) - 1]?.querySelector("[data-stage-remove]") ?? add).focus();
+    say("sayRemoved", position);
   }
 
   add.addEventListener("click", () => {
-    const row = rows().find((one) => one.hidden);
+    const row = rows().find((stage) => stage.hidden);
     row.hidden = false;
     draw();
     tier(row).focus();

@@ -21,6 +21,6 @@ export function fitting(names, typed) {
   const methods = names
     .filter((name) => dot > 0 && name.of && name.of === kind && name.insert.startsWith(typed.slice(dot + 1)))
     .map((name) => ({ ...name, shown: `.${name.insert}`, insert: typed.slice(0, dot + 1) + name.insert }));
-  const found = [...begins, ...methods, ...within].slice(0, MOST);
-  return found.length === 1 && found[0].insert === typed ? [] : found;
+  const matches = [...begins, ...methods, ...within].slice(0, MOST);
+  return matches.length === 1 && matches[0].insert === typed ? [] : matches;
 }

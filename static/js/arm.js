@@ -1,25 +1,25 @@
 // A card takes keys and presses only after it has stood still for half a second: what was meant for the card before,
 // or for the buttons before, must not fall on what has just come. While another card is on its way it takes none.
-import { one } from "./page.js";
+import { find } from "./page.js";
 
 const STILL = 500;
 const QUIET = ["card-claim", "modify-diff"]; // change while one reads or types, and move no button
 let timer = 0;
 let thread = "";
 
-export const armed = () => !one("#pane")?.hasAttribute("data-fresh");
+export const armed = () => !find("#pane")?.hasAttribute("data-fresh");
 
 // The ring may stand on a row whose card is not the open one: then no key acts on the card.
 export const elsewhere = () => document.activeElement?.closest?.("[data-row]:not([data-open])") != null;
 
 function hold() {
   clearTimeout(timer);
-  one("#pane")?.setAttribute("data-fresh", "");
+  find("#pane")?.setAttribute("data-fresh", "");
 }
 
 export function settle() {
   hold();
-  timer = setTimeout(() => one("#pane")?.removeAttribute("data-fresh"), STILL);
+  timer = setTimeout(() => find("#pane")?.removeAttribute("data-fresh"), STILL);
 }
 
 document.addEventListener("htmx:beforeSend", (event) => {
@@ -31,10 +31,10 @@ document.addEventListener("htmx:beforeSend", (event) => {
 
 document.addEventListener("htmx:afterSwap", (event) => {
   const { target } = event.detail;
-  if (!target || !one("#pane")?.contains(target) || QUIET.includes(target.id)) return;
-  const said = one("#thread")?.textContent ?? "";
-  const same = target.id === "thread" && said === thread;
-  thread = said;
+  if (!target || !find("#pane")?.contains(target) || QUIET.includes(target.id)) return;
+  const text = find("#thread")?.textContent ?? "";
+  const same = target.id === "thread" && text === thread;
+  thread = text;
   if (!same) settle();
 });
 
@@ -45,5 +45,5 @@ document.addEventListener("click", (event) => {
   event.stopImmediatePropagation();
 }, true);
 
-thread = one("#thread")?.textContent ?? "";
-if (one("#pane article")) settle();
+thread = find("#thread")?.textContent ?? "";
+if (find("#pane article")) settle();

@@ -1,6 +1,6 @@
 // Each press that changes something has an id of its own. Where its answer is lost, or too late, nothing is guessed:
 // the page asks what became of that attempt until the server says, and says just that.
-import { announce, one, say } from "./page.js";
+import { announce, find, say } from "./page.js";
 import { aside, note } from "./standing.js";
 import { free } from "./verdict.js";
 
@@ -26,8 +26,8 @@ document.addEventListener("htmx:beforeSend", (event) => {
   const { xhr, requestConfig } = event.detail;
   const id = requestConfig.parameters?.attempt;
   if (!id) return;
-  const sent = { id, form: requestConfig.elt, page: requestConfig.asked?.from, data: requestConfig.formData };
-  sent.title = one("h1", sent.page ?? document.createElement("p"))?.textContent.trim().replace(/\s+/g, " ") ?? "";
+  const sent = { id, form: requestConfig.elt, page: requestConfig.origin?.from, data: requestConfig.formData };
+  sent.title = find("h1", sent.page ?? document.createElement("p"))?.textContent.trim().replace(/\s+/g, " ") ?? "";
   for (const name of ["error", "timeout"]) xhr.addEventListener(name, () => check(sent));
   xhr.addEventListener("load", () => ANSWERED.includes(xhr.status) || check(sent));
 });
@@ -35,7 +35,7 @@ document.addEventListener("htmx:beforeSend", (event) => {
 const stands = (sent) => sent.form.isConnected;
 
 function tell(sent, text) {
-  const notice = stands(sent) && one("#card-notice", sent.page ?? sent.form);
+  const notice = stands(sent) && find("#card-notice", sent.page ?? sent.form);
   if (notice) {
     const line = document.createElement("p");
     line.className = "notice notice-warn";
@@ -52,8 +52,8 @@ async function check(sent) {
   tell(sent, say("checking"));
   let waits = false;
   for (;;) {
-    const found = await ask(sent);
-    if (found) return found.recorded ? recorded(sent, found) : lost(sent, found);
+    const outcome = await ask(sent);
+    if (outcome) return outcome.recorded ? recorded(sent, outcome) : lost(sent, outcome);
     if (!waits) tell(sent, say("unknown"));
     waits = true;
     await new Promise((done) => setTimeout(done, AGAIN));
@@ -74,22 +74,22 @@ async function ask(sent) {
   }
 }
 
-function recorded(sent, found) {
+function recorded(sent, outcome) {
   document.dispatchEvent(new CustomEvent("attempt:recorded", { detail: sent.form }));
-  aside(found.html);
+  aside(outcome.html);
   if (!stands(sent)) return;
   const { address } = sent.page?.dataset ?? {};
-  if (found.page) show(found.page);
+  if (outcome.page) show(outcome.page);
   else if (address) window.htmx.ajax("GET", address, { source: sent.page, target: "#pane", swap: "innerHTML" });
 }
 
 // A batch has a page of its own that says it of each.
 function show(html) {
-  window.htmx.swap(one("#pane"), html, { swapStyle: "innerHTML" });
+  window.htmx.swap(find("#pane"), html, { swapStyle: "innerHTML" });
 }
 
-function lost(sent, found) {
-  tell(sent, found.text);
+function lost(sent, outcome) {
+  tell(sent, outcome.text);
   free(sent.form);
   document.dispatchEvent(new Event("reread"));
 }

@@ -1,5 +1,5 @@
 // Times that run: "12 min left" and "2 s ago" by the server's clock, however wrong the viewer's is.
-import { all, body, one, say } from "./page.js";
+import { all, body, find, say } from "./page.js";
 
 let offset = Date.parse(body.dataset.now) - Date.now();
 const ICONS = { low: "clock", medium: "clock", high: "hourglass", critical: "hourglass", late: "late" };
@@ -7,8 +7,8 @@ const ICONS = { low: "clock", medium: "clock", high: "hourglass", critical: "hou
 export const now = () => Date.now() + offset;
 
 export function correct(stated) {
-  const found = Date.parse(stated);
-  if (!Number.isNaN(found)) offset = found - Date.now();
+  const serverTime = Date.parse(stated);
+  if (!Number.isNaN(serverTime)) offset = serverTime - Date.now();
 }
 
 // The same words as console/timeleft.py.
@@ -34,14 +34,14 @@ function left(element, moment) {
   const end = Date.parse(element.dataset.end) || Infinity;
   const at = Math.min(due, end);
   if (at === Infinity) return;
-  const time = one("time", element);
+  const time = find("time", element);
   const text = at <= moment ? say("late", span(moment - at, false)) : say("left", span(at - moment));
   if (time.textContent !== text) time.textContent = text;
-  const found = urgency(Date.parse(element.dataset.from), at, end === Infinity ? at : end, moment);
-  if (element.dataset.urgency !== found) {
-    element.dataset.urgency = found;
-    const use = one("use", element);
-    use?.setAttribute("href", use.getAttribute("href").replace(/#.*/, "#" + ICONS[found]));
+  const level = urgency(Date.parse(element.dataset.from), at, end === Infinity ? at : end, moment);
+  if (element.dataset.urgency !== level) {
+    element.dataset.urgency = level;
+    const use = find("use", element);
+    use?.setAttribute("href", use.getAttribute("href").replace(/#.*/, "#" + ICONS[level]));
   }
 }
 

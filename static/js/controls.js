@@ -1,6 +1,6 @@
 // The controls of an edit. The page alone knows which were touched: those whose state is not the one that the browser
 // itself showed at load. Only they are sent, in the field "touched"; what HTML cannot hold is never mistaken for an edit.
-import { all, one } from "./page.js";
+import { all, find } from "./page.js";
 import { redraw } from "./redraw.js";
 
 const shown = new WeakMap(); // control: its state at load, null for what was typed before and not taken in yet
@@ -9,11 +9,11 @@ const typed = new WeakMap(); // box of controls: those that are touched, each wi
 const FIXED = ["null", "absent", "true", "false"]; // ways to read a box that take no text
 
 const boxOf = (element) => element.closest("[data-controls]");
-const readingOf = (control) => one("[data-reading]", control);
+const readingOf = (control) => find("[data-reading]", control);
 
 function stateOf(control) {
-  const text = one("[data-text]", control)?.value ?? "";
-  const name = one("[data-name]", control)?.value;
+  const text = find("[data-text]", control)?.value ?? "";
+  const name = find("[data-name]", control)?.value;
   const how = readingOf(control)?.value ?? control.dataset.how;
   const reading = control.matches(".control-choice") && text === "" ? "absent" : how;
   return [control.dataset.control, reading, text, ...(name === undefined ? [] : [name])];
@@ -28,19 +28,19 @@ function look(control) {
 
 function write(box) {
   const entries = [...typed.get(box)].filter(([control]) => control.isConnected).map(([, state]) => state);
-  one("[data-edited]", box).value = JSON.stringify(entries);
+  find("[data-edited]", box).value = JSON.stringify(entries);
 }
 
 function begin(root) {
   for (const box of [...(root.matches?.("[data-controls]") ? [root] : []), ...all("[data-controls]", root)]) {
-    if (typed.has(box) || !one("[data-edited]", box)) continue; // a box that could not be drawn has no edit
+    if (typed.has(box) || !find("[data-edited]", box)) continue; // a box that could not be drawn has no edit
     typed.set(box, new Map());
     for (const control of all("[data-control]", box)) {
       shown.set(control, control.hasAttribute("data-touched") ? null : JSON.stringify(stateOf(control)));
       look(control);
     }
     write(box);
-    one("[data-focus]", box)?.focus({ preventScroll: false });
+    find("[data-focus]", box)?.focus({ preventScroll: false });
   }
 }
 
@@ -54,7 +54,7 @@ function gather(box) {
 function follow(control, changed) {
   const reading = readingOf(control);
   if (!reading || changed === reading) return;
-  const text = one("[data-text]", control).value;
+  const text = find("[data-text]", control).value;
   const [, before, at] = JSON.parse(shown.get(control) ?? "[]");
   const offers = [...reading.options].map((option) => option.value);
   if (text === at) reading.value = before;
@@ -77,11 +77,11 @@ document.addEventListener("submit", (event) => all("[data-controls]", event.targ
 
 document.addEventListener("htmx:configRequest", (event) => {
   const form = event.detail.elt.closest?.("form");
-  const box = form && one("[data-controls]", form);
+  const box = form && find("[data-controls]", form);
   if (!box || event.detail.parameters.touched === undefined) return;
   if (event.detail.elt.hasAttribute("data-given")) return; // what was kept, not what stands there
   gather(box);
-  event.detail.parameters.touched = one("[data-edited]", box).value;
+  event.detail.parameters.touched = find("[data-edited]", box).value;
 });
 
 async function press(box, values) {
@@ -94,7 +94,7 @@ async function press(box, values) {
   }
   for (const group of all(`${to} details[data-group]`)) if (open.includes(group.dataset.group)) group.open = true;
   // Whoever keeps unsent text learns that there is something else to keep.
-  one(to)?.closest("form")?.dispatchEvent(new CustomEvent("unsent:changed", { bubbles: true }));
+  find(to)?.closest("form")?.dispatchEvent(new CustomEvent("unsent:changed", { bubbles: true }));
 }
 
 document.addEventListener("click", (event) => {
@@ -109,7 +109,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.ctrlKey || event.metaKey || !event.target.matches?.("[data-new] input")) return;
   event.preventDefault();
-  one("[data-act]", event.target.closest("[data-new]"))?.click();
+  find("[data-act]", event.target.closest("[data-new]"))?.click();
 });
 
 document.addEventListener("htmx:load", (event) => begin(event.detail.elt));

@@ -1,7 +1,7 @@
 // The page of notifications: says whether this browser may show any, and asks it when the box is ticked.
-import { one } from "./page.js";
+import { find } from "./page.js";
 
-const line = one("[data-desktop]");
+const line = find("[data-desktop]");
 
 function tell() {
   const state = "Notification" in window ? Notification.permission : "none";
@@ -10,7 +10,7 @@ function tell() {
 
 if (line) {
   tell();
-  one("[name=desktop]")?.addEventListener("change", async (event) => {
+  find("[name=desktop]")?.addEventListener("change", async (event) => {
     if (event.target.checked && "Notification" in window) await Notification.requestPermission();
     tell();
   });

@@ -1,6 +1,6 @@
 // Moving over cards only reads. The claim, the first opening and the time in view begin after two seconds of standing
 // there, or with the first thing one does to it; a card that is left goes back to the queue.
-import { one } from "./page.js";
+import { find } from "./page.js";
 
 const DWELL = 2000;
 let id = "";
@@ -14,13 +14,13 @@ export const viewed = () => (begun ? Math.round(performance.now() - begun - away
 
 // `deciding`: what is pressed settles it, and needs no claim before it.
 export function begin({ deciding = false } = {}) {
-  const form = one("#pane [data-claims]");
+  const form = find("#pane [data-claims]");
   if (!id || document.hidden) return;
   clearTimeout(timer);
   begun ||= performance.now();
   if (deciding || !form || form.hasAttribute("data-asked")) return;
   form.setAttribute("data-asked", "");
-  claimed = { id, release: one("#pane [data-leave]").action, token: one("[name=csrfmiddlewaretoken]", form).value };
+  claimed = { id, release: find("#pane [data-leave]").action, token: find("[name=csrfmiddlewaretoken]", form).value };
   window.htmx.trigger(form, "claim");
 }
 
@@ -32,7 +32,7 @@ export function leave() {
 }
 
 function watch() {
-  const now = one("#pane [data-card]")?.dataset.card ?? "";
+  const now = find("#pane [data-card]")?.dataset.card ?? "";
   if (now === id) {
     if (begun) begin(); // drawn anew: its claim goes on
     return;
@@ -57,7 +57,7 @@ document.addEventListener("visibilitychange", () => {
 // What settled it ended the claim as well.
 document.addEventListener("htmx:afterRequest", (event) => {
   const { elt, successful, requestConfig } = event.detail;
-  const from = requestConfig?.asked?.from?.dataset.card;
+  const from = requestConfig?.origin?.from?.dataset.card;
   if (successful && from && from === claimed?.id && elt.matches?.("form[data-verdict]") && from !== id) claimed = null;
 });
 

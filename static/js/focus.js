@@ -1,14 +1,14 @@
 // After a panel opens its first field has the focus; after it closes, the buttons as a whole, so that no Enter presses
 // the first of them; after a verdict the next card has it.
-import { one } from "./page.js";
+import { find } from "./page.js";
 
 document.addEventListener("htmx:afterSettle", (event) => {
   const target = event.detail.target;
   if (!target?.id) return;
   if (target.id === "actions") {
-    (one("[data-focus], [aria-invalid=true]", target) ?? target).focus({ preventScroll: true });
+    (find("[data-focus], [aria-invalid=true]", target) ?? target).focus({ preventScroll: true });
   } else if (target.id === "pane") {
-    const invalid = one("[aria-invalid=true]", target);
+    const invalid = find("[aria-invalid=true]", target);
     if (invalid) invalid.focus();
     else target.focus({ preventScroll: true });
   }
@@ -19,7 +19,7 @@ document.addEventListener("toggle", (event) => {
   const panel = event.target;
   if (!panel.matches?.("details[data-panel]")) return;
   const at = document.activeElement;
-  if (panel.open) one("[data-focus]", panel)?.focus();
+  if (panel.open) find("[data-focus]", panel)?.focus();
   else if (at === document.body || at.closest("details[data-panel] > form")) {
     panel.closest("#actions")?.focus({ preventScroll: true });
   }

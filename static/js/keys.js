@@ -1,6 +1,6 @@
 // Keys. An element names its key in data-key; the overlay lists the keys of this page. Nothing happens while one
 // types, with Ctrl, Alt or Meta, or when a held key repeats.
-import { all, body, one } from "./page.js";
+import { all, body, find } from "./page.js";
 import { armed, elsewhere } from "./arm.js";
 
 const moves = new Map(); // keys of behaviours without a button: j, k, x …
@@ -22,13 +22,13 @@ const reaches = (element) => !element.closest("#pane") || (armed() && !elsewhere
 
 function press(element) {
   if (!reaches(element)) return;
-  if (element.dataset.focuses) one("input:not([type=hidden]), textarea, select", one(element.dataset.focuses))?.focus();
+  if (element.dataset.focuses) find("input:not([type=hidden]), textarea, select", find(element.dataset.focuses))?.focus();
   else if (element.matches("input:not([type=radio], [type=checkbox]), textarea, select")) element.focus();
   else element.click();
 }
 
 document.addEventListener("keydown", (event) => {
-  if (one("dialog[open]") || event.defaultPrevented || event.repeat) return;
+  if (find("dialog[open]") || event.defaultPrevented || event.repeat) return;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     const send = buttons().find((element) => element.dataset.key === "Ctrl+Enter");
     if (send) {
@@ -52,8 +52,8 @@ document.addEventListener("keydown", (event) => {
     prefix = "g";
     return;
   }
-  const found = buttons().filter((button) => button.dataset.key === sequence);
-  const element = found.find((button) => button.closest("#toasts")) ?? found[0]; // the newest verdict goes back first
+  const matches = buttons().filter((button) => button.dataset.key === sequence);
+  const element = matches.find((button) => button.closest("#toasts")) ?? matches[0]; // the newest verdict goes back first
   if (element) {
     event.preventDefault();
     element.closest("form")?.toggleAttribute("data-stay", stay);
@@ -68,8 +68,8 @@ document.addEventListener("click", (event) => {
 });
 
 function show() {
-  const dialog = one("#keys");
-  const list = one("dl", dialog);
+  const dialog = find("#keys");
+  const list = find("dl", dialog);
   list.replaceChildren();
   const lines = [...moves.values()].filter((move) => move.label() && move.label() !== "").map((m) => [m.shown, m.label()]);
   const seen = new Set();
@@ -79,16 +79,16 @@ function show() {
     lines.push([element.dataset.key, element.dataset.keyLabel]);
   }
   for (const [key, label] of lines) {
-    const line = one("#key-line").content.cloneNode(true);
-    const dt = one("dt", line);
+    const line = find("#key-line").content.cloneNode(true);
+    const dt = find("dt", line);
     for (const part of key.split(" ")) {
       const cap = document.createElement("kbd");
       cap.textContent = part.length === 1 ? part.toUpperCase() : part;
       dt.append(cap, " ");
     }
-    one("dd", line).textContent = label;
+    find("dd", line).textContent = label;
     list.append(line);
   }
-  one("[data-keys-off]", dialog).hidden = body.dataset.singleKeys === "on";
+  find("[data-keys-off]", dialog).hidden = body.dataset.singleKeys === "on";
   dialog.showModal();
 }

@@ -1,5 +1,5 @@
 // The socket of the inbox, and what the page does without it. A push is a hint: after every gap the list is re-read.
-import { all, announce, one, say } from "./page.js";
+import { all, announce, find, say } from "./page.js";
 import { correct } from "./clock.js";
 import { put, reconcile, row, rows, steadily } from "./rows.js";
 import { changed } from "./pane.js";
@@ -39,15 +39,15 @@ function receive(frame) {
     notify(frame.tell);
   } else if (frame.type === "reload") {
     refresh();
-  } else if (frame.type === "scarcity") {
-    document.dispatchEvent(new Event("scarcity"));
+  } else if (frame.type === "overload") {
+    document.dispatchEvent(new Event("overload"));
   }
   if (frame.now) correct(frame.now);
   if (frame.count != null) waiting(frame.count);
 }
 
 function arrived(messages) {
-  const filtered = one("[data-list]")?.hasAttribute("data-filtered");
+  const filtered = find("[data-list]")?.hasAttribute("data-filtered");
   steadily(() => {
     for (const message of messages) put(message.html, { add: !filtered, gone: message.gone && message.status === "pending" ? message.tier_name : "", staged: message.stage > 0 });
   });
@@ -58,12 +58,12 @@ function arrived(messages) {
 
 function after() {
   const fresh = all("[data-row][data-new]");
-  const pill = one("[data-new-pill]");
+  const pill = find("[data-new-pill]");
   if (pill) {
     pill.hidden = fresh.length === 0;
     pill.textContent = say("new", fresh.length);
   }
-  const empty = one("[data-empty]");
+  const empty = find("[data-empty]");
   if (empty) empty.hidden = rows().length > 0;
 }
 
@@ -95,13 +95,13 @@ function restored() {
 }
 
 function state(name) {
-  const banner = one("[data-banner]");
+  const banner = find("[data-banner]");
   if (banner) banner.hidden = name !== "paused";
-  const light = one("[data-live]");
+  const light = find("[data-live]");
   if (!light || light.dataset.state === name) return;
   const paused_ = light.dataset.state === "paused";
   light.dataset.state = name;
-  one("[data-live-text]", light).textContent = say(name);
+  find("[data-live-text]", light).textContent = say(name);
   light.setAttribute("aria-label", say(name));
   if (name === "paused" || paused_) announce(name === "paused" ? (banner?.textContent.trim() ?? "") : say("live"));
 }
@@ -118,15 +118,15 @@ document.addEventListener("session:over", () => {
 document.addEventListener("session:back", () => {
   if (!over) return;
   over = false;
-  if (!socket && one("[data-live]")) connect();
+  if (!socket && find("[data-live]")) connect();
 });
 
 async function refresh() {
-  const place = one("[data-list]");
-  if (!place) return;
+  const listing = find("[data-list]");
+  if (!listing) return;
   try {
-    const response = await ask(one("[data-split]").dataset.home + place.dataset.query, {
-      headers: { "HX-Request": "true", "HX-Target": "rows", "X-Card": one("#pane [data-card]")?.dataset.card ?? "" },
+    const response = await ask(find("[data-split]").dataset.home + listing.dataset.query, {
+      headers: { "HX-Request": "true", "HX-Target": "rows", "X-Card": find("#pane [data-card]")?.dataset.card ?? "" },
     });
     if (!response.ok) return;
     const html = await response.text();
@@ -144,8 +144,8 @@ document.addEventListener("reread", refresh);
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-new-pill]")) {
-    const first = one("[data-row][data-new]");
-    for (const found of all("[data-row][data-new]")) found.removeAttribute("data-new");
+    const first = find("[data-row][data-new]");
+    for (const element of all("[data-row][data-new]")) element.removeAttribute("data-new");
     after();
     focusRow(first);
   }
@@ -156,14 +156,14 @@ function update(holder) {
   if (!holder) return;
   steadily(() => put(holder.innerHTML, { add: false, gone: holder.dataset.gone, staged: "staged" in holder.dataset }));
   holder.remove();
-  one("[data-row][data-open][data-new]")?.removeAttribute("data-new");
+  find("[data-row][data-open][data-new]")?.removeAttribute("data-new");
   after();
 }
 
-document.addEventListener("htmx:afterSwap", () => update(one("[data-row-update]")));
+document.addEventListener("htmx:afterSwap", () => update(find("[data-row-update]")));
 document.addEventListener("row:update", (event) => update(event.detail));
 
-if (one("[data-live]")) {
+if (find("[data-live]")) {
   lost = setTimeout(paused, GRACE);
   connect();
   setInterval(() => {

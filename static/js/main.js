@@ -18,7 +18,7 @@ import "./pane.js";
 import "./version.js";
 import "./filters.js";
 import "./toast.js";
-import "./scarcity.js";
+import "./overload.js";
 import "./passkey.js";
 import "./session.js";
 import "./passkey-gate.js";

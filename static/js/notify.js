@@ -13,10 +13,10 @@ export function notify(news) {
     show(say("arrivedMany", news.length), { tag: "many" }, "/");
     return;
   }
-  for (const one of news) {
-    const time = one.due && new Date(one.due).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    const body = time ? `${one.tier} · ${say("by", time)}` : one.tier;
-    show(one.title, { body, tag: one.id }, one.card); // the same tag: several open pages are one notification
+  for (const item of news) {
+    const time = item.due && new Date(item.due).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const body = time ? `${item.tier} · ${say("by", time)}` : item.tier;
+    show(item.title, { body, tag: item.id }, item.card); // the same tag: several open pages are one notification
   }
 }
 

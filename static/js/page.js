@@ -1,7 +1,7 @@
 // Small things that every behaviour asks of the page.
 
 export const body = document.body;
-export const one = (selector, root = document) => root.querySelector(selector);
+export const find = (selector, root = document) => root.querySelector(selector);
 export const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 // A translated sentence of the body's data-say- attributes, its %s filled in.
@@ -12,7 +12,7 @@ export function say(name, value = "") {
 
 // Read out politely by screen readers.
 export function announce(text) {
-  const line = one("#announce");
+  const line = find("#announce");
   if (line) line.textContent = text;
 }
 

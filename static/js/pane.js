@@ -1,14 +1,14 @@
 // The open card hears of its own changes: who claims it, and when somebody settles or revises it. Only another
 // version, status or tier changes what stands there; of the same one nothing that is being typed is touched.
-import { all, one } from "./page.js";
+import { all, find } from "./page.js";
 
 const get = (url, target) => window.htmx.ajax("GET", url, { source: target, target, swap: "innerHTML" });
 
 // `state` is the server's: of the socket, or of a list that was read again. Without a sequence it is out of sight.
 export function changed(state) {
-  const card = one("#pane [data-card]");
+  const card = find("#pane [data-card]");
   if (!card || card.dataset.card !== state.id || Number(card.dataset.seq) >= state.seq) return;
-  if (one("[data-sent]", card)) return; // what was sent is answered first, and then looked at again
+  if (find("[data-sent]", card)) return; // what was sent is answered first, and then looked at again
   const same = state.status === card.dataset.status && state.version === card.dataset.version &&
     state.tier === Number(card.dataset.tier);
   if (!same) {
@@ -17,19 +17,19 @@ export function changed(state) {
   }
   card.dataset.seq = state.seq;
   claimed(card, state.claim);
-  if (one("#thread")) get(card.dataset.thread, "#thread");
+  if (find("#thread")) get(card.dataset.thread, "#thread");
 }
 
 function claimed(card, claimant) {
   get(card.dataset.claimed, "#card-claim");
-  const me = one("[data-split]").dataset.me;
+  const me = find("[data-split]").dataset.me;
   const was = card.dataset.claim;
   card.dataset.claim = claimant;
   // What must be read again first has no buttons that could come back with a claim.
   if (card.hasAttribute("data-locked")) return;
   // A colleague took it over, or gave it back: the buttons change, unless one is writing in a panel.
   if ((claimant && claimant !== me) || (was && was !== me)) {
-    if (!one("#actions .sheet") || (claimant && claimant !== me)) get(card.dataset.actions, "#actions");
+    if (!find("#actions .sheet") || (claimant && claimant !== me)) get(card.dataset.actions, "#actions");
   }
 }
 
@@ -39,7 +39,7 @@ function lock(card) {
   for (const part of all("#actions, .alternatives", card)) part.inert = true;
   // What changed stands at the top.
   window.htmx.ajax("GET", card.dataset.changed, { source: card, target: "#pane", swap: "innerHTML" })
-    .then(() => one("#card")?.scrollIntoView());
+    .then(() => find("#card")?.scrollIntoView());
 }
 
 document.addEventListener("htmx:afterRequest", (event) => {

@@ -1,6 +1,6 @@
 // A manual gate takes a passkey in place of the password. It is asked for here and sent with the verdict, which the
 // person presses.
-import { one, say } from "./page.js";
+import { find, say } from "./page.js";
 import { credential, why } from "./passkey.js";
 import { ask } from "./session.js";
 
@@ -19,16 +19,16 @@ document.addEventListener("click", async (event) => {
   const { form } = button;
   const { passkey, password } = form.elements;
   button.disabled = true;
-  let said = say("passkeyGiven");
+  let sentence = say("passkeyGiven");
   try {
     passkey.value = await credential("get", await optionsFor(button));
     password.required = false;
     password.removeAttribute("aria-invalid");
   } catch (error) {
-    said = error instanceof Error ? why(error) : say("signInFailed");
+    sentence = error instanceof Error ? why(error) : say("signInFailed");
   } finally {
     button.disabled = false;
     if (document.activeElement === document.body) button.focus(); // a disabled button loses it
   }
-  one("[data-passkey-said]", form).textContent = said;
+  find("[data-passkey-said]", form).textContent = sentence;
 });

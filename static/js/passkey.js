@@ -1,5 +1,5 @@
 // Passkeys: a form with data-passkey ("get" or "create") is sent once the browser has filled in its credential.
-import { one, say } from "./page.js";
+import { find, say } from "./page.js";
 
 // The browser's passkey for these options, as JSON. Throws where there is none, or the person declines.
 export async function credential(how, { publicKey }) {
@@ -19,14 +19,14 @@ document.addEventListener("submit", async (event) => {
   const form = event.target.closest("form[data-passkey]");
   if (!form) return;
   event.preventDefault();
-  const line = one("[role=alert]", form);
+  const line = find("[role=alert]", form);
   line.hidden = true;
   try {
-    const options = JSON.parse(one("script[type='application/json']", form).textContent);
+    const options = JSON.parse(find("script[type='application/json']", form).textContent);
     form.elements.credential.value = await credential(form.dataset.passkey, options);
     form.submit();
   } catch (error) {
-    one("span", line).textContent = why(error);
+    find("span", line).textContent = why(error);
     line.hidden = false;
   }
 });

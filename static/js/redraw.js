@@ -1,6 +1,6 @@
 // The server draws an edit again after a press in it. What is typed meanwhile is newer than that drawing: it stays, the
 // drawing is dropped, and whoever asked for it hears so.
-const asked = new WeakMap(); // request → what its form said when it left
+const sentState = new WeakMap(); // request → what its form said when it left
 
 const valueOf = (field) =>
   field.matches("select") ? [...field.selectedOptions].map((option) => option.value) : [field.checked, field.value];
@@ -14,12 +14,12 @@ const formOf = ({ elt, verb }) =>
 
 document.addEventListener("htmx:beforeSend", ({ detail }) => {
   const form = formOf(detail.requestConfig);
-  if (form) asked.set(detail.xhr, written(form));
+  if (form) sentState.set(detail.xhr, written(form));
 });
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const form = formOf(detail.requestConfig);
-  if (!form?.isConnected || !detail.shouldSwap || written(form) === asked.get(detail.xhr)) return;
+  if (!form?.isConnected || !detail.shouldSwap || written(form) === sentState.get(detail.xhr)) return;
   detail.shouldSwap = false;
   detail.requestConfig.elt.dispatchEvent(new CustomEvent("redraw:dropped", { detail: detail.requestConfig }));
 });

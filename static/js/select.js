@@ -1,19 +1,19 @@
 // Selecting several rows: x and Shift, the groups above the list, and the bar that says what is selected.
-import { all, one, say } from "./page.js";
+import { all, find, say } from "./page.js";
 import { rows } from "./rows.js";
 
 let last = null;
 const picks = () => all("[data-rows] [name=pick]:checked");
 
 function bar() {
-  const found = picks();
-  const element = one("[data-batch-bar]");
+  const picked = picks();
+  const element = find("[data-batch-bar]");
   if (!element) return;
-  element.hidden = found.length === 0;
-  one("[data-batch-count]").textContent = say("selected", found.length);
-  const form = one("[data-batch-form]");
+  element.hidden = picked.length === 0;
+  find("[data-batch-count]").textContent = say("selected", picked.length);
+  const form = find("[data-batch-form]");
   for (const old of all("[name=pick]", form)) old.remove();
-  for (const box of found) {
+  for (const box of picked) {
     const field = document.createElement("input");
     field.type = "hidden";
     field.name = "pick";
@@ -30,26 +30,26 @@ document.addEventListener("change", (event) => {
 document.addEventListener("click", (event) => {
   const box = event.target.closest?.("[data-rows] [name=pick]");
   if (box) {
-    const found = rows();
-    const here = found.indexOf(box.closest("[data-row]"));
+    const shownRows = rows();
+    const here = shownRows.indexOf(box.closest("[data-row]"));
     if (event.shiftKey && last?.isConnected) {
-      const there = found.indexOf(last);
-      for (const one_ of found.slice(Math.min(here, there), Math.max(here, there) + 1)) {
-        const other = one("[name=pick]", one_);
+      const there = shownRows.indexOf(last);
+      for (const selected of shownRows.slice(Math.min(here, there), Math.max(here, there) + 1)) {
+        const other = find("[name=pick]", selected);
         if (!other.disabled) other.checked = box.checked;
       }
       bar();
     }
-    last = found[here];
+    last = shownRows[here];
   }
   const group = event.target.closest?.("[data-select-group]");
   if (group) {
-    for (const found of rows()) {
-      const other = one("[name=pick]", found);
-      other.checked = !other.disabled && found.dataset.alike === group.dataset.selectGroup;
+    for (const element of rows()) {
+      const other = find("[name=pick]", element);
+      other.checked = !other.disabled && element.dataset.alike === group.dataset.selectGroup;
     }
     bar();
-    one("[data-batch-form]").requestSubmit();
+    find("[data-batch-form]").requestSubmit();
   }
   if (event.target.closest?.("[data-batch-clear]")) clear();
 });
@@ -60,7 +60,7 @@ export function clear() {
 }
 
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (one("[data-batch-page][data-results]")) clear();
+  if (find("[data-batch-page][data-results]")) clear();
   if (event.detail.target?.id === "list") bar();
 });
 document.addEventListener("rows:changed", bar);

@@ -1,9 +1,9 @@
 // The second step of signing in over what stands open: a code, or a passkey.
-import { one, say } from "./page.js";
+import { find, say } from "./page.js";
 import { credential, why } from "./passkey.js";
 
-const dialog = one("#session");
-const form = dialog && one("[data-second]", dialog);
+const dialog = find("#session");
+const form = dialog && find("[data-second]", dialog);
 const HEADERS = { "X-Requested-With": "fetch" };
 let signedIn; // asks the server whether the person is
 let passkey; // the options to ask the browser for one with
@@ -15,26 +15,26 @@ export const wantsSecond = ({ location: next }) => !!next && new URL(next, locat
 export async function askSecond(check) {
   signedIn = check;
   ({ passkey } = await (await fetch(form.action, { headers: HEADERS })).json());
-  one("[data-second-passkey]", form).hidden = !passkey;
+  find("[data-second-passkey]", form).hidden = !passkey;
   complain("");
   step(true);
 }
 
 function step(second) {
-  one("form:not([data-second])", dialog).hidden = second;
+  find("form:not([data-second])", dialog).hidden = second;
   form.hidden = !second;
   form.reset();
-  if (second) one(passkey ? "[data-second-passkey]" : "[name=code]", form).focus();
+  if (second) find(passkey ? "[data-second-passkey]" : "[name=code]", form).focus();
 }
 
 function complain(text) {
-  const line = one("[role=alert]", form);
+  const line = find("[role=alert]", form);
   line.hidden = !text;
-  one("span", line).textContent = text;
+  find("span", line).textContent = text;
 }
 
 async function send(name, value) {
-  const csrfmiddlewaretoken = one("[name=csrfmiddlewaretoken]", form).value;
+  const csrfmiddlewaretoken = find("[name=csrfmiddlewaretoken]", form).value;
   const body = new URLSearchParams({ csrfmiddlewaretoken, [name]: value });
   const answer = await fetch(form.action, { method: "POST", body, headers: HEADERS });
   if (answer.redirected) step(false); // the password was given too long ago
@@ -58,7 +58,7 @@ async function press(event, sending) {
 
 form?.addEventListener("submit", (event) => press(event, () => send("code", form.elements.code.value)));
 form &&
-  one("[data-second-passkey]", form).addEventListener("click", (event) =>
+  find("[data-second-passkey]", form).addEventListener("click", (event) =>
     press(event, async () => send("credential", await credential("get", passkey))),
   );
 dialog?.addEventListener("close", () => step(false));

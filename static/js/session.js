@@ -1,13 +1,13 @@
 // The session: who is signed in, and signing in again over what stands open. Nothing that was pressed is sent by
 // itself afterwards: the person presses again.
-import { all, announce, body, one, say } from "./page.js";
+import { all, announce, body, find, say } from "./page.js";
 import { askSecond, wantsSecond } from "./session-second.js";
 
 export const me = body.dataset.person ?? "";
-export const token = () => one("[name=csrfmiddlewaretoken]")?.value ?? "";
+export const token = () => find("[name=csrfmiddlewaretoken]")?.value ?? "";
 
-const dialog = one("#session");
-const form = dialog && one("form", dialog);
+const dialog = find("#session");
+const form = dialog && find("form", dialog);
 const IDLE = 1000; // whoever is in the middle of a word finishes it first
 let typed = 0;
 let looking = null;
@@ -55,7 +55,7 @@ function over() {
   before = document.activeElement;
   complain("");
   dialog.showModal();
-  one("[name=password]", form).focus();
+  find("[name=password]", form).focus();
 }
 
 function back() {
@@ -75,13 +75,13 @@ function toast(text) {
   line.dataset.toast = "";
   line.setAttribute("role", "status");
   line.append(Object.assign(document.createElement("span"), { textContent: text }));
-  one("#toasts")?.append(line);
+  find("#toasts")?.append(line);
 }
 
 function complain(text) {
-  const line = one("[role=alert]", dialog);
+  const line = find("[role=alert]", dialog);
   line.hidden = !text;
-  one("span", line).textContent = text;
+  find("span", line).textContent = text;
 }
 
 async function signIn(again = true) {
@@ -93,10 +93,10 @@ async function signIn(again = true) {
   // A token of before, since another tab went to the login page: once more with the new one.
   if (answer.headers.has("X-Session") && again && !(await check())) return signIn(false);
   if (answer.status === 429) return say("tooMany");
-  const said = await answer.json().catch(() => ({}));
-  const fields = Object.values(said.form?.fields ?? {}).flatMap((field) => field.errors);
-  if (!answer.ok) return [...(said.form?.errors ?? []), ...fields].join(" ") || say("signInFailed");
-  if (wantsSecond(said)) {
+  const reply = await answer.json().catch(() => ({}));
+  const fields = Object.values(reply.form?.fields ?? {}).flatMap((field) => field.errors);
+  if (!answer.ok) return [...(reply.form?.errors ?? []), ...fields].join(" ") || say("signInFailed");
+  if (wantsSecond(reply)) {
     await askSecond(check);
     return "";
   }
@@ -105,7 +105,7 @@ async function signIn(again = true) {
 
 form?.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const button = one("[type=submit]", form);
+  const button = find("[type=submit]", form);
   if (button.disabled) return;
   button.disabled = true;
   try {
@@ -114,8 +114,8 @@ form?.addEventListener("submit", async (event) => {
     complain(say("signInFailed"));
   } finally {
     button.disabled = false;
-    one("[name=password]", form).value = "";
-    if (dialog.open && !form.hidden) one("[name=password]", form).focus();
+    find("[name=password]", form).value = "";
+    if (dialog.open && !form.hidden) find("[name=password]", form).focus();
   }
 });
 

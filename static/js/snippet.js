@@ -34,7 +34,7 @@ function choose(tab) {
   scrollBy({ top: tab.getBoundingClientRect().top - before, behavior: "instant" });
 }
 
-function tabs(snippet, place) {
+function tabs(snippet, index) {
   const figures = [...snippet.querySelectorAll("figure")];
   if (figures.length < 2) return;
   const list = document.createElement("div");
@@ -48,8 +48,8 @@ function tabs(snippet, place) {
     const caption = figure.querySelector("figcaption");
     tab.textContent = caption.textContent;
     caption.remove();
-    tab.id = `tab-${place}-${figure.dataset.language}`;
-    figure.id = `code-${place}-${figure.dataset.language}`;
+    tab.id = `tab-${index}-${figure.dataset.language}`;
+    figure.id = `code-${index}-${figure.dataset.language}`;
     figure.setAttribute("role", "tabpanel");
     figure.setAttribute("aria-labelledby", tab.id);
     tab.setAttribute("aria-controls", figure.id);
@@ -65,17 +65,17 @@ function tabs(snippet, place) {
   snippet.prepend(list);
 }
 
-for (const [place, snippet] of document.querySelectorAll("[data-snippet]").entries()) {
-  tabs(snippet, place);
+for (const [index, snippet] of document.querySelectorAll("[data-snippet]").entries()) {
+  tabs(snippet, index);
   const copy = snippet.querySelector("[data-copy]");
   if (!copy || !navigator.clipboard) continue;
   copy.hidden = false;
-  const words = copy.textContent;
+  const label = copy.textContent;
   copy.addEventListener("click", async () => {
     const code = [...snippet.querySelectorAll("figure")].find((figure) => !figure.hidden);
     await navigator.clipboard.writeText(code.querySelector("code").textContent);
     copy.textContent = copy.dataset.copied;
-    setTimeout(() => (copy.textContent = words), 1500);
+    setTimeout(() => (copy.textContent = label), 1500);
   });
 }
 show(remembered());

@@ -1,11 +1,11 @@
 // An answer belongs to the card that asked. If another stands there by now, or was asked for since, it updates the row
 // and says what happened, and leaves the card, its address, the focus and what is typed alone.
-import { all, one } from "./page.js";
+import { all, find } from "./page.js";
 
 let turn = 0; // counts what the person asked to see in the pane: only the newest of it may come
 const flights = new Set();
 
-const content = () => one("#pane > article, #pane > .overview");
+const content = () => find("#pane > article, #pane > .overview");
 
 export function turned() {
   turn += 1;
@@ -16,7 +16,7 @@ document.addEventListener("htmx:configRequest", (event) => {
   const { elt, target, triggeringEvent } = event.detail;
   if (triggeringEvent && target?.id === "pane") turn += 1;
   const from = content();
-  event.detail.asked = { turn, from: from?.contains(elt) ? from : null };
+  event.detail.origin = { turn, from: from?.contains(elt) ? from : null };
 });
 
 const stands = ({ turn: then, from }) => then === turn && (!from || from.isConnected);
@@ -24,8 +24,8 @@ const stands = ({ turn: then, from }) => then === turn && (!from || from.isConne
 // What only reads for a card that is gone is not waited for: its place is gone as well.
 function land() {
   for (const flight of flights) {
-    const { asked, target } = flight.config;
-    if (target?.id !== "pane" && asked.from && !asked.from.isConnected) flight.xhr.abort();
+    const { origin, target } = flight.config;
+    if (target?.id !== "pane" && origin.from && !origin.from.isConnected) flight.xhr.abort();
   }
 }
 
@@ -36,9 +36,9 @@ document.addEventListener("htmx:beforeSend", (event) => {
 });
 
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const { asked } = event.detail.requestConfig;
-  const pane = one("#pane");
-  if (!asked || !pane?.contains(event.detail.target) || stands(asked)) return;
+  const { origin } = event.detail.requestConfig;
+  const pane = find("#pane");
+  if (!origin || !pane?.contains(event.detail.target) || stands(origin)) return;
   event.detail.shouldSwap = false;
   aside(event.detail.xhr.responseText, event.detail.xhr.status);
 });
@@ -52,12 +52,12 @@ export function aside(html, status = 200) {
   const holder = document.createElement("template");
   holder.innerHTML = html;
   const root = holder.content;
-  document.dispatchEvent(new CustomEvent("row:update", { detail: one("[data-row-update]", root) }));
+  document.dispatchEvent(new CustomEvent("row:update", { detail: find("[data-row-update]", root) }));
   const toasts = all("[data-toast]", root);
   for (const toast of toasts) document.dispatchEvent(new CustomEvent("toast", { detail: toast }));
-  const refused = status >= 400 && one("[role=alert]", root)?.textContent.trim();
+  const refused = status >= 400 && find("[role=alert]", root)?.textContent.trim();
   if (refused) {
-    const title = one("#card-title", root)?.textContent.trim().replace(/\s+/g, " ");
+    const title = find("#card-title", root)?.textContent.trim().replace(/\s+/g, " ");
     note(`${title ? `${title}: ` : ""}${refused}`);
   }
   document.dispatchEvent(new Event("reread"));

@@ -1,19 +1,19 @@
 // What was decided, newest first: each with the seconds left to take it back, by the server's clock.
-import { all, one, say } from "./page.js";
+import { all, find, say } from "./page.js";
 import { now } from "./clock.js";
 
 const LINGER = 4000;
 
 function count() {
   for (const toast of all("[data-toast]")) {
-    const seconds = one("[data-until]", toast);
+    const seconds = find("[data-until]", toast);
     if (!seconds) {
       toast.gone ??= setTimeout(() => toast.remove(), LINGER);
       continue;
     }
     const left = Date.parse(seconds.dataset.until) - now();
     if (left > 0) seconds.textContent = say("s", Math.ceil(left / 1000));
-    else if (!one("[data-sent]", toast)) toast.remove();
+    else if (!find("[data-sent]", toast)) toast.remove();
   }
 }
 
@@ -28,7 +28,7 @@ function settle() {
 }
 
 document.addEventListener("toast", (event) => {
-  one("#toasts").prepend(event.detail);
+  find("#toasts").prepend(event.detail);
   window.htmx.process(event.detail);
   settle();
 });

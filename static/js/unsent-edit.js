@@ -1,11 +1,11 @@
 // The unsent state of an edit whose fields are made by the server: what was pressed stands in hidden fields (the
 // operations of an edit, the wish of a plan), what was typed since in its controls. Put back, the server draws it again.
-import { all, one } from "./page.js";
+import { all, find } from "./page.js";
 import { redraw } from "./redraw.js";
 
 const EMPTY = "[]";
 const begun = new Map(); // card version → its plan as it stood before anything was pressed
-const planOf = (form) => (form.hasAttribute("data-unsent-on") ? one("[name=plan]", form).value : "");
+const planOf = (form) => (form.hasAttribute("data-unsent-on") ? find("[name=plan]", form).value : "");
 const versionOf = (form) => form.closest("[data-card]")?.dataset.card + form.closest("[data-version]")?.dataset.version;
 
 export const begin = (form) => planOf(form) && begun.set(versionOf(form), planOf(form));
@@ -13,11 +13,11 @@ export const begin = (form) => planOf(form) && begun.set(versionOf(form), planOf
 // An edit that nobody touched is no text.
 export function stateOf(form) {
   const state = {};
-  const box = one("[data-controls]", form);
-  const touched = box && (one("[data-edited]", box)?.value ?? EMPTY);
-  const edits = box && (one("[name=edits]", box)?.value ?? EMPTY);
+  const box = find("[data-controls]", form);
+  const touched = box && (find("[data-edited]", box)?.value ?? EMPTY);
+  const edits = box && (find("[name=edits]", box)?.value ?? EMPTY);
   if (box && (touched !== EMPTY || edits !== EMPTY)) {
-    Object.assign(state, { "edit-made": [edits], "edit-touched": [touched], "edit-mode": [one("[name=mode]", box)?.value ?? ""] });
+    Object.assign(state, { "edit-made": [edits], "edit-touched": [touched], "edit-mode": [find("[name=mode]", box)?.value ?? ""] });
   }
   if (planOf(form) !== (begun.get(versionOf(form)) ?? planOf(form))) state["edit-plan"] = [planOf(form)];
   if (planOf(form) && touched && touched !== EMPTY) {
@@ -45,16 +45,16 @@ export async function restore(form, fields) {
   if (plan) {
     const values = { plan, op: op || "again", touched: EMPTY };
     if (!(await redraw(form, form.getAttribute("hx-post"), "#plan", values))) return false;
-    type(one("#plan [data-controls]"), JSON.parse(touched || EMPTY));
+    type(find("#plan [data-controls]"), JSON.parse(touched || EMPTY));
     return true;
   }
-  const box = one("[data-controls]", form);
+  const box = find("[data-controls]", form);
   if (!box) return true;
-  if ((made && made !== one("[name=edits]", box)?.value) || (mode && mode !== one("[name=mode]", box)?.value)) {
+  if ((made && made !== find("[name=edits]", box)?.value) || (mode && mode !== find("[name=mode]", box)?.value)) {
     const values = { edits: made || EMPTY, mode, to: mode, touched: EMPTY };
     if (!(await redraw(box, box.dataset.controls, box.dataset.target, values))) return false;
   }
-  type(one("[data-controls]", form), JSON.parse(touched || EMPTY));
+  type(find("[data-controls]", form), JSON.parse(touched || EMPTY));
   return true;
 }
 
@@ -62,7 +62,7 @@ function type(box, entries) {
   for (const [at, reading, text, name] of entries) {
     const control = all("[data-control]", box ?? document.createElement("p")).find((each) => each.dataset.control === at);
     if (!control) continue;
-    const [field, how, named] = ["[data-text]", "[data-reading]", "[data-name]"].map((selector) => one(selector, control));
+    const [field, how, named] = ["[data-text]", "[data-reading]", "[data-name]"].map((selector) => find(selector, control));
     for (let group = control.closest("details"); group; group = group.parentElement.closest("details")) group.open = true;
     if (named && name) named.value = name;
     if (field) field.value = text;

@@ -1,6 +1,6 @@
 // Where unsent text waits: on the button that opens its panel, and on the card's row. Of a card that was settled, what
 // this tab still has of it stands above the card.
-import { all, body, one } from "./page.js";
+import { all, body, find } from "./page.js";
 import { ask, me } from "./session.js";
 import { discard, left, texts } from "./unsent-store.js";
 import { clear, unsendable } from "./unsent-note.js";
@@ -8,7 +8,7 @@ import { clear, unsendable } from "./unsent-note.js";
 const OPEN = ["pending", "held"];
 
 export async function mark() {
-  const card = one("[data-card]");
+  const card = find("[data-card]");
   if (!card || !me) return;
   const object = { approval: card.dataset.card, run: "" };
   if (!OPEN.includes(card.dataset.status)) {
@@ -27,7 +27,7 @@ export async function mark() {
 }
 
 function settled(card, object) {
-  const notices = one("#card-notice", card);
+  const notices = find("#card-notice", card);
   if (!notices) return;
   clear(notices);
   const forms = new Set(all("form[data-unsent]", card).map((form) => form.dataset.unsent));

@@ -1,5 +1,5 @@
 // What a form says of unsent text: that it was put back, or that there is some of an earlier version.
-import { body, one, say } from "./page.js";
+import { body, find, say } from "./page.js";
 import { isState, spokenState } from "./unsent-edit.js";
 
 const HOURS = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
@@ -39,16 +39,16 @@ const spoken = (form, name, value) => {
 function quote(form, fields) {
   const named = Object.entries(fields).filter(([name]) => !isState(name)).flatMap(([name, values]) =>
     values.filter(Boolean).map((value) => [labelOf(form, name), spoken(form, name, value)]));
-  return [...named, ...spokenState(fields)].map(([label, said]) => {
+  return [...named, ...spokenState(fields)].map(([label, value]) => {
     const block = document.createElement("blockquote");
     if (label) block.append(Object.assign(document.createElement("b"), { textContent: label }));
-    block.append(Object.assign(document.createElement("span"), { textContent: said }));
+    block.append(Object.assign(document.createElement("span"), { textContent: value }));
     return block;
   });
 }
 
 function put(form, note) {
-  const head = one(".sheet-head", form);
+  const head = find(".sheet-head", form);
   if (head) head.after(note);
   else form.prepend(note);
 }
@@ -63,8 +63,8 @@ export function older(form, text, besides, take, drop) {
   put(form, line(sentence, [[body.dataset.sayUse, take], [body.dataset.sayDiscard, drop]], quote(form, text.fields)));
 }
 
-export function unsendable(place, text, drop) {
-  place.append(line(say("unsendable", time(text)), [[body.dataset.sayDiscard, drop]], quote(null, text.fields)));
+export function unsendable(container, text, drop) {
+  container.append(line(say("unsendable", time(text)), [[body.dataset.sayDiscard, drop]], quote(null, text.fields)));
 }
 
 export function clear(root) {

@@ -127,13 +127,13 @@ export function texts(object) {
 }
 
 async function lookUp(object) {
-  const asked = Date.now();
+  const askedAt = Date.now();
   try {
     const response = await ask(`${body.dataset.unsent}?${new URLSearchParams(object)}`);
     const answer = response.ok ? await response.json() : null;
     if (answer?.person && answer.person !== me) check();
     // What arrived while that was under way is newer than what was read.
-    else if (answer) return merged(answer.texts, object, (entry) => !entry.arrived || entry.arrived >= asked);
+    else if (answer) return merged(answer.texts, object, (entry) => !entry.arrived || entry.arrived >= askedAt);
   } catch {
     // Out of reach: what this tab has is all there is for now.
   }

@@ -1,6 +1,6 @@
 // Unsent text: what is typed in a form with data-unsent is kept as it is typed, and put back when the form is there
 // again. data-unsent names the slot; a typed confirmation, a password and whatever is data-never-kept stay out.
-import { all, one } from "./page.js";
+import { all, find } from "./page.js";
 import { discard, forget, forsake, put, sending, texts } from "./unsent-store.js";
 import { clear, older, restored } from "./unsent-note.js";
 import { written } from "./redraw.js";
@@ -75,7 +75,7 @@ async function use(form, text) {
   const left = fill(form, text.fields);
   // The state of another version is no edit of this one: it is only shown, with the text.
   const whole = text.version !== versionOf(form) || sameState(form, text.fields) || (await restore(form, text.fields));
-  const now = form.isConnected ? form : one(`form[data-unsent="${form.dataset.unsent}"]`);
+  const now = form.isConnected ? form : find(`form[data-unsent="${form.dataset.unsent}"]`);
   if (!now) return { now: form, left, whole };
   if (whole && text.id) state(now).insteadOf = `${text.id}:${text.turn}`;
   keep(now);
@@ -95,7 +95,7 @@ function empty(form, text) {
   forsake(of(form));
   discard(text);
   form.dispatchEvent(new Event("input", { bubbles: true }));
-  if (form.hasAttribute("data-unsent-on")) one("[name=op][value=reset]")?.click(); // it is the server's to draw
+  if (form.hasAttribute("data-unsent-on")) find("[name=op][value=reset]")?.click(); // it is the server's to draw
 }
 
 // What was typed on this version is put back; what was typed on an earlier one, or besides, is only offered.

@@ -1,6 +1,6 @@
 // A verdict leaves once: the button says "Sending" until the server has answered, and carries the time in view. Enter
 // in a field sends none: what a field changes is drawn before anything is decided.
-import { all, one } from "./page.js";
+import { all, find } from "./page.js";
 import { viewed } from "./dwell.js";
 
 const formOf = (event) => event.detail.elt?.matches?.("form[data-verdict]") && event.detail.elt;
@@ -8,7 +8,7 @@ const formOf = (event) => event.detail.elt?.matches?.("form[data-verdict]") && e
 document.addEventListener("htmx:configRequest", (event) => {
   const form = formOf(event);
   if (!form) return;
-  if (one("[data-viewed]", form)) event.detail.parameters.viewed = viewed();
+  if (find("[data-viewed]", form)) event.detail.parameters.viewed = viewed();
   if (form.hasAttribute("data-stay")) event.detail.parameters.stay = "1";
 });
 

@@ -1,9 +1,9 @@
 // The card as a whole has one version. Every request to its address says which, whatever was fetched since; and
 // whenever the list is re-read, the server says in X-Card how the open card stands by now.
-import { one } from "./page.js";
+import { find } from "./page.js";
 import { changed } from "./pane.js";
 
-const card = () => one("#pane [data-card]");
+const card = () => find("#pane [data-card]");
 
 document.addEventListener("htmx:configRequest", (event) => {
   const { elt, headers, parameters, path } = event.detail;

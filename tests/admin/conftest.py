@@ -8,8 +8,8 @@ from django.contrib.auth.models import Group
 from django.http import HttpResponse
 from django.test import Client
 
-from approvals import roles
 from approvals.models import User
+from approvals.people import roles
 
 
 class Form(HTMLParser):
@@ -24,23 +24,23 @@ class Form(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        found = dict(attributes)
+        attribute_values = dict(attributes)
         if tag == "form":
-            self.open = (found.get("id") or "").endswith("_form")
-        name = found.get("name")
+            self.open = (attribute_values.get("id") or "").endswith("_form")
+        name = attribute_values.get("name")
         if not self.open:
             return
         if tag == "select":
             self.select = name or ""
-        elif tag == "option" and "selected" in found and self.select:
-            self.data.setdefault(self.select, []).append(found.get("value") or "")
+        elif tag == "option" and "selected" in attribute_values and self.select:
+            self.data.setdefault(self.select, []).append(attribute_values.get("value") or "")
         elif tag == "textarea":
             self.area, self.text = name or "", ""
-        elif tag == "input" and name and found.get("type") not in {"submit", "file"}:
-            if found.get("type") in {"checkbox", "radio"} and "checked" not in found:
+        elif tag == "input" and name and attribute_values.get("type") not in {"submit", "file"}:
+            if attribute_values.get("type") in {"checkbox", "radio"} and "checked" not in attribute_values:
                 return
             self.data.setdefault(name, []).append(
-                found.get("value") or ("on" if found.get("type") == "checkbox" else "")
+                attribute_values.get("value") or ("on" if attribute_values.get("type") == "checkbox" else "")
             )
 
     def handle_data(self, text: str) -> None:
@@ -84,8 +84,8 @@ def plain_files(settings) -> None:
 def errors(response: HttpResponse) -> str:
     """Everything that the page complains about, as one text; fails when it was saved."""
     assert response.status_code == 200, f"it was saved: {response.headers.get('Location')}"
-    said = list(response.context["errors"])
-    return " ".join(str(text) for rows in said for text in (rows if isinstance(rows, list) else [rows]))
+    context_errors = list(response.context["errors"])
+    return " ".join(str(text) for rows in context_errors for text in (rows if isinstance(rows, list) else [rows]))
 
 
 @pytest.fixture

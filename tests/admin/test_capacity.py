@@ -6,8 +6,9 @@ from django.contrib.messages import get_messages
 from django.db import IntegrityError, transaction
 
 from approvals.models import Capacity, Rehearsal, Tier
-from approvals.policy import checks, files, rehearsal, snapshot, versions
-from approvals.policy.rehearsal import Period
+from approvals.policy import snapshot
+from approvals.policy.authoring import files, rehearsal, validation, versions
+from approvals.policy.authoring.rehearsal import Period
 
 TIER = "/admin/approvals/tier/{}/change/"
 
@@ -22,10 +23,10 @@ def row(number=0, **columns):
     return {f"capacities-{number}-{name}": value for name, value in facts.items()}
 
 
-def rows(*found):
+def rows(*capacities):
     return {
-        "capacities-TOTAL_FORMS": len(found),
-        **{k: v for n, one in enumerate(found) for k, v in row(n, **one).items()},
+        "capacities-TOTAL_FORMS": len(capacities),
+        **{k: v for n, one in enumerate(capacities) for k, v in row(n, **one).items()},
     }
 
 
@@ -109,10 +110,10 @@ claim = "10m"
 def test_a_file_is_refused_with_the_same_words(capacity, mend, db):
     try:
         read = files.read(FILE.format(capacity=capacity))
-        said = [fault.message for fault in checks.faults(read.snapshot)]
+        messages = [fault.message for fault in validation.faults(read.snapshot)]
     except files.BadFile as bad:
-        said = [str(bad)]
-    assert any(mend in sentence for sentence in said), said
+        messages = [str(bad)]
+    assert any(mend in sentence for sentence in messages), messages
 
 
 def test_a_rehearsal_moves_nothing_by_it(desk, propose):
@@ -120,20 +121,20 @@ def test_a_rehearsal_moves_nothing_by_it(desk, propose):
     propose()
     before = snapshot.snapshot_of_tables()
     Capacity.objects.create(tier_id=1, limit=1, when_full="reject", when_empty="reject")
-    told = rehearsal.rehearse(before, snapshot.snapshot_of_tables(), Period())
+    rehearsal_result = rehearsal.rehearse(before, snapshot.snapshot_of_tables(), Period())
 
-    assert (told.looked, told.moved) == (1, [])
+    assert (rehearsal_result.examined, rehearsal_result.moved) == (1, [])
     assert not Rehearsal.objects.exists()
 
 
-def away_for_good(desk, user):
+def deactivate(desk, user):
     data = {"starts_at_0": "2020-01-01", "starts_at_1": "00:00:00", "ends_at_0": "2040-01-01", "ends_at_1": "00:00:00"}
     answer = desk.post("/admin/approvals/absence/add/", {"user": str(user.pk), "delegate": "", **data})
     return " ".join(str(one) for one in get_messages(answer.wsgi_request))
 
 
 def test_a_queue_in_which_nobody_ever_is_on_duty_is_warned_of(desk, alice):
-    assert "In tier 1 commerce nobody is on duty in the coming fortnight" in away_for_good(desk, alice)
+    assert "In tier 1 commerce nobody is on duty in the coming fortnight" in deactivate(desk, alice)
 
 
 @pytest.mark.parametrize("has_one", [False, True])
@@ -141,14 +142,16 @@ def test_a_tier_that_demands_a_factor_which_too_few_have_is_warned_of(desk, save
     if has_one:
         Authenticator.objects.create(user=bob, type="totp", data={"secret": "none"})
     answer = save(desk, TIER.format(2), second_factor="on")
-    said = " ".join(str(message) for message in get_messages(answer.wsgi_request))
+    shown_messages = " ".join(str(message) for message in get_messages(answer.wsgi_request))
 
     assert Tier.objects.get(pk=2).second_factor
-    warned = "Tier 2 demands a second factor, and of the reviewers of commerce 0 have one; 1 are needed." in said
+    warned = (
+        "Tier 2 demands a second factor, and of the reviewers of commerce 0 have one; 1 are needed." in shown_messages
+    )
     assert warned is not has_one
 
 
 def test_where_it_is_said_what_happens_then_nobody_is_warned(desk, alice):
     Capacity.objects.create(tier_id=1, when_empty="reject")
 
-    assert "nobody is on duty" not in away_for_good(desk, alice)
+    assert "nobody is on duty" not in deactivate(desk, alice)

@@ -5,9 +5,10 @@ from decimal import Decimal
 import pytest
 
 from approvals.models import ActionType, Autonomy
-from approvals.policy import packs, snapshot
-from approvals.policy import versions as drafts
-from approvals.policy.signals import WEIGHTS
+from approvals.policy import snapshot
+from approvals.policy.authoring import packs
+from approvals.policy.authoring import versions as drafts
+from approvals.policy.precedent.signals import WEIGHTS
 
 TYPE = "/admin/approvals/actiontype/{}/change/"
 

@@ -2,9 +2,11 @@
 
 import pytest
 
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
 from approvals.models import ActionType, Domain, Membership, PolicyVersion
-from approvals.policy import snapshot, versions
-from approvals.review.decisions import decide, seen
+from approvals.policy import snapshot
+from approvals.policy.authoring import versions
 
 TYPE = "/admin/approvals/actiontype/refund/change/"
 
@@ -59,4 +61,4 @@ def test_what_waits_in_a_retired_domain_can_be_decided(desk, save, page, refunds
     ActionType.objects.filter(domain=refunds.domain_id).update(active=False)
     snapshot.publish(by=None, note="moved")
     assert save(desk, page, active="").status_code == 302
-    assert decide(seen(refund), by=alice, verdict="approve").status == "released"
+    assert decide(card_version_of(refund), by=alice, verdict="approve").status == "released"

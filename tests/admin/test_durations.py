@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from approvals.admin.fields import Duration
 from approvals.models import ActionType, Tier
-from approvals.policy import snapshot, versions
+from approvals.policy import snapshot
+from approvals.policy.authoring import versions
 
 TIER = "/admin/approvals/tier/1/change/"
 TYPE = "/admin/approvals/actiontype/refund/change/"
@@ -25,15 +26,15 @@ def test_every_duration_of_every_form_is_typed_alike(rf, ada):
     ada.is_superuser = True
     request = rf.get("/")
     request.user = ada
-    found = []
+    duration_fields = []
     for page in site.site._registry.values():
         for form in (page, *(inline(page.model, site.site) for inline in page.inlines)):
             for field in form.model._meta.concrete_fields:
                 if isinstance(field, models.DurationField) and field.editable:
                     typed = form.formfield_for_dbfield(field, request)
-                    found.append(str(field))
+                    duration_fields.append(str(field))
                     assert isinstance(typed, Duration), field
-    assert {"approvals.Tier.sla", "approvals.ActionType.expires_after"} <= set(found)
+    assert {"approvals.Tier.sla", "approvals.ActionType.expires_after"} <= set(duration_fields)
 
 
 def test_forms_and_lists_show_words(desk):

@@ -4,10 +4,10 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from approvals.models import ActionType
-from approvals.policy import checks, versions
-from approvals.policy.history import LOOK_BACK
-from approvals.policy.repeats import REJECTIONS
-from approvals.policy.rows import snapshot_of_tables
+from approvals.policy.authoring import validation, versions
+from approvals.policy.authoring.documents import snapshot_of_tables
+from approvals.policy.precedent.reader import LOOK_BACK
+from approvals.policy.precedent.repeats import REJECTIONS
 
 TYPE = "/admin/approvals/actiontype/{}/change/"
 
@@ -20,9 +20,9 @@ def desk(as_, admin, refunds, alice, bob, carol):
 @pytest.mark.parametrize(
     ("fields", "mend"),
     [
-        ({"usual_path": "ordr"}, "did you mean “order”"),
+        ({"baseline_path": "ordr"}, "did you mean “order”"),
         ({"frequency_path": "ordr"}, "did you mean “order”"),
-        ({"usual_path": "order", "value_path": "", "currency_path": ""}, "A usual value needs a value"),
+        ({"baseline_path": "order", "value_path": "", "currency_path": ""}, "A usual value needs a value"),
         ({"usual_times": "0.5"}, "1"),
         ({"frequency_from": "1"}, "2"),
         ({"frequency_from": "401"}, "From 2 to 400: history counts no further."),
@@ -41,19 +41,19 @@ def test_what_could_never_be_told_is_refused_beside_its_field(desk, save, refuse
 
 
 def test_the_flag_of_a_repetition_can_be_made_to_ask_and_its_settings_are_told_in_words(desk, save):
-    fields = {"flags": ["near_repeat"], "answers_repeats": "on", "most_attempts": "3", "usual_path": "order"}
+    fields = {"flags": ["near_repeat"], "rejects_repeats": "on", "most_attempts": "3", "baseline_path": "order"}
     assert save(desk, TYPE.format("refund"), **fields).status_code == 302
-    said = [str(change) for change in versions.draft().changes]
-    assert "Refund: flags that ask a person nothing → Nearly repeats what was rejected" in said
-    assert "Refund: answer repetitions with the earlier rejection no → yes" in said
-    assert "Refund: attempts in a run nothing → 3" in said
-    assert "Refund: usual value by nothing → order" in said
+    changes = [str(change) for change in versions.draft().changes]
+    assert "Refund: flags that ask a person nothing → Nearly repeats what was rejected" in changes
+    assert "Refund: answer repetitions with the earlier rejection no → yes" in changes
+    assert "Refund: attempts in a run nothing → 3" in changes
+    assert "Refund: usual value by nothing → order" in changes
 
 
 def test_a_file_is_held_to_the_same(desk):
     snapshot = snapshot_of_tables()
     snapshot["types"]["refund"] |= {"burst_from": 1000, "frequency_path": "ordr"}
-    assert {fault.pointer for fault in checks.faults(snapshot)} == {
+    assert {fault.pointer for fault in validation.faults(snapshot)} == {
         "/types/refund/burst_from",
         "/types/refund/frequency_path",
     }

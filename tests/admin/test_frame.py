@@ -12,7 +12,7 @@ from django.utils import timezone
 from redis.exceptions import ConnectionError
 
 from console import checks, middleware
-from console.views import health
+from console.health import views as health
 
 POLICY = "Content-Security-Policy"
 
@@ -63,7 +63,7 @@ def test_the_menu_shows_what_one_may_open(as_, admin, root):
 def test_times_are_shown_in_the_persons_zone(as_, root, monkeypatch):
     root.time_zone = "Asia/Kolkata"
     root.save()
-    monkeypatch.setattr("console.menu.theme", lambda request: seen.append(timezone.get_current_timezone_name()))
+    monkeypatch.setattr("console.admin_menu.theme", lambda request: seen.append(timezone.get_current_timezone_name()))
     seen: list[str] = []
 
     as_(root).get("/admin/")

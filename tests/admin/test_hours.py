@@ -6,10 +6,10 @@ import pytest
 from django.contrib.messages import get_messages
 from django.db import IntegrityError, transaction
 
-from approvals import times
+from approvals.db import times
 from approvals.models import Absence, DomainTerms, Membership, Tier, User
-from approvals.policy import checks, staffing, versions
-from approvals.policy.rows import snapshot_of_tables
+from approvals.policy.authoring import coverage, validation, versions
+from approvals.policy.authoring.documents import snapshot_of_tables
 
 TIER = "/admin/approvals/tier/{}/change/"
 PERSON = "/admin/approvals/user/{}/change/"
@@ -34,10 +34,10 @@ def test_hours_are_set_as_boxes_and_a_list_and_read_as_a_change_in_words(desk, s
     assert save(desk, TIER.format(1), **OPEN).status_code == 302
     tier = Tier.objects.get(pk=1)
     assert (tier.working, tier.opens, tier.closes, tier.workdays) == (True, time(9), time(17), [1, 2])
-    said = [str(change) for change in versions.draft().changes]
-    assert "1 · Frontline: only working hours count no → yes" in said
-    assert "1 · Frontline: working hours from nothing → 09:00" in said
-    assert "1 · Frontline: working days Mon, Tue, Wed, Thu, Fri → Mon, Tue" in said
+    changes = [str(change) for change in versions.draft().changes]
+    assert "1 · Frontline: only working hours count no → yes" in changes
+    assert "1 · Frontline: working hours from nothing → 09:00" in changes
+    assert "1 · Frontline: working days Mon, Tue, Wed, Thu, Fri → Mon, Tue" in changes
 
 
 def of_domain(number=0, **fields):
@@ -54,9 +54,9 @@ def test_a_domain_gets_terms_of_its_own_under_the_tier(desk, save):
     terms = DomainTerms.objects.get()
     assert (terms.tier_id, terms.domain_id, terms.ceiling, terms.sla) == (1, "commerce", 900, timedelta(minutes=5))
     assert (terms.opens, terms.closes, terms.workdays) == (time(22), time(6), [5, 6])
-    said = [str(change) for change in versions.draft().changes]
-    assert "1 · Frontline, commerce: answer within 15 min → 5 min" in said
-    assert "1 · Frontline, commerce: working hours until nothing → 06:00" in said
+    changes = [str(change) for change in versions.draft().changes]
+    assert "1 · Frontline, commerce: answer within 15 min → 5 min" in changes
+    assert "1 · Frontline, commerce: working hours until nothing → 06:00" in changes
 
 
 @pytest.mark.parametrize(
@@ -159,13 +159,13 @@ def test_a_file_with_such_hours_is_refused_too(columns, mend, refunds, alice, bo
     snapshot = snapshot_of_tables()
     snapshot["tiers"]["1"] |= columns
 
-    assert mend in " ".join(fault.message for fault in checks.faults(snapshot))
+    assert mend in " ".join(fault.message for fault in validation.faults(snapshot))
 
 
 # --- Duty
 
 
-def duty(user, tier=2, **fields):
+def membership_row(user, tier=2, **fields):
     return {
         "memberships-TOTAL_FORMS": 1,
         "memberships-0-user": user.pk,
@@ -179,7 +179,7 @@ def test_duty_is_set_where_the_membership_is(desk, save, bob):
     page = desk.get(PERSON.format(bob.pk)).content.decode()
     assert page.count('name="memberships-0-duty_days"') == 7
 
-    form = duty(bob, duty_from="22:00", duty_until="06:00", duty_days=["5", "6"])
+    form = membership_row(bob, duty_from="22:00", duty_until="06:00", duty_days=["5", "6"])
     assert save(desk, PERSON.format(bob.pk), **form).status_code == 302
     row = bob.memberships.get()
     assert (row.duty_from, row.duty_until, row.duty_days) == (time(22), time(6), [5, 6])
@@ -198,7 +198,7 @@ def test_duty_is_set_where_the_membership_is(desk, save, bob):
     ],
 )
 def test_duty_that_is_no_time_is_refused(desk, save, bob, fields, mend):
-    page = save(desk, PERSON.format(bob.pk), **duty(bob, **fields))
+    page = save(desk, PERSON.format(bob.pk), **membership_row(bob, **fields))
 
     assert page.status_code == 200
     assert mend in page.content.decode()
@@ -216,7 +216,7 @@ def test_the_database_refuses_duty_that_is_no_time(columns, bob):
 # --- Absences
 
 
-def leaving(user, delegate=None, **fields):
+def absence_form(user, delegate=None, **fields):
     return {
         "user": user.pk,
         "delegate": delegate.pk if delegate else "",
@@ -232,7 +232,7 @@ def leaving(user, delegate=None, **fields):
 def test_nobody_stands_in_by_their_own_word(who, request, as_, save, refused, bob, carol):
     me = request.getfixturevalue(who)
 
-    assert "Nobody stands in for others by their own word" in refused(save(as_(me), ABSENCE, **leaving(bob, me)))
+    assert "Nobody stands in for others by their own word" in refused(save(as_(me), ABSENCE, **absence_form(bob, me)))
     assert not Absence.objects.exists()
     theirs = Absence.objects.create(user=bob, delegate=carol, starts_at=times.now(), ends_at=times.now() + DAY)
     url = f"/admin/approvals/absence/{theirs.pk}/change/"
@@ -261,16 +261,16 @@ def test_nobody_lengthens_shortens_or_drops_an_absence_of_theirs_or_for_which_th
 
 
 def test_an_admin_names_somebody_else_and_hears_of_a_queue_that_is_left_empty(desk, save, refused, bob, carol, oscar):
-    answer = save(desk, ABSENCE, **leaving(bob, carol))
+    answer = save(desk, ABSENCE, **absence_form(bob, carol))
     assert answer.status_code == 302
     assert not any("nobody is left" in str(said) for said in get_messages(answer.wsgi_request))
 
     Absence.objects.all().delete()
-    answer = save(desk, ABSENCE, **leaving(bob))
+    answer = save(desk, ABSENCE, **absence_form(bob))
     assert answer.status_code == 302
-    [said] = [str(one) for one in get_messages(answer.wsgi_request) if "nobody is left" in str(one)]
-    assert "While Bob is away nobody is left in Specialists · Commerce" in said
-    assert "Somebody who has left" in refused(save(desk, ABSENCE, **leaving(carol, oscar)))
+    [warning] = [str(one) for one in get_messages(answer.wsgi_request) if "nobody is left" in str(one)]
+    assert "While Bob is away nobody is left in Specialists · Commerce" in warning
+    assert "Somebody who has left" in refused(save(desk, ABSENCE, **absence_form(carol, oscar)))
 
 
 def test_the_database_refuses_somebody_who_stands_in_for_themselves(bob):
@@ -283,12 +283,12 @@ def test_the_database_refuses_somebody_who_stands_in_for_themselves(bob):
 
 def test_a_tier_that_something_leads_to_has_somebody_whom_a_word_reaches(desk, save, refunds, bob):
     User.objects.filter(pk=bob.pk).update(email="")
-    gaps = {str(gap) for gap in staffing.gaps()}
+    gaps = {str(gap) for gap in coverage.gaps()}
 
     assert "Tier 1 leads to tier 2, where nobody can be told. Give one of its reviewers" in "".join(gaps)
     Tier.objects.filter(pk=1).update(sla=timedelta(minutes=20))
-    said = " ".join(versions.draft().obstacles)
-    assert said == ""  # a gap that was there already is no reason
+    obstacles = " ".join(versions.draft().obstacles)
+    assert obstacles == ""  # a gap that was there already is no reason
     refunds.tier_id = 2
     refunds.save()
     assert "The action type “Refund” leads to tier 2, where nobody can be told" in " ".join(versions.draft().obstacles)
@@ -296,7 +296,7 @@ def test_a_tier_that_something_leads_to_has_somebody_whom_a_word_reaches(desk, s
 
 def test_the_last_way_to_be_told_is_not_taken_away(desk, save, monkeypatch, bob, person, commerce, refused):
     deaf = person("deaf", tier=2, domain=commerce)
-    monkeypatch.setattr(staffing, "reachable", lambda users: set(users) - {deaf.pk})
+    monkeypatch.setattr(coverage, "reachable", lambda users: set(users) - {deaf.pk})
 
     complaint = refused(save(desk, PERSON.format(bob.pk), is_active=[]))
     assert "leads to tier 2, where nobody can be told" in complaint

@@ -9,7 +9,11 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from agents import keys
-from approvals import permits, times
+from approvals.db import times
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
+from approvals.execution import permits
 from approvals.models import (
     Absence,
     Agent,
@@ -19,11 +23,10 @@ from approvals.models import (
     Endpoint,
     Incident,
     Membership,
-    PeopleRequest,
     Rule,
+    SecondAdminRequest,
     User,
 )
-from approvals.review import decisions
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 # How many pixels of the rows are out of sight to the right, in the page or in a box that scrolls.
@@ -65,13 +68,13 @@ def long_rows(person, action_type, commerce, clinical, propose, root, carol, bob
         for domain in (commerce, clinical, None):
             Membership.objects.create(user=dora, tier_id=tier, domain=domain)
     for asked_by, closed_by in ((dora, None), (bob, root)):
-        PeopleRequest.objects.create(
+        SecondAdminRequest.objects.create(
             what="membership", user=carol, tier_id=3, domain=clinical, asked_by=asked_by, asked_at=now,
             given=True if closed_by else None, closed_by=closed_by, closed_at=now if closed_by else None,
         )  # fmt: skip
     Absence.objects.create(user=dora, delegate=carol, starts_at=now, ends_at=now + timedelta(days=10))
     approval = propose(action=type.name, agent=agent)
-    decisions.decide(decisions.seen(approval), by=carol, verdict="reject", words=decisions.Words(message="No."))
+    decide(card_version_of(approval), by=carol, verdict="reject", verdict_input=VerdictInput(message="No."))
     Incident.objects.create(approval=approval, severity="high", text="x", opened_by=dora)
     permits.rotate(by=None)
     Autonomy.objects.create(agent=agent, action_type=type, level=2)
@@ -118,13 +121,13 @@ def test_a_second_admin_finds_what_waits_and_gives_it_from_the_list(long_rows, r
 
     expect(page.locator("#result_list")).to_contain_text("Given by root")
     expect(give).to_have_count(0)
-    assert PeopleRequest.objects.filter(given=True, closed_by=root).count() == 2
+    assert SecondAdminRequest.objects.filter(given=True, closed_by=root).count() == 2
     assert Membership.objects.filter(user=carol, tier_id=3, domain="clinical").exists()
 
 
 def test_whoever_asked_has_nothing_to_press(as_, long_rows, root):
-    PeopleRequest.objects.filter(given=None).update(asked_by=root)
-    page = as_(root).get("/admin/approvals/peoplerequest/").content.decode()
+    SecondAdminRequest.objects.filter(given=None).update(asked_by=root)
+    page = as_(root).get("/admin/approvals/secondadminrequest/").content.decode()
 
     assert "Waiting" in page
     assert 'form="give"' not in page

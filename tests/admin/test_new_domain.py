@@ -9,10 +9,13 @@ import pytest
 from django.contrib.auth.models import Group
 from playwright.sync_api import Page, expect
 
-from approvals import roles, times
+from approvals.db import times
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
 from approvals.models import Approval, User
 from approvals.models.approval import Status
-from approvals.review.decisions import Words, decide, seen
+from approvals.people import roles
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ADMIN = "/admin/approvals/"
@@ -36,7 +39,7 @@ ORDER = {
 }
 
 
-class Desk:
+class AdminPage:
     """Ada's hands on the admin: she opens, types, chooses and saves."""
 
     def __init__(self, page: Page) -> None:
@@ -47,9 +50,9 @@ class Desk:
     def open(self, where: str) -> None:
         self.page.goto(f"{ADMIN}{where}")
 
-    def fill(self, **said: str) -> None:
+    def fill(self, **values: str) -> None:
         """Into each field, found by its name: what a person would type or choose."""
-        for name, value in said.items():
+        for name, value in values.items():
             box = self.page.locator(f"[name='{name}']:not([type=hidden])").first
             for folded in box.locator("xpath=ancestor::details[not(@open)]/summary").all():
                 folded.click()
@@ -84,9 +87,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(ada, sign_in) -> Desk:
+def desk(ada, sign_in) -> AdminPage:
     ada.groups.add(Group.objects.get(name=roles.ADMINS))
-    return Desk(sign_in(ada))
+    return AdminPage(sign_in(ada))
 
 
 @pytest.fixture
@@ -100,17 +103,17 @@ class Buyer:
 
     def __init__(self, url: str, secret: str) -> None:
         self.url, self.key = f"{url}/api/v1/requests", {"Authorization": f"Bearer {secret}"}
-        self.asked = 0
+        self.order_count = 0
 
-    def orders(self, amount: float, supplier: str = "", **said: Any) -> dict[str, Any]:
-        self.asked += 1
+    def orders(self, amount: float, supplier: str = "", **fields: Any) -> dict[str, Any]:
+        self.order_count += 1
         args = {
-            "supplier": supplier or f"Supplier {self.asked}",
+            "supplier": supplier or f"Supplier {self.order_count}",
             "department": "Facilities",
             "amount": amount,
             "currency": "EUR",
             "budget": {"code": "F-1", "status": "open"},
-            **said,
+            **fields,
         }
         signals = {"stated_confidence": 0.97, "tool_validity": 1.0, "retrieval_relevance": 0.98}
         asks = {"action": "place_order", "args": args, "signals": signals}
@@ -140,8 +143,8 @@ def test_an_admin_sets_up_a_new_domain_and_an_agent_is_answered_as_the_rehearsal
     rule_that_refuses(desk)
     page.get_by_role("link", name="Publish…").click()
     # What is new is said whole: nobody should have to look it up to agree to it.
-    for said in ("08:00", "Europe/Vienna", "budget status is cancelled: Refuse", "supplier (string)"):
-        expect(page.locator(".pv-main")).to_contain_text(said)
+    for text in ("08:00", "Europe/Vienna", "budget status is cancelled: Refuse", "supplier (string)"):
+        expect(page.locator(".pv-main")).to_contain_text(text)
     publish(desk, "Procurement begins.", number=1)
 
     # Somebody runs the agent; it asks, and people answer.
@@ -163,14 +166,14 @@ def test_an_admin_sets_up_a_new_domain_and_an_agent_is_answered_as_the_rehearsal
     expect(bar).to_contain_text("5 changes not in force")
     bar.get_by_role("link", name="and 2 more").click()
     draft = page.locator(".pv-main")
-    for said in (
+    for text in (
         "1 · Buyers, procurement",
         "It is refused, and the agent told to come back",
         "passes from 0.65, a person from 0.3",
         "the value is above 30,000",
         "tier 2, then tier 3",
     ):
-        expect(draft).to_contain_text(said)
+        expect(draft).to_contain_text(text)
     page.get_by_role("button", name="Rehearse").click()
     expect(page.locator(".pv-head")).to_have_text("Of the last 14 approvals 11 would move")
     kinds = page.get_by_role("navigation", name="By movement")
@@ -194,8 +197,8 @@ def test_an_admin_sets_up_a_new_domain_and_an_agent_is_answered_as_the_rehearsal
     assert "is at or above 0.65 for medium impact" in passes[2]
     assert (large["route"], large["status"], large["tier"]) == ("review", "pending", 2)
     assert [stage["tier"] for stage in large["stages"]] == [2, 3]
-    for said in (large["reasons"][0], large["reasons"][-1]):
-        assert said in signed[2]
+    for text in (large["reasons"][0], large["reasons"][-1]):
+        assert text in signed[2]
 
     # And its reviewer reads them in plain words.
     pages = sign_in(staff["berta"])
@@ -209,13 +212,13 @@ def test_an_admin_sets_up_a_new_domain_and_an_agent_is_answered_as_the_rehearsal
     assert not desk.complaints
 
 
-def publish(desk: Desk, note: str, *, number: int) -> None:
+def publish(desk: AdminPage, note: str, *, number: int) -> None:
     desk.page.get_by_label("What changes, and why").fill(note)
     desk.page.get_by_role("button", name="Publish", exact=True).click()
     expect(desk.page.get_by_text(f"Policy v{number} is in force")).to_be_visible()
 
 
-def tier_of_the_board(desk: Desk) -> None:
+def tier_of_the_board(desk: AdminPage) -> None:
     desk.open("tier/add/")
     desk.fill(level="3", name="Board", sla="1 00:00:00", hold="0")
     member(desk, 0, "clara")
@@ -223,7 +226,7 @@ def tier_of_the_board(desk: Desk) -> None:
     desk.save(to="tier/")
 
 
-def tier_of_leads(desk: Desk) -> None:
+def tier_of_leads(desk: AdminPage) -> None:
     desk.open("tier/add/")
     desk.fill(level="2", name="Purchasing leads", ceiling="50000", sla="04:00:00", hold="0", next="3")
     member(desk, 0, "berta")
@@ -231,7 +234,7 @@ def tier_of_leads(desk: Desk) -> None:
     desk.save(to="tier/")
 
 
-def tier_of_buyers(desk: Desk) -> None:
+def tier_of_buyers(desk: AdminPage) -> None:
     page = desk.page
     desk.open("tier/add/")
     desk.fill(level="1", name="Buyers", ceiling="5000", sla="02:00:00", hold="0", next="2")
@@ -244,19 +247,19 @@ def tier_of_buyers(desk: Desk) -> None:
         page.locator(f"[name='memberships-1-duty_days'][value='{day}']").check()
     desk.add("Channel")
     desk.fill(**{"channels-0-address": "jsons://10.0.0.8/hook", "channels-0-name": "Buyers' room"})
-    said = desk.refused()
-    assert "not an address of the internet" in said
+    refusal = desk.refused()
+    assert "not an address of the internet" in refusal
     desk.fill(**{"channels-0-address": "jsons://hooks.example.com/buyers"})
     desk.save(to="tier/")
 
 
-def member(desk: Desk, row: int, name: str) -> None:
+def member(desk: AdminPage, row: int, name: str) -> None:
     desk.add("Membership")
     desk.pick(f"memberships-{row}-user", name)
     desk.fill(**{f"memberships-{row}-domain": "procurement"})
 
 
-def absence_of_a_lead(desk: Desk) -> None:
+def absence_of_a_lead(desk: AdminPage) -> None:
     desk.open("absence/add/")
     desk.pick("user", "bruno")
     desk.pick("delegate", "clara")
@@ -266,7 +269,7 @@ def absence_of_a_lead(desk: Desk) -> None:
     desk.save(to="absence/")
 
 
-def action_type(desk: Desk) -> None:
+def action_type(desk: AdminPage) -> None:
     page = desk.page
     desk.open("actiontype/add/")
     desk.fill(
@@ -283,17 +286,17 @@ def action_type(desk: Desk) -> None:
         strategy="always",
         tier="1",
         level="2",
-        usual_path="departmnt",
+        baseline_path="departmnt",
         expires_after="1 00:00:00",
         policy_text="Orders above 30,000 need the leads and the board.",
     )
     page.get_by_label("Unusual value").check()
     assert "did you mean “department”" in desk.refused()
-    desk.fill(usual_path="department")
+    desk.fill(baseline_path="department")
     desk.save(to="actiontype/")
 
 
-def rule_that_refuses(desk: Desk) -> None:
+def rule_that_refuses(desk: AdminPage) -> None:
     page = desk.page
     desk.open("rule/add/")
     desk.fill(name="cancelled budget", effect="block", message="The budget of this order is cancelled.")
@@ -310,7 +313,7 @@ def rule_that_refuses(desk: Desk) -> None:
     desk.save(to="rule/")
 
 
-def key(desk: Desk) -> str:
+def key(desk: AdminPage) -> str:
     page = desk.page
     desk.open("agent/add/")
     desk.fill(name="buyer")
@@ -327,12 +330,17 @@ def people_decide(staff: dict[str, User]) -> None:
     for approval in Approval.objects.filter(status=Status.PENDING).order_by("created_at"):
         who = staff["alma" if approval.tier_id == 1 else "berta"]
         if approval.value > 30_000:
-            decide(seen(approval), by=who, verdict="reject", words=Words(message="Not this year."))
+            decide(
+                card_version_of(approval),
+                by=who,
+                verdict="reject",
+                verdict_input=VerdictInput(message="Not this year."),
+            )
         else:
-            decide(seen(approval), by=who, verdict="approve")
+            decide(card_version_of(approval), by=who, verdict="approve")
 
 
-def bands_of_medium_impact(desk: Desk) -> None:
+def bands_of_medium_impact(desk: AdminPage) -> None:
     desk.open("actiontype/place_order/change/")
     desk.fill(strategy="confidence", auto_threshold="0.5")
     assert "“Passes from” must be at least" in desk.refused()
@@ -342,7 +350,7 @@ def bands_of_medium_impact(desk: Desk) -> None:
     desk.save(to="actiontype/")
 
 
-def rule_of_stages(desk: Desk) -> None:
+def rule_of_stages(desk: AdminPage) -> None:
     page = desk.page
     desk.open("rule/add/")
     desk.fill(name="large orders", message="Orders above 30,000 need the leads and the board.")
@@ -356,7 +364,7 @@ def rule_of_stages(desk: Desk) -> None:
     desk.save(to="rule/")
 
 
-def capacity_of_buyers(desk: Desk) -> None:
+def capacity_of_buyers(desk: AdminPage) -> None:
     desk.open("tier/1/change/")
     desk.add("Capacity")
     desk.fill(**{"capacities-0-domain": "procurement", "capacities-0-limit": "200", "capacities-0-when_full": "reject"})

@@ -11,8 +11,8 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from approvals import roles
-from approvals.models import Membership, SystemEvent, User
+from approvals.models import Membership, SystemAuditEvent, User
+from approvals.people import roles
 
 PERSON = "/admin/approvals/user/{}/change/"
 
@@ -75,7 +75,7 @@ def test_changes_of_memberships_and_rights_stand_in_the_audit_log(as_, root, sav
     save(as_(root), PERSON.format(newcomer.pk), **{"memberships-0-tier": 2})
     save(as_(root), PERSON.format(newcomer.pk), **{"memberships-0-DELETE": "on"})
 
-    events = SystemEvent.objects.filter(about="user:newcomer", actor="user:root").order_by("seq")
+    events = SystemAuditEvent.objects.filter(about="user:newcomer", actor="user:root").order_by("seq")
     assert list(events.values_list("kind", "detail")) == [
         ("rights_changed", {"is_auditor": True}),
         ("membership_added", {"tier": 3, "domain": "commerce"}),
@@ -154,8 +154,8 @@ def test_a_new_person_sets_the_password_by_a_link_and_gets_a_zone_that_exists(as
     newcomer.refresh_from_db()
     assert newcomer.check_password("correct-horse-staple")
     assert set_password(link_in(letter), "another-horse-staple").status_code != 302  # once
-    [said] = SystemEvent.objects.filter(kind="password_link")
-    assert (said.actor, said.about, said.detail) == ("user:ada", "user:newcomer", {"to": "newcomer@example.com"})
+    [event] = SystemAuditEvent.objects.filter(kind="password_link")
+    assert (event.actor, event.about, event.detail) == ("user:ada", "user:newcomer", {"to": "newcomer@example.com"})
 
     assert save(browser, PERSON.format(newcomer.pk), time_zone="Europe/Vienna").status_code == 302
     assert "Mars" in refused(save(browser, PERSON.format(newcomer.pk), time_zone="Mars/Olympus"))
@@ -183,7 +183,7 @@ def test_a_link_is_sent_again_after_a_question_and_printed_where_there_is_no_mai
     assert set_password(capsys.readouterr().out.strip(), "correct-horse-staple").status_code == 302
     alice.refresh_from_db()
     assert alice.check_password("correct-horse-staple")
-    assert [one.actor for one in SystemEvent.objects.filter(kind="password_link").order_by("seq")] == [
+    assert [one.actor for one in SystemAuditEvent.objects.filter(kind="password_link").order_by("seq")] == [
         "user:ada", "command",
     ]  # fmt: skip
     with pytest.raises(CommandError, match="no active person 'nobody'"):
@@ -222,7 +222,7 @@ def test_the_group_has_what_configuring_needs_and_no_record(db):
 
     assert {"change_tier", "change_actiontype", "add_rule", "add_membership", "add_apikey"} <= allowed
     assert not {
-        name for name in allowed if name.split("_")[1] in {"approval", "decision", "event", "proposal", "pause"}
+        name for name in allowed if name.split("_")[1] in {"approval", "decision", "event", "proposal", "request"}
     }
     assert not {"delete_user", "delete_tier", "delete_agent", "delete_actiontype", "delete_apikey"} & allowed
 

@@ -9,9 +9,10 @@ from django.forms import modelform_factory
 from approvals.admin.forms import ActionTypeForm
 from approvals.admin.ruleform import RuleForm
 from approvals.models import ActionType, Autonomy, Currency, Membership, PolicyVersion, Rule, Threshold, Tier
-from approvals.policy import packs, snapshot, staffing
-from approvals.policy import versions as drafts
-from approvals.policy.signals import WEIGHTS
+from approvals.policy import snapshot
+from approvals.policy.authoring import coverage, packs
+from approvals.policy.authoring import versions as drafts
+from approvals.policy.precedent.signals import WEIGHTS
 
 TIER = "/admin/approvals/tier/{}/change/"
 TYPE = "/admin/approvals/actiontype/{}/change/"
@@ -120,7 +121,7 @@ def test_a_refused_save_changes_nothing(desk, save, refused):
 
 def test_who_is_needed_by_the_policy_in_force_stays_whatever_the_draft_says(desk, save, refused, person, commerce):
     save(desk, TYPE.format("refund"), tier="2")
-    assert not any(gap for gap in staffing.gaps())
+    assert not any(gap for gap in coverage.gaps())
 
     complaint = refused(save(desk, TIER.format(1), **{"memberships-0-DELETE": "on"}))
 
@@ -208,11 +209,11 @@ def test_the_list_of_tiers_counts_active_reviewers(desk, oscar):
         ({"reversibility": "partial", "on_timeout": "best_guess"}, "choose “Nothing runs”"),
         ({"reversibility": "partial", "gate": "soft"}, "only reversible actions"),
         ({"reversibility": "reversible", "gate": "soft", "on_timeout": "reject"}, "proceeds unless stopped"),
-        ({"reversibility": "reversible", "ahead": "veto"}, "with a soft gate"),
-        ({**IRREVERSIBLE, "gate": "hard", "strategy": "always", "ahead": "review"}, "never runs ahead"),
-        ({"gate": "manual", "ahead": "review"}, "a typed yes"),
-        ({"approvers": 2, "ahead": "review"}, "several people"),
-        ({"reversibility": "reversible", "strategy": "never", "ahead": "review"}, "never asks a person"),
+        ({"reversibility": "reversible", "runs_before_review": "veto"}, "with a soft gate"),
+        ({**IRREVERSIBLE, "gate": "hard", "strategy": "always", "runs_before_review": "review"}, "never runs ahead"),
+        ({"gate": "manual", "runs_before_review": "review"}, "a typed yes"),
+        ({"approvers": 2, "runs_before_review": "review"}, "several people"),
+        ({"reversibility": "reversible", "strategy": "never", "runs_before_review": "review"}, "never asks a person"),
         ({"sample": "1.5"}, "between 0 and 1"),
         ({"auto_threshold": "0.5"}, "must be at least 0.600"),
         ({"auto_threshold": "1.2"}, "between 0 and 1"),

@@ -2,23 +2,25 @@
 
 import pytest
 
-from approvals.models import Approval, Decision, Event, PolicyVersion
-from approvals.review import decisions
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
+from approvals.models import Approval, AuditEvent, Decision, PolicyVersion
 
-RECORDS = ("approval", "event", "decision", "delivery", "incident")
+RECORDS = ("approval", "auditevent", "decision", "delivery", "incident")
 
 
 @pytest.fixture
 def decided(propose, alice) -> Approval:
     approval = propose(order="ORDER-OF-MRS-SMITH", summary="SUMMARY-OF-THE-AGENT", reasoning="REASONING-OF-THE-AGENT")
-    words = decisions.Words(message="MESSAGE-OF-ALICE", reason="other")
-    return decisions.decide(decisions.seen(approval), by=alice, verdict="reject", words=words)
+    verdict_input = VerdictInput(message="MESSAGE-OF-ALICE", reason="other")
+    return decide(card_version_of(approval), by=alice, verdict="reject", verdict_input=verdict_input)
 
 
 def rows(decided: Approval) -> dict[str, object]:
     return {
         "approval": decided.pk,
-        "event": Event.objects.filter(approval=decided).first().pk,
+        "auditevent": AuditEvent.objects.filter(approval=decided).first().pk,
         "decision": Decision.objects.get(approval=decided).pk,
         "policyversion": PolicyVersion.objects.first().pk,
     }
@@ -41,15 +43,15 @@ def test_nobody_edits_adds_or_deletes_a_record(as_, root, admin, decided):
     for person in (root, admin):
         browser = as_(person)
         for model, pk in rows(decided).items():
-            place = f"/admin/approvals/{model}/"
-            assert browser.get(f"{place}add/").status_code == 403
-            assert browser.post(f"{place}{pk}/change/", {"verdict": "approve", "note": "x"}).status_code == 403
-            assert browser.post(f"{place}{pk}/delete/", {"post": "yes"}).status_code == 403
-            browser.post(place, {"action": "delete_selected", "_selected_action": [str(pk)], "post": "yes"})
+            changelist = f"/admin/approvals/{model}/"
+            assert browser.get(f"{changelist}add/").status_code == 403
+            assert browser.post(f"{changelist}{pk}/change/", {"verdict": "approve", "note": "x"}).status_code == 403
+            assert browser.post(f"{changelist}{pk}/delete/", {"post": "yes"}).status_code == 403
+            browser.post(changelist, {"action": "delete_selected", "_selected_action": [str(pk)], "post": "yes"})
 
     assert Approval.objects.get(pk=decided.pk).verdict == "reject"
     assert Decision.objects.filter(approval=decided).count() == 1
-    assert Event.objects.filter(approval=decided).exists()
+    assert AuditEvent.objects.filter(approval=decided).exists()
 
 
 def test_an_admin_sees_versions_and_no_approvals(as_, admin, decided):

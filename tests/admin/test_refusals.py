@@ -11,8 +11,8 @@ import pytest
 from django.test import Client
 
 from approvals.models import ActionType, Channel, Domain, PolicyVersion, Tier, User
-from approvals.policy import checks
-from approvals.policy.rows import snapshot_of_tables
+from approvals.policy.authoring import validation
+from approvals.policy.authoring.documents import snapshot_of_tables
 
 ADMIN = "/admin/approvals/"
 TYPE, TIER, RULE = "actiontype/refund/change/", "tier/2/change/", "rule/add/"
@@ -108,8 +108,12 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "silence that consents to it": (TYPE, {**FOR_GOOD, "on_timeout": "approve"}, "choose “Nothing runs”"),
     "silence that goes on and looks later": (TYPE, {"on_timeout": "proceed"}, "choose “Nothing runs”"),
     "a best guess of what cannot be undone": (TYPE, {**FOR_GOOD, "on_timeout": "best_guess"}, "choose “Nothing runs”"),
-    "running ahead of its review": (TYPE, {**FOR_GOOD, "ahead": "review"}, "choose “It waits for the verdict”"),
-    "running ahead of a veto": (TYPE, {"ahead": "veto"}, "choose “It waits"),
+    "running ahead of its review": (
+        TYPE,
+        {**FOR_GOOD, "runs_before_review": "review"},
+        "choose “It waits for the verdict”",
+    ),
+    "running ahead of a veto": (TYPE, {"runs_before_review": "veto"}, "choose “It waits"),
     "shadow, of what cannot be undone": (TYPE, {**FOR_GOOD, "shadow": "on"}, "Leave it off"),
     "shadow, of a manual gate": (TYPE, {"gate": "manual", "shadow": "on"}, "leave shadow mode off"),
     "autonomy of what cannot be undone": (TYPE, {**FOR_GOOD, "level": "3"}, "stays at level 1 or 2"),
@@ -147,7 +151,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "a frequency in no time": (TYPE, {"frequency_window": "0"}, "More than nothing and at most 366 days."),
     "a usual value of nothing": (
         TYPE,
-        {"usual_path": "order", "value_path": "", "currency_path": ""},
+        {"baseline_path": "order", "value_path": "", "currency_path": ""},
         "leave this empty",
     ),
     "a share of more than all": (TYPE, {"sample": "5"}, "0.05 is one in twenty"),
@@ -207,7 +211,7 @@ def desk(as_: Callable[[User], Client], admin: User, refunds: object, alice: Use
     return as_(admin)
 
 
-def said(answer: Any) -> str:
+def complaints(answer: Any) -> str:
     """What the page complains about, in the form and in the rows under it."""
     assert answer.status_code == 200, f"it was saved: {answer.headers.get('Location')}"
     return " ".join(
@@ -220,7 +224,7 @@ def test_what_is_wrong_is_refused_and_the_sentence_says_how_to_mend_it(what, des
     where, fields, mend = WRONG[what]
     before = snapshot_of_tables()
 
-    complaint = said(save(desk, ADMIN + where, **fields))
+    complaint = complaints(save(desk, ADMIN + where, **fields))
 
     assert mend in complaint
     assert "onstraint" not in complaint, "left to the database, whose names say nothing to an admin"
@@ -231,21 +235,21 @@ def test_what_is_wrong_is_refused_and_the_sentence_says_how_to_mend_it(what, des
 # --- People, who are in force at once
 
 
-def leaving(who: User, delegate: User | None = None, **fields: str) -> dict[str, Any]:
+def absence_form(who: User, delegate: User | None = None, **fields: str) -> dict[str, Any]:
     return {"user": who.pk, "delegate": delegate.pk if delegate else "", **AWAY, **fields}
 
 
 def test_an_absence_that_is_none_is_refused_with_its_mend(desk, save, bob, carol, oscar):
     page = ADMIN + "absence/add/"
 
-    assert "choose a later end" in said(save(desk, page, **leaving(bob, carol, ends_at_0="2099-12-23")))
-    assert "choose another person, or leave it empty" in said(save(desk, page, **leaving(bob, bob)))
-    assert "choose an active person" in said(save(desk, page, **leaving(bob, oscar)))
+    assert "choose a later end" in complaints(save(desk, page, **absence_form(bob, carol, ends_at_0="2099-12-23")))
+    assert "choose another person, or leave it empty" in complaints(save(desk, page, **absence_form(bob, bob)))
+    assert "choose an active person" in complaints(save(desk, page, **absence_form(bob, oscar)))
 
 
 def test_nobody_stands_in_or_joins_a_tier_by_their_own_word(desk, save, admin, bob):
-    assert "ask another admin" in said(save(desk, f"{ADMIN}absence/add/", **leaving(bob, admin)))
-    assert "ask another admin" in said(save(desk, f"{ADMIN}absence/add/", **leaving(admin)))
+    assert "ask another admin" in complaints(save(desk, f"{ADMIN}absence/add/", **absence_form(bob, admin)))
+    assert "ask another admin" in complaints(save(desk, f"{ADMIN}absence/add/", **absence_form(admin)))
     joins = {"memberships-TOTAL_FORMS": 2, "memberships-1-user": admin.pk, "memberships-1-domain": "commerce"}
     page = save(desk, ADMIN + TIER, **joins)
     assert "Nobody changes their own memberships; ask another admin." in page.content.decode()
@@ -255,15 +259,15 @@ def test_people_whom_nothing_reaches_are_nobodys_tier(desk, save, bob):
     """Bob is the only one in tier 2, and mail to him comes back."""
     Channel.objects.create(user=bob, service="mail", state="failed", error="550 unknown")
 
-    complaint = said(save(desk, ADMIN + RULE, **rule(tier="2")))
+    complaint = complaints(save(desk, ADMIN + RULE, **rule(tier="2")))
 
     assert "The rule “big” leads to tier 2, where nobody can be told" in complaint
     assert "an e-mail address or another channel that works first" in complaint
 
 
 def test_a_currency_that_is_none_is_refused_with_its_mend(desk, save):
-    assert "Give the other what one of it" in said(save(desk, f"{ADMIN}currency/USD/change/", rate="1"))
-    assert "three letters: EUR" in said(save(desk, f"{ADMIN}currency/add/", code="€", rate="2"))
+    assert "Give the other what one of it" in complaints(save(desk, f"{ADMIN}currency/USD/change/", rate="1"))
+    assert "three letters: EUR" in complaints(save(desk, f"{ADMIN}currency/add/", code="€", rate="2"))
 
 
 # --- A tier above the highest
@@ -271,25 +275,25 @@ def test_a_currency_that_is_none_is_refused_with_its_mend(desk, save):
 
 def test_a_new_highest_tier_says_where_the_one_below_ends(desk, save, carol, person, commerce):
     zoe = person("zoe")
-    one = {"memberships-TOTAL_FORMS": 1, "memberships-0-user": zoe.pk, "memberships-0-domain": "commerce"}
-    board = {"level": 4, "name": "Board", **one}
+    membership = {"memberships-TOTAL_FORMS": 1, "memberships-0-user": zoe.pk, "memberships-0-domain": "commerce"}
+    board = {"level": 4, "name": "Board", **membership}
     page = f"{ADMIN}tier/add/"
 
-    assert "where “4 · Board” is new, under “The tier below ends at”" in said(save(desk, page, **board))
-    assert "or add the tier above it first" in said(save(desk, page, **{**board, "ceiling": "90000"}))
+    assert "where “4 · Board” is new, under “The tier below ends at”" in complaints(save(desk, page, **board))
+    assert "or add the tier above it first" in complaints(save(desk, page, **{**board, "ceiling": "90000"}))
     assert save(desk, page, **board, ceiling_below="250000").status_code == 302
 
     assert dict(Tier.objects.values_list("level", "ceiling"))[3] == 250_000
-    assert not checks.faults(snapshot_of_tables())
+    assert not validation.faults(snapshot_of_tables())
     lower = {**board, "name": "Lower", "level": 5, "ceiling_below": ""}
-    assert "would ever reach" in said(save(desk, page, **{**lower, "memberships-0-user": carol.pk}))
+    assert "would ever reach" in complaints(save(desk, page, **{**lower, "memberships-0-user": carol.pk}))
 
 
 def test_only_a_new_highest_tier_says_it(desk, save):
     Tier.objects.filter(level=2).update(next=None)
     Tier.objects.filter(level=3).update(active=False)
 
-    assert "leave this empty" in said(save(desk, f"{ADMIN}tier/add/", level=9, name="Nine", ceiling_below="10"))
+    assert "leave this empty" in complaints(save(desk, f"{ADMIN}tier/add/", level=9, name="Nine", ceiling_below="10"))
 
 
 def test_a_new_action_type_decides_nothing_by_itself(desk, save):
@@ -297,7 +301,7 @@ def test_a_new_action_type_decides_nothing_by_itself(desk, save):
 
     page = desk.get(f"{ADMIN}actiontype/add/").content.decode()
     assert page.count('<option value="" selected>Choose</option>') == 2  # else a browser sends the first of them
-    complaint = said(save(desk, f"{ADMIN}actiontype/add/", **new))
+    complaint = complaints(save(desk, f"{ADMIN}actiontype/add/", **new))
     assert complaint.count("This field is required.") == 2  # reversibility, and when a person is asked
 
     chosen = {"reversibility": "partial", "strategy": "always"}

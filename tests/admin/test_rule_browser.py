@@ -5,8 +5,8 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import Group
 from playwright.sync_api import expect
 
-from approvals import roles
 from approvals.models import Rule
+from approvals.people import roles
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CHANGE = "/admin/approvals/rule/{}/change/"
@@ -27,7 +27,7 @@ def editor(rule, ada, sign_in):
     def open_form(**options):
         page = sign_in(ada, **options)
         complaints = []
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         with page.expect_response("**/rule/names/**"):
             page.goto(CHANGE.format(rule.pk))
@@ -41,8 +41,8 @@ def test_a_condition_is_completed_by_keys_alone_and_checked_beside_the_box(edito
     for amount in (100, 300):
         propose(amount=amount, order=str(amount))
     page = editor()
-    box, offered, said = page.locator("[data-condition]"), page.get_by_role("listbox"), page.locator(".rc-check")
-    expect(said).to_contain_text("True of 2 of the last 2 approvals of “Refund”.")
+    box, offered, check = page.locator("[data-condition]"), page.get_by_role("listbox"), page.locator(".rc-check")
+    expect(check).to_contain_text("True of 2 of the last 2 approvals of “Refund”.")
     box.fill("")
 
     page.keyboard.type("args.")
@@ -63,17 +63,17 @@ def test_a_condition_is_completed_by_keys_alone_and_checked_beside_the_box(edito
     page.keyboard.press("Enter")
     page.keyboard.type('"EUR")')
     expect(box).to_have_value('args.amount > 250.0 && args.currency.startsWith("EUR")')
-    expect(said).to_contain_text("amount is above 250 and currency begins with EUR")
-    expect(said).to_contain_text("True of 1 of the last 2 approvals")
+    expect(check).to_contain_text("amount is above 250 and currency begins with EUR")
+    expect(check).to_contain_text("True of 1 of the last 2 approvals")
 
     # Inside a text nothing is offered, and without the list Tab goes on.
     box.fill('args.order == "')
     page.keyboard.type("args")
     expect(offered).to_be_hidden()
     box.fill("args.amuont > 5.0")
-    expect(said).to_contain_text("1:5 The arguments of “Refund” have no args.amuont. Did you mean args.amount?")
+    expect(check).to_contain_text("1:5 The arguments of “Refund” have no args.amuont. Did you mean args.amount?")
     page.keyboard.press("Tab")
-    expect(said.get_by_role("button")).to_be_focused()
+    expect(check.get_by_role("button")).to_be_focused()
     page.keyboard.press("Enter")
     expect(box).to_be_focused()
     assert not page.complaints
@@ -143,5 +143,5 @@ def test_a_screen_reader_and_a_phone_can_use_it(editor, scheme):
     expect(page.get_by_role("listbox")).to_be_visible()
 
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    found = Axe().run(page, context={"include": [[".rc-frame"], [".rs"], [".rc-check"]]})
-    assert [one["id"] for one in found.response["violations"]] == []
+    axe_report = Axe().run(page, context={"include": [[".rc-frame"], [".rs"], [".rc-check"]]})
+    assert [one["id"] for one in axe_report.response["violations"]] == []

@@ -5,11 +5,13 @@ import json
 import pytest
 from django.urls import reverse
 
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
 from approvals.models import Rule, Tier
 from approvals.policy import snapshot
-from approvals.policy import versions as drafts
-from approvals.review.decisions import Words, decide, seen
-from tests.conftest import instead
+from approvals.policy.authoring import versions as drafts
+from tests.conftest import replace_arguments
 
 ADD = "/admin/approvals/rule/add/"
 CHANGE = "/admin/approvals/rule/{}/change/"
@@ -50,15 +52,24 @@ def test_the_action_types_own_fields_are_offered_with_type_and_title(desk, refun
     refunds.save()
 
     names = desk.get(reverse("admin:approvals_rule_names"), {"action_type": "refund"}).json()["names"]
-    found = {name["insert"]: (name["words"], name["title"]) for name in names if not name["of"]}
+    offered_fields = {name["insert"]: (name["words"], name["title"]) for name in names if not name["of"]}
 
     assert [name["insert"] for name in names][:5] == [
         *("args.order", "args.customer", "args.customer.id", "args.lines", 'args["odd-name"]')
     ]
-    assert found["args.order"] == ("text", "Order")
-    assert found["args.customer.id"] == ("whole number", "Id")
-    assert found["run.rejected"] == ("whole number", "refusals in the run")
-    assert {"value", "currency", "agent", "action", "context", "now", "signals.precedent", "has("} <= found.keys()
+    assert offered_fields["args.order"] == ("text", "Order")
+    assert offered_fields["args.customer.id"] == ("whole number", "Id")
+    assert offered_fields["run.rejected"] == ("whole number", "refusals in the run")
+    assert {
+        "value",
+        "currency",
+        "agent",
+        "action",
+        "context",
+        "now",
+        "signals.precedent",
+        "has(",
+    } <= offered_fields.keys()
     assert ("startsWith(", "text") in {(name["insert"], name["of"]) for name in names}
 
 
@@ -135,7 +146,9 @@ def test_the_check_has_nothing_to_try_at_first(check):
 def test_the_check_looks_at_what_the_agent_proposed_and_shows_nothing_of_it(check, propose, bob):
     approval = propose(amount=300, order="SECRET-1", summary="SECRET-2")
     args = {"order": "SECRET-1", "amount": 7, "currency": "EUR"}
-    decide(seen(approval), by=bob, verdict="modify", words=Words(edits=instead(args)))
+    decide(
+        card_version_of(approval), by=bob, verdict="modify", verdict_input=VerdictInput(edits=replace_arguments(args))
+    )
 
     answer = json.dumps(check("args.amount == 300"))
 

@@ -5,10 +5,10 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from approvals import roles
+from approvals.people import roles
 
 
-def typed(desk, time="00:10:00", **changes):
+def shares_text(desk, time="00:10:00", **changes):
     form = {"expires_after": time, "tier": "1", "gate": "hard", "on_timeout": "reject", **changes}
     return desk.get(reverse("admin:approvals_actiontype_shares"), form).json()["text"]
 
@@ -32,7 +32,7 @@ def typed(desk, time="00:10:00", **changes):
     ],
 )
 def test_the_shares_are_those_that_the_clock_goes_by(as_, admin, tiers, changes, text):
-    assert typed(as_(admin), **changes) == text
+    assert shares_text(as_(admin), **changes) == text
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_shares_are_those_that_the_clock_goes_by(as_, admin, tiers, changes,
     ],
 )
 def test_of_what_is_no_time_yet_nothing_is_said(as_, admin, tiers, changes):
-    assert typed(as_(admin), **changes) == ""
+    assert shares_text(as_(admin), **changes) == ""
 
 
 @pytest.mark.browser

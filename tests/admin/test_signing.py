@@ -6,7 +6,8 @@ import pytest
 from django.test import Client
 
 from agents.models import ApiKey
-from approvals import permits, vault
+from approvals.db import secret_box
+from approvals.execution import permits
 from approvals.models import SigningKey
 
 LIST = "/admin/approvals/signingkey/"
@@ -23,9 +24,9 @@ def desk(as_, admin) -> Client:
 
 
 def test_the_private_half_is_on_no_page(desk, key):
-    raw = permits._b64(vault.read(key.private))
-    for place in (LIST, f"{LIST}{key.pk}/change/", f"{LIST}{key.pk}/history/", f"{LIST}rotate/"):
-        page = desk.get(place).content.decode()
+    raw = permits._b64(secret_box.open_secret(key.private))
+    for url in (LIST, f"{LIST}{key.pk}/change/", f"{LIST}{key.pk}/history/", f"{LIST}rotate/"):
+        page = desk.get(url).content.decode()
         assert key.private not in page and raw not in page
     assert key.kid in desk.get(f"{LIST}{key.pk}/change/").content.decode()
 
@@ -40,8 +41,8 @@ def test_a_rotation_asks_first_and_publishes_both(desk, key):
 
 
 def test_nobody_makes_changes_or_deletes_a_key(desk, key):
-    for place in ("add/", f"{key.pk}/delete/"):
-        assert desk.get(LIST + place).status_code == 403
+    for path in ("add/", f"{key.pk}/delete/"):
+        assert desk.get(LIST + path).status_code == 403
     assert desk.post(f"{LIST}{key.pk}/change/", {"public": "x"}).status_code == 403
     key.refresh_from_db()
     assert key.public != "x"

@@ -4,13 +4,15 @@ import pytest
 from django.core import mail
 from django.urls import reverse
 
-from approvals.models import Delivery, Membership, PeopleRequest, SystemEvent, User
-from approvals.review import deliveries, twoadmins
-from approvals.review.decisions import decide, load, seen
-from approvals.review.errors import NotAllowed
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.errors import NotAllowed
+from approvals.models import Delivery, Membership, SecondAdminRequest, SystemAuditEvent, User
+from approvals.notify import alarms
+from approvals.people import second_admin
 from tests.admin.test_people import PERSON, membership
 
-LIST = "/admin/approvals/peoplerequest/"
+LIST = "/admin/approvals/secondadminrequest/"
 
 
 @pytest.fixture
@@ -18,13 +20,13 @@ def newcomer(person) -> User:
     return person("newcomer")
 
 
-def answer(browser, action: str, *requests: PeopleRequest):
+def answer(browser, action: str, *requests: SecondAdminRequest):
     chosen = {"action": action, "_selected_action": [str(one.pk) for one in requests]}
     return browser.post(LIST, chosen, follow=True)
 
 
 def kinds() -> list[str]:
-    return list(SystemEvent.objects.filter(about="user:newcomer").order_by("seq").values_list("kind", flat=True))
+    return list(SystemAuditEvent.objects.filter(about="user:newcomer").order_by("seq").values_list("kind", flat=True))
 
 
 @pytest.mark.parametrize("page", ["person", "tier"])
@@ -40,23 +42,23 @@ def test_a_membership_from_tier_2_on_waits_for_a_second_admin(page, as_, admin, 
     assert response.status_code == 302
     assert "waits for a second admin" in browser.get(response["Location"]).content.decode()
     assert not newcomer.memberships.exists()
-    asked = PeopleRequest.objects.get()
-    assert "only once" in answer(as_(admin), "give", asked).content.decode()
+    people_request = SecondAdminRequest.objects.get()
+    assert "only once" in answer(as_(admin), "give", people_request).content.decode()
     assert not newcomer.memberships.exists()
 
-    answer(as_(root), "give", asked)
+    answer(as_(root), "give", people_request)
     member = newcomer.memberships.get()
     assert (member.tier_id, member.domain, str(member.duty_from)) == (2, commerce, "22:00:00")
     assert kinds() == ["people_asked", "membership_added"]
-    answer(as_(root), "give", asked)
+    answer(as_(root), "give", people_request)
     assert newcomer.memberships.count() == 1
 
 
 def test_a_refused_one_is_not_given_later(as_, admin, root, save, newcomer, tiers, commerce):
     save(as_(admin), PERSON.format(newcomer.pk), **membership(newcomer.pk))
-    asked = PeopleRequest.objects.get()
-    answer(as_(root), "refuse", asked)
-    answer(as_(root), "give", asked)
+    people_request = SecondAdminRequest.objects.get()
+    answer(as_(root), "refuse", people_request)
+    answer(as_(root), "give", people_request)
 
     assert not newcomer.memberships.exists()
     assert kinds() == ["people_asked", "people_refused"]
@@ -77,11 +79,11 @@ def test_only_what_widens_waits(before, change, waits, as_, admin, root, save, n
     row = Membership.objects.create(user=newcomer, tier_id=tier, domain_id=domain)
     save(as_(admin), PERSON.format(newcomer.pk), **{f"memberships-0-{name}": value for name, value in change.items()})
 
-    assert PeopleRequest.objects.exists() == waits
+    assert SecondAdminRequest.objects.exists() == waits
     row.refresh_from_db()
     assert ((row.tier_id, row.domain_id, row.duty_from) == (tier, domain, None)) == waits
     if waits:
-        answer(as_(root), "give", PeopleRequest.objects.get())
+        answer(as_(root), "give", SecondAdminRequest.objects.get())
         row.refresh_from_db()
         assert (row.tier_id, row.domain_id) == (change.get("tier", tier), None if "domain" in change else domain)
         assert newcomer.memberships.count() == 1
@@ -89,23 +91,23 @@ def test_only_what_widens_waits(before, change, waits, as_, admin, root, save, n
 
 def test_nobody_answers_what_is_about_oneself(admin, root, person, tiers, commerce):
     third = person("third", is_staff=True, is_superuser=True)
-    asked = twoadmins.of_membership(Membership(user=third, tier_id=3, domain=commerce), by=root)
-    twoadmins.ask(asked)
+    people_request = second_admin.of_membership(Membership(user=third, tier_id=3, domain=commerce), by=root)
+    second_admin.ask(people_request)
     for who in (third, root):
         with pytest.raises(NotAllowed):
-            twoadmins.give(asked.pk, by=who)
-    twoadmins.give(asked.pk, by=admin)
+            second_admin.give(people_request.pk, by=who)
+    second_admin.give(people_request.pk, by=admin)
     assert third.memberships.get().tier_id == 3
 
 
 def test_what_was_asked_twice_is_one_membership(admin, root, newcomer, tiers, commerce):
     row = Membership.objects.create(user=newcomer, tier=tiers[1], domain=commerce)
     wished = Membership(user=newcomer, tier=tiers[2], domain=commerce)
-    requests = [twoadmins.of_membership(wished, by=admin, replaces=replaces) for replaces in (None, None, row)]
+    requests = [second_admin.of_membership(wished, by=admin, replaces=replaces) for replaces in (None, None, row)]
     for request in requests:
-        twoadmins.ask(request)
+        second_admin.ask(request)
     for request in requests:
-        twoadmins.give(request.pk, by=root)
+        second_admin.give(request.pk, by=root)
 
     assert newcomer.memberships.get().tier_id == 2
 
@@ -113,7 +115,7 @@ def test_what_was_asked_twice_is_one_membership(admin, root, newcomer, tiers, co
 def test_tier_1_takes_one_admin(as_, admin, root, save, newcomer, tiers, commerce):
     save(as_(admin), PERSON.format(newcomer.pk), **membership(newcomer.pk, tier=1))
     assert newcomer.memberships.get().tier_id == 1
-    assert not PeopleRequest.objects.exists()
+    assert not SecondAdminRequest.objects.exists()
 
 
 def test_with_one_admin_auditors_are_told_and_the_cards_say_so_for_a_week(
@@ -122,17 +124,17 @@ def test_with_one_admin_auditors_are_told_and_the_cards_say_so_for_a_week(
     save(as_(admin), PERSON.format(newcomer.pk), **membership(newcomer.pk, tier=2))
     assert newcomer.memberships.get().tier_id == 2
     assert kinds() == ["membership_added", "given_alone"]
-    letter = Delivery.objects.get(topic=twoadmins.ALARM)
-    deliveries.attempt(str(letter.pk))
+    letter = Delivery.objects.get(topic=second_admin.ALARM)
+    alarms.attempt(str(letter.pk))
     [sent] = mail.outbox
     assert sent.to == [otto.email]
     assert "ada alone" in sent.subject
 
     approval = propose()
-    decide(seen(approval), by=User.objects.get(pk=newcomer.pk), verdict="approve")
-    page = reverse("approval", args=[approval.pk])
+    decide(card_version_of(approval), by=User.objects.get(pk=newcomer.pk), verdict="approve")
+    page = reverse("card:card", args=[approval.pk])
     assert "alone, with no second admin" in as_(alice).get(page).content.decode()
-    PeopleRequest.objects.update(closed_at=load(approval.pk).created_at - twoadmins.SAID_FOR)
+    SecondAdminRequest.objects.update(closed_at=load(approval.pk).created_at - second_admin.NOTICE_FOR)
     assert "alone, with no second admin" not in as_(alice).get(page).content.decode()
 
 
@@ -144,5 +146,5 @@ def test_a_reviewers_new_password_takes_two_and_another_persons_one(as_, admin, 
     assert [letter.to for letter in mail.outbox] == [[mia.email]]
     press(alice)
     assert len(mail.outbox) == 1
-    answer(as_(root), "give", PeopleRequest.objects.get())
+    answer(as_(root), "give", SecondAdminRequest.objects.get())
     assert mail.outbox[-1].to == [alice.email]

@@ -8,10 +8,12 @@ from django.http import HttpResponse
 from django.test import Client
 
 from agents import keys
-from agents.shapes import COMPONENTS
+from agents.schemas import COMPONENTS
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
 from approvals.models import Agent, User
-from approvals.policy.schema import Validator
-from approvals.review import decisions, pace
+from approvals.values.schema import Validator
+from approvals.workload import expected_wait
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +104,7 @@ REFUND = {"action": "refund", "args": {"order": "456", "amount": 420.0, "currenc
 
 
 @pytest.fixture
-def asked() -> Callable[..., dict]:
+def request_body() -> Callable[..., dict]:
     """A flat request for a refund, with more fields or other ones."""
     return lambda **fields: {**REFUND, **fields}
 
@@ -114,7 +116,7 @@ def settle_many(propose, alice) -> Callable[[int], None]:
     def settle(times: int) -> None:
         for number in range(times):
             refund = propose(order=str(number))
-            decisions.decide(decisions.seen(refund), by=alice, verdict="approve")
-        pace.forget()
+            decide(card_version_of(refund), by=alice, verdict="approve")
+        expected_wait.forget()
 
     return settle

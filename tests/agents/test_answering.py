@@ -2,7 +2,8 @@
 
 import pytest
 
-from approvals.policy import packs, snapshot
+from approvals.policy import snapshot
+from approvals.policy.authoring import packs
 
 NULLABLE = {"type": "object", "required": ["ok"], "properties": {"ok": {"type": ["boolean", "null"]}}}
 

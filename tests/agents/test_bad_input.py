@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from approvals.models import Pause
+from approvals.models import ApprovalRequest
 
 GOOD = '"action": "refund", "args": {"order": "456", "amount": 1, "currency": "EUR"}'
 
@@ -13,7 +13,7 @@ GOOD = '"action": "refund", "args": {"order": "456", "amount": 1, "currency": "E
 @pytest.fixture(autouse=True)
 def nothing_is_stored(db, refunds):
     yield
-    assert not Pause.objects.exists()
+    assert not ApprovalRequest.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -49,15 +49,15 @@ def test_characters_that_cannot_be_stored_are_pointed_at(text, api, refused):
     refused(api.raw("requests", f'{{{GOOD}, "context": {{"{text}": 1}}}}'.encode()), 422, "invalid_request", "/context")
 
 
-def test_a_body_deeper_than_32_is_refused(api, refused, asked):
+def test_a_body_deeper_than_32_is_refused(api, refused, request_body):
     deep: object = 1
     for _ in range(33):
         deep = {"a": deep}
-    refused(api.post("requests", asked(context=deep)), 422, "invalid_request")
+    refused(api.post("requests", request_body(context=deep)), 422, "invalid_request")
 
 
-def test_a_body_above_1_mb_is_refused(api, refused, asked):
-    refused(api.post("requests", asked(reasoning="x" * 1_100_000)), 413, "body_too_large")
+def test_a_body_above_1_mb_is_refused(api, refused, request_body):
+    refused(api.post("requests", request_body(reasoning="x" * 1_100_000)), 413, "body_too_large")
     refused(api.raw("requests", b"x" * 10_000_000), 413, "body_too_large")
 
 
@@ -139,8 +139,8 @@ def test_json_is_json_with_its_charset_too(kind, api, refused):
         ({"idempotency_key": 7}, "/idempotency_key"),
     ],
 )
-def test_a_field_that_cannot_be_is_named(fields, pointer, api, refused, asked):
-    refused(api.post("requests", asked(**fields)), 422, "invalid_request", pointer)
+def test_a_field_that_cannot_be_is_named(fields, pointer, api, refused, request_body):
+    refused(api.post("requests", request_body(**fields)), 422, "invalid_request", pointer)
 
 
 ITEM = {"id": "a", "action": {"name": "refund", "args": {"order": "456", "amount": 1, "currency": "EUR"}}}
@@ -180,9 +180,11 @@ def test_the_steps_of_a_plan_have_an_order_and_no_loop(api, refused):
     refused(api.post("requests", {"plan": {"steps": [step, step]}}), 422, "invalid_request", "/plan/steps/1/id")
 
 
-def test_silence_can_never_approve_what_is_irreversible(api, action_type, refused, asked):
+def test_silence_can_never_approve_what_is_irreversible(api, action_type, refused, request_body):
     action_type("wire", reversibility="irreversible")
-    refused(api.post("requests", asked(action="wire", on_timeout="approve")), 422, "invalid_request", "/on_timeout")
+    refused(
+        api.post("requests", request_body(action="wire", on_timeout="approve")), 422, "invalid_request", "/on_timeout"
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,8 +194,8 @@ def test_a_bulk_call_that_cannot_be_is_refused(body, api, refused):
     refused(api.post("requests/bulk", body), 422, "invalid_request")
 
 
-def test_a_bulk_call_has_no_key_of_its_own(api, refused, asked):
-    refused(api.post("requests/bulk", {"requests": [asked()]}, Idempotency_Key="k"), 422, "invalid_request")
+def test_a_bulk_call_has_no_key_of_its_own(api, refused, request_body):
+    refused(api.post("requests/bulk", {"requests": [request_body()]}, Idempotency_Key="k"), 422, "invalid_request")
 
 
 def test_many_faults_are_told_at_once_and_not_without_end(api, refused):
@@ -231,9 +233,9 @@ def test_a_list_is_asked_for_in_its_own_words(query, api, refused):
     refused(api.get("requests", **query), 422, "invalid_request", f"/{next(iter(query))}")
 
 
-def test_the_log_gets_one_bounded_line_that_nobody_can_break(api, caplog, asked):
+def test_the_log_gets_one_bounded_line_that_nobody_can_break(api, caplog, request_body):
     with caplog.at_level(logging.INFO, logger="agents.problems"):
-        api.post("requests", asked(**{"x\r\n2026 forged " + "y" * 5000: 1}))
+        api.post("requests", request_body(**{"x\r\n2026 forged " + "y" * 5000: 1}))
 
     [record] = caplog.records
     line = record.getMessage()
@@ -242,7 +244,7 @@ def test_the_log_gets_one_bounded_line_that_nobody_can_break(api, caplog, asked)
     assert "\n" not in line and "\r" not in line
 
 
-def test_a_surprise_is_told_without_its_trace_and_logged_with_it(api, refused, monkeypatch, asked, caplog):
+def test_a_surprise_is_told_without_its_trace_and_logged_with_it(api, refused, monkeypatch, request_body, caplog):
     monkeypatch.setattr("agents.submissions.read", lambda *_: 1 / 0)
-    refused(api.raw("requests", json.dumps(asked()).encode()), 500, "internal_error")
+    refused(api.raw("requests", json.dumps(request_body()).encode()), 500, "internal_error")
     assert "ZeroDivisionError" in caplog.text

@@ -13,7 +13,7 @@ ITEM = {
 
 
 @pytest.fixture
-def told(api, conforms, refunds):
+def evaluated_and_submitted(api, conforms, refunds):
     """The one item as the submit answer and as evaluate tell it."""
 
     def ask():
@@ -23,8 +23,8 @@ def told(api, conforms, refunds):
     return ask
 
 
-def test_both_tell_every_part_with_its_value_weight_origin_and_note(told):
-    evaluated, submitted = told()
+def test_both_tell_every_part_with_its_value_weight_origin_and_note(evaluated_and_submitted):
+    evaluated, submitted = evaluated_and_submitted()
     assert evaluated["confidence"] == submitted["confidence"]
     confidence = submitted["confidence"]
     assert {one["name"]: one["ours"] for one in confidence["signals"]} == {
@@ -48,19 +48,19 @@ def test_both_tell_every_part_with_its_value_weight_origin_and_note(told):
 
 
 @pytest.mark.parametrize(("approved", "share", "shown"), [(383, 0.929, "composite"), (41, 0.099, "observed")])
-def test_what_people_made_of_it_is_the_score_where_it_is_less(told, refunds, approved, share, shown):
+def test_what_people_made_of_it_is_the_score_where_it_is_less(evaluated_and_submitted, refunds, approved, share, shown):
     at = "2026-11-01T00:00:00Z"
     Curve.objects.create(action_type=refunds, points=[["0.000", "1.000", approved, 412]], decided=412, fitted_at=at)
-    _, submitted = told()
+    _, submitted = evaluated_and_submitted()
     confidence = submitted["confidence"]
     assert confidence["observed"] == {"share": share, "decided": 412, "own": 0}
     assert share != confidence["composite"]
     assert (confidence["shown"], confidence["score"]) == (shown, min(share, confidence["composite"]))
 
 
-def test_shadow_is_told_by_the_answer_evaluate_and_the_decision(api, told, robot, refunds, conforms):
+def test_shadow_is_told_by_the_answer_evaluate_and_the_decision(api, evaluated_and_submitted, robot, refunds, conforms):
     Autonomy.objects.create(agent=robot, action_type=refunds, level=2, shadow=True)
-    evaluated, submitted = told()
+    evaluated, submitted = evaluated_and_submitted()
     assert evaluated["shadow"] == submitted["shadow"]
     shadow = submitted["shadow"]
     assert (submitted["route"], submitted["reason_code"], submitted["status"]) == ("auto", "shadow", "decided")
@@ -71,13 +71,13 @@ def test_shadow_is_told_by_the_answer_evaluate_and_the_decision(api, told, robot
     assert document["items"][0]["permit"]
 
 
-def test_without_shadow_nothing_is_said_of_it(told):
-    evaluated, submitted = told()
+def test_without_shadow_nothing_is_said_of_it(evaluated_and_submitted):
+    evaluated, submitted = evaluated_and_submitted()
     assert evaluated["shadow"] is submitted["shadow"] is None
 
 
-def test_a_persons_tool_reads_the_same(api, token, told, alice, bob, conforms):
-    told()
+def test_a_persons_tool_reads_the_same(api, token, evaluated_and_submitted, alice, bob, conforms):
+    evaluated_and_submitted()
     [entry] = token(bob).get("inbox").json()["approvals"]
     card = conforms("Card", token(bob).get(f"inbox/{entry['id']}"))
     assert (card["confidence"]["shown"], card["shadow"]) == ("composite", None)

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from approvals import times
+from approvals.db import times
 from approvals.models import Approval, Decision
 
 
@@ -40,12 +40,12 @@ def test_the_inbox_goes_on_where_it_ended(token, alice, propose):
     for order in orders:
         propose(order=order)
     tool = token(alice)
-    found, cursor = [], ""
+    listed_orders, cursor = [], ""
     while cursor is not None:
         page = tool.get("inbox", limit=2, **({"cursor": cursor} if cursor else {})).json()
-        found += [one["headline"][-1] for one in page["approvals"]]
+        listed_orders += [one["headline"][-1] for one in page["approvals"]]
         cursor = page["next"]
-    assert found == orders
+    assert listed_orders == orders
 
 
 def test_a_card_has_everything_a_decision_needs(token, alice, propose, conforms):
@@ -115,7 +115,7 @@ def test_a_modification_is_what_the_agent_gets(token, refund, alice, api):
     body = seen(refund, verdict="modify", edits=edits, message="goodwill limit")
     assert token(alice).post(f"inbox/{refund.pk}/decide", body).status_code == 200
 
-    [item] = api.get(f"requests/{refund.pause_id}/decision").json()["items"]
+    [item] = api.get(f"requests/{refund.request_id}/decision").json()["items"]
     assert (item["verdict"], item["action"]["args"], item["message"]) == ("modify", args, "goodwill limit")
 
 
@@ -196,7 +196,7 @@ def test_a_batch_reaches_nothing_that_its_sender_cannot_see(token, propose, mall
 
 
 def test_a_batch_has_1_to_1000_items(token, alice, refund, refused):
-    one = {"id": str(refund.pk), **seen(refund)}
+    item = {"id": str(refund.pk), **seen(refund)}
     refused(token(alice).post("inbox/batch", {"items": [], "verdict": "approve"}), 422, "", "/items")
-    refused(token(alice).post("inbox/batch", {"items": [one] * 1001, "verdict": "approve"}), 422, "", "/items")
-    refused(token(alice).post("inbox/batch", {"items": [one], "verdict": "modify"}), 403, "not_allowed")
+    refused(token(alice).post("inbox/batch", {"items": [item] * 1001, "verdict": "approve"}), 422, "", "/items")
+    refused(token(alice).post("inbox/batch", {"items": [item], "verdict": "modify"}), 403, "not_allowed")

@@ -81,8 +81,8 @@ def test_the_token_of_a_deactivated_person_is_refused(oscar, token, refused):
     refused(token(oscar).get("inbox"), 401, "unauthorized")
 
 
-def test_a_person_does_not_ask_and_an_agent_does_not_decide(alice, token, api, refused, asked, refunds):
-    refused(token(alice).post("requests", asked()), 403, "agents_only")
+def test_a_person_does_not_ask_and_an_agent_does_not_decide(alice, token, api, refused, request_body, refunds):
+    refused(token(alice).post("requests", request_body()), 403, "agents_only")
     refused(token(alice).get("requests"), 403, "agents_only")
     refused(api.get("inbox"), 403, "people_only")
 

@@ -10,11 +10,11 @@ from django.test import Client
 from django.urls import URLPattern
 
 import console.settings
-from agents.shapes import COMPONENTS
+from agents.schemas import COMPONENTS
 from agents.urls import urlpatterns
 
 # Not of the contract: the document, its page, and the answer to what is nowhere.
-UNLISTED = {"api_openapi", "api_docs", "api_missing"}
+UNLISTED = {"openapi", "docs", "missing"}
 
 # What is answered otherwise than as one JSON document.
 MEDIA = {"listen": "text/event-stream", "feedback": "application/x-ndjson"}
@@ -40,8 +40,8 @@ def routes() -> Iterator[tuple[str, str]]:
 
 
 def test_every_route_is_in_the_document_and_nothing_else(document):
-    told = {(path, method) for path, methods in document["paths"].items() for method in methods}
-    assert told == set(routes())
+    documented_routes = {(path, method) for path, methods in document["paths"].items() for method in methods}
+    assert documented_routes == set(routes())
 
 
 def test_the_document_is_openapi_and_refers_to_nothing_that_is_missing(document):

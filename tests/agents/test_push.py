@@ -6,7 +6,7 @@ import time
 from channels.layers import channel_layers, get_channel_layer
 
 from agents import push
-from approvals.models import Pause
+from approvals.models import ApprovalRequest
 
 
 async def test_what_is_sent_arrives_at_the_group():
@@ -47,15 +47,15 @@ def test_a_full_queue_drops_and_does_not_block(monkeypatch):
 
 
 def test_what_is_decided_is_announced_after_the_commit(
-    api, refunds, asked, monkeypatch, django_capture_on_commit_callbacks
+    api, refunds, request_body, monkeypatch, django_capture_on_commit_callbacks
 ):
     sent = []
     monkeypatch.setattr(push, "send", lambda group, message: sent.append((group, message)))
     with django_capture_on_commit_callbacks(execute=True):
-        told = api.post("requests", asked()).json()
+        request = api.post("requests", request_body()).json()
     assert not [message for group, message in sent if group == "decisions"]
 
     with django_capture_on_commit_callbacks(execute=True):
-        api.post(f"requests/{told['id']}/cancel")
-    expected = ("decisions", {"type": "settled", "pauses": [str(Pause.objects.get().pk)]})
+        api.post(f"requests/{request['id']}/cancel")
+    expected = ("decisions", {"type": "settled", "requests": [str(ApprovalRequest.objects.get().pk)]})
     assert [one for one in sent if one[0] == "decisions"] == [expected]

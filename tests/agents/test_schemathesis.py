@@ -81,7 +81,7 @@ def many_calls(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_what_agents_call_answers_as_the_document_says(many_calls, robots_key, propose, schemathesis):
-    request = {"path.id": propose().pause_id}
+    request = {"path.id": propose().request_id}
     item = {**request, "path.item": "call_1"}
 
     ended = schemathesis(
@@ -91,7 +91,7 @@ def test_what_agents_call_answers_as_the_document_says(many_calls, robots_key, p
         read_decision=request,
         lease_request=request,
         cancel_request=request,
-        amend_item={**item, "path.id": propose(order="9").pause_id},
+        amend_item={**item, "path.id": propose(order="9").request_id},
         report_outcome=item,
     )
 

@@ -5,11 +5,12 @@ import json
 import pytest
 
 from agents import feed
-from approvals import seal, times
-from approvals.models import Delivery, Domain, Endpoint, Rule
+from approvals.db import times
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.history import seal
+from approvals.models import Approval, Delivery, Domain, Endpoint, Rule
 from approvals.policy import snapshot
-from approvals.review import decisions
-from approvals.review.decisions import decide, seen
 
 ARGS = {"order": "456", "amount": 420, "currency": "EUR"}
 STAGES = [{"tier": 1, "domain": "commerce", "approvers": 1}, {"tier": 2, "domain": "legal", "approvers": 1}]
@@ -26,7 +27,7 @@ def lena(person, tiers, legal):
 
 
 @pytest.fixture
-def staged(action_type, legal):
+def publish_stages(action_type, legal):
     def make(*, typed=False, stages=STAGES):
         kind = action_type("payout", strategy="risk", reversibility="reversible")
         Rule.objects.create(name="r", action_type=kind, expression="true", stages=stages, typed=typed, message="All.")
@@ -35,16 +36,21 @@ def staged(action_type, legal):
     return make
 
 
-def test_the_answer_and_the_rehearsal_name_the_stages(staged, api, conforms):
-    staged()
-    asked = api.post("requests", {"action": "payout", "args": ARGS})
-    [item] = conforms("RequestState", asked)["items"]
+def test_the_answer_and_the_rehearsal_name_the_stages(publish_stages, api, conforms):
+    publish_stages()
+    response = api.post("requests", {"action": "payout", "args": ARGS})
+    [item] = conforms("RequestState", response)["items"]
     assert (item["stages"], item["stage"], item["typed"]) == (STAGES, 1, False)
     assert (item["tier"], item["domain"], item["approvers"], item["votes"]) == (1, "commerce", 1, 0)
 
-    [told] = conforms("Evaluation", api.post("evaluate", {"action": "payout", "args": ARGS}))["items"]
-    assert (told["stages"], told["tier"], told["domain"], told["typed"]) == (STAGES, 1, "commerce", False)
-    assert told["reasons"][-1] == "Two stages: tier 1 commerce, then tier 2 legal."
+    [evaluated_item] = conforms("Evaluation", api.post("evaluate", {"action": "payout", "args": ARGS}))["items"]
+    assert (evaluated_item["stages"], evaluated_item["tier"], evaluated_item["domain"], evaluated_item["typed"]) == (
+        STAGES,
+        1,
+        "commerce",
+        False,
+    )
+    assert evaluated_item["reasons"][-1] == "Two stages: tier 1 commerce, then tier 2 legal."
 
 
 def test_without_stages_there_is_none_to_be_in(refunds, api):
@@ -52,47 +58,57 @@ def test_without_stages_there_is_none_to_be_in(refunds, api):
     assert (item["stages"], item["stage"], item["typed"]) == ([], None, False)
 
 
-def test_the_agent_sees_where_it_stands_and_who_approved(staged, api, alice, lena, conforms):
-    staged()
+def test_the_agent_sees_where_it_stands_and_who_approved(publish_stages, api, alice, lena, conforms):
+    publish_stages()
     request = api.post("requests", {"action": "payout", "args": ARGS}).json()
-    approval = decisions.load(decisions.Approval.objects.get(pause=request["id"]).pk)
-    on = decide(seen(approval), by=alice, verdict="approve")
+    approval = load(Approval.objects.get(request=request["id"]).pk)
+    on = decide(card_version_of(approval), by=alice, verdict="approve")
     [item] = api.get(f"requests/{request['id']}").json()["items"]
     assert (item["status"], item["stage"], item["tier"], item["domain"]) == ("pending", 2, 2, "legal")
     assert api.get(f"requests/{request['id']}/decision").status_code == 202
 
-    decide(seen(on), by=lena, verdict="approve")
+    decide(card_version_of(on), by=lena, verdict="approve")
     [item] = conforms("DecisionDocument", api.get(f"requests/{request['id']}/decision"))["items"]
     assert item["decided_by"] == {"tier": 2, "name": "Lena"}
     assert [(one["name"], one["stage"]) for one in item["approved_by"]] == [("Alice", 1), ("Lena", 2)]
 
 
-def test_the_feed_and_the_webhook_say_that_it_went_on(staged, api, robot, alice):
-    staged()
+def test_the_feed_and_the_webhook_say_that_it_went_on(publish_stages, api, robot, alice):
+    publish_stages()
     Endpoint.objects.create(agent=robot, url="https://robot.example/hook", secret="x")
     request = api.post("requests", {"action": "payout", "args": ARGS}).json()
-    approval = decisions.load(decisions.Approval.objects.get(pause=request["id"]).pk)
-    decide(seen(approval), by=alice, verdict="approve")
+    approval = load(Approval.objects.get(request=request["id"]).pk)
+    decide(card_version_of(approval), by=alice, verdict="approve")
 
     sent = Delivery.objects.get(topic="request.staged")
-    said = sent.payload["data"]
-    assert (said["tier"], said["domain"], said["stage"], said["stages"]) == (2, "legal", 2, 2)
+    webhook_data = sent.payload["data"]
+    assert (webhook_data["tier"], webhook_data["domain"], webhook_data["stage"], webhook_data["stages"]) == (
+        2,
+        "legal",
+        2,
+        2,
+    )
     seal.seal(now=times.now(), everything=True)
-    [told] = [json.loads(one.data) for one in feed.read([robot.pk], 0).events if one.name == "staged"]
-    assert (told["stage"], told["stages"], told["to"], told["to_domain"]) == (1, 2, 2, "legal")
+    [staged_event] = [json.loads(one.data) for one in feed.read([robot.pk], 0).events if one.name == "staged"]
+    assert (staged_event["stage"], staged_event["stages"], staged_event["to"], staged_event["to_domain"]) == (
+        1,
+        2,
+        2,
+        "legal",
+    )
 
 
 def _item(approval):
     return {"id": str(approval.pk), "revision": 1, "round": 1, "digest": approval.digest}
 
 
-def test_a_tool_approves_the_stage_that_it_read(staged, propose, token, alice, bob, conforms):
-    staged(stages=[{"tier": 1, "domain": "", "approvers": 1}, {"tier": 2, "domain": "", "approvers": 1}])
+def test_a_tool_approves_the_stage_that_it_read(publish_stages, propose, token, alice, bob, conforms):
+    publish_stages(stages=[{"tier": 1, "domain": "", "approvers": 1}, {"tier": 2, "domain": "", "approvers": 1}])
     approval = propose(action="payout")
     tool = token(bob)
     card = conforms("Card", tool.get(f"inbox/{approval.pk}"))
     assert (card["stage"], len(card["stages"]), card["approved_by"]) == (1, 2, [])
-    decide(seen(approval), by=alice, verdict="approve")
+    decide(card_version_of(approval), by=alice, verdict="approve")
 
     read = {"verdict": "approve", "revision": 1, "round": 1, "digest": card["digest"]}
     unread = tool.post(f"inbox/{approval.pk}/decide", read)
@@ -107,8 +123,8 @@ def test_a_tool_approves_the_stage_that_it_read(staged, propose, token, alice, b
     assert [one["name"] for one in done.json()["approved_by"]] == ["Alice", "Bob"]
 
 
-def test_what_is_typed_is_not_decided_by_a_tool(staged, propose, token, alice):
-    staged(typed=True, stages=[])
+def test_what_is_typed_is_not_decided_by_a_tool(publish_stages, propose, token, alice):
+    publish_stages(typed=True, stages=[])
     approval = propose(action="payout")
     tool = token(alice)
     card = tool.get(f"inbox/{approval.pk}").json()

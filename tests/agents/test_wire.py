@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from django.db import OperationalError
 
-from approvals.models import Approval, Pause
-from approvals.review import intake
+from approvals.models import Approval, ApprovalRequest
+from approvals.requests import intake
 from tests.conftest import database_url
 
 REFUND = {"order": "456", "amount": 420, "currency": "EUR"}
@@ -76,7 +76,7 @@ def test_the_largest_that_all_read_alike_is_taken(api, action_type):
 @pytest.mark.parametrize("seconds", [90, 90.5, 1.25, 1])
 def test_a_deadline_is_said_in_seconds_with_fractions(api, refunds, conforms, seconds):
     state = conforms("RequestState", api.post("requests", {"action": "refund", "args": REFUND, "timeout_s": seconds}))
-    approval = Approval.objects.get(pause=state["id"])
+    approval = Approval.objects.get(request=state["id"])
     assert approval.expires_at - approval.created_at == timedelta(seconds=seconds)
 
 
@@ -105,10 +105,10 @@ def test_a_verdict_that_is_not_offered_is_answered_with_those_that_are(token, al
     )
 
     assert response.status_code == 422
-    told = response.json()
-    assert (told["code"], told["offered"]) == ("verdict_not_offered", ["approve", "reject"])
-    assert [error["pointer"] for error in told["errors"]] == ["/verdict"]
-    assert "approve, reject" in told["detail"]
+    problem = response.json()
+    assert (problem["code"], problem["offered"]) == ("verdict_not_offered", ["approve", "reject"])
+    assert [error["pointer"] for error in problem["errors"]] == ["/verdict"]
+    assert "approve, reject" in problem["detail"]
     refund.refresh_from_db()
     assert refund.status == "pending"
 
@@ -185,4 +185,4 @@ def test_a_lock_on_something_else_is_not_a_key_in_flight(api, robot, refunds):
 
     assert response.status_code == 503
     assert response.json()["code"] == "busy"
-    assert not Pause.objects.filter(key="fresh").exists()
+    assert not ApprovalRequest.objects.filter(key="fresh").exists()

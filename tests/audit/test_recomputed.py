@@ -9,15 +9,22 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from approvals import recompute, recorded, seal, times
+from approvals import clock
+from approvals.db import times
+from approvals.decisions import agent_questions, batches, claims
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.decisions.undo import undo
+from approvals.decisions.verdict_input import VerdictInput
+from approvals.execution import agent_pause, consume, grants, incidents
+from approvals.execution import agent_reports as agents_own
+from approvals.execution.grants import GrantRequest
+from approvals.execution.recall import recall
+from approvals.history import recompute, recorded, seal
 from approvals.models import Agent, Approval
-from approvals.policy.edits import Operation
-from approvals.review import agent as agents_own
-from approvals.review import amend, batches, claims, clock, consume, grants, incidents, inquiries, pausing
-from approvals.review.decisions import Words, decide, load, seen, undo
-from approvals.review.grants import Wish
-from approvals.review.recall import recall
-from approvals.review.submission import Item
+from approvals.requests import amend
+from approvals.requests.submission import Item
+from approvals.values.edits import Operation
 from tests.tampering import tamper
 
 RELEASED = (
@@ -36,12 +43,14 @@ def sweep_at(moment):
 @pytest.fixture
 def history(propose, alice, bob):
     """A refund that waits, and one that Alice approved with words."""
-    decide(seen(propose(order="1")), by=alice, verdict="approve", words=Words(message="Fine."))
+    decide(
+        card_version_of(propose(order="1")), by=alice, verdict="approve", verdict_input=VerdictInput(message="Fine.")
+    )
     return propose(order="2")
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "complaint"),
     [
         (RELEASED, "says released, its events say pending"),
         (
@@ -79,25 +88,29 @@ def history(propose, alice, bob):
         ("UPDATE approvals_proposal SET digest = 'sha256:0'", "is not the one that its events tell of"),
         ("DELETE FROM approvals_proposal", "the proposal of approval"),
         (
-            "UPDATE approvals_pause SET answer = replace(answer, '\"approve\"', '\"reject\"') WHERE answer <> ''",
+            "UPDATE approvals_approvalrequest SET answer = replace(answer, '\"approve\"', '\"reject\"')"
+            " WHERE answer <> ''",
             "its decision document does not say what was decided",
         ),
         (
-            "UPDATE approvals_pause SET answer = replace(answer, 'Fine.', 'Run twice.') WHERE answer <> ''",
+            "UPDATE approvals_approvalrequest SET answer = replace(answer, 'Fine.', 'Run twice.') WHERE answer <> ''",
             "its decision document does not say what was decided",
         ),
-        ("UPDATE approvals_pause SET answer = '[]' WHERE answer <> ''", "does not say what was decided"),
-        ("UPDATE approvals_pause SET answer = 'gone' WHERE answer <> ''", "does not say what was decided"),
+        ("UPDATE approvals_approvalrequest SET answer = '[]' WHERE answer <> ''", "does not say what was decided"),
+        ("UPDATE approvals_approvalrequest SET answer = 'gone' WHERE answer <> ''", "does not say what was decided"),
         (
-            "UPDATE approvals_pause SET recalled_answer = replace(answer, '420', '421') WHERE answer <> ''",
+            "UPDATE approvals_approvalrequest SET recalled_answer = replace(answer, '420', '421') WHERE answer <> ''",
             "its decision document does not say what was decided",
         ),
         (
-            "UPDATE approvals_pause SET answer = '{}', status = 'decided', open_items = 0, closed_at = now() "
+            "UPDATE approvals_approvalrequest SET answer = '{}', status = 'decided', open_items = 0, closed_at = now() "
             "WHERE answer = ''",
             "says decided, its approvals say otherwise",
         ),
-        ("UPDATE approvals_pause SET status = 'cancelled' WHERE answer <> ''", "does not say what was decided"),
+        (
+            "UPDATE approvals_approvalrequest SET status = 'cancelled' WHERE answer <> ''",
+            "does not say what was decided",
+        ),
         (
             "UPDATE approvals_policyversion SET snapshot = jsonb_set(snapshot::jsonb, '{rates,USD}', '\"2\"')",
             "policy version 1 is not what was published",
@@ -106,35 +119,37 @@ def history(propose, alice, bob):
     ],
 )
 @pytest.mark.django_db(transaction=True)
-def test_a_row_that_says_something_else_than_its_events_is_named(sql, said, history):
+def test_a_row_that_says_something_else_than_its_events_is_named(sql, complaint, history):
     assert seal.verify().ok
     tamper(sql)
 
-    found = seal.verify()
-    assert not found.ok
-    assert said in found.message
+    verification = seal.verify()
+    assert not verification.ok
+    assert complaint in verification.message
     with pytest.raises(CommandError, match="says|not|no event|missing"):  # noqa: RUF043  # alternatives
         call_command("verify_audit")
 
 
 @pytest.fixture
-def beside(propose, robot, alice, bob, carol, action_type):
+def side_rows(propose, robot, alice, bob, carol, action_type):
     """One row of each kind that stands beside an approval: a vote, a note, a question with its answer, and so on."""
     action_type("transfer", approvers=2)
     voted = propose(action="transfer", order="1")
-    decide(seen(voted), by=alice, verdict="approve", words=Words(message="I looked."))
+    decide(card_version_of(voted), by=alice, verdict="approve", verdict_input=VerdictInput(message="I looked."))
     claims.comment(voted.pk, by=bob, text="Who is this?")
-    inquiries.answer(inquiries.ask(voted.pk, by=bob, text="Why twice?"), by=robot, text="It is not.")
+    agent_questions.answer(agent_questions.ask(voted.pk, by=bob, text="Why twice?"), by=robot, text="It is not.")
     taken = propose(order="2")
-    decide(seen(taken), by=alice, verdict="approve")
+    decide(card_version_of(taken), by=alice, verdict="approve")
     used = propose(order="3")
-    decide(seen(used), by=alice, verdict="approve")
+    decide(card_version_of(used), by=alice, verdict="approve")
     sweep_at(times.now() + timedelta(minutes=1))
-    recall(seen(load(taken.pk)), by=alice, words=Words(reason="not_needed", message="No longer."))
+    recall(
+        card_version_of(load(taken.pk)), by=alice, verdict_input=VerdictInput(reason="not_needed", message="No longer.")
+    )
     used = load(used.pk)
     jti = used.decisions.get().pk
-    permit = json.loads(used.pause.answer)["items"][0]["permit"]
-    consume.consume(consume.Use(jti, permit, used.digest, "1", "worker-1"), by=robot)
+    permit = json.loads(used.request.answer)["items"][0]["permit"]
+    consume.consume(consume.PermitUse(jti, permit, used.digest, "1", "worker-1"), by=robot)
     agents_own.report_outcome(load(used.pk), by=robot, result="succeeded", detail="Paid.", data={"id": 7, "n": 1.5})
     incidents.open_incident(load(used.pk), by=carol, severity="low", text="Twice.")
 
@@ -146,7 +161,7 @@ COPY_VOTE = (
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "complaint"),
     [
         (f"UPDATE approvals_vote SET user_id = {BOB}", "the vote on approval"),  # noqa: S608
         ("UPDATE approvals_vote SET note = 'I did not look.'", "the vote on approval"),
@@ -156,9 +171,9 @@ COPY_VOTE = (
         ("UPDATE approvals_note SET text = 'I know him.'", "the note on approval"),
         ("UPDATE approvals_note SET created_at = now()", "the note on approval"),
         ("DELETE FROM approvals_note", "the note on approval"),
-        ("UPDATE approvals_inquiry SET text = 'Why?'", "the question on approval"),
-        ("UPDATE approvals_inquiry SET answer = 'It is.'", "the answer on approval"),
-        ("UPDATE approvals_inquiry SET answer = '', answered_at = NULL", "the answer on approval"),
+        ("UPDATE approvals_agentquestion SET text = 'Why?'", "the question on approval"),
+        ("UPDATE approvals_agentquestion SET answer = 'It is.'", "the answer on approval"),
+        ("UPDATE approvals_agentquestion SET answer = '', answered_at = NULL", "the answer on approval"),
         ("UPDATE approvals_recall SET message = 'Whatever.'", "the recall on approval"),
         (f"UPDATE approvals_recall SET user_id = {BOB}", "the recall on approval"),  # noqa: S608
         ("UPDATE approvals_consumption SET executor = 'worker-2'", "the use on approval"),
@@ -172,31 +187,31 @@ COPY_VOTE = (
     ],
 )
 @pytest.mark.django_db(transaction=True)
-def test_a_row_beside_an_approval_that_its_events_do_not_tell_of_is_named(sql, said, beside):
-    found = seal.verify()
-    assert found.ok, found.message
+def test_a_row_beside_an_approval_that_its_events_do_not_tell_of_is_named(sql, complaint, side_rows):
+    verification = seal.verify()
+    assert verification.ok, verification.message
     tamper(sql)
 
-    found = seal.verify()
-    assert not found.ok
-    assert said in found.message
+    verification = seal.verify()
+    assert not verification.ok
+    assert complaint in verification.message
 
 
 @pytest.mark.django_db(transaction=True)
 def test_one_approval_is_verified_with_its_request_and_no_other(history):
     waits, decided = history, Approval.objects.get(status="released")
-    tamper("UPDATE approvals_pause SET answer = replace(answer, 'Fine.', 'Never.') WHERE answer <> ''")
+    tamper("UPDATE approvals_approvalrequest SET answer = replace(answer, 'Fine.', 'Never.') WHERE answer <> ''")
 
     assert seal.verify(waits.pk).ok
-    found = seal.verify(decided.pk)
-    assert not found.ok
-    assert str(decided.pause_id) in found.message
+    verification = seal.verify(decided.pk)
+    assert not verification.ok
+    assert str(decided.request_id) in verification.message
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_auditor_reads_the_same_on_the_page(history, otto, as_):
     tamper(RELEASED)
-    page = as_(otto).post(reverse("audit_verify")).content.decode()
+    page = as_(otto).post(reverse("history:verify")).content.decode()
 
     assert 'data-verified="no"' in page
     assert seal.verify().message in page
@@ -207,9 +222,9 @@ def test_every_column_of_an_approval_is_recorded_or_named_as_left_out():
     left_out = {
         *("id", "position", "created_at", "event_seq", "event_head"),  # what it is, and the chain itself
         *("reason_code", "reasons", "assessment", "flagged", "confidence", "value", "impact", "shadowed"),  # weighed
-        *("usual_key", "count_key", "likeness", "repeats_id", "attempt"),  # compared with
+        *("baseline_key", "frequency_key", "similarity_key", "repeats_id", "attempt"),  # compared with
         *("agent_model", "prompt_version", "tool_version", "first_opened_at", "viewed"),  # evidence
-        *("tiers_visited", "queues_visited", "due_at", "soon_at", "hold", "claimed_by_id", "claim_until"),  # sweeps
+        *("tiers_visited", "queues_visited", "due_at", "remind_at", "hold", "claimed_by_id", "claim_until"),  # sweeps
         *("snoozed_until", "escalations", "breaches", "alarmed_at"),
     }
 
@@ -227,20 +242,32 @@ def test_whatever_happened_honestly_verifies(
     monkeypatch.setattr(recompute, "SET", 3)  # several sets
     start = times.now()
     held = [propose(order=f"held-{number}") for number in range(6)]
-    decide(seen(held[0]), by=alice, verdict="approve", words=Words(message="", guidance="Be quick."))
+    decide(
+        card_version_of(held[0]),
+        by=alice,
+        verdict="approve",
+        verdict_input=VerdictInput(message="", guidance="Be quick."),
+    )
     undo(held[0].pk, by=alice)
-    decide(seen(load(held[0].pk)), by=alice, verdict="reject", words=Words(reason="policy", stop=True))
-    edit = Words(edits=(Operation("replace", "/amount", 99.5),), message="Less.")
-    decide(seen(held[1]), by=alice, verdict="modify", words=edit)
+    decide(
+        card_version_of(load(held[0].pk)),
+        by=alice,
+        verdict="reject",
+        verdict_input=VerdictInput(reason="policy", stop=True),
+    )
+    edit = VerdictInput(edits=(Operation("replace", "/amount", 99.5),), message="Less.")
+    decide(card_version_of(held[1]), by=alice, verdict="modify", verdict_input=edit)
     undo(held[1].pk, by=alice)
-    decide(seen(load(held[1].pk)), by=alice, verdict="modify", words=edit)
+    decide(card_version_of(load(held[1].pk)), by=alice, verdict="modify", verdict_input=edit)
     amend.amend(held[2].pk, lambda item: replace(item, args={**item.args, "amount": 6000}), by=robot)
-    decide(seen(load(held[2].pk)), by=bob, verdict="approve")
-    decide(seen(held[3]), by=alice, verdict="approve")
-    agents_own.cancel(held[3].pause, by=robot, reason="")
-    batches.decide_many([seen(one) for one in held[4:]], by=alice, verdict="approve", attempt=uuid4())
+    decide(card_version_of(load(held[2].pk)), by=bob, verdict="approve")
+    decide(card_version_of(held[3]), by=alice, verdict="approve")
+    agents_own.cancel(held[3].request, by=robot, reason="")
+    batches.decide_many([card_version_of(one) for one in held[4:]], by=alice, verdict="approve", attempt=uuid4())
     grants.give(
-        Wish(agent=robot.pk, action="refund", most=1, tier=1, expires_at=start + timedelta(days=1), conditions=()),
+        GrantRequest(
+            agent=robot.pk, action="refund", most=1, tier=1, expires_at=start + timedelta(days=1), conditions=()
+        ),
         by=bob,
     )
     propose(order="granted")
@@ -256,36 +283,41 @@ def test_whatever_happened_honestly_verifies(
     items = tuple(
         Item(id=f"q{number}", subject="question", prompt="Which?", best_guess={"b": 1e5}) for number in (1, 2)
     )
-    asked = propose(items=items, timeout=timedelta(hours=1))
-    decide(seen(asked), by=alice, verdict="answer", words=Words(answer={"account": 12.0, "ä": [None]}))
+    question = propose(items=items, timeout=timedelta(hours=1))
+    decide(
+        card_version_of(question),
+        by=alice,
+        verdict="answer",
+        verdict_input=VerdictInput(answer={"account": 12.0, "ä": [None]}),
+    )
     action_type("label", strategy="never", reversibility="reversible")
     passed = propose(action="label", order="3")
     action_type("plan", schema={}, value_path="", currency_path="", subject_path="", headline="{steps}")
     step = {"id": "a", "action": {"name": "label", "args": {"order": "1", "amount": 1.0, "currency": "EUR"}}}
     plan = propose(items=(Item(id="plan", subject="plan", steps=[step]),))
     claims.claim(plan.pk, by=alice)
-    decide(seen(load(plan.pk)), by=alice, verdict="approve")
+    decide(card_version_of(load(plan.pk)), by=alice, verdict="approve")
     sweep_at(start + timedelta(minutes=20))
-    recall(seen(load(held[5].pk)), by=alice, words=Words(reason="not_needed", message="No."))
-    recall(seen(load(passed.pk)), by=alice, words=Words(reason="not_needed", message="No."))
+    recall(card_version_of(load(held[5].pk)), by=alice, verdict_input=VerdictInput(reason="not_needed", message="No."))
+    recall(card_version_of(load(passed.pk)), by=alice, verdict_input=VerdictInput(reason="not_needed", message="No."))
     climbed = propose(order="6", timeout=timedelta(days=30))
     claims.escalate(climbed.pk, by=alice, note="Too much for me.")
     claims.comment(climbed.pk, by=bob, text="I look.")
     action_type("transfer", approvers=2)
     voted = propose(action="transfer", order="7", timeout=timedelta(days=30))
-    decide(seen(voted), by=alice, verdict="approve", words=Words(message="Fine."))
-    decide(seen(load(voted.pk)), by=bob, verdict="modify", words=edit)
-    decide(seen(load(voted.pk)), by=alice, verdict="approve")
+    decide(card_version_of(voted), by=alice, verdict="approve", verdict_input=VerdictInput(message="Fine."))
+    decide(card_version_of(load(voted.pk)), by=bob, verdict="modify", verdict_input=edit)
+    decide(card_version_of(load(voted.pk)), by=alice, verdict="approve")
     waits = propose(order="4", timeout=timedelta(days=1))
     for days in (2, 4, 8):
         sweep_at(start + timedelta(days=days))
     rejected = propose(order="5")
-    pausing.reject_pending(robot, by=carol, why="All of it.")
+    agent_pause.reject_pending(robot, by=carol, why="All of it.")
     Agent.objects.filter(pk=robot.pk).update(name="renamed")
 
     statuses = set(Approval.objects.values_list("status", flat=True))
     assert statuses >= {"released", "cancelled", "expired", "recalled"}
     assert (load(waits.pk).status, load(rejected.pk).verdict) == ("expired", "reject")
-    found = seal.verify()
-    assert found.ok, found.message
-    assert "rows" in found.message
+    verification = seal.verify()
+    assert verification.ok, verification.message
+    assert "rows" in verification.message

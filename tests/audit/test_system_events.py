@@ -7,14 +7,16 @@ from django.db import DatabaseError, connection, connections, transaction
 from django.urls import reverse
 
 from agents import keys
-from approvals import audit, permits, seal, times
-from approvals.models import ActionType, SystemChain, SystemEvent
-from approvals.policy import versions
+from approvals.db import times
+from approvals.execution import permits
+from approvals.history import audit, seal
+from approvals.models import ActionType, SystemAuditEvent, SystemChain
+from approvals.policy.authoring import versions
 from tests.tampering import tamper
 
 
 def recorded(*kinds: str) -> list[tuple[str, str, str]]:
-    rows = SystemEvent.objects.filter(kind__in=kinds).order_by("seq")
+    rows = SystemAuditEvent.objects.filter(kind__in=kinds).order_by("seq")
     return list(rows.values_list("kind", "actor", "about"))
 
 
@@ -40,14 +42,14 @@ def test_keys_of_agents_and_people_are_recorded_with_who_made_and_revoked_them(r
         ("key_issued", "user:bob", "user:bob"),
     ]
     assert [actor for _, actor, _ in recorded("signing_key_rotated")] == ["command"]
-    assert secret not in str(list(SystemEvent.objects.values_list("detail", flat=True)))
+    assert secret not in str(list(SystemAuditEvent.objects.values_list("detail", flat=True)))
 
 
 def test_publishing_policy_is_recorded_with_the_digest(root, refunds):
     ActionType.objects.update(title="Money back")
     version = versions.publish(by=root, note="A better title.", digest=versions.draft().digest)
 
-    event = SystemEvent.objects.filter(kind="policy_published").first()
+    event = SystemAuditEvent.objects.filter(kind="policy_published").first()
     assert (event.actor, event.about) == ("user:root", f"policy:{version.number}")
     assert event.detail == {"digest": version.digest, "note": "A better title."}
 
@@ -55,23 +57,23 @@ def test_publishing_policy_is_recorded_with_the_digest(root, refunds):
 @pytest.mark.django_db(transaction=True)
 def test_events_recorded_at_once_form_one_chain(db):
     def write(number: int) -> None:
-        audit.record(SystemEvent.Kind.AGENT_PAUSED, by=audit.COMMAND, about=f"agent:{number}")
+        audit.record(SystemAuditEvent.Kind.AGENT_PAUSED, by=audit.COMMAND, about=f"agent:{number}")
         connections.close_all()
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(40)))
 
-    assert list(SystemEvent.objects.order_by("seq").values_list("seq", flat=True)) == list(range(1, 41))
+    assert list(SystemAuditEvent.objects.order_by("seq").values_list("seq", flat=True)) == list(range(1, 41))
     assert seal.verify().ok
 
 
 def test_a_change_that_is_rolled_back_leaves_no_event(root, robot):
-    before = SystemEvent.objects.count()
+    before = SystemAuditEvent.objects.count()
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         keys.issue(agent=robot, name="production", by=root)
         raise ZeroDivisionError
 
-    assert SystemEvent.objects.count() == before
+    assert SystemAuditEvent.objects.count() == before
     assert seal.verify().ok
 
 
@@ -79,33 +81,39 @@ def test_system_events_are_sealed_with_all_others(log, propose):
     propose()
     seal.seal(now=times.now())
 
-    assert not SystemEvent.objects.filter(seal=None).exists()
-    found = seal.verify()
-    assert found.ok, found.message
-    assert "not sealed" not in found.message
+    assert not SystemAuditEvent.objects.filter(seal=None).exists()
+    verification = seal.verify()
+    assert verification.ok, verification.message
+    assert "not sealed" not in verification.message
 
 
 @pytest.mark.parametrize(
-    "sql", ["UPDATE approvals_systemevent SET actor = 'user:bob'", "DELETE FROM approvals_systemevent"]
+    "sql", ["UPDATE approvals_systemauditevent SET actor = 'user:bob'", "DELETE FROM approvals_systemauditevent"]
 )
 def test_the_database_refuses_to_change_a_system_event(sql, log):
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql)
 
 
-LAST = "(SELECT max(seq) FROM approvals_systemevent)"
+LAST = "(SELECT max(seq) FROM approvals_systemauditevent)"
 
 
 @pytest.mark.parametrize(
     ("sql", "named"),
     [
-        ("UPDATE approvals_systemevent SET actor = 'user:bob' WHERE kind = 'key_issued'", "(key_issued) was changed"),
-        ("UPDATE approvals_systemevent SET about = 'user:bob' WHERE kind = 'key_issued'", "(key_issued) was changed"),
-        ("UPDATE approvals_systemevent SET kind = 'agent_paused' WHERE kind = 'key_revoked'", "was changed"),
-        ("UPDATE approvals_systemevent SET detail = '{}' WHERE kind = 'key_issued'", "(key_issued) was changed"),
-        ("UPDATE approvals_systemevent SET at = at + interval '1 s' WHERE kind = 'key_issued'", "was changed"),
-        ("DELETE FROM approvals_systemevent WHERE kind = 'key_issued'", "is missing"),
-        (f"DELETE FROM approvals_systemevent WHERE seq = {LAST}", "the last system event is not the head"),  # noqa: S608
+        (
+            "UPDATE approvals_systemauditevent SET actor = 'user:bob' WHERE kind = 'key_issued'",
+            "(key_issued) was changed",
+        ),
+        (
+            "UPDATE approvals_systemauditevent SET about = 'user:bob' WHERE kind = 'key_issued'",
+            "(key_issued) was changed",
+        ),
+        ("UPDATE approvals_systemauditevent SET kind = 'agent_paused' WHERE kind = 'key_revoked'", "was changed"),
+        ("UPDATE approvals_systemauditevent SET detail = '{}' WHERE kind = 'key_issued'", "(key_issued) was changed"),
+        ("UPDATE approvals_systemauditevent SET at = at + interval '1 s' WHERE kind = 'key_issued'", "was changed"),
+        ("DELETE FROM approvals_systemauditevent WHERE kind = 'key_issued'", "is missing"),
+        (f"DELETE FROM approvals_systemauditevent WHERE seq = {LAST}", "the last system event is not the head"),  # noqa: S608
         ("DELETE FROM approvals_systemchain", "the last system event is not the head"),
     ],
 )
@@ -114,9 +122,9 @@ def test_tampering_with_a_system_event_is_found_and_the_row_named(sql, named, lo
     assert seal.verify().ok
     tamper(sql)
 
-    found = seal.verify()
-    assert not found.ok
-    assert named in found.message
+    verification = seal.verify()
+    assert not verification.ok
+    assert named in verification.message
 
 
 # --- The admin writes them
@@ -137,20 +145,20 @@ def test_pausing_an_agent_is_recorded(root, robot, as_):
 
 
 def test_an_auditor_reads_filters_and_exports_the_log(log, otto, as_):
-    page = as_(otto).get(reverse("audit_log"), {"kind": "key_issued"}).content.decode()
+    page = as_(otto).get(reverse("history:audit_log"), {"kind": "key_issued"}).content.decode()
     assert "agent:robot" in page
     assert "<td>Key revoked</td>" not in page
     assert "scopes: submit, read, execute" in page
 
-    lines = b"".join(as_(otto).get(reverse("audit_log_csv")).streaming_content).decode("utf-8-sig").splitlines()
+    lines = b"".join(as_(otto).get(reverse("history:audit_log_csv")).streaming_content).decode("utf-8-sig").splitlines()
     assert lines[0] == "number,at,event,by,about,detail,hash"
-    assert len(lines) == 1 + SystemEvent.objects.count()
+    assert len(lines) == 1 + SystemAuditEvent.objects.count()
 
 
 def test_an_auditor_verifies_on_the_page(log, otto, as_, settings, tmp_path):
     settings.ASSENT_CHECKPOINT_FILE = tmp_path / "checkpoints.jsonl"
-    assert 'data-verified="yes"' in as_(otto).post(reverse("audit_verify")).content.decode()
+    assert 'data-verified="yes"' in as_(otto).post(reverse("history:verify")).content.decode()
     SystemChain.objects.update(seq=7)
-    page = as_(otto).post(reverse("audit_verify")).content.decode()
+    page = as_(otto).post(reverse("history:verify")).content.decode()
     assert 'data-verified="no"' in page
     assert "the last system event is not the head" in page

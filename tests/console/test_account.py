@@ -4,9 +4,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from approvals import invitations
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
 from approvals.models import User
-from approvals.review.decisions import Words, decide, seen
+from approvals.people import invitations
 from tests.conftest import PASSWORD
 
 MAIL = (
@@ -76,7 +78,7 @@ def test_nobody_signs_up(client, db):
 def test_u05_the_profile_turns_single_keys_off(alice, as_):
     client = as_(alice)
     assert 'data-single-keys="on"' in client.get("/").content.decode()
-    client.post(reverse("profile"), {"language": "en", "time_zone": "Europe/Berlin", "theme": "dark"})
+    client.post(reverse("profile:profile"), {"language": "en", "time_zone": "Europe/Berlin", "theme": "dark"})
     page = client.get("/").content.decode()
 
     assert 'data-single-keys="off"' in page
@@ -85,7 +87,7 @@ def test_u05_the_profile_turns_single_keys_off(alice, as_):
 
 def test_u54_times_are_in_the_viewers_zone_with_utc_on_hover(refund, alice, as_):
     User.objects.filter(pk=alice.pk).update(time_zone="Asia/Tokyo")
-    page = as_(alice).get(reverse("approval", args=[refund.pk])).content.decode()
+    page = as_(alice).get(reverse("card:card", args=[refund.pk])).content.decode()
 
     stated = refund.created_at.strftime("%Y-%m-%d %H:%M:%S UTC")
     assert f'title="{stated}"' in page
@@ -93,23 +95,25 @@ def test_u54_times_are_in_the_viewers_zone_with_utc_on_hover(refund, alice, as_)
 
 
 def test_an_unknown_zone_is_refused(alice, as_):
-    response = as_(alice).post(reverse("profile"), {"language": "en", "time_zone": "Mars/Base", "theme": "dark"})
+    response = as_(alice).post(
+        reverse("profile:profile"), {"language": "en", "time_zone": "Mars/Base", "theme": "dark"}
+    )
 
     assert response.status_code == 422
 
 
 @pytest.mark.parametrize("back", ["//elsewhere.example/", "https://elsewhere.example/", "javascript:alert(1)"])
 def test_the_theme_switch_leads_to_no_other_site(back, alice, as_):
-    response = as_(alice).post(reverse("theme"), {"theme": "dark", "next": back})
+    response = as_(alice).post(reverse("profile:theme"), {"theme": "dark", "next": back})
 
     assert response["Location"] == "/"
 
 
 def test_u38_ones_last_decisions_are_in_the_history_with_their_state(propose, alice, carol, as_):
     mine, hers, _waiting = propose(order="mine"), propose(order="hers"), propose(order="waiting")
-    decide(seen(mine), by=alice, verdict="approve")
-    decide(seen(hers), by=carol, verdict="reject", words=Words(reason="policy"))
-    page = as_(alice).get(reverse("history"), {"by": "me"}).content.decode()
+    decide(card_version_of(mine), by=alice, verdict="approve")
+    decide(card_version_of(hers), by=carol, verdict="reject", verdict_input=VerdictInput(reason="policy"))
+    page = as_(alice).get(reverse("history:history"), {"by": "me"}).content.decode()
 
     assert "order mine" in page
     assert "order hers" not in page
@@ -119,21 +123,21 @@ def test_u38_ones_last_decisions_are_in_the_history_with_their_state(propose, al
 
 def test_the_history_holds_only_what_one_may_see(propose, carol, mallory, as_):
     approval = propose(order="secret")
-    decide(seen(approval), by=carol, verdict="approve")
+    decide(card_version_of(approval), by=carol, verdict="approve")
 
-    assert "secret" not in as_(mallory).get(reverse("history")).content.decode()
+    assert "secret" not in as_(mallory).get(reverse("history:history")).content.decode()
 
 
 def test_the_mailbox_is_there_in_the_demo_alone(alice, as_, settings, tmp_path):
     settings.ASSENT_DATA = tmp_path
     settings.ASSENT_DEMO = False
-    assert as_(alice).get(reverse("demo_mail")).status_code == 404
+    assert as_(alice).get(reverse("demo:mailbox")).status_code == 404
 
     folder = tmp_path / "demo" / "mail"
     folder.mkdir(parents=True)
     (folder / "1.eml").write_bytes(MAIL)
     settings.ASSENT_DEMO = True
-    page = as_(alice).get(reverse("demo_mail")).content.decode()
+    page = as_(alice).get(reverse("demo:mailbox")).content.decode()
     assert "Your refund" in page
     assert "&lt;b&gt;42 EUR&lt;/b&gt;" in page
 
@@ -148,4 +152,4 @@ def test_a_mail_that_is_none_breaks_nothing(content, alice, as_, settings, tmp_p
     folder.mkdir(parents=True)
     (folder / "1.eml").write_bytes(content)
 
-    assert as_(alice).get(reverse("demo_mail")).status_code == 200
+    assert as_(alice).get(reverse("demo:mailbox")).status_code == 200

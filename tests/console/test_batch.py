@@ -3,8 +3,9 @@
 import pytest
 from django.urls import reverse
 
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
 from approvals.models import Approval, Decision
-from approvals.review.decisions import decide, load, seen
 
 FRAGMENT = {"HX-Request": "true"}
 
@@ -29,14 +30,14 @@ def alike(propose):
 def send(as_, alice):
     def post(approvals, verdict="approve", **form):
         picked = [pick(one) for one in approvals]
-        return as_(alice).post(reverse("batch"), {"pick": picked, "verdict": verdict, **form}, headers=FRAGMENT)
+        return as_(alice).post(reverse("batch:batch"), {"pick": picked, "verdict": verdict, **form}, headers=FRAGMENT)
 
     return post
 
 
 def test_u43_what_is_shared_stands_once_and_what_varies_in_a_table(alike, alice, as_):
     made = alike(10, 11, 12, 400)
-    response = as_(alice).get(reverse("batch"), {"pick": [pick(one) for one in made]}, headers=FRAGMENT)
+    response = as_(alice).get(reverse("batch:batch"), {"pick": [pick(one) for one in made]}, headers=FRAGMENT)
     together = response.context["together"]
 
     assert [fact.path for fact in together.shared] == ["currency"]
@@ -48,7 +49,7 @@ def test_u43_what_is_shared_stands_once_and_what_varies_in_a_table(alike, alice,
 def test_only_numbers_are_added_up(alike, alice, as_):
     def shown(*amounts) -> str:
         picked = [pick(approval) for approval in alike(*amounts)]
-        return as_(alice).get(reverse("batch"), {"pick": picked}, headers=FRAGMENT).content.decode()
+        return as_(alice).get(reverse("batch:batch"), {"pick": picked}, headers=FRAGMENT).content.decode()
 
     assert "Lowest to highest" in shown(10, 20)
     assert "Lowest to highest" not in shown(30, 30)  # the orders differ, and an order has no sum
@@ -56,7 +57,7 @@ def test_only_numbers_are_added_up(alike, alice, as_):
 
 def test_u44_each_has_its_own_result_and_one_failure_leaves_the_rest(alike, carol, send):
     first, second, third = alike(10, 11, 12)
-    decide(seen(second), by=carol, verdict="approve")
+    decide(card_version_of(second), by=carol, verdict="approve")
     page = send([first, second, third])
 
     assert page.status_code == 200
@@ -68,15 +69,15 @@ def test_u45_each_has_its_own_decision_and_event(alike, send):
     made = alike(10, 11)
     send(made)
 
-    for one in made:
-        assert load(one.pk).decisions.get().surface == "batch"
-        assert one.events.filter(kind="decided").count() == 1
+    for approval in made:
+        assert load(approval.pk).decisions.get().surface == "batch"
+        assert approval.events.filter(kind="decided").count() == 1
 
 
 def test_u42_the_rest_is_listed_as_left_out_with_the_reason(alike, propose, alice, as_):
     first, second = alike(10, 11)
     Approval.objects.filter(pk=second.pk).update(flagged=2)
-    response = as_(alice).get(reverse("batch"), {"pick": [pick(first), pick(second)]}, headers=FRAGMENT)
+    response = as_(alice).get(reverse("batch:batch"), {"pick": [pick(first), pick(second)]}, headers=FRAGMENT)
 
     assert [one.approval for one in response.context["together"].left] == [second]
     assert "has a flag" in response.content.decode()
@@ -101,24 +102,26 @@ def test_rejecting_together_needs_a_reason_too(alike, send):
 
 @pytest.mark.parametrize("junk", ["", "x", "a:b:c:d", "00000000-0000-0000-0000-000000000000:1:1:sha256:0"])
 def test_picks_that_are_none_of_ours_change_nothing(junk, alike, alice, as_):
-    response = as_(alice).post(reverse("batch"), {"pick": [junk], "verdict": "approve"}, headers=FRAGMENT)
+    response = as_(alice).post(reverse("batch:batch"), {"pick": [junk], "verdict": "approve"}, headers=FRAGMENT)
 
     assert response.status_code == 409
     assert not Decision.objects.exists()
 
 
 def test_more_than_a_thousand_are_refused(alike, alice, as_):
-    [one] = alike(10)
-    ids = [f"00000000-0000-0000-0000-{n:012d}:{one.version}" for n in range(1001)]
-    response = as_(alice).post(reverse("batch"), {"pick": [pick(one), *ids], "verdict": "approve"}, headers=FRAGMENT)
+    [approval] = alike(10)
+    ids = [f"00000000-0000-0000-0000-{n:012d}:{approval.version}" for n in range(1001)]
+    response = as_(alice).post(
+        reverse("batch:batch"), {"pick": [pick(approval), *ids], "verdict": "approve"}, headers=FRAGMENT
+    )
 
     assert response.status_code == 403
-    assert load(one.pk).status == "pending"
+    assert load(approval.pk).status == "pending"
 
 
 def test_what_another_domain_has_is_not_even_named(alike, mallory, as_):
-    [one] = alike(10)
-    page = as_(mallory).post(reverse("batch"), {"pick": [pick(one)], "verdict": "approve"}, headers=FRAGMENT)
+    [approval] = alike(10)
+    page = as_(mallory).post(reverse("batch:batch"), {"pick": [pick(approval)], "verdict": "approve"}, headers=FRAGMENT)
 
-    assert load(one.pk).status == "pending"
+    assert load(approval.pk).status == "pending"
     assert "order" not in page.content.decode().lower()

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from approvals.models import Approval
-from tests.conftest import still
+from tests.conftest import wait_until_still
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -18,7 +18,7 @@ def test_the_open_panel_has_one_button_that_rejects_all(propose, alice, sign_in)
     for approval in approvals:
         page.locator(f"#row-{approval.pk} input[type=checkbox]").check()
     page.locator("[data-batch-form] button").click()
-    still(page)
+    wait_until_still(page)
     actions = page.locator("#actions")
     rejects = actions.get_by_text(re.compile("Reject all 2"))
     expect(rejects.locator("visible=true")).to_have_count(1)

@@ -8,11 +8,12 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from approvals import times
+from approvals.db import times
+from approvals.decisions import claims
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
 from approvals.models import Approval, Decision, User
-from approvals.review import claims
-from approvals.review.decisions import decide, load, seen
-from tests.conftest import settled, still
+from tests.conftest import wait_until_settled, wait_until_still
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -33,7 +34,7 @@ def open_card(page, approval):
     expect(page.locator(f"[data-card='{approval.pk}']")).to_be_visible()
     # The claim's echo may redraw the row; what follows should not race with it.
     expect(page.locator("#card-claim")).to_contain_text("You are reviewing")
-    still(page)
+    wait_until_still(page)
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_u04_u18_a_held_key_and_a_double_click_decide_once(three, alice, sign_in
     page.keyboard.up("a")
     expect(page.locator(f"[data-card='{second.pk}']")).to_be_visible()
     page.locator("form[data-verdict] .approve").dblclick()
-    settled(page, second)
+    wait_until_settled(page, second)
 
     assert load(first.pk).verdict == "approve"
     assert load(third.pk).status == "pending"
@@ -92,7 +93,7 @@ def test_u05_single_keys_can_be_turned_off(three, alice, sign_in):
     page = sign_in(alice)
     row(page, three[0]).locator(".row-link").click()
     expect(page.locator("[data-card]")).to_be_visible()
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("a")
     page.wait_for_timeout(400)  # waits for nothing: the key does nothing
 
@@ -114,7 +115,7 @@ def test_u06_u07_u15_u16_the_open_inbox_follows_without_moving_what_is_read(thre
 
     claims.claim(three[0].pk, by=carol)
     expect(row(page, three[0])).to_contain_text("Carol")
-    decide(seen(load(three[2].pk)), by=carol, verdict="approve")
+    decide(card_version_of(load(three[2].pk)), by=carol, verdict="approve")
     expect(row(page, three[2])).to_contain_text("Approved by Carol")
     expect(row(page, three[2]).locator("[name=pick]")).to_be_disabled()
 
@@ -175,7 +176,7 @@ def test_u08_u09_without_a_socket_the_page_says_so_and_still_converges(three, pr
     page.reload()
     expect(page.locator("[data-banner]")).to_have_text(re.compile("Live updates paused, refreshing every 10 s"))
     fresh = propose(order="LATE", timeout=timedelta(minutes=20))  # tier 1 has half of it
-    decide(seen(load(three[0].pk)), by=carol, verdict="approve")
+    decide(card_version_of(load(three[0].pk)), by=carol, verdict="approve")
     expect(row(page, fresh)).to_be_visible(timeout=15_000)
     expect(row(page, three[0])).to_have_count(0)
 
@@ -201,7 +202,7 @@ def test_u36_u37_the_next_card_follows_at_once_and_z_takes_the_verdict_back(with
     second = propose(order="2", timeout=timedelta(hours=2))
     page = sign_in(alice)
     open_card(page, first)
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("a")
     expect(page.locator(f"[data-card='{second.pk}']")).to_be_visible()
     expect(page.locator("#pane")).to_be_focused()
@@ -218,31 +219,31 @@ def test_u30_u31_changing_shows_the_difference_and_rejecting_asks_why(three, ali
     page = sign_in(alice)
     first, second, _third = three
     open_card(page, first)
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("m")
     amount = page.locator("[data-control='/amount'] [data-text]")
     amount.fill("200")
     expect(page.locator("#modify-diff mark")).to_have_text("200")
     amount.fill("-2")
     expect(page.locator("#modify-diff .field-error")).to_contain_text("/amount")
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("Control+Enter")
     expect(page.locator("[data-control='/amount'] .field-error")).to_be_visible()
     amount.fill("200")
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("Control+Enter")
     expect(page.locator(f"[data-card='{second.pk}']")).to_be_visible()
     assert load(first.pk).proposal.args["amount"] == 200
 
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("r")
     expect(page.locator("[name=reason]").first).to_be_focused()
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("Control+Enter")
     expect(page.locator("#reject-error")).to_be_visible()
     assert load(second.pk).status == "pending"
     page.get_by_text("Duplicate", exact=True).click()
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("Control+Enter")
     expect(row(page, second)).to_contain_text("Rejected by Alice")
 
@@ -251,7 +252,7 @@ def test_u18_u40_what_somebody_else_settles_while_it_is_open_locks_the_card(thre
     page = sign_in(alice)
     live(page)
     open_card(page, three[0])
-    decide(seen(load(three[0].pk)), by=carol, verdict="approve")
+    decide(card_version_of(load(three[0].pk)), by=carol, verdict="approve")
     expect(page.locator("#card-notice")).to_contain_text("Carol approved this")
     expect(page.locator("form[data-verdict] [name=verdict]")).to_have_count(0)
 
@@ -262,10 +263,10 @@ def test_u41_u42_alike_ones_are_selected_and_decided_together_by_keys(three, ali
     page.keyboard.press("j")
     page.keyboard.press("Shift+J")
     expect(page.locator("[data-batch-count]")).to_have_text("2 selected")
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("b")
     expect(page.get_by_role("heading", name="2 requests: Refund")).to_be_visible()
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("a")
     expect(page.get_by_role("heading", name="2 recorded")).to_be_visible()
 
@@ -277,13 +278,13 @@ def test_u25_nothing_on_the_card_reaches_out(propose, alice, sign_in):
     hostile = "https://evil.example/x.png ![](https://evil.example/y.png) <img src=https://evil.example/z.png>"
     approval = propose(order=hostile, summary=hostile, reasoning=hostile, context={"link": hostile})
     page = sign_in(alice)
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested_urls = []
+    page.on("request", lambda request: requested_urls.append(request.url))
     page.goto(f"/approvals/{approval.pk}/")
     page.wait_for_load_state("networkidle")
 
-    assert asked
-    assert not [url for url in asked if "evil" in url]
+    assert requested_urls
+    assert not [url for url in requested_urls if "evil" in url]
 
 
 def test_u51_on_a_phone_every_verdict_is_in_reach_of_a_thumb(three, alice, sign_in):
@@ -305,15 +306,15 @@ def test_u51_on_a_phone_every_verdict_is_in_reach_of_a_thumb(three, alice, sign_
 def test_no_page_is_wider_than_a_phone(three, mia, sign_in):
     page = sign_in(mia, **PHONE)
     names = (
-        "history",
-        "runs",
-        "report",
-        "calibration",
-        "report_shadow",
-        "grants",
-        "unconfirmed",
-        "catch_up",
-        "security",
+        "history:history",
+        "runs:runs",
+        "reports:report",
+        "reports:calibration",
+        "reports:shadow",
+        "grants:grants",
+        "runs:unconfirmed",
+        "overload:catch_up",
+        "profile:security",
     )
     wide = {}
     for name in names:
@@ -328,29 +329,29 @@ def test_no_page_is_wider_than_a_phone(three, mia, sign_in):
 def test_u52_u53_axe_finds_nothing_serious(scheme, three, propose, alice, sign_in):
     propose(order="45\u202e6", current={"amount": 1}, alternatives=[], summary="s", context={"a": 1})
     page = sign_in(alice, bypass_csp=True, color_scheme=scheme, reduced_motion="reduce")
-    found = {}
-    for place in ("/", f"/approvals/{three[0].pk}/", "/history/", "/profile/"):
-        page.goto(place)
+    faults_by_page = {}
+    for url in ("/", f"/approvals/{three[0].pk}/", "/history/", "/profile/"):
+        page.goto(url)
         page.wait_for_timeout(300)
-        found[place] = _serious(page)
+        faults_by_page[url] = _serious(page)
     page.goto(f"/approvals/{three[1].pk}/")
     for key in "rme":
-        still(page)
+        wait_until_still(page)
         page.keyboard.press(key)
         expect(page.locator("#actions .sheet")).to_be_visible()
-        still(page)
-        found[key] = _serious(page)
+        wait_until_still(page)
+        faults_by_page[key] = _serious(page)
         page.keyboard.press("Escape")
         expect(page.locator("#actions .sheet")).to_have_count(0)
 
-    assert not {place: faults for place, faults in found.items() if faults}
+    assert not {place: faults for place, faults in faults_by_page.items() if faults}
 
 
 def _serious(page) -> list[str]:
     violations = Axe().run(page).response["violations"]
     return [
-        f"{one['id']}: {node['html'][:160]}"
-        for one in violations
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"][:2]
+        f"{violation['id']}: {node['html'][:160]}"
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"][:2]
     ]

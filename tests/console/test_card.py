@@ -5,13 +5,15 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
+from approvals.decisions import claims
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
+from approvals.errors import BadVerdict
 from approvals.models import ActionType
 from approvals.policy import snapshot
-from approvals.review import claims
-from approvals.review.decisions import Words, decide, seen
-from approvals.review.errors import BadVerdict
-from approvals.review.submission import Item
-from console.facts import facts_of
+from approvals.requests.submission import Item
+from console.card.facts import facts_of
 from tests.conftest import REFUND
 
 FRAGMENT = {"HX-Request": "true"}
@@ -22,7 +24,7 @@ def card(as_, alice):
     """The card's markup as alice sees it."""
 
     def show(approval, user=alice) -> str:
-        return as_(user).get(reverse("approval", args=[approval.pk]), headers=FRAGMENT).content.decode()
+        return as_(user).get(reverse("card:card", args=[approval.pk]), headers=FRAGMENT).content.decode()
 
     return show
 
@@ -87,10 +89,10 @@ def test_the_labels_of_the_request_stand_among_what_the_agent_gives(propose, car
 
 def test_who_may_pause_the_agent_finds_the_way_from_the_card(propose, alice, carol, as_):
     approval = propose()
-    place = reverse("agent", args=[approval.agent_id])
+    agent_url = reverse("agent:agent", args=[approval.agent_id])
     for user, finds in ((alice, False), (carol, True)):
-        page = as_(user).get(reverse("approval", args=[approval.pk])).content.decode()
-        assert (place in page) == finds
+        page = as_(user).get(reverse("card:card", args=[approval.pk])).content.decode()
+        assert (agent_url in page) == finds
 
 
 def test_u22_what_changes_is_shown_before_and_after_with_the_unchanged_folded(propose, card):
@@ -118,10 +120,10 @@ def test_u27_flags_stand_with_their_numbers(propose, card):
 
 def test_u28_similar_decisions_are_listed(propose, alice, card):
     past = propose(order="old")
-    decide(seen(past), by=alice, verdict="approve")
+    decide(card_version_of(past), by=alice, verdict="approve")
 
     page = card(propose(order="new"))
-    assert reverse("approval", args=[past.pk]) in page[page.index("Similar") :]
+    assert reverse("card:card", args=[past.pk]) in page[page.index("Similar") :]
 
 
 def test_u29_the_policy_of_the_version_it_arrived_under_is_on_the_card(refunds, propose, card):
@@ -150,15 +152,15 @@ def test_a_draft_of_its_action_type_changes_nothing_of_what_waits(refund, alice,
     assert "A drafted text." not in page
     assert ("Drafted" in as_it_is, page.count("Order")) == (False, as_it_is.count("Order"))
     with pytest.raises(BadVerdict):
-        decide(seen(refund), by=alice, verdict="reject")
-    told = as_(alice).get(reverse("reject", args=[refund.pk]), {"version": refund.version}, headers=FRAGMENT)
-    assert told.context["required"]
+        decide(card_version_of(refund), by=alice, verdict="reject")
+    response = as_(alice).get(reverse("card:reject", args=[refund.pk]), {"version": refund.version}, headers=FRAGMENT)
+    assert response.context["required"]
 
 
 def test_u33_escalating_shows_who_gets_it_before_it_happens(refund, alice, bob, as_):
     page = (
         as_(alice)
-        .get(reverse("escalate", args=[refund.pk]), {"version": refund.version}, headers=FRAGMENT)
+        .get(reverse("card:escalate", args=[refund.pk]), {"version": refund.version}, headers=FRAGMENT)
         .content.decode()
     )
 
@@ -168,7 +170,7 @@ def test_u33_escalating_shows_who_gets_it_before_it_happens(refund, alice, bob, 
 
 
 def test_u39_a_link_to_something_settled_says_by_whom(refund, alice, carol, card):
-    decide(seen(refund), by=carol, verdict="reject", words=Words(reason="duplicate"))
+    decide(card_version_of(refund), by=carol, verdict="reject", verdict_input=VerdictInput(reason="duplicate"))
     page = card(refund)
 
     assert "Rejected by Carol" in page
@@ -176,8 +178,8 @@ def test_u39_a_link_to_something_settled_says_by_whom(refund, alice, carol, card
 
 
 def test_u40_a_card_that_was_open_says_that_it_changed(refund, alice, carol, as_):
-    decide(seen(refund), by=carol, verdict="approve")
-    address = reverse("approval", args=[refund.pk])
+    decide(card_version_of(refund), by=carol, verdict="approve")
+    address = reverse("card:card", args=[refund.pk])
     page = as_(alice).get(address, {"version": refund.version}, headers=FRAGMENT).content.decode()
 
     assert "Carol approved this" in page
@@ -190,7 +192,7 @@ def test_u16_a_colleagues_claim_locks_the_verdicts_until_it_is_taken_over(refund
     assert 'value="approve"' not in page
 
     form = {"version": refund.version, "take_over": "1"}
-    taken = as_(alice).post(reverse("claim", args=[refund.pk]), form, headers=FRAGMENT)
+    taken = as_(alice).post(reverse("card:claim", args=[refund.pk]), form, headers=FRAGMENT)
     assert 'value="approve"' in taken.content.decode()
     assert claims.load(refund.pk).claimed_by == alice
 
@@ -204,9 +206,9 @@ def test_opening_by_get_claims_nothing(refund, card):
 def test_opening_the_next_card_returns_the_one_before(propose, alice, as_):
     first, second = propose(order="1"), propose(order="2")
     client = as_(alice)
-    client.post(reverse("claim", args=[first.pk]), {"version": first.version})
-    client.post(reverse("release", args=[first.pk]), headers=FRAGMENT)
-    client.post(reverse("claim", args=[second.pk]), {"version": second.version})
+    client.post(reverse("card:claim", args=[first.pk]), {"version": first.version})
+    client.post(reverse("card:release", args=[first.pk]), headers=FRAGMENT)
+    client.post(reverse("card:claim", args=[second.pk]), {"version": second.version})
 
     assert claims.load(first.pk).claimed_by is None
     assert claims.load(second.pk).claimed_by == alice

@@ -5,9 +5,9 @@ from django.template.loader import render_to_string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console import axes, charts
-from console.axes import length, percent
-from console.charts import FRAME, Bin, Point, Series
+from console.reports import axes, charts
+from console.reports.axes import length, percent
+from console.reports.charts import FRAME, Bin, Point, Series
 
 
 @given(st.integers(0, 10**9))
@@ -35,7 +35,7 @@ def test_steps_of_time_reach_the_most(most):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [
         (0, "0 s"),
         (0.2, "< 1 s"),
@@ -49,8 +49,8 @@ def test_steps_of_time_reach_the_most(most):
         (187200, "2 d 4 h"),
     ],
 )
-def test_a_span_of_time_reads_as_people_say_it(seconds, words):
-    assert length(seconds) == words
+def test_a_span_of_time_reads_as_people_say_it(seconds, text):
+    assert length(seconds) == text
 
 
 def test_an_axis_of_time_keeps_to_one_unit():

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from approvals.policy.edits import apply, operations
+from approvals.values.edits import apply, operations
 from console.controls import build, typed
-from console.controls.build import at_of, controls_of, flat
+from console.controls.build import all_controls, controls_of, position_id
 from console.controls.schemas import shape_of
-from console.controls.typed import NoEdit, Unreadable, posted, read_number, with_breaks
+from console.controls.typed import NoEdit, Unreadable, posted_draft, read_number, with_original_line_breaks
 
 CASES = Path(__file__).parents[1] / "cases"
 TOOLS = json.loads((CASES / "tool-schemas.json").read_text())["cases"]
@@ -44,22 +44,22 @@ def sent(*entries, edits=(), **form) -> dict[str, str]:
     return {"edits": json.dumps(list(edits)), "touched": json.dumps(list(entries)), **form}
 
 
-def exact(value) -> str:
+def exact_json(value) -> str:
     return json.dumps(value, sort_keys=True)
 
 
 def control(schema, value, at) -> build.Control:
-    return next(one for one in flat(controls_of(schema, (value,))) if one.at == at)
+    return next(one for one in all_controls(controls_of(schema, (value,))) if one.at == at)
 
 
 @pytest.mark.parametrize("schema", BROKEN)
 def test_no_schema_and_no_value_is_beyond_the_form(schema):
     for value in VALUES:
-        listed = list(flat(controls_of(schema, (value,))))
+        listed = list(all_controls(controls_of(schema, (value,))))
         assert listed
         assert json.loads(build.as_json(schema, value).text) == value
-        assert posted(schema, (value,), sent()).edits == []
-    assert list(flat(controls_of(schema, ())))
+        assert posted_draft(schema, (value,), sent()).edits == []
+    assert list(all_controls(controls_of(schema, ())))
 
 
 @given(
@@ -71,7 +71,7 @@ def test_no_schema_and_no_value_is_beyond_the_form(schema):
     some.sampled_from([case["schema"] for case in TOOLS.values()] + BROKEN),
 )
 def test_each_control_names_a_place_of_its_own(value, schema):
-    names = [one.at for one in flat(controls_of(schema, (value,)))]
+    names = [one.at for one in all_controls(controls_of(schema, (value,)))]
 
     assert len(names) == len(set(names))
     assert all(name.isascii() and name.isprintable() for name in names)
@@ -92,7 +92,7 @@ def test_a_reference_is_followed_and_a_circle_ends():
     deep: dict = {}
     for _ in range(30):
         deep = {"node": deep}
-    assert any(one.kind == "json" for one in flat(controls_of(schema, (deep,))))
+    assert any(one.kind == "json" for one in all_controls(controls_of(schema, (deep,))))
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_absent_null_and_empty_are_each_in_reach():
     schema = {"type": "object", "properties": {"t": {"type": ["string", "null"]}}}
     for start in ({}, {"t": None}, {"t": ""}, {"t": "x"}):
         for entry, end in (("absent", {}), ("null", {"t": None}), ("text", {"t": ""})):
-            draft = posted(schema, (start,), sent(["/t", entry, ""]))
-            assert exact(draft.value[0]) == exact(end)
+            draft = posted_draft(schema, (start,), sent(["/t", entry, ""]))
+            assert exact_json(draft.value[0]) == exact_json(end)
 
 
 @pytest.mark.parametrize(
@@ -163,30 +163,30 @@ def test_entries_and_groups_come_and_go(start, act, at, end):
             "rows": {"type": "array", "items": {"type": "object", "properties": {"a": {"type": "integer"}}}},
         },
     }
-    draft = posted(schema, (start,), sent(act=act, act_at=at))
+    draft = posted_draft(schema, (start,), sent(act=act, act_at=at))
 
-    assert exact(draft.value[0]) == exact(end)
-    assert exact(apply(start, draft.edits)) == exact(end)
+    assert exact_json(draft.value[0]) == exact_json(end)
+    assert exact_json(apply(start, draft.edits)) == exact_json(end)
 
 
 def test_what_is_typed_goes_before_the_press():
     schema = {"type": "object", "properties": {"l": {"type": "array", "items": {"type": "integer"}}}}
     entries = [["/l/1", "integer", "5"], ["/l/2", "integer", "9"]]
-    draft = posted(schema, ({"l": [1, 2]},), sent(*entries, act="remove", act_at="/l/0"))
+    draft = posted_draft(schema, ({"l": [1, 2]},), sent(*entries, act="remove", act_at="/l/0"))
 
     assert draft.value == ({"l": [5, 9]},)
 
 
 def test_a_field_is_added_by_name_and_none_twice():
     schema = {"type": "object", "additionalProperties": {"type": "string"}}
-    draft = posted(schema, ({"a": "1"},), sent(["~/~new", "text", "2", "b/~\n"]))
+    draft = posted_draft(schema, ({"a": "1"},), sent(["~/~new", "text", "2", "b/~\n"]))
     assert draft.value == ({"a": "1", "b/~\n": "2"},)
 
     for name in ("a", ""):
-        draft = posted(schema, ({"a": "1"},), sent(["~/~new", "text", "2", name]))
+        draft = posted_draft(schema, ({"a": "1"},), sent(["~/~new", "text", "2", name]))
         assert draft.value == ({"a": "1"},)
         assert [fault.message for fault in draft.faults]
-        kept = next(one for one in flat(draft.control) if one.named)
+        kept = next(one for one in all_controls(draft.control) if one.named)
         assert (kept.name, kept.text, kept.touched) == (name, "2", True)
 
 
@@ -197,7 +197,7 @@ def test_what_is_no_number_or_would_be_rounded_is_refused(text):
 
 
 def test_a_number_keeps_how_it_was_written():
-    assert [exact(read_number(text)) for text in ("1", "1.0", " 12.50 ", "-0", "9007199254740991")] == [
+    assert [exact_json(read_number(text)) for text in ("1", "1.0", " 12.50 ", "-0", "9007199254740991")] == [
         *("1", "1.0", "12.5", "0", "9007199254740991")
     ]
 
@@ -207,21 +207,24 @@ def test_line_breaks_of_lines_that_stayed_are_kept(lines):
     before = "".join(map("".join, lines)) + "end"
     shown = re.sub("\r\n|\r", "\n", before)  # as a browser shows it, and gives it back
 
-    assert with_breaks(before, shown) == before
-    assert with_breaks(before, shown + "!") == before + "!"
-    assert with_breaks(before, "!" + shown) == "!" + before
+    assert with_original_line_breaks(before, shown) == before
+    assert with_original_line_breaks(before, shown + "!") == before + "!"
+    assert with_original_line_breaks(before, "!" + shown) == "!" + before
 
 
 def test_a_line_more_in_a_text_with_other_breaks_changes_no_other_line():
     before = "\n\n## Steps\r\n1. open\n2. save\r\n"
 
     assert (
-        with_breaks(before, "\n\n## Steps\n1. open\nnew\n2. save\n")
+        with_original_line_breaks(before, "\n\n## Steps\n1. open\nnew\n2. save\n")
         .replace("new", "")
         .startswith("\n\n## Steps\r\n1. open\n")
     )
-    assert with_breaks(before, "\n\n## Steps\n1. open!\n2. save\n") == "\n\n## Steps\r\n1. open!\n2. save\r\n"
-    assert with_breaks(before, "\n\n## Steps\n2. save\n") == "\n\n## Steps\r\n2. save\r\n"
+    assert (
+        with_original_line_breaks(before, "\n\n## Steps\n1. open!\n2. save\n")
+        == "\n\n## Steps\r\n1. open!\n2. save\r\n"
+    )
+    assert with_original_line_breaks(before, "\n\n## Steps\n2. save\n") == "\n\n## Steps\r\n2. save\r\n"
 
 
 @pytest.mark.parametrize(
@@ -241,20 +244,20 @@ def test_a_line_more_in_a_text_with_other_breaks_changes_no_other_line():
 )
 def test_what_is_no_edit_of_the_form_is_refused(form):
     with pytest.raises(NoEdit):
-        posted({"type": "object", "properties": {"a": {"type": "string"}}}, ({"a": "x"},), form)
+        posted_draft({"type": "object", "properties": {"a": {"type": "string"}}}, ({"a": "x"},), form)
 
 
 def test_the_json_tab_is_held_against_what_is_stored():
     value = {"a": 1.0, "b": {"c": [1, 2]}, "t": "x\r\n"}
     text = build.as_json({}, value).text.replace('"c": [\n      1', '"c": [\n      7')
-    draft = posted({}, (value,), sent(["~", "json", text], mode="raw", to="form"))
+    draft = posted_draft({}, (value,), sent(["~", "json", text], mode="raw", to="form"))
 
     assert [one.as_json() for one in draft.edits] == [{"op": "replace", "path": "/b/c/0", "value": 7}]
     assert draft.mode == "form"
 
 
 def test_unreadable_json_stays_with_its_place():
-    draft = posted({}, ({"a": 1},), sent(["~", "json", '{"a": 1,}'], mode="raw", to="form"))
+    draft = posted_draft({}, ({"a": 1},), sent(["~", "json", '{"a": 1,}'], mode="raw", to="form"))
 
     assert draft.mode == "raw"
     assert draft.control.text == '{"a": 1,}'
@@ -267,11 +270,13 @@ def test_a_thousand_fields_are_a_form():
     value = {f"f{n}": "x" for n in range(1500)}
 
     assert len(controls_of(schema, (value,)).fields) == 1500
-    assert posted(schema, (value,), sent(["/f700", "text", "y"])).edits == operations(value, {**value, "f700": "y"})
+    assert posted_draft(schema, (value,), sent(["/f700", "text", "y"])).edits == operations(
+        value, {**value, "f700": "y"}
+    )
 
 
 def test_places_survive_html():
-    assert at_of("/a\r\nb/é") == "/a%0D%0Ab/%C3%A9"
-    assert at_of("") == "~"
-    assert typed.posted({}, ({"a\rb": "x"},), sent(["/a%0Db", "text", "y"])).value == ({"a\rb": "y"},)
+    assert position_id("/a\r\nb/é") == "/a%0D%0Ab/%C3%A9"
+    assert position_id("") == "~"
+    assert typed.posted_draft({}, ({"a\rb": "x"},), sent(["/a%0Db", "text", "y"])).value == ({"a\rb": "y"},)
     assert shape_of({"type": "object"}, {}).grows

@@ -10,10 +10,10 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
-from approvals import times
-from approvals.models import AccountEvent, Approval, SystemEvent, User
-from approvals.review.decisions import load
-from console import stepup
+from approvals.db import times
+from approvals.decisions.card_version import load
+from approvals.models import AccountEvent, Approval, SystemAuditEvent, User
+from console.card import step_up
 from tests.conftest import PASSWORD
 
 NEW = "alice@elsewhere.example"
@@ -127,7 +127,7 @@ def test_failed_sign_ins_are_in_the_log_and_in_history(alice, caplog):
     lines = [record.getMessage() for record in caplog.records if record.name == "assent.accounts"]
     assert "sign_in_failed account='alice' address=192.0.2.1" in lines
     assert WRONG not in caplog.text
-    chained = list(SystemEvent.objects.order_by("seq").values_list("kind", "about"))
+    chained = list(SystemAuditEvent.objects.order_by("seq").values_list("kind", "about"))
     assert chained == [("sign_in_failed", "user:alice"), ("sign_in_failed", "user:nobody"), ("signed_in", "user:alice")]
 
 
@@ -194,20 +194,20 @@ def manual(action_type, propose) -> Approval:
 
 def approve(client: Client, approval: Approval, password: str):
     form = {"version": approval.version, "verdict": "approve", "typed": "420", "password": password}
-    return client.post(reverse("decide", args=[approval.pk]), form)
+    return client.post(reverse("card:decide", args=[approval.pk]), form)
 
 
 def test_the_manual_gate_takes_five_wrong_passwords_of_a_session_and_says_so(manual, browser, alice):
-    for _ in range(stepup.MOST):
+    for _ in range(step_up.MOST):
         assert "Wrong password. Try again." in approve(browser, manual, WRONG).content.decode()
 
     assert "Too many wrong attempts" in approve(browser, manual, PASSWORD).content.decode()
     assert load(manual.pk).status == "pending"
-    assert kinds(alice) == [*["confirm_failed"] * stepup.MOST, "confirm_refused"]
+    assert kinds(alice) == [*["confirm_failed"] * step_up.MOST, "confirm_refused"]
 
 
 def test_the_manual_gate_of_another_session_is_not_locked_with_it(manual, browser, alice, as_):
-    for _ in range(stepup.MOST):
+    for _ in range(step_up.MOST):
         approve(browser, manual, WRONG)
     approve(as_(alice), manual, PASSWORD)
 
@@ -218,6 +218,8 @@ def test_the_manual_gate_of_another_session_is_not_locked_with_it(manual, browse
 # --- What a browser keeps
 
 
-@pytest.mark.parametrize("name", ["inbox", "history", "profile", "account_email", "account_change_password"])
+@pytest.mark.parametrize(
+    "name", ["inbox:inbox", "history:history", "profile:profile", "account_email", "account_change_password"]
+)
 def test_private_pages_are_kept_by_no_cache(name, browser):
     assert "no-store" in browser.get(reverse(name))["Cache-Control"]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from approvals.decisions.card_version import load
 from approvals.models import ActionType, Proposal
 from approvals.policy import snapshot
-from approvals.review.decisions import load
-from tests.conftest import PASSWORD, still
+from tests.conftest import PASSWORD, wait_until_still
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -27,7 +27,7 @@ window.setTimeout = (run, wait, ...rest) => later(run, wait === 500 ? 20 : wait,
 NOTE = "zz_note"  # the field that is edited where the case names none
 
 
-def exact(value) -> str:
+def exact_json(value) -> str:
     return json.dumps(value, sort_keys=True)
 
 
@@ -85,12 +85,12 @@ class Form:
         expect(self.page.locator(f"[data-to={name}]")).to_have_attribute("aria-pressed", "true")
 
     def approve(self) -> None:
-        still(self.page)
+        wait_until_still(self.page)
         self.page.locator("#verdict-form button.approve").click()
         expect(self.page.locator("#edit")).to_have_count(0)
 
 
-def ways(form: Form, how: str) -> None:
+def switch_view(form: Form, how: str) -> None:
     if how == "and back by JSON":
         form.tab("raw")
         form.tab("form")
@@ -105,9 +105,9 @@ def test_editing_one_field_leaves_every_other_value_as_it_is(how, proposed, alic
     for name, approval in proposed(cases).items():
         form = Form(page, approval)
         form.fill(f"/{NOTE}", "after")
-        ways(form, how)
+        switch_view(form, how)
         form.approve()
-        if exact(stored(approval)) != exact({**cases[name][1], NOTE: "after"}):
+        if exact_json(stored(approval)) != exact_json({**cases[name][1], NOTE: "after"}):
             wrong[name] = stored(approval)
     assert wrong == {}
 
@@ -134,13 +134,13 @@ def test_one_edit_of_a_real_tool_changes_that_field_alone(how, proposed, alice, 
         if how == "by JSON":
             form.tab("raw")
             args = json.loads(form.box("~").input_value())
-            assert exact(args) == exact(case["args"])
+            assert exact_json(args) == exact_json(case["args"])
             form.box("~").fill(json.dumps(edited(args, path, value), ensure_ascii=False))
         else:
             form.fill(at, text)
-            ways(form, how)
+            switch_view(form, how)
         form.approve()
-        if exact(stored(approval)) != exact(edited(case["args"], path, value)):
+        if exact_json(stored(approval)) != exact_json(edited(case["args"], path, value)):
             wrong[name] = stored(approval)
     assert wrong == {}
 
@@ -163,5 +163,5 @@ def test_an_edit_and_the_typed_value_go_together_through_a_manual_gate(action_ty
     sheet.locator("[name=typed]").fill(sheet.locator("label[for=typed] b").inner_text())
     sheet.locator("[name=password]").fill(PASSWORD)
     form.approve()
-    assert exact(stored(approval)) == exact({**approval.proposal.args, "amount": 300.5})
+    assert exact_json(stored(approval)) == exact_json({**approval.proposal.args, "amount": 300.5})
     assert load(approval.pk).verdict == "modify"

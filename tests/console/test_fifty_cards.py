@@ -19,13 +19,15 @@ import pytest
 from django.db.models import QuerySet
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from approvals.models import Agent, Approval, Decision, Inquiry, Proposal, Rule, Tier, UnsentText, User
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
+from approvals.models import Agent, AgentQuestion, Approval, Decision, Proposal, Rule, Tier, UnsentText, User
 from approvals.policy import snapshot
-from approvals.review import decisions
-from approvals.review.amend import amend
-from approvals.review.submission import Item
+from approvals.requests.amend import amend
+from approvals.requests.submission import Item
 from tests.conftest import PASSWORD
-from tests.console.test_presses import DECIDE, Answers
+from tests.console.test_presses import DECIDE, HeldAnswers
 from tests.waiting import until
 
 SEEDS = range(1, 1 + int(os.environ.get("ASSENT_CARD_SEEDS", "1")))
@@ -125,7 +127,7 @@ def steps(mark: str) -> list[dict]:
 
 def revise(approval: Approval, robot: Agent) -> None:
     """The agent makes something else of it, with another mark."""
-    now = decisions.load(approval.pk)
+    now = load(approval.pk)
     mark = mark_of(now.proposal).rsplit("-", 1)[0] + f"-{now.revision + 1}"
     change = {
         "question": lambda item: replace(item, prompt=f"Which of {mark}?"),
@@ -172,7 +174,7 @@ class Person:
     socket: Socket
     dice: random.Random
     looks: list[dict] = field(default_factory=list)
-    words: dict[str, str] = field(default_factory=dict)
+    typed_words: dict[str, str] = field(default_factory=dict)
     offered: str = ""
     made: int = 0
 
@@ -205,7 +207,7 @@ class Person:
     def note(self) -> None:
         """Keep what the page noted, which a reload forgets, and what it says of words that found no card."""
         self.looks += self.page.evaluate("() => window.__looks.splice(0)")
-        self.words |= self.page.evaluate("() => window.__words")
+        self.typed_words |= self.page.evaluate("() => window.__words")
         self.offered += self.page.evaluate("() => document.querySelector('#card-notice')?.textContent ?? ''")
 
     def go_to_a_card(self) -> None:
@@ -313,7 +315,7 @@ def nothing_special(person: Person, kind: str, approval: Approval, **_others: ob
     return True
 
 
-def hurried(person: Person, kind: str, approval: Approval, **_others: object) -> bool:
+def hurry(person: Person, kind: str, approval: Approval, **_others: object) -> bool:
     """Keys before the answer has come, and before the next card has stood still."""
     person.act(kind)
     person.press("a", "p", "r")
@@ -321,9 +323,9 @@ def hurried(person: Person, kind: str, approval: Approval, **_others: object) ->
     return True
 
 
-def late(person: Person, kind: str, approval: Approval, **_others: object) -> bool:
+def answer_late(person: Person, kind: str, approval: Approval, **_others: object) -> bool:
     """The answer comes when the person is writing on another card."""
-    answers = Answers(person.page)
+    answers = HeldAnswers(person.page)
     person.act(kind)
     person.rest(answered=False)
     person.close_panel()
@@ -341,9 +343,9 @@ def late(person: Person, kind: str, approval: Approval, **_others: object) -> bo
     return bool(typed and came)
 
 
-def unanswered(person: Person, kind: str, approval: Approval, **_others: object) -> bool:
+def lose_answer(person: Person, kind: str, approval: Approval, **_others: object) -> bool:
     """The answer never comes, and what was recorded is looked up."""
-    answers = Answers(person.page)
+    answers = HeldAnswers(person.page)
     answers.lose = True
     person.act(kind)
     person.rest()
@@ -371,11 +373,11 @@ def amended_unheard(person: Person, kind: str, approval: Approval, *, robot: Age
     return True
 
 
-def colleague(person: Person, kind: str, approval: Approval, *, colleague: User, **_others: object) -> bool:
+def colleague_decides(person: Person, kind: str, approval: Approval, *, colleague: User, **_others: object) -> bool:
     """Somebody else decides it while one is writing."""
     typed = person.start_to_reject()
-    words = decisions.Words(message="Mine.")
-    decisions.decide(decisions.seen(decisions.load(approval.pk)), by=colleague, verdict="reject", words=words)
+    verdict_input = VerdictInput(message="Mine.")
+    decide(card_version_of(load(approval.pk)), by=colleague, verdict="reject", verdict_input=verdict_input)
     person.press("Control+Enter")
     person.rest()
     return bool(typed)
@@ -390,7 +392,7 @@ def reload(person: Person, kind: str, approval: Approval, **_others: object) -> 
     return bool(typed)
 
 
-def left(person: Person, kind: str, approval: Approval, **_others: object) -> bool:
+def leave_mid_sentence(person: Person, kind: str, approval: Approval, **_others: object) -> bool:
     """Half a sentence, and on to the next."""
     typed = person.start_to_reject()
     person.close_panel()
@@ -399,7 +401,16 @@ def left(person: Person, kind: str, approval: Approval, **_others: object) -> bo
     return bool(typed)
 
 
-TROUBLES = [nothing_special] * 16 + [hurried, late, unanswered, amended, amended_unheard, colleague, reload, left]
+TROUBLES = [nothing_special] * 16 + [
+    hurry,
+    answer_late,
+    lose_answer,
+    amended,
+    amended_unheard,
+    colleague_decides,
+    reload,
+    leave_mid_sentence,
+]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -420,10 +431,10 @@ def test_no_verdict_falls_on_another_card_and_no_word_is_lost(seed, cards, robot
     missed: list = []
 
     for _turn in range(4 * CARDS):
-        if not left_to_do().exists():
+        if not waiting_for_people().exists():
             break
         worker.go_to_a_card()
-        approval = decisions.load(worker.card)
+        approval = load(worker.card)
         if approval.status != "pending":
             worker.note()
             worker.go_on()
@@ -439,21 +450,21 @@ def test_no_verdict_falls_on_another_card_and_no_word_is_lost(seed, cards, robot
 
     worker.rest()
     worker.note()
-    assert not left_to_do().exists()
+    assert not waiting_for_people().exists()
     assert met == set(TROUBLES)
-    fell_where_looked(worker, carol)
+    assert_decided_as_shown(worker, carol)
     with suppress(AssertionError):
-        until(lambda: not lost(worker, carol))  # what was typed last is on its way
-    assert lost(worker, carol) == []
+        until(lambda: not lost_words(worker, carol))  # what was typed last is on its way
+    assert lost_words(worker, carol) == []
 
 
-def left_to_do() -> QuerySet[Approval]:
+def waiting_for_people() -> QuerySet[Approval]:
     """What waits for a person, and not for its agent to answer a question."""
-    asked = Inquiry.objects.filter(answered_at=None).values("approval")
-    return Approval.objects.filter(status="pending").exclude(pk__in=asked)
+    with_open_question = AgentQuestion.objects.filter(answered_at=None).values("approval")
+    return Approval.objects.filter(status="pending").exclude(pk__in=with_open_question)
 
 
-def fell_where_looked(person: Person, user: User) -> None:
+def assert_decided_as_shown(person: Person, user: User) -> None:
     """Each verdict and each question has its key, pressed while the very card stood there in the very version."""
     keys = {"approve": {"a", "Enter"}, "skip": {"p"}}
     made = [
@@ -463,7 +474,7 @@ def fell_where_looked(person: Person, user: User) -> None:
     assert len(made) > CARDS // 3
     made += [
         ("ask", inquiry.approval_id, Proposal.objects.filter(created_at__lte=inquiry.asked_at))
-        for inquiry in Inquiry.objects.all()
+        for inquiry in AgentQuestion.objects.all()
     ]
     for what, approval, proposals in made:
         mark = mark_of(proposals.filter(approval=approval).latest("revision"))
@@ -474,15 +485,15 @@ def fell_where_looked(person: Person, user: User) -> None:
         ], f"{what} on {mark}, which was not what stood there"
 
 
-def lost(person: Person, user: User) -> list[str]:
+def lost_words(person: Person, user: User) -> list[str]:
     """The words that are nowhere, not in what was decided or asked, nor kept, nor shown when their card was gone; and
     those that are on another card than the one on which they were typed.
     """
     texts = [(one.approval_id, f"{one.message} {one.answer}") for one in Decision.objects.filter(user=user)]
-    texts += [(one.approval_id, one.text) for one in Inquiry.objects.all()]
+    texts += [(one.approval_id, one.text) for one in AgentQuestion.objects.all()]
     texts += [(one.approval_id, str(one.fields)) for one in UnsentText.objects.filter(user=user)]
     wrong = []
-    for word, card in person.words.items():
+    for word, card in person.typed_words.items():
         cards = {str(approval) for approval, text in texts if word in text}
         if cards - {card}:
             wrong.append(f"{word} is on another card than its own")

@@ -8,10 +8,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from approvals.decisions import claims
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
 from approvals.models import Approval
-from approvals.review import claims
-from approvals.review.decisions import decide, seen
-from console import filters
+from console.inbox import filters
 
 FRAGMENT = {"HX-Request": "true"}
 
@@ -43,7 +44,7 @@ def test_a_row_holds_no_token_and_nothing_of_the_viewers(refund, alice, as_):
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "listed"),
     [
         ("queue=1.commerce", True),
         ("queue=2.commerce", False),
@@ -58,8 +59,8 @@ def test_a_row_holds_no_token_and_nothing_of_the_viewers(refund, alice, as_):
         ("q=nonsense", False),
     ],
 )
-def test_u12_filters_live_in_the_url(query, found, refund, carol, as_):
-    assert (rows(as_(carol).get(f"/?{query}")) == [str(refund.pk)]) is found
+def test_u12_filters_live_in_the_url(query, listed, refund, carol, as_):
+    assert (rows(as_(carol).get(f"/?{query}")) == [str(refund.pk)]) is listed
 
 
 def test_u12_the_address_that_htmx_leaves_reproduces_the_filter(refund, alice, as_):
@@ -79,14 +80,14 @@ def test_urgency_finds_what_has_used_up_its_time(propose, alice, as_):
 
 def test_pages_follow_by_cursor_and_meet_no_row_twice(propose, alice, as_, monkeypatch):
     monkeypatch.setattr(filters, "PAGE", 2)
-    wanted = [str(propose(order=str(n), timeout=timedelta(hours=1 + n)).pk) for n in range(5)]
+    expected = [str(propose(order=str(n), timeout=timedelta(hours=1 + n)).pk) for n in range(5)]
     client, seen_, after = as_(alice), [], ""
     for _ in range(3):
         response = client.get("/", {"after": after}, headers=FRAGMENT)
         seen_ += rows(response)
         after = response.context["page"].cursor
 
-    assert seen_ == wanted
+    assert seen_ == expected
     assert after == ""
 
 
@@ -113,7 +114,7 @@ def test_the_number_of_queries_does_not_grow_with_the_list(propose, alice, as_):
 def test_u14_an_empty_inbox_says_what_waits_elsewhere_and_what_one_decided(propose, alice, as_):
     propose(order="big", amount=6000)
     done = propose(order="mine")
-    decide(seen(done), by=alice, verdict="approve")
+    decide(card_version_of(done), by=alice, verdict="approve")
     page = as_(alice).get("/").content.decode()
 
     assert "all caught up" in page
@@ -130,7 +131,7 @@ def test_u14_it_does_not_say_empty_when_filters_hide_what_waits(refund, alice, a
 
 def test_what_is_held_by_its_undo_window_waits_for_nobody(with_undo, propose, alice, as_):
     held = propose()
-    decide(seen(held), by=alice, verdict="approve")
+    decide(card_version_of(held), by=alice, verdict="approve")
 
     assert rows(as_(alice).get("/")) == []
 
@@ -153,18 +154,18 @@ def test_u42_the_inbox_groups_what_is_alike(propose, carol, as_):
 
 
 def test_u15_the_icon_carries_the_count(client):
-    assert ">7</text>" in client.get(reverse("favicon", args=[7])).content.decode()
-    assert client.get(reverse("favicon", args=[0])).headers["Content-Type"] == "image/svg+xml"
+    assert ">7</text>" in client.get(reverse("inbox:favicon", args=[7])).content.decode()
+    assert client.get(reverse("inbox:favicon", args=[0])).headers["Content-Type"] == "image/svg+xml"
 
 
 def test_the_count_stops_at_a_thousand(refund, alice, as_, monkeypatch):
-    monkeypatch.setattr("console.views.inbox.count_of", lambda approvals: 1001)
+    monkeypatch.setattr("console.inbox.views.count_of", lambda approvals: 1001)
 
     assert "1,000+" in as_(alice).get("/").content.decode()
 
 
 def test_every_page_carries_a_strict_policy(refund, alice, as_):
-    response = as_(alice).get(reverse("approval", args=[refund.pk]))
+    response = as_(alice).get(reverse("card:card", args=[refund.pk]))
 
     assert "default-src 'none'" in response["Content-Security-Policy"]
     page = response.content.decode()

@@ -12,12 +12,14 @@ from django.db import connections, transaction
 from django.test import Client
 
 from agents import push
-from approvals import seal, times
-from approvals.models import Heard, Membership, User
-from approvals.review import claims
-from approvals.review.decisions import decide, seen
-from console import live
-from tests.waiting import soon
+from approvals.db import times
+from approvals.decisions import claims
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
+from approvals.history import seal
+from approvals.models import Membership, NotificationRecord, User
+from console.inbox import live
+from tests.waiting import until_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -90,7 +92,7 @@ async def test_u06_a_submitted_request_arrives_as_a_rendered_row(propose, alice)
 async def test_u07_a_verdict_arrives_with_the_name_of_who_gave_it(propose, alice, carol):
     approval = await in_database(propose)
     async with opened(alice) as page:
-        await in_database(decide, seen(approval), by=carol, verdict="approve")
+        await in_database(decide, card_version_of(approval), by=carol, verdict="approve")
         frame = await frame_of(page)
 
     assert frame["rows"][0]["status"] == "released"
@@ -111,11 +113,11 @@ async def test_what_comes_together_is_one_frame(propose, alice):
         for n in range(5):
             await in_database(propose, order=str(n))
         await asyncio.to_thread(push.flush)
-        found = []
-        while len(found) < 5:
-            found += (await frame_of(page))["rows"]
+        frame_rows = []
+        while len(frame_rows) < 5:
+            frame_rows += (await frame_of(page))["rows"]
 
-    assert len({row["id"] for row in found}) == 5
+    assert len({row["id"] for row in frame_rows}) == 5
 
 
 async def test_an_escalation_takes_the_row_from_those_below(propose, alice, bob):
@@ -154,10 +156,10 @@ async def test_who_reviews_nothing_has_no_socket(who, request, ada, oscar):
         assert page is None
 
 
-@pytest.mark.parametrize("words", ["{}", "x" * 1_000_000, '{"type": "rows.changed", "ids": {}}'])
-async def test_a_page_has_nothing_to_say(words, alice):
+@pytest.mark.parametrize("text", ["{}", "x" * 1_000_000, '{"type": "rows.changed", "ids": {}}'])
+async def test_a_page_has_nothing_to_say(text, alice):
     async with opened(alice) as page:
-        await page.send_to(text_data=words)
+        await page.send_to(text_data=text)
         assert (await page.receive_output(timeout=5))["type"] == "websocket.close"
 
 
@@ -218,9 +220,9 @@ async def test_one_row_is_rendered_once_for_all_pages(propose, alice, carol, mon
     monkeypatch.setattr(live.rows, "render", lambda approval, now: rendered.append(approval.pk) or real(approval, now))
     async with opened(alice) as first, opened(carol) as second:
         await in_database(propose)
-        one, other = await frame_of(first), await frame_of(second)
+        frame, other = await frame_of(first), await frame_of(second)
 
-    assert one["rows"][0]["html"] == other["rows"][0]["html"]
+    assert frame["rows"][0]["html"] == other["rows"][0]["html"]
     assert len(rendered) == 1
 
 
@@ -257,9 +259,9 @@ async def test_an_open_inbox_that_shows_a_row_has_heard_of_it_and_a_managers_has
     async with opened(mia) as page:
         unheard = await in_database(propose, order="A")
         await frame_of(page)
-        assert not await in_database(Heard.objects.filter(approval=unheard).exists)
+        assert not await in_database(NotificationRecord.objects.filter(approval=unheard).exists)
     async with opened(alice) as page:
         approval = await in_database(propose, order="B")
         await frame_of(page)
-        row = Heard.objects.filter(approval=approval, by="inbox", queue="1.commerce")
-        await soon(lambda: in_database(row.exists))
+        row = NotificationRecord.objects.filter(approval=approval, by="inbox", queue="1.commerce")
+        await until_async(lambda: in_database(row.exists))

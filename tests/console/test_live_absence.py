@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from agents import push
-from approvals import duty, times
+from approvals.db import times
 from approvals.models import Absence
-from approvals.review import access
-from console import live
+from approvals.people import access, on_call
+from console.inbox import live
 from console.management.commands.clock import Running
 from tests.console.test_live import frame_of, in_database, opened
 
@@ -87,14 +87,14 @@ def test_a_turn_is_found_once(bob, alice):
     absence = away(bob, alice, starts_at=now, ends_at=now + timedelta(hours=1))
     second = timedelta(seconds=1)
 
-    assert duty.turned(now - second, now) == [absence]
-    assert duty.turned(now, now + second) == []
-    assert duty.turned(absence.ends_at - second, absence.ends_at) == [absence]
+    assert on_call.absences_changed_between(now - second, now) == [absence]
+    assert on_call.absences_changed_between(now, now + second) == []
+    assert on_call.absences_changed_between(absence.ends_at - second, absence.ends_at) == [absence]
 
 
 def test_rights_of_one_and_of_many_are_read_alike(bob, alice, carol, olga):
     away(bob, alice)
-    found = access.authorities([bob, alice, carol, olga])
+    authorities = access.authorities([bob, alice, carol, olga])
 
-    assert {pk: watch.authority for pk, watch in live.watches(found).items()} == found
-    assert all(found[user.pk] == access.authority_of(user) for user in (bob, alice, carol, olga))
+    assert {pk: watch.authority for pk, watch in live.watches(authorities).items()} == authorities
+    assert all(authorities[user.pk] == access.authority_of(user) for user in (bob, alice, carol, olga))

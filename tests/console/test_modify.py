@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils.html import escape
 
-from approvals.review.decisions import load
+from approvals.decisions.card_version import load
 
 FRAGMENT = {"HX-Request": "true"}
 
@@ -18,7 +18,7 @@ def send(as_, alice):
     def post(approval, name="modify", typed=(), **form):
         seen = {"version": approval.version, "mode": "form"}
         sent = {**seen, "edits": "[]", "touched": json.dumps(list(typed)), **form}
-        return as_(alice).post(reverse(name, args=[approval.pk]), sent, headers=FRAGMENT)
+        return as_(alice).post(reverse(f"card:{name}", args=[approval.pk]), sent, headers=FRAGMENT)
 
     return post
 
@@ -36,7 +36,7 @@ def carried(response) -> list:
 def test_u30_the_form_is_made_from_the_schema(refund, alice, as_):
     page = (
         as_(alice)
-        .get(reverse("modify", args=[refund.pk]), {"version": refund.version}, headers=FRAGMENT)
+        .get(reverse("card:modify", args=[refund.pk]), {"version": refund.version}, headers=FRAGMENT)
         .content.decode()
     )
 
@@ -156,7 +156,7 @@ def test_an_alternative_is_chosen_by_its_label(propose, alice, as_):
     credit = {"order": "456", "amount": 400, "currency": "EUR"}
     approval = propose(alternatives=[{"label": "Store credit", "args": credit}])
     form = {"verdict": "modify", "version": approval.version, "alternative": "Store credit"}
-    as_(alice).post(reverse("decide", args=[approval.pk]), form, headers=FRAGMENT)
+    as_(alice).post(reverse("card:decide", args=[approval.pk]), form, headers=FRAGMENT)
 
     settled = load(approval.pk)
     assert settled.proposal.args == credit

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
+from approvals.decisions.card_version import load
 from approvals.models import Approval, Attempt, Decision, Tier
 from approvals.policy import snapshot
-from approvals.review.decisions import load
-from tests.conftest import settled, still
+from tests.conftest import wait_until_settled, wait_until_still
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -27,7 +27,7 @@ def card(page, approval):
 def open_card(page, approval):
     row(page, approval).locator(".row-link").click()
     expect(card(page, approval)).to_be_visible()
-    still(page)
+    wait_until_still(page)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def three(propose) -> list[Approval]:
     return made
 
 
-class Answers:
+class HeldAnswers:
     """The answers to what is decided: held back until they are let go, or lost on their way."""
 
     def __init__(self, page):
@@ -86,7 +86,7 @@ class Answers:
 def test_a_late_answer_belongs_to_the_card_that_asked(long_undo, three, propose, alice, sign_in):
     z, w, n = (propose(order=name, timeout=timedelta(minutes=20 + 10 * at)) for at, name in enumerate("ZWN"))
     page = sign_in(alice)
-    answers = Answers(page)
+    answers = HeldAnswers(page)
     open_card(page, z)
     page.keyboard.press("a")
     expect(card(page, z).locator("form[data-sent]")).to_be_attached()
@@ -97,7 +97,7 @@ def test_a_late_answer_belongs_to_the_card_that_asked(long_undo, three, propose,
 
     expect(page.locator("#toasts")).to_contain_text("Refund 420\u00a0EUR to order Z")
     expect(page.locator("#toasts")).to_contain_text("Goes to the agent in")
-    settled(page, z)
+    wait_until_settled(page, z)
     expect(card(page, w)).to_be_visible()
     expect(page.locator("#reject-message")).to_have_value("half a sentence")
     expect(page.locator("#reject-message")).to_be_focused()
@@ -105,7 +105,7 @@ def test_a_late_answer_belongs_to_the_card_that_asked(long_undo, three, propose,
     expect(page).to_have_title(re.compile("order W"))
     page.keyboard.press("Escape")
     expect(page.locator("#reject-message")).to_have_count(0)
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("z")
     expect(card(page, z)).to_be_visible()
     assert [load(one.pk).status for one in (z, w, n)] == ["pending"] * 3
@@ -127,7 +127,7 @@ def test_a_second_press_while_the_first_is_under_way_is_dropped_and_not_queued(t
 def test_a_lost_answer_is_looked_up_and_said_as_it_is(long_undo, three, propose, alice, sign_in):
     approval = propose(order="LOST", timeout=timedelta(minutes=20))
     page = sign_in(alice)
-    answers = Answers(page)
+    answers = HeldAnswers(page)
     answers.lose = True
     open_card(page, approval)
     page.keyboard.press("a")
@@ -147,9 +147,9 @@ def test_what_never_arrived_was_not_recorded_and_can_be_tried_again(three, alice
     expect(page.locator("#card-notice")).to_contain_text("Not recorded. Try again.")
     assert Attempt.objects.get().void
     page.unroute(DECIDE)
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("a")
-    settled(page, three[0])
+    wait_until_settled(page, three[0])
 
 
 def test_out_of_reach_the_page_says_that_it_does_not_know(three, alice, sign_in):
@@ -174,8 +174,8 @@ def test_of_a_batch_whose_answer_is_lost_each_is_said(long_undo, three, propose,
         row(page, approval).locator("[name=pick]").check()
     page.locator("[data-batch-form] button").click()
     expect(page.get_by_role("heading", name="3 requests: Refund")).to_be_visible()
-    still(page)
-    answers = Answers(page)
+    wait_until_still(page)
+    answers = HeldAnswers(page)
     answers.lose = True
     page.keyboard.press("a")
     expect(page.get_by_role("heading", name="3 recorded")).to_be_visible()
@@ -198,10 +198,10 @@ def test_a_card_takes_no_key_before_it_stood_still(three, alice, sign_in):
         arg=str(second.pk),
     )
     assert fresh.json_value() == [True]
-    still(page)
+    wait_until_still(page)
     assert load(second.pk).status == "pending"
     page.keyboard.press("a")
-    settled(page, second)
+    wait_until_settled(page, second)
 
 
 def test_while_a_card_is_open_moving_opens_the_next_and_no_key_acts_on_another(three, alice, sign_in):
@@ -215,14 +215,14 @@ def test_while_a_card_is_open_moving_opens_the_next_and_no_key_acts_on_another(t
     page.keyboard.press("j")
     page.keyboard.press("a")  # on its way: nothing can be meant by it
     expect(card(page, second)).to_be_visible()
-    still(page)
+    wait_until_still(page)
     expect(row(page, second)).to_have_attribute("data-open", "")
     row(page, third).locator(".row-link").focus()
     page.keyboard.press("a")
     assert not Decision.objects.exists()
     page.locator("#pane").focus()
     page.keyboard.press("a")
-    settled(page, second)
+    wait_until_settled(page, second)
     assert {load(one.pk).status for one in (first, third)} == {"pending"}
 
 
@@ -254,14 +254,14 @@ def test_rejecting_a_batch_is_a_panel_and_goes_back_as_a_whole(long_undo, three,
     for approval in made:
         row(page, approval).locator("[name=pick]").check()
     page.locator("[data-batch-form] button").click()
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("r")
     expect(page.locator(".batch-reject [data-focus]")).to_be_focused()
     assert not Decision.objects.exists()
     page.keyboard.press("Escape")
     expect(page.locator(".batch-reject[open]")).to_have_count(0)
     page.keyboard.press("r")
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("heading", name="2 recorded")).to_be_visible()
     expect(page.locator("#toasts")).to_contain_text("2 requests: Note")
@@ -273,7 +273,7 @@ def test_rejecting_a_batch_is_a_panel_and_goes_back_as_a_whole(long_undo, three,
 def test_every_held_verdict_can_be_taken_back_also_after_a_reload(long_undo, three, alice, sign_in):
     page = sign_in(alice)
     for approval in three:
-        open_card(page, approval) if approval is three[0] else still(page)
+        open_card(page, approval) if approval is three[0] else wait_until_still(page)
         page.keyboard.press("a")
         expect(page.locator(f"#toast-{approval.pk}")).to_contain_text(f"to order {approval.proposal.args['order']}")
     expect(page.locator("#toasts > .toast")).to_have_count(3)
@@ -291,7 +291,7 @@ def test_enter_in_a_field_decides_nothing(three, alice, sign_in):
     page = sign_in(alice)
     open_card(page, three[0])
     page.keyboard.press("m")
-    still(page)
+    wait_until_still(page)
     page.locator("#modify-message").fill("smaller")
     page.keyboard.press("Enter")
     page.locator("[data-control='/amount'] [data-text]").fill("9999")

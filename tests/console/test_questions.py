@@ -5,10 +5,11 @@ import json
 import pytest
 from django.urls import reverse
 
+from approvals.decisions.card_version import load
 from approvals.models import Domain
-from approvals.policy import packs, snapshot
-from approvals.review.decisions import load
-from approvals.review.submission import Item
+from approvals.policy import snapshot
+from approvals.policy.authoring import packs
+from approvals.requests.submission import Item
 
 FRAGMENT = {"HX-Request": "true"}
 
@@ -30,14 +31,14 @@ def ask(tiers, propose, alice):
 def answer(as_, alice):
     def post(approval, **form):
         seen = {"verdict": "answer", "version": approval.version}
-        return as_(alice).post(reverse("decide", args=[approval.pk]), {**seen, **form}, headers=FRAGMENT)
+        return as_(alice).post(reverse("card:decide", args=[approval.pk]), {**seen, **form}, headers=FRAGMENT)
 
     return post
 
 
 def test_the_card_leads_with_the_question_and_says_when_the_guess_is_taken(ask, alice, as_):
     approval = ask("Which size?", best_guess="L")
-    page = as_(alice).get(reverse("approval", args=[approval.pk]), headers=FRAGMENT).content.decode()
+    page = as_(alice).get(reverse("card:card", args=[approval.pk]), headers=FRAGMENT).content.decode()
 
     assert "robot asks:" in page
     assert "Which size?" in page[page.index('id="card-title"') : page.index("</h1>")]
@@ -147,7 +148,7 @@ def test_one_press_answers_with_the_stored_guess_exactly(schema, guess, ask, ans
 
 def test_a_guess_that_does_not_fit_is_said_and_not_offered(ask, answer, alice, as_):
     approval = ask(response_schema={"type": "integer"}, best_guess="many")
-    page = as_(alice).get(reverse("approval", args=[approval.pk]), headers=FRAGMENT).content.decode()
+    page = as_(alice).get(reverse("card:card", args=[approval.pk]), headers=FRAGMENT).content.decode()
     assert "It does not fit the answer the agent asks for" in page
     assert 'name="guess"' not in page
 
@@ -164,7 +165,7 @@ def test_without_a_guess_there_is_none_to_use(ask, answer):
 
 def test_a_question_is_skipped_where_that_is_allowed(ask, answer, alice, as_):
     approval = ask()
-    page = as_(alice).get(reverse("approval", args=[approval.pk]), headers=FRAGMENT).content.decode()
+    page = as_(alice).get(reverse("card:card", args=[approval.pk]), headers=FRAGMENT).content.decode()
     assert "Skip: the agent goes on without an answer." in page
     answer(approval, verdict="skip")
 
@@ -172,15 +173,15 @@ def test_a_question_is_skipped_where_that_is_allowed(ask, answer, alice, as_):
     assert (
         'value="skip"'
         not in as_(alice)
-        .get(reverse("approval", args=[ask(allowed=("answer",)).pk]), headers=FRAGMENT)
+        .get(reverse("card:card", args=[ask(allowed=("answer",)).pk]), headers=FRAGMENT)
         .content.decode()
     )
 
 
 def test_a_part_that_cannot_be_shown_is_shown_as_json_and_the_card_stays(ask, answer, alice, as_, monkeypatch, caplog):
     approval = ask(best_guess={"size": "L\u202e"})
-    monkeypatch.setattr("console.questions.facts_of", lambda *_: [].pop())
-    page = as_(alice).get(reverse("approval", args=[approval.pk]), headers=FRAGMENT).content.decode()
+    monkeypatch.setattr("console.card.questions.facts_of", lambda *_: [].pop())
+    page = as_(alice).get(reverse("card:card", args=[approval.pk]), headers=FRAGMENT).content.decode()
 
     assert "This part could not be shown" in page
     assert '&quot;size&quot;: &quot;L<span class="token">U+202E</span>&quot;' in page

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from approvals.policy import packs, snapshot
-from approvals.review.decisions import load
-from approvals.review.submission import Item
-from tests.conftest import still
+from approvals.decisions.card_version import load
+from approvals.policy import snapshot
+from approvals.policy.authoring import packs
+from approvals.requests.submission import Item
+from tests.conftest import wait_until_still
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -33,7 +34,7 @@ def ask(tiers, propose, alice):
     return make
 
 
-def asked(ask, name):
+def ask_case(ask, name):
     case = CASES[name]
     return ask(response_schema=case["response_schema"], best_guess=case.get("best_guess"))
 
@@ -59,9 +60,9 @@ def sent(page, approval):
 def test_every_case_opens_and_answers_nothing_that_nobody_gave(ask, alice, sign_in):
     page = sign_in(alice)
     for name in CASES:
-        approval = asked(ask, name)
+        approval = ask_case(ask, name)
         open_card(page, approval)
-        still(page)
+        wait_until_still(page)
         page.keyboard.press("Control+Enter")
         expect(page.locator("#answer-form .field-error, #answer-form .notice-danger").first).to_be_visible()
         assert load(approval.pk).status == "pending", name
@@ -69,7 +70,7 @@ def test_every_case_opens_and_answers_nothing_that_nobody_gave(ask, alice, sign_
 
 @pytest.mark.parametrize("name", ["guess-null-boolean", "guess-leading-newline"])
 def test_the_best_guess_is_one_key(name, ask, alice, sign_in):
-    approval = asked(ask, name)
+    approval = ask_case(ask, name)
     page = sign_in(alice)
     open_card(page, approval)
     page.keyboard.press("d")
@@ -90,19 +91,19 @@ def test_the_best_guess_is_one_key(name, ask, alice, sign_in):
     ],
 )
 def test_a_case_is_answered_by_keys_alone(name, keys, answer, ask, alice, sign_in):
-    approval = asked(ask, name)
+    approval = ask_case(ask, name)
     page = sign_in(alice)
     open_card(page, approval)
     for key in keys:
         page.keyboard.press(key)
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("Control+Enter")
 
     assert sent(page, approval) == answer
 
 
 def test_a_list_of_texts_grows_by_what_is_typed(ask, alice, sign_in):
-    approval = asked(ask, "crash-nullable-items")
+    approval = ask_case(ask, "crash-nullable-items")
     page = sign_in(alice)
     open_card(page, approval)
     page.get_by_role("button", name="Add cc").click()
@@ -111,7 +112,7 @@ def test_a_list_of_texts_grows_by_what_is_typed(ask, alice, sign_in):
     if not entry.is_visible():
         page.locator(".control-new > summary").click()
     entry.fill("anna@example.com")
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("Control+Enter")
 
     assert sent(page, approval) == {"cc": ["anna@example.com"]}
@@ -123,7 +124,7 @@ def test_several_of_a_list_are_ticked(ask, alice, sign_in):
     open_card(page, approval)
     page.keyboard.press("3")
     page.keyboard.press("1")
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("Control+Enter")
 
     assert sent(page, approval) == ["mail", "post"]
@@ -138,7 +139,7 @@ def test_many_choices_are_a_list_to_open_and_none_is_chosen(ask, alice, sign_in)
     page.keyboard.press("a")
     expect(box).to_be_focused()
     box.select_option("12")
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("Control+Enter")
 
     assert sent(page, approval) == 12
@@ -151,7 +152,7 @@ def test_what_was_typed_stays_beside_what_is_wrong(ask, alice, sign_in):
     open_card(page, approval)
     page.get_by_label("n", exact=True).fill("many")
     page.get_by_role("textbox", name="why").fill("they asked")
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("Control+Enter")
     expect(page.locator("#answer-form .field-error")).to_contain_text("Enter a whole number.")
     expect(page.get_by_label("n", exact=True)).to_have_value("many")

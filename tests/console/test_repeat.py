@@ -4,8 +4,10 @@ import pytest
 from django.urls import reverse
 
 from agents.cards import card as api_card
-from approvals import times
-from approvals.review.decisions import Words, decide, load, seen
+from approvals.db import times
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
 
 SCHEMA = {"type": "object", "properties": {"order": {}, "amount": {}, "currency": {}, "reason": {}}}
 
@@ -19,15 +21,15 @@ def second(propose, action_type, alice):
     """The second attempt at a claim that Alice rejected."""
     action_type("claim", schema=SCHEMA)
     first = propose(action="claim", args=claim("the lid is cracked"))
-    words = Words(message="The photo shows <b>another</b> lid.", reason="not_justified")
-    decide(seen(first), by=alice, verdict="reject", words=words)
+    verdict_input = VerdictInput(message="The photo shows <b>another</b> lid.", reason="not_justified")
+    decide(card_version_of(first), by=alice, verdict="reject", verdict_input=verdict_input)
     return propose(action="claim", args=claim("it broke on its way"))
 
 
 @pytest.fixture
 def page(as_, alice):
     def show(approval, user=alice):
-        answer = as_(user).get(reverse("approval", args=[approval.pk]), headers={"HX-Request": "true"})
+        answer = as_(user).get(reverse("card:card", args=[approval.pk]), headers={"HX-Request": "true"})
         return answer.content.decode()
 
     return show
@@ -38,7 +40,7 @@ def test_it_shows_who_rejected_what_with_which_words_and_what_differs(second, pa
     part = shown[shown.index('id="repeat"') :]
     part = part[: part.index("</section>")]
     assert "Alice rejected nearly the same" in part
-    assert reverse("approval", args=[second.repeats_id]) in part
+    assert reverse("card:card", args=[second.repeats_id]) in part
     assert "<b>Not justified</b>: The photo shows &lt;b&gt;another&lt;/b&gt; lid." in part
     assert part.index("the lid is cracked") < part.index("it broke on its way")
     assert ">456<" not in part
@@ -50,7 +52,12 @@ def test_a_first_attempt_shows_nothing_of_the_kind(refund, page):
 
 
 def test_what_did_not_change_is_said(second, propose, page, alice):
-    decide(seen(load(second.pk)), by=alice, verdict="reject", words=Words(message="No.", reason="other"))
+    decide(
+        card_version_of(load(second.pk)),
+        by=alice,
+        verdict="reject",
+        verdict_input=VerdictInput(message="No.", reason="other"),
+    )
     assert "What would run is the same." in page(propose(action="claim", args=claim("it broke on its way")))
 
 
@@ -63,5 +70,5 @@ def test_who_may_not_read_the_earlier_one_reads_nothing_of_it(second, page, pers
 
 
 def test_a_persons_tool_is_told_what_it_repeats(second, alice):
-    told = api_card(second, reader=alice, now=times.now())
-    assert (told["attempt"], told["repeats"]) == (2, str(second.repeats_id))
+    card = api_card(second, reader=alice, now=times.now())
+    assert (card["attempt"], card["repeats"]) == (2, str(second.repeats_id))

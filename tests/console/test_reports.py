@@ -12,18 +12,18 @@ from django.db import connection
 from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
 
-from approvals import times
+from approvals.db import times
 from approvals.models import Approval
-from console import exports
-from tests.evidence.builders import Past, build
+from console.reports import exports
+from tests.evidence.builders import HistoryBuilder, history_builder
 
 PAGES = ["/reports/", "/reports/rows/", "/calibration/", "/reports/decisions.csv", "/reports/figures.csv"]
 OWN = PAGES[:2]
 
 
 @pytest.fixture
-def past(tiers, commerce) -> Past:
-    return build(tiers, commerce)
+def past(tiers, commerce) -> HistoryBuilder:
+    return history_builder(tiers, commerce)
 
 
 @pytest.fixture
@@ -227,22 +227,28 @@ def test_decisions_are_exported_row_by_row(monkeypatch, past, alice, mia, now):
     for minutes in (5, 10, 15, 20, 25):
         past.add("approve", by=alice, at=now - timedelta(hours=2), took=timedelta(minutes=minutes), tiers=(1, 2))
     past.add(at=now - timedelta(hours=1))
-    found = download(mia, "/reports/decisions.csv?of=decided&period=7")
-    assert [row["seconds_to_decision"] for row in found] == ["1500.000", "1200.000", "900.000", "600.000", "300.000"]
-    assert {(row["decided_by"], row["tier_started"], row["tier"]) for row in found} == {("alice", "1", "2")}
+    exported_rows = download(mia, "/reports/decisions.csv?of=decided&period=7")
+    assert [row["seconds_to_decision"] for row in exported_rows] == [
+        "1500.000",
+        "1200.000",
+        "900.000",
+        "600.000",
+        "300.000",
+    ]
+    assert {(row["decided_by"], row["tier_started"], row["tier"]) for row in exported_rows} == {("alice", "1", "2")}
     assert len(download(mia, "/reports/decisions.csv")) == 6
-    assert list(found[0]) == [column.name for column in exports.DECISIONS]
+    assert list(exported_rows[0]) == [column.name for column in exports.DECISIONS]
 
 
 def test_figures_are_exported_as_the_page_shows_them(as_, past, alice, bob, mia, now):
     past.add_many(30, [alice, bob], days=6, until=now)
     shown = as_(mia).get("/reports/?period=7").context["report"]
-    found = download(mia, "/reports/figures.csv?period=7")
-    [whole] = [row for row in found if row["group"] == "all"]
+    exported_rows = download(mia, "/reports/figures.csv?period=7")
+    [whole] = [row for row in exported_rows if row["group"] == "all"]
     assert int(whole["submitted"]) == shown.total.submitted == 30
     assert float(whole["approval_rate"]) == pytest.approx(shown.total.approval.share, abs=1e-6)
-    assert {row["name"] for row in found if row["group"] == "agent"} == {"robot", "clerk"}
-    assert sum(int(row["submitted"]) for row in found if row["group"] == "period") == 30
+    assert {row["name"] for row in exported_rows if row["group"] == "agent"} == {"robot", "clerk"}
+    assert sum(int(row["submitted"]) for row in exported_rows if row["group"] == "period") == 30
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])  # noqa: RUF001  # full-width is the point

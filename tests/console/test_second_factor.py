@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from approvals.models import AccountEvent, SystemEvent, User
+from approvals.models import AccountEvent, SystemAuditEvent, User
 from tests.conftest import PASSWORD
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -44,8 +44,8 @@ def password_given(user: User) -> Client:
     return client
 
 
-def is_in(client: Client) -> bool:
-    return client.get(reverse("profile")).status_code == 200
+def is_signed_in(client: Client) -> bool:
+    return client.get(reverse("profile:profile")).status_code == 200
 
 
 def confirmed(client: Client) -> Client:
@@ -83,9 +83,9 @@ def test_an_app_is_added_with_its_first_code_recorded_and_told(alice, as_):
     assert len(codes) == 10
     assert facts_of(alice, "factor_added") == [{"factor": "totp", "name": "TOTP Authenticator"}]
     assert facts_of(alice, "recovery_codes_made") == [{}]
-    assert SystemEvent.objects.filter(kind="factor_added", about="user:alice").exists()
+    assert SystemAuditEvent.objects.filter(kind="factor_added", about="user:alice").exists()
     assert [letter.subject for letter in mail.outbox] == ["[Assent] Authenticator app added"]
-    assert "Authenticator app" in client.get(reverse("security")).content.decode()
+    assert "Authenticator app" in client.get(reverse("profile:security")).content.decode()
     # Neither the secret nor the codes can be read out of the database.
     kept = str(list(Authenticator.objects.values_list("data", flat=True)))
     assert secret not in kept
@@ -123,11 +123,11 @@ def test_nobody_removes_another_persons_passkey(alice, bob, as_):
 
 def test_a_password_alone_no_longer_signs_in(with_app):
     client = password_given(with_app)
-    assert not is_in(client)
+    assert not is_signed_in(client)
     assert not AccountEvent.objects.filter(kind="signed_in").exists()
 
     client.post(reverse("mfa_authenticate"), {"code": code()})
-    assert is_in(client)
+    assert is_signed_in(client)
     assert AccountEvent.objects.filter(user=with_app, kind="signed_in").exists()
 
 
@@ -147,7 +147,7 @@ def test_wrong_codes_are_recorded_and_limited(with_app):
     assert facts_of(with_app, "sign_in_refused") == [{"factor": "code"}]
 
     client.post(reverse("mfa_authenticate"), {"code": code()})
-    assert not is_in(client)
+    assert not is_signed_in(client)
 
 
 def test_a_recovery_code_signs_in_once_and_is_recorded(with_app):
@@ -156,7 +156,7 @@ def test_a_recovery_code_signs_in_once_and_is_recorded(with_app):
     for client in clients:
         client.post(reverse("mfa_authenticate"), {"code": first})
 
-    assert [is_in(client) for client in clients] == [True, False]
+    assert [is_signed_in(client) for client in clients] == [True, False]
     assert facts_of(with_app, "recovery_code_used") == [{"left": 9}]
 
 
@@ -167,7 +167,7 @@ def test_a_script_is_told_what_is_wrong_with_the_code(with_app):
     assert (refused.status_code, refused.json()) == (400, {"errors": ["Incorrect code."]})
 
     assert client.post(reverse("mfa_authenticate"), {"code": code()}, headers=script).json() == {"errors": []}
-    assert is_in(client)
+    assert is_signed_in(client)
 
 
 def test_the_admin_has_no_other_door(with_app):
@@ -195,10 +195,10 @@ def test_whoever_has_lost_everything_is_let_in_again_from_the_command_line(with_
     TOTP.activate(bob, SECRET)
     call_command("forget_factors", "alice")
 
-    assert is_in(password_given(with_app))
+    assert is_signed_in(password_given(with_app))
     assert Authenticator.objects.get().user == bob
     assert [facts["factor"] for facts in facts_of(with_app, "factor_removed")] == ["totp", "recovery_codes"]
-    assert SystemEvent.objects.filter(kind="factor_removed", actor="command", about="user:alice").count() == 2
+    assert SystemAuditEvent.objects.filter(kind="factor_removed", actor="command", about="user:alice").count() == 2
     assert [letter.to for letter in mail.outbox] == [["alice@example.com"]]
     with pytest.raises(CommandError, match="nobody called zoe"):
         call_command("forget_factors", "zoe")

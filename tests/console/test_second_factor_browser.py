@@ -7,9 +7,9 @@ from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from playwright.sync_api import Page, expect
 
+from approvals.decisions.card_version import load
 from approvals.models import AccountEvent
-from approvals.review.decisions import load
-from tests.conftest import PASSWORD, settled, still
+from tests.conftest import PASSWORD, wait_until_settled, wait_until_still
 from tests.console.test_second_factor import SECRET, code
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -131,7 +131,7 @@ def test_a_manual_gate_takes_a_passkey_in_place_of_the_password(by_name, action_
     authenticator(page)
     add_passkey(page)
     page.goto(f"/approvals/{wire.pk}/")
-    still(page)
+    wait_until_still(page)
     page.get_by_role("link", name="Approve").click()
     page.locator("[name=typed]").fill("420")
     page.get_by_role("button", name="Use a passkey").click()
@@ -140,6 +140,6 @@ def test_a_manual_gate_takes_a_passkey_in_place_of_the_password(by_name, action_
     assert load(wire.pk).status == "pending"
 
     page.get_by_role("button", name="Approve").click()
-    settled(page, wire)
+    wait_until_settled(page, wire)
     assert load(wire.pk).verdict == "approve"
     assert AccountEvent.objects.filter(user=alice, kind="confirmed", facts__at="manual gate").exists()

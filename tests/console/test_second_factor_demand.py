@@ -9,14 +9,16 @@ from django.test import Client
 from django.urls import reverse
 
 from agents import keys
-from approvals import times
+from approvals.db import times
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.errors import LacksFactor
+from approvals.execution.grants import GrantRequest, give
 from approvals.models import Absence, PolicyVersion, Tier
-from approvals.policy import files, snapshot, written
-from approvals.policy.rows import snapshot_of_tables
-from approvals.review import access
-from approvals.review.decisions import decide, load, seen
-from approvals.review.errors import LacksFactor
-from approvals.review.grants import Wish, give
+from approvals.people import access
+from approvals.policy import snapshot
+from approvals.policy.authoring import file_writer, files
+from approvals.policy.authoring.documents import snapshot_of_tables
 from tests.conftest import PASSWORD
 from tests.console.test_second_factor import SECRET
 
@@ -33,7 +35,7 @@ def demand(level: int) -> None:
 
 
 def password_given(username: str, **headers: str):
-    form = {"login": username, "password": PASSWORD, "next": reverse("history")}
+    form = {"login": username, "password": PASSWORD, "next": reverse("history:history")}
     return Client().post(reverse("account_login"), form, **headers)
 
 
@@ -44,11 +46,11 @@ def test_nobody_decides_without_a_factor_where_the_tier_demands_one(refund, alic
     demand(1)
     assert "approve" not in access.actions_for(refund, alice)
     with pytest.raises(LacksFactor, match="This tier demands a second factor"):
-        decide(seen(refund), by=alice, verdict="approve")
+        decide(card_version_of(refund), by=alice, verdict="approve")
     assert load(refund.pk).status == "pending"
 
     TOTP.activate(alice, SECRET)
-    decide(seen(refund), by=alice, verdict="approve")
+    decide(card_version_of(refund), by=alice, verdict="approve")
     assert load(refund.pk).status == "released"
 
 
@@ -80,25 +82,27 @@ def test_a_standing_approval_for_such_a_tier_takes_a_factor_too(refunds, robot, 
     demand(2)
     until = times.now() + timedelta(hours=1)
     with pytest.raises(LacksFactor):
-        give(Wish(robot.pk, "refund", 5, until, 2), by=bob)
-    assert give(Wish(robot.pk, "refund", 5, until, 1), by=bob)
+        give(GrantRequest(robot.pk, "refund", 5, until, 2), by=bob)
+    assert give(GrantRequest(robot.pk, "refund", 5, until, 1), by=bob)
 
     TOTP.activate(bob, SECRET)
-    assert give(Wish(robot.pk, "refund", 5, until, 2), by=bob)
+    assert give(GrantRequest(robot.pk, "refund", 5, until, 2), by=bob)
 
 
 def test_the_card_and_the_api_say_why(refund, alice, as_):
     demand(1)
-    page = as_(alice).get(reverse("approval", args=[refund.pk])).content.decode()
+    page = as_(alice).get(reverse("card:card", args=[refund.pk])).content.decode()
     assert "This tier demands a second factor." in page
-    assert reverse("security") + "#factors" in page
-    posted = as_(alice).post(reverse("decide", args=[refund.pk]), {"version": refund.version, "verdict": "approve"})
+    assert reverse("profile:security") + "#factors" in page
+    posted = as_(alice).post(
+        reverse("card:decide", args=[refund.pk]), {"version": refund.version, "verdict": "approve"}
+    )
     assert "This tier demands a second factor" in posted.content.decode()
 
     _key, secret = keys.issue(user=alice, name="mine", by=alice)
     verdict = {"verdict": "approve", "revision": refund.revision, "round": refund.round, "digest": refund.digest}
     refused = Client().post(
-        reverse("api_decide", args=[refund.pk]),
+        reverse("api:decide", args=[refund.pk]),
         verdict,
         content_type="application/json",
         headers={"Authorization": f"Bearer {secret}"},
@@ -109,13 +113,13 @@ def test_the_card_and_the_api_say_why(refund, alice, as_):
 
 def test_whoever_owes_one_is_led_to_security_after_signing_in(refund, alice, mia):
     demand(1)
-    assert password_given("alice")["Location"] == reverse("security") + "#factors"
+    assert password_given("alice")["Location"] == reverse("profile:security") + "#factors"
     page = Client()
     page.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
     for _ in range(2):  # however often it is opened
-        assert "A tier you review demands a second factor" in page.get(reverse("security")).content.decode()
+        assert "A tier you review demands a second factor" in page.get(reverse("profile:security")).content.decode()
     # Who reviews nothing there owes none.
-    assert password_given("mia")["Location"] == reverse("history")
+    assert password_given("mia")["Location"] == reverse("history:history")
 
 
 def test_a_file_says_the_demand(refund):
@@ -123,7 +127,7 @@ def test_a_file_says_the_demand(refund):
     published = PolicyVersion.objects.order_by("-number")[0].snapshot
     assert published["tiers"]["1"]["second_factor"] is True
     assert published["tiers"]["2"]["second_factor"] is False
-    text = written.toml(published, {"commerce": "Commerce"})
+    text = file_writer.toml(published, {"commerce": "Commerce"})
     assert text.count("second_factor = true") == 1
     assert "second_factor = false" not in text
     assert files.read(text).snapshot["tiers"]["1"]["second_factor"] is True
@@ -138,7 +142,7 @@ def test_an_admin_without_a_factor_is_led_to_security_and_let_in_with_one(ada, a
     settings.ASSENT_ADMINS_SECOND_FACTOR = True
     client = as_(ada)
     response = client.get("/admin/", follow=True)
-    assert response.redirect_chain[-1][0] == reverse("security") + "#factors"
+    assert response.redirect_chain[-1][0] == reverse("profile:security") + "#factors"
     assert "The admin demands a second factor" in response.content.decode()
 
     TOTP.activate(ada, SECRET)

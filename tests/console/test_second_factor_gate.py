@@ -15,10 +15,10 @@ from fido2.cose import ES256
 from fido2.utils import sha256, websafe_encode
 from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 
+from approvals.decisions.card_version import load
 from approvals.models import AccountEvent, Approval, User
-from approvals.review.decisions import load
-from console import stepup
-from console.session import SessionMiddleware
+from console.card import step_up
+from console.sign_in.session import SessionMiddleware
 from tests.conftest import PASSWORD
 
 ORIGIN = "https://testserver"
@@ -35,8 +35,8 @@ class Passkey:
         held = AttestedCredentialData.create(b"\0" * 16, self.id, public)
         flags = SEEN | VERIFIED | HOLDS_KEY
         made = AttestationObject.create("none", AuthenticatorData.create(sha256(b"testserver"), flags, 0, held), {})
-        said = CollectedClientData.create("webauthn.create", b"any", ORIGIN)
-        response = {"clientDataJSON": websafe_encode(said), "attestationObject": websafe_encode(made)}
+        client_data = CollectedClientData.create("webauthn.create", b"any", ORIGIN)
+        response = {"clientDataJSON": websafe_encode(client_data), "attestationObject": websafe_encode(made)}
         Authenticator.objects.create(
             user=user, type="webauthn", data={"name": "Key", "credential": self._credential(response)}
         )
@@ -47,10 +47,10 @@ class Passkey:
 
     def answer(self, options: dict[str, dict[str, str]], *, flags: int = SEEN | VERIFIED, origin: str = ORIGIN) -> str:
         """The browser's credential for these options, in JSON."""
-        said = CollectedClientData.create("webauthn.get", options["publicKey"]["challenge"], origin)
+        client_data = CollectedClientData.create("webauthn.get", options["publicKey"]["challenge"], origin)
         data = AuthenticatorData.create(sha256(b"testserver"), flags, 1)
-        signature = self.key.sign(data + said.hash, ec.ECDSA(SHA256()))
-        parts = {"clientDataJSON": said, "authenticatorData": data, "signature": signature}
+        signature = self.key.sign(data + client_data.hash, ec.ECDSA(SHA256()))
+        parts = {"clientDataJSON": client_data, "authenticatorData": data, "signature": signature}
         return json.dumps(self._credential({name: websafe_encode(part) for name, part in parts.items()}))
 
 
@@ -76,12 +76,12 @@ def browser(alice, as_) -> Client:
 
 
 def ask(client: Client, approval: Approval):
-    return client.post(reverse("passkey", args=[approval.pk]), {"version": approval.version})
+    return client.post(reverse("card:passkey", args=[approval.pk]), {"version": approval.version})
 
 
 def approve(client: Client, approval: Approval, credential: str = "", *, typed: str = "420", password: str = ""):
     form = {"version": approval.version, "verdict": "approve", "typed": typed, "passkey": credential}
-    return client.post(reverse("decide", args=[approval.pk]), {**form, "password": password})
+    return client.post(reverse("card:decide", args=[approval.pk]), {**form, "password": password})
 
 
 def recorded(user: User) -> list[tuple[str, object]]:
@@ -118,13 +118,13 @@ def test_a_passkey_is_taken_once(manual, browser, passkey):
 def test_another_copy_of_the_session_brings_no_passkey_back(manual, browser, passkey, monkeypatch):
     given = passkey.answer(ask(browser, manual).json())
     # Two requests that began together: the second has read its session before the first took the passkey out.
-    kept = browser.session[stepup.PASSKEY]
+    kept = browser.session[step_up.PASSKEY]
     approve(browser, manual, given, typed="421")
     process = SessionMiddleware.process_request
 
     def begun_before(middleware: SessionMiddleware, request: HttpRequest) -> None:
         process(middleware, request)
-        request.session._session[stepup.PASSKEY] = kept
+        request.session._session[step_up.PASSKEY] = kept
 
     monkeypatch.setattr(SessionMiddleware, "process_request", begun_before)
     approve(browser, manual, given)
@@ -134,7 +134,7 @@ def test_another_copy_of_the_session_brings_no_passkey_back(manual, browser, pas
 
 def test_a_passkey_does_not_last(manual, browser, passkey, monkeypatch):
     given = passkey.answer(ask(browser, manual).json())
-    monkeypatch.setattr(stepup, "LIVES", -1)
+    monkeypatch.setattr(step_up, "LIVES", -1)
     approve(browser, manual, given)
 
     assert load(manual.pk).status == "pending"
@@ -168,7 +168,7 @@ def test_what_no_browser_made_is_a_wrong_passkey(rubbish, manual, browser, passk
 
 
 def test_wrong_passkeys_count_as_wrong_passwords_do(manual, browser, passkey, alice):
-    for _ in range(stepup.MOST):
+    for _ in range(step_up.MOST):
         ask(browser, manual)
         approve(browser, manual, "{}")
 
@@ -179,9 +179,9 @@ def test_wrong_passkeys_count_as_wrong_passwords_do(manual, browser, passkey, al
 
 
 def test_a_passkey_is_asked_for_only_where_it_is_of_use(manual, refund, browser, passkey, as_, bob, mallory):
-    page = browser.get(reverse("approve", args=[manual.pk]), {"version": manual.version}).content.decode()
+    page = browser.get(reverse("card:approve", args=[manual.pk]), {"version": manual.version}).content.decode()
     assert "data-passkey-at=" in page
-    bobs = as_(bob).get(reverse("approve", args=[manual.pk]), {"version": manual.version}).content.decode()
+    bobs = as_(bob).get(reverse("card:approve", args=[manual.pk]), {"version": manual.version}).content.decode()
     assert "data-passkey-at=" not in bobs
 
     assert ask(browser, refund).status_code == 404  # no manual gate

@@ -14,9 +14,11 @@ from django.urls import reverse
 
 from agents import keys
 from agents.models import ApiKey
-from approvals import times
+from approvals.db import times
 from approvals.models import AccountEvent, User
-from console import live, presence, sessions
+from console.inbox import live
+from console.profile import sessions
+from console.sign_in import presence
 from tests.conftest import PASSWORD
 
 
@@ -32,8 +34,8 @@ def signed_in(user: User) -> Client:
     return client
 
 
-def is_in(client: Client) -> bool:
-    return client.get(reverse("profile")).status_code == 200
+def is_signed_in(client: Client) -> bool:
+    return client.get(reverse("profile:profile")).status_code == 200
 
 
 def row_of(client: Client) -> UserSession:
@@ -42,12 +44,12 @@ def row_of(client: Client) -> UserSession:
 
 def test_sessions_are_listed_and_ended_one_by_one(alice):
     here, there, third = signed_in(alice), signed_in(alice), signed_in(alice)
-    page = here.get(reverse("security")).content.decode()
-    assert reverse("session_end", args=[row_of(there).pk]) in page
-    assert reverse("session_end", args=[row_of(here).pk]) not in page
+    page = here.get(reverse("profile:security")).content.decode()
+    assert reverse("profile:end_session", args=[row_of(there).pk]) in page
+    assert reverse("profile:end_session", args=[row_of(here).pk]) not in page
 
-    here.post(reverse("session_end", args=[row_of(there).pk]))
-    assert (is_in(here), is_in(there), is_in(third)) == (True, False, True)
+    here.post(reverse("profile:end_session", args=[row_of(there).pk]))
+    assert (is_signed_in(here), is_signed_in(there), is_signed_in(third)) == (True, False, True)
 
 
 @pytest.mark.parametrize(
@@ -80,26 +82,26 @@ def test_a_session_names_its_browser_and_system(user_agent, device):
 
 def test_there_is_nothing_else_to_sign_out_of_with_one_session(alice):
     here = signed_in(alice)
-    assert reverse("sessions_end") not in here.get(reverse("security")).content.decode()
+    assert reverse("profile:end_sessions") not in here.get(reverse("profile:security")).content.decode()
 
     signed_in(alice)
-    assert reverse("sessions_end") in here.get(reverse("security")).content.decode()
+    assert reverse("profile:end_sessions") in here.get(reverse("profile:security")).content.decode()
 
 
 def test_sessions_end_everywhere_else(alice, bob):
     here, there, bobs = signed_in(alice), signed_in(alice), signed_in(bob)
-    here.post(reverse("sessions_end"))
+    here.post(reverse("profile:end_sessions"))
 
-    assert (is_in(here), is_in(there), is_in(bobs)) == (True, False, True)
+    assert (is_signed_in(here), is_signed_in(there), is_signed_in(bobs)) == (True, False, True)
     assert AccountEvent.objects.filter(user=alice, kind="session_ended").count() == 1
 
 
 def test_nobody_ends_another_persons_session(alice, bob):
     mine, theirs = signed_in(alice), signed_in(bob)
-    response = mine.post(reverse("session_end", args=[row_of(theirs).pk]))
+    response = mine.post(reverse("profile:end_session", args=[row_of(theirs).pk]))
 
     assert response.status_code == 404
-    assert is_in(theirs)
+    assert is_signed_in(theirs)
 
 
 def test_a_late_answer_to_an_ended_session_leaves_the_next_sign_in_alone(alice):
@@ -110,13 +112,13 @@ def test_a_late_answer_to_an_ended_session_leaves_the_next_sign_in_alone(alice):
     session.save()
 
     for client in (ended, mismatched):
-        late = client.get(reverse("profile"))
+        late = client.get(reverse("profile:profile"))
         assert late.status_code == 302
         assert "sessionid" not in late.cookies
     assert out.post(reverse("account_logout")).cookies["sessionid"].value == ""
 
 
-def ago(client: Client, minutes: int) -> None:
+def age_session(client: Client, minutes: int) -> None:
     """The session as it would be so long after it was last written."""
     session = Session.objects.get(pk=client.session.session_key)
     store = SessionStore(session.session_key)
@@ -128,14 +130,14 @@ def ago(client: Client, minutes: int) -> None:
 def test_a_session_goes_on_with_its_person_and_is_over_without(alice, settings):
     settings.SESSION_COOKIE_AGE = 3600
     client = signed_in(alice)
-    ago(client, 50)
-    assert is_in(client)  # a page was opened
-    ago(client, 50)
-    assert is_in(client)
-    ago(client, 50)
-    client.get(reverse("overview"), headers={"HX-Request": "true"})  # the page asked by itself
-    ago(client, 11)
-    assert not is_in(client)
+    age_session(client, 50)
+    assert is_signed_in(client)  # a page was opened
+    age_session(client, 50)
+    assert is_signed_in(client)
+    age_session(client, 50)
+    client.get(reverse("inbox:overview"), headers={"HX-Request": "true"})  # the page asked by itself
+    age_session(client, 11)
+    assert not is_signed_in(client)
 
 
 def test_a_changed_password_ends_every_other_session_also_for_open_pages(alice):
@@ -147,8 +149,8 @@ def test_a_changed_password_ends_every_other_session_also_for_open_pages(alice):
 
     # Asked before the other one is used: Django ends it then by itself.
     assert live.in_force({here.session.session_key, *before}) == {here.session.session_key}
-    assert is_in(here)
-    assert not is_in(there)
+    assert is_signed_in(here)
+    assert not is_signed_in(there)
 
 
 def test_no_session_of_whoever_was_deactivated_is_in_force(alice):
@@ -163,7 +165,7 @@ def test_no_session_of_whoever_was_deactivated_is_in_force(alice):
 
 
 def make(client: Client, days: int = 30):
-    return client.post(reverse("token_issue"), {"name": "my script", "days": days})
+    return client.post(reverse("profile:issue_token"), {"name": "my script", "days": days})
 
 
 def test_a_token_is_made_by_whoever_has_just_shown_who_they_are(alice, as_):
@@ -185,20 +187,20 @@ def test_a_token_is_made_by_whoever_has_just_shown_who_they_are(alice, as_):
 def test_a_token_is_shown_once_listed_and_revoked(alice, bob):
     client = signed_in(alice)
     key, secret = keys.issue(user=alice, name="my script")
-    page = client.get(reverse("security")).content.decode()
+    page = client.get(reverse("profile:security")).content.decode()
     assert key.prefix in page
     assert secret not in page
 
-    assert signed_in(bob).post(reverse("token_revoke", args=[key.pk])).status_code == 404
+    assert signed_in(bob).post(reverse("profile:revoke_token", args=[key.pk])).status_code == 404
     assert keys.who(secret)
-    client.post(reverse("token_revoke", args=[key.pk]))
+    client.post(reverse("profile:revoke_token", args=[key.pk]))
     keys.forget()
     assert keys.who(secret) is None
 
 
-@pytest.mark.parametrize("asked", [None, timedelta(days=4000)])
-def test_every_token_expires(asked, alice):
-    key, _secret = keys.issue(user=alice, expires_at=times.now() + asked if asked else None)
+@pytest.mark.parametrize("requested_lifetime", [None, timedelta(days=4000)])
+def test_every_token_expires(requested_lifetime, alice):
+    key, _secret = keys.issue(user=alice, expires_at=times.now() + requested_lifetime if requested_lifetime else None)
 
     assert key.expires_at <= times.now() + keys.LONGEST
 

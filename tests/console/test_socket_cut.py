@@ -10,13 +10,13 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import expect
 
+from approvals.decisions import claims
+from approvals.decisions.card_version import load
 from approvals.models import Decision, Grant, Rule, Vote
 from approvals.policy import snapshot
-from approvals.review import claims
-from approvals.review.amend import amend
-from approvals.review.decisions import load
-from approvals.review.submission import Item
-from tests.conftest import PASSWORD, still
+from approvals.requests.amend import amend
+from approvals.requests.submission import Item
+from tests.conftest import PASSWORD, wait_until_still
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -34,7 +34,7 @@ FILL = """(root, password) => {
 
 
 @pytest.fixture
-def cut(alice, carol, sign_in):
+def page_without_socket(alice, carol, sign_in):
     """A page whose socket is cut and that reads no list again, so that nothing tells it of a change."""
 
     def page_of(user):
@@ -109,42 +109,42 @@ def revise(approval, robot):
 def open_card(page, approval):
     page.goto(f"/approvals/{approval.pk}/")
     expect(page.locator("#card")).to_be_visible()
-    still(page)
+    wait_until_still(page)
 
 
 def press(page, number, selector=CONTROLS):
     """Press one control, wherever it lies; returns whether it asked the server anything about the card."""
     sent, under_way = [], set()
 
-    def asked(request):
+    def on_request(request):
         if "/approvals/" in request.url:
             sent.append(request)
             under_way.add(request)
 
-    def ended(request):
+    def on_request_end(request):
         under_way.discard(request)
 
-    heard = {"request": asked, "requestfinished": ended, "requestfailed": ended}
-    for name, listen in heard.items():
+    listeners = {"request": on_request, "requestfinished": on_request_end, "requestfailed": on_request_end}
+    for name, listen in listeners.items():
         page.on(name, listen)
     page.evaluate("([selector, n]) => document.querySelectorAll(selector)[n]?.click()", [selector, number])
     end = time.monotonic() + 20
     page.wait_for_timeout(100)  # waits for nothing: what a press asks for it asks for at once
     while under_way and time.monotonic() < end:
         page.wait_for_timeout(20)
-    for name, listen in heard.items():
+    for name, listen in listeners.items():
         page.remove_listener(name, listen)
     return bool(sent)
 
 
-def said_and_locked(page, approval):
+def assert_locked(page, approval):
     card = page.locator(f"[data-card='{approval.pk}']")
     expect(card).to_have_attribute("data-locked", "")
     expect(page.locator("#card-notice")).to_contain_text("The agent revised this (v2)")
     expect(card.locator("form [name=verdict]")).to_have_count(0)
 
 
-def untouched(approval):
+def assert_untouched(approval):
     now = load(approval.pk)
     assert (now.status, now.verdict, now.tier_id, now.revision) == ("pending", "", approval.tier_id, 2)
     assert now.snoozed_until is None and now.votes == 0
@@ -154,27 +154,27 @@ def untouched(approval):
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_no_control_of_a_card_decides_what_it_did_not_show(kind, kinds, robot, alice, carol, cut):
-    page = cut(carol if kind == "manual" else alice)
+def test_no_control_of_a_card_decides_what_it_did_not_show(kind, kinds, robot, alice, carol, page_without_socket):
+    page = page_without_socket(carol if kind == "manual" else alice)
     approval = kinds[kind]()
     open_card(page, approval)
     many = page.locator(CONTROLS).count()
     assert many > 2
-    asked = 0
+    locked_cards = 0
     for number in range(many):
         approval = approval if number == 0 else kinds[kind]()
         open_card(page, approval)
         revise(approval, robot)
         if press(page, number) and page.locator(f"[data-card='{approval.pk}']").count():
-            asked += 1
-            said_and_locked(page, approval)
-        untouched(approval)
-    assert asked
+            locked_cards += 1
+            assert_locked(page, approval)
+        assert_untouched(approval)
+    assert locked_cards
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_no_panel_that_was_open_before_decides_either(kind, kinds, robot, alice, carol, cut):
-    page = cut(carol if kind == "manual" else alice)
+def test_no_panel_that_was_open_before_decides_either(kind, kinds, robot, alice, carol, page_without_socket):
+    page = page_without_socket(carol if kind == "manual" else alice)
     approval = kinds[kind]()
     open_card(page, approval)
     many = page.locator(OPENERS).count()
@@ -190,28 +190,30 @@ def test_no_panel_that_was_open_before_decides_either(kind, kinds, robot, alice,
         if not submits.count() or load(approval.pk).status != "pending":
             continue
         opened += 1
-        still(page)
+        wait_until_still(page)
         revise(approval, robot)
         page.locator("#actions").evaluate(FILL, PASSWORD)
         submits.first.evaluate("button => { button.disabled = false; button.form.noValidate = true; button.click(); }")
-        said_and_locked(page, approval)
-        untouched(approval)
+        assert_locked(page, approval)
+        assert_untouched(approval)
     assert opened or kind == "claimed"
 
 
-def test_after_a_refusal_and_after_a_cancelled_panel_the_version_is_the_cards(propose, robot, alice, cut):
-    page = cut(alice)
+def test_after_a_refusal_and_after_a_cancelled_panel_the_version_is_the_cards(
+    propose, robot, alice, page_without_socket
+):
+    page = page_without_socket(alice)
     approval = propose()
     open_card(page, approval)
     page.keyboard.press("r")
     expect(page.locator("#reject-message")).to_be_visible()
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("Control+Enter")
     expect(page.locator("#reject-error")).to_be_visible()
     revise(approval, robot)
     page.keyboard.press("Escape")
-    said_and_locked(page, approval)
-    untouched(approval)
+    assert_locked(page, approval)
+    assert_untouched(approval)
 
 
 def test_what_is_read_again_is_compared_and_another_version_locks(propose, robot, alice, sign_in):
@@ -236,12 +238,12 @@ def test_what_is_read_again_is_compared_and_another_version_locks(propose, robot
     revise(approval, robot)
     away = False
     page.evaluate("document.dispatchEvent(new Event('reread'))")
-    said_and_locked(page, approval)
-    untouched(approval)
-    still(page)
+    assert_locked(page, approval)
+    assert_untouched(approval)
+    wait_until_still(page)
     page.locator(".reread a").click()
     expect(page.locator("#actions .approve[data-key=a]")).to_be_visible()
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("a")
     expect(page.locator("#toasts")).to_contain_text("Approved")
     assert load(approval.pk).proposal.args["order"] == "EVIL"

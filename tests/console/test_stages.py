@@ -2,12 +2,13 @@
 
 import pytest
 
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
 from approvals.models import Approval, Domain, Rule, User
 from approvals.policy import snapshot
-from approvals.review import decisions
-from approvals.review.decisions import Words, decide, seen
-from console import live, rows
-from console.cards import Card
+from console.card.cards import Card
+from console.inbox import live, rows
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -24,9 +25,9 @@ def lena(person, tiers, legal) -> User:
 
 @pytest.fixture
 def staged(action_type, legal):
-    def make(*asked, typed=False, name="payout"):
+    def make(*stage_specs, typed=False, name="payout"):
         kind = action_type(name, strategy="risk", reversibility="reversible")
-        rows = [{"tier": tier, "domain": domain, "approvers": many} for tier, domain, many in asked]
+        rows = [{"tier": tier, "domain": domain, "approvers": many} for tier, domain, many in stage_specs]
         Rule.objects.create(name="r", action_type=kind, expression="true", stages=rows, typed=typed, message="All.")
         snapshot.publish(by=None, note="staged")
 
@@ -62,8 +63,8 @@ def test_the_card_shows_the_stages_in_order(payout, as_, alice, lena):
     assert 'aria-current="step"' in html
     assert "0 of 2 people" in html
 
-    on = decide(seen(payout), by=alice, verdict="approve")
-    on = decide(seen(on), by=lena, verdict="approve")
+    on = decide(card_version_of(payout), by=alice, verdict="approve")
+    on = decide(card_version_of(on), by=lena, verdict="approve")
     first, second, third = Card(on, lena).stages
     assert (first.state, first.people) == ("done", ["Alice"])
     assert (second.state, second.people, second.votes) == ("current", ["Lena"], 1)
@@ -72,12 +73,12 @@ def test_the_card_shows_the_stages_in_order(payout, as_, alice, lena):
 
 def test_what_an_approval_does_is_said_before_it_is_given(payout, as_, alice, lena, person, legal, carol):
     assert "Your approval sends it to Specialists · Legal." in page_of(as_(alice), payout)
-    on = decide(seen(payout), by=alice, verdict="approve")
+    on = decide(card_version_of(payout), by=alice, verdict="approve")
     assert "Your approval is number 1 of 2 in this stage; then it goes to Senior · Commerce." in page_of(as_(lena), on)
-    on = decide(seen(on), by=lena, verdict="approve")
+    on = decide(card_version_of(on), by=lena, verdict="approve")
     luis = person("luis", tier=2, domain=legal)
     assert "Your approval sends it to Senior · Commerce." in page_of(as_(luis), on)
-    on = decide(seen(on), by=luis, verdict="approve")
+    on = decide(card_version_of(on), by=luis, verdict="approve")
     assert "This is the last stage: your approval lets it run." in page_of(as_(carol), on)
     assert "Your approval" not in page_of(as_(alice), on)  # it is not hers any more
 
@@ -89,7 +90,7 @@ def test_after_it_the_toast_says_where_it_went_and_the_row_leaves(payout, as_, a
 
 
 def test_the_first_reviewer_still_reads_it_and_decides_nothing(payout, as_, alice):
-    on = decide(seen(payout), by=alice, verdict="approve")
+    on = decide(card_version_of(payout), by=alice, verdict="approve")
     html = page_of(as_(alice), on)
     assert "You may read this and not decide it." in html
     assert str(on.pk) not in as_(alice).get("/").content.decode()
@@ -101,31 +102,31 @@ def test_the_first_reviewer_still_reads_it_and_decides_nothing(payout, as_, alic
 def test_a_click_on_the_stage_before_is_told_and_decides_nothing(staged, propose, as_, alice, bob):
     staged((1, "", 1), (2, "", 1))
     payout = propose(action="payout")
-    decide(seen(payout), by=alice, verdict="approve")
+    decide(card_version_of(payout), by=alice, verdict="approve")
     answer = send(as_(bob), payout, verdict="approve")
     assert answer.status_code == 409
     assert "went on to the next stage" in answer.content.decode()
-    assert decisions.load(payout.pk).status == "pending"
+    assert load(payout.pk).status == "pending"
 
 
 def test_an_open_card_hears_that_its_stage_was_approved(payout, as_, alice, bob):
-    on = decide(seen(payout), by=alice, verdict="approve")
+    on = decide(card_version_of(payout), by=alice, verdict="approve")
     shown = as_(bob).get(f"/approvals/{on.pk}/", {"version": payout.version}, **HTMX).content.decode()
     assert "A colleague approved this stage. Now it waits for Specialists · Legal." in shown
 
 
 def test_the_row_says_the_stage(payout, alice):
-    assert "stage 1 of 3" in rows.rendered([payout.pk], "en")[0][1]
+    assert "stage 1 of 3" in rows.render_rows([payout.pk], "en")[0][1]
 
 
 def test_news_of_it_goes_to_every_queue_that_it_was_in(payout, alice, monkeypatch):
-    told = []
-    monkeypatch.setattr(live.push, "send", lambda group, message: told.append(group))
-    on = decide(seen(payout), by=alice, verdict="approve")
+    groups = []
+    monkeypatch.setattr(live.push, "send", lambda group, message: groups.append(group))
+    on = decide(card_version_of(payout), by=alice, verdict="approve")
     event = on.events.get(kind="staged")
-    live.announce([live.audit.Change(on, event)])
-    assert {"inbox.1.commerce", "inbox.2.legal"} <= set(told)
-    assert "inbox.2.commerce" not in told
+    live.publish_changes([live.audit.AuditedChange(on, event)])
+    assert {"inbox.1.commerce", "inbox.2.legal"} <= set(groups)
+    assert "inbox.2.commerce" not in groups
     assert live.concerned([on.pk], live.watch_of(alice)) == {on.pk}
 
 
@@ -141,10 +142,10 @@ def test_an_escalation_says_that_it_is_of_this_stage_alone(payout, as_, alice, b
 
 def test_history_names_the_stage(staged, propose, as_, alice, lena):
     staged((1, "", 1), (2, "legal", 1))
-    on = decide(seen(propose(action="payout")), by=alice, verdict="approve")
-    decide(seen(on), by=lena, verdict="reject", words=Words(message="no"))
+    on = decide(card_version_of(propose(action="payout")), by=alice, verdict="approve")
+    decide(card_version_of(on), by=lena, verdict="reject", verdict_input=VerdictInput(message="no"))
     assert "stage 2 of 2" in as_(alice).get("/history/").content.decode()
-    assert [one.state for one in Card(decisions.load(on.pk), alice).stages] == ["done", "ended"]
+    assert [one.state for one in Card(load(on.pk), alice).stages] == ["done", "ended"]
 
 
 def test_a_typed_value_is_asked_without_the_password(staged, propose, as_, alice):
@@ -162,7 +163,7 @@ def test_a_typed_value_is_asked_without_the_password(staged, propose, as_, alice
     assert refused.status_code == 422
     assert "Type 777 exactly as shown." in refused.content.decode()
     assert send(as_(alice), transfer, verdict="approve", typed="777").status_code == 200
-    assert decisions.load(transfer.pk).verdict == "approve"
+    assert load(transfer.pk).verdict == "approve"
 
 
 def test_modifying_asks_for_the_typed_value_too(staged, propose, as_, alice):

@@ -2,9 +2,10 @@
 
 import pytest
 
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
 from approvals.models import Domain, Rule
 from approvals.policy import snapshot
-from approvals.review.decisions import decide, seen
 from tests.console.test_live import frame_of, in_database, opened, static  # noqa: F401  # a fixture that runs by itself
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,17 +22,17 @@ def lena(person, tiers, legal):
 
 
 @pytest.fixture
-def payouts(action_type, legal):
+def staged_type(action_type, legal):
     kind = action_type("payout", strategy="risk", reversibility="reversible")
     stages = [{"tier": 1, "domain": "", "approvers": 1}, {"tier": 2, "domain": "legal", "approvers": 1}]
     Rule.objects.create(name="r", action_type=kind, expression="true", stages=stages, message="All.")
     snapshot.publish(by=None, note="stages")
 
 
-async def test_an_approved_stage_leaves_one_list_and_arrives_in_the_other(payouts, propose, alice, lena):
+async def test_an_approved_stage_leaves_one_list_and_arrives_in_the_other(staged_type, propose, alice, lena):
     payout = await in_database(propose, action="payout")
     async with opened(alice) as first, opened(lena) as second:
-        await in_database(decide, seen(payout), by=alice, verdict="approve")
+        await in_database(decide, card_version_of(payout), by=alice, verdict="approve")
         [left] = (await frame_of(first))["rows"]
         [came] = (await frame_of(second))["rows"]
 

@@ -7,10 +7,11 @@ import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
 from approvals.models import Decision, UnsentText, User
-from approvals.review.amend import amend
-from approvals.review.decisions import decide, load, seen
-from tests.conftest import PASSWORD, settled, still
+from approvals.requests.amend import amend
+from tests.conftest import PASSWORD, wait_until_settled, wait_until_still
 from tests.plans.conftest import kinds, mail, plan, step  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -34,7 +35,7 @@ def open_panel(page, key="r", field=MESSAGE):
     expect(page.locator(field)).to_be_visible(timeout=SLOW)
 
 
-def kept(page, text):
+def wait_until_kept(page, text):
     """Wait until the server has it."""
     for _ in range(100):
         if any(text in str(row.fields) for row in UnsentText.objects.all()):
@@ -85,7 +86,7 @@ def typed_elsewhere(approval, page):
     open_card(page, approval)
     open_panel(page)
     page.fill(MESSAGE, "Not this customer.")
-    kept(page, "Not this customer.")
+    wait_until_kept(page, "Not this customer.")
     page.close()
 
 
@@ -134,7 +135,7 @@ def test_a_copy_that_arrives_after_it_was_discarded_stays_away(propose, alice, s
         page.locator(NOTE).get_by_role("button", name="Discard").click()
     assert not UnsentText.objects.exists()
     copies[0].continue_()
-    kept(page, "Not this customer.")
+    wait_until_kept(page, "Not this customer.")
     discarded_before_a_reload(page)
 
 
@@ -144,21 +145,21 @@ def test_an_edit_comes_back_and_is_approved_as_it_was_typed(propose, alice, sign
     open_card(page, approval)
     open_panel(page, "m", AMOUNT)
     page.fill(AMOUNT, "19")
-    kept(page, "19")
+    wait_until_kept(page, "19")
     page.goto("/")
     open_card(page, approval)
     open_panel(page, "m", AMOUNT)
 
     expect(page.locator(AMOUNT)).to_have_value("19", timeout=SLOW)
     expect(page.locator(f"#actions {NOTE}")).to_contain_text("Restored what you typed")
-    still(page)
+    wait_until_still(page)
     page.get_by_role("button", name="Approve changed").click()
-    settled(page, approval)
+    wait_until_settled(page, approval)
     assert load(approval.pk).proposal.args["amount"] == 19
     assert not UnsentText.objects.exists()
 
 
-class Late:
+class HeldResponses:
     """Holds what the page asks for back until it is let go."""
 
     def __init__(self, page, address):
@@ -171,7 +172,7 @@ class Late:
         else:
             route.continue_()
 
-    def asked(self):
+    def wait_for_request(self):
         for _ in range(100):
             if self.held:
                 return
@@ -190,9 +191,9 @@ def test_what_is_refused_comes_back_as_it_was_sent_and_takes_what_is_typed_next(
     open_card(page, approval)
     open_panel(page, "m", AMOUNT)
     page.fill(AMOUNT, "-2")
-    kept(page, "-2")
-    still(page)
-    drawings = Late(page, "/modify/form/")
+    wait_until_kept(page, "-2")
+    wait_until_still(page)
+    drawings = HeldResponses(page, "/modify/form/")
     with page.expect_response(re.compile(r"/unsent/\?")):
         page.keyboard.press("Control+Enter")
         expect(page.locator("[data-control='/amount'] .field-error")).to_be_visible()
@@ -200,21 +201,21 @@ def test_what_is_refused_comes_back_as_it_was_sent_and_takes_what_is_typed_next(
     expect(page.locator("#modify-diff mark")).to_have_text("200")
     drawings.go()
     expect(page.locator(AMOUNT)).to_have_value("200")
-    kept(page, "200")
+    wait_until_kept(page, "200")
 
 
 def test_what_is_typed_while_the_edit_is_drawn_again_is_drawn_with_it(propose, alice, sign_in):
     page = sign_in(alice)
     open_card(page, propose())
     open_panel(page, "m", AMOUNT)
-    drawing = Late(page, "/modify/form/")
+    drawing = HeldResponses(page, "/modify/form/")
     page.get_by_role("button", name="JSON").click()
-    drawing.asked()
+    drawing.wait_for_request()
     page.fill(AMOUNT, "200")
     drawing.go()
 
     expect(page.locator("#edit textarea")).to_have_value(re.compile('"amount": 200'), timeout=SLOW)
-    kept(page, "raw")
+    wait_until_kept(page, "raw")
 
 
 def test_what_is_typed_while_kept_text_is_drawn_goes_before_it(propose, alice, sign_in):
@@ -224,12 +225,12 @@ def test_what_is_typed_while_kept_text_is_drawn_goes_before_it(propose, alice, s
     open_panel(page, "m", AMOUNT)
     page.get_by_role("button", name="JSON").click()
     page.locator("#edit textarea").fill('{"order": "KEPT", "amount": 420, "currency": "EUR"}')
-    kept(page, "KEPT")
+    wait_until_kept(page, "KEPT")
     page.goto("/")
     open_card(page, approval)
-    drawing = Late(page, "/modify/form/")
+    drawing = HeldResponses(page, "/modify/form/")
     open_panel(page, "m", AMOUNT)
-    drawing.asked()
+    drawing.wait_for_request()
     page.fill(AMOUNT, "200")
     drawing.go()
 
@@ -244,16 +245,16 @@ def test_what_is_typed_while_kept_text_is_drawn_goes_before_it(propose, alice, s
 def test_a_press_in_a_plan_takes_what_is_typed_meanwhile_along(plan, carol, sign_in):  # noqa: F811
     page = sign_in(carol)
     open_card(page, plan(step("a"), mail("b", "a"), step("c")))
-    still(page)
+    wait_until_still(page)
     page.locator("#actions [data-unsent-opens=plan]").click()
     steps = page.locator("#plan[data-editing] .step")
     steps.first.get_by_role("button", name="Edit").click()
     amount = page.locator("#plan [data-control='/amount'] [data-text]")
     expect(amount).to_be_visible()
-    still(page)
-    pressing = Late(page, "/plan/")
+    wait_until_still(page)
+    pressing = HeldResponses(page, "/plan/")
     steps.nth(1).get_by_role("button", name="Remove").click()
-    pressing.asked()
+    pressing.wait_for_request()
     amount.fill("19")
     pressing.go()
 
@@ -267,7 +268,7 @@ def test_an_amendment_locks_the_card_also_while_an_edit_stands_open(propose, ali
     open_card(page, approval)
     open_panel(page, "m", AMOUNT)
     page.fill(AMOUNT, "19")
-    kept(page, "19")
+    wait_until_kept(page, "19")
     amend(approval.pk, lambda item: replace(item, args={**item.args, "order": "EVIL"}), by=robot)
 
     expect(page.locator("[data-card][data-locked]")).to_be_attached()
@@ -284,28 +285,28 @@ def test_an_edit_of_a_plan_comes_back_with_the_step_that_stood_open(plan, carol,
 
     def edit():
         open_card(page, proposed)
-        still(page)
+        wait_until_still(page)
         page.locator("#actions [data-unsent-opens=plan]").click()
 
     edit()
     steps.nth(1).get_by_role("button", name="Remove").click()
     expect(steps).to_have_count(2)
-    still(page)
+    wait_until_still(page)
     steps.first.get_by_role("button", name="Edit").click()
     amount.fill("19")
-    kept(page, "19")
+    wait_until_kept(page, "19")
     page.goto("/")
     edit()
 
     expect(steps).to_have_count(2)
     expect(amount).to_have_value("19")
     expect(page.locator(f"#plan {NOTE}")).to_contain_text("Restored what you typed")
-    still(page)
+    wait_until_still(page)
     page.get_by_role("button", name="Keep these").click()
     expect(steps.first).to_contain_text("Changed")
-    still(page)
+    wait_until_still(page)
     page.get_by_role("button", name="Approve as edited").click()
-    settled(page, proposed)
+    wait_until_settled(page, proposed)
     approved = load(proposed.pk)
     assert [(one["id"], one["action"]["args"].get("amount")) for one in approved.proposal.steps] == [
         ("a", 19),
@@ -324,7 +325,7 @@ def test_without_a_connection_it_waits_in_the_tab_and_arrives_later(propose, ali
     page.wait_for_timeout(700)  # waits for nothing: what is there too soon would have been kept by now
     assert not UnsentText.objects.exists()
     page.context.set_offline(False)
-    kept(page, "Typed in a tunnel.")
+    wait_until_kept(page, "Typed in a tunnel.")
 
 
 def test_what_was_typed_on_an_earlier_version_is_offered_and_not_put_in(propose, alice, robot, sign_in):
@@ -334,7 +335,7 @@ def test_what_was_typed_on_an_earlier_version_is_offered_and_not_put_in(propose,
     open_panel(page)
     with page.expect_response("**/unsent/"):
         page.fill(MESSAGE, "Too much for B1.")
-    kept(page, "Too much for B1.")
+    wait_until_kept(page, "Too much for B1.")
     UnsentText.objects.update(version="an.earlier.one")
     page.evaluate("sessionStorage.clear()")
     page.reload()
@@ -345,9 +346,9 @@ def test_what_was_typed_on_an_earlier_version_is_offered_and_not_put_in(propose,
     expect(page.locator(MESSAGE)).to_have_value("")
     note.get_by_role("button", name="Use it").click()
     expect(page.locator(MESSAGE)).to_have_value("Too much for B1.")
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("Control+Enter")
-    settled(page, approval)
+    wait_until_settled(page, approval)
     assert Decision.objects.get().message == "Too much for B1."
     assert not UnsentText.objects.exists()
 
@@ -358,8 +359,8 @@ def test_a_colleague_who_settles_it_meanwhile_takes_no_word(propose, alice, caro
     open_card(page, approval)
     open_panel(page)
     page.fill(MESSAGE, "I was about to say this.")
-    kept(page, "I was about to say this.")
-    decide(seen(load(approval.pk)), by=carol, verdict="approve")
+    wait_until_kept(page, "I was about to say this.")
+    decide(card_version_of(load(approval.pk)), by=carol, verdict="approve")
     expect(page.locator("#card-notice")).to_contain_text("I was about to say this.", timeout=SLOW)
 
 
@@ -402,7 +403,7 @@ def test_an_ended_session_asks_to_sign_in_over_the_card(how, propose, alice, sig
     assert load(approval.pk).status == "pending"  # nothing is sent by itself
 
     page.locator("#actions form").evaluate("form => form.requestSubmit()")
-    settled(page, approval)
+    wait_until_settled(page, approval)
     assert Decision.objects.get().message == "Typed before it ended."
 
 
@@ -412,7 +413,7 @@ def test_the_socket_alone_notices_and_another_person_gets_another_page(propose, 
     open_card(page, approval)
     open_panel(page)
     page.fill(MESSAGE, "Alice's own words")
-    kept(page, "Alice's own words")
+    wait_until_kept(page, "Alice's own words")
     Session.objects.all().delete()
     dialog = page.locator("#session")
     expect(dialog).to_be_visible(timeout=SLOW)
@@ -461,7 +462,7 @@ def test_signing_in_anew_in_another_tab_closes_the_dialog_and_keeps_the_card(pro
     expect(page.locator(MESSAGE)).to_have_value("Typed before the other tab.")
     assert load(approval.pk).status == "pending"
 
-    still(page)
+    wait_until_still(page)
     page.locator("#actions form").evaluate("form => form.requestSubmit()")
     expect(page.locator(f"[data-card='{approval.pk}']")).to_have_count(0, timeout=SLOW)
     assert Decision.objects.get().message == "Typed before the other tab."

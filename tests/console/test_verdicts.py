@@ -5,8 +5,9 @@ from uuid import uuid4
 import pytest
 from django.urls import reverse
 
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
 from approvals.models import Approval, Decision
-from approvals.review.decisions import decide, load, seen
 from tests.conftest import PASSWORD
 
 FRAGMENT = {"HX-Request": "true"}
@@ -26,7 +27,7 @@ def send(as_, alice):
 
     def post(approval, name="decide", user=alice, query="", **form):
         sent = {"version": approval.version, **form}
-        return as_(user).post(reverse(name, args=[approval.pk]) + query, sent, headers=FRAGMENT)
+        return as_(user).post(reverse(f"card:{name}", args=[approval.pk]) + query, sent, headers=FRAGMENT)
 
     return post
 
@@ -61,7 +62,7 @@ def test_u36_the_next_card_of_the_same_filter_follows(propose, send):
     response = send(first, query="?q=order+a", **form_of(first))
 
     assert f'data-card="{following.pk}"' in response.content.decode()
-    assert response["HX-Push-Url"] == reverse("approval", args=[following.pk]) + "?q=order+a"
+    assert response["HX-Push-Url"] == reverse("card:card", args=[following.pk]) + "?q=order+a"
     assert load(other.pk).status == "pending"
 
 
@@ -74,7 +75,7 @@ def test_u36_with_shift_one_stays(propose, send):
 
 def test_what_a_colleague_reads_is_not_served_next(propose, carol, send, as_):
     first, claimed, free = propose(order="1"), propose(order="2"), propose(order="3")
-    as_(carol).post(reverse("claim", args=[claimed.pk]), {"version": claimed.version})
+    as_(carol).post(reverse("card:claim", args=[claimed.pk]), {"version": claimed.version})
 
     assert f'data-card="{free.pk}"' in send(first, **form_of(first)).content.decode()
 
@@ -83,7 +84,7 @@ def test_u37_the_toast_offers_undo_while_the_verdict_is_held(with_undo, propose,
     approval = propose()
     page = send(approval, **form_of(approval)).content.decode()
     assert "data-toast" in page
-    assert reverse("undo", args=[approval.pk]) in page
+    assert reverse("card:undo", args=[approval.pk]) in page
 
     send(approval, "undo")
     assert load(approval.pk).status == "pending"
@@ -98,7 +99,7 @@ def test_u37_after_the_release_undo_says_when_it_went(refund, send):
 
 
 def test_u18_the_second_of_two_is_told_who_was_first(refund, carol, send):
-    decide(seen(refund), by=carol, verdict="approve")
+    decide(card_version_of(refund), by=carol, verdict="approve")
     response = send(refund, **form_of(refund, "reject", reason="policy"))
 
     assert response.status_code == 409
@@ -114,9 +115,9 @@ def test_u40_a_verdict_on_an_older_revision_shows_the_new_one(refund, send):
     assert "The agent revised this (v2)" in response.content.decode()
 
 
-@pytest.mark.parametrize("words", [{}, {"message": "   "}, {"reason": "other"}])
-def test_u31_a_rejection_without_a_reason_is_refused_beside_the_field(words, refund, send):
-    response = send(refund, **form_of(refund, "reject", **words))
+@pytest.mark.parametrize("fields", [{}, {"message": "   "}, {"reason": "other"}])
+def test_u31_a_rejection_without_a_reason_is_refused_beside_the_field(fields, refund, send):
+    response = send(refund, **form_of(refund, "reject", **fields))
 
     assert response.status_code == 422
     assert response["HX-Retarget"] == "#actions"
@@ -169,9 +170,9 @@ def test_u33_an_escalation_takes_its_note_along(refund, alice, bob, send):
 
 
 def test_without_script_a_verdict_leads_back_to_the_card(refund, alice, as_):
-    response = as_(alice).post(reverse("decide", args=[refund.pk]), form_of(refund), follow=True)
+    response = as_(alice).post(reverse("card:decide", args=[refund.pk]), form_of(refund), follow=True)
 
-    assert response.redirect_chain[-1][0] == reverse("approval", args=[refund.pk])
+    assert response.redirect_chain[-1][0] == reverse("card:card", args=[refund.pk])
     assert "Approved. Released to the agent." in response.content.decode()
 
 

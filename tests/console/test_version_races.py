@@ -9,11 +9,11 @@ import pytest
 from django.db import connection, transaction
 from django.urls import reverse
 
-from approvals import times
-from approvals.models import Approval, Guidance, Incident, Inquiry, Note
-from approvals.review.submission import RunRef
+from approvals.db import times
+from approvals.models import AgentQuestion, Approval, Guidance, Incident, Note
+from approvals.requests.submission import RunRef
+from tests.concurrency import together
 from tests.console.test_versions import EVERYTHING, FRAGMENT, nothing_happened, revised
-from tests.together import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,7 +27,7 @@ PRESSES = {
     "comment": EVERYTHING,
     "guide": EVERYTHING,
 }
-SAID = (Guidance, Incident, Inquiry, Note)
+SAID = (Guidance, Incident, AgentQuestion, Note)
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
@@ -50,7 +50,10 @@ def form_of(name, refund) -> dict:
 
 @pytest.mark.parametrize("name", PRESSES)
 def test_a_press_counts_where_nobody_amends(name, refund, alice, as_):
-    assert as_(alice).post(reverse(name, args=[refund.pk]), form_of(name, refund), headers=FRAGMENT).status_code == 200
+    assert (
+        as_(alice).post(reverse(f"card:{name}", args=[refund.pk]), form_of(name, refund), headers=FRAGMENT).status_code
+        == 200
+    )
     assert not nothing_happened(refund) or any(kind.objects.exists() for kind in SAID)
 
 
@@ -72,7 +75,7 @@ def test_a_press_during_an_amendment_waits_for_it_and_does_nothing(name, attempt
     def press():
         try:
             assert amended.wait(60)
-            return as_(alice).post(reverse(name, args=[refund.pk]), form, headers=FRAGMENT)
+            return as_(alice).post(reverse(f"card:{name}", args=[refund.pk]), form, headers=FRAGMENT)
         finally:
             pressed.set()
 

@@ -7,16 +7,18 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.urls import reverse
 
+from approvals.decisions.card_version import CardVersion, card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.decisions.undo import undo
 from approvals.models import Approval, Decision, Grant, Vote
-from approvals.review.amend import amend
-from approvals.review.decisions import Seen, decide, load, seen, undo
-from console.urls import urlpatterns
+from approvals.requests.amend import amend
+from tests.addresses import addresses
 from tests.conftest import PASSWORD
 
 FRAGMENT = {"HX-Request": "true"}
 # What leaves from a card by its own address. Opening and leaving it, and its files, concern every version.
-FREE = {"approval", "release", "attachment"}
-NAMES = sorted({str(url.name) for url in urlpatterns if str(url.pattern).startswith("approvals/<uuid:pk>/")} - FREE)
+FREE = {"card:card", "card:release", "card:attachment"}
+NAMES = sorted({name for name, url in addresses() if str(url.pattern).startswith("approvals/<uuid:pk>/")} - FREE)
 GRANT = {"most": "5", "days": "7", "reason": "the same again", "row-0-path": "", "row-0-op": "", "row-0-value": ""}
 EVERYTHING = {
     "verdict": "approve",
@@ -78,40 +80,40 @@ def test_a_version_that_is_none_is_never_taken_for_the_present_one(name, version
 
 def test_each_part_of_the_version_counts(with_undo, propose, alice, as_):
     refund = propose()
-    decide(seen(refund), by=alice, verdict="approve")
+    decide(card_version_of(refund), by=alice, verdict="approve")
     undo(refund.pk, by=alice)
     form = {"verdict": "approve", "version": refund.version}
-    response = as_(alice).post(reverse("decide", args=[refund.pk]), form, headers=FRAGMENT)
+    response = as_(alice).post(reverse("card:decide", args=[refund.pk]), form, headers=FRAGMENT)
 
     assert response.status_code == 409  # the same words, in another round
     assert load(refund.pk).status == "pending"
 
 
 def test_a_version_is_read_back_as_what_was_seen(refund):
-    assert Seen.read(refund.pk, refund.version) == seen(refund)
+    assert CardVersion.read(refund.pk, refund.version) == card_version_of(refund)
 
 
 def test_every_control_of_every_panel_says_the_version_of_the_card(propose, robot, alice, as_):
     """Without script, too: each link and each form of the card leads back with the version in it."""
     approval = propose(alternatives=[{"label": "half", "args": {"order": "456", "amount": 210, "currency": "EUR"}}])
     client = as_(alice)
-    page = client.get(reverse("approval", args=[approval.pk])).content.decode()
+    page = client.get(reverse("card:card", args=[approval.pk])).content.decode()
     parts = [page.partition("<article")[2].partition("</article>")[0]]
     for name in (
-        "reject",
-        "modify",
-        "escalate",
-        "ask",
-        "snooze",
-        "grant_like",
-        "guide",
-        "actions",
-        "claimed",
-        "thread",
+        "card:reject",
+        "card:modify",
+        "card:escalate",
+        "card:ask",
+        "card:snooze",
+        "grants:like",
+        "card:guide",
+        "card:actions",
+        "card:claimed",
+        "card:thread",
     ):
         address = reverse(name, args=[approval.pk])
         parts.append(client.get(address, {"version": approval.version}, headers=FRAGMENT).content.decode())
-    own = reverse("approval", args=[approval.pk])
+    own = reverse("card:card", args=[approval.pk])
     links = 0
     for part in parts:
         for form in re.findall(r"<form\b.*?</form>", part, re.S):
@@ -130,7 +132,7 @@ def test_an_older_pick_is_left_out_of_a_batch(propose, robot, alice, as_):
     Approval.objects.update(flagged=0)
     picks = [f"{one.pk}:{one.version}" for one in (first, second)]
     revised(first, robot)
-    as_(alice).post(reverse("batch"), {"pick": picks, "verdict": "approve"}, headers=FRAGMENT)
+    as_(alice).post(reverse("batch:batch"), {"pick": picks, "verdict": "approve"}, headers=FRAGMENT)
 
     assert load(first.pk).status == "pending"
     assert load(second.pk).verdict == "approve"

@@ -6,9 +6,9 @@ import psycopg
 import pytest
 from django.db import connection
 from django.db.utils import DatabaseErrorWrapper
-from django.urls import URLPattern, reverse
+from django.urls import reverse
 
-from console.urls import urlpatterns
+from tests.addresses import addresses
 
 FIELDS = (
     *("q", "queue", "agent", "action", "after", "state", "whose", "filter", "version", "verdict", "message", "reason"),
@@ -32,24 +32,23 @@ FIELDS = (
 NUL = "a\0b"
 
 
-def addresses(approval) -> list[str]:
-    found = []
-    for pattern in urlpatterns:
-        if isinstance(pattern, URLPattern) and pattern.name not in ("api_docs",):
-            converters = pattern.pattern.converters
-            given = {
-                "uuid": approval.pk if "approvals/" in str(pattern.pattern) else uuid4(),
-                "int": 1,
-                "slug": "errors",
-            }
-            kinds = {name: type(one).__name__.removesuffix("Converter").lower() for name, one in converters.items()}
-            found.append(reverse(pattern.name, kwargs={name: given[kind] for name, kind in kinds.items()}))
-    return found
+def addresses_of(approval) -> list[str]:
+    paths = []
+    for name, pattern in addresses():
+        if name.startswith("api:"):
+            continue
+        converters = pattern.pattern.converters
+        given = {"uuid": approval.pk if "approvals/" in str(pattern.pattern) else uuid4(), "int": 1, "slug": "errors"}
+        kinds = {
+            key: type(converter).__name__.removesuffix("Converter").lower() for key, converter in converters.items()
+        }
+        paths.append(reverse(name, kwargs={key: given[kind] for key, kind in kinds.items()}))
+    return paths
 
 
 def test_no_page_and_no_form_fails_by_a_nul_or_by_a_missing_field(refund, carol, as_):
     client = as_(carol)
-    for address in addresses(refund):
+    for address in addresses_of(refund):
         assert client.get(address, {"q": NUL, "after": NUL}).status_code == 400, address
         assert client.post(address, dict.fromkeys(FIELDS, NUL)).status_code in (400, 403), address
         assert client.post(address, {"version": refund.version}).status_code < 500, address
@@ -61,7 +60,7 @@ def test_an_address_with_a_nul_is_refused(carol, as_):
 
 
 @pytest.mark.parametrize("why", ["away", "full"])
-@pytest.mark.parametrize("page", ["history", "profile"])
+@pytest.mark.parametrize("page", ["history:history", "profile:profile"])
 def test_a_database_that_is_away_or_full_is_503_with_when_to_come_back(page, why, alice, as_, monkeypatch):
     def fails(*_: object, **__: object) -> None:
         with DatabaseErrorWrapper(connection):  # as Django turns the driver's errors into its own

@@ -11,10 +11,10 @@ import pytest
 from standardwebhooks import Webhook
 
 from agents.webhooks import signing
-from approvals import times
-from approvals.ids import new_id
+from approvals.db import times
+from approvals.db.ids import new_id
 from approvals.models import Agent, Delivery, Endpoint
-from approvals.review import outbox
+from approvals.notify import outbox
 
 
 @dataclass
@@ -84,7 +84,7 @@ def receiver(settings) -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def hole() -> Iterator[str]:
+def silent_address() -> Iterator[str]:
     """The address of an endpoint that takes connections and never says anything."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as deaf:
         yield f"http://127.0.0.1:{deaf.getsockname()[1]}/"

@@ -136,20 +136,20 @@ def post(url: str, **options: object) -> Answer:
     return asyncio.run(send())
 
 
-class Rebinding:
+class RebindingResolver:
     """A name server that says something harmless first and this machine afterwards."""
 
     def __init__(self, *says: str) -> None:
-        self.says, self.asked = list(says), 0
+        self.says, self.lookups = list(says), 0
 
     def __call__(self, host: str, port: int) -> list[str]:
-        self.asked += 1
-        return [self.says[min(self.asked, len(self.says)) - 1]]
+        self.lookups += 1
+        return [self.says[min(self.lookups, len(self.says)) - 1]]
 
 
 def test_a_name_that_resolves_to_this_machine_is_not_connected_to(receiver):
     with pytest.raises(Forbidden, match=r"127\.0\.0\.1, which is not") as refused:
-        post("https://hooks.example.com/", resolve=Rebinding("127.0.0.1"))
+        post("https://hooks.example.com/", resolve=RebindingResolver("127.0.0.1"))
     assert refused.value.passing
     assert receiver.received == []
 
@@ -163,20 +163,20 @@ def test_a_name_is_asked_once_and_what_was_checked_is_connected_to(monkeypatch):
         raise Unanswered("far away")
 
     monkeypatch.setattr("httpcore.AnyIOBackend.connect_tcp", connect)
-    names = Rebinding("93.184.216.34", "127.0.0.1")
+    names = RebindingResolver("93.184.216.34", "127.0.0.1")
     with pytest.raises(Unanswered):
         post("https://hooks.example.com/", resolve=names)
 
-    assert names.asked == 1
+    assert names.lookups == 1
     assert connected == [("93.184.216.34", 443)]
 
 
 def test_the_next_connection_asks_and_checks_again():
-    names = Rebinding("169.254.169.254")
+    names = RebindingResolver("169.254.169.254")
     for _ in range(2):
         with pytest.raises(Forbidden):
             post("https://hooks.example.com/", resolve=names)
-    assert names.asked == 2
+    assert names.lookups == 2
 
 
 def test_a_proxy_of_the_environment_is_not_used(receiver, monkeypatch):
@@ -217,15 +217,15 @@ def certificate(tmp_path: Path) -> Path:
     return file
 
 
-class Secure:
+class TlsServer:
     """A TLS server that notes the name that it was asked for, and the Host header."""
 
     def __init__(self, certificate: Path) -> None:
-        self.asked: list[str | None] = []
+        self.server_names: list[str | None] = []
         self.heads: list[bytes] = []
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
-        context.sni_callback = lambda _socket, name, _context: self.asked.append(name)
+        context.sni_callback = lambda _socket, name, _context: self.server_names.append(name)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.context = context
@@ -250,8 +250,8 @@ class Secure:
 
 
 @pytest.fixture
-def secure(certificate, settings) -> Iterator[Secure]:
-    server = Secure(certificate)
+def secure(certificate, settings) -> Iterator[TlsServer]:
+    server = TlsServer(certificate)
     settings.ASSENT_WEBHOOK_PRIVATE = [f"hooks.example.com:{server.port}", f"other.example.com:{server.port}"]
     yield server
     server.listener.close()
@@ -259,10 +259,10 @@ def secure(certificate, settings) -> Iterator[Secure]:
 
 def test_the_certificate_is_the_names_though_the_connection_goes_to_the_address(secure, certificate):
     trust = ssl.create_default_context(cafile=str(certificate))
-    answer = post(f"https://hooks.example.com:{secure.port}/in", resolve=Rebinding("127.0.0.1"), trust=trust)
+    answer = post(f"https://hooks.example.com:{secure.port}/in", resolve=RebindingResolver("127.0.0.1"), trust=trust)
 
     assert answer.status == 200
-    assert secure.asked == ["hooks.example.com"]
+    assert secure.server_names == ["hooks.example.com"]
     assert secure.heads[0].startswith(b"POST /in HTTP/1.1\r\n")
     assert f"Host: hooks.example.com:{secure.port}\r\n".encode() in secure.heads[0]
 
@@ -270,11 +270,11 @@ def test_the_certificate_is_the_names_though_the_connection_goes_to_the_address(
 def test_the_certificate_of_another_name_is_a_failure(secure, certificate):
     trust = ssl.create_default_context(cafile=str(certificate))
     with pytest.raises(Unanswered, match="certificate"):
-        post(f"https://other.example.com:{secure.port}/", resolve=Rebinding("127.0.0.1"), trust=trust)
+        post(f"https://other.example.com:{secure.port}/", resolve=RebindingResolver("127.0.0.1"), trust=trust)
     assert secure.heads == []
 
 
 def test_a_certificate_that_nobody_vouches_for_is_a_failure(secure):
     with pytest.raises(Unanswered, match="certificate"):
-        post(f"https://hooks.example.com:{secure.port}/", resolve=Rebinding("127.0.0.1"))
+        post(f"https://hooks.example.com:{secure.port}/", resolve=RebindingResolver("127.0.0.1"))
     assert secure.heads == []

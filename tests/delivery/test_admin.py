@@ -3,7 +3,7 @@
 import pytest
 
 from agents.webhooks import signing
-from approvals import times
+from approvals.db import times
 from approvals.models import Delivery, Endpoint
 from tests.delivery.conftest import verified
 
@@ -14,7 +14,7 @@ PLACE = "/admin/approvals/endpoint/"
 def admin(ada):
     from django.contrib.auth.models import Group
 
-    from approvals import roles
+    from approvals.people import roles
 
     ada.groups.add(Group.objects.get(name=roles.ADMINS))
     return ada
@@ -35,8 +35,8 @@ def test_a_secret_is_shown_once_and_kept_under_the_installations_own(desk, robot
     assert secret in page.content.decode() and secret.startswith("whsec_")
     assert (made.url, made.topics, made.active) == ("https://example.com/hook", ["question.asked"], True)
     assert secret not in made.secret
-    for place in (PLACE, f"{PLACE}{made.pk}/change/", f"{PLACE}{made.pk}/history/"):
-        assert secret not in desk.get(place).content.decode()
+    for url in (PLACE, f"{PLACE}{made.pk}/change/", f"{PLACE}{made.pk}/history/"):
+        assert secret not in desk.get(url).content.decode()
 
 
 @pytest.mark.parametrize(
@@ -58,79 +58,81 @@ def test_a_named_host_of_a_development_machine_can(desk, robot, settings):
 
 
 def test_a_replaced_secret_signs_beside_the_one_before(desk, endpoint):
-    told = endpoint("https://example.com/")
-    assert not desk.get(f"{PLACE}{told.pk}/rotate/").context["secret"]
+    webhook = endpoint("https://example.com/")
+    assert not desk.get(f"{PLACE}{webhook.pk}/rotate/").context["secret"]
     kept = Endpoint.objects.get().secret
-    assert kept == told.secret, "looking changes nothing"
-    page = desk.post(f"{PLACE}{told.pk}/rotate/")
+    assert kept == webhook.secret, "looking changes nothing"
+    page = desk.post(f"{PLACE}{webhook.pk}/rotate/")
 
     after = Endpoint.objects.get().secret
-    assert page.context["secret"] != told.shown
+    assert page.context["secret"] != webhook.shown
     assert len(signing.signatures(after, id="1", body="{}", now=times.now()).split()) == 2
-    assert "two sign" in desk.get(f"{PLACE}{told.pk}/change/").content.decode()
+    assert "two sign" in desk.get(f"{PLACE}{webhook.pk}/change/").content.decode()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_test_button_sends_a_signed_event_and_says_what_came_back(desk, receiver, endpoint):
-    told = endpoint(receiver.url)
-    assert desk.get(f"{PLACE}{told.pk}/test/").status_code == 200
+    webhook = endpoint(receiver.url)
+    assert desk.get(f"{PLACE}{webhook.pk}/test/").status_code == 200
     assert receiver.received == []
-    page = desk.post(f"{PLACE}{told.pk}/test/")
+    page = desk.post(f"{PLACE}{webhook.pk}/test/")
 
-    assert verified(receiver.received[0], told.shown)["type"] == "webhook.test"
+    assert verified(receiver.received[0], webhook.shown)["type"] == "webhook.test"
     assert page.context["tried"]["status"] == 200 and page.context["tried"]["ms"] < 5000
     receiver.status = 302
-    assert "redirects are not followed" in desk.post(f"{PLACE}{told.pk}/test/").content.decode()
+    assert "redirects are not followed" in desk.post(f"{PLACE}{webhook.pk}/test/").content.decode()
     assert not Delivery.objects.exists()
 
 
 def test_the_test_button_does_not_reach_what_a_webhook_does_not(desk, endpoint):
-    told = endpoint("https://localhost/")
-    page = desk.post(f"{PLACE}{told.pk}/test/").content.decode()
+    webhook = endpoint("https://localhost/")
+    page = desk.post(f"{PLACE}{webhook.pk}/test/").content.decode()
 
     assert "is not an address of the internet" in page
 
 
 def test_the_given_up_are_counted_listed_and_sent_again(desk, endpoint, queue):
-    told, other = endpoint("https://example.com/"), endpoint("https://other.example.com/")
-    queue(told, 3, status="dead", attempts=10, last_error="no answer within 15 s")
+    webhook, other = endpoint("https://example.com/"), endpoint("https://other.example.com/")
+    queue(webhook, 3, status="dead", attempts=10, last_error="no answer within 15 s")
     queue(other, 2)
-    queue(told, 1, status="done")
-    listed = desk.get(f"/admin/approvals/delivery/?endpoint__id__exact={told.pk}&status__exact=dead").content.decode()
+    queue(webhook, 1, status="done")
+    listed = desk.get(
+        f"/admin/approvals/delivery/?endpoint__id__exact={webhook.pk}&status__exact=dead"
+    ).content.decode()
     assert listed.count("no answer within 15 s") == 3
-    assert f"endpoint__id__exact={told.pk}&amp;status__exact=dead" in desk.get(PLACE).content.decode()
-    assert desk.get(f"{PLACE}{told.pk}/replay_dead/").status_code == 200
+    assert f"endpoint__id__exact={webhook.pk}&amp;status__exact=dead" in desk.get(PLACE).content.decode()
+    assert desk.get(f"{PLACE}{webhook.pk}/replay_dead/").status_code == 200
     assert Delivery.objects.filter(status="dead").count() == 3
 
-    desk.post(f"{PLACE}{told.pk}/replay_dead/")
-    assert Delivery.objects.filter(endpoint=told, status="due", attempts=0).count() == 3
-    assert Delivery.objects.filter(endpoint=told, status="done").count() == 1
+    desk.post(f"{PLACE}{webhook.pk}/replay_dead/")
+    assert Delivery.objects.filter(endpoint=webhook, status="due", attempts=0).count() == 3
+    assert Delivery.objects.filter(endpoint=webhook, status="done").count() == 1
 
 
 def test_single_ones_are_sent_again(desk, endpoint, queue):
     first, second, third = queue(endpoint("https://example.com/"), 3, status="dead")
-    place = "/admin/approvals/delivery/"
-    desk.post(place, {"action": "replay", "_selected_action": [str(first.pk)]})
-    assert desk.get(f"{place}{second.pk}/replay_this/").status_code == 200
+    changelist = "/admin/approvals/delivery/"
+    desk.post(changelist, {"action": "replay", "_selected_action": [str(first.pk)]})
+    assert desk.get(f"{changelist}{second.pk}/replay_this/").status_code == 200
     assert Delivery.objects.get(pk=second.pk).status == "dead"
-    desk.post(f"{place}{second.pk}/replay_this/")
+    desk.post(f"{changelist}{second.pk}/replay_this/")
 
     assert [Delivery.objects.get(pk=one.pk).status for one in (first, second, third)] == ["due", "due", "dead"]
-    assert desk.get(f"{place}{third.pk}/change/").status_code == 200
+    assert desk.get(f"{changelist}{third.pk}/change/").status_code == 200
 
 
 def test_turned_on_again_an_endpoint_starts_afresh(desk, endpoint):
-    told = endpoint("https://example.com/", active=False, ended="410 Gone", failures=9, rests_until=times.now())
-    desk.post(f"{PLACE}{told.pk}/change/", {"url": told.url, "active": "on"})
+    webhook = endpoint("https://example.com/", active=False, ended="410 Gone", failures=9, rests_until=times.now())
+    desk.post(f"{PLACE}{webhook.pk}/change/", {"url": webhook.url, "active": "on"})
 
-    told.refresh_from_db()
-    assert (told.active, told.ended, told.failures, told.rests_until) == (True, "", 0, None)
+    webhook.refresh_from_db()
+    assert (webhook.active, webhook.ended, webhook.failures, webhook.rests_until) == (True, "", 0, None)
 
 
 def test_the_secret_of_callbacks_is_the_agents(desk, robot):
-    place = f"/admin/approvals/agent/{robot.pk}/callback_secret/"
-    assert not desk.get(place).context["secret"]
-    page = desk.post(place)
+    secret_url = f"/admin/approvals/agent/{robot.pk}/callback_secret/"
+    assert not desk.get(secret_url).context["secret"]
+    page = desk.post(secret_url)
 
     robot.refresh_from_db()
     assert page.context["secret"] in page.content.decode()
@@ -138,42 +140,42 @@ def test_the_secret_of_callbacks_is_the_agents(desk, robot):
 
 
 def test_places_of_callbacks_are_listed_and_have_no_secret(desk, robot):
-    place = Endpoint.objects.create(agent=robot, url="https://agent.example.com", secret="", callback=True)
+    callback = Endpoint.objects.create(agent=robot, url="https://agent.example.com", secret="", callback=True)
 
     assert "https://agent.example.com (callbacks)" in desk.get(PLACE).content.decode()
-    assert desk.get(f"{PLACE}{place.pk}/change/").status_code == 200
+    assert desk.get(f"{PLACE}{callback.pk}/change/").status_code == 200
     for action in ("rotate", "test"):
-        assert desk.post(f"{PLACE}{place.pk}/{action}/").status_code in {403, 404}
+        assert desk.post(f"{PLACE}{callback.pk}/{action}/").status_code in {403, 404}
 
 
 def test_nobody_else_sees_or_does_any_of_it(as_, endpoint, queue, alice, mia, otto, olga, ada):
-    told = endpoint("https://example.com/")
-    [row] = queue(told, 1, status="dead")
+    webhook = endpoint("https://example.com/")
+    [row] = queue(webhook, 1, status="dead")
     for person in (alice, mia, otto, olga, ada):  # without the group, ada is staff that may do nothing
         browser = as_(person)
-        for place in (PLACE, f"{PLACE}{told.pk}/change/", "/admin/approvals/delivery/"):
-            assert browser.get(place).status_code in {302, 403}, (person, place)
-        for place in (
+        for url in (PLACE, f"{PLACE}{webhook.pk}/change/", "/admin/approvals/delivery/"):
+            assert browser.get(url).status_code in {302, 403}, (person, url)
+        for url in (
             f"{PLACE}add/",
-            f"{PLACE}{told.pk}/rotate/",
-            f"{PLACE}{told.pk}/test/",
-            f"{PLACE}{told.pk}/replay_dead/",
+            f"{PLACE}{webhook.pk}/rotate/",
+            f"{PLACE}{webhook.pk}/test/",
+            f"{PLACE}{webhook.pk}/replay_dead/",
             f"/admin/approvals/delivery/{row.pk}/replay_this/",
-            f"/admin/approvals/agent/{told.agent_id}/callback_secret/",
+            f"/admin/approvals/agent/{webhook.agent_id}/callback_secret/",
         ):
-            assert browser.post(place).status_code in {302, 403}, (person, place)
+            assert browser.post(url).status_code in {302, 403}, (person, url)
 
     row.refresh_from_db()
-    told.refresh_from_db()
+    webhook.refresh_from_db()
     assert row.status == "dead"
-    assert told.agent.callback_secret == ""
+    assert webhook.agent.callback_secret == ""
 
 
 def test_nobody_deletes_a_webhook_or_edits_a_delivery(as_, admin, root, endpoint, queue):
-    told = endpoint("https://example.com/")
-    [row] = queue(told)
+    webhook = endpoint("https://example.com/")
+    [row] = queue(webhook)
     for person in (admin, root):
-        assert as_(person).post(f"{PLACE}{told.pk}/delete/", {"post": "yes"}).status_code == 403
+        assert as_(person).post(f"{PLACE}{webhook.pk}/delete/", {"post": "yes"}).status_code == 403
         assert as_(person).post(f"/admin/approvals/delivery/{row.pk}/change/", {"status": "done"}).status_code == 403
 
     assert Delivery.objects.get().status == "due"

@@ -15,13 +15,18 @@ from asgiref.sync import sync_to_async
 from django.db import connections, transaction
 
 from agents import events, feed, keys
-from agents.shapes import COMPONENTS
-from approvals import seal, times
-from approvals.models import Agent, Approval, Event, Seal
-from approvals.policy.schema import Validator
-from approvals.review import agent as agents_own
-from approvals.review import claims, clock, decisions
-from tests.waiting import soon
+from agents.schemas import COMPONENTS
+from approvals import clock
+from approvals.db import times
+from approvals.decisions import claims
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
+from approvals.decisions.undo import undo
+from approvals.execution import agent_reports as agents_own
+from approvals.history import seal
+from approvals.models import Agent, Approval, AuditEvent, Seal
+from approvals.values.schema import Validator
+from tests.waiting import until_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SHAPE = Validator({"$ref": "#/components/schemas/AgentEvent", "components": {"schemas": COMPONENTS}})
@@ -40,7 +45,7 @@ def secret(robot) -> str:
     return keys.issue(agent=robot, name="listening")[1]
 
 
-class Listening:
+class EventStreamClient:
     """A connection to the stream through the site's own door."""
 
     def __init__(self, secret: str, query: str = "", last: int | None = None) -> None:
@@ -72,21 +77,21 @@ class Listening:
             self.ended = not message.get("more_body")
 
     @property
-    def told(self) -> list[dict]:
+    def received_events(self) -> list[dict]:
         """The data of the complete events so far."""
         blocks = self.raw.decode().split("\n\n")[:-1]
-        found = []
+        event_data = []
         for block in blocks:
             fields = dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith(":"))
             if "data" in fields:
                 data = json.loads(fields["data"])
                 assert (fields["id"], fields["event"]) == (str(data["number"]), data["type"])
-                found.append(data)
-        return found
+                event_data.append(data)
+        return event_data
 
     @property
     def numbers(self) -> list[int]:
-        return [one["number"] for one in self.told]
+        return [one["number"] for one in self.received_events]
 
     async def until(self, true: Callable[[], object], seconds: float = 30) -> None:
         end = time.monotonic() + seconds
@@ -99,26 +104,26 @@ class Listening:
         await asyncio.wait_for(self.task, 30)
 
 
-def followed() -> int:
+def open_stream_count() -> int:
     """How many streams are given what comes."""
     return sum(len(streams) for hub in events.hubs.values() for streams in hub.streams.values())
 
 
 @pytest.fixture
-async def listen(secret) -> AsyncIterator[Callable[..., Listening]]:
+async def listen(secret) -> AsyncIterator[Callable[..., EventStreamClient]]:
     opened = []
 
-    async def start(query: str = "", last: int | None = None, secret: str = secret) -> Listening:
-        before = followed()
-        stream = Listening(secret, query, last)
+    async def start(query: str = "", last: int | None = None, secret: str = secret) -> EventStreamClient:
+        before = open_stream_count()
+        stream = EventStreamClient(secret, query, last)
         opened.append(stream)
         # It is told of what comes from now on, or has ended.
-        await stream.until(lambda: stream.raw and (stream.ended or followed() > before))
+        await stream.until(lambda: stream.raw and (stream.ended or open_stream_count() > before))
         return stream
 
     yield start
-    for one in opened:
-        await one.close()
+    for listener in opened:
+        await listener.close()
     assert not any(hub.streams for hub in events.hubs.values())
 
 
@@ -132,7 +137,7 @@ async def in_database(change: Callable[..., object], *args: object, **named: obj
     return await sync_to_async(work, thread_sensitive=False)()
 
 
-def sealed() -> None:
+def seal_now() -> None:
     seal.seal(now=times.now())
 
 
@@ -145,32 +150,38 @@ def own_numbers(agent: Agent) -> list[int]:
 
 
 async def test_from_now_on_an_agent_hears_what_happens_to_its_requests(listen, propose, refund, alice, bob):
-    await in_database(sealed)
+    await in_database(seal_now)
     stream = await listen()
     await in_database(claims.escalate, refund.pk, by=alice)
     second = await in_database(propose)
-    await in_database(decisions.decide, decisions.seen(second), by=alice, verdict="approve")
-    await in_database(sealed)
-    await stream.until(lambda: len(stream.told) >= 3)
+    await in_database(decide, card_version_of(second), by=alice, verdict="approve")
+    await in_database(seal_now)
+    await stream.until(lambda: len(stream.received_events) >= 3)
 
-    escalated, submitted, released = stream.told
-    assert (escalated["type"], escalated["request"], escalated["to"]) == ("escalated", str(refund.pause_id), 2)
+    escalated, submitted, released = stream.received_events
+    assert (escalated["type"], escalated["request"], escalated["to"]) == ("escalated", str(refund.request_id), 2)
     assert (submitted["type"], submitted["item"], submitted["digest"]) == ("submitted", "call_1", second.digest)
     assert (released["type"], released["verdict"], released["source"]) == ("released", "approve", "human")
     assert stream.numbers == sorted(stream.numbers)
 
 
 async def test_everything_that_is_told_has_the_published_shape_and_no_arguments(listen, propose, alice, robot):
-    one = await in_database(propose, order="MRS-SMITH", summary="the customer said")
-    await in_database(decisions.decide, decisions.seen(one), by=alice, verdict="approve")
-    await in_database(agents_own.report_outcome, one, by=robot, result="succeeded", detail="done for MRS-SMITH")
-    await in_database(agents_own.cancel, (await in_database(propose)).pause, by=robot, reason="my own reason")
-    await in_database(sealed)
+    approval = await in_database(propose, order="MRS-SMITH", summary="the customer said")
+    await in_database(decide, card_version_of(approval), by=alice, verdict="approve")
+    await in_database(agents_own.report_outcome, approval, by=robot, result="succeeded", detail="done for MRS-SMITH")
+    await in_database(agents_own.cancel, (await in_database(propose)).request, by=robot, reason="my own reason")
+    await in_database(seal_now)
     stream = await listen("after=0")
-    await stream.until(lambda: len(stream.told) == 5)
+    await stream.until(lambda: len(stream.received_events) == 5)
 
-    assert [told["type"] for told in stream.told] == ["submitted", "released", "outcome", "submitted", "cancelled"]
-    assert not [fault for told in stream.told for fault in SHAPE.check(told)]
+    assert [told["type"] for told in stream.received_events] == [
+        "submitted",
+        "released",
+        "outcome",
+        "submitted",
+        "cancelled",
+    ]
+    assert not [fault for told in stream.received_events for fault in SHAPE.check(told)]
     assert b"SMITH" not in stream.raw and b"customer" not in stream.raw and b"alice" not in stream.raw
 
 
@@ -178,31 +189,38 @@ async def test_what_reviewers_do_among_themselves_is_not_told(listen, refund, pr
     await in_database(claims.claim, refund.pk, by=alice)
     await in_database(claims.comment, refund.pk, by=alice, text="hm")
     after = await in_database(propose)
-    await in_database(sealed)
+    await in_database(seal_now)
     stream = await listen("after=0")
-    await stream.until(lambda: stream.told and stream.told[-1]["request"] == str(after.pause_id))
+    await stream.until(
+        lambda: stream.received_events and stream.received_events[-1]["request"] == str(after.request_id)
+    )
 
-    assert [told["type"] for told in stream.told] == ["submitted", "submitted"]
+    assert [told["type"] for told in stream.received_events] == ["submitted", "submitted"]
 
 
 async def test_a_held_verdict_is_told_when_it_is_released_and_never_when_it_is_taken_back(
     listen, with_undo, propose, alice
 ):
-    one, other = await in_database(propose), await in_database(propose)
-    for approval in (one, other):
-        await in_database(decisions.decide, decisions.seen(approval), by=alice, verdict="approve")
-    await in_database(decisions.undo, other.pk, by=alice)
+    first, other = await in_database(propose), await in_database(propose)
+    for approval in (first, other):
+        await in_database(decide, card_version_of(approval), by=alice, verdict="approve")
+    await in_database(undo, other.pk, by=alice)
     after = await in_database(propose)
-    await in_database(sealed)
+    await in_database(seal_now)
     stream = await listen("after=0")
-    await stream.until(lambda: stream.told and stream.told[-1]["request"] == str(after.pause_id))
-    assert [told["type"] for told in stream.told] == ["submitted"] * 3
+    await stream.until(
+        lambda: stream.received_events and stream.received_events[-1]["request"] == str(after.request_id)
+    )
+    assert [told["type"] for told in stream.received_events] == ["submitted"] * 3
 
-    await in_database(Approval.objects.filter(pk=one.pk).update, hold_until="2026-01-01T00:00:00Z")
+    await in_database(Approval.objects.filter(pk=first.pk).update, hold_until="2026-01-01T00:00:00Z")
     await in_database(clock.sweep)
-    await in_database(sealed)
-    await stream.until(lambda: len(stream.told) == 4)
-    assert (stream.told[3]["type"], stream.told[3]["request"]) == ("released", str(one.pause_id))
+    await in_database(seal_now)
+    await stream.until(lambda: len(stream.received_events) == 4)
+    assert (stream.received_events[3]["type"], stream.received_events[3]["request"]) == (
+        "released",
+        str(first.request_id),
+    )
 
 
 def swept_at(moment: datetime) -> None:
@@ -216,24 +234,24 @@ async def test_silence_is_told_as_silence(listen, propose, action_type):
     passes = await in_database(propose, action="note")
     ends = await in_database(propose, timeout=timedelta(seconds=1))
     await in_database(swept_at, ends.expires_at + timedelta(seconds=1))
-    await in_database(sealed)
+    await in_database(seal_now)
     stream = await listen("after=0")
-    await stream.until(lambda: len(stream.told) == 4)
+    await stream.until(lambda: len(stream.received_events) == 4)
 
-    by_request = {told["request"]: told for told in stream.told[2:]}
-    proceeded, expired = by_request[str(passes.pause_id)], by_request[str(ends.pause_id)]
+    by_request = {told["request"]: told for told in stream.received_events[2:]}
+    proceeded, expired = by_request[str(passes.request_id)], by_request[str(ends.request_id)]
     assert (proceeded["type"], proceeded["verdict"], proceeded["source"]) == ("released", "approve", "timeout")
     assert (expired["type"], "verdict" in expired) == ("expired", False)
 
 
 async def test_only_the_types_that_are_wished_for(listen, propose, alice):
-    one = await in_database(propose)
-    await in_database(decisions.decide, decisions.seen(one), by=alice, verdict="approve")
-    await in_database(sealed)
+    approval = await in_database(propose)
+    await in_database(decide, card_version_of(approval), by=alice, verdict="approve")
+    await in_database(seal_now)
     stream = await listen("after=0&types=released,expired")
-    await stream.until(lambda: stream.told)
+    await stream.until(lambda: stream.received_events)
 
-    assert [told["type"] for told in stream.told] == ["released"]
+    assert [told["type"] for told in stream.received_events] == ["released"]
 
 
 async def test_another_agents_events_are_not_told(listen, propose, refund):
@@ -241,12 +259,12 @@ async def test_another_agents_events_are_not_told(listen, propose, refund):
     _, other = await in_database(keys.issue, agent=stranger)
     stream = await listen("after=0", secret=other)
     await in_database(propose)
-    await in_database(sealed)
+    await in_database(seal_now)
     own = await in_database(propose, agent=stranger)
-    await in_database(sealed)
-    await stream.until(lambda: stream.told)  # the other's came before it
+    await in_database(seal_now)
+    await stream.until(lambda: stream.received_events)  # the other's came before it
 
-    assert [told["request"] for told in stream.told] == [str(own.pause_id)]
+    assert [told["request"] for told in stream.received_events] == [str(own.request_id)]
 
 
 # --- Nothing lost, nothing twice
@@ -255,10 +273,10 @@ async def test_another_agents_events_are_not_told(listen, propose, refund):
 async def test_the_header_that_clients_send_by_themselves_resumes(listen, propose, robot):
     for _ in range(6):
         await in_database(propose)
-    await in_database(sealed)
+    await in_database(seal_now)
     numbers = await in_database(own_numbers, robot)
     stream = await listen("after=0", last=numbers[3])
-    await stream.until(lambda: len(stream.told) == 2)
+    await stream.until(lambda: len(stream.received_events) == 2)
 
     assert stream.numbers == numbers[4:]
 
@@ -268,13 +286,13 @@ async def test_a_stream_that_reads_far_back_joins_the_others_without_a_gap(liste
     live = await listen()
     for _ in range(10):
         await in_database(propose)
-        await in_database(sealed)
+        await in_database(seal_now)
     late = await listen("after=0")
     for _ in range(5):
         await in_database(propose)
-        await in_database(sealed)
-    await late.until(lambda: len(late.told) == 15)
-    await live.until(lambda: len(live.told) == 15)
+        await in_database(seal_now)
+    await late.until(lambda: len(late.received_events) == 15)
+    await live.until(lambda: len(live.received_events) == 15)
 
     assert late.numbers == live.numbers == await in_database(own_numbers, robot)
 
@@ -300,7 +318,7 @@ async def test_concurrent_commits_and_reconnections_lose_nothing_and_double_noth
     def number() -> None:
         try:
             while not stop.is_set():
-                sealed()
+                seal_now()
                 time.sleep(dice.random() * 0.02)
         finally:
             connections.close_all()
@@ -308,7 +326,7 @@ async def test_concurrent_commits_and_reconnections_lose_nothing_and_double_noth
     async def read(seed: int) -> list[int]:
         own, last, heard = random.Random(seed), 0, []  # noqa: S311
         while True:
-            stream = Listening(secret, last=last)
+            stream = EventStreamClient(secret, last=last)
             deadline = time.monotonic() + 0.05 + own.random() * 0.4
             while time.monotonic() < deadline:
                 await asyncio.sleep(0.01)
@@ -324,7 +342,7 @@ async def test_concurrent_commits_and_reconnections_lose_nothing_and_double_noth
     readers = [asyncio.create_task(read(seed)) for seed in range(4)]
     try:
         await asyncio.gather(*(asyncio.to_thread(write, seed) for seed in range(5)))
-        while await in_database(Event.objects.filter(seal=None).exists):
+        while await in_database(AuditEvent.objects.filter(seal=None).exists):
             await asyncio.sleep(0.05)
     finally:
         stop.set()
@@ -346,10 +364,10 @@ async def test_several_streams_of_one_process_are_read_for_in_one_query(listen, 
     read = feed.read
     monkeypatch.setattr(feed, "read", lambda *given: calls.append(given) or read(*given))
     await in_database(propose)
-    await in_database(sealed)
+    await in_database(seal_now)
     before = time.monotonic()
     for stream in streams:
-        await stream.until(lambda stream=stream: stream.told)
+        await stream.until(lambda stream=stream: stream.received_events)
     ticks = (time.monotonic() - before) / events.TICK
 
     assert len(calls) <= ticks + 15
@@ -386,8 +404,8 @@ async def test_a_revoked_key_closes_its_stream_within_five_seconds(listen, propo
 
     assert time.monotonic() - revoked < 5
     await in_database(propose)
-    await in_database(sealed)
-    assert stream.told == []
+    await in_database(seal_now)
+    assert stream.received_events == []
 
 
 async def test_a_key_has_so_many_streams_and_no_more(listen, monkeypatch):
@@ -429,15 +447,15 @@ async def test_whoever_takes_nothing_is_ended_and_holds_nobody_else_up(listen, p
     slow.room.clear()
     for _ in range(12):
         await in_database(propose)
-        await in_database(sealed)
+        await in_database(seal_now)
         await asyncio.sleep(0.05)
-    await quick.until(lambda: len(quick.told) == 12)
+    await quick.until(lambda: len(quick.received_events) == 12)
     slow.room.set()
     await slow.until(lambda: slow.ended)
-    assert len(slow.told) <= 7 and b"resume after the last event" in slow.raw
+    assert len(slow.received_events) <= 7 and b"resume after the last event" in slow.raw
 
     again = await listen(last=slow.numbers[-1])
-    await again.until(lambda: len(slow.told + again.told) == 12)
+    await again.until(lambda: len(slow.received_events + again.received_events) == 12)
     assert slow.numbers + again.numbers == quick.numbers
 
 
@@ -466,12 +484,12 @@ async def test_what_the_server_buffers_without_end_is_bounded_too(secret, propos
     async def handle_reply(protocol: Transport, message: dict[str, object]) -> None:
         protocol._tempDataLen += len(message.get("body", b""))
 
-    scope = Listening(secret, "after=0")
+    scope = EventStreamClient(secret, "after=0")
     await scope.close()
     task = asyncio.create_task(application(scope.scope, asyncio.Queue().get, partial(handle_reply, protocol)))
     for _ in range(20):
         await in_database(propose)
-        await in_database(sealed)
+        await in_database(seal_now)
     await asyncio.wait_for(protocol.cut.wait(), 5)
     await asyncio.wait_for(task, 5)
 
@@ -482,7 +500,7 @@ async def test_a_real_server_streams_what_happens(web, secret, propose, robot):
     """Through Daphne, chunk by chunk, and again from the last number after it was killed."""
     heard: list[int] = []
 
-    async def read(wanted: int) -> None:
+    async def read(expected_count: int) -> None:
         headers = {"Authorization": f"Bearer {secret}", "Last-Event-ID": str(heard[-1] if heard else 0)}
         async with (
             httpx.AsyncClient(base_url=web.url, timeout=20) as client,
@@ -492,22 +510,22 @@ async def test_a_real_server_streams_what_happens(web, secret, propose, robot):
             async for line in response.aiter_lines():
                 if line.startswith("id: "):
                     heard.append(int(line[4:]))
-                if len(heard) == wanted:
+                if len(heard) == expected_count:
                     return
 
     for _ in range(3):
         await in_database(propose)
-    await in_database(sealed)
+    await in_database(seal_now)
     await asyncio.wait_for(read(3), 60)
     web.processes[0].kill()
     web.processes.pop().wait()
     await in_database(propose)
-    await in_database(sealed)
+    await in_database(seal_now)
     await asyncio.to_thread(web.start)
     reading = asyncio.create_task(read(5))
-    await soon(lambda: len(heard) == 4)
+    await until_async(lambda: len(heard) == 4)
     await in_database(propose)
-    await in_database(sealed)
+    await in_database(seal_now)
     await asyncio.wait_for(reading, 60)
 
     assert heard == await in_database(own_numbers, robot)

@@ -17,17 +17,17 @@ from standardwebhooks import WebhookVerificationError
 
 from agents.webhooks import sender, signing
 from agents.webhooks.post import Poster
-from approvals import times
+from approvals.db import times
 from approvals.models import Channel, Delivery, Endpoint
-from approvals.review import deliveries, webhooks
+from approvals.notify import alarms, webhooks
 from tests.conftest import ROOT, database_url
 from tests.delivery.conftest import verified
-from tests.saying import says
+from tests.text_search import mentions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def due_again() -> None:
+def make_due() -> None:
     """Let every wait, lease and rest be over."""
     Delivery.objects.filter(status="due").update(due_at=times.now())
     Endpoint.objects.update(rests_until=None)
@@ -37,12 +37,12 @@ def due_again() -> None:
 
 
 def test_a_webhook_arrives_with_a_signature_that_the_standards_library_verifies(receiver, endpoint, queue):
-    told = endpoint(receiver.url)
-    [row] = queue(told)
+    webhook = endpoint(receiver.url)
+    [row] = queue(webhook)
     assert sender.send() == 1
 
     [got] = receiver.received
-    assert verified(got, told.shown) == {"type": "request.decided", "data": {"n": 0}}
+    assert verified(got, webhook.shown) == {"type": "request.decided", "data": {"n": 0}}
     assert (got.id, got.path, got.headers["content-type"]) == (str(row.pk), "/hook", "application/json")
     row.refresh_from_db()
     assert (row.status, row.attempts, row.answered, row.last_error) == ("done", 1, 200, "")
@@ -58,19 +58,19 @@ def test_another_secret_does_not_verify_it(receiver, endpoint, queue):
 
 
 def test_while_a_secret_is_replaced_both_verify_and_afterwards_the_new_one_alone(receiver, endpoint, queue):
-    told = endpoint(receiver.url)
+    webhook = endpoint(receiver.url)
     now = times.now()
-    told.secret, new = signing.rotate(told.secret, now=now)
-    told.save()
-    queue(told)
+    webhook.secret, new = signing.rotate(webhook.secret, now=now)
+    webhook.save()
+    queue(webhook)
     sender.send()
-    told.secret, newest = signing.rotate(told.secret, now=now - signing.OVERLAP)
-    told.save()
-    queue(told)
+    webhook.secret, newest = signing.rotate(webhook.secret, now=now - signing.OVERLAP)
+    webhook.save()
+    queue(webhook)
     sender.send()
 
     during, after = receiver.received
-    assert verified(during, told.shown) and verified(during, new)
+    assert verified(during, webhook.shown) and verified(during, new)
     assert verified(after, newest)
     with pytest.raises(WebhookVerificationError):
         verified(after, new)
@@ -80,7 +80,7 @@ def test_the_same_webhook_keeps_its_id_over_all_attempts(receiver, endpoint, que
     [row] = queue(endpoint(receiver.url))
     for receiver.status in (500, 503, 204):
         sender.send()
-        due_again()
+        make_due()
 
     assert [got.id for got in receiver.received] == [str(row.pk)] * 3
     assert len({got.body for got in receiver.received}) == 1
@@ -112,7 +112,7 @@ def test_what_a_killed_sender_had_under_way_arrives_nevertheless(receiver, endpo
 
     assert sender.send() == 0, "they are taken for the time of an attempt"
     assert Delivery.objects.filter(status="due", due_at__lte=times.now() + webhooks.LEASE).count() == 3
-    due_again()
+    make_due()
     assert sender.send() == 3
     assert {got.id for got in receiver.received[3:]} == {str(row.pk) for row in rows}
     assert set(Delivery.objects.values_list("status", "attempts")) == {("done", 2)}
@@ -153,8 +153,8 @@ def test_an_answer_that_is_no_success_is_tried_again_later(status, receiver, end
 
 def test_ten_attempts_take_about_75_hours_and_then_it_is_dead_and_said(receiver, endpoint, queue, olga, robot):
     receiver.status = 500
-    told = endpoint(receiver.url)
-    [row] = queue(told)
+    webhook = endpoint(receiver.url)
+    [row] = queue(webhook)
     waited = timedelta()
     for attempt in range(1, 11):
         before = times.now()
@@ -162,23 +162,23 @@ def test_ten_attempts_take_about_75_hours_and_then_it_is_dead_and_said(receiver,
         row.refresh_from_db()
         if row.status == "due":
             waited += row.due_at - before
-        due_again()
+        make_due()
 
     assert (row.status, row.attempts, row.last_error) == ("dead", 10, "HTTP 500")
     assert timedelta(hours=67) < waited < timedelta(hours=84)
     assert sender.send() == 0
     letter = Delivery.objects.get(channel="mail")
-    deliveries.attempt(str(letter.pk))
+    alarms.attempt(str(letter.pk))
     [sent] = mail.outbox
     assert sent.to == [olga.email]
-    assert "robot" in sent.subject and "HTTP 500" in sent.body and f"endpoint__id__exact={told.pk}" in sent.body
+    assert "robot" in sent.subject and "HTTP 500" in sent.body and f"endpoint__id__exact={webhook.pk}" in sent.body
 
 
 def test_a_thousand_dead_ones_are_one_letter(receiver, endpoint, queue, olga):
     receiver.status = 500
-    told = endpoint(receiver.url)
+    webhook = endpoint(receiver.url)
     old = times.now() - timedelta(hours=77)
-    queue(told, 1000, created_at=old, due_at=old, gives_up_at=times.now())
+    queue(webhook, 1000, created_at=old, due_at=old, gives_up_at=times.now())
     sender.send()
 
     assert Delivery.objects.filter(status="dead").count() == 1000
@@ -205,19 +205,19 @@ def test_whoever_switched_mail_off_gets_no_alarm_of_it(receiver, endpoint, queue
 
 def test_410_turns_the_endpoint_off_and_what_it_had_coming_is_listed_as_dead(receiver, endpoint, queue):
     receiver.status = 410
-    told = endpoint(receiver.url)
-    queue(told, 20)
+    webhook = endpoint(receiver.url)
+    queue(webhook, 20)
     sender.send()
 
-    told.refresh_from_db()
-    assert not told.active and says(told.ended, "410")
+    webhook.refresh_from_db()
+    assert not webhook.active and mentions(webhook.ended, "410")
     assert set(Delivery.objects.filter(channel="webhook").values_list("status", flat=True)) == {"dead"}
     assert len(receiver.received) <= webhooks.EACH
 
 
 def test_what_queued_for_an_endpoint_that_was_turned_off_is_dead_and_not_forgotten(endpoint, queue):
-    told = endpoint("https://example.com/", active=False)
-    queue(told)
+    webhook = endpoint("https://example.com/", active=False)
+    queue(webhook)
     assert webhooks.ready()
     assert sender.send() == 0
 
@@ -228,13 +228,13 @@ def test_what_queued_for_an_endpoint_that_was_turned_off_is_dead_and_not_forgott
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_honoured_by_the_whole_endpoint(status, receiver, endpoint, queue):
     receiver.status, receiver.headers = status, {"Retry-After": "1200"}
-    told = endpoint(receiver.url)
-    rows = queue(told, 10)
+    webhook = endpoint(receiver.url)
+    rows = queue(webhook, 10)
     before = times.now()
     sender.send()
 
-    told.refresh_from_db()
-    assert told.rests_until - before > timedelta(minutes=19)
+    webhook.refresh_from_db()
+    assert webhook.rests_until - before > timedelta(minutes=19)
     assert len(receiver.received) <= webhooks.EACH
     tried = Delivery.objects.filter(pk__in=[row.pk for row in rows], attempts=1)
     assert all(row.due_at - before > timedelta(minutes=19) for row in tried)
@@ -243,13 +243,13 @@ def test_retry_after_is_honoured_by_the_whole_endpoint(status, receiver, endpoin
 
 def test_retry_after_may_be_a_date_and_may_not_be_a_year(receiver, endpoint, queue):
     receiver.status, receiver.headers = 429, {"Retry-After": "Fri, 31 Dec 2100 23:59:59 GMT"}
-    told = endpoint(receiver.url)
-    queue(told)
+    webhook = endpoint(receiver.url)
+    queue(webhook)
     before = times.now()
     sender.send()
 
-    told.refresh_from_db()
-    assert timedelta(hours=23) < told.rests_until - before < timedelta(hours=25)
+    webhook.refresh_from_db()
+    assert timedelta(hours=23) < webhook.rests_until - before < timedelta(hours=25)
 
 
 def test_an_answer_without_end_is_cut_off_and_its_status_counts(receiver, endpoint, queue):
@@ -283,9 +283,9 @@ def test_headers_without_end_are_a_failure(receiver, endpoint, queue):
     assert (row.status, row.answered) == ("due", None)
 
 
-def test_whoever_says_nothing_is_given_up_after_the_time_of_an_attempt(hole, endpoint, queue, settings):
+def test_whoever_says_nothing_is_given_up_after_the_time_of_an_attempt(silent_address, endpoint, queue, settings):
     settings.ASSENT_WEBHOOK_PRIVATE = ["127.0.0.1"]
-    queue(endpoint(hole))
+    queue(endpoint(silent_address))
     sender.send(poster=lambda: Poster(patience=1))
 
     row = Delivery.objects.get()
@@ -305,13 +305,13 @@ def test_nothing_listens(endpoint, queue, settings):
 # --- Taking turns
 
 
-def test_ten_thousand_behind_a_dead_endpoint_hold_up_nobody(hole, receiver, endpoint, queue):
+def test_ten_thousand_behind_a_dead_endpoint_hold_up_nobody(silent_address, receiver, endpoint, queue):
     """Not by the clock: all others are sent while the dead endpoint has had its few attempts, and then it rests."""
-    dead = endpoint(hole)
+    dead = endpoint(silent_address)
     queue(dead, 10_000, due_at=times.now() - timedelta(hours=1))
     living = [endpoint(f"{receiver.url}/{n}") for n in range(20)]
-    for one in living:
-        queue(one, 5)
+    for webhook in living:
+        queue(webhook, 5)
     sender.send(poster=lambda: Poster(patience=6))
 
     assert Delivery.objects.filter(status="done").count() == 100
@@ -323,76 +323,76 @@ def test_ten_thousand_behind_a_dead_endpoint_hold_up_nobody(hole, receiver, endp
 
 def test_the_first_of_every_endpoint_comes_before_the_second_of_any(endpoint, queue):
     many = [endpoint(f"https://example.com/{n}") for n in range(6)]
-    for age, one in enumerate(many):
-        queue(one, 5, due_at=times.now() - timedelta(minutes=10 * age))
-    taken = webhooks.take(6, {})
+    for age, webhook in enumerate(many):
+        queue(webhook, 5, due_at=times.now() - timedelta(minutes=10 * age))
+    taken = webhooks.take_due(6, {})
 
     assert {row.endpoint_id for row in taken} == {one.pk for one in many}
 
 
 def test_an_endpoint_that_failed_gets_one_attempt_at_a_time(endpoint, queue):
-    told = endpoint("https://example.com/", failures=3)
-    queue(told, 10)
+    webhook = endpoint("https://example.com/", failures=3)
+    queue(webhook, 10)
 
-    assert len(webhooks.take(64, {})) == 1
-    assert webhooks.take(64, {told.pk: 1}) == []
+    assert len(webhooks.take_due(64, {})) == 1
+    assert webhooks.take_due(64, {webhook.pk: 1}) == []
 
 
 def test_of_one_endpoint_only_a_few_are_under_way_at_once(endpoint, queue):
-    told = endpoint("https://example.com/")
-    queue(told, 10)
+    webhook = endpoint("https://example.com/")
+    queue(webhook, 10)
 
-    assert len(webhooks.take(64, {told.pk: 1})) == webhooks.EACH - 1
+    assert len(webhooks.take_due(64, {webhook.pk: 1})) == webhooks.EACH - 1
 
 
 def test_an_endpoint_that_answers_again_rests_no_longer(receiver, endpoint, queue):
-    told = endpoint(receiver.url, failures=7)
-    queue(told, 30)
+    webhook = endpoint(receiver.url, failures=7)
+    queue(webhook, 30)
     sender.send()
 
-    told.refresh_from_db()
-    assert (told.failures, told.rests_until) == (0, None)
+    webhook.refresh_from_db()
+    assert (webhook.failures, webhook.rests_until) == (0, None)
     assert Delivery.objects.filter(status="done").count() == 30
 
 
 def test_rests_grow_and_end(endpoint, queue):
-    told = endpoint("https://example.com/")
-    [row] = queue(told)
+    webhook = endpoint("https://example.com/")
+    [row] = queue(webhook)
     rests = []
     for _ in range(9):
         before = times.now()
-        webhooks.failed(row, webhooks.Failure("away"))
-        told.refresh_from_db()
-        rests.append((told.rests_until - before).total_seconds())
+        webhooks.failed(row, webhooks.AttemptFailure("away"))
+        webhook.refresh_from_db()
+        rests.append((webhook.rests_until - before).total_seconds())
 
     assert rests == sorted(rests[:6]) + rests[6:]
     assert 4 <= rests[0] <= 6 and all(260 <= rest <= 340 for rest in rests[7:])
 
 
 def test_one_answer_that_refuses_a_webhook_does_not_hold_up_the_next(endpoint, queue):
-    told = endpoint("https://example.com/")
-    [row] = queue(told)
-    webhooks.failed(row, webhooks.Failure("HTTP 404", 404, alive=True))
+    webhook = endpoint("https://example.com/")
+    [row] = queue(webhook)
+    webhooks.failed(row, webhooks.AttemptFailure("HTTP 404", 404, alive=True))
 
-    told.refresh_from_db()
-    assert (told.failures, told.rests_until) == (0, None)
+    webhook.refresh_from_db()
+    assert (webhook.failures, webhook.rests_until) == (0, None)
 
 
 # --- Again
 
 
 def test_a_dead_one_is_replayed_under_its_id_and_so_are_all_of_an_endpoint(receiver, endpoint, queue):
-    told, other = endpoint(receiver.url), endpoint(receiver.url)
-    rows = queue(told, 3, status="dead", attempts=10)
+    webhook, other = endpoint(receiver.url), endpoint(receiver.url)
+    rows = queue(webhook, 3, status="dead", attempts=10)
     queue(other, 1, status="dead", attempts=10)
     assert webhooks.replay(Delivery.objects.filter(pk=rows[0].pk)) == 1
     sender.send()
-    assert webhooks.replay(Delivery.objects.filter(endpoint=told, status="dead")) == 2
+    assert webhooks.replay(Delivery.objects.filter(endpoint=webhook, status="dead")) == 2
     sender.send()
 
     assert receiver.received[0].id == str(rows[0].pk)
     assert {got.id for got in receiver.received} == {str(row.pk) for row in rows}
-    assert set(Delivery.objects.filter(endpoint=told).values_list("status", "attempts")) == {("done", 1)}
+    assert set(Delivery.objects.filter(endpoint=webhook).values_list("status", "attempts")) == {("done", 1)}
     assert Delivery.objects.get(endpoint=other).status == "dead"
 
 
@@ -404,11 +404,11 @@ def test_what_is_under_way_and_what_belongs_to_an_endpoint_that_is_off_is_not_re
 
 
 def test_mail_is_no_webhook(bob, endpoint, queue):
-    told = endpoint("https://example.com/")
-    queue(told, 1, channel="mail", target=bob.email)
+    webhook = endpoint("https://example.com/")
+    queue(webhook, 1, channel="mail", target=bob.email)
 
     assert not webhooks.ready()
-    assert webhooks.take(10, {}) == []
+    assert webhooks.take_due(10, {}) == []
     Delivery.objects.update(status="dead")
     assert webhooks.replay(Delivery.objects.all()) == 0
 
@@ -416,38 +416,38 @@ def test_mail_is_no_webhook(bob, endpoint, queue):
 # --- Shifts
 
 
-def test_a_shift_that_is_over_lets_the_next_begin_while_an_attempt_lasts(hole, receiver, endpoint, queue):
-    queue(endpoint(hole))
-    first = threading.Thread(target=shift, kwargs={"seconds": 0.2, "poster": lambda: Poster(patience=8)})
+def test_a_shift_that_is_over_lets_the_next_begin_while_an_attempt_lasts(silent_address, receiver, endpoint, queue):
+    queue(endpoint(silent_address))
+    first = threading.Thread(target=run_sender, kwargs={"seconds": 0.2, "poster": lambda: Poster(patience=8)})
     first.start()
-    wait_until(lambda: Delivery.objects.filter(attempts=1).exists())
-    told = endpoint(receiver.url)
-    wait_until(lambda: not sender._at_work.locked())
-    queue(told, 3)
+    until(lambda: Delivery.objects.filter(attempts=1).exists())
+    webhook = endpoint(receiver.url)
+    until(lambda: not sender._at_work.locked())
+    queue(webhook, 3)
 
     assert sender.send() == 3
     assert first.is_alive()
     first.join()
 
 
-def test_one_process_has_one_sender_at_a_time(hole, endpoint, queue, settings):
+def test_one_process_has_one_sender_at_a_time(silent_address, endpoint, queue, settings):
     settings.ASSENT_WEBHOOK_PRIVATE = ["127.0.0.1"]
-    queue(endpoint(hole))
-    first = threading.Thread(target=shift, kwargs={"poster": lambda: Poster(patience=4)})
+    queue(endpoint(silent_address))
+    first = threading.Thread(target=run_sender, kwargs={"poster": lambda: Poster(patience=4)})
     first.start()
-    wait_until(lambda: Delivery.objects.filter(attempts=1).exists())
+    until(lambda: Delivery.objects.filter(attempts=1).exists())
 
     assert sender.send() == 0
     first.join()
 
 
-def test_a_worker_that_ends_waits_for_nobody(hole, endpoint, queue, monkeypatch, settings):
+def test_a_worker_that_ends_waits_for_nobody(silent_address, endpoint, queue, monkeypatch, settings):
     settings.ASSENT_WEBHOOK_PRIVATE = ["127.0.0.1"]
     monkeypatch.setattr(sender, "_stopping", threading.Event())
-    queue(endpoint(hole))
-    first = threading.Thread(target=shift)
+    queue(endpoint(silent_address))
+    first = threading.Thread(target=run_sender)
     first.start()
-    wait_until(lambda: Delivery.objects.filter(attempts=1).exists())
+    until(lambda: Delivery.objects.filter(attempts=1).exists())
     sender.stop()
     first.join(5)
 
@@ -455,14 +455,14 @@ def test_a_worker_that_ends_waits_for_nobody(hole, endpoint, queue, monkeypatch,
     assert Delivery.objects.get().status == "due"
 
 
-def shift(**options: object) -> None:
+def run_sender(**options: object) -> None:
     try:
         sender.send(**options)
     finally:
         connections.close_all()
 
 
-def wait_until(true: Callable[[], bool]) -> None:
+def until(true: Callable[[], bool]) -> None:
     end = time.monotonic() + 20
     while not true():
         assert time.monotonic() < end

@@ -13,7 +13,7 @@ import pytest
 from assent.testing import FakeGateway
 
 from agents.demo import steps
-from agents.demo.home import Home
+from agents.demo.home import AgentFolder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,7 +54,7 @@ class AgentProcess:
 
     def here(self, name: str, thread: str) -> None:
         """The same in this process: where the processes are not the point, their start is most of the time."""
-        home = Home(self.data)
+        home = AgentFolder(self.data)
         getattr(steps, name)(home, thread)
 
     def supervise(self, *options: str) -> subprocess.Popen:

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from agents.demo import cases, mail
-from agents.demo.home import Case, Home
+from agents.demo.home import AgentFolder, Case
 
 pytestmark = pytest.mark.slow
 
-A_MAIL = next(number for number in range(1, 20) if cases.draft(number).action == "send_mail")
-A_REFUND = next(number for number in range(1, 20) if cases.draft(number).action == "refund")
+A_MAIL = next(number for number in range(1, 20) if cases.proposal_of_case(number).action == "send_mail")
+A_REFUND = next(number for number in range(1, 20) if cases.proposal_of_case(number).action == "refund")
 
 
 def read(letter: Path) -> EmailMessage:
@@ -28,7 +28,7 @@ def read(letter: Path) -> EmailMessage:
 
 def thread_of(agent, number: int) -> str:
     case = Case(number)
-    Home(agent.data).note(case)
+    AgentFolder(agent.data).note(case)
     return case.thread
 
 
@@ -49,9 +49,9 @@ def test_an_approved_mail_arrives_and_the_outcome_is_reported(agent, gateway, ma
     agent.step("resume", thread)
 
     (letter,) = agent.letters()
-    assert read(letter)["To"] == cases.draft(A_MAIL).args["to"]
+    assert read(letter)["To"] == cases.proposal_of_case(A_MAIL).args["to"]
     assert agent.case(thread)["end"] == "sent"
-    gateway.assert_ran("send_mail", **cases.draft(A_MAIL).args)
+    gateway.assert_ran("send_mail", **cases.proposal_of_case(A_MAIL).args)
     gateway.assert_reported("succeeded", action="send_mail")
 
 
@@ -123,8 +123,8 @@ def test_a_decision_that_was_changed_on_the_way_is_not_carried_out(agent, gatewa
     thread = thread_of(agent, A_MAIL)
     agent.here("propose", thread)
     gateway.approve()
-    (pause,) = gateway.state.pauses.values()
-    pause.document = pause.document.replace(cases.draft(A_MAIL).args["to"], "x@elsewhere.example")
+    (request,) = gateway.state.pauses.values()
+    request.document = request.document.replace(cases.proposal_of_case(A_MAIL).args["to"], "x@elsewhere.example")
 
     agent.here("resume", thread)
 
@@ -155,9 +155,9 @@ KILLED_BEFORE = "mail.send = lambda *a, **k: os._exit(9)"
 KILLED_AFTER = "send = mail.send; mail.send = lambda *a, **k: (send(*a, **k), os._exit(9))"
 
 
-def resume_and_die(agent, thread: str, how: str) -> None:
-    code = f"import os; from agents.demo import mail, steps; from agents.demo.home import Home; {how}; "
-    code += f"steps.resume(Home.from_environment(), {thread!r})"
+def resume_until_killed(agent, thread: str, how: str) -> None:
+    code = f"import os; from agents.demo import mail, steps; from agents.demo.home import AgentFolder; {how}; "
+    code += f"steps.resume(AgentFolder.from_environment(), {thread!r})"
     died = subprocess.run([sys.executable, "-c", code], cwd=agent.root, env=agent.environment(), timeout=60)
     assert died.returncode == 9
 
@@ -167,7 +167,7 @@ def test_killed_between_permit_and_mail_nothing_is_ever_sent_and_it_shows(agent,
     agent.here("propose", thread)
     gateway.approve()
 
-    resume_and_die(agent, thread, KILLED_BEFORE)
+    resume_until_killed(agent, thread, KILLED_BEFORE)
     agent.here("resume", thread)
 
     assert agent.letters() == []
@@ -181,7 +181,7 @@ def test_killed_between_mail_and_report_it_is_found_and_not_sent_again(agent, ga
     agent.here("propose", thread)
     gateway.approve()
 
-    resume_and_die(agent, thread, KILLED_AFTER)
+    resume_until_killed(agent, thread, KILLED_AFTER)
     agent.here("resume", thread)
 
     assert len(agent.letters()) == 1
@@ -190,13 +190,13 @@ def test_killed_between_mail_and_report_it_is_found_and_not_sent_again(agent, ga
     gateway.assert_reported("succeeded")
 
 
-def send(home: Home, *, message_id: str, body: str) -> None:
+def send(home: AgentFolder, *, message_id: str, body: str) -> None:
     with mail.post(home.smtp_port) as post:
         mail.send(post, message_id=message_id, to="a@b.example", subject="Hello", body=body)
 
 
 def test_the_mailbox_keeps_one_copy_of_a_message_that_comes_twice(agent, mailbox):
-    home = Home(agent.data)
+    home = AgentFolder(agent.data)
     for _ in range(2):
         send(home, message_id="case-0001-abc", body="Once")
     send(home, message_id="../../odd name", body="Twice")
@@ -225,9 +225,9 @@ def test_the_agent_killed_at_any_moment_sends_each_approved_mail_once_or_visibly
     sent = sorted(letter.stem.rsplit("-", 1)[0] for letter in agent.letters())
     assert sent == sorted(thread for thread, end in ends.items() if end == "sent")
     used = [one.request for one in gateway.consumed]
-    assert sorted(used) == sorted({one.request for one in gateway.asked})  # each permit once
-    told = {one.request for one in gateway.reported if one.result == "succeeded"}
-    assert {one.request for one in gateway.asked if ends[one.run] == "sent"} == told
+    assert sorted(used) == sorted({one.request for one in gateway.asked_items})  # each permit once
+    succeeded_requests = {one.request for one in gateway.reported if one.result == "succeeded"}
+    assert {one.request for one in gateway.asked_items if ends[one.run] == "sent"} == succeeded_requests
 
 
 def test_the_supervisor_does_not_carry_langgraph(agent, until):

@@ -8,14 +8,15 @@ from django.contrib.auth import authenticate
 from django.core.management import call_command
 
 from agents import keys
-from approvals import seal, times
+from approvals.db import times
+from approvals.history import seal
 from approvals.models import ActionType, Approval, Membership, PolicyVersion, Run, Step, User
 from approvals.models.policy import Gate
-from approvals.policy.schema import check
-from approvals.review import access
+from approvals.people import access
+from approvals.values.schema import check
 from console.demo import courses, past, variety
 from console.demo.variety import Pattern
-from console.runs import with_state
+from console.runs.summaries import with_state
 
 pytestmark = pytest.mark.slow
 
@@ -85,12 +86,12 @@ def test_everybody_has_something_to_see_and_the_owner_decides_nothing_of_the_own
 
 def test_the_made_up_past_is_settled_varied_and_verifies(start):
     start()
-    told = Approval.objects.filter(pause__key__startswith=past.PREFIX)
+    approvals = Approval.objects.filter(request__key__startswith=past.PREFIX)
 
-    assert not told.filter(status__in=["pending", "held"]).exists()
-    assert set(told.values_list("verdict", flat=True)) >= {"approve", "reject"}
-    assert told.filter(source="human").exists() and told.filter(source="policy").exists()
-    assert all(one.created_at < one.decided_at for one in told.filter(source="human"))
+    assert not approvals.filter(status__in=["pending", "held"]).exists()
+    assert set(approvals.values_list("verdict", flat=True)) >= {"approve", "reject"}
+    assert approvals.filter(source="human").exists() and approvals.filter(source="policy").exists()
+    assert all(one.created_at < one.decided_at for one in approvals.filter(source="human"))
     verified = seal.verify()
     assert verified.ok, verified.message
 
@@ -98,10 +99,10 @@ def test_the_made_up_past_is_settled_varied_and_verifies(start):
 def test_runs_stand_in_every_state_and_are_told_once(start):
     start()
     agents = Run.objects.filter(agent__name=courses.AGENT)
-    told = dict(with_state(agents, times.now()).filter(key__startswith=courses.PREFIX).values_list("key", "state"))
+    states = dict(with_state(agents, times.now()).filter(key__startswith=courses.PREFIX).values_list("key", "state"))
     waits = with_state(agents, times.now()).get(key=courses.WAITS_IN)
 
-    assert set(told.values()) >= {"stuck", "undoing", "stopped", "undone"}
+    assert set(states.values()) >= {"stuck", "undoing", "stopped", "undone"}
     assert waits.state == "waiting" and waits.steps.count() == 2 and waits.guidance.exists()
     before = Step.objects.count()
     start()
@@ -111,7 +112,7 @@ def test_runs_stand_in_every_state_and_are_told_once(start):
 def test_every_variation_fits_the_schema():
     import random
 
-    from approvals.policy import packs
+    from approvals.policy.authoring import packs
     from console.demo import patterns
 
     policy = packs.policy()
@@ -119,7 +120,10 @@ def test_every_variation_fits_the_schema():
     for some in patterns.all_patterns([packs.read(name) for name in packs.names()]).values():
         for pattern in some:
             kind = policy.types[pattern.action]
-            for args in (variety.varied(pattern, kind, dice), variety.mended(dict(pattern.args), kind, dice)):
+            for args in (
+                variety.varied_args(pattern, kind, dice),
+                variety.corrected_args(dict(pattern.args), kind, dice),
+            ):
                 assert not check(kind.schema, args), (pattern.name, args)
 
 
@@ -127,7 +131,7 @@ def test_the_words_follow_the_numbers():
     before = {"order": "456", "amount": "18400.00", "nested": {"count": 7}}
     after = {"order": "998", "amount": "99.50", "nested": {"count": 9}}
 
-    told = variety.retold("Refund 18,400.00 EUR (18400.00) of order 456, 7 of them.", before, after)
+    sentence = variety.adapted_text("Refund 18,400.00 EUR (18400.00) of order 456, 7 of them.", before, after)
 
-    assert told == "Refund 99.50 EUR (99.50) of order 998, 9 of them."
+    assert sentence == "Refund 99.50 EUR (99.50) of order 998, 9 of them."
     assert Pattern("a", "b", before).args is before

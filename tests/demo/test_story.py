@@ -7,12 +7,14 @@ import pytest
 
 from agents import keys
 from agents.demo import cases
-from agents.demo.home import Case, Home
-from approvals import times
+from agents.demo.home import AgentFolder, Case
+from approvals import clock
+from approvals.db import times
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
 from approvals.models import Agent, Approval
-from approvals.review import clock, decisions
-from approvals.review.decisions import Words, decide
-from tests.conftest import instead
+from tests.conftest import replace_arguments
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +23,7 @@ A_MAIL = 1  # the first case, whatever else the script holds, asks a person: a m
 
 @pytest.fixture
 def mails(action_type):
-    assert cases.draft(A_MAIL).action == "send_mail"
+    assert cases.proposal_of_case(A_MAIL).action == "send_mail"
     properties = {name: {"type": "string", "minLength": 1} for name in ("to", "subject", "body")}
     return action_type(
         "send_mail",
@@ -45,21 +47,26 @@ def agent(start_agent, web, mails, until):
     return agent
 
 
-def asked(agent) -> tuple[str, Approval]:
+def propose_mail(agent) -> tuple[str, Approval]:
     """Have the agent propose its mail in a process that ends; the thread, and the card."""
     case = Case(A_MAIL)
-    Home(agent.data).note(case)
+    AgentFolder(agent.data).note(case)
     agent.step("propose", case.thread)
-    return case.thread, decisions.load(Approval.objects.get().pk)
+    return case.thread, load(Approval.objects.get().pk)
 
 
 def test_a_modified_mail_arrives_as_modified_and_the_outcome_is_on_the_card(agent, alice):
-    thread, card = asked(agent)
+    thread, card = propose_mail(agent)
     assert card.proposal.headline.startswith("send a mail to ")
     assert agent.letters() == []
     changed = {**card.proposal.args, "subject": "A person's subject", "body": "A person's words."}
 
-    decide(decisions.seen(card), by=alice, verdict="modify", words=Words(edits=instead(changed)))
+    decide(
+        card_version_of(card),
+        by=alice,
+        verdict="modify",
+        verdict_input=VerdictInput(edits=replace_arguments(changed)),
+    )
     agent.step("resume", thread)
 
     (letter,) = agent.letters()
@@ -71,13 +78,18 @@ def test_a_modified_mail_arrives_as_modified_and_the_outcome_is_on_the_card(agen
 
 
 def test_rejected_and_expired_send_nothing_and_end_with_different_reasons(agent, alice):
-    thread, card = asked(agent)
-    decide(decisions.seen(card), by=alice, verdict="reject", words=Words(message="not this customer"))
+    thread, card = propose_mail(agent)
+    decide(
+        card_version_of(card),
+        by=alice,
+        verdict="reject",
+        verdict_input=VerdictInput(message="not this customer"),
+    )
     agent.here("resume", thread)
     rejected = agent.case(thread)
 
     late = Case(A_MAIL + 8)
-    Home(agent.data).note(late)
+    AgentFolder(agent.data).note(late)
     agent.here("propose", late.thread)
     with times.at(times.now() + timedelta(hours=3)):
         clock.sweep()
@@ -94,9 +106,9 @@ def test_the_supervisor_notices_a_decision_by_itself(agent, alice, until):
     agent.supervisors[0].wait(10)
     agent.supervise("--first-after", "0", "--pace", "5")
     until(lambda: Approval.objects.filter(status="pending").exists())
-    card = decisions.load(Approval.objects.get().pk)
+    card = load(Approval.objects.get().pk)
 
-    decide(decisions.seen(card), by=alice, verdict="approve")
+    decide(card_version_of(card), by=alice, verdict="approve")
 
     until(lambda: len(agent.letters()) == 1)
     until(lambda: Approval.objects.get(pk=card.pk).status == "executed")

@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-from approvals.ids import new_id
-from approvals.models import ActionType, Agent, Approval, Domain, Pause, PolicyVersion, Proposal, Tier, User
-from approvals.policy.rows import snapshot_of_tables
+from approvals.db.ids import new_id
+from approvals.models import ActionType, Agent, Approval, ApprovalRequest, Domain, PolicyVersion, Proposal, Tier, User
+from approvals.policy.authoring.documents import snapshot_of_tables
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 @dataclass
-class Past:
+class HistoryBuilder:
     """A small house with a past: two agents, two action types, three tiers. `add` writes one approval."""
 
     policy: PolicyVersion
@@ -39,7 +39,7 @@ class Past:
         **other: object,
     ) -> Approval:
         """One approval that arrived `at`; with a verdict it was decided after `took`, by a person where `by` is one."""
-        pause = Pause.objects.create(
+        request = ApprovalRequest.objects.create(
             agent=self.agents[agent],
             content_hash="sha256:0",
             status="decided",
@@ -60,7 +60,7 @@ class Past:
             "subject": "action",
         } | other
         approval = Approval.objects.create(
-            pause=pause,
+            request=request,
             item="1",
             agent=self.agents[agent],
             action_type=self.types[type],
@@ -124,7 +124,7 @@ class Past:
                 )
 
 
-def build(tiers: dict[int, Tier], domain: Domain) -> Past:
+def history_builder(tiers: dict[int, Tier], domain: Domain) -> HistoryBuilder:
     """The house, empty of history."""
     policy = PolicyVersion.objects.create(number=1, snapshot=snapshot_of_tables(), digest="sha256:0")
     types = {
@@ -140,4 +140,4 @@ def build(tiers: dict[int, Tier], domain: Domain) -> Past:
         for name, title in (("refund", "Refund"), ("mail", "Send mail"))
     }
     agents = {name: Agent.objects.create(name=name) for name in ("robot", "clerk")}
-    return Past(policy, domain, tiers, types, agents)
+    return HistoryBuilder(policy, domain, tiers, types, agents)

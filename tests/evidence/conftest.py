@@ -1,11 +1,11 @@
 import pytest
 
-from tests.evidence.builders import Past, build
+from tests.evidence.builders import HistoryBuilder, history_builder
 
 
 @pytest.fixture
-def past(tiers, commerce) -> Past:
-    return build(tiers, commerce)
+def past(tiers, commerce) -> HistoryBuilder:
+    return history_builder(tiers, commerce)
 
 
 @pytest.fixture

@@ -14,22 +14,24 @@ NOVEMBER = Selection(date(2026, 10, 22), date(2026, 11, 20))
 
 def test_every_band_equals_a_count_by_hand(past, reviewers):
     past.add_many(120, reviewers)
-    found = calibration(NOVEMBER)
+    report = calibration(NOVEMBER)
 
-    for one in [*found.by_type, found.overall]:
+    for group in [*report.by_type, report.overall]:
         judged = [
-            a for a in past.added if a.source == "human" and a.subject == "action" and one.key in ("", a.action_type_id)
+            a
+            for a in past.added
+            if a.source == "human" and a.subject == "action" and group.key in ("", a.action_type_id)
         ]
-        for band in one.bands:
+        for band in group.bands:
             inside = [a for a in judged if int(a.confidence * 10) == band.index]
             assert band.approved == sum(a.verdict == "approve" for a in inside)
             assert band.modified == sum(a.verdict == "modify" for a in inside)
             assert band.rejected == sum(a.verdict in {"reject", "skip", "answer"} for a in inside)
             assert band.stated == sum((a.confidence for a in inside), Decimal(0))
         share = sum(a.verdict == "approve" for a in judged) / len(judged)
-        assert one.gap == pytest.approx(float(sum(a.confidence for a in judged)) / len(judged) - share)
-        apart = sum(abs(band.approved - float(band.stated)) for band in one.bands)
-        assert one.error == pytest.approx(apart / len(judged))
+        assert group.gap == pytest.approx(float(sum(a.confidence for a in judged)) / len(judged) - share)
+        apart = sum(abs(band.approved - float(band.stated)) for band in group.bands)
+        assert group.error == pytest.approx(apart / len(judged))
 
 
 @pytest.mark.parametrize(
@@ -37,8 +39,8 @@ def test_every_band_equals_a_count_by_hand(past, reviewers):
 )
 def test_a_confidence_on_a_border_belongs_to_the_band_above_and_one_to_the_last(past, alice, confidence, band):
     approval = past.add("approve", by=alice, confidence=confidence)
-    [one] = calibration(NOVEMBER).by_type
-    assert [number for number, found in enumerate(one.bands) if found.decided] == [band]
+    [group] = calibration(NOVEMBER).by_type
+    assert [number for number, found in enumerate(group.bands) if found.decided] == [band]
     within = Selection(NOVEMBER.first, NOVEMBER.last, band=band)
     assert rows(within, "approved").get() == approval
 
@@ -49,11 +51,11 @@ def test_what_nobody_judged_says_nothing(past, alice):
     past.add(status="expired")
     past.add("answer", by=alice, subject="question")
     past.add("approve", by=alice, confidence=None)
-    found = calibration(NOVEMBER)
-    assert found.overall.observed.whole == 0
-    assert found.overall.mean is found.overall.error is found.overall.gap is found.overall.worst is None
-    assert found.overall.lean is Lean.FEW
-    assert found.unscored == 1
+    report = calibration(NOVEMBER)
+    assert report.overall.observed.whole == 0
+    assert report.overall.mean is report.overall.error is report.overall.gap is report.overall.worst is None
+    assert report.overall.lean is Lean.FEW
+    assert report.unscored == 1
 
 
 @pytest.mark.parametrize(
@@ -64,9 +66,9 @@ def test_a_score_of_eighty_percent_leans_where_the_interval_does_not_hold_it(pas
     for verdict, many in (("approve", approved), ("reject", rejected)):
         for _ in range(many):
             past.add(verdict, by=alice, at=NOON, confidence="0.800")
-    found = calibration(NOVEMBER).overall
-    assert found.lean is lean
-    assert (found.worst is not None) == (lean in (Lean.OVER, Lean.UNDER))
+    overall = calibration(NOVEMBER).overall
+    assert overall.lean is lean
+    assert (overall.worst is not None) == (lean in (Lean.OVER, Lean.UNDER))
 
 
 def test_the_number_of_queries_does_not_grow(past, reviewers):

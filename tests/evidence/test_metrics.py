@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from approvals.evidence.metrics import ESCALATION_LINE, PERSON_NEEDS, enough_decisions, report
-from approvals.evidence.selection import ROW_SETS, Place, Selection, after, cohort, rows
+from approvals.evidence.selection import ROW_SETS, PagePosition, Selection, after, cohort, rows
 from approvals.models import Incident
 from tests.evidence.builders import NOON
 
@@ -20,26 +20,26 @@ def total(selection):
     return report(selection).total
 
 
-def by_hand(approvals):
+def figures_by_hand(approvals):
     """The same figures in plain Python, from the definitions in words."""
     people = [a for a in approvals if a.source == "human" and a.status in {"released", "executed", "failed"}]
     judged = [a for a in people if a.subject != "question"]
-    asked = [a for a in approvals if a.route == "review"]
+    reviewed = [a for a in approvals if a.route == "review"]
     expired = [a for a in approvals if a.status == "expired"]
     late = [a for a in approvals if a not in expired and (a.breaches or (a in people and a.decided_at > a.due_at))]
     times = sorted(a.decided_at - a.created_at for a in people)
     return {
         "submitted": len(approvals),
         "auto": sum(a.route == "auto" for a in approvals),
-        "review": len(asked),
+        "review": len(reviewed),
         "refused": sum(a.route == "reject" for a in approvals),
-        "open": sum(a.status in {"pending", "held"} for a in asked),
+        "open": sum(a.status in {"pending", "held"} for a in reviewed),
         "decided": len(people),
         "judged": len(judged),
         "approved": sum(a.verdict == "approve" for a in judged),
         "modified": sum(a.verdict == "modify" for a in judged),
         "rejected": sum(a.verdict in {"reject", "skip", "answer"} for a in judged),
-        "escalated": sum(len(a.tiers_visited) > 1 for a in asked),
+        "escalated": sum(len(a.tiers_visited) > 1 for a in reviewed),
         "expired": len(expired),
         "late": len(late),
         "missed": len(expired) + len(late),
@@ -49,47 +49,47 @@ def by_hand(approvals):
 
 
 def interpolated(times, share):
-    place = share * (len(times) - 1)
-    low = int(place)
-    return times[low] + (times[min(low + 1, len(times) - 1)] - times[low]) * (place - low)
+    position = share * (len(times) - 1)
+    low = int(position)
+    return times[low] + (times[min(low + 1, len(times) - 1)] - times[low]) * (position - low)
 
 
-def same(figures, expected):
+def assert_figures_equal(figures, expected):
     for name, value in expected.items():
-        found = getattr(figures, name)
+        figure = getattr(figures, name)
         if isinstance(value, timedelta):
-            assert abs(found - value) < timedelta(milliseconds=1), name
+            assert abs(figure - value) < timedelta(milliseconds=1), name
         else:
-            assert found == value, name
+            assert figure == value, name
 
 
 def test_every_figure_equals_a_count_by_hand(past, reviewers):
     past.add_many(150, reviewers)
-    found = report(NOVEMBER)
+    november = report(NOVEMBER)
 
-    same(found.total, by_hand(past.added))
-    for group in found.by_type:
-        same(group.figures, by_hand([a for a in past.added if a.action_type_id == group.key]))
-    for group in found.by_agent:
-        same(group.figures, by_hand([a for a in past.added if str(a.agent_id) == group.key]))
-    for group in found.by_tier:
+    assert_figures_equal(november.total, figures_by_hand(past.added))
+    for group in november.by_type:
+        assert_figures_equal(group.figures, figures_by_hand([a for a in past.added if a.action_type_id == group.key]))
+    for group in november.by_agent:
+        assert_figures_equal(group.figures, figures_by_hand([a for a in past.added if str(a.agent_id) == group.key]))
+    for group in november.by_tier:
         starting = [a for a in past.added if (a.tiers_visited or [a.tier_id])[0] == int(group.key)]
-        same(group.figures, by_hand(starting))
+        assert_figures_equal(group.figures, figures_by_hand(starting))
     days = defaultdict(list)
     for approval in past.added:
         days[approval.created_at.date()].append(approval)
-    assert len(found.spans) == 30
-    for span in found.spans:
-        same(span.figures, by_hand(days[span.first]))
-    assert sum(found.trends["refund"]) + sum(found.trends["mail"]) == 150
+    assert len(november.spans) == 30
+    for span in november.spans:
+        assert_figures_equal(span.figures, figures_by_hand(days[span.first]))
+    assert sum(november.trends["refund"]) + sum(november.trends["mail"]) == 150
 
 
 def test_every_number_equals_the_rows_behind_it(past, reviewers):
     past.add_many(80, reviewers)
-    found = total(NOVEMBER)
+    figures = total(NOVEMBER)
     for name in ROW_SETS.keys() - {"incidents"}:
-        assert getattr(found, name) == rows(NOVEMBER, name).count(), name
-    assert found.judged == found.approved + found.modified + found.rejected
+        assert getattr(figures, name) == rows(NOVEMBER, name).count(), name
+    assert figures.judged == figures.approved + figures.modified + figures.rejected
 
 
 def test_rates_are_taken_of_what_they_say(past, alice):
@@ -170,7 +170,7 @@ def test_a_filter_narrows_every_figure(past, reviewers):
         for a in past.added
         if a.action_type_id == "mail" and a.agent_id == agent.pk and (a.tiers_visited or [a.tier_id])[0] == 1
     ]
-    same(report(only).total, by_hand(expected))
+    assert_figures_equal(report(only).total, figures_by_hand(expected))
 
 
 def test_a_person_has_a_row_from_twenty_decisions_on(past, alice, bob):
@@ -178,9 +178,9 @@ def test_a_person_has_a_row_from_twenty_decisions_on(past, alice, bob):
         past.add("approve", by=alice)
         if number:
             past.add("reject", by=bob)
-    found = report(NOVEMBER)
-    assert [(group.name, group.figures.decided) for group in found.by_person] == [("Alice", 20)]
-    assert found.few == 1
+    november = report(NOVEMBER)
+    assert [(group.name, group.figures.decided) for group in november.by_person] == [("Alice", 20)]
+    assert november.few == 1
     assert enough_decisions(replace(NOVEMBER, person=alice.pk))
     assert not enough_decisions(replace(NOVEMBER, person=bob.pk))
 
@@ -207,23 +207,23 @@ def test_pages_of_rows_are_complete_and_do_not_overlap(past, reviewers):
     past.add_many(20, reviewers)
     for _ in range(5):
         past.add(at=NOON)  # the same moment: the id decides
-    seen, place = [], None
+    seen, cursor = [], None
     while True:
-        found = rows(NOVEMBER, "submitted")
-        page = list((after(found, place) if place else found)[:4])
+        submitted_rows = rows(NOVEMBER, "submitted")
+        page = list((after(submitted_rows, cursor) if cursor else submitted_rows)[:4])
         if not page:
             break
         seen += page
-        place = Place(page[-1].created_at, page[-1].pk)
+        cursor = PagePosition(page[-1].created_at, page[-1].pk)
     assert [a.pk for a in seen] == [a.pk for a in rows(NOVEMBER, "submitted")]
     assert len(seen) == 25
 
 
 def test_an_empty_past_is_no_error(db):
-    found = report(NOVEMBER)
-    assert found.total.submitted == 0
-    assert found.total.p95 is None
-    assert found.by_type == found.by_person == []
+    november = report(NOVEMBER)
+    assert november.total.submitted == 0
+    assert november.total.p95 is None
+    assert november.by_type == november.by_person == []
     assert cohort(NOVEMBER).count() == 0
 
 

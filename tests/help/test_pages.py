@@ -24,16 +24,20 @@ from django.db import connection
 from django.test import Client, TransactionTestCase
 from django.urls import reverse
 
-from agents import keys, shapes
-from approvals import permits, times
+from agents import keys, schemas
+from approvals.db import times
+from approvals.decisions import agent_questions, guidance
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
+from approvals.execution import consume, grants, permits
 from approvals.models import ActionType, Agent, Approval, Membership, Tier, User
-from approvals.policy import checks, files, packs, snapshot
-from approvals.review import consume, grants, guidance, inquiries
-from approvals.review.decisions import Words, decide, load, seen
-from console import manual
-from tests.conftest import ROOT, Web, instead
+from approvals.policy import snapshot
+from approvals.policy.authoring import files, packs, validation
+from console.help import pages
+from tests.conftest import ROOT, Web, replace_arguments
 
-PAGES = manual.slugs()
+PAGES = pages.slugs()
 # What no pack has: reversible, and no rule asks about it.
 TAG = {
     "name": "tag_case",
@@ -58,19 +62,19 @@ class Fence:
 
     language: str
     verdicts: tuple[str, ...]
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
     code: str
 
 
 def fences(slug: str, *languages: str) -> list[Fence]:
-    found = []
-    text = (manual.FOLDER / f"{slug}.md").read_text()
+    snippets = []
+    text = (pages.FOLDER / f"{slug}.md").read_text()
     for info, code in re.findall(r"^```([^\n]*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         language, *rest = info.split() or [""]
         verdicts = tuple(rest[0].split(",")) if rest else ()
         if language in languages and verdicts != ("skip",):
-            found.append(Fence(language, verdicts, tuple(rest[1:]), code))
-    return found
+            snippets.append(Fence(language, verdicts, tuple(rest[1:]), code))
+    return snippets
 
 
 # --- Pages
@@ -78,33 +82,33 @@ def fences(slug: str, *languages: str) -> list[Fence]:
 
 @pytest.mark.parametrize("slug", PAGES)
 def test_a_page_shows_to_anybody_and_its_links_lead_somewhere(slug, db):
-    page = Client().get(reverse("help_page", args=[slug]))
+    page = Client().get(reverse("help:page", args=[slug]))
     html = page.content.decode()
 
     assert page.status_code == 200
-    assert manual.page(slug).title in html
-    for target, place in re.findall(r'href="(/help/[^"#]+)(?:#([^"]+))?"', html):
+    assert pages.page(slug).title in html
+    for target, anchor in re.findall(r'href="(/help/[^"#]+)(?:#([^"]+))?"', html):
         answer = Client().get(target)
         assert answer.status_code == 200, target
-        assert f'id="{place}"' in answer.content.decode() if place else True, f"{target}#{place}"
+        assert f'id="{anchor}"' in answer.content.decode() if anchor else True, f"{target}#{anchor}"
     inside = set(re.findall(r'id="([^"]+)"', html))
-    for place in re.findall(r'href="#([^"]+)"', html):
-        assert place in inside, place
+    for anchor in re.findall(r'href="#([^"]+)"', html):
+        assert anchor in inside, anchor
 
 
 def test_every_file_of_the_help_is_in_its_contents():
-    assert {path.stem for path in manual.FOLDER.glob("*.md")} == set(PAGES)
+    assert {path.stem for path in pages.FOLDER.glob("*.md")} == set(PAGES)
 
 
 def test_every_snippet_of_the_api_is_there_in_both_languages():
     for slug in PAGES:
-        for part in manual.page(slug).parts:
+        for part in pages.page(slug).parts:
             languages = [code.language for code in part.codes]
             assert "sh" not in languages or languages == ["python", "sh"], f"{slug}: {part.codes[0].html}"
 
 
 def test_markup_in_a_page_stays_text():
-    html = manual._markdown.render("<script>alert(1)</script> and [x](javascript:alert(1))")
+    html = pages._markdown.render("<script>alert(1)</script> and [x](javascript:alert(1))")
 
     assert "<script" not in html
     assert 'href="javascript' not in html
@@ -120,7 +124,7 @@ def test_the_page_of_errors_has_every_code_that_the_api_answers_and_no_other():
     codes = {code for text in sources for code in re.findall(r'\bProblem\(\s*\d{3},\s*"([a-z_]+)"', text)}
     codes |= {value for name, value in vars(consume).items() if name.isupper() and isinstance(value, str)}
 
-    text = (manual.FOLDER / "errors.md").read_text()
+    text = (pages.FOLDER / "errors.md").read_text()
     assert set(re.findall(r"^### `([a-z_]+)`$", text, re.MULTILINE)) == codes
 
 
@@ -129,40 +133,40 @@ def test_the_policy_file_of_the_help_could_be_published():
 
     file = files.read(fence.code)
     assert file.whole
-    assert checks.faults(file.snapshot) == []
+    assert validation.faults(file.snapshot) == []
 
 
 def test_the_confidence_of_the_help_is_one_that_the_api_could_answer():
     [fence] = fences("confidence", "json")
 
-    shapes.check("Confidence", json.loads(fence.code))
+    schemas.check("Confidence", json.loads(fence.code))
 
 
 def test_an_error_of_the_api_leads_to_its_place_in_the_help(db):
     problem = Client().get("/api/v1/whoami").json()
 
-    page, _, place = problem["type"].partition("#")
+    page, _, anchor = problem["type"].partition("#")
     html = Client().get(page.removeprefix("http://127.0.0.1:8000")).content.decode()
-    assert place == problem["code"] == "unauthorized"
-    assert f'id="{place}"' in html
+    assert anchor == problem["code"] == "unauthorized"
+    assert f'id="{anchor}"' in html
 
 
 @pytest.mark.parametrize(("page", "leads"), [("/", "quickstart"), ("/", "reviewing"), ("/admin/", "policy")])
 def test_help_is_offered_where_one_looks_for_it(page, leads, as_, root):
-    target = "/help/" if leads == PAGES[0] else reverse("help_page", args=[leads])
+    target = "/help/" if leads == PAGES[0] else reverse("help:page", args=[leads])
 
     assert f'href="{target}"' in as_(root).get(page).content.decode()
 
 
 def test_the_reference_of_the_api_leads_to_the_help(client):
-    assert client.get("/api/v1/openapi.json").json()["externalDocs"]["url"].endswith(reverse("help"))
+    assert client.get("/api/v1/openapi.json").json()["externalDocs"]["url"].endswith(reverse("help:contents"))
 
 
 # --- Snippets
 
 
 @dataclass(frozen=True)
-class Shop:
+class SnippetHost:
     """Where the snippets run."""
 
     url: str
@@ -195,7 +199,7 @@ def transactional_db(django_db_setup, django_db_blocker) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def shop(transactional_db, tmp_path_factory) -> Iterator[Shop]:
+def shop(transactional_db, tmp_path_factory) -> Iterator[SnippetHost]:
     """Commerce, a senior who never hesitates, and a clock that runs."""
     permits.forget()
     packs.load("commerce")
@@ -208,7 +212,7 @@ def shop(transactional_db, tmp_path_factory) -> Iterator[Shop]:
     try:
         web.start()
         web.clock()
-        yield Shop(web.url, keys.issue(user=carol, name="help")[1], carol)
+        yield SnippetHost(web.url, keys.issue(user=carol, name="help")[1], carol)
     finally:
         web.stop()
 
@@ -231,29 +235,29 @@ class Reviewer:
     def settle(self, approval: Approval) -> None:
         turn = self.fence.verdicts[min(self.settled, len(self.fence.verdicts) - 1)]
         if turn == "ask":
-            asked = approval.inquiries.first()
-            if asked is None:
-                inquiries.ask(approval.pk, by=self.by, text="Is there a photo of it?")
-            if asked is None or asked.answered_at is None:
+            question = approval.inquiries.first()
+            if question is None:
+                agent_questions.ask(approval.pk, by=self.by, text="Is there a photo of it?")
+            if question is None or question.answered_at is None:
                 return
         if turn == "guide":
             about = approval.pk
-            guidance.give(approval.pause.run_id, by=self.by, text="Offer an exchange first.", approval_id=about)
-        words = Words()
+            guidance.give(approval.request.run_id, by=self.by, text="Offer an exchange first.", approval_id=about)
+        verdict_input = VerdictInput()
         if turn in ("reject", "stop"):
-            words = Words(message="Not this one.", stop=turn == "stop")
+            verdict_input = VerdictInput(message="Not this one.", stop=turn == "stop")
         elif turn == "modify":
-            changes = dict(one.split("=", 1) for one in self.fence.words)
-            words = Words(edits=instead({**load(approval.pk).proposal.args, **changes}))
+            changes = dict(one.split("=", 1) for one in self.fence.arguments)
+            verdict_input = VerdictInput(edits=replace_arguments({**load(approval.pk).proposal.args, **changes}))
         elif turn == "answer":
-            words = Words(answer=" ".join(self.fence.words))
+            verdict_input = VerdictInput(answer=" ".join(self.fence.arguments))
         verdict = {"ask": "approve", "guide": "approve", "stop": "reject"}.get(turn, turn)
-        decide(seen(load(approval.pk)), by=self.by, verdict=verdict, words=words)
+        decide(card_version_of(load(approval.pk)), by=self.by, verdict=verdict, verdict_input=verdict_input)
         self.settled += 1
 
 
 @contextmanager
-def people(fence: Fence, agent: Agent, carol: User) -> Iterator[None]:
+def people_deciding(fence: Fence, agent: Agent, carol: User) -> Iterator[None]:
     """Somebody who settles what the snippet asks, the way its fence says; what goes wrong there fails the test."""
     if fence.verdicts == ("grant",):
         let_tags_pass(agent, carol)
@@ -288,7 +292,7 @@ def people(fence: Fence, agent: Agent, carol: User) -> Iterator[None]:
 def let_tags_pass(agent: Agent, carol: User) -> None:
     few = [{"path": "tag", "op": "in", "value": ["damaged", "late"]}]
     ends = times.now() + timedelta(days=1)
-    grants.give(grants.Wish(agent.pk, "tag_case", 20, ends, 1, conditions=few, reserved=5), by=carol)
+    grants.give(grants.GrantRequest(agent.pk, "tag_case", 20, ends, 1, conditions=few, reserved=5), by=carol)
 
 
 @pytest.mark.slow
@@ -302,7 +306,7 @@ def test_the_python_of_a_page_runs(slug, shop, monkeypatch, tmp_path):
     with assent.defaults.fresh():
         try:
             for fence in fences(slug, "python"):
-                with people(fence, agent, shop.carol):
+                with people_deciding(fence, agent, shop.carol):
                     if fence.verdicts == ("pytest",):
                         passes_as_a_test(fence.code, tmp_path)
                     else:
@@ -317,7 +321,7 @@ def passes_as_a_test(code: str, folder: Path) -> None:
     (folder / "test_help.py").write_text(code)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:django", "-p", "no:cacheprovider"]
     loaded = [] if "assent" in plugins() else ["-p", "assent.pytest_plugin"]
-    succeeds([*command, *loaded, "test_help.py"], folder, dict(os.environ))
+    assert_succeeds([*command, *loaded, "test_help.py"], folder, dict(os.environ))
 
 
 def plugins() -> set[str]:
@@ -326,7 +330,7 @@ def plugins() -> set[str]:
     return {one.name for one in entry_points(group="pytest11")}
 
 
-def succeeds(command: list[str], folder: Path, environment: dict[str, str], code: str = "") -> None:
+def assert_succeeds(command: list[str], folder: Path, environment: dict[str, str], code: str = "") -> None:
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
 
@@ -340,8 +344,8 @@ def test_the_shell_of_a_page_runs(slug, shop, tmp_path):
     kept.write_text("")
     for fence in fences(slug, "sh", "bash"):
         script = f"set -eo pipefail; source {kept}; set -a\n{fence.code}\nset +a; {{ export -p; declare -f; }} > {kept}"
-        with people(fence, agent, shop.carol):
-            succeeds(["bash", "-c", script], tmp_path, environment, fence.code)
+        with people_deciding(fence, agent, shop.carol):
+            assert_succeeds(["bash", "-c", script], tmp_path, environment, fence.code)
 
 
 def test_a_reviewer_who_stumbles_fails_the_test(monkeypatch, db):
@@ -349,5 +353,5 @@ def test_a_reviewer_who_stumbles_fails_the_test(monkeypatch, db):
     fence = Fence("python", ("approve",), (), "")
     monkeypatch.setattr(Reviewer, "look", lambda self: 1 / 0)
 
-    with pytest.raises(ZeroDivisionError), people(fence, Agent.objects.create(name="robot"), User()):
+    with pytest.raises(ZeroDivisionError), people_deciding(fence, Agent.objects.create(name="robot"), User()):
         pass

@@ -9,24 +9,53 @@ from django.test import Client
 from django.urls import reverse
 
 from agents import keys
+from approvals.decisions.card_version import load
 from approvals.models import Approval
-from approvals.policy import packs, snapshot
-from approvals.review import wording
-from approvals.review.decisions import load
+from approvals.notify import notification_text
+from approvals.policy import snapshot
+from approvals.policy.authoring import packs
 
 FRAGMENT = {"HX-Request": "true"}
-LISTS = ("inbox", "overview", "history", "runs", "afterwards", "grants", "unconfirmed")
+LISTS = (
+    "inbox:inbox",
+    "inbox:overview",
+    "history:history",
+    "runs:runs",
+    "post_review:post_review",
+    "grants:grants",
+    "runs:unconfirmed",
+)
 PANELS = {
-    "question": ("actions", "reject", "escalate", "ask"),
-    "plan": ("actions", "claimed", "approve", "reject", "plan", "escalate", "ask", "snooze", "thread"),
+    "question": ("card:actions", "card:reject", "card:escalate", "card:ask"),
+    "plan": (
+        "card:actions",
+        "card:claimed",
+        "card:approve",
+        "card:reject",
+        "plan:plan",
+        "card:escalate",
+        "card:ask",
+        "card:snooze",
+        "card:thread",
+    ),
     "action": (
-        *("actions", "claimed", "approve", "reject", "modify", "grant_like", "escalate", "ask", "guide"),
-        *("incident", "snooze", "thread"),
+        *(
+            "card:actions",
+            "card:claimed",
+            "card:approve",
+            "card:reject",
+            "card:modify",
+            "grants:like",
+            "card:escalate",
+            "card:ask",
+            "card:guide",
+        ),
+        *("card:incident", "card:snooze", "card:thread"),
     ),
 }
 
 
-class Rest:
+class Api:
     """Speaks JSON under a key."""
 
     def __init__(self, secret: str) -> None:
@@ -45,7 +74,7 @@ def submit(robot, tiers, refunds, action_type) -> Callable[[list[object]], list[
     packs.load("core")
     action_type("anything", schema={}, headline="do {what}", value_path="", currency_path="", subject_path="")
     snapshot.publish(by=None, note="core")
-    agent = Rest(keys.issue(agent=robot, name="test")[1])
+    agent = Api(keys.issue(agent=robot, name="test")[1])
 
     def send(bodies: list[object]) -> list[Approval]:
         answer = agent.post("requests/bulk", {"requests": bodies})
@@ -58,7 +87,7 @@ def submit(robot, tiers, refunds, action_type) -> Callable[[list[object]], list[
             assert result["status"] in (201, 422), result
             if result["status"] == 201:
                 taken.append(result["request"]["id"])
-        return list(Approval.objects.filter(pause_id__in=taken).select_related("pause", "proposal"))
+        return list(Approval.objects.filter(request_id__in=taken).select_related("request", "proposal"))
 
     return send
 
@@ -71,32 +100,32 @@ def reader(alice, as_, submit) -> Client:
 
 
 @pytest.fixture
-def tools(alice) -> Rest:
+def tools(alice) -> Api:
     """Alice's token."""
-    return Rest(keys.issue(user=alice, name="test")[1])
+    return Api(keys.issue(user=alice, name="test")[1])
 
 
 @pytest.fixture
-def opens(reader, tools) -> Callable[[Approval], None]:
+def open_card(reader, tools) -> Callable[[Approval], None]:
     """Open the card of an approval and each of its panels. A view that fails raises here."""
 
     def look(approval: Approval) -> None:
-        assert reader.get(reverse("approval", args=[approval.pk]), headers=FRAGMENT).status_code == 200
+        assert reader.get(reverse("card:card", args=[approval.pk]), headers=FRAGMENT).status_code == 200
         for name in PANELS[approval.subject]:
             shown = {"version": approval.version}
-            fine(reader.get(reverse(name, args=[approval.pk]), shown, headers=FRAGMENT), name)
+            check_answer(reader.get(reverse(name, args=[approval.pk]), shown, headers=FRAGMENT), name)
         pick = f"{approval.pk}:{approval.revision}:{approval.round}:{approval.digest}"
-        fine(reader.get(reverse("batch"), {"pick": pick}, headers=FRAGMENT), "batch")
-        if approval.pause.run_id:
-            fine(reader.get(reverse("run", args=[approval.pause.run_id])), "run")
-        fine(tools.get(f"inbox/{approval.pk}"), "api card")
-        wording.notice([approval], "new")
+        check_answer(reader.get(reverse("batch:batch"), {"pick": pick}, headers=FRAGMENT), "batch")
+        if approval.request.run_id:
+            check_answer(reader.get(reverse("runs:run", args=[approval.request.run_id])), "run")
+        check_answer(tools.get(f"inbox/{approval.pk}"), "api card")
+        notification_text.message([approval], "new")
 
     return look
 
 
 @pytest.fixture
-def lists(reader, tools) -> Callable[[], None]:
+def open_lists(reader, tools) -> Callable[[], None]:
     """Open every list, with all that was sent standing in it."""
 
     def look() -> None:
@@ -107,33 +136,33 @@ def lists(reader, tools) -> Callable[[], None]:
     return look
 
 
-def fine(answer: HttpResponse, what: str) -> HttpResponse:
+def check_answer(answer: HttpResponse, what: str) -> HttpResponse:
     """It answered, if only that this is not possible here."""
     assert answer.status_code in (200, 204, 302, 403, 404, 409, 422), (what, answer.status_code)
     return answer
 
 
 @pytest.fixture
-def posts(reader) -> Callable[..., HttpResponse]:
-    """Send a form about an approval: posts(approval, "decide", verdict="answer", …)."""
+def post_form(reader) -> Callable[..., HttpResponse]:
+    """Send a form about an approval: posts(approval, "card:decide", verdict="answer", …)."""
 
     def send(approval: Approval, name: str, **form: str) -> HttpResponse:
         current = load(approval.pk)
         sent = {"version": current.version, **form}
-        return fine(reader.post(reverse(name, args=[approval.pk]), sent, headers=FRAGMENT), name)
+        return check_answer(reader.post(reverse(name, args=[approval.pk]), sent, headers=FRAGMENT), name)
 
     return send
 
 
 @pytest.fixture
-def ends(posts) -> Callable[[Approval], None]:
+def close_plainly(post_form) -> Callable[[Approval], None]:
     """Have it decided by the plainest verdict that it takes: whatever was sent, somebody gets rid of it."""
 
     def settle(approval: Approval) -> None:
         for verdict in ("skip", "reject"):
             if verdict in approval.allowed:
-                assert posts(approval, "decide", verdict=verdict, message="no").status_code == 200
+                assert post_form(approval, "card:decide", verdict=verdict, message="no").status_code == 200
                 return
-        assert posts(approval, "escalate", note="not mine").status_code == 200
+        assert post_form(approval, "card:escalate", note="not mine").status_code == 200
 
     return settle

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.hostile.asked import GUESSES, OBJECTS, SCHEMAS, TEXT, VALUE
+from tests.hostile.submissions import GUESSES, OBJECTS, SCHEMAS, TEXT, VALUE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -25,43 +25,43 @@ def asking(schema, guess=None):
 
 
 @pytest.fixture
-def survives(opens, posts, ends, lists):
+def open_and_decide(open_card, post_form, close_plainly, open_lists):
     """Open all of them, answer each with next to nothing, and have done with it."""
 
     def work(approvals, **form):
-        lists()
+        open_lists()
         for approval in approvals:
-            opens(approval)
+            open_card(approval)
             if approval.subject == "question":
-                posts(approval, "decide", verdict="answer", **form)
+                post_form(approval, "card:decide", verdict="answer", **form)
             approval.refresh_from_db()
             if approval.status == "pending":
-                ends(approval)
-        lists()
+                close_plainly(approval)
+        open_lists()
 
     return work
 
 
-def test_every_schema_of_an_answer(submit, survives):
-    survives(submit([asking(schema, {"a": [{"b": None}], "cc": "x"}) for schema in SCHEMAS]))
+def test_every_schema_of_an_answer(submit, open_and_decide):
+    open_and_decide(submit([asking(schema, {"a": [{"b": None}], "cc": "x"}) for schema in SCHEMAS]))
 
 
-def test_every_best_guess_whatever_its_schema(submit, survives):
+def test_every_best_guess_whatever_its_schema(submit, open_and_decide):
     schemas = ({}, SCHEMAS[0], {"type": "integer"}, {"enum": [1, None]})
-    survives(submit([asking(schema, guess) for schema in schemas for guess in GUESSES]), answer="x")
+    open_and_decide(submit([asking(schema, guess) for schema in schemas for guess in GUESSES]), answer="x")
 
 
-def several(strategy):
+def eight_of(strategy):
     return st.lists(strategy, min_size=8, max_size=8)
 
 
 @AGAIN
-@given(asked=several(st.tuples(OBJECTS, VALUE)), typed=TEXT)
-def test_any_schema_at_all(asked, typed, submit, survives):
-    survives(submit([asking(schema, guess) for schema, guess in asked]), answer=typed)
+@given(questions=eight_of(st.tuples(OBJECTS, VALUE)), typed=TEXT)
+def test_any_schema_at_all(questions, typed, submit, open_and_decide):
+    open_and_decide(submit([asking(schema, guess) for schema, guess in questions]), answer=typed)
 
 
-WORDS = st.fixed_dictionaries(
+PROSE = st.fixed_dictionaries(
     {},
     optional={
         "summary": TEXT,
@@ -84,16 +84,16 @@ WORDS = st.fixed_dictionaries(
 
 
 @AGAIN
-@given(proposed=several(st.tuples(VALUE, WORDS)))
-def test_any_arguments_and_any_words_beside_them(proposed, submit, survives):
-    survives(submit([{"action": "anything", "args": args, **words} for args, words in proposed]))
+@given(proposed=eight_of(st.tuples(VALUE, PROSE)))
+def test_any_arguments_and_any_words_beside_them(proposed, submit, open_and_decide):
+    open_and_decide(submit([{"action": "anything", "args": args, **words} for args, words in proposed]))
 
 
 @AGAIN
-@given(planned=several(st.tuples(st.lists(VALUE, min_size=1, max_size=3), VALUE, WORDS)))
-def test_any_steps_of_a_plan(planned, submit, survives):
+@given(planned=eight_of(st.tuples(st.lists(VALUE, min_size=1, max_size=3), VALUE, PROSE)))
+def test_any_steps_of_a_plan(planned, submit, open_and_decide):
     bodies = []
-    for listed, undo, words in planned:
+    for listed, undo, prose in planned:
         steps = [
             {
                 "id": f"s{number}",
@@ -102,5 +102,5 @@ def test_any_steps_of_a_plan(planned, submit, survives):
             }
             for number, args in enumerate(listed)
         ]
-        bodies.append({"plan": {"steps": steps}, **{name: value for name, value in words.items() if name != "undo"}})
-    survives(submit(bodies))
+        bodies.append({"plan": {"steps": steps}, **{name: value for name, value in prose.items() if name != "undo"}})
+    open_and_decide(submit(bodies))

@@ -4,15 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from approvals import times
-from approvals.review.submission import Item
+from approvals.db import times
+from approvals.requests.submission import Item
 
 
 @pytest.fixture
-def lease(bought):
+def lease(executor):
     """Ask for the lease on the approved request: lease("worker-1", seconds=60)."""
-    return lambda worker, **more: bought.api.post(
-        f"requests/{bought.approval.pause_id}/lease", {"worker": worker, **more}
+    return lambda worker, **more: executor.api.post(
+        f"requests/{executor.approval.request_id}/lease", {"worker": worker, **more}
     )
 
 
@@ -50,11 +50,12 @@ def test_it_is_given_back_by_who_has_it_alone(lease, refused):
 
 
 def test_nobody_acts_on_what_is_not_decided(refund, api, refused):
-    refused(api.post(f"requests/{refund.pause_id}/lease", {"worker": "one"}), 409, "not_decided")
+    refused(api.post(f"requests/{refund.request_id}/lease", {"worker": "one"}), 409, "not_decided")
 
 
 def test_a_partly_answered_request_can_be_acted_on_where_answers_come_one_by_one(propose, alice, api, refused):
-    from approvals.review import decisions
+    from approvals.decisions.card_version import card_version_of
+    from approvals.decisions.decide import decide
 
     items = tuple(
         Item(id=str(number), action="refund", args={"order": str(number), "amount": 1, "currency": "EUR"})
@@ -62,16 +63,16 @@ def test_a_partly_answered_request_can_be_acted_on_where_answers_come_one_by_one
     )
     for mode, status in (("independently", 200), ("together", 409)):
         approval = propose(items=items, decide=mode)
-        decisions.decide(decisions.seen(approval), by=alice, verdict="approve")
-        assert api.post(f"requests/{approval.pause_id}/lease", {"worker": "one"}).status_code == status
+        decide(card_version_of(approval), by=alice, verdict="approve")
+        assert api.post(f"requests/{approval.request_id}/lease", {"worker": "one"}).status_code == status
 
 
-def test_another_agents_request_is_not_there(bought, stranger, refused):
-    refused(stranger.post(f"requests/{bought.approval.pause_id}/lease", {"worker": "one"}), 404, "not_found")
+def test_another_agents_request_is_not_there(executor, stranger, refused):
+    refused(stranger.post(f"requests/{executor.approval.request_id}/lease", {"worker": "one"}), 404, "not_found")
 
 
 @pytest.mark.parametrize(
     "body", [{}, {"worker": ""}, {"worker": "a", "seconds": 0}, {"worker": "a", "seconds": 3601}, {"worker": 7}]
 )
-def test_a_malformed_wish_is_refused(body, bought, refused):
-    refused(bought.api.post(f"requests/{bought.approval.pause_id}/lease", body), 422, "invalid_request")
+def test_a_malformed_wish_is_refused(body, executor, refused):
+    refused(executor.api.post(f"requests/{executor.approval.request_id}/lease", body), 422, "invalid_request")

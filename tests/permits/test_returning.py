@@ -2,10 +2,12 @@
 
 import pytest
 
-from approvals.models import Approval, Consumption, Event, Pause
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.models import Approval, ApprovalRequest, AuditEvent, Consumption
+from approvals.people import access
 from approvals.policy import snapshot
-from approvals.review import access, decisions
-from approvals.review.submission import RunRef
+from approvals.requests.submission import RunRef
 from tests.permits.conftest import executor_of
 
 WORLD = {"order_status": "delivered", "version": 7}
@@ -13,9 +15,9 @@ MOVED = {"order_status": "returned", "version": 7}
 
 
 @pytest.fixture
-def delivered(approved):
+def delivered(approved_executor):
     """Approved by Alice while the order was delivered."""
-    return approved(preconditions=WORLD, run=RunRef("thread-7", "case 456", "refund"), labels={"env": "prod"})
+    return approved_executor(preconditions=WORLD, run=RunRef("thread-7", "case 456", "refund"), labels={"env": "prod"})
 
 
 def test_a_world_that_stands_still_lets_it_run(delivered):
@@ -47,19 +49,24 @@ def test_it_comes_back_to_who_approved_it_with_what_was_seen(delivered, alice, b
 
     old, new = delivered.fresh(), Approval.objects.get(returned_from=delivered.approval)
     assert old.status == "skipped" and old.outcome.result == "skipped"
-    assert [event.facts for event in old.events.filter(kind=Event.Kind.RETURNED)] == [{"moved": ["order_status"]}]
-    assert problem["returned"]["request"] == str(new.pause_id)
-    assert problem["returned"]["decision_url"].endswith(f"/requests/{new.pause_id}/decision")
+    assert [event.facts for event in old.events.filter(kind=AuditEvent.Kind.RETURNED)] == [{"moved": ["order_status"]}]
+    assert problem["returned"]["request"] == str(new.request_id)
+    assert problem["returned"]["decision_url"].endswith(f"/requests/{new.request_id}/decision")
     assert problem["returned"]["review_url"].endswith(f"/approvals/{new.pk}/")
     assert "order_status" in problem["detail"] and "version" not in problem["detail"]
 
-    assert (new.status, new.route, new.reason_code, new.wanted) == ("pending", "review", "world_moved", alice)
+    assert (new.status, new.route, new.reason_code, new.originally_approved_by) == (
+        "pending",
+        "review",
+        "world_moved",
+        alice,
+    )
     assert "order_status is no longer what it was" in new.reasons[0]
     assert (new.item, new.digest, new.tier_id) == (old.item, old.digest, old.tier_id)
     assert new.proposal.args == old.proposal.args and new.proposal.preconditions == MOVED
-    pause = new.pause
-    assert (pause.run, pause.step, pause.labels) == (old.pause.run, "refund", {"env": "prod"})
-    assert pause.key == f"returned:{delivered.jti}"
+    request = new.request
+    assert (request.run, request.step, request.labels) == (old.request.run, "refund", {"env": "prod"})
+    assert request.key == f"returned:{delivered.jti}"
     assert new.assessment["flags"] == old.assessment["flags"]  # it is no repetition of itself, nor its own twin
     for reviewer in (alice, bob):  # others of the tier can take it as well
         assert new in access.inbox_of(reviewer)
@@ -72,22 +79,22 @@ def test_asking_again_finds_the_same_new_request(delivered, refused):
 
     assert first["returned"] == again["returned"] == healed["returned"]
     assert Approval.objects.filter(returned_from=delivered.approval).count() == 1
-    assert Pause.objects.count() == 2
+    assert ApprovalRequest.objects.count() == 2
 
 
 def test_approved_once_more_it_runs_in_the_world_as_it_is_now(delivered, alice, api):
     delivered.consume(preconditions=MOVED)
-    new = decisions.load(Approval.objects.get(returned_from=delivered.approval).pk)
-    decisions.decide(decisions.seen(new), by=alice, verdict="approve")
+    new = load(Approval.objects.get(returned_from=delivered.approval).pk)
+    decide(card_version_of(new), by=alice, verdict="approve")
     second = executor_of(new, api)
 
     assert second.jti != delivered.jti
     assert second.consume(preconditions=MOVED).status_code == 200
 
 
-def test_what_a_reviewer_changed_comes_back_as_changed(approved):
+def test_what_a_reviewer_changed_comes_back_as_changed(approved_executor):
     modified = {"order": "456", "amount": 200, "currency": "EUR"}
-    bought = approved(modified=modified, preconditions=WORLD)
+    bought = approved_executor(modified=modified, preconditions=WORLD)
     bought.consume(preconditions=MOVED)
 
     new = Approval.objects.get(returned_from=bought.approval)
@@ -102,14 +109,14 @@ def test_what_policy_alone_had_let_through_comes_back_to_the_queue(propose, api,
     refused(executor.consume(preconditions=MOVED), 409, "world_moved")
 
     new = Approval.objects.get(returned_from=passed)
-    assert (new.status, new.route, new.wanted) == ("pending", "review", None)
+    assert (new.status, new.route, new.originally_approved_by) == ("pending", "review", None)
     assert new.reasons == ["This was approved, and then the world moved: order_status is no longer what it was."]
 
 
 def test_a_standing_approval_is_not_used_up_by_what_comes_back(propose, api, refunds, robot, alice):
     from datetime import timedelta
 
-    from approvals import times
+    from approvals.db import times
     from approvals.models import Grant
 
     now = times.now()
@@ -127,8 +134,8 @@ def test_a_standing_approval_is_not_used_up_by_what_comes_back(propose, api, ref
     assert grant.used == 1
 
 
-def test_it_comes_back_to_the_tier_that_gave_it_and_to_as_many_people(approved, carol):
-    bought = approved(amount=60_000, by=carol, preconditions=WORLD)
+def test_it_comes_back_to_the_tier_that_gave_it_and_to_as_many_people(approved_executor, carol):
+    bought = approved_executor(amount=60_000, by=carol, preconditions=WORLD)
     Approval.objects.filter(pk=bought.approval.pk).update(value=10)  # policy would now ask a lower tier
     bought.consume(preconditions=MOVED)
 
@@ -138,8 +145,8 @@ def test_it_comes_back_to_the_tier_that_gave_it_and_to_as_many_people(approved, 
 def test_silence_lets_nothing_run_that_came_back(propose, api, action_type):
     action_type("note", gate="soft", reversibility="reversible", strategy="always", value_path="")
     passed = propose(action="note", preconditions=WORLD)
-    from approvals import times
-    from approvals.review import clock
+    from approvals import clock
+    from approvals.db import times
 
     with times.at(passed.expires_at):
         clock.sweep()

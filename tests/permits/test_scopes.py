@@ -24,34 +24,34 @@ CALLS = {
     "submit": ("submit", lambda api, it: api.post("requests", ASKED)),
     "bulk": ("submit", lambda api, it: api.post("requests/bulk", {"requests": [ASKED]})),
     "evaluate": ("submit", lambda api, it: api.post("evaluate", ASKED)),
-    "cancel": ("submit", lambda api, it: api.post(f"requests/{it.approval.pause_id}/cancel", {})),
+    "cancel": ("submit", lambda api, it: api.post(f"requests/{it.approval.request_id}/cancel", {})),
     "list": ("read", lambda api, it: api.get("requests")),
-    "read": ("read", lambda api, it: api.get(f"requests/{it.approval.pause_id}")),
-    "decision": ("read", lambda api, it: api.get(f"requests/{it.approval.pause_id}/decision")),
+    "read": ("read", lambda api, it: api.get(f"requests/{it.approval.request_id}")),
+    "decision": ("read", lambda api, it: api.get(f"requests/{it.approval.request_id}/decision")),
     "consume": ("execute", lambda api, it: it.consume(by=api)),
-    "lease": ("execute", lambda api, it: api.post(f"requests/{it.approval.pause_id}/lease", {"worker": "w"})),
+    "lease": ("execute", lambda api, it: api.post(f"requests/{it.approval.request_id}/lease", {"worker": "w"})),
     "outcome": (
         "execute",
-        lambda api, it: api.post(f"requests/{it.approval.pause_id}/items/call_1/outcome", {"result": "succeeded"}),
+        lambda api, it: api.post(f"requests/{it.approval.request_id}/items/call_1/outcome", {"result": "succeeded"}),
     ),
 }
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_call_needs_its_scope_and_no_other(name, bought, key_for, refused):
+def test_a_call_needs_its_scope_and_no_other(name, executor, key_for, refused):
     needed, call = CALLS[name]
-    problem = refused(call(key_for(*(set(Scope.values) - {needed})), bought), 403, "scope_missing")
+    problem = refused(call(key_for(*(set(Scope.values) - {needed})), executor), 403, "scope_missing")
 
     assert problem["scope"] == needed and needed in problem["detail"]
-    assert call(key_for(needed), bought).status_code in (200, 201, 409)  # withdrawing what is decided is 409
+    assert call(key_for(needed), executor).status_code in (200, 201, 409)  # withdrawing what is decided is 409
 
 
 def test_who_one_is_can_be_asked_with_any_key(key_for, conforms):
-    told = conforms("Whoami", key_for("read").get("whoami"))
+    identity = conforms("Whoami", key_for("read").get("whoami"))
 
-    assert told["agent"] == "robot"
-    assert told["key"]["scopes"] == ["read"] and told["key"]["name"] == "narrow"
-    assert told["key"]["prefix"].startswith("asn_")
+    assert identity["agent"] == "robot"
+    assert identity["key"]["scopes"] == ["read"] and identity["key"]["name"] == "narrow"
+    assert identity["key"]["prefix"].startswith("asn_")
 
 
 def test_a_person_is_no_agent(alice, refused):
@@ -89,7 +89,7 @@ def call(method: str, path: str, secret: str, body: bytes = b"", query: bytes = 
 def test_the_fast_paths_ask_for_the_scope_too(robot, refund):
     reader = keys.issue(agent=robot, scopes=["read"])[1]
     writer = keys.issue(agent=robot, scopes=["submit"])[1]
-    decision = f"/api/v1/requests/{refund.pause_id}/decision"
+    decision = f"/api/v1/requests/{refund.request_id}/decision"
 
     for path, body in (("/api/v1/requests", ASKED), ("/api/v1/requests/bulk", {"requests": [ASKED]})):
         status, problem = call("POST", path, reader, json.dumps(body).encode())

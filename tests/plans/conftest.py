@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
+from approvals.decisions.card_version import load
 from approvals.models import ActionType, Approval
-from approvals.review import decisions, intake
-from approvals.review.submission import Item, Receipt, RunRef, Submission
+from approvals.requests import intake
+from approvals.requests.submission import Item, Receipt, RunRef, Submission
 
 MAIL = {
     "type": "object",
@@ -57,38 +58,38 @@ def plan(kinds, robot) -> Callable[..., Approval]:
         [answer] = intake.submit(robot, [submission])
         if not isinstance(answer, Receipt):
             raise answer
-        return decisions.load(answer.approvals[0].pk)
+        return load(answer.approvals[0].pk)
 
     return make
 
 
 @pytest.fixture
-def carry_out(robot) -> Callable[..., Approval]:
+def propose_step(robot) -> Callable[..., Approval]:
     """Have robot propose a step by itself: carry_out(step("a"), run="thread-7")."""
 
-    def make(one: dict, *, run: str = "", agent=robot, **fields: object) -> Approval:
-        action = one["action"]
-        item = Item(id=one["id"], action=action["name"], args=action["args"], **fields)
+    def make(planned_step: dict, *, run: str = "", agent=robot, **fields: object) -> Approval:
+        action = planned_step["action"]
+        item = Item(id=planned_step["id"], action=action["name"], args=action["args"], **fields)
         submission = Submission((item,), "sha256:step", run=RunRef(run) if run else None)
         [answer] = intake.submit(agent, [submission])
         if not isinstance(answer, Receipt):
             raise answer
-        return decisions.load(answer.approvals[0].pk)
+        return load(answer.approvals[0].pk)
 
     return make
 
 
-def at_once(call: Callable[[], object], times: int) -> list[object]:
+def together(call: Callable[[], object], times: int) -> list[object]:
     """The results of so many calls started at the same moment, each in a thread of its own; they share a pool."""
     gate = threading.Barrier(times)
-    found: list[object] = [None] * times
+    results: list[object] = [None] * times
 
-    def run(place: int) -> None:
+    def run(index: int) -> None:
         gate.wait()
         try:
-            found[place] = call()
+            results[index] = call()
         except Exception as error:  # whatever it was, the test looks at it
-            found[place] = error
+            results[index] = error
         finally:
             connection.close()
 
@@ -97,4 +98,4 @@ def at_once(call: Callable[[], object], times: int) -> list[object]:
         thread.start()
     for thread in threads:
         thread.join()
-    return found
+    return results

@@ -3,26 +3,26 @@
 import pytest
 
 from approvals.models import Autonomy, Rule
+from approvals.people import access
 from approvals.policy import snapshot
-from approvals.review import access
-from approvals.review.submission import BadSubmission
+from approvals.requests.submission import BadSubmission
 from tests.plans.conftest import mail, step
 
 
-def told(approval) -> dict[str, dict]:
+def assessed_steps(approval) -> dict[str, dict]:
     return {one["id"]: one for one in approval.proposal.assessed}
 
 
-def test_each_step_is_classified_like_an_item_of_its_own(plan, carry_out, kinds):
+def test_each_step_is_classified_like_an_item_of_its_own(plan, propose_step, kinds):
     proposed = plan(step("a", 420), step("b", 6000, after=("a",)))
-    a, b = told(proposed)["a"], told(proposed)["b"]
+    a, b = assessed_steps(proposed)["a"], assessed_steps(proposed)["b"]
 
     assert (a["tier"], a["value"], a["reversibility"], a["headline"]) == (
         1, "420.00", "partial", "refund 420 EUR to order 456",
     )  # fmt: skip
     assert (b["tier"], b["value"]) == (2, "6000.00")
     assert "The value 6,000.00 EUR is above the ceiling of tier 1" in b["reasons"][-1]
-    assert a["digest"] == carry_out(step("x", 420)).digest
+    assert a["digest"] == propose_step(step("x", 420)).digest
 
 
 def test_the_plan_takes_the_highest_tier_the_strictest_gate_the_most_people_and_every_flag(plan, kinds):
@@ -77,7 +77,7 @@ def test_arguments_that_did_not_parse_are_no_step(plan):
     assert refused.value.faults[0].pointer == "/items/0/plan/steps/0/action/args"
 
 
-def test_a_plan_that_needs_nobody_passes_only_if_every_step_would(plan, kinds, carry_out, robot):
+def test_a_plan_that_needs_nobody_passes_only_if_every_step_would(plan, kinds, propose_step, robot):
     for name in ("plan", "note"):
         kinds[name].strategy = "never"
         kinds[name].reversibility = "reversible"

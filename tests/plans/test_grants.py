@@ -8,90 +8,98 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from approvals import times
+from approvals.db import times
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.decisions.undo import undo
+from approvals.decisions.verdict_input import VerdictInput
+from approvals.errors import NotAllowed
+from approvals.execution import grants
+from approvals.execution.grants import BadGrant, GrantRequest, give, revoke
 from approvals.models import Agent, Approval, Autonomy, Grant, Membership, Rule
-from approvals.policy import conditions, snapshot
-from approvals.review import decisions, grants, intake
-from approvals.review.decisions import Words, decide, load, seen, undo
-from approvals.review.errors import NotAllowed
-from approvals.review.grants import BadGrant, Wish, give, revoke
-from approvals.review.submission import Item, Submission
+from approvals.policy import grant_conditions, snapshot
+from approvals.requests import intake
+from approvals.requests.submission import Item, Submission
 from tests.checker import check
 from tests.conftest import database_url
-from tests.plans.conftest import at_once
+from tests.plans.conftest import together
 
 CASES = json.loads((Path(__file__).parents[1] / "grants_cases.json").read_text())
 SMALL = ({"path": "amount", "op": "le", "value": "500"}, {"path": "currency", "op": "eq", "value": "EUR"})
 
 
 @pytest.fixture
-def wish(robot, refunds):
+def standing_approval_wish(robot, refunds):
     def make(**fields):
-        told = {"agent": robot.pk, "action": "refund", "most": 3, "tier": 1, "conditions": SMALL}
-        told["expires_at"] = times.now() + timedelta(days=1)
-        return Wish(**{**told, **fields})
+        defaults = {"agent": robot.pk, "action": "refund", "most": 3, "tier": 1, "conditions": SMALL}
+        defaults["expires_at"] = times.now() + timedelta(days=1)
+        return GrantRequest(**{**defaults, **fields})
 
     return make
 
 
 @pytest.fixture
-def given(wish, bob):
-    return give(wish(), by=bob)
+def standing_approval(standing_approval_wish, bob):
+    return give(standing_approval_wish(), by=bob)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["why"])
 def test_a_condition_holds_as_the_table_says(case):
-    assert conditions.hold(case["conditions"], case["args"]) is case["holds"]
+    assert grant_conditions.all_hold(case["conditions"], case["args"]) is case["holds"]
 
 
 # --- What passes
 
 
-def test_what_it_covers_passes_until_its_count_is_used(given, propose):
-    found = [propose(order=str(number)) for number in range(4)]
+def test_what_it_covers_passes_until_its_count_is_used(standing_approval, propose):
+    approvals = [propose(order=str(number)) for number in range(4)]
 
-    assert [one.route for one in found] == ["auto", "auto", "auto", "review"]
-    assert (found[0].source, found[0].grant_id, found[0].reason_code) == ("grant", given.pk, "covered")
-    assert found[0].reasons[0].startswith("Covered by the standing approval that Bob gave on ")
-    assert found[0].events.get(kind="released").facts["grant"] == str(given.pk)
-    given.refresh_from_db()
-    assert (given.used, given.left) == (3, 0)
+    assert [one.route for one in approvals] == ["auto", "auto", "auto", "review"]
+    assert (approvals[0].source, approvals[0].grant_id, approvals[0].reason_code) == (
+        "grant",
+        standing_approval.pk,
+        "covered",
+    )
+    assert approvals[0].reasons[0].startswith("Covered by the standing approval that Bob gave on ")
+    assert approvals[0].events.get(kind="released").facts["grant"] == str(standing_approval.pk)
+    standing_approval.refresh_from_db()
+    assert (standing_approval.used, standing_approval.left) == (3, 0)
 
 
 @pytest.mark.parametrize(
     "other", [{"amount": 501}, {"currency": "USD"}, {"action": "credit"}], ids=["amount", "currency", "action"]
 )
-def test_what_lies_beyond_its_scope_is_asked(other, given, propose, action_type):
+def test_what_lies_beyond_its_scope_is_asked(other, standing_approval, propose, action_type):
     action_type("credit")
 
     assert propose(**other).route == "review"
     assert propose(agent=Agent.objects.create(name="other")).route == "review"
 
 
-def test_a_value_that_needs_a_higher_tier_is_asked(wish, bob, propose):
-    give(wish(conditions=()), by=bob)
+def test_a_value_that_needs_a_higher_tier_is_asked(standing_approval_wish, bob, propose):
+    give(standing_approval_wish(conditions=()), by=bob)
 
     assert propose(amount=5000).route == "auto"
     assert propose(amount=5000.01).route == "review"
 
 
-def test_an_expression_narrows_it_further(wish, bob, propose):
-    give(wish(expression='args.order.startsWith("9")'), by=bob)
+def test_an_expression_narrows_it_further(standing_approval_wish, bob, propose):
+    give(standing_approval_wish(expression='args.order.startsWith("9")'), by=bob)
 
     assert propose(order="91").route == "auto"
     assert propose(order="81").route == "review"
 
 
-def test_it_is_over_when_its_time_is_or_when_it_is_revoked_at_once(given, propose, bob):
-    with times.at(given.expires_at):
+def test_it_is_over_when_its_time_is_or_when_it_is_revoked_at_once(standing_approval, propose, bob):
+    with times.at(standing_approval.expires_at):
         assert propose().route == "review"
     assert propose().route == "auto"
-    revoke(given.pk, by=bob)
+    revoke(standing_approval.pk, by=bob)
     assert propose().route == "review"
 
 
-@pytest.mark.parametrize("what", ["block", "rule", "pause", "breaker", "level 1", "manual", "irreversible", "two"])
-def test_what_stands_before_it_in_the_table_is_not_lifted(what, given, propose, refunds, robot):
+@pytest.mark.parametrize("what", ["block", "rule", "request", "breaker", "level 1", "manual", "irreversible", "two"])
+def test_what_stands_before_it_in_the_table_is_not_lifted(what, standing_approval, propose, refunds, robot):
     if what in ("block", "rule"):
         effect = "block" if what == "block" else "review"
         Rule.objects.create(name="no", action_type=refunds, expression="true", effect=effect, message="no")
@@ -101,20 +109,20 @@ def test_what_stands_before_it_in_the_table_is_not_lifted(what, given, propose, 
         type(refunds).objects.update(reversibility="irreversible")
     elif what == "two":
         type(refunds).objects.update(approvers=2)
-    elif what == "pause":
+    elif what == "request":
         Agent.objects.filter(pk=robot.pk).update(paused_at=times.now())
     else:
         row = {"level": 1} if what == "level 1" else {"level": 3, "breaker_open": True}
         Autonomy.objects.create(agent=robot, action_type=refunds, **row)
     snapshot.publish(by=None, note=what)
 
-    assert propose().route == ("reject" if what in ("block", "pause") else "review")
-    given.refresh_from_db()
-    assert given.used == 0
+    assert propose().route == ("reject" if what in ("block", "request") else "review")
+    standing_approval.refresh_from_db()
+    assert standing_approval.used == 0
 
 
 @pytest.mark.parametrize("what", ["left", "moved", "operates"])
-def test_who_may_not_give_it_any_more_has_not_given_it(what, given, propose, bob, robot):
+def test_who_may_not_give_it_any_more_has_not_given_it(what, standing_approval, propose, bob, robot):
     if what == "left":
         bob.is_active = False
         bob.save()
@@ -126,18 +134,18 @@ def test_who_may_not_give_it_any_more_has_not_given_it(what, given, propose, bob
     assert propose().route == "review"
 
 
-def test_a_set_uses_what_is_left_in_the_order_of_arrival(given, robot, refunds):
-    asked = [
+def test_a_set_uses_what_is_left_in_the_order_of_arrival(standing_approval, robot, refunds):
+    submissions = [
         Submission(
             (Item(id="a", action="refund", args={"order": str(n), "amount": 1, "currency": "EUR"}),), f"sha256:{n}"
         )
         for n in range(5)
     ]
 
-    assert [one.approvals[0].route for one in intake.submit(robot, asked)] == ["auto"] * 3 + ["review"] * 2
+    assert [one.approvals[0].route for one in intake.submit(robot, submissions)] == ["auto"] * 3 + ["review"] * 2
 
 
-def test_who_has_none_pays_no_query_for_those_who_have(given, robot, refunds):
+def test_who_has_none_pays_no_query_for_those_who_have(standing_approval, robot, refunds):
     other = Agent.objects.create(name="other")
 
     def submit(agent, count=1):
@@ -148,7 +156,9 @@ def test_who_has_none_pays_no_query_for_those_who_have(given, robot, refunds):
     submit(other)
     with CaptureQueriesContext(connection) as beside:
         submit(other)
-    Grant.objects.filter(pk=given.pk).update(revoked_at=times.now(), revoked_by=given.granted_by)
+    Grant.objects.filter(pk=standing_approval.pk).update(
+        revoked_at=times.now(), revoked_by=standing_approval.granted_by
+    )
     with CaptureQueriesContext(connection) as without:
         submit(other)
     assert len(beside) == len(without)
@@ -158,16 +168,16 @@ def test_who_has_none_pays_no_query_for_those_who_have(given, robot, refunds):
 
 
 def test_reviewers_give_up_to_their_own_tier_in_their_own_field(
-    wish, alice, bob, carol, mallory, olga, mia, otto, ada, root
+    standing_approval_wish, alice, bob, carol, mallory, olga, mia, otto, ada, root
 ):
-    give(wish(tier=1), by=alice)
-    give(wish(tier=2), by=bob)
+    give(standing_approval_wish(tier=1), by=alice)
+    give(standing_approval_wish(tier=2), by=bob)
     with pytest.raises(BadGrant) as above:
-        give(wish(tier=2), by=alice)
+        give(standing_approval_wish(tier=2), by=alice)
     assert [fault.pointer for fault in above.value.faults] == ["/tier"]
     for person in (mallory, olga, mia, otto, ada, root):
         with pytest.raises(NotAllowed):
-            give(wish(), by=person)
+            give(standing_approval_wish(), by=person)
 
 
 @pytest.mark.parametrize(
@@ -191,24 +201,26 @@ def test_reviewers_give_up_to_their_own_tier_in_their_own_field(
         ({"action": "nothing"}, "/action"),
     ],
 )
-def test_a_wish_that_cannot_be_names_its_field(fields, pointer, wish, bob):
+def test_a_wish_that_cannot_be_names_its_field(fields, pointer, standing_approval_wish, bob):
     with pytest.raises(BadGrant) as refused:
-        give(wish(**fields), by=bob)
+        give(standing_approval_wish(**fields), by=bob)
 
     assert pointer in {fault.pointer for fault in refused.value.faults}
 
 
 @pytest.mark.parametrize("days", [-1, 0, 91])
-def test_it_ends_ahead_and_within_three_months(days, wish, bob):
+def test_it_ends_ahead_and_within_three_months(days, standing_approval_wish, bob):
     with pytest.raises(BadGrant):
-        give(wish(expires_at=times.now() + timedelta(days=days)), by=bob)
+        give(standing_approval_wish(expires_at=times.now() + timedelta(days=days)), by=bob)
 
 
 @pytest.mark.parametrize("kind", [{"reversibility": "irreversible"}, {"gate": "manual"}, {"approvers": 2}])
-def test_what_a_person_always_decides_is_refused_by_the_domain_and_by_the_database(kind, action_type, wish, bob, robot):
+def test_what_a_person_always_decides_is_refused_by_the_domain_and_by_the_database(
+    kind, action_type, standing_approval_wish, bob, robot
+):
     action_type("wipe", **kind)
     with pytest.raises(BadGrant):
-        give(wish(action="wipe", conditions=()), by=bob)
+        give(standing_approval_wish(action="wipe", conditions=()), by=bob)
 
     now = times.now()
     with pytest.raises(IntegrityError, match="a person always decides"), transaction.atomic():
@@ -218,13 +230,13 @@ def test_what_a_person_always_decides_is_refused_by_the_domain_and_by_the_databa
         )
 
 
-def test_the_database_refuses_a_use_beyond_the_bounds_and_any_widening(given, propose, refund):
+def test_the_database_refuses_a_use_beyond_the_bounds_and_any_widening(standing_approval, propose, refund):
     with pytest.raises(IntegrityError, match="used or revoked, never changed"), transaction.atomic():
-        Grant.objects.filter(pk=given.pk).update(most=100)
+        Grant.objects.filter(pk=standing_approval.pk).update(most=100)
     with pytest.raises(IntegrityError), transaction.atomic():
-        Grant.objects.filter(pk=given.pk).update(used=4)
+        Grant.objects.filter(pk=standing_approval.pk).update(used=4)
     with pytest.raises(IntegrityError), transaction.atomic():
-        given.delete()
+        standing_approval.delete()
     passed = propose()
     for change in ({"reversibility": "irreversible"}, {"gate": "manual"}, {"route": "reject"}, {"grant": None}):
         with pytest.raises(IntegrityError), transaction.atomic():
@@ -234,74 +246,82 @@ def test_the_database_refuses_a_use_beyond_the_bounds_and_any_widening(given, pr
 # --- On a card
 
 
-def test_it_is_given_with_the_approval_in_one_step(wish, propose, bob, refund):
-    approved, grant = grants.approve_and_give(seen(refund), wish(), by=bob, words=Words())
+def test_it_is_given_with_the_approval_in_one_step(standing_approval_wish, propose, bob, refund):
+    approved, grant = grants.approve_and_give(
+        card_version_of(refund), standing_approval_wish(), by=bob, verdict_input=VerdictInput()
+    )
 
     assert (approved.verdict, grant.origin) == ("approve", approved)
     assert load(refund.pk).events.get(kind="granted").facts["grant"] == str(grant.pk)
     assert propose(order="9").grant_id == grant.pk
 
 
-def test_a_wish_that_cannot_be_approves_nothing(wish, bob, refund):
+def test_a_wish_that_cannot_be_approves_nothing(standing_approval_wish, bob, refund):
     with pytest.raises(BadGrant):
-        grants.approve_and_give(seen(refund), wish(most=0), by=bob, words=Words())
+        grants.approve_and_give(
+            card_version_of(refund), standing_approval_wish(most=0), by=bob, verdict_input=VerdictInput()
+        )
 
     assert load(refund.pk).status == "pending"
 
 
-def test_given_on_a_card_it_covers_what_the_card_shows(wish, bob, propose):
-    big = decide(seen(propose(amount=900)), by=bob, verdict="approve")
+def test_given_on_a_card_it_covers_what_the_card_shows(standing_approval_wish, bob, propose):
+    big = decide(card_version_of(propose(amount=900)), by=bob, verdict="approve")
     with pytest.raises(BadGrant) as refused:
-        give(wish(), by=bob, origin=big)
+        give(standing_approval_wish(), by=bob, origin=big)
 
     assert refused.value.faults[0].pointer == "/conditions"
 
 
-def test_against_a_block_nothing_is_given(wish, bob, refund, refunds):
-    approved = decide(seen(refund), by=bob, verdict="approve")
+def test_against_a_block_nothing_is_given(standing_approval_wish, bob, refund, refunds):
+    approved = decide(card_version_of(refund), by=bob, verdict="approve")
     Rule.objects.create(name="no", action_type=refunds, expression="true", effect="block", message="no")
     snapshot.publish(by=None, note="no")
 
     with pytest.raises(BadGrant, match="Refused by the rule"):
-        give(wish(), by=bob, origin=approved)
+        give(standing_approval_wish(), by=bob, origin=approved)
 
 
-def test_after_a_rejection_nothing_is_given(wish, bob, refund):
-    rejected = decide(seen(refund), by=bob, verdict="reject", words=Words(message="no"))
+def test_after_a_rejection_nothing_is_given(standing_approval_wish, bob, refund):
+    rejected = decide(card_version_of(refund), by=bob, verdict="reject", verdict_input=VerdictInput(message="no"))
     with pytest.raises(NotAllowed):
-        give(wish(), by=bob, origin=rejected)
+        give(standing_approval_wish(), by=bob, origin=rejected)
 
 
-def test_while_the_verdict_can_be_taken_back_it_covers_nothing_and_goes_with_it(with_undo, wish, bob, propose):
+def test_while_the_verdict_can_be_taken_back_it_covers_nothing_and_goes_with_it(
+    with_undo, standing_approval_wish, bob, propose
+):
     card = propose()
-    held, grant = grants.approve_and_give(seen(card), wish(), by=bob, words=Words())
+    held, grant = grants.approve_and_give(
+        card_version_of(card), standing_approval_wish(), by=bob, verdict_input=VerdictInput()
+    )
     assert (held.status, propose(order="2").route) == ("held", "review")
     undo(held.pk, by=bob)
     grant.refresh_from_db()
 
     assert grant.revoked_by == bob
-    assert decisions.load(card.pk).events.filter(kind="granted").count() == 2
+    assert load(card.pk).events.filter(kind="granted").count() == 2
 
 
-def test_only_who_could_give_it_revokes_it(given, alice, carol, mallory, olga, mia, otto, ada, root):
+def test_only_who_could_give_it_revokes_it(standing_approval, alice, carol, mallory, olga, mia, otto, ada, root):
     for person in (mallory, olga, mia, otto, ada, root):
         with pytest.raises(NotAllowed):
-            revoke(given.pk, by=person)
-    revoke(given.pk, by=carol)
-    revoke(given.pk, by=alice)  # once more changes nothing
-    given.refresh_from_db()
-    assert given.revoked_by == carol
+            revoke(standing_approval.pk, by=person)
+    revoke(standing_approval.pk, by=carol)
+    revoke(standing_approval.pk, by=alice)  # once more changes nothing
+    standing_approval.refresh_from_db()
+    assert standing_approval.revoked_by == carol
 
 
 # --- Races
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_twenty_at_once_as_many_pass_as_there_are_uses(given, propose):
-    found = at_once(lambda: propose(), 20)
+def test_of_twenty_at_once_as_many_pass_as_there_are_uses(standing_approval, propose):
+    approvals = together(lambda: propose(), 20)
 
-    assert not [one for one in found if isinstance(one, Exception)]
-    assert sorted(one.route for one in found) == ["auto"] * 3 + ["review"] * 17
-    given.refresh_from_db()
-    assert given.used == 3
+    assert not [one for one in approvals if isinstance(one, Exception)]
+    assert sorted(one.route for one in approvals) == ["auto"] * 3 + ["review"] * 17
+    standing_approval.refresh_from_db()
+    assert standing_approval.used == 3
     assert check(database_url()) == []

@@ -8,13 +8,15 @@ from django.test import Client
 from django.urls import reverse
 
 from agents import keys
-from approvals import permits, times
+from approvals.db import times
+from approvals.execution import permits
+from approvals.execution.grants import BadGrant, GrantRequest, give, revoke
 from approvals.models import Agent, Approval, Autonomy, Consumption, Grant, Incident, Rule
-from approvals.policy import schema, snapshot
-from approvals.review.grants import BadGrant, Wish, give, revoke
+from approvals.policy import snapshot
+from approvals.values import schema
 from tests.checker import check
 from tests.conftest import database_url
-from tests.plans.conftest import at_once
+from tests.plans.conftest import together
 
 SMALL = ({"path": "amount", "op": "le", "value": "500"},)
 
@@ -25,9 +27,9 @@ def credits(action_type):
 
 
 @pytest.fixture
-def given(credits, robot, bob) -> Grant:
+def standing_approval(credits, robot, bob) -> Grant:
     until = times.now() + timedelta(days=2)
-    return give(Wish(robot.pk, "credit", 5, until, 1, conditions=SMALL, reserved=2), by=bob)
+    return give(GrantRequest(robot.pk, "credit", 5, until, 1, conditions=SMALL, reserved=2), by=bob)
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def api(robot) -> Client:
 
 
 def listed(api) -> list[dict]:
-    response = api.get(reverse("api_grants"))
+    response = api.get(reverse("api:grants"))
     assert response.status_code == 200
     return response.json()["grants"]
 
@@ -56,39 +58,44 @@ def use(amount=10, *, key="u1", outcome="succeeded", at=None, action="credit", a
 
 
 def report(api, grant, *uses):
-    address = reverse("api_grant_uses", args=[grant.pk])
+    address = reverse("api:grant_uses", args=[grant.pk])
     return api.post(address, {"uses": list(uses)}, content_type="application/json")
 
 
 # --- What the agent is given
 
 
-def test_the_agent_reads_its_own_with_a_token_for_what_was_set_aside(given, api, robot):
-    [told] = listed(api)
-    claims = permits.read(told["token"], permits.GRANT, now=times.now())
+def test_the_agent_reads_its_own_with_a_token_for_what_was_set_aside(standing_approval, api, robot):
+    [grant] = listed(api)
+    claims = permits.read(grant["token"], permits.GRANT, now=times.now())
 
-    assert (told["id"], told["offline"], told["reserved"], told["most"]) == (str(given.pk), True, 2, 5)
-    assert (claims["aud"], claims["jti"], claims["action"], claims["most"]) == ("robot", str(given.pk), "credit", 2)
+    assert (grant["id"], grant["offline"], grant["reserved"], grant["most"]) == (str(standing_approval.pk), True, 2, 5)
+    assert (claims["aud"], claims["jti"], claims["action"], claims["most"]) == (
+        "robot",
+        str(standing_approval.pk),
+        "credit",
+        2,
+    )
     assert claims["exp"] - claims["iat"] == 24 * 3600
     # The tier's ceiling, in the dearest currency: 5,000 by 1.2.
     assert {"path": "amount", "op": "le", "value": "4166.66"} in claims["conditions"]
     assert SMALL[0] in claims["conditions"]
 
 
-def test_online_and_offline_uses_never_exceed_the_count(given, propose, api):
+def test_online_and_offline_uses_never_exceed_the_count(standing_approval, propose, api):
     online = [propose(1, action="credit", order=str(number)).route for number in range(5)]
     assert online == ["auto"] * 3 + ["review"] * 2
-    told = report(api, given, use(key="a"), use(key="b"), use(key="c")).json()["uses"]
+    use_states = report(api, standing_approval, use(key="a"), use(key="b"), use(key="c")).json()["uses"]
 
-    assert [one["status"] for one in told] == ["recorded", "recorded", "violation"]
-    given.refresh_from_db()
-    assert (given.used, given.used_offline, given.left) == (5, 2, 0)
+    assert [one["status"] for one in use_states] == ["recorded", "recorded", "violation"]
+    standing_approval.refresh_from_db()
+    assert (standing_approval.used, standing_approval.used_offline, standing_approval.left) == (5, 2, 0)
 
 
 @pytest.mark.parametrize("what", ["revoked", "over", "level 1", "paused", "rule", "irreversible", "giver"])
-def test_no_token_is_given_where_everything_would_be_asked(what, given, api, bob, credits, robot):
+def test_no_token_is_given_where_everything_would_be_asked(what, standing_approval, api, bob, credits, robot):
     if what == "revoked":
-        revoke(given.pk, by=bob)
+        revoke(standing_approval.pk, by=bob)
     elif what == "level 1":
         Autonomy.objects.create(agent=robot, action_type=credits, level=1)
     elif what == "paused":
@@ -100,7 +107,7 @@ def test_no_token_is_given_where_everything_would_be_asked(what, given, api, bob
     elif what == "giver":
         bob.memberships.all().delete()
     snapshot.publish(by=None, note=what)
-    moment = given.expires_at if what == "over" else times.now()
+    moment = standing_approval.expires_at if what == "over" else times.now()
     with times.at(moment):
         assert not [one for one in listed(api) if one["token"]]
 
@@ -110,42 +117,50 @@ def test_rules_that_only_we_can_evaluate_keep_an_action_from_offline_use(credits
     snapshot.publish(by=None, note="rule")
     until = times.now() + timedelta(days=2)
     with pytest.raises(BadGrant, match="cannot be evaluated"):
-        give(Wish(robot.pk, "credit", 5, until, 1, reserved=1), by=bob)
+        give(GrantRequest(robot.pk, "credit", 5, until, 1, reserved=1), by=bob)
     with pytest.raises(BadGrant):
-        give(Wish(robot.pk, "credit", 5, until, 1, reserved=6), by=bob)
+        give(GrantRequest(robot.pk, "credit", 5, until, 1, reserved=6), by=bob)
 
 
 # --- What the agent tells
 
 
-def test_a_use_becomes_an_approval_with_its_outcome_and_a_permit_that_is_used_up(given, api):
-    response = report(api, given, use())
-    [told] = response.json()["uses"]
-    approval = Approval.objects.get(pause=told["request"])
+def test_a_use_becomes_an_approval_with_its_outcome_and_a_permit_that_is_used_up(standing_approval, api):
+    response = report(api, standing_approval, use())
+    [use_state] = response.json()["uses"]
+    approval = Approval.objects.get(request=use_state["request"])
 
-    assert (told["status"], told["reasons"], told["replayed"]) == ("recorded", [], False)
-    assert (approval.source, approval.grant, approval.status, approval.route) == ("grant", given, "executed", "auto")
+    assert (use_state["status"], use_state["reasons"], use_state["replayed"]) == ("recorded", [], False)
+    assert (approval.source, approval.grant, approval.status, approval.route) == (
+        "grant",
+        standing_approval,
+        "executed",
+        "auto",
+    )
     assert "while Assent could not be asked" in approval.reasons[1]
     assert Consumption.objects.get(approval=approval).executor == "offline"
     assert [one.kind for one in approval.events.order_by("seq")] == ["submitted", "released", "consumed", "outcome"]
-    assert json.loads(approval.pause.answer)["items"][0]["source"] == "grant"
+    assert json.loads(approval.request.answer)["items"][0]["source"] == "grant"
 
 
-def test_an_unknown_outcome_stays_open(given, api):
-    report(api, given, use(outcome=None))
+def test_an_unknown_outcome_stays_open(standing_approval, api):
+    report(api, standing_approval, use(outcome=None))
 
     assert Approval.objects.get().status == "released"
     assert Approval.objects.get().consumed_at is not None
 
 
-def test_the_same_key_is_the_same_use_and_another_use_under_it_is_refused(given, api):
-    one = use()
-    first, again = report(api, given, one).json()["uses"][0], report(api, given, one).json()["uses"][0]
+def test_the_same_key_is_the_same_use_and_another_use_under_it_is_refused(standing_approval, api):
+    offline_use = use()
+    first, again = (
+        report(api, standing_approval, offline_use).json()["uses"][0],
+        report(api, standing_approval, offline_use).json()["uses"][0],
+    )
 
     assert (again["request"], again["replayed"]) == (first["request"], True)
-    assert report(api, given, use(11)).status_code == 422
-    given.refresh_from_db()
-    assert given.used == 1
+    assert report(api, standing_approval, use(11)).status_code == 422
+    standing_approval.refresh_from_db()
+    assert standing_approval.used == 1
 
 
 @pytest.mark.parametrize(
@@ -161,37 +176,39 @@ def test_the_same_key_is_the_same_use_and_another_use_under_it_is_refused(given,
         ({"ago": -timedelta(hours=1)}, "It was not in force at"),
     ],
 )
-def test_a_use_beyond_its_scope_is_recorded_as_a_violation_and_alarmed(sent, reason, given, api, refunds):
+def test_a_use_beyond_its_scope_is_recorded_as_a_violation_and_alarmed(sent, reason, standing_approval, api, refunds):
     ago = sent.pop("ago", timedelta(0))
-    [told] = report(api, given, use(**{"at": times.now() - ago, **sent})).json()["uses"]
-    approval = Approval.objects.get(pause=told["request"])
+    [use_state] = report(api, standing_approval, use(**{"at": times.now() - ago, **sent})).json()["uses"]
+    approval = Approval.objects.get(request=use_state["request"])
     incident = Incident.objects.get()
 
-    assert told["status"] == "violation"
-    assert any(one.startswith(reason) for one in told["reasons"])
-    assert (approval.source, approval.verdict, approval.grant) == ("policy", "reject", given)
+    assert use_state["status"] == "violation"
+    assert any(one.startswith(reason) for one in use_state["reasons"])
+    assert (approval.source, approval.verdict, approval.grant) == ("policy", "reject", standing_approval)
     assert approval.events.filter(kind="incident").exists()
     assert (incident.approval, incident.severity) == (approval, "critical")
     assert reason in incident.text
-    given.refresh_from_db()
-    assert given.used == 0
+    standing_approval.refresh_from_db()
+    assert standing_approval.used == 0
 
 
-def test_a_use_after_its_revocation_is_alarmed_and_one_before_is_not(given, api, bob):
+def test_a_use_after_its_revocation_is_alarmed_and_one_before_is_not(standing_approval, api, bob):
     before = times.now()
-    revoke(given.pk, by=bob)
-    told = report(api, given, use(key="a", at=before), use(key="b", at=times.now() + timedelta(seconds=1))).json()
+    revoke(standing_approval.pk, by=bob)
+    body = report(
+        api, standing_approval, use(key="a", at=before), use(key="b", at=times.now() + timedelta(seconds=1))
+    ).json()
 
-    assert [one["status"] for one in told["uses"]] == ["recorded", "violation"]
+    assert [one["status"] for one in body["uses"]] == ["recorded", "violation"]
 
 
-def test_what_policy_refuses_is_alarmed(given, api, credits):
+def test_what_policy_refuses_is_alarmed(standing_approval, api, credits):
     Rule.objects.create(name="no", action_type=credits, expression="true", effect="block", message="no")
     snapshot.publish(by=None, note="no")
-    [told] = report(api, given, use()).json()["uses"]
+    [use_state] = report(api, standing_approval, use()).json()["uses"]
 
-    assert told["status"] == "violation"
-    assert "Refused by the rule 'no': no" in told["reasons"]
+    assert use_state["status"] == "violation"
+    assert "Refused by the rule 'no': no" in use_state["reasons"]
 
 
 @pytest.mark.parametrize(
@@ -204,25 +221,25 @@ def test_what_policy_refuses_is_alarmed(given, api, credits):
         ({"more": 1}, "/uses/0/more"),
     ],
 )
-def test_a_report_of_another_shape_is_pointed_at(change, pointer, given, api):
-    response = report(api, given, {**use(), **change})
+def test_a_report_of_another_shape_is_pointed_at(change, pointer, standing_approval, api):
+    response = report(api, standing_approval, {**use(), **change})
 
     assert response.status_code == 422
     assert pointer in {one["pointer"] for one in response.json()["errors"]}
     assert not Approval.objects.exists()
 
 
-def test_another_agents_grant_is_not_there(given, credits):
+def test_another_agents_grant_is_not_there(standing_approval, credits):
     other = Client(headers={"Authorization": f"Bearer {keys.issue(agent=Agent.objects.create(name='x'), name='x')[1]}"})
 
     assert listed(other) == []
-    assert report(other, given, use()).status_code == 404
+    assert report(other, standing_approval, use()).status_code == 404
 
 
 @pytest.mark.django_db(transaction=True)
-def test_reports_at_once_never_exceed_what_was_set_aside(given, api):
+def test_reports_at_once_never_exceed_what_was_set_aside(standing_approval, api):
     uses = iter([use(key=str(number)) for number in range(10)])
-    found = at_once(lambda: report(api, given, next(uses)).json()["uses"][0]["status"], 10)
+    statuses = together(lambda: report(api, standing_approval, next(uses)).json()["uses"][0]["status"], 10)
 
-    assert sorted(map(str, found)) == ["recorded"] * 2 + ["violation"] * 8
+    assert sorted(map(str, statuses)) == ["recorded"] * 2 + ["violation"] * 8
     assert check(database_url()) == []

@@ -8,10 +8,12 @@ from html import unescape
 import pytest
 from django.urls import reverse
 
-from approvals import times
+from approvals.db import times
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
+from approvals.execution.grants import GrantRequest, give
 from approvals.models import Autonomy, Decision, Grant
-from approvals.review.decisions import Words, decide, load, seen
-from approvals.review.grants import Wish, give
 from tests.plans.conftest import mail, step
 
 HX = {"HTTP_HX_REQUEST": "true"}
@@ -32,7 +34,7 @@ def press(as_, carol):
     def call(approval, op, wish, status=200, **more):
         client = as_(carol)
         data = {**shown(approval), "op": op, "plan": json.dumps(wish), **more}
-        response = client.post(reverse("plan", args=[approval.pk]), data, **HX)
+        response = client.post(reverse("plan:plan", args=[approval.pk]), data, **HX)
         assert response.status_code == status, response.content.decode()[:2000]
         return response.content.decode()
 
@@ -42,10 +44,10 @@ def press(as_, carol):
 def test_the_card_shows_each_step_with_what_it_needs_and_what_undoes_it(plan, as_, carol):
     undo = {"name": "refund", "args": {"order": "456", "amount": 1, "currency": "EUR"}}
     proposed = plan({**step("a", 6000), "undo": undo}, mail("b", "a"))
-    page = as_(carol).get(reverse("approval", args=[proposed.pk])).content.decode()
+    page = as_(carol).get(reverse("card:card", args=[proposed.pk])).content.decode()
 
-    for words in ("Refund 6,000", "nn@example.com: done", "Irreversible", "After a", "Undone by refund", "tier 2"):
-        assert words in page
+    for text in ("Refund 6,000", "nn@example.com: done", "Irreversible", "After a", "Undone by refund", "tier 2"):
+        assert text in page
     assert "above the ceiling of tier 1" in page
 
 
@@ -71,7 +73,7 @@ def test_a_plan_is_edited_step_by_step_and_approved_as_edited(plan, press, carol
     settled = load(proposed.pk)
 
     assert (settled.verdict, settled.decided_by) == ("modify", carol)
-    steps = json.loads(settled.pause.answer)["items"][0]["plan"]["steps"]
+    steps = json.loads(settled.request.answer)["items"][0]["plan"]["steps"]
     assert [(one["id"], one["verdict"]) for one in steps] == [
         ("a", "modify"), ("b", "approve"), ("d", "approve"), ("c", "reject"),
     ]  # fmt: skip
@@ -146,7 +148,7 @@ def test_a_press_on_no_step_of_the_plan_starts_anew(op, plan, press):
 
 def test_without_scripts_the_edit_is_a_page_of_its_own(plan, as_, carol):
     proposed = plan(step("a"), step("b", 5))
-    page = as_(carol).get(reverse("plan", args=[proposed.pk]), {"version": proposed.version}).content.decode()
+    page = as_(carol).get(reverse("plan:plan", args=[proposed.pk]), {"version": proposed.version}).content.decode()
 
     assert "<html" in page
     assert "Edit the plan" in page
@@ -155,19 +157,19 @@ def test_without_scripts_the_edit_is_a_page_of_its_own(plan, as_, carol):
 
 def test_a_stale_edit_is_told(plan, press, carol):
     proposed = plan(step("a"), step("b", 5))
-    decide(seen(proposed), by=carol, verdict="reject", words=Words(message="no"))
+    decide(card_version_of(proposed), by=carol, verdict="reject", verdict_input=VerdictInput(message="no"))
     press(proposed, "approve", [{"id": "a"}], status=403)
 
 
-def test_where_a_plan_covered_something_the_card_says_so(plan, carry_out, as_, carol):
-    approved = decide(seen(plan(step("a"))), by=carol, verdict="approve")
-    covered = carry_out(step("a"))
-    page = as_(carol).get(reverse("approval", args=[covered.pk])).content.decode()
+def test_where_a_plan_covered_something_the_card_says_so(plan, propose_step, as_, carol):
+    approved = decide(card_version_of(plan(step("a"))), by=carol, verdict="approve")
+    covered = propose_step(step("a"))
+    page = as_(carol).get(reverse("card:card", args=[covered.pk])).content.decode()
 
-    assert reverse("approval", args=[approved.pk]) in page
+    assert reverse("card:card", args=[approved.pk]) in page
     assert "by an approved plan, step 1" in page
     assert "Approved by an approved plan" in page
-    assert "used" in as_(carol).get(reverse("approval", args=[approved.pk])).content.decode()
+    assert "used" in as_(carol).get(reverse("card:card", args=[approved.pk])).content.decode()
 
 
 # --- Standing approvals
@@ -182,7 +184,7 @@ LIKE = {
 
 
 def test_the_form_on_a_card_is_filled_in_from_its_arguments(refund, as_, alice):
-    page = as_(alice).get(reverse("grant_like", args=[refund.pk]), {"version": refund.version}, **HX).content.decode()
+    page = as_(alice).get(reverse("grants:like", args=[refund.pk]), {"version": refund.version}, **HX).content.decode()
 
     assert 'name="value-1" value="420"' in page
     assert 'name="value-0" value="456"' in page
@@ -191,7 +193,7 @@ def test_the_form_on_a_card_is_filled_in_from_its_arguments(refund, as_, alice):
 
 
 def test_approve_and_the_next_like_this(refund, propose, as_, alice):
-    response = as_(alice).post(reverse("grant_like", args=[refund.pk]), {**shown(refund), **LIKE}, **HX)
+    response = as_(alice).post(reverse("grants:like", args=[refund.pk]), {**shown(refund), **LIKE}, **HX)
     grant = Grant.objects.get()
 
     assert response.status_code == 200
@@ -200,14 +202,14 @@ def test_approve_and_the_next_like_this(refund, propose, as_, alice):
         {"path": "amount", "op": "le", "value": "420"}, {"path": "currency", "op": "eq", "value": "EUR"},
     ]  # fmt: skip
     assert propose(order="9").grant == grant
-    page = as_(alice).get(reverse("approval", args=[refund.pk])).content.decode()
+    page = as_(alice).get(reverse("card:card", args=[refund.pk])).content.decode()
     assert "Standing approvals given here" in page
 
 
 def test_after_the_approval_it_can_still_be_given(refund, as_, alice):
-    decide(seen(refund), by=alice, verdict="approve")
+    decide(card_version_of(refund), by=alice, verdict="approve")
     settled = load(refund.pk)
-    response = as_(alice).post(reverse("grant_like", args=[refund.pk]), {**shown(settled), **LIKE}, **HX)
+    response = as_(alice).post(reverse("grants:like", args=[refund.pk]), {**shown(settled), **LIKE}, **HX)
 
     assert "The next 4 like this pass without asking." in response.content.decode()
     assert Grant.objects.get().origin == refund
@@ -224,7 +226,7 @@ def test_after_the_approval_it_can_still_be_given(refund, as_, alice):
     ],
 )
 def test_a_wish_that_cannot_be_is_told_beside_its_field_and_approves_nothing(change, says, refund, as_, alice):
-    response = as_(alice).post(reverse("grant_like", args=[refund.pk]), {**shown(refund), **LIKE, **change}, **HX)
+    response = as_(alice).post(reverse("grants:like", args=[refund.pk]), {**shown(refund), **LIKE, **change}, **HX)
 
     assert response.status_code == 422
     assert says in response.content.decode()
@@ -237,41 +239,42 @@ def test_what_a_person_always_decides_offers_none(propose, action_type, as_, car
     wipe = propose(action="wipe")
 
     assert (
-        reverse("grant_like", args=[wipe.pk])
-        not in as_(carol).get(reverse("approval", args=[wipe.pk])).content.decode()
+        reverse("grants:like", args=[wipe.pk])
+        not in as_(carol).get(reverse("card:card", args=[wipe.pk])).content.decode()
     )
-    assert as_(carol).post(reverse("grant_like", args=[wipe.pk]), {**shown(wipe), **LIKE}, **HX).status_code == 403
+    assert as_(carol).post(reverse("grants:like", args=[wipe.pk]), {**shown(wipe), **LIKE}, **HX).status_code == 403
     assert (
         "always decides this"
-        in as_(carol).get(reverse("grant_like", args=[wipe.pk]), {"version": wipe.version}, **HX).content.decode()
+        in as_(carol).get(reverse("grants:like", args=[wipe.pk]), {"version": wipe.version}, **HX).content.decode()
     )
 
 
 def test_the_page_lists_them_with_their_uses_and_revokes(propose, refunds, robot, as_, alice, bob):
     until = times.now() + timedelta(days=1)
     grant = give(
-        Wish(robot.pk, "refund", 3, until, 1, conditions=({"path": "currency", "op": "in", "value": ["EUR"]},)), by=bob
+        GrantRequest(robot.pk, "refund", 3, until, 1, conditions=({"path": "currency", "op": "in", "value": ["EUR"]},)),
+        by=bob,
     )
     propose()
-    page = as_(alice).get(reverse("grants")).content.decode()
+    page = as_(alice).get(reverse("grants:grants")).content.decode()
 
-    for words in ("1 of 3", "currency", "is one of", "EUR", "Bob", f"?grant={grant.pk}"):
-        assert words in page
-    assert "1 of 3" not in as_(alice).get(reverse("grants") + "?whose=mine").content.decode()
-    uses = as_(bob).get(reverse("history") + f"?grant={grant.pk}").content.decode()
+    for text in ("1 of 3", "currency", "is one of", "EUR", "Bob", f"?grant={grant.pk}"):
+        assert text in page
+    assert "1 of 3" not in as_(alice).get(reverse("grants:grants") + "?whose=mine").content.decode()
+    uses = as_(bob).get(reverse("history:history") + f"?grant={grant.pk}").content.decode()
     assert uses.count("<tr>") == 2
     assert "A standing approval" in uses
-    as_(alice).post(reverse("grant_revoke", args=[grant.pk]))
-    assert "No standing approvals yet" in as_(alice).get(reverse("grants")).content.decode()
-    assert "revoked by Alice" in as_(alice).get(reverse("grants") + "?state=over").content.decode()
+    as_(alice).post(reverse("grants:revoke", args=[grant.pk]))
+    assert "No standing approvals yet" in as_(alice).get(reverse("grants:grants")).content.decode()
+    assert "revoked by Alice" in as_(alice).get(reverse("grants:grants") + "?state=over").content.decode()
 
 
 def test_one_is_given_anew(refunds, robot, propose, as_, bob):
     client = as_(bob)
     chosen = {"agent": "robot", "action": "refund"}
-    assert 'name="path-1" value="amount"' in client.get(reverse("grant_new"), chosen).content.decode()
-    assert client.post(reverse("grant_new"), {**chosen, **LIKE, "value-1": "x"}).status_code == 422
-    assert client.post(reverse("grant_new"), {**chosen, **LIKE, "tier": "2"}).status_code == 302
+    assert 'name="path-1" value="amount"' in client.get(reverse("grants:new"), chosen).content.decode()
+    assert client.post(reverse("grants:new"), {**chosen, **LIKE, "value-1": "x"}).status_code == 422
+    assert client.post(reverse("grants:new"), {**chosen, **LIKE, "tier": "2"}).status_code == 302
 
     assert propose().route == "auto"
     assert Grant.objects.get().tier_id == 2
@@ -279,7 +282,7 @@ def test_one_is_given_anew(refunds, robot, propose, as_, bob):
 
 def test_level_one_is_said_before_it_disappoints(refunds, robot, as_, bob):
     Autonomy.objects.create(agent=robot, action_type=refunds, level=1)
-    page = as_(bob).get(reverse("grant_new"), {"agent": "robot", "action": "refund"}).content.decode()
+    page = as_(bob).get(reverse("grants:new"), {"agent": "robot", "action": "refund"}).content.decode()
 
     assert "at level 1 for this action" in page
 
@@ -288,19 +291,21 @@ def test_level_one_is_said_before_it_disappoints(refunds, robot, as_, bob):
 
 
 def test_an_offer_of_the_agent_is_chosen_with_the_verdict(propose, as_, alice):
-    asked = propose(remember=[{"tool": "refund", "for": "session"}, "always"])
-    page = as_(alice).get(reverse("approval", args=[asked.pk])).content.decode()
+    approval = propose(remember=[{"tool": "refund", "for": "session"}, "always"])
+    page = as_(alice).get(reverse("card:card", args=[approval.pk])).content.decode()
     assert "The agent offers to remember" in page
     assert "session" in page
-    form = {**shown(asked), "verdict": "approve", "remember": "1"}
-    as_(alice).post(reverse("decide", args=[asked.pk]), form)
+    form = {**shown(approval), "verdict": "approve", "remember": "1"}
+    as_(alice).post(reverse("card:decide", args=[approval.pk]), form)
 
-    assert Decision.objects.get(approval=asked).remember == "always"
-    assert json.loads(load(asked.pk).pause.answer)["items"][0]["remember"] == "always"
+    assert Decision.objects.get(approval=approval).remember == "always"
+    assert json.loads(load(approval.pk).request.answer)["items"][0]["remember"] == "always"
 
 
 def test_an_offer_that_was_not_made_is_none(propose, as_, alice):
-    asked = propose()
-    as_(alice).post(reverse("decide", args=[asked.pk]), {**shown(asked), "verdict": "approve", "remember": "7"})
+    approval = propose()
+    as_(alice).post(
+        reverse("card:decide", args=[approval.pk]), {**shown(approval), "verdict": "approve", "remember": "7"}
+    )
 
-    assert Decision.objects.get(approval=asked).remember is None
+    assert Decision.objects.get(approval=approval).remember is None

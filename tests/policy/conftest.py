@@ -8,13 +8,15 @@ from uuid import UUID
 
 import pytest
 
-from approvals.ids import new_id
-from approvals.models import Agent, Approval, Pause, User
-from approvals.policy import packs, snapshot
-from approvals.policy.assess import Assessment, Question
-from approvals.policy.expressions import Expression
-from approvals.policy.schema import Validator, digest_of
+from approvals.db.ids import new_id
+from approvals.models import Agent, Approval, ApprovalRequest, User
+from approvals.policy import snapshot
+from approvals.policy.assessed import Assessment
+from approvals.policy.assessment import EvaluationInput
+from approvals.policy.authoring import packs
+from approvals.policy.rules.expressions import Expression
 from approvals.policy.snapshot import Policy, RulePolicy, TierPolicy, TypePolicy
+from approvals.values.schema import Validator, digest_of
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 ROBOT = UUID(int=7)
@@ -96,13 +98,13 @@ def policy():
 
 
 @pytest.fixture
-def ask(kind):
+def make_question(kind):
     """ask(args={…}, type=…): a question of the agent called robot, worth 50 unless it says otherwise."""
 
     def make(type: TypePolicy | None = None, **changes):
         args = changes.pop("args", {"order": "456", "amount": 50})
         facts = {"value": Decimal(50), "digest": digest_of({"args": args}) if changes.get("parsed", True) else "x"}
-        return Question(
+        return EvaluationInput(
             **{
                 "type": type or kind(),
                 "agent_id": ROBOT,
@@ -118,7 +120,7 @@ def ask(kind):
 
 
 @pytest.fixture
-def weighed():
+def make_assessment():
     """weighed(composite="0.90"): an assessment with nothing unusual in it."""
 
     def make(composite="0.90", own="0.90", **changes):
@@ -147,14 +149,14 @@ def published(db):
 
 
 @pytest.fixture
-def happened(published):
+def past_approval(published):
     """happened("refund", verdict="approve", ago=timedelta(days=1)): something our history holds."""
 
     def make(name, *, verdict="approve", source="human", ago=timedelta(days=1), times=1, **changes):
         made = []
         for _ in range(times):
             at = NOW - ago
-            pause = Pause.objects.create(
+            request = ApprovalRequest.objects.create(
                 agent=published.robot,
                 content_hash="sha256:0",
                 status="decided",
@@ -175,7 +177,7 @@ def happened(published):
                 Approval.objects.create(
                     **{
                         "id": new_id(),
-                        "pause": pause,
+                        "request": request,
                         "item": "1",
                         "agent": published.robot,
                         "action_type_id": name,
@@ -191,7 +193,7 @@ def happened(published):
                         "created_at": at,
                         "verdict": verdict,
                         "event_head": b"",
-                        "count_key": changes.get("about", ""),  # without a path of its own the subject is counted
+                        "frequency_key": changes.get("about", ""),  # without a path of its own the subject is counted
                         **facts,
                         **changes,
                     }

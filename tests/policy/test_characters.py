@@ -1,6 +1,6 @@
 import pytest
 
-from approvals.policy.characters import plain, suspicious, visible
+from approvals.values.characters import plain, suspicious, visible
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from approvals.policy.costs import MOST_ROUNDS, MOST_STEPS, cost_of, too_dear
-from approvals.policy.expressions import Expression, Facts
+from approvals.policy.rules.costs import MOST_ROUNDS, MOST_STEPS, cost_of, too_dear
+from approvals.policy.rules.expressions import Expression, Facts
 
 TEXT = {"type": "string", "maxLength": 40}
 

@@ -14,20 +14,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from approvals import tasks
+from approvals.db.ids import new_id
 from approvals.evidence import fitted
-from approvals.ids import new_id
-from approvals.models import ActionType, Agent, AgentCurve, Approval, Audit, Curve
-from approvals.policy import curves, snapshot
-from approvals.policy.assess import assess, gather, recall
-from approvals.policy.curves import Curve as Fit
-from approvals.policy.curves import Judged, Observed, Point, Tally, fit
-from approvals.policy.history import History, Question
-from approvals.policy.routing import Standing, route
+from approvals.models import ActionType, Agent, AgentCurve, Approval, Curve, PostReview
+from approvals.policy import snapshot
+from approvals.policy.assessment import assess, read_histories, recall
+from approvals.policy.evaluation_input import EvaluationInput, History
+from approvals.policy.precedent import curves
+from approvals.policy.precedent.curves import AgentTally, Observed, Point, ScoreDecisions, fit
+from approvals.policy.precedent.curves import ScoreCurve as Fit
+from approvals.policy.routing import route
+from approvals.policy.routing_decision import AgentStanding
 
-TWO = Standing(level=2)
+TWO = AgentStanding(level=2)
 
 
-def d(text) -> Decimal:
+def decimal(text) -> Decimal:
     return Decimal(str(text))
 
 
@@ -35,18 +37,30 @@ def d(text) -> Decimal:
 
 
 def test_a_fit_rises_where_the_decisions_do_not():
-    points = fit([Judged(d("0.5"), 20, 40), Judged(d("0.6"), 10, 40), Judged(d("0.7"), 38, 40)])
-    assert points == [Point(d("0.5"), d("0.6"), 30, 80), Point(d("0.7"), d("0.7"), 38, 40)]
+    points = fit(
+        [
+            ScoreDecisions(decimal("0.5"), 20, 40),
+            ScoreDecisions(decimal("0.6"), 10, 40),
+            ScoreDecisions(decimal("0.7"), 38, 40),
+        ]
+    )
+    assert points == [Point(decimal("0.5"), decimal("0.6"), 30, 80), Point(decimal("0.7"), decimal("0.7"), 38, 40)]
 
 
 def test_few_decisions_make_no_step_of_their_own():
-    points = fit([Judged(d("0.5"), 10, 40), Judged(d("0.6"), 30, 40), Judged(d("0.9"), 3, 3)])
-    assert points == [Point(d("0.5"), d("0.5"), 10, 40), Point(d("0.6"), d("0.9"), 33, 43)]
+    points = fit(
+        [
+            ScoreDecisions(decimal("0.5"), 10, 40),
+            ScoreDecisions(decimal("0.6"), 30, 40),
+            ScoreDecisions(decimal("0.9"), 3, 3),
+        ]
+    )
+    assert points == [Point(decimal("0.5"), decimal("0.5"), 10, 40), Point(decimal("0.6"), decimal("0.9"), 33, 43)]
 
 
-@given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 30), st.integers(1, 30)), unique_by=lambda one: one[0]))
+@given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 30), st.integers(1, 30)), unique_by=lambda row: row[0]))
 def test_every_fit_rises_loses_nothing_and_is_broad(rows):
-    judged = [Judged(d(score) / 1000, min(yes, many), many) for score, yes, many in rows]
+    judged = [ScoreDecisions(decimal(score) / 1000, min(yes, many), many) for score, yes, many in rows]
     points = fit(judged)
     shares = [point.approved / point.decided for point in points]
     assert shares == sorted(shares)
@@ -57,11 +71,11 @@ def test_every_fit_rises_loses_nothing_and_is_broad(rows):
 
 def test_a_fit_is_the_isotonic_regression():
     """By its other definition: the greatest least mean of what lies around a score (Barlow and others, 1972)."""
-    judged = [Judged(d(n) / 20, (n * 7) % 31 + 20, 60) for n in range(20)]
+    judged = [ScoreDecisions(decimal(n) / 20, (n * 7) % 31 + 20, 60) for n in range(20)]
     points = fit(judged)
-    for place, one in enumerate(judged):
-        [point] = [point for point in points if point.low <= one.score <= point.high]
-        expected = max(min(mean(judged[a : b + 1]) for b in range(place, 20)) for a in range(place + 1))
+    for index, score in enumerate(judged):
+        [point] = [point for point in points if point.low <= score.score <= point.high]
+        expected = max(min(mean(judged[a : b + 1]) for b in range(index, 20)) for a in range(index + 1))
         assert point.approved / point.decided == pytest.approx(expected)
 
 
@@ -70,34 +84,34 @@ def mean(judged) -> float:
 
 
 def test_outside_of_what_people_saw_nothing_is_claimed():
-    curve = Fit((Point(d("0.5"), d("0.6"), 30, 80), Point(d("0.7"), d("0.8"), 38, 40)), 120, {})
-    assert curve.at(d("0.55"), {}) == Observed(d("0.375"), 80, 0)
-    assert curve.at(d("0.65"), {}) == Observed(d("0.375"), 80, 0)  # between two steps the lower one holds
-    assert curve.at(d("0.8"), {}) == Observed(d("0.950"), 40, 0)
-    assert curve.at(d("0.499"), {}) is curve.at(d("0.801"), {}) is curve.at(None, {}) is None
-    assert curve.at(d("0.55"), {"precedent": 1}) is None  # other weights make other scores
+    curve = Fit((Point(decimal("0.5"), decimal("0.6"), 30, 80), Point(decimal("0.7"), decimal("0.8"), 38, 40)), 120, {})
+    assert curve.at(decimal("0.55"), {}) == Observed(decimal("0.375"), 80, 0)
+    assert curve.at(decimal("0.65"), {}) == Observed(decimal("0.375"), 80, 0)  # between two steps the lower one holds
+    assert curve.at(decimal("0.8"), {}) == Observed(decimal("0.950"), 40, 0)
+    assert curve.at(decimal("0.499"), {}) is curve.at(decimal("0.801"), {}) is curve.at(None, {}) is None
+    assert curve.at(decimal("0.55"), {"precedent": 1}) is None  # other weights make other scores
 
 
 @pytest.mark.parametrize(
     ("own", "share"),
     [
-        (Tally(0, 0), "0.500"),  # nothing of its own: the pool's
-        (Tally(0, 20), "0.250"),  # as many of its own as the pool weighs: half way
-        (Tally(20, 20), "0.750"),
-        (Tally(0, 180), "0.050"),
-        (Tally(180, 180), "0.950"),
+        (AgentTally(0, 0), "0.500"),  # nothing of its own: the pool's
+        (AgentTally(0, 20), "0.250"),  # as many of its own as the pool weighs: half way
+        (AgentTally(20, 20), "0.750"),
+        (AgentTally(0, 180), "0.050"),
+        (AgentTally(180, 180), "0.950"),
     ],
 )
 def test_an_agents_own_record_counts_the_more_the_longer_it_is(own, share):
-    curve = Fit((Point(d("0.5"), d("0.6"), 300, 600),), 600, {}, (own,))
-    assert curve.at(d("0.5"), {}) == Observed(d(share), 600, own.decided)
+    curve = Fit((Point(decimal("0.5"), decimal("0.6"), 300, 600),), 600, {}, (own,))
+    assert curve.at(decimal("0.5"), {}) == Observed(decimal(share), 600, own.decided)
 
 
 # --- What routing makes of it
 
 
-def seen(share, decided=412, own=30):
-    return Observed(d(share), decided, own)
+def observed_share(share, decided=412, own=30):
+    return Observed(decimal(share), decided, own)
 
 
 @pytest.mark.parametrize(
@@ -112,43 +126,51 @@ def seen(share, decided=412, own=30):
         ("0.59", "1.00", "reject"),  # nor saves anything from the declared bands
     ],
 )
-def test_what_was_observed_can_only_have_a_person_asked(ask, weighed, policy, composite, share, expected):
+def test_what_was_observed_can_only_have_a_person_asked(
+    make_question, make_assessment, policy, composite, share, expected
+):
     for level, strategy in [(2, "confidence"), (3, "always"), (3, "confidence")]:
-        question = ask(kind_of(ask, strategy))
-        assessment = weighed(composite, "0.90", observed=seen(share))
-        assert route(question, assessment, policy, Standing(level=level)).route == expected
+        question = make_question(kind_of(make_question, strategy))
+        assessment = make_assessment(composite, "0.90", observed=observed_share(share))
+        assert route(question, assessment, policy, AgentStanding(level=level)).route == expected
 
 
 def kind_of(ask, strategy):
     return replace(ask().type, strategy=strategy)
 
 
-shares = st.integers(0, 1000).map(lambda thousandths: d(thousandths) / 1000)
+shares = st.integers(0, 1000).map(lambda thousandths: decimal(thousandths) / 1000)
 
 
 # What the fixtures make is never changed, so that each case may have the same.
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(composite=shares, own=shares, share=shares, bare=st.none() | shares)
-def test_no_observation_moves_a_proposal_anywhere_but_to_a_person(ask, weighed, policy, composite, own, share, bare):
-    question, without = ask(), weighed(composite, own, without_precedent=bare)
+def test_no_observation_moves_a_proposal_anywhere_but_to_a_person(
+    make_question, make_assessment, policy, composite, own, share, bare
+):
+    question, without = make_question(), make_assessment(composite, own, without_precedent=bare)
     before = route(question, without, policy, TWO)
-    after = route(question, replace(without, observed=seen(share)), policy, TWO)
+    after = route(question, replace(without, observed=observed_share(share)), policy, TWO)
     assert after.route == before.route or (before.route, after.route) == ("auto", "review")
 
 
-def test_the_reason_says_what_lowered_it(ask, weighed, policy):
-    routing = route(ask(), weighed("0.910", "0.90", observed=seen("0.730")), policy, TWO)
+def test_the_reason_says_what_lowered_it(make_question, make_assessment, policy):
+    routing = route(make_question(), make_assessment("0.910", "0.90", observed=observed_share("0.730")), policy, TWO)
     assert routing.reasons[0] == (
         "Confidence 0.910 is at or above 0.85, but what people approved of such proposals is 0.730 for this agent "
         "(412 decided, 30 of them its own), so a person is asked."
     )
-    assert route(ask(), weighed(), policy, TWO).reasons[0].startswith("Confidence 0.90 is at or above 0.85")
+    assert (
+        route(make_question(), make_assessment(), policy, TWO)
+        .reasons[0]
+        .startswith("Confidence 0.90 is at or above 0.85")
+    )
 
 
 # --- From decisions to curves
 
 
-def test_many_agents_of_one_type_lift_none_over_the_threshold_and_refuse_no_newcomer(policy, ask):
+def test_many_agents_of_one_type_lift_none_over_the_threshold_and_refuse_no_newcomer(policy, make_question):
     """The scenario that was met: good agents and bad ones pooled, and one curve for them all."""
     rng = Random(7)  # noqa: S311  # the same in every run
     quality = {number: 0.98 if number % 2 else 0.30 for number in range(12)}
@@ -156,26 +178,30 @@ def test_many_agents_of_one_type_lift_none_over_the_threshold_and_refuse_no_newc
     for number, good in quality.items():
         record = Counter()
         for _ in range(90):
-            score = d(rng.choice(["0.700", "0.760", "0.820", "0.860", "0.910"]))
-            record[score, rng.random() < good + (0.02 if score > d("0.8") else 0)] += 1
+            score = decimal(rng.choice(["0.700", "0.760", "0.820", "0.860", "0.910"]))
+            record[score, rng.random() < good + (0.02 if score > decimal("0.8") else 0)] += 1
         of_agent[number] = [
-            Judged(score, record[score, True], record[score, True] + record[score, False])
+            ScoreDecisions(score, record[score, True], record[score, True] + record[score, False])
             for score in sorted({score for score, _ in record})
         ]
         pool.update(record)
-    judged = [Judged(score, pool[score, True], pool[score, True] + pool[score, False]) for score, _ in sorted(pool)]
+    judged = [
+        ScoreDecisions(score, pool[score, True], pool[score, True] + pool[score, False]) for score, _ in sorted(pool)
+    ]
     points = fit({one.score: one for one in judged}.values())
     passed = Counter()
     for number in [*quality, None]:  # None is nobody's: an agent that is new here
         own = tuple(curves.counts(points, of_agent[number])) if number is not None else ()
         curve = Fit(tuple(points), 1080, {}, own)
-        for score in (d(n) / 100 for n in range(60, 100)):
-            question, observed = ask(), curve.at(score, {})
-            told = replace(assess(question, History()), composite=score, own=d("0.9"), without_precedent=None)
-            routing = route(question, replace(told, observed=observed), policy, TWO)
+        for score in (decimal(n) / 100 for n in range(60, 100)):
+            question, observed = make_question(), curve.at(score, {})
+            assessment = replace(
+                assess(question, History()), composite=score, own=decimal("0.9"), without_precedent=None
+            )
+            routing = route(question, replace(assessment, observed=observed), policy, TWO)
             assert routing.route != "reject"
-            assert routing.route == "review" or score >= d("0.85")
-            passed[number] += routing.route == "auto" and score in {d("0.86"), d("0.91")}
+            assert routing.route == "review" or score >= decimal("0.85")
+            passed[number] += routing.route == "auto" and score in {decimal("0.86"), decimal("0.91")}
     assert max(passed[number] for number in quality if number % 2 == 0) == 0  # what people refuse of it passes no more
 
 
@@ -188,7 +214,7 @@ def decided(refunds, propose, alice):
         row = Approval.objects.filter(pk=pattern.pk).values().get()
         made = []
         for number in range(of):
-            row |= {"id": None, "confidence": d(score), "status": "released", "source": "human"}
+            row |= {"id": None, "confidence": decimal(score), "status": "released", "source": "human"}
             row |= {"verdict": "approve" if number < approved else "reject", "decided_by_id": alice.pk}
             row |= {"decided_at": row["created_at"], "released_at": row["created_at"], "item": str(new_id()), **changes}
             made.append(Approval(**{name: value for name, value in row.items() if name != "id"}))
@@ -231,9 +257,9 @@ def test_what_was_looked_at_afterwards_and_what_people_found_fault_with_count(de
     fitted.fit_all()
     assert Curve.objects.get().points == [["0.700", "0.700", 100, 200]]  # what nobody looked at says nothing
     at = passed[0].created_at
-    Audit.objects.bulk_create(
-        Audit(approval=one, why="sampled", tier_id=1, domain_id=one.domain_id, opened_at=at, **found)
-        for one, found in zip(
+    PostReview.objects.bulk_create(
+        PostReview(approval=approval, why="sampled", tier_id=1, domain_id=approval.domain_id, opened_at=at, **fields)
+        for approval, fields in zip(
             passed, [{"finding": "fine", "by": alice, "at": at}] * 30 + [{"finding": "open"}] * 30, strict=True
         )
     )
@@ -261,15 +287,22 @@ def test_a_proposal_stores_what_was_observed_and_a_rehearsal_takes_it_from_there
     # Decided ones are precedent, too: the score of the next is another, so the curve is read for the score itself.
     Curve.objects.update(points=[["0.000", "1.000", 186, 200]])
     AgentCurve.objects.all().delete()
-    found = propose(order="10")
-    assert found.assessment["observed"] == {"share": 0.93, "decided": 200, "own": 0}
+    approval = propose(order="10")
+    assert approval.assessment["observed"] == {"share": 0.93, "decided": 200, "own": 0}
     Curve.objects.all().delete()
     kind = snapshot.current().types["refund"]
     args = {"order": "10", "amount": 420, "currency": "EUR"}
-    question = Question(
-        kind, robot.pk, robot.name, args, found.digest, found.created_at, value=found.value, approval_id=found.pk
+    question = EvaluationInput(
+        kind,
+        robot.pk,
+        robot.name,
+        args,
+        approval.digest,
+        approval.created_at,
+        value=approval.value,
+        approval_id=approval.pk,
     )
-    assert recall(question, found.assessment).observed == Observed(d("0.93"), 200, 0)
-    assert recall(question, {**found.assessment, "composite": 0.111}).observed is None
-    [history] = gather([question])
+    assert recall(question, approval.assessment).observed == Observed(decimal("0.93"), 200, 0)
+    assert recall(question, {**approval.assessment, "composite": 0.111}).observed is None
+    [history] = read_histories([question])
     assert assess(question, history).observed is None

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from approvals.policy import dialect
-from approvals.policy.schema import BadSchema
+from approvals.values import dialect
+from approvals.values.schema import BadSchema
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,7 +81,7 @@ def test_what_could_cost_much_is_refused(schema):
 LIMITED = """
 import json, resource, sys
 sys.path.insert(0, sys.argv[1])
-from approvals.policy import dialect
+from approvals.values import dialect
 
 for schema, value in json.load(sys.stdin):
     if not dialect.check_schema(schema):

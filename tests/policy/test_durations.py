@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from approvals.policy import durations
+from approvals.values import durations
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from approvals.policy.edits import BadEdit, Operation, apply, changed_paths, operations, read_operations, same
+from approvals.values.edits import BadEdit, Operation, apply, changed_paths, operations, read_operations, same
 
 KEYS = some.text(max_size=3) | some.sampled_from(["", "a/b", "m~n", "~1", "0", "-", "a.b", "\n", "__proto__"])
 NUMBERS = some.integers(-3, 3) | some.floats(allow_nan=False, allow_infinity=False, width=16)
@@ -18,7 +18,7 @@ VALUES = some.recursive(
 )
 
 
-def exact(value) -> str:
+def exact_json(value) -> str:
     """A value as JSON spells it: 1, 1.0 and true are three."""
     return json.dumps(value, sort_keys=True)
 
@@ -27,15 +27,15 @@ def exact(value) -> str:
 def test_the_operations_between_two_values_make_the_second_of_the_first(before, after):
     kept = copy.deepcopy(before)
 
-    assert exact(apply(before, operations(before, after))) == exact(after)
-    assert exact(before) == exact(kept)
+    assert exact_json(apply(before, operations(before, after))) == exact_json(after)
+    assert exact_json(before) == exact_json(kept)
 
 
 @given(VALUES, VALUES)
 def test_operations_survive_the_wire(before, after):
     sent = json.dumps([operation.as_json() for operation in operations(before, after)])
 
-    assert exact(apply(before, read_operations(json.loads(sent)))) == exact(after)
+    assert exact_json(apply(before, read_operations(json.loads(sent)))) == exact_json(after)
 
 
 @given(VALUES)
@@ -46,7 +46,11 @@ def test_no_difference_is_no_operation(value):
 
 @given(VALUES, VALUES)
 def test_something_is_changed_exactly_where_there_is_an_operation(before, after):
-    assert bool(operations(before, after)) == bool(changed_paths(before, after)) == (exact(before) != exact(after))
+    assert (
+        bool(operations(before, after))
+        == bool(changed_paths(before, after))
+        == (exact_json(before) != exact_json(after))
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +71,7 @@ def test_something_is_changed_exactly_where_there_is_an_operation(before, after)
     ],
 )  # fmt: skip
 def test_an_edit_names_what_differs_and_nothing_else(before, after, sent):
-    assert exact([operation.as_json() for operation in operations(before, after)]) == exact(sent)
+    assert exact_json([operation.as_json() for operation in operations(before, after)]) == exact_json(sent)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from approvals.policy.explained import explained
+from approvals.policy.rules.readings import explained
 
 SCHEMA = {
     "properties": {
@@ -17,7 +17,7 @@ SCHEMA = {
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "sentence"),
     [
         ('args.amount > 250.0 && args.currency == "EUR"', "amount is above 250 and currency is EUR"),
         ("value >= 1250.5", "the value is at least 1,250.5"),
@@ -57,12 +57,12 @@ SCHEMA = {
         ("true", "always"),
     ],
 )
-def test_the_usual_shapes_are_put_into_words(text, words):
-    assert explained(text, SCHEMA) == words
+def test_the_usual_shapes_are_put_into_words(text, sentence):
+    assert explained(text, SCHEMA) == sentence
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "sentence"),
     [
         ("args.new ? value > 1.0 : value > 2.0", "args.new ? value > 1.0 : value > 2.0"),
         (
@@ -74,8 +74,8 @@ def test_the_usual_shapes_are_put_into_words(text, words):
         ("args.lines.all(l, l.exists(m, m > 1))", "for every one of lines, l.exists(m, m > 1)"),
     ],
 )
-def test_what_has_no_words_stands_as_it_is_written(text, words):
-    assert explained(text, SCHEMA) == words
+def test_what_has_no_words_stands_as_it_is_written(text, sentence):
+    assert explained(text, SCHEMA) == sentence
 
 
 def test_without_a_schema_paths_are_their_own_names():

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from approvals.policy.expressions import BadExpression, Facts, compile
-from approvals.policy.fitting import unknown_paths
+from approvals.policy.rules.expressions import BadExpression, Facts, compile
+from approvals.policy.rules.fit import unknown_paths
 
 FACTS = Facts(
     args={"amount": "420.00", "count": 3, "share": 0.5, "tags": ["new"], "lines": list(range(300))},

@@ -3,11 +3,12 @@
 from django.urls import reverse
 
 from approvals.models import ActionType, PolicyVersion, Proposal
-from approvals.models.approval import Subject
-from approvals.policy import packs, snapshot, versions, written
-from approvals.policy.rows import snapshot_of_tables
-from approvals.review.submission import Item
-from console.facts import facts_of
+from approvals.models.approval import ItemType
+from approvals.policy import snapshot
+from approvals.policy.authoring import file_writer, packs, versions
+from approvals.policy.authoring.documents import snapshot_of_tables
+from approvals.requests.submission import Item
+from console.card.facts import facts_of
 
 INNER = {"type": "object", "properties": {"zip": {"type": "string"}, "city": {"type": "string"}}}
 SCHEMA = {
@@ -48,10 +49,10 @@ def test_another_order_is_another_version_and_is_said(action_type):
 
 def test_the_policy_file_carries_the_order(action_type):
     action_type("mail", schema=SCHEMA, **PLAIN)
-    text = written.toml(snapshot_of_tables(), {"commerce": "Commerce"})
+    text = file_writer.toml(snapshot_of_tables(), {"commerce": "Commerce"})
     ActionType.objects.filter(name="mail").update(schema={})
     snapshot.publish(by=None, note="without a schema")
-    versions.take_in(text)
+    versions.import_file(text)
 
     assert orders(ActionType.objects.get(name="mail").schema) == orders(SCHEMA)
 
@@ -61,14 +62,14 @@ def test_what_an_agent_sends_keeps_its_order_too(propose, refunds):
     snapshot.publish(by=None, note="core")
     question = Item(
         id="q",
-        subject=Subject.QUESTION,
+        subject=ItemType.QUESTION,
         prompt="Where to?",
         response_schema=SCHEMA,
         best_guess={"to": "b", "amount": 1},
     )
-    asked = propose(items=(question,))
-    assert orders(Proposal.objects.get(approval=asked).schema) == orders(SCHEMA)
-    assert list(Proposal.objects.get(approval=asked).best_guess) == ["to", "amount"]
+    approval = propose(items=(question,))
+    assert orders(Proposal.objects.get(approval=approval).schema) == orders(SCHEMA)
+    assert list(Proposal.objects.get(approval=approval).best_guess) == ["to", "amount"]
 
     refund = propose(args={"order": "1", "currency": "EUR", "amount": 1})
     assert list(Proposal.objects.get(approval=refund).args) == ["order", "currency", "amount"]
@@ -82,7 +83,11 @@ def test_the_card_and_the_form_read_in_the_schemas_order_then_in_the_agents(acti
     facts = facts_of(approval.proposal.args, approval.action_type.schema)
     assert [fact.path for fact in facts] == ["to", "at.zip", "at.city", "amount", "zoo", "apple"]
     shown = {"version": approval.version}
-    page = as_(alice).get(reverse("modify", args=[approval.pk]), shown, headers={"HX-Request": "true"}).content.decode()
+    page = (
+        as_(alice)
+        .get(reverse("card:modify", args=[approval.pk]), shown, headers={"HX-Request": "true"})
+        .content.decode()
+    )
     places = [page.index(f'data-control="/{name}"') for name in ("to", "body", "at/zip", "at/city", "amount", "zoo")]
     assert places == sorted(places)
 

@@ -4,31 +4,34 @@ from uuid import UUID
 
 import pytest
 
-from approvals.policy.flags import LABELS, flags_of
-from approvals.policy.history import History, Twin
-from approvals.policy.keys import Keys
+from approvals.policy.evaluation_input import History, SameDigest
+from approvals.policy.precedent.comparison_keys import Keys
+from approvals.policy.precedent.flags import LABELS, flags_of
 
 KNOWN = History(proposed=5)
 
 
-def up(question, past=KNOWN):
+def flags_by_name(question, past=KNOWN):
     return {flag.name: flag for flag in flags_of(question, past)}
 
 
-def test_an_ordinary_proposal_has_no_flag(ask):
-    assert up(ask(summary="Refund 50 EUR for order 456.")) == {}
+def test_an_ordinary_proposal_has_no_flag(make_question):
+    assert flags_by_name(make_question(summary="Refund 50 EUR for order 456.")) == {}
 
 
-def test_first_time(ask):
-    assert up(ask(), History())["first_time"].text == "First time that robot proposes Refund"
+def test_first_time(make_question):
+    assert flags_by_name(make_question(), History())["first_time"].text == "First time that robot proposes Refund"
 
 
-def test_a_duplicate_names_its_twin(ask):
+def test_a_duplicate_names_its_twin(make_question):
     twin = UUID(int=9)
-    flag = up(ask(), replace(KNOWN, twin=Twin(twin, "executed")))["duplicate"]
+    flag = flags_by_name(make_question(), replace(KNOWN, twin=SameDigest(twin, "executed")))["duplicate"]
     assert str(twin) in flag.text and "executed already" in flag.text
     assert flag.data == {"approval": str(twin), "status": "executed"}
-    assert "submission" in up(ask(), replace(KNOWN, twin=Twin(None, "pending")))["duplicate"].text
+    assert (
+        "submission"
+        in flags_by_name(make_question(), replace(KNOWN, twin=SameDigest(None, "pending")))["duplicate"].text
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,34 +44,34 @@ def test_a_duplicate_names_its_twin(ask):
         ("900", ["0"] * 9, False),
     ],
 )
-def test_an_unusual_value_is_three_times_the_median_of_at_least_five(ask, value, amounts, raised):
+def test_an_unusual_value_is_three_times_the_median_of_at_least_five(make_question, value, amounts, raised):
     past = replace(KNOWN, amounts=tuple(map(Decimal, amounts)))
-    assert ("unusual_amount" in up(ask(value=Decimal(value)), past)) is raised
+    assert ("unusual_amount" in flags_by_name(make_question(value=Decimal(value)), past)) is raised
 
 
-def test_the_ratio_is_said(ask):
+def test_the_ratio_is_said(make_question):
     past = replace(KNOWN, amounts=(Decimal("42.00"),) * 7)
-    flag = up(ask(value=Decimal("130.20")), past)["unusual_amount"]
+    flag = flags_by_name(make_question(value=Decimal("130.20")), past)["unusual_amount"]
     assert flag.text == "3.1 times the usual value of 42.00 (median of the last 7 approved)"
     assert flag.data == {"ratio": 3.1, "usual": "42.00", "count": 7}
 
 
-def test_frequency_counts_this_one(ask):
-    past = replace(KNOWN, about=1, keys=Keys(count="customer:981"))
-    flag = up(ask(about="customer:981"), past)["frequency"]
+def test_frequency_counts_this_one(make_question):
+    past = replace(KNOWN, same_subject=1, keys=Keys(count="customer:981"))
+    flag = flags_by_name(make_question(about="customer:981"), past)["frequency"]
     assert flag.text == "2nd time for customer:981 in 7 days: Refund"
     assert flag.data["nth"] == 2
 
 
-def test_a_burst_starts_with_the_tenth(ask):
-    assert "burst" not in up(ask(), replace(KNOWN, recent=8))
-    assert up(ask(), replace(KNOWN, recent=9))["burst"].data["count"] == 10
+def test_a_burst_starts_with_the_tenth(make_question):
+    assert "burst" not in flags_by_name(make_question(), replace(KNOWN, recent=8))
+    assert flags_by_name(make_question(), replace(KNOWN, recent=9))["burst"].data["count"] == 10
 
 
-def test_hidden_characters_are_found_in_arguments_keys_and_summary(ask):
-    flag = up(ask(args={"amount": 50, "note": ["ok", "a\u202eb"], "p\u0430y": 1}, summary="\u200b"))[
-        "hidden_characters"
-    ]
+def test_hidden_characters_are_found_in_arguments_keys_and_summary(make_question):
+    flag = flags_by_name(
+        make_question(args={"amount": 50, "note": ["ok", "a\u202eb"], "p\u0430y": 1}, summary="\u200b")
+    )["hidden_characters"]
     assert flag.data["kinds"] == ["bidi", "mixed_script", "zero_width"]
     assert set(flag.data["where"]) == {"summary", "/note/1", "/p\u0430y"}
 
@@ -103,7 +106,7 @@ def test_hidden_characters_are_found_in_arguments_keys_and_summary(ask):
         ("50 millionaires", []),
     ],
 )
-def test_numbers_that_only_the_summary_knows(ask, summary, strange):
+def test_numbers_that_only_the_summary_knows(make_question, summary, strange):
     args = {
         "order": "456",
         "amount": 50,
@@ -112,16 +115,20 @@ def test_numbers_that_only_the_summary_knows(ask, summary, strange):
         "who": list("abcdefghijkl"),
         "ref": "A-77",
     }
-    flag = up(ask(args=args, summary=summary, about="customer:981")).get("numbers_not_in_arguments")
+    flag = flags_by_name(make_question(args=args, summary=summary, about="customer:981")).get(
+        "numbers_not_in_arguments"
+    )
     assert (flag.data["numbers"] if flag else []) == strange
 
 
-def test_recipients_that_only_the_summary_knows(ask):
+def test_recipients_that_only_the_summary_knows(make_question):
     args = {"to": "ann@mail.example"}
-    assert up(ask(args=args, summary="Mail to Ann@mail.example")) == {}
-    flag = up(ask(args=args, summary="Mail to bob99@mail.example"))["recipients_not_in_arguments"]
+    assert flags_by_name(make_question(args=args, summary="Mail to Ann@mail.example")) == {}
+    flag = flags_by_name(make_question(args=args, summary="Mail to bob99@mail.example"))["recipients_not_in_arguments"]
     assert flag.data == {"recipients": ["bob99@mail.example"]}
-    assert "numbers_not_in_arguments" not in up(ask(args=args, summary="Mail to bob99@mail.example"))
+    assert "numbers_not_in_arguments" not in flags_by_name(
+        make_question(args=args, summary="Mail to bob99@mail.example")
+    )
 
 
 def test_every_flag_has_a_label():

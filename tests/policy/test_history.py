@@ -4,52 +4,52 @@ from decimal import Decimal
 
 import pytest
 
-from approvals.policy import history
-from approvals.policy.assess import gather
-from approvals.policy.history import History
+from approvals.policy.assessment import read_histories
+from approvals.policy.evaluation_input import History
+from approvals.policy.precedent import reader
 
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def asked(published, ask):
+def published_question(published, make_question):
     """asked("refund"): a question of the agent whose past the tables hold."""
 
     def make(name="refund", **changes):
-        return ask(published.policy.types[name], agent_id=published.robot.pk, **changes)
+        return make_question(published.policy.types[name], agent_id=published.robot.pk, **changes)
 
     return make
 
 
-def test_nothing_happened_yet(asked):
-    assert gather([asked()]) == [History()]
-    assert gather([]) == []
+def test_nothing_happened_yet(published_question):
+    assert read_histories([published_question()]) == [History()]
+    assert read_histories([]) == []
 
 
-def test_precedent_counts_what_people_decided(asked, happened):
-    happened("refund", times=3)
-    happened("refund", verdict="modify")
-    happened("refund", verdict="reject", times=2)
-    happened("refund", source="policy", times=5)
-    happened("refund", source="timeout", verdict="reject", status="released")
-    happened("refund", verdict="")
-    happened("refund", kind="practice", times=4)
-    happened("send_mail", times=4)
-    (past,) = gather([asked()])
+def test_precedent_counts_what_people_decided(published_question, past_approval):
+    past_approval("refund", times=3)
+    past_approval("refund", verdict="modify")
+    past_approval("refund", verdict="reject", times=2)
+    past_approval("refund", source="policy", times=5)
+    past_approval("refund", source="timeout", verdict="reject", status="released")
+    past_approval("refund", verdict="")
+    past_approval("refund", kind="practice", times=4)
+    past_approval("send_mail", times=4)
+    (past,) = read_histories([published_question()])
     assert (past.decided, past.approved, past.proposed) == (6, 3, 13)
 
 
-def test_a_verdict_that_can_still_be_undone_teaches_nothing(asked, happened, now):
-    happened("refund", status="held", released_at=None, hold_until=now)
-    assert gather([asked()])[0].decided == 0
+def test_a_verdict_that_can_still_be_undone_teaches_nothing(published_question, past_approval, now):
+    past_approval("refund", status="held", released_at=None, hold_until=now)
+    assert read_histories([published_question()])[0].decided == 0
 
 
-def test_the_look_back_is_bounded(asked, happened, monkeypatch):
-    monkeypatch.setattr(history, "LOOK_BACK", 12)
-    monkeypatch.setattr(history, "DECISIONS", 8)
-    happened("refund", times=10, ago=2 * DAY)
-    happened("refund", verdict="reject", times=5)
-    (past,) = gather([asked()])
+def test_the_look_back_is_bounded(published_question, past_approval, monkeypatch):
+    monkeypatch.setattr(reader, "LOOK_BACK", 12)
+    monkeypatch.setattr(reader, "DECISIONS", 8)
+    past_approval("refund", times=10, ago=2 * DAY)
+    past_approval("refund", verdict="reject", times=5)
+    (past,) = read_histories([published_question()])
     assert (past.proposed, past.decided, past.approved) == (12, 8, 3)
 
 
@@ -65,35 +65,37 @@ def test_the_look_back_is_bounded(asked, happened, monkeypatch):
         {"verdict": ""},
     ],
 )
-def test_nothing_but_peoples_decisions_pushes_a_decision_out_of_the_precedent(asked, happened, monkeypatch, noise):
+def test_nothing_but_peoples_decisions_pushes_a_decision_out_of_the_precedent(
+    published_question, past_approval, monkeypatch, noise
+):
     """Junk that is refused washes no bad record clean, and what runs unattended loses no good one."""
-    monkeypatch.setattr(history, "LOOK_BACK", 12)
-    monkeypatch.setattr(history, "DECISIONS", 8)
-    happened("refund", verdict="reject", times=5, ago=2 * DAY)
-    happened("refund", times=2, ago=2 * DAY)
-    happened("refund", times=30, **noise)
-    (past,) = gather([asked()])
+    monkeypatch.setattr(reader, "LOOK_BACK", 12)
+    monkeypatch.setattr(reader, "DECISIONS", 8)
+    past_approval("refund", verdict="reject", times=5, ago=2 * DAY)
+    past_approval("refund", times=2, ago=2 * DAY)
+    past_approval("refund", times=30, **noise)
+    (past,) = read_histories([published_question()])
     assert (past.decided, past.approved) == (7, 2)
 
 
-def test_what_people_found_fault_with_counts_against_whoever_let_it_run(asked, happened, now):
-    happened("refund", times=3)
-    happened("refund", faulted_at=now)  # approved by a person, and then an incident
-    happened("refund", source="policy", route="auto", faulted_at=now)  # an objection to a sample
-    happened("refund", verdict="", status="cancelled", faulted_at=now)  # an objection that took its permit back
-    (past,) = gather([asked()])
+def test_what_people_found_fault_with_counts_against_whoever_let_it_run(published_question, past_approval, now):
+    past_approval("refund", times=3)
+    past_approval("refund", faulted_at=now)  # approved by a person, and then an incident
+    past_approval("refund", source="policy", route="auto", faulted_at=now)  # an objection to a sample
+    past_approval("refund", verdict="", status="cancelled", faulted_at=now)  # an objection that took its permit back
+    (past,) = read_histories([published_question()])
     assert (past.decided, past.approved) == (6, 3)
 
 
-def test_the_usual_value_is_of_what_was_approved(asked, happened):
-    happened("refund", value="10.00")
-    happened("refund", value="20.00", verdict="modify", ago=2 * DAY)
-    happened("refund", value="9000.00", verdict="reject", times=history.LOOK_BACK // 20)
-    assert gather([asked()])[0].amounts == (Decimal("10.00"), Decimal("20.00"))
+def test_the_usual_value_is_of_what_was_approved(published_question, past_approval):
+    past_approval("refund", value="10.00")
+    past_approval("refund", value="20.00", verdict="modify", ago=2 * DAY)
+    past_approval("refund", value="9000.00", verdict="reject", times=reader.LOOK_BACK // 20)
+    assert read_histories([published_question()])[0].amounts == (Decimal("10.00"), Decimal("20.00"))
 
 
 @pytest.mark.parametrize(
-    ("changes", "found"),
+    ("changes", "is_twin"),
     [
         ({"verdict": ""}, True),
         ({"status": "executed"}, True),
@@ -105,52 +107,55 @@ def test_the_usual_value_is_of_what_was_approved(asked, happened):
         ({"digest": "sha256:other"}, False),
     ],
 )
-def test_a_twin_is_pending_or_done_within_thirty_days(asked, happened, changes, found):
-    made = happened("refund", **{"digest": "sha256:same", **changes})
-    (past,) = gather([asked(digest="sha256:same")])
-    assert (past.twin and past.twin.id) == (made.pk if found else None)
+def test_a_twin_is_pending_or_done_within_thirty_days(published_question, past_approval, changes, is_twin):
+    made = past_approval("refund", **{"digest": "sha256:same", **changes})
+    (past,) = read_histories([published_question(digest="sha256:same")])
+    assert (past.twin and past.twin.id) == (made.pk if is_twin else None)
 
 
-def test_frequency_is_of_one_subject_within_seven_days(asked, happened):
-    happened("refund", about="order:456", times=2)
-    happened("refund", about="order:456", ago=8 * DAY)
-    happened("refund", about="order:456", verdict="reject")
-    happened("refund", about="order:457")
-    happened("refund", about="")
-    happened("send_mail", about="order:456")
-    assert [past.about for past in gather([asked(about="order:456"), asked(about="")])] == [2, 0]
+def test_frequency_is_of_one_subject_within_seven_days(published_question, past_approval):
+    past_approval("refund", about="order:456", times=2)
+    past_approval("refund", about="order:456", ago=8 * DAY)
+    past_approval("refund", about="order:456", verdict="reject")
+    past_approval("refund", about="order:457")
+    past_approval("refund", about="")
+    past_approval("send_mail", about="order:456")
+    assert [
+        past.same_subject
+        for past in read_histories([published_question(about="order:456"), published_question(about="")])
+    ] == [2, 0]
 
 
-def test_recent_is_within_ten_minutes(asked, happened):
-    happened("refund", times=3, ago=timedelta(minutes=9))
-    happened("refund", ago=timedelta(minutes=11))
-    assert gather([asked()])[0].recent == 3
+def test_recent_is_within_ten_minutes(published_question, past_approval):
+    past_approval("refund", times=3, ago=timedelta(minutes=9))
+    past_approval("refund", ago=timedelta(minutes=11))
+    assert read_histories([published_question()])[0].recent == 3
 
 
-def test_a_set_is_folded_in_the_order_of_arrival(asked):
-    same = asked(digest="sha256:same", about="order:1")
-    first, second, third = gather([same, asked(digest="sha256:2", about="order:1"), same])
+def test_a_set_is_folded_in_the_order_of_arrival(published_question):
+    same = published_question(digest="sha256:same", about="order:1")
+    first, second, third = read_histories([same, published_question(digest="sha256:2", about="order:1"), same])
     assert (first.proposed, second.proposed, third.proposed) == (0, 1, 2)
     assert (first.recent, third.recent) == (0, 2)
-    assert (first.about, second.about, third.about) == (0, 1, 2)
+    assert (first.same_subject, second.same_subject, third.same_subject) == (0, 1, 2)
     assert first.twin is None and second.twin is None
     assert (third.twin.id, third.twin.status) == (None, "pending")
 
 
-def test_an_approval_that_is_routed_again_is_not_its_own_past(asked, happened):
-    made = happened("refund", verdict="", digest="sha256:same", about="order:1", ago=timedelta(minutes=1))
-    question = asked(digest="sha256:same", about="order:1", approval_id=made.pk)
-    assert gather([question]) == [History()]
+def test_an_approval_that_is_routed_again_is_not_its_own_past(published_question, past_approval):
+    made = past_approval("refund", verdict="", digest="sha256:same", about="order:1", ago=timedelta(minutes=1))
+    question = published_question(digest="sha256:same", about="order:1", approval_id=made.pk)
+    assert read_histories([question]) == [History()]
 
 
-def test_the_queries_are_as_many_for_two_hundred_as_for_one(asked, django_assert_num_queries):
-    one = asked(about="order:1")
+def test_the_queries_are_as_many_for_two_hundred_as_for_one(published_question, django_assert_num_queries):
+    question = published_question(about="order:1")
     with django_assert_num_queries(1):
-        gather([one])
+        read_histories([question])
     many = [
-        replace(asked(name), digest=f"sha256:{number}", about=f"order:{number}")
+        replace(published_question(name), digest=f"sha256:{number}", about=f"order:{number}")
         for number in range(100)
         for name in ("refund", "send_mail")
     ]
     with django_assert_num_queries(1):
-        gather(many)
+        read_histories(many)

@@ -34,13 +34,13 @@ def weeks(draw):
     return Hours(time(*divmod(opens, 60)), time(*divmod(closes, 60)), days, zone), around
 
 
-def works(week: Hours, moment: datetime) -> bool:
+def is_working(week: Hours, moment: datetime) -> bool:
     local = moment.astimezone(ZoneInfo(week.zone))
     return local.isoweekday() in week.days and week.opens <= local.time() < week.closes
 
 
 def minute_by_minute(week: Hours, start: datetime, end: datetime) -> timedelta:
-    return sum(works(week, start + n * MINUTE) for n in range((end - start) // MINUTE)) * MINUTE
+    return sum(is_working(week, start + n * MINUTE) for n in range((end - start) // MINUTE)) * MINUTE
 
 
 NIGHT = Hours(time(1, 30), time(2, 30), frozenset(range(1, 8)), "Europe/Berlin")
@@ -49,16 +49,16 @@ NIGHT = Hours(time(1, 30), time(2, 30), frozenset(range(1, 8)), "Europe/Berlin")
 @given(weeks(), st.integers(0, 5 * 24 * 60))
 @example((NIGHT, datetime(2026, 3, 28, 12, tzinfo=UTC)), 24 * 60)  # half of it does not exist
 @example((NIGHT, datetime(2026, 10, 24, 12, tzinfo=UTC)), 24 * 60)  # half of it comes twice
-def test_working_time_between_two_moments_is_that_of_the_clock_on_the_wall(found, minutes):
-    week, start = found
+def test_working_time_between_two_moments_is_that_of_the_clock_on_the_wall(week_and_start, minutes):
+    week, start = week_and_start
     end = start + minutes * MINUTE
 
     assert hours.between(week, start, end) == minute_by_minute(week, start, end)
 
 
 @given(weeks(), st.integers(1, 2 * 24 * 60))
-def test_so_much_working_time_is_over_at_the_first_moment_that_has_seen_it(found, minutes):
-    week, start = found
+def test_so_much_working_time_is_over_at_the_first_moment_that_has_seen_it(week_and_start, minutes):
+    week, start = week_and_start
     over = hours.after(week, start, minutes * MINUTE)
 
     assert hours.between(week, start, over) == minutes * MINUTE
@@ -67,8 +67,8 @@ def test_so_much_working_time_is_over_at_the_first_moment_that_has_seen_it(found
 
 
 @given(weeks(), st.integers(0, 600), st.integers(0, 600))
-def test_time_in_two_parts_is_as_long_as_in_one(found, first, second):
-    week, start = found
+def test_time_in_two_parts_is_as_long_as_in_one(week_and_start, first, second):
+    week, start = week_and_start
 
     assert hours.after(week, hours.after(week, start, first * MINUTE), second * MINUTE) == hours.after(
         week, start, (first + second) * MINUTE
@@ -144,9 +144,9 @@ spans = st.integers(1, 3 * 24 * 60).map(lambda minutes: minutes * MINUTE)
 
 
 @given(weeks(), weeks(), st.lists(st.tuples(spans, st.sampled_from([0, 1, 2])), min_size=1, max_size=3), spans)
-def test_a_tiers_time_never_ends_after_the_deadline_nor_after_its_own_time(one, another, tiers, left):
-    choice = [None, one[0], another[0]]
-    now = one[1]
+def test_a_tiers_time_never_ends_after_the_deadline_nor_after_its_own_time(week_and_start, another, tiers, left):
+    choice = [None, week_and_start[0], another[0]]
+    now = week_and_start[1]
     chain = [tier(level, sla, choice[which]) for level, (sla, which) in enumerate(tiers, 1)]
     due = hours.due(chain, now, now + left)
 
@@ -180,9 +180,9 @@ def test_a_tier_alone_has_its_time_up_to_the_deadline():
 
 
 @given(weeks(), weeks(), st.lists(st.tuples(spans, st.sampled_from([0, 1, 2])), min_size=2, max_size=3), spans)
-def test_whoever_works_before_the_deadline_leaves_the_next_half_of_its_time(one, another, tiers, left):
-    choice = [None, one[0], another[0]]
-    now, end = one[1], one[1] + left
+def test_whoever_works_before_the_deadline_leaves_the_next_half_of_its_time(week_and_start, another, tiers, left):
+    choice = [None, week_and_start[0], another[0]]
+    now, end = week_and_start[1], week_and_start[1] + left
     first, following, *_ = [tier(level, sla, choice[which]) for level, (sla, which) in enumerate(tiers, 1)]
     due = hours.due([first, following], now, end)
     whole = hours.between(following.hours, now, end)

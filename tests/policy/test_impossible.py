@@ -2,8 +2,8 @@
 
 import pytest
 
-from approvals.policy.expressions import BadExpression, Expression
-from approvals.policy.fitting import unfit
+from approvals.policy.rules.expressions import BadExpression, Expression
+from approvals.policy.rules.fit import unfit
 
 SCHEMA = {
     "type": "object",
@@ -28,7 +28,7 @@ def complaints(text, schema=SCHEMA):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "complaint"),
     [
         ('args.line == "boat"', 'args.line is never "boat"; it is one of: rail, road.'),
         ('args.line != "raod"', 'args.line is never "raod". Did you mean “road”?'),
@@ -45,16 +45,16 @@ def complaints(text, schema=SCHEMA):
         ("args.share <= 0.0", "args.share is never <= 0.0 by the schema's own limits."),
     ],
 )
-def test_what_no_proposal_can_meet_is_refused_with_what_there_is(text, said):
-    assert complaints(text) == [said]
+def test_what_no_proposal_can_meet_is_refused_with_what_there_is(text, complaint):
+    assert complaints(text) == [complaint]
 
 
 @pytest.mark.parametrize(
     "text", ['args.mode == "wet"', "args.count == 7", 'args.price == "12"', "args.amount == 101.0"]
 )
 def test_whatever_the_schema_says_of_the_value_counts(text):
-    [said] = complaints(text)
-    assert " is never " in said
+    [complaint] = complaints(text)
+    assert " is never " in complaint
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,13 @@ def test_without_a_schema_nothing_is_known():
 
 
 def test_a_hint_for_a_text_amount_works():
-    [said] = complaints("args.price > 250.0")
-    assert "double(" not in said and "value" in said
+    [complaint] = complaints("args.price > 250.0")
+    assert "double(" not in complaint and "value" in complaint
     assert complaints("value > 250.0") == []
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "complaint"),
     [
         ("args.amount >", "it ends too early: something has to follow"),
         ("args.amount > 5 and true", "“and” does not belong here: write && for and"),
@@ -109,8 +109,8 @@ def test_a_hint_for_a_text_amount_works():
         ("args.x in [1, 2", "it ends too early: something has to follow"),
     ],
 )
-def test_the_parsers_complaints_are_in_words(text, said):
+def test_the_parsers_complaints_are_in_words(text, complaint):
     with pytest.raises(BadExpression) as bad:
         Expression(text)
-    assert bad.value.message == said
+    assert bad.value.message == complaint
     assert "expecting" not in str(bad.value) and "token" not in str(bad.value)

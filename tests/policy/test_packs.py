@@ -4,15 +4,17 @@ from datetime import timedelta
 import pytest
 
 from approvals.models import ActionType, Currency, Rule, Tier
-from approvals.policy import packs, snapshot
-from approvals.policy.assess import assess, gather
-from approvals.policy.fitting import unfit
-from approvals.policy.flags import LABELS
-from approvals.policy.history import History
-from approvals.policy.routing import Standing, route
-from approvals.policy.rows import snapshot_of_tables
-from approvals.policy.schema import check_schema, headline
-from approvals.policy.signals import WEIGHTS
+from approvals.policy import snapshot
+from approvals.policy.assessment import assess, read_histories
+from approvals.policy.authoring import packs
+from approvals.policy.authoring.documents import snapshot_of_tables
+from approvals.policy.evaluation_input import History
+from approvals.policy.precedent.flags import LABELS
+from approvals.policy.precedent.signals import WEIGHTS
+from approvals.policy.routing import route
+from approvals.policy.routing_decision import AgentStanding
+from approvals.policy.rules.fit import unfit
+from approvals.values.schema import check_schema, headline
 
 EVERY = [(scenario.pack, scenario.name, scenario) for name in packs.names() for scenario in packs.read(name).scenarios]
 
@@ -27,7 +29,7 @@ def test_the_scenario_takes_its_route(shipped, now, pack, name, scenario):
     question = scenario.question(shipped, now=now)
     assert question.type.check(scenario.args) == []
     assert "?" not in headline(question.type.headline, scenario.args)
-    standing = Standing(level=scenario.level or question.type.level)
+    standing = AgentStanding(level=scenario.level or question.type.level)
     routing = route(question, assess(question, scenario.past), shipped, standing)
     assert (routing.route, routing.tier, routing.reason_code) == (scenario.route, scenario.tier, scenario.reason_code)
     assert routing.reasons
@@ -101,7 +103,7 @@ def test_an_agents_first_try_is_answered_by_the_core_and_asks_a_person(shipped, 
     question = scenario.question(shipped, now=now)
     assert question.type.check(args) == []
     for level in (1, 2):
-        routing = route(question, assess(question, History()), shipped, Standing(level=level))
+        routing = route(question, assess(question, History()), shipped, AgentStanding(level=level))
         assert (routing.route, routing.approvable) == ("review", True), routing.reasons
         assert not any("could not be evaluated" in reason for reason in routing.reasons)
 
@@ -140,11 +142,11 @@ def test_a_changed_schema_is_a_new_version_of_it(published):
 
 
 @pytest.mark.parametrize(("approved", "refused", "expected"), [(60, 1, "auto"), (0, 0, "review"), (3, 27, "review")])
-def test_a_refund_by_the_history_in_the_tables(published, happened, now, approved, refused, expected):
-    happened("refund", times=approved, value="40.00")
-    happened("refund", times=refused, verdict="reject")
+def test_a_refund_by_the_history_in_the_tables(published, past_approval, now, approved, refused, expected):
+    past_approval("refund", times=approved, value="40.00")
+    past_approval("refund", times=refused, verdict="reject")
     (scenario,) = (one for one in packs.read("commerce").scenarios if one.name.startswith("a small refund"))
     question = replace(scenario.question(published.policy, now=now), agent_id=published.robot.pk)
-    (past,) = gather([question])
-    routing = route(question, assess(question, past), published.policy, Standing(level=question.type.level))
+    (past,) = read_histories([question])
+    routing = route(question, assess(question, past), published.policy, AgentStanding(level=question.type.level))
     assert routing.route == expected

@@ -9,17 +9,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from approvals.decisions.rejection_reasons import REASONS
 from approvals.models.policy import Verdict
-from approvals.policy import repeats, words
-from approvals.policy.assess import assess
-from approvals.policy.covers import Cover
-from approvals.policy.edits import changed_paths, compared
-from approvals.policy.flags import flags_of
-from approvals.policy.history import History, Question, Twin
-from approvals.policy.repeats import Rejected, Repeat, repeat_of
-from approvals.policy.routing import Standing, route
-from approvals.policy.words import REJECTED_FOR
-from approvals.review.decisions import REASONS
+from approvals.policy import messages
+from approvals.policy.assessment import assess
+from approvals.policy.evaluation_input import EvaluationInput, History, Repeat, SameDigest
+from approvals.policy.messages import REJECTED_FOR
+from approvals.policy.pre_approvals import PreApproval
+from approvals.policy.precedent import repeats
+from approvals.policy.precedent.flags import flags_of
+from approvals.policy.precedent.repeats import Rejected, repeat_of
+from approvals.policy.routing import route
+from approvals.policy.routing_decision import AgentStanding
+from approvals.values.edits import changed_paths, compared
 
 WHEN = datetime(2026, 11, 19, 9, 0, tzinfo=UTC)
 ARGS = {"order": "456", "amount": 50, "reason": "the lid is cracked"}
@@ -46,20 +48,22 @@ def rejected(args=ARGS, **changes):
 
 
 @pytest.fixture
-def attempt(ask):
+def attempt(make_question):
     """attempt(reason="…"): the question of a refund of order 456, with these arguments changed."""
 
     def make(type=None, args=None, **changes):
-        facts = {name: changes.pop(name) for name in list(changes) if name in Question.__dataclass_fields__}
+        facts = {name: changes.pop(name) for name in list(changes) if name in EvaluationInput.__dataclass_fields__}
         given = args if args is not None else {**ARGS, **changes}
-        return ask(type, **{"args": given, "about": "order:456", "beside": [[], None, {}], "run": "run-1", **facts})
+        return make_question(
+            type, **{"args": given, "about": "order:456", "beside": [[], None, {}], "run": "run-1", **facts}
+        )
 
     return make
 
 
 def test_only_the_reason_was_changed(attempt):
-    found = repeat_of(attempt(reason="the lid is very cracked"), [rejected(attempt=2)], None)
-    assert (found.id, found.attempt, found.changed, found.settled) == (UUID(int=1), 3, ("/reason",), True)
+    repeat = repeat_of(attempt(reason="the lid is very cracked"), [rejected(attempt=2)], None)
+    assert (repeat.id, repeat.attempt, repeat.changed, repeat.settled) == (UUID(int=1), 3, ("/reason",), True)
 
 
 def test_the_flag_says_which_attempt_at_what_and_what_changed_and_none_of_a_persons_words(attempt):
@@ -159,16 +163,16 @@ def test_a_person_of_the_same_run_is_named_before_policy_and_before_another_run(
         rejected(id=UUID(int=2), attempt=2),
         rejected(id=UUID(int=1)),
     ]
-    found = repeat_of(attempt(), past, None)
-    assert (found.id, found.attempt, found.tries) == (UUID(int=2), 5, 3)
+    repeat = repeat_of(attempt(), past, None)
+    assert (repeat.id, repeat.attempt, repeat.tries) == (UUID(int=2), 5, 3)
 
 
 def test_what_was_approved_in_the_meantime_is_no_attempt_at_what_was_rejected_before(attempt):
     later = WHEN + timedelta(hours=1)
     assert repeat_of(attempt(), [rejected(overruled_at=later)], None) is None
-    assert repeat_of(attempt(), [rejected()], Twin(UUID(int=9), "executed", later)) is None
-    assert repeat_of(attempt(), [rejected()], Twin(UUID(int=9), "pending", later))
-    assert repeat_of(attempt(), [rejected()], Twin(UUID(int=9), "executed", WHEN - timedelta(hours=1)))
+    assert repeat_of(attempt(), [rejected()], SameDigest(UUID(int=9), "executed", later)) is None
+    assert repeat_of(attempt(), [rejected()], SameDigest(UUID(int=9), "pending", later))
+    assert repeat_of(attempt(), [rejected()], SameDigest(UUID(int=9), "executed", WHEN - timedelta(hours=1)))
     again = rejected(id=UUID(int=2), at=later + timedelta(hours=1))
     assert repeat_of(attempt(), [again, rejected(overruled_at=later)], None).id == again.id
 
@@ -192,14 +196,14 @@ def test_comparing_is_symmetric_and_counts_every_leaf(before, after):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # `attempt` only builds
 @given(arguments, arguments)
 def test_a_near_repeat_shares_more_than_it_changes_and_settles_no_change_of_a_number(attempt, before, after):
-    found = repeat_of(attempt(args=after), [rejected(before)], None)
+    repeat = repeat_of(attempt(args=after), [rejected(before)], None)
     edits, same = compared(before, after)
-    if found is None:
+    if repeat is None:
         assert edits
         return
-    assert len(found.changed) == len(edits) <= min(repeats.CHANGED, same + 1)
+    assert len(repeat.changed) == len(edits) <= min(repeats.CHANGED, same + 1)
     assert not edits or same
-    if found.settled:
+    if repeat.settled:
         assert all(isinstance(one, str | None) for _, *sides in edits for side in sides for one in side)
 
 
@@ -208,12 +212,12 @@ def test_a_near_repeat_shares_more_than_it_changes_and_settles_no_change_of_a_nu
 
 @pytest.fixture
 def routed(policy, attempt, kind):
-    """routed(answers_repeats=True): how an attempt at what was rejected is routed under this action type."""
+    """routed(rejects_repeats=True): how an attempt at what was rejected is routed under this action type."""
 
     def make(question=None, *, cover=None, level=2, past=None, **of_type):
         question = question or attempt(kind(strategy="always", **of_type), reason="the lid is very cracked")
         history = History(proposed=1, repeat=repeat_of(question, past or [rejected()], None))
-        standing = Standing(level=level)
+        standing = AgentStanding(level=level)
         return route(question, assess(question, history), policy, standing, *([cover] if cover else []))
 
     return make
@@ -226,24 +230,26 @@ def test_a_repetition_only_informs_unless_the_type_says_more(routed):
 
 @pytest.mark.parametrize("level", [1, 2])
 def test_the_earlier_rejection_answers_where_the_type_says_so(routed, level):
-    found = routed(answers_repeats=True, level=level)
-    assert (found.route, found.reason_code) == ("reject", "policy_violation")
-    said = "It nearly repeats what a person rejected on 2026-11-19 (not justified), and only `reason` changed: "
-    assert found.reasons == [said + "the same answer holds."]
-    assert found.quoted == "It was said then: “The photo shows another lid.”"
+    routing = routed(rejects_repeats=True, level=level)
+    assert (routing.route, routing.reason_code) == ("reject", "policy_violation")
+    repeat_reason = (
+        "It nearly repeats what a person rejected on 2026-11-19 (not justified), and only `reason` changed: "
+    )
+    assert routing.reasons == [repeat_reason + "the same answer holds."]
+    assert routing.quoted_message == "It was said then: “The photo shows another lid.”"
 
 
 def test_an_answer_never_overrides_what_a_person_gave_beforehand(routed, attempt, kind):
-    for cover in (Cover(grants=(_Given(),)), Cover(step=_Given())):
-        assert routed(cover=cover, answers_repeats=True, most_attempts=1).route != "reject"
+    for cover in (PreApproval(grants=(_RepeatCase(),)), PreApproval(step=_RepeatCase())):
+        assert routed(cover=cover, rejects_repeats=True, most_attempts=1).route != "reject"
 
 
-class _Given:
+class _RepeatCase:
     tier, by, at, plan, number, step = 3, "Mia", WHEN, "plan", 1, "pay"
 
 
 def test_a_lower_amount_is_asked_about_and_counts_as_an_attempt(routed, attempt, kind):
-    type = kind(strategy="always", answers_repeats=True)
+    type = kind(strategy="always", rejects_repeats=True)
     assert routed(attempt(type, amount=40, value=Decimal(40))).route == "review"
     type = kind(strategy="always", most_attempts=1)
     assert routed(attempt(type, amount=40, value=Decimal(40))).route == "reject"
@@ -253,21 +259,21 @@ def test_a_run_gets_no_further_after_so_many_attempts(routed):
     two = [rejected(id=UUID(int=2), attempt=2), rejected()]
     assert routed(past=two, most_attempts=3).route == "review"
     three = [rejected(id=UUID(int=3), attempt=3), *two]
-    found = routed(past=three, most_attempts=3)
-    assert found.route == "reject"
-    assert found.reasons == ["The run gets no further with this: 3 attempts were rejected."]
+    routing = routed(past=three, most_attempts=3)
+    assert routing.route == "reject"
+    assert routing.reasons == ["The run gets no further with this: 3 attempts were rejected."]
     elsewhere = [replace(one, run="run-2") for one in three]
     assert routed(past=elsewhere, most_attempts=3).route == "review"
 
 
 def test_what_is_stored_of_a_repeat_comes_back_without_a_persons_words(attempt):
-    found = repeat_of(attempt(), [rejected()], None)
-    assert Repeat.of(found.as_json()) == replace(found, message="")
-    assert found.message not in str(found.as_json())
+    repeat = repeat_of(attempt(), [rejected()], None)
+    assert Repeat.of(repeat.as_json()) == replace(repeat, message="")
+    assert repeat.message not in str(repeat.as_json())
 
 
 def test_paths_that_an_agent_named_are_shown_plainly_and_short(attempt):
     question = attempt(args={**ARGS, "a\u202eb" + "x" * 200: "some words"})
-    said = words.REPEATS_PERSON.format(nth="Second", **repeat_of(question, [rejected()], None).facts)
-    assert "\u202e" not in said and len(said) < 200
-    assert Verdict.REJECT not in said.split()
+    sentence = messages.REPEATS_PERSON.format(nth="Second", **repeat_of(question, [rejected()], None).facts)
+    assert "\u202e" not in sentence and len(sentence) < 200
+    assert Verdict.REJECT not in sentence.split()

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from approvals.policy import words
-from approvals.policy.assess import Flag, History, RuleMatch, assess
-from approvals.policy.routing import Standing, route
+from approvals.policy import messages
+from approvals.policy.assessed import RuleMatch
+from approvals.policy.assessment import Flag, History, assess
+from approvals.policy.routing import route
+from approvals.policy.routing_decision import AgentStanding
 from approvals.policy.worth import Worth, worth
 
-TWO = Standing(level=2)
+TWO = AgentStanding(level=2)
 
 
 def match(effect="review", **changes):
@@ -22,39 +24,49 @@ def match(effect="review", **changes):
 class TestRows:
     """Each row of the table, and that it comes before the next."""
 
-    def test_a_paused_agent_is_refused_whatever_else_holds(self, ask, weighed, policy, kind):
-        question = ask(kind(strategy="never"))
-        routing = route(question, weighed(), policy, Standing(paused=True, level=4, breaker_open=True))
+    def test_a_paused_agent_is_refused_whatever_else_holds(self, make_question, make_assessment, policy, kind):
+        question = make_question(kind(strategy="never"))
+        routing = route(question, make_assessment(), policy, AgentStanding(paused=True, level=4, breaker_open=True))
         assert (routing.route, routing.reason_code) == ("reject", "policy_violation")
         assert routing.reasons == ["The agent is paused; nothing of it runs."]
 
-    def test_a_blocking_rule_refuses_at_every_level(self, ask, weighed, policy):
+    def test_a_blocking_rule_refuses_at_every_level(self, make_question, make_assessment, policy):
         for level in (1, 2, 3, 4):
-            routing = route(ask(), weighed(matched=[match("block")]), policy, Standing(level=level))
+            routing = route(
+                make_question(), make_assessment(matched=[match("block")]), policy, AgentStanding(level=level)
+            )
             assert (routing.route, routing.reason_code) == ("reject", "policy_violation")
             assert "'big': Big." in routing.reasons[0]
 
-    def test_block_beats_review(self, ask, weighed, policy):
-        routing = route(ask(), weighed(matched=[match("review"), match("block", name="no")]), policy, TWO)
+    def test_block_beats_review(self, make_question, make_assessment, policy):
+        routing = route(
+            make_question(), make_assessment(matched=[match("review"), match("block", name="no")]), policy, TWO
+        )
         assert routing.route == "reject"
 
-    def test_arguments_that_did_not_parse_ask_a_person_and_cannot_be_approved(self, ask, weighed, policy, kind):
-        question = ask(kind(strategy="never"), args='{"amount": 4', parsed=False, value=None)
-        routing = route(question, weighed(), policy, Standing(level=4))
+    def test_arguments_that_did_not_parse_ask_a_person_and_cannot_be_approved(
+        self, make_question, make_assessment, policy, kind
+    ):
+        question = make_question(kind(strategy="never"), args='{"amount": 4', parsed=False, value=None)
+        routing = route(question, make_assessment(), policy, AgentStanding(level=4))
         assert (routing.route, routing.approvable, routing.strict) == ("review", False, True)
 
-    def test_without_a_schema_unparsed_arguments_are_ordinary(self, ask, weighed, policy, kind):
-        question = ask(kind(strategy="never", schema={}), args="do it", parsed=False, value=None)
-        routing = route(question, weighed(), policy, TWO)
+    def test_without_a_schema_unparsed_arguments_are_ordinary(self, make_question, make_assessment, policy, kind):
+        question = make_question(kind(strategy="never", schema={}), args="do it", parsed=False, value=None)
+        routing = route(question, make_assessment(), policy, TWO)
         assert (routing.route, routing.approvable) == ("auto", True)
 
-    def test_an_open_breaker_asks_whatever_the_level(self, ask, weighed, policy, kind):
-        routing = route(ask(kind(strategy="never")), weighed(), policy, Standing(level=4, breaker_open=True))
+    def test_an_open_breaker_asks_whatever_the_level(self, make_question, make_assessment, policy, kind):
+        routing = route(
+            make_question(kind(strategy="never")), make_assessment(), policy, AgentStanding(level=4, breaker_open=True)
+        )
         assert (routing.route, routing.reason_code) == ("review", "high_risk")
 
-    def test_level_one_asks_whatever_the_strategy(self, ask, weighed, policy, kind):
+    def test_level_one_asks_whatever_the_strategy(self, make_question, make_assessment, policy, kind):
         for strategy in ("never", "always", "risk", "confidence"):
-            routing = route(ask(kind(strategy=strategy)), weighed("1", "1"), policy, Standing(level=1))
+            routing = route(
+                make_question(kind(strategy=strategy)), make_assessment("1", "1"), policy, AgentStanding(level=1)
+            )
             assert (routing.route, routing.reason_code) == ("review", "fixed")
 
     @pytest.mark.parametrize(
@@ -67,42 +79,51 @@ class TestRows:
             match("block", failed=True),
         ],
     )
-    def test_a_rule_that_demands_a_person_gets_one(self, ask, weighed, policy, kind, demand):
-        routing = route(ask(kind(strategy="never")), weighed(matched=[demand]), policy, Standing(level=4))
+    def test_a_rule_that_demands_a_person_gets_one(self, make_question, make_assessment, policy, kind, demand):
+        routing = route(
+            make_question(kind(strategy="never")), make_assessment(matched=[demand]), policy, AgentStanding(level=4)
+        )
         assert (routing.route, routing.reason_code) == ("review", "high_risk")
         assert "big" in routing.reasons[0]
 
-    def test_a_rule_that_failed_says_so(self, ask, weighed, policy):
-        routing = route(ask(), weighed(matched=[match(failed=True)]), policy, TWO)
+    def test_a_rule_that_failed_says_so(self, make_question, make_assessment, policy):
+        routing = route(make_question(), make_assessment(matched=[match(failed=True)]), policy, TWO)
         assert routing.reasons == ["The rule 'big' could not be evaluated for this proposal, so a person is asked."]
 
-    def test_a_rule_that_only_shows_asks_nobody_and_is_said(self, ask, weighed, policy):
-        routing = route(ask(), weighed(matched=[match("flag")]), policy, TWO)
+    def test_a_rule_that_only_shows_asks_nobody_and_is_said(self, make_question, make_assessment, policy):
+        routing = route(make_question(), make_assessment(matched=[match("flag")]), policy, TWO)
         assert routing.route == "auto"
         assert "Rule 'big': Big." in routing.reasons
 
-    def test_irreversible_asks_at_every_level(self, ask, weighed, policy, kind):
+    def test_irreversible_asks_at_every_level(self, make_question, make_assessment, policy, kind):
         for level, strategy in product((2, 3, 4), ("never", "always", "risk", "confidence")):
-            question = ask(kind(reversibility="irreversible", strategy=strategy))
-            routing = route(question, weighed("1", "1"), policy, Standing(level=level))
+            question = make_question(kind(reversibility="irreversible", strategy=strategy))
+            routing = route(question, make_assessment("1", "1"), policy, AgentStanding(level=level))
             assert (routing.route, routing.reason_code) == ("review", "high_risk")
 
-    def test_a_manual_gate_asks_at_every_level(self, ask, weighed, policy, kind):
+    def test_a_manual_gate_asks_at_every_level(self, make_question, make_assessment, policy, kind):
         for level in (2, 3, 4):
-            routing = route(ask(kind(gate="manual", strategy="never")), weighed(), policy, Standing(level=level))
+            routing = route(
+                make_question(kind(gate="manual", strategy="never")),
+                make_assessment(),
+                policy,
+                AgentStanding(level=level),
+            )
             assert (routing.route, routing.gate) == ("review", "manual")
 
-    def test_a_flag_asks_only_where_the_action_type_names_it(self, ask, weighed, policy, kind):
-        up = weighed(flags=[Flag("burst", "12 in 10 minutes")])
-        assert route(ask(kind(flags=("duplicate",))), up, policy, TWO).route == "auto"
-        routing = route(ask(kind(flags=("burst",))), up, policy, Standing(level=4))
+    def test_a_flag_asks_only_where_the_action_type_names_it(self, make_question, make_assessment, policy, kind):
+        up = make_assessment(flags=[Flag("burst", "12 in 10 minutes")])
+        assert route(make_question(kind(flags=("duplicate",))), up, policy, TWO).route == "auto"
+        routing = route(make_question(kind(flags=("burst",))), up, policy, AgentStanding(level=4))
         assert (routing.route, routing.reason_code) == ("review", "high_risk")
         assert routing.reasons == ["Flag: 12 in 10 minutes."]
 
-    def test_level_four_passes_what_is_reversible(self, ask, weighed, policy, kind):
-        low = weighed("0.10", "0.10")
-        assert route(ask(kind(strategy="always")), low, policy, Standing(level=4)).route == "auto"
-        assert route(ask(kind(reversibility="partial")), low, policy, Standing(level=4)).route == "reject"
+    def test_level_four_passes_what_is_reversible(self, make_question, make_assessment, policy, kind):
+        low = make_assessment("0.10", "0.10")
+        assert route(make_question(kind(strategy="always")), low, policy, AgentStanding(level=4)).route == "auto"
+        assert (
+            route(make_question(kind(reversibility="partial")), low, policy, AgentStanding(level=4)).route == "reject"
+        )
 
     @pytest.mark.parametrize(
         ("value", "ceiling", "passes"),
@@ -120,39 +141,41 @@ class TestRows:
         ],
     )
     def test_level_four_is_as_level_three_above_low_impact_and_the_lowest_ceiling(
-        self, ask, kind, policy, value, ceiling, passes
+        self, make_question, kind, policy, value, ceiling, passes
     ):
         tiers = {**policy.tiers, 1: replace(policy.tiers[1], ceiling=ceiling and Decimal(ceiling))}
         policy = replace(policy, tiers=tiers)
         args = {"order": "456"} if value is None else {"order": "456", "amount": value}
         # Weighed by what is in it, so that the impact is the real one; only the agent's own words carry weight.
         weights = dict.fromkeys(["precedent", "tool_validity", "retrieval_relevance"], 0)
-        question = ask(kind(strategy="always", weights=weights), args=args, value=value and Decimal(value))
+        question = make_question(kind(strategy="always", weights=weights), args=args, value=value and Decimal(value))
         for stated in (0.0, 1.0):
             question = replace(question, stated={"stated_confidence": stated})
             assessment = replace(assess(question, History()), composite=Decimal(str(stated)), without_precedent=None)
-            four = route(question, assessment, policy, Standing(level=4))
-            three = route(question, assessment, policy, Standing(level=3))
+            four = route(question, assessment, policy, AgentStanding(level=4))
+            three = route(question, assessment, policy, AgentStanding(level=3))
             if passes:
-                assert (four.route, four.reasons) == ("auto", [words.LEVEL_FOUR])
+                assert (four.route, four.reasons) == ("auto", [messages.LEVEL_FOUR])
             else:
                 assert four == three
                 assert four.route == ("auto" if stated else "reject")
 
-    def test_never_passes(self, ask, weighed, policy, kind):
-        routing = route(ask(kind(strategy="never")), weighed("0.10", "0.10"), policy, TWO)
+    def test_never_passes(self, make_question, make_assessment, policy, kind):
+        routing = route(make_question(kind(strategy="never")), make_assessment("0.10", "0.10"), policy, TWO)
         assert (routing.route, routing.reason_code) == ("auto", "passed")
 
-    def test_always_asks_at_level_two(self, ask, weighed, policy, kind):
-        routing = route(ask(kind(strategy="always")), weighed("1", "1"), policy, TWO)
+    def test_always_asks_at_level_two(self, make_question, make_assessment, policy, kind):
+        routing = route(make_question(kind(strategy="always")), make_assessment("1", "1"), policy, TWO)
         assert (routing.route, routing.reason_code) == ("review", "fixed")
 
-    def test_level_three_passes_the_confident_even_where_the_strategy_says_always(self, ask, weighed, policy, kind):
-        routing = route(ask(kind(strategy="always")), weighed(), policy, Standing(level=3))
+    def test_level_three_passes_the_confident_even_where_the_strategy_says_always(
+        self, make_question, make_assessment, policy, kind
+    ):
+        routing = route(make_question(kind(strategy="always")), make_assessment(), policy, AgentStanding(level=3))
         assert routing.route == "auto"
 
-    def test_risk_passes_when_nothing_matched(self, ask, weighed, policy, kind):
-        routing = route(ask(kind(strategy="risk")), weighed("0.10", "0.10"), policy, TWO)
+    def test_risk_passes_when_nothing_matched(self, make_question, make_assessment, policy, kind):
+        routing = route(make_question(kind(strategy="risk")), make_assessment("0.10", "0.10"), policy, TWO)
         assert (routing.route, routing.reasons) == ("auto", ["No rule and no flag asks for a person."])
 
 
@@ -168,26 +191,26 @@ class TestBands:
             ("0.000", "reject"),
         ],
     )
-    def test_at_or_above(self, ask, weighed, policy, composite, expected):
-        assert route(ask(), weighed(composite), policy, TWO).route == expected
+    def test_at_or_above(self, make_question, make_assessment, policy, composite, expected):
+        assert route(make_question(), make_assessment(composite), policy, TWO).route == expected
 
-    def test_an_agent_cannot_talk_itself_into_auto(self, ask, weighed, policy):
-        routing = route(ask(), weighed("0.990", "0.599"), policy, TWO)
+    def test_an_agent_cannot_talk_itself_into_auto(self, make_question, make_assessment, policy):
+        routing = route(make_question(), make_assessment("0.990", "0.599"), policy, TWO)
         assert (routing.route, routing.reason_code) == ("review", "low_confidence")
         assert "by our own signals alone it is 0.599" in routing.reasons[0]
-        assert route(ask(), weighed("0.990", "0.600"), policy, TWO).route == "auto"
+        assert route(make_question(), make_assessment("0.990", "0.600"), policy, TWO).route == "auto"
 
-    def test_want_of_history_alone_refuses_nobody(self, ask, weighed, policy):
-        newcomer = weighed("0.500", "0.500", without_precedent=Decimal("0.600"))
-        assert route(ask(), newcomer, policy, TWO).route == "review"
-        unsure = weighed("0.500", "0.500", without_precedent=Decimal("0.599"))
-        assert route(ask(), unsure, policy, TWO).route == "reject"
+    def test_want_of_history_alone_refuses_nobody(self, make_question, make_assessment, policy):
+        newcomer = make_assessment("0.500", "0.500", without_precedent=Decimal("0.600"))
+        assert route(make_question(), newcomer, policy, TWO).route == "review"
+        unsure = make_assessment("0.500", "0.500", without_precedent=Decimal("0.599"))
+        assert route(make_question(), unsure, policy, TWO).route == "reject"
 
-    def test_no_weight_at_all_asks(self, ask, weighed, policy):
-        assert route(ask(), replace(weighed(), own=None), policy, TWO).route == "review"
+    def test_no_weight_at_all_asks(self, make_question, make_assessment, policy):
+        assert route(make_question(), replace(make_assessment(), own=None), policy, TWO).route == "review"
 
-    def test_a_refusal_tells_the_agent_what_to_do(self, ask, weighed, policy):
-        assert "reformulate" in route(ask(), weighed("0.100"), policy, TWO).reasons[0]
+    def test_a_refusal_tells_the_agent_what_to_do(self, make_question, make_assessment, policy):
+        assert "reformulate" in route(make_question(), make_assessment("0.100"), policy, TWO).reasons[0]
 
 
 REVERSIBILITIES = ("reversible", "partial", "irreversible")
@@ -210,28 +233,30 @@ def promised(level, strategy, reversibility, gate, band, rules, impact):
 
 
 STRATEGIES = ("never", "always", "risk", "confidence")
-RULES = ((), ("flag",), ("allow",), ("allow", "flag"), ("allow", "review"), ("allow", "review", "block"), ("hearsay",))
+RULES = ((), ("flag",), ("allow",), ("allow", "flag"), ("allow", "review"), ("allow", "review", "block"), ("stated",))
 
 
 def matching(rules):
-    """A matching rule of each effect; `hearsay` allows, by the agent's own word."""
-    return [match("allow" if name == "hearsay" else name, name=name, hearsay=name == "hearsay") for name in rules]
+    """A matching rule of each effect; `stated` allows, by the agent's own word."""
+    return [match("allow" if name == "stated" else name, name=name, uses_stated=name == "stated") for name in rules]
 
 
 @pytest.mark.parametrize("gate", ["soft", "hard", "manual", "async", "clarify"])
 @pytest.mark.parametrize("level", [1, 2, 3, 4])
-def test_every_cell_of_level_strategy_reversibility_band_and_rules(ask, weighed, policy, kind, level, gate):
+def test_every_cell_of_level_strategy_reversibility_band_and_rules(
+    make_question, make_assessment, policy, kind, level, gate
+):
     impacts = ("low", "medium", "high")
     for strategy, reversibility, band, rules, impact in product(STRATEGIES, REVERSIBILITIES, BANDS, RULES, impacts):
-        question = ask(kind(strategy=strategy, reversibility=reversibility, gate=gate))
-        assessment = weighed(*BANDS[band], matched=matching(rules), impact=impact)
-        routing = route(question, assessment, policy, Standing(level=level))
+        question = make_question(kind(strategy=strategy, reversibility=reversibility, gate=gate))
+        assessment = make_assessment(*BANDS[band], matched=matching(rules), impact=impact)
+        routing = route(question, assessment, policy, AgentStanding(level=level))
         cell = (level, strategy, reversibility, gate, band, rules, impact)
         assert (cell, routing.route) == (cell, promised(*cell))
         assert routing.reasons and routing.reason_code
         # Whatever settles it, every matching rule is named.
-        said = " ".join(routing.reasons)
-        assert all(f"'{name}'" in said for name in rules)
+        reasons_text = " ".join(routing.reasons)
+        assert all(f"'{name}'" in reasons_text for name in rules)
 
 
 class TestAllow:
@@ -239,21 +264,23 @@ class TestAllow:
 
     ALLOW = match("allow", name="small", message="Small ones pass.")
 
-    def test_it_lifts_the_strategy_and_says_so(self, ask, weighed, policy, kind):
+    def test_it_lifts_the_strategy_and_says_so(self, make_question, make_assessment, policy, kind):
         for strategy in ("always", "risk", "confidence"):
             for level in (2, 3, 4):
-                question = ask(kind(strategy=strategy))
-                routing = route(question, weighed("0.10", "0.10", matched=[self.ALLOW]), policy, Standing(level=level))
+                question = make_question(kind(strategy=strategy))
+                routing = route(
+                    question, make_assessment("0.10", "0.10", matched=[self.ALLOW]), policy, AgentStanding(level=level)
+                )
                 assert (routing.route, routing.reason_code) == ("auto", "passed")
                 assert routing.reasons == ["Rule 'small' lets it pass: Small ones pass."]
 
     @pytest.mark.parametrize(
         ("changes", "standing", "first"),
         [
-            ({}, Standing(level=2, stopped=True), "ended the whole run"),
-            ({}, Standing(level=2, paused=True), "is paused"),
-            ({}, Standing(level=1), "level 1"),
-            ({}, Standing(level=4, breaker_open=True), "breaker"),
+            ({}, AgentStanding(level=2, stopped=True), "ended the whole run"),
+            ({}, AgentStanding(level=2, paused=True), "is paused"),
+            ({}, AgentStanding(level=1), "level 1"),
+            ({}, AgentStanding(level=4, breaker_open=True), "breaker"),
             ({"reversibility": "irreversible"}, TWO, "cannot be undone"),
             ({"gate": "manual"}, TWO, "types a value"),
             ({"flags": ("burst",)}, TWO, "12 in 10 minutes"),
@@ -261,10 +288,10 @@ class TestAllow:
         ],
     )
     def test_what_is_stricter_holds_and_the_rule_is_said_to_be_overruled(
-        self, ask, weighed, policy, kind, changes, standing, first
+        self, make_question, make_assessment, policy, kind, changes, standing, first
     ):
-        assessment = weighed(matched=[self.ALLOW], flags=[Flag("burst", "12 in 10 minutes")])
-        routing = route(ask(kind(strategy="never", **changes)), assessment, policy, standing)
+        assessment = make_assessment(matched=[self.ALLOW], flags=[Flag("burst", "12 in 10 minutes")])
+        routing = route(make_question(kind(strategy="never", **changes)), assessment, policy, standing)
         assert routing.route == ("reject" if standing.paused or standing.stopped else "review")
         assert first in routing.reasons[0]
         assert routing.reasons[-1] == ("Rule 'small' would let it pass, but something stricter holds: Small ones pass.")
@@ -273,14 +300,16 @@ class TestAllow:
         "stricter",
         [match("review"), match("flag", tier=2), match("flag", approvers=2), match("allow", failed=True)],
     )
-    def test_a_rule_that_demands_a_person_beats_it(self, ask, weighed, policy, stricter):
-        routing = route(ask(), weighed(matched=[self.ALLOW, stricter]), policy, Standing(level=4))
+    def test_a_rule_that_demands_a_person_beats_it(self, make_question, make_assessment, policy, stricter):
+        routing = route(
+            make_question(), make_assessment(matched=[self.ALLOW, stricter]), policy, AgentStanding(level=4)
+        )
         assert (routing.route, routing.strict) == ("review", True)
         assert any("would let it pass, but" in reason for reason in routing.reasons)
 
-    def test_a_block_beats_everything(self, ask, weighed, policy):
-        assessment = weighed(matched=[self.ALLOW, match("review"), match("block", name="no")])
-        routing = route(ask(), assessment, policy, Standing(level=4))
+    def test_a_block_beats_everything(self, make_question, make_assessment, policy):
+        assessment = make_assessment(matched=[self.ALLOW, match("review"), match("block", name="no")])
+        routing = route(make_question(), assessment, policy, AgentStanding(level=4))
         assert routing.route == "reject"
         assert routing.reasons == [
             "Refused by the rule 'no': Big.",
@@ -288,13 +317,13 @@ class TestAllow:
             "Rule 'big': Big.",
         ]
 
-    def test_an_agents_own_word_lets_nothing_pass(self, ask, weighed, policy, kind):
-        talk = match("allow", name="talk", hearsay=True)
-        routing = route(ask(kind(strategy="always")), weighed(matched=[talk]), policy, TWO)
+    def test_an_agents_own_word_lets_nothing_pass(self, make_question, make_assessment, policy, kind):
+        talk = match("allow", name="talk", uses_stated=True)
+        routing = route(make_question(kind(strategy="always")), make_assessment(matched=[talk]), policy, TWO)
         assert (routing.route, routing.reasons[0]) == ("review", "This action always asks a person.")
         assert routing.reasons[1].startswith("Rule 'talk' lets nothing pass, because it goes by what the agent says")
 
-    def test_the_same_from_the_expression_on(self, ask, policy, kind, rule):
+    def test_the_same_from_the_expression_on(self, make_question, policy, kind, rule):
         for text, passes in [
             ("value < 100.0", "auto"),
             ("signals.precedent < 1.0 && signals.impact > 0.0", "auto"),
@@ -309,23 +338,23 @@ class TestAllow:
         ]:
             type = kind(strategy="always", rules=(rule(text, effect="allow"),))
             args = {"order": "456", "amount": 50, "lines": [1, 2]}
-            question = ask(type, args=args, stated={"stated_confidence": 0.9}, context={"vouched": True})
+            question = make_question(type, args=args, stated={"stated_confidence": 0.9}, context={"vouched": True})
             routing = route(question, assess(question, History()), policy, TWO)
             assert (text, routing.route) == (text, passes)
 
 
 class TestSoftGates:
-    def test_what_asks_by_its_own_strategy_may_run_by_silence(self, ask, weighed, policy, kind):
-        routing = route(ask(kind(gate="soft", strategy="always")), weighed(), policy, TWO)
+    def test_what_asks_by_its_own_strategy_may_run_by_silence(self, make_question, make_assessment, policy, kind):
+        routing = route(make_question(kind(gate="soft", strategy="always")), make_assessment(), policy, TWO)
         assert (routing.gate, routing.strict) == ("soft", False)
 
-    def test_what_something_else_demands_waits_for_a_yes(self, ask, weighed, policy, kind):
-        question = ask(kind(gate="soft", strategy="always", flags=("burst",)))
+    def test_what_something_else_demands_waits_for_a_yes(self, make_question, make_assessment, policy, kind):
+        question = make_question(kind(gate="soft", strategy="always", flags=("burst",)))
         for assessment, standing in [
-            (weighed(), Standing(level=1)),
-            (weighed(), Standing(level=2, breaker_open=True)),
-            (weighed(matched=[match()]), TWO),
-            (weighed(flags=[Flag("burst", "10")]), TWO),
+            (make_assessment(), AgentStanding(level=1)),
+            (make_assessment(), AgentStanding(level=2, breaker_open=True)),
+            (make_assessment(matched=[match()]), TWO),
+            (make_assessment(flags=[Flag("burst", "10")]), TWO),
         ]:
             routing = route(question, assessment, policy, standing)
             assert (routing.gate, routing.strict) == ("hard", True)
@@ -344,41 +373,48 @@ class TestTiers:
             ("900000000", 3),
         ],
     )
-    def test_exactly_at_the_ceiling_stays(self, ask, weighed, policy, kind, value, tier):
-        routing = route(ask(kind(strategy="always"), value=Decimal(value)), weighed(), policy, TWO)
+    def test_exactly_at_the_ceiling_stays(self, make_question, make_assessment, policy, kind, value, tier):
+        routing = route(make_question(kind(strategy="always"), value=Decimal(value)), make_assessment(), policy, TWO)
         assert routing.tier == tier
 
-    def test_the_reason_names_value_and_ceiling(self, ask, weighed, policy, kind):
-        routing = route(ask(kind(strategy="always"), value=Decimal("6200")), weighed(), policy, TWO)
+    def test_the_reason_names_value_and_ceiling(self, make_question, make_assessment, policy, kind):
+        routing = route(make_question(kind(strategy="always"), value=Decimal("6200")), make_assessment(), policy, TWO)
         assert routing.reason_code == "high_risk"
         assert "6,200.00 EUR is above the ceiling of tier 1 (5,000.00 EUR)" in routing.reasons[-1]
 
-    def test_the_highest_of_type_rule_and_value(self, ask, weighed, policy, kind):
+    def test_the_highest_of_type_rule_and_value(self, make_question, make_assessment, policy, kind):
         def tier(own=1, ruled=None, value="10"):
-            question = ask(kind(strategy="always", tier=own), value=Decimal(value))
-            return route(question, weighed(matched=[match(tier=ruled)]), policy, TWO).tier
+            question = make_question(kind(strategy="always", tier=own), value=Decimal(value))
+            return route(question, make_assessment(matched=[match(tier=ruled)]), policy, TWO).tier
 
         assert (tier(), tier(own=2), tier(ruled=3), tier(value="6000")) == (1, 2, 3, 2)
         assert tier(own=3, ruled=2, value="6000") == 3
 
-    def test_beyond_every_ceiling_is_the_highest(self, ask, weighed, policy, kind):
+    def test_beyond_every_ceiling_is_the_highest(self, make_question, make_assessment, policy, kind):
         capped = replace(policy, tiers={level: policy.tiers[level] for level in (1, 2)})
-        assert route(ask(kind(strategy="always"), value=Decimal(10**9)), weighed(), capped, TWO).tier == 2
+        assert (
+            route(make_question(kind(strategy="always"), value=Decimal(10**9)), make_assessment(), capped, TWO).tier
+            == 2
+        )
 
     @pytest.mark.parametrize("currency", ["XXX", None, 7, ""])
-    def test_an_unknown_currency_goes_to_the_highest_tier_and_asks(self, ask, weighed, policy, kind, currency):
+    def test_an_unknown_currency_goes_to_the_highest_tier_and_asks(
+        self, make_question, make_assessment, policy, kind, currency
+    ):
         type = kind(strategy="never", currency_path="currency")
-        question = ask(type, args={"amount": 1, "currency": currency}, value=None)
-        routing = route(question, weighed(), policy, Standing(level=4))
+        question = make_question(type, args={"amount": 1, "currency": currency}, value=None)
+        routing = route(question, make_assessment(), policy, AgentStanding(level=4))
         assert (routing.route, routing.tier, routing.reason_code) == ("review", 3, "high_risk")
 
-    def test_a_value_that_is_no_number_does_so_too(self, ask, weighed, policy, kind):
-        question = ask(kind(strategy="never"), args={"amount": "lots"}, value=None)
-        routing = route(question, weighed(), policy, Standing(level=4))
+    def test_a_value_that_is_no_number_does_so_too(self, make_question, make_assessment, policy, kind):
+        question = make_question(kind(strategy="never"), args={"amount": "lots"}, value=None)
+        routing = route(question, make_assessment(), policy, AgentStanding(level=4))
         assert (routing.route, routing.tier) == ("review", 3)
 
-    def test_the_most_approvers_of_type_and_rules(self, ask, weighed, policy, kind):
-        routing = route(ask(kind(approvers=2)), weighed(matched=[match(approvers=3), match()]), policy, TWO)
+    def test_the_most_approvers_of_type_and_rules(self, make_question, make_assessment, policy, kind):
+        routing = route(
+            make_question(kind(approvers=2)), make_assessment(matched=[match(approvers=3), match()]), policy, TWO
+        )
         assert routing.approvers == 3
         assert routing.reasons[-1] == "3 people must approve."
 

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from approvals.policy import checks
-from approvals.policy.assess import History, RunPast, assess, recall
-from approvals.policy.expressions import BadExpression, compile
-from approvals.policy.routing import Standing, route
+from approvals.policy.assessment import History, RunPast, assess, recall
+from approvals.policy.authoring import validation
+from approvals.policy.routing import route
+from approvals.policy.routing_decision import AgentStanding
+from approvals.policy.rules.expressions import BadExpression, compile
 
 SCHEMA = {
     "type": "object",
@@ -29,11 +30,11 @@ SCHEMA = {
 
 
 def complaints(text, schema=SCHEMA, **columns):
-    return [sentence for _, sentence in checks.of_rule({"expression": text, **columns}, schema, "Refund")]
+    return [sentence for _, sentence in validation.of_rule({"expression": text, **columns}, schema, "Refund")]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "complaint"),
     [
         (
             "args.amuont > 5.0",
@@ -55,8 +56,8 @@ def complaints(text, schema=SCHEMA, **columns):
         ("args.lines.all(a, args.lines.all(b, a != b))", "Give args.lines a “maxItems” in the schema"),
     ],
 )
-def test_what_cannot_work_is_refused_where_it_stands(text, said):
-    assert said in " ".join(complaints(text))
+def test_what_cannot_work_is_refused_where_it_stands(text, complaint):
+    assert complaint in " ".join(complaints(text))
 
 
 @pytest.mark.parametrize(
@@ -93,9 +94,9 @@ def test_an_unknown_name_has_a_nearest():
     ],
 )
 def test_no_rule_lets_pass_by_what_the_agent_says_of_itself(text, named):
-    [said] = complaints(text, effect="allow")
+    [complaint] = complaints(text, effect="allow")
 
-    assert f"An agent must not talk itself through: {named} the agent's own word." in said
+    assert f"An agent must not talk itself through: {named} the agent's own word." in complaint
     assert complaints(text, effect="review") == []
 
 
@@ -108,7 +109,7 @@ def test_a_rule_may_let_pass_by_what_is_ours():
 # --- What it sees
 
 
-def test_a_rule_sees_what_its_run_did_before(ask, kind, rule):
+def test_a_rule_sees_what_its_run_did_before(make_question, kind, rule):
     type = kind(
         rules=(
             rule("run.key == 'thread-7' && run.name == 'Nightly' && run.step == 'pay'", name="named"),
@@ -116,7 +117,7 @@ def test_a_rule_sees_what_its_run_did_before(ask, kind, rule):
             rule("run.rejected > 2", name="not"),
         )
     )
-    question = ask(type, run="thread-7", run_name="Nightly", run_step="pay")
+    question = make_question(type, run="thread-7", run_name="Nightly", run_step="pay")
     past = RunPast(proposed=12, rejected=2, steps=5, since=timedelta(minutes=90, seconds=59))
 
     assessment = assess(question, History(run=past))
@@ -126,10 +127,10 @@ def test_a_rule_sees_what_its_run_did_before(ask, kind, rule):
     assert [match.name for match in recall(question, assessment.as_json()).matched] == ["named", "counted"]
 
 
-def test_outside_a_run_there_is_nothing_and_nothing_fails(ask, kind, rule):
+def test_outside_a_run_there_is_nothing_and_nothing_fails(make_question, kind, rule):
     type = kind(rules=(rule("run.key != '' || run.steps > 0 || run.minutes > 0"),))
 
-    assert assess(ask(type), History()).matched == []
+    assert assess(make_question(type), History()).matched == []
 
 
 @pytest.mark.parametrize(
@@ -142,12 +143,12 @@ def test_outside_a_run_there_is_nothing_and_nothing_fails(ask, kind, rule):
         (datetime(2026, 11, 30, 16, 0, tzinfo=UTC), False),
     ],
 )
-def test_a_freeze_window_is_a_rule(ask, kind, rule, policy, at, frozen):
+def test_a_freeze_window_is_a_rule(make_question, kind, rule, policy, at, frozen):
     zone = '"Europe/Berlin"'
     friday = f"now.getDayOfWeek({zone}) == 5 && now.getHours({zone}) >= 17"
     type = kind(strategy="never", rules=(rule(f"{friday} || now.getDayOfWeek({zone}) in [0, 6]", effect="block"),))
-    question = replace(ask(type), now=at)
+    question = replace(make_question(type), now=at)
 
-    routing = route(question, assess(question, History()), policy, Standing(level=2))
+    routing = route(question, assess(question, History()), policy, AgentStanding(level=2))
 
     assert (routing.route == "reject") == frozen

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from approvals.models.policy import Verdict
-from approvals.policy import schema
-from approvals.policy.schema import Fault, NotCanonical, Validator, canonical, headline
-from tests.saying import says
+from approvals.values import schema
+from approvals.values.schema import Fault, NotCanonical, Validator, canonical, headline
+from tests.text_search import mentions
 
 
 class TestCanonicalForm:
@@ -132,8 +132,8 @@ class TestArguments:
         assert schema.check(self.schema, {"order": "1", "lines": [1, 2], "mail": "a@b.example"}) == []
 
     def test_every_fault_is_reported_at_its_field(self):
-        found = schema.check(self.schema, {"order": "x", "lines": [1, 10], "mail": "no", "a/b": 1})
-        assert {fault.pointer for fault in found} == {"/order", "/lines/1", "/mail", "/a~1b"}
+        faults = schema.check(self.schema, {"order": "x", "lines": [1, 10], "mail": "no", "a/b": 1})
+        assert {fault.pointer for fault in faults} == {"/order", "/lines/1", "/mail", "/a~1b"}
 
     def test_a_missing_field_is_pointed_at_itself(self):
         assert schema.check(self.schema, {"lines": []}) == [Fault("/order", "This field is required.")]
@@ -154,7 +154,7 @@ class TestArguments:
         for _ in range(10_000):
             value = [value]
         (fault,) = schema.check({}, value)
-        assert says(fault.message, "32")
+        assert mentions(fault.message, "32")
 
     def test_faults_are_bounded(self):
         assert len(schema.check({"items": {"type": "string"}}, list(range(10_000)))) == schema.MOST_FAULTS

@@ -10,23 +10,25 @@ from django.db import IntegrityError, transaction
 
 from approvals.models import Approval, Autonomy
 from approvals.policy import snapshot
-from approvals.policy.assess import Flag, RuleMatch
-from approvals.policy.history import RunPast
-from approvals.policy.routing import Standing, route
-from approvals.review import intake
-from approvals.review.submission import Item, Submission
-from tests.plans.conftest import carry_out, kinds, plan, step  # noqa: F401  # fixtures of plans
+from approvals.policy.assessed import RuleMatch
+from approvals.policy.assessment import Flag
+from approvals.policy.evaluation_input import RunPast
+from approvals.policy.routing import route
+from approvals.policy.routing_decision import AgentStanding
+from approvals.requests import intake
+from approvals.requests.submission import Item, Submission
+from tests.plans.conftest import kinds, plan, propose_step, step  # noqa: F401  # fixtures of plans
 
-SHADOW = Standing(level=2, shadow=True)
+SHADOW = AgentStanding(level=2, shadow=True)
 
 
 def match(effect="review", **changes):
     return RuleMatch(**{"name": "big", "effect": effect, "tier": None, "approvers": 1, "message": "Big.", **changes})
 
 
-def test_what_would_be_asked_passes_with_what_would_have_been_asked(ask, weighed, policy, kind):
-    question = ask(kind(strategy="always", gate="soft"))
-    routing = route(question, weighed(matched=[match(tier=2, approvers=2)]), policy, SHADOW)
+def test_what_would_be_asked_passes_with_what_would_have_been_asked(make_question, make_assessment, policy, kind):
+    question = make_question(kind(strategy="always", gate="soft"))
+    routing = route(question, make_assessment(matched=[match(tier=2, approvers=2)]), policy, SHADOW)
     assert (routing.route, routing.reason_code, routing.strict) == ("auto", "shadow", False)
     assert routing.reasons == [
         "Shadow mode: nobody is asked. It would have asked tier 2:",
@@ -45,32 +47,38 @@ def test_what_would_be_asked_passes_with_what_would_have_been_asked(ask, weighed
     json.dumps(routing.shadowed)
 
 
-def test_what_would_be_refused_for_want_of_confidence_passes_and_says_so(ask, weighed, policy):
-    routing = route(ask(), weighed("0.100", "0.100"), policy, SHADOW)
+def test_what_would_be_refused_for_want_of_confidence_passes_and_says_so(make_question, make_assessment, policy):
+    routing = route(make_question(), make_assessment("0.100", "0.100"), policy, SHADOW)
     assert (routing.route, routing.shadowed["route"]) == ("auto", "reject")
     assert routing.reasons[0] == "Shadow mode: nobody is asked. It would have been refused:"
     assert "reformulate" in routing.reasons[1]
 
 
-def test_what_passes_anyway_is_no_shadow(ask, weighed, policy):
-    routing = route(ask(), weighed(), policy, SHADOW)
+def test_what_passes_anyway_is_no_shadow(make_question, make_assessment, policy):
+    routing = route(make_question(), make_assessment(), policy, SHADOW)
     assert (routing.route, routing.reason_code, routing.shadowed) == ("auto", "passed", None)
 
 
 @pytest.mark.parametrize("level", [1, 2, 3, 4])
 @pytest.mark.parametrize("strategy", ["always", "risk", "confidence", "never"])
 @pytest.mark.parametrize("reversibility", ["reversible", "partial"])
-def test_of_a_whole_action_type_every_cell_passes(ask, weighed, policy, kind, level, strategy, reversibility):
+def test_of_a_whole_action_type_every_cell_passes(
+    make_question, make_assessment, policy, kind, level, strategy, reversibility
+):
     for gate, band in product(("soft", "hard", "async", "clarify"), ("0.9", "0.7", "0.3")):
-        question = ask(kind(strategy=strategy, reversibility=reversibility, gate=gate, shadow=True))
-        assert route(question, weighed(band, band), policy, Standing(level=level)).route == "auto"
+        question = make_question(kind(strategy=strategy, reversibility=reversibility, gate=gate, shadow=True))
+        assert route(question, make_assessment(band, band), policy, AgentStanding(level=level)).route == "auto"
 
 
-def test_flags_checkpoints_and_spending_are_kept_for_later(ask, weighed, policy, kind):
+def test_flags_checkpoints_and_spending_are_kept_for_later(make_question, make_assessment, policy, kind):
     type = kind(strategy="never", flags=("burst",), every_steps=1, spend_limit=Decimal(1))
-    flagged = route(ask(type, run="a"), weighed(flags=[Flag("burst", "12 in 10 minutes")]), policy, SHADOW)
-    periodic = route(ask(type, run="a"), weighed(run=RunPast(steps=4, since=timedelta(0))), policy, SHADOW)
-    costly = route(ask(type), weighed(), policy, SHADOW)
+    flagged = route(
+        make_question(type, run="a"), make_assessment(flags=[Flag("burst", "12 in 10 minutes")]), policy, SHADOW
+    )
+    periodic = route(
+        make_question(type, run="a"), make_assessment(run=RunPast(steps=4, since=timedelta(0))), policy, SHADOW
+    )
+    costly = route(make_question(type), make_assessment(), policy, SHADOW)
     codes = [one.shadowed["reason_code"] for one in (flagged, periodic, costly)]
     assert codes == ["high_risk", "periodic_checkpoint", "cost_threshold"]
     assert {one.route for one in (flagged, periodic, costly)} == {"auto"}
@@ -80,25 +88,35 @@ class TestNever:
     """What shadow mode does not pass."""
 
     @pytest.mark.parametrize("changes", [{"reversibility": "irreversible"}, {"gate": "manual"}])
-    def test_what_cannot_be_undone_or_has_a_manual_gate(self, ask, weighed, policy, kind, changes):
-        routing = route(ask(kind(strategy="always", shadow=True, **changes)), weighed(), policy, SHADOW)
+    def test_what_cannot_be_undone_or_has_a_manual_gate(self, make_question, make_assessment, policy, kind, changes):
+        routing = route(
+            make_question(kind(strategy="always", shadow=True, **changes)), make_assessment(), policy, SHADOW
+        )
         assert (routing.route, routing.shadowed) == ("review", None)
 
     @pytest.mark.parametrize("standing", [{"paused": True}, {"stopped": True}])
-    def test_a_paused_agent_and_a_stopped_run(self, ask, weighed, policy, standing):
-        assert route(ask(), weighed(), policy, Standing(level=2, shadow=True, **standing)).route == "reject"
+    def test_a_paused_agent_and_a_stopped_run(self, make_question, make_assessment, policy, standing):
+        assert (
+            route(make_question(), make_assessment(), policy, AgentStanding(level=2, shadow=True, **standing)).route
+            == "reject"
+        )
 
-    def test_what_the_breaker_was_opened_for(self, ask, weighed, policy):
-        routing = route(ask(), weighed(), policy, Standing(level=2, shadow=True, breaker_open=True))
+    def test_what_the_breaker_was_opened_for(self, make_question, make_assessment, policy):
+        routing = route(
+            make_question(), make_assessment(), policy, AgentStanding(level=2, shadow=True, breaker_open=True)
+        )
         assert (routing.route, routing.shadowed) == ("review", None)
 
-    def test_what_a_rule_forbids_or_might_forbid(self, ask, weighed, policy):
-        assert route(ask(), weighed(matched=[match("block")]), policy, SHADOW).route == "reject"
-        assert route(ask(), weighed(matched=[match("block", failed=True)]), policy, SHADOW).route == "review"
+    def test_what_a_rule_forbids_or_might_forbid(self, make_question, make_assessment, policy):
+        assert route(make_question(), make_assessment(matched=[match("block")]), policy, SHADOW).route == "reject"
+        assert (
+            route(make_question(), make_assessment(matched=[match("block", failed=True)]), policy, SHADOW).route
+            == "review"
+        )
 
-    def test_arguments_that_nobody_could_check(self, ask, weighed, policy, kind):
-        question = ask(kind(strategy="never"), args='{"amount": 4', parsed=False, value=None)
-        assert route(question, weighed(), policy, SHADOW).route == "review"
+    def test_arguments_that_nobody_could_check(self, make_question, make_assessment, policy, kind):
+        question = make_question(kind(strategy="never"), args='{"amount": 4', parsed=False, value=None)
+        assert route(question, make_assessment(), policy, SHADOW).route == "review"
 
 
 # --- In the rows
@@ -110,10 +128,15 @@ def in_shadow(robot, refunds):
 
 
 def test_an_agent_in_shadow_runs_and_the_card_keeps_what_would_have_been_asked(in_shadow, propose):
-    found = propose(amount=6_000)
-    assert (found.status, found.route, found.source, found.reason_code) == ("released", "auto", "policy", "shadow")
-    assert (found.shadowed["route"], found.shadowed["tier"]) == ("review", 2)
-    assert "above the ceiling of tier 1" in " ".join(found.shadowed["reasons"])
+    approval = propose(amount=6_000)
+    assert (approval.status, approval.route, approval.source, approval.reason_code) == (
+        "released",
+        "auto",
+        "policy",
+        "shadow",
+    )
+    assert (approval.shadowed["route"], approval.shadowed["tier"]) == ("review", 2)
+    assert "above the ceiling of tier 1" in " ".join(approval.shadowed["reasons"])
 
 
 def test_another_agent_with_the_same_action_is_asked(in_shadow, propose, db):
@@ -133,24 +156,24 @@ def test_evaluate_tells_it_and_stores_nothing(in_shadow, robot):
 def test_a_plan_of_steps_in_shadow_names_each(robot, kinds, plan):  # noqa: F811
     for name in ("refund", "plan"):
         Autonomy.objects.create(agent=robot, action_type=kinds[name], level=2, shadow=True)
-    found = plan(step("a", 6_000), step("b", 10))
-    assert (found.route, found.reason_code, found.shadowed["tier"]) == ("auto", "shadow", 2)
-    assert any(text.startswith("Step 1, refund (a): ") for text in found.shadowed["reasons"])
+    approval = plan(step("a", 6_000), step("b", 10))
+    assert (approval.route, approval.reason_code, approval.shadowed["tier"]) == ("auto", "shadow", 2)
+    assert any(text.startswith("Step 1, refund (a): ") for text in approval.shadowed["reasons"])
 
 
 def test_a_plan_with_one_step_that_must_be_asked_is_asked(robot, kinds, plan):  # noqa: F811
     for name in ("refund", "plan"):
         Autonomy.objects.create(agent=robot, action_type=kinds[name], level=2, shadow=True)
-    found = plan(step("a"), step("m", action="mail", to="ann@example.com", text="done"))
-    assert (found.route, found.status, found.shadowed) == ("review", "pending", None)
+    approval = plan(step("a"), step("m", action="mail", to="ann@example.com", text="done"))
+    assert (approval.route, approval.status, approval.shadowed) == ("review", "pending", None)
 
 
 @pytest.mark.parametrize("changes", [{"route": "review"}, {"reversibility": "irreversible"}, {"gate": "manual"}])
 def test_the_database_knows_no_other_shadow(in_shadow, propose, changes):
-    found = propose()
+    approval = propose()
     broken = pytest.raises(IntegrityError, match=r"shadow_passes_what_can_be_undone|irreversible_never_passes")
     with broken, transaction.atomic():
-        Approval.objects.filter(pk=found.pk).update(**changes)
+        Approval.objects.filter(pk=approval.pk).update(**changes)
 
 
 def test_switched_off_the_same_proposal_asks_again(in_shadow, propose):

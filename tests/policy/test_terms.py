@@ -6,17 +6,18 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
-from approvals import times
-from approvals.admin.shares import shares
+from approvals.admin.deadline_shares import shares
+from approvals.clock import sweep
+from approvals.db import times
+from approvals.decisions import escalation
+from approvals.decisions.card_version import load
 from approvals.models import DomainTerms, Membership, PolicyVersion, Tier
 from approvals.models.approval import Status
-from approvals.policy import checks, files, hours, rows, snapshot, tables, written
-from approvals.policy.changes import changes, place_of
+from approvals.policy import hours, snapshot
+from approvals.policy.authoring import documents, file_writer, files, tables, validation
+from approvals.policy.authoring.coverage import ReviewerRoster, gaps_of
+from approvals.policy.authoring.differences import changes, location_of
 from approvals.policy.snapshot import Hours
-from approvals.policy.staffing import Roster, gaps_of
-from approvals.review import escalation
-from approvals.review.clock import sweep
-from approvals.review.decisions import load
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 NIGHT = Hours(time(22), time(6), frozenset(range(1, 6)), "Europe/Vienna")  # 21:00 to 05:00 UTC in winter
@@ -109,7 +110,7 @@ def test_a_night_in_which_clocks_go_forward_is_an_hour_shorter():
 def test_of_hours_that_begin_when_they_end_nothing_is_kept(tiers):
     columns = {"sla": timedelta(hours=1), "working": True, "opens": time(8), "closes": time(8), "workdays": [1]}
 
-    assert [field for field, _said in checks.of_terms(columns)] == ["closes"]
+    assert [field for field, _said in validation.of_terms(columns)] == ["closes"]
     with pytest.raises(IntegrityError), transaction.atomic():
         Tier.objects.filter(level=1).update(working=True, opens="08:00", closes="08:00")
 
@@ -125,21 +126,21 @@ def test_a_new_domain_changes_nobody_elses_routing(both, propose, tiers, clinica
 
 
 def test_ceilings_are_checked_in_every_domain(both, tiers, clinical):
-    assert checks.faults(rows.snapshot_of_tables()) == []
+    assert validation.faults(documents.snapshot_of_tables()) == []
     DomainTerms.objects.create(tier=tiers[2], domain=clinical, ceiling=Decimal(80), sla=timedelta(hours=1))
 
-    [fault] = checks.faults(rows.snapshot_of_tables())
+    [fault] = validation.faults(documents.snapshot_of_tables())
 
     assert fault.message.startswith("In clinical: The ceilings overlap")
 
 
 def test_a_fault_is_said_with_its_domain(both, terms):
-    said = rows.snapshot_of_tables()
-    said["tiers"]["1"]["terms"][0] |= {"time_zone": "Mars/Base"}
+    policy_snapshot = documents.snapshot_of_tables()
+    policy_snapshot["tiers"]["1"]["terms"][0] |= {"time_zone": "Mars/Base"}
 
-    [fault] = checks.faults(said)
+    [fault] = validation.faults(policy_snapshot)
 
-    assert place_of(fault, said) == "1 · Frontline · clinical · time zone"
+    assert location_of(fault, policy_snapshot) == "1 · Frontline · clinical · time zone"
 
 
 def test_a_tier_that_only_the_domains_ceiling_reaches_needs_somebody(both, person, commerce, clinical):
@@ -147,27 +148,27 @@ def test_a_tier_that_only_the_domains_ceiling_reaches_needs_somebody(both, perso
         person(f"c{level}", tier=level, domain=commerce)
     person("dora", tier=1, domain=clinical)
     person("dan", tier=3, domain=clinical)
-    in_force = rows.snapshot_of_tables()
+    in_force = documents.snapshot_of_tables()
 
-    assert {(gap.tier, gap.domain) for gap in gaps_of(in_force, Roster())} >= {(2, "clinical")}
+    assert {(gap.tier, gap.domain) for gap in gaps_of(in_force, ReviewerRoster())} >= {(2, "clinical")}
     DomainTerms.objects.update(ceiling=None)  # it decides every value there
-    open_ended = {gap for gap in gaps_of(rows.snapshot_of_tables(), Roster()) if "/value/" in gap.leader}
+    open_ended = {gap for gap in gaps_of(documents.snapshot_of_tables(), ReviewerRoster()) if "/value/" in gap.source}
     assert not {gap for gap in open_ended if gap.domain == "clinical"}
     assert Membership.objects.count() == 5
 
 
 def test_what_is_written_as_a_file_reads_back_the_same(both, terms):
     DomainTerms.objects.filter(pk=terms.pk).update(working=True, opens="22:00", closes="06:00", workdays=[5, 6])
-    said = rows.snapshot_of_tables()
+    policy_snapshot = documents.snapshot_of_tables()
 
-    text = written.toml(said, {"commerce": "Commerce", "clinical": "Clinical"})
+    text = file_writer.toml(policy_snapshot, {"commerce": "Commerce", "clinical": "Clinical"})
 
     assert "[[tier.terms]]" in text
-    assert files.read(text).snapshot == said
+    assert files.read(text).snapshot == policy_snapshot
 
 
 def test_a_file_whose_terms_name_no_domain_is_refused(both):
-    text = written.toml(rows.snapshot_of_tables(), {}).replace(
+    text = file_writer.toml(documents.snapshot_of_tables(), {}).replace(
         'domain = "clinical"\nceiling', 'domain = "clinic"\nceiling'
     )
 
@@ -182,18 +183,18 @@ def test_going_back_brings_the_terms_and_takes_those_that_were_new(both, terms, 
 
     tables.restore(before)
 
-    assert rows.snapshot_of_tables() == before
+    assert documents.snapshot_of_tables() == before
 
 
 def test_a_draft_says_what_differs_in_which_domain(both, terms, tiers):
-    before = rows.snapshot_of_tables()
+    before = documents.snapshot_of_tables()
     DomainTerms.objects.filter(pk=terms.pk).update(ceiling=Decimal(150))
 
-    assert [str(change) for change in changes(before, rows.snapshot_of_tables())] == [
+    assert [str(change) for change in changes(before, documents.snapshot_of_tables())] == [
         "1 · Frontline, clinical: value ceiling 100 → 150"
     ]
     terms.delete()
-    assert [str(change) for change in changes(before, rows.snapshot_of_tables())] == [
+    assert [str(change) for change in changes(before, documents.snapshot_of_tables())] == [
         "1 · Frontline, clinical: value ceiling 100 → 5000",
         "1 · Frontline, clinical: answer within 5 min → 15 min",
     ]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from approvals.policy import packs
-from approvals.policy.expressions import BadExpression, compile
-from approvals.policy.trees import Call, Field, Loop, Unreadable, place, reads, tree_of, written
+from approvals.policy.authoring import packs
+from approvals.policy.rules.expressions import BadExpression, compile
+from approvals.policy.rules.trees import Call, Field, Loop, Unreadable, line_and_column, reads, tree_of, written
 
 TEXTS = [
     'args.foo > 1 && args.lines.all(y, y == "ü")',
@@ -52,7 +52,7 @@ def test_places_count_characters_and_not_bytes():
 
     right = tree.args[1]
     assert isinstance(right, Call) and isinstance(right.args[0], Field)
-    assert place(text, right.args[0].of.at) == (2, 3)
+    assert line_and_column(text, right.args[0].of.at) == (2, 3)
 
 
 def test_what_is_read_is_told_with_its_steps_and_not_what_a_loop_calls_the_same():

@@ -5,53 +5,55 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from approvals.models import ActionType, Agent, Approval, Pause, User
-from approvals.review import decisions, intake
-from approvals.review.decisions import Words, decide, seen
-from approvals.review.recall import recall
-from approvals.review.submission import Item, Receipt, Submission
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
+from approvals.execution.recall import recall
+from approvals.models import ActionType, Agent, Approval, ApprovalRequest, User
+from approvals.requests import intake
+from approvals.requests.submission import Item, Receipt, Submission
 from tests.permits.conftest import (  # noqa: F401
     Executor,
     api,
-    approved,
-    bought,
+    approved_executor,
     conforms,
+    executor,
     executor_of,
     nothing_remembered,
     refused,
     stranger,
 )
-from tests.plans.conftest import carry_out, kinds, mail, plan, step  # noqa: F401
+from tests.plans.conftest import kinds, mail, plan, propose_step, step  # noqa: F401
 
-WHY = Words(message="The customer cancelled.", reason="not_needed")
+WHY = VerdictInput(message="The customer cancelled.", reason="not_needed")
 
 
 def fresh(approval: Approval) -> Approval:
-    return decisions.load(approval.pk)
+    return load(approval.pk)
 
 
-def take_back(approval: Approval, *, by: User, words: Words = WHY) -> Approval:
+def take_back(approval: Approval, *, by: User, verdict_input: VerdictInput = WHY) -> Approval:
     """Recall it as a person whose card shows it as it is."""
-    return recall(seen(fresh(approval)), by=by, words=words)
+    return recall(card_version_of(fresh(approval)), by=by, verdict_input=verdict_input)
 
 
 def approve(approval: Approval, *, by: User) -> Approval:
-    return decide(seen(approval), by=by, verdict="approve")
+    return decide(card_version_of(approval), by=by, verdict="approve")
 
 
 def document(approval: Approval, name: str = "recalled_answer") -> dict:
     """The request's newest decision document, or its first: document(approval, "answer")."""
-    return json.loads(getattr(Pause.objects.get(pk=approval.pause_id), name))
+    return json.loads(getattr(ApprovalRequest.objects.get(pk=approval.request_id), name))
 
 
 @pytest.fixture
-def passing(action_type) -> ActionType:
+def auto_approved_type(action_type) -> ActionType:
     """What policy lets pass by itself."""
     return action_type("label", strategy="never", reversibility="reversible", tier_id=1)
 
 
 @pytest.fixture
-def many(robot) -> Callable[[str, int], Sequence[Approval]]:
+def propose_many(robot) -> Callable[[str, int], Sequence[Approval]]:
     """Have robot propose so many at once, each in a request of its own: many("label", 1000)."""
 
     def make(action: str, count: int, *, agent: Agent = robot, **fields: object) -> list[Approval]:

@@ -7,16 +7,17 @@ import pytest
 from playwright.sync_api import expect
 
 from agents import keys
-from approvals.review.decisions import decide, load, seen
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
 from tests.agents.conftest import Api
-from tests.conftest import still
+from tests.conftest import wait_until_still
 from tests.recall.conftest import approve, executor_of, take_back
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
-def look(page, name: str) -> None:
+def take_screenshot(page, name: str) -> None:
     """A picture of what is shown, where somebody wants to look at it."""
     if folder := os.environ.get("ASSENT_PICTURES"):
         page.screenshot(path=Path(folder) / f"{name}.png")
@@ -32,24 +33,24 @@ def test_a_released_approval_is_recalled_by_keyboard(propose, alice, sign_in):
     approve(approval, by=alice)
     page = sign_in(alice)
     opened(page, approval)
-    look(page, "card")
+    take_screenshot(page, "card")
     expect(page.get_by_role("link", name="Recall")).to_be_visible()
     press(page, "d", "#panel-title")
 
     expect(page.get_by_text("Take back this approval: the agent can no longer run it.")).to_be_visible()
     expect(page.get_by_label("No longer needed")).to_be_focused()
-    look(page, "panel")
+    take_screenshot(page, "panel")
     page.keyboard.press("ArrowRight")
     expect(page.get_by_label("The situation changed")).to_be_checked()
     page.get_by_label("Message to the agent (optional)").fill("The customer cancelled.")
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("Control+Enter")
 
     expect(page.locator("[data-toast]")).to_contain_text("Recalled. The agent can no longer run it.")
     expect(page.locator(".card-when")).to_contain_text("Recalled by Alice")
     expect(page.locator(".recalled")).to_contain_text("The customer cancelled.")
     expect(page.get_by_text("Settled before you sent")).to_be_hidden()  # it was sent
-    look(page, "recalled")
+    take_screenshot(page, "recalled")
     assert load(approval.pk).status == "recalled"
     assert load(approval.pk).recall.reason == "changed"
 
@@ -80,12 +81,12 @@ def test_escape_closes_the_panel_and_nothing_is_recalled(propose, alice, sign_in
 
 def test_a_permit_that_was_used_while_the_panel_was_open(propose, alice, robot, sign_in):
     approval = propose()
-    decide(seen(approval), by=alice, verdict="approve")
+    decide(card_version_of(approval), by=alice, verdict="approve")
     page = sign_in(alice, **PHONE)
     opened(page, approval)
     page.get_by_role("link", name="Recall").click()
     expect(page.locator("#panel-title")).to_be_visible()
-    look(page, "phone-panel")
+    take_screenshot(page, "phone-panel")
     held = executor_of(approval, Api(keys.issue(agent=robot, name="test")[1]))
     assert held.consume().status_code == 200
     page.get_by_text("Approved by mistake").click()
@@ -93,7 +94,7 @@ def test_a_permit_that_was_used_while_the_panel_was_open(propose, alice, robot, 
 
     expect(page.locator("#card-notice")).to_contain_text("Too late: robot used the permit at")
     expect(page.get_by_role("link", name="Report harm")).to_be_visible()
-    look(page, "phone-late")
+    take_screenshot(page, "phone-late")
     assert load(approval.pk).status == "released"
 
 
@@ -105,4 +106,4 @@ def test_what_was_recalled_in_the_dark(propose, alice, sign_in):
     opened(page, approval)
     expect(page.locator(".recalled")).to_contain_text("No longer needed")
     expect(page.get_by_role("link", name="Recall")).to_be_hidden()
-    look(page, "dark")
+    take_screenshot(page, "dark")

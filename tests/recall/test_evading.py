@@ -4,19 +4,23 @@ from datetime import timedelta
 
 import pytest
 
-from approvals import times
+from approvals import clock
+from approvals.db import times
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
+from approvals.decisions.undo import undo
+from approvals.decisions.verdict_input import VerdictInput
+from approvals.errors import NoLongerPending
+from approvals.execution import agent_reports, grants
+from approvals.execution.grants import GrantRequest
 from approvals.models import Agent, Approval, Decision, Grant
 from approvals.policy import snapshot
-from approvals.review import agent, clock, grants
-from approvals.review.decisions import Words, decide, seen, undo
-from approvals.review.errors import NoLongerPending
-from approvals.review.grants import Wish
-from approvals.review.submission import RunRef
+from approvals.requests.submission import RunRef
 from tests.checker import check
 from tests.conftest import REFUND, database_url
 from tests.recall.conftest import approve, fresh
 
-NO = Words(reason="not_justified", message="The photo shows another lid.")
+NO = VerdictInput(reason="not_justified", message="The photo shows another lid.")
 CLAIM = {
     **REFUND,
     "properties": {**REFUND["properties"], "reason": {"type": "string"}},
@@ -31,19 +35,21 @@ def claim(reason: str) -> dict:
 @pytest.fixture
 def claims(action_type, with_undo):
     """Claims that say why; what nearly repeats a person's no is answered by it."""
-    made = action_type("claim", schema=CLAIM, answers_repeats=True)
+    made = action_type("claim", schema=CLAIM, rejects_repeats=True)
     snapshot.publish(by=None, note="undo window")
     return made
 
 
-def reject(approval, *, by, words=NO):
-    return decide(seen(approval), by=by, verdict="reject", words=words)
+def reject(approval, *, by, verdict_input=NO):
+    return decide(card_version_of(approval), by=by, verdict="reject", verdict_input=verdict_input)
 
 
 @pytest.mark.parametrize("verdict", ["approve", "reject"])
 def test_a_cancel_inside_the_hold_ends_the_verdict_in_the_same_transaction(verdict, with_undo, refund, robot, alice):
-    decide(seen(refund), by=alice, verdict=verdict, words=NO if verdict == "reject" else Words())
-    agent.cancel(refund.pause, by=robot)
+    decide(
+        card_version_of(refund), by=alice, verdict=verdict, verdict_input=NO if verdict == "reject" else VerdictInput()
+    )
+    agent_reports.cancel(refund.request, by=robot)
 
     ended = fresh(refund)
     assert (ended.status, ended.verdict, ended.decided_by, ended.hold_until) == ("cancelled", "", None, None)
@@ -51,16 +57,16 @@ def test_a_cancel_inside_the_hold_ends_the_verdict_in_the_same_transaction(verdi
     assert (event.kind, event.facts) == ("cancelled", {"held": verdict})
     assert Decision.objects.get().undone_at == event.at
     assert ended.faulted_at == (event.at if verdict == "reject" else None)
-    said = "approval was held" if verdict == "approve" else r"rejection was held\. The rejection still counts"
-    with pytest.raises(NoLongerPending, match=f"The agent withdrew this while Alice's {said}"):
+    message_end = "approval was held" if verdict == "approve" else r"rejection was held\. The rejection still counts"
+    with pytest.raises(NoLongerPending, match=f"The agent withdrew this while Alice's {message_end}"):
         undo(refund.pk, by=alice)
 
 
 def test_what_was_given_with_the_verdict_goes_with_it(with_undo, refund, robot, alice):
     approve(refund, by=alice)
-    wish = Wish(robot.pk, "refund", 3, times.now() + timedelta(days=1), 1)
+    wish = GrantRequest(robot.pk, "refund", 3, times.now() + timedelta(days=1), 1)
     grants.give(wish, by=alice, origin=fresh(refund))
-    agent.cancel(refund.pause, by=robot)
+    agent_reports.cancel(refund.request, by=robot)
 
     given = Grant.objects.get()
     assert given.revoked_at is not None and given.revoked_by is None
@@ -72,7 +78,7 @@ def test_a_run_that_is_stopped_ends_what_is_held_in_it(with_undo, propose, alice
     held = propose(run=RunRef("run-1", "Order"))
     approve(held, by=alice)
     stopping = propose(run=RunRef("run-1", "Order"), order="3")
-    reject(stopping, by=bob, words=Words(reason="policy", stop=True))
+    reject(stopping, by=bob, verdict_input=VerdictInput(reason="policy", stop=True))
     with times.at(times.now() + timedelta(seconds=6)):
         Approval.objects.filter(pk=held.pk).update(hold_until=times.now() + timedelta(minutes=1))
         clock.sweep()
@@ -85,7 +91,7 @@ def test_a_run_that_is_stopped_ends_what_is_held_in_it(with_undo, propose, alice
 def test_an_evaded_rejection_settles_a_near_repetition(claims, propose, robot, alice):
     first = propose(action="claim", args=claim("the lid is cracked"))
     reject(first, by=alice)
-    agent.cancel(first.pause, by=robot)
+    agent_reports.cancel(first.request, by=robot)
 
     again = propose(action="claim", args=claim("the lid is really cracked"))
     assert (again.repeats_id, again.attempt) == (first.pk, 2)
@@ -95,9 +101,9 @@ def test_an_evaded_rejection_settles_a_near_repetition(claims, propose, robot, a
 
 def test_an_evaded_rejection_is_precedent_and_counts_in_its_run(claims, propose, robot, alice):
     for number in range(3):
-        one = propose(action="claim", args={**claim("why"), "order": str(number)}, run=RunRef("run-1", "Order"))
-        reject(one, by=alice)
-        agent.cancel(one.pause, by=robot)
+        approval = propose(action="claim", args={**claim("why"), "order": str(number)}, run=RunRef("run-1", "Order"))
+        reject(approval, by=alice)
+        agent_reports.cancel(approval.request, by=robot)
     last = propose(action="claim", args={**claim("why"), "order": "9"}, run=RunRef("run-1", "Order"))
     [precedent] = [signal for signal in last.assessment["signals"] if signal["name"] == "precedent"]
     never = propose(action="claim", args={**claim("why"), "order": "8"}, agent=Agent.objects.create(name="new"))
@@ -108,20 +114,25 @@ def test_an_evaded_rejection_is_precedent_and_counts_in_its_run(claims, propose,
 
 def test_what_was_withdrawn_before_anybody_said_no_is_no_rejection(claims, propose, robot, alice):
     first = propose(action="claim", args=claim("the lid is cracked"))
-    agent.cancel(first.pause, by=robot)
+    agent_reports.cancel(first.request, by=robot)
     taken_back = propose(action="claim", args=claim("the lid broke"))
     reject(taken_back, by=alice)
     undo(taken_back.pk, by=alice)
-    agent.cancel(taken_back.pause, by=robot)
+    agent_reports.cancel(taken_back.request, by=robot)
     held = propose(action="claim", args=claim("the lid fell off"))
     approve(held, by=alice)
-    agent.cancel(held.pause, by=robot)
+    agent_reports.cancel(held.request, by=robot)
     assert propose(action="claim", args=claim("the lid is gone")).repeats_id is None
 
 
 def test_the_checker_finds_nothing_broken(transactional_db, with_undo, propose, robot, alice):
     for verdict in ("approve", "reject"):
         held = propose()
-        decide(seen(held), by=alice, verdict=verdict, words=NO if verdict == "reject" else Words())
-        agent.cancel(held.pause, by=robot)
+        decide(
+            card_version_of(held),
+            by=alice,
+            verdict=verdict,
+            verdict_input=NO if verdict == "reject" else VerdictInput(),
+        )
+        agent_reports.cancel(held.request, by=robot)
     assert check(database_url()) == []

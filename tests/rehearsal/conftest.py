@@ -6,10 +6,10 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
-from approvals import roles
 from approvals.models import ActionType, PolicyVersion, Rule, User
-from approvals.policy import versions
-from approvals.policy.rehearsal import Period, Told, rehearse
+from approvals.people import roles
+from approvals.policy.authoring import versions
+from approvals.policy.authoring.rehearsal import Period, RehearsalPart, rehearse
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ def eve(admins) -> User:
 
 
 @pytest.fixture
-def staffed(alice, bob, carol, refunds) -> ActionType:
+def staffed_refunds(alice, bob, carol, refunds) -> ActionType:
     """Refunds, which always ask, and somebody in every tier."""
     return refunds
 
 
 @pytest.fixture
-def change() -> Callable[..., versions.Draft]:
+def change_action_type() -> Callable[..., versions.Draft]:
     """Change the action type in the tables, as a save in the admin does: change(tier_id=2)."""
 
     def make(name: str = "refund", **columns: object) -> versions.Draft:
@@ -73,10 +73,10 @@ def publish(ada) -> Callable[..., PolicyVersion]:
 
 
 @pytest.fixture
-def tried() -> Callable[..., Told]:
+def rehearse_draft() -> Callable[..., RehearsalPart]:
     """Rehearse the draft on all there is."""
 
-    def make(**period: object) -> Told:
+    def make(**period: object) -> RehearsalPart:
         draft = versions.draft()
         assert draft.base is not None
         return rehearse(draft.base.snapshot, draft.snapshot, Period(**period))
@@ -85,6 +85,6 @@ def tried() -> Callable[..., Told]:
 
 
 @pytest.fixture
-def desk(as_, ada, staffed) -> Client:
+def desk(as_, ada, staffed_refunds) -> Client:
     """Ada's browser."""
     return as_(ada)

@@ -7,12 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from approvals.models import ActionType, Domain, PolicyVersion, Rule, Tier
-from approvals.models.policy import Impact, Scarcity
-from approvals.policy import durations, files, packs, snapshot, tables, versions, written
-from approvals.policy.flags import LABELS
-from approvals.policy.rows import domains_of, snapshot_of_tables
-from approvals.policy.schema import digest_of
-from approvals.policy.signals import WEIGHTS
+from approvals.models.policy import Impact, OverloadMode
+from approvals.policy import snapshot
+from approvals.policy.authoring import file_writer, files, packs, tables, versions
+from approvals.policy.authoring.documents import domains_of, snapshot_of_tables
+from approvals.policy.precedent.flags import LABELS
+from approvals.policy.precedent.signals import WEIGHTS
+from approvals.values import durations
+from approvals.values.schema import digest_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=40)
 WORD = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=12)
@@ -55,8 +57,8 @@ def rules(names: st.SearchStrategy[str]) -> st.SearchStrategy[list[dict[str, obj
             "when": TEXT.filter(bool),
         }
     )
-    return st.lists(row, max_size=3, unique_by=lambda one: one["name"]).map(
-        lambda found: sorted(found, key=lambda one: one["name"])
+    return st.lists(row, max_size=3, unique_by=lambda row: row["name"]).map(
+        lambda rows: sorted(rows, key=lambda row: row["name"])
     )
 
 
@@ -100,16 +102,16 @@ TYPE = st.fixed_dictionaries(
         "spend_limit": st.one_of(st.none(), AMOUNT),
         "spend_window": SPAN,
         "spend_of": choices("spend_of"),
-        "usual_path": TEXT,
+        "baseline_path": TEXT,
         "usual_times": AMOUNT,
         "frequency_path": TEXT,
         "frequency_from": st.integers(2, 99),
         "frequency_window": SPAN,
         "burst_from": st.integers(2, 99),
         "burst_window": SPAN,
-        "answers_repeats": st.booleans(),
+        "rejects_repeats": st.booleans(),
         "most_attempts": st.one_of(st.none(), st.integers(1, 99)),
-        "ahead": choices("ahead"),
+        "runs_before_review": choices("runs_before_review"),
         "sample": SHARE,
         "shadow": st.booleans(),
         "thresholds": st.dictionaries(st.sampled_from(Impact.values), st.lists(SHARE, min_size=2, max_size=2)),
@@ -135,18 +137,18 @@ TIER = st.fixed_dictionaries(
         "terms": st.lists(
             st.fixed_dictionaries({"domain": st.sampled_from(["commerce", "finance"]), **TERMS}),
             unique_by=lambda terms: terms["domain"],
-        ).map(lambda found: sorted(found, key=lambda terms: terms["domain"])),
+        ).map(lambda rows: sorted(rows, key=lambda terms: terms["domain"])),
         "capacities": st.lists(
             st.fixed_dictionaries(
                 {
                     "domain": st.sampled_from([None, "commerce", "finance"]),
                     "limit": st.one_of(st.none(), st.integers(1, 10**6)),
-                    "when_full": st.sampled_from(Scarcity.values),
-                    "when_empty": st.sampled_from(Scarcity.values),
+                    "when_full": st.sampled_from(OverloadMode.values),
+                    "when_empty": st.sampled_from(OverloadMode.values),
                 }
             ),
-            unique_by=lambda one: one["domain"],
-        ).map(lambda found: sorted(found, key=lambda one: one["domain"] or "")),
+            unique_by=lambda row: row["domain"],
+        ).map(lambda rows: sorted(rows, key=lambda row: row["domain"] or "")),
     }
 )
 POLICY = st.fixed_dictionaries(
@@ -165,7 +167,7 @@ def test_what_was_written_reads_back_as_exactly_what_it_was(policy, names):
     columns = {field.name for field in ActionType._meta.concrete_fields}
     assert {name for row in policy["types"].values() for name in row} - {"rules", "thresholds"} <= columns
 
-    file = files.read(written.toml(policy, names, heading="Policy.\nOf a test."))
+    file = files.read(file_writer.toml(policy, names, heading="Policy.\nOf a test."))
 
     assert file.whole
     assert file.snapshot == policy
@@ -182,14 +184,14 @@ def packed(db) -> PolicyVersion:
 
 
 def exported() -> str:
-    return written.toml(snapshot_of_tables(), dict(Domain.objects.values_list("slug", "name")))
+    return file_writer.toml(snapshot_of_tables(), dict(Domain.objects.values_list("slug", "name")))
 
 
 def test_all_packs_go_out_and_come_back_as_they_were(packed):
     text = exported()
 
     assert files.read(text).snapshot == packed.snapshot
-    assert not versions.take_in(text).differs
+    assert not versions.import_file(text).differs
     assert [row["name"] for row in tomllib.loads(text)["action"]] == list(snapshot_of_tables()["types"])
     # Read by people: the schema as tables, its fields in their order, no JSON in quotes.
     assert "[action.schema.properties]" in text and "x-order" not in text and '"properties"' not in text
@@ -213,13 +215,13 @@ def test_a_file_makes_an_empty_installation_the_same(packed):
 
 
 @pytest.fixture
-def text(staffed) -> str:
+def text(staffed_refunds) -> str:
     """The policy in force, as a file."""
     return exported()
 
 
-def test_a_file_is_a_draft_and_not_in_force(text, staffed):
-    draft = versions.take_in(text.replace('strategy = "always"', 'strategy = "risk"'))
+def test_a_file_is_a_draft_and_not_in_force(text, staffed_refunds):
+    draft = versions.import_file(text.replace('strategy = "always"', 'strategy = "risk"'))
 
     assert [str(change) for change in draft.changes] == [
         "Refund: when a person is asked Always → When a rule or flag matches"
@@ -230,26 +232,26 @@ def test_a_file_is_a_draft_and_not_in_force(text, staffed):
 def test_what_a_whole_policy_does_not_name_is_switched_off(text, action_type):
     action_type("mail")
 
-    draft = versions.take_in(text)
+    draft = versions.import_file(text)
 
     assert [str(change) for change in draft.changes] == ["Mail is gone"]
     assert ActionType.objects.get(name="mail").active is False
 
 
-def test_a_pack_adds_to_what_is_there(staffed):
+def test_a_pack_adds_to_what_is_there(staffed_refunds):
     pack = (packs._FOLDER / "commerce.toml").read_text()
-    whole = {change.thing for change in versions.take_in(pack).changes if not change.field}
+    whole = {change.thing for change in versions.import_file(pack).changes if not change.field}
 
     assert {"Customer mail", "Acknowledgement", "High-value order", "Bulk shipment"} <= whole
     assert ActionType.objects.get(name="refund").active
     assert ActionType.objects.get(name="refund").schema_version == 2  # its schema is another now
 
 
-def test_a_draft_is_not_lost_by_a_file(text, change):
-    change(tier_id=2)
+def test_a_draft_is_not_lost_by_a_file(text, change_action_type):
+    change_action_type(tier_id=2)
 
     with pytest.raises(versions.NotPublished, match="1 changes are not in force"):
-        versions.take_in(text)
+        versions.import_file(text)
 
 
 RULE = 'name = "big", when = "args.order > 1.0", effect = "review", message = "x"'
@@ -260,7 +262,7 @@ IRREVERSIBLE = (
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "complaint"),
     [
         ("[[tier]]", "[[tier]", "at line"),
         ('strategy = "always"', 'strateg = "always"', "action “refund”, strateg: “strateg” is not known; did you mean"),
@@ -289,23 +291,23 @@ IRREVERSIBLE = (
         ),
     ],
 )
-def test_what_cannot_be_taken_in_says_where_and_how_to_mend_it(text, before, after, said):
+def test_what_cannot_be_taken_in_says_where_and_how_to_mend_it(text, before, after, complaint):
     assert before in text
     was = snapshot_of_tables()
 
     with pytest.raises(files.BadFile) as refused:
-        versions.take_in(text.replace(before, after, 1))
+        versions.import_file(text.replace(before, after, 1))
 
-    assert said in str(refused.value)
+    assert complaint in str(refused.value)
     assert snapshot_of_tables() == was
 
 
-def test_a_number_of_a_schema_never_stands_for_two(text, publish, staffed):
+def test_a_number_of_a_schema_never_stands_for_two(text, publish, staffed_refunds):
     other = text.replace('title = "Order"', 'title = "Order number"')
-    assert versions.take_in(other).snapshot["types"]["refund"]["schema_version"] == 2
+    assert versions.import_file(other).snapshot["types"]["refund"]["schema_version"] == 2
     publish()
     claimed = text.replace('title = "Order"', 'title = "Number"').replace("schema_version = 1", "schema_version = 2")
-    third = versions.take_in(claimed)
+    third = versions.import_file(claimed)
 
     assert third.snapshot["types"]["refund"]["schema_version"] == 3
 
@@ -322,8 +324,8 @@ def test_a_number_of_a_schema_never_stands_for_two(text, publish, staffed):
         ("2 days", "2 days"),
     ],
 )
-def test_a_duration_is_read_as_the_forms_read_it_and_written_as_they_write_it(text, staffed, spelling, again):
-    policy = versions.take_in(text.replace('sla = "15 min"', f'sla = "{spelling}"', 1)).snapshot
+def test_a_duration_is_read_as_the_forms_read_it_and_written_as_they_write_it(text, staffed_refunds, spelling, again):
+    policy = versions.import_file(text.replace('sla = "15 min"', f'sla = "{spelling}"', 1)).snapshot
 
     assert policy["tiers"]["1"]["sla"] == durations.read(spelling).total_seconds()
-    assert f'sla = "{again}"' in written.toml(policy, {})
+    assert f'sla = "{again}"' in file_writer.toml(policy, {})

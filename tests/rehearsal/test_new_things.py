@@ -3,19 +3,19 @@
 from datetime import time, timedelta
 
 from approvals.models import ActionType, Capacity, Threshold, Tier
-from approvals.policy import versions
+from approvals.policy.authoring import versions
 from tests.conftest import REFUND
 
 
-def told(thing: str) -> dict[str, str]:
-    [found] = [change for change in versions.draft().changes if change.thing == thing and not change.field]
-    return dict(found.says)
+def settings_of(thing: str) -> dict[str, str]:
+    [matching_change] = [change for change in versions.draft().changes if change.thing == thing and not change.field]
+    return dict(matching_change.says)
 
 
-def test_a_new_rule_says_when_and_what_then(staffed, rule):
+def test_a_new_rule_says_when_and_what_then(staffed_refunds, rule):
     rule("value > 250.0", stages=[{"tier": 1, "domain": "", "approvers": 1}, {"tier": 2, "domain": "", "approvers": 2}])
 
-    assert told("Refund, rule “big”") == {
+    assert settings_of("Refund, rule “big”") == {
         "when": "the value is above 250",
         "then": "Ask a person",
         "stages": "tier 1, then tier 2 (2 people)",
@@ -23,7 +23,7 @@ def test_a_new_rule_says_when_and_what_then(staffed, rule):
     }
 
 
-def test_a_new_tier_says_its_hours_and_what_may_wait(staffed):
+def test_a_new_tier_says_its_hours_and_what_may_wait(staffed_refunds):
     Tier.objects.create(
         level=4,
         name="Board",
@@ -35,13 +35,17 @@ def test_a_new_tier_says_its_hours_and_what_may_wait(staffed):
     )
     Capacity.objects.create(tier_id=4, limit=20, when_full="reject")
 
-    said = told("4 · Board")
-    assert (said["answer within"], said["working hours from"], said["time zone"]) == ("6 h", "08:00", "Asia/Tokyo")
-    assert "undo window" not in said  # as it would be by itself
+    settings_shown = settings_of("4 · Board")
+    assert (settings_shown["answer within"], settings_shown["working hours from"], settings_shown["time zone"]) == (
+        "6 h",
+        "08:00",
+        "Asia/Tokyo",
+    )
+    assert "undo window" not in settings_shown  # as it would be by itself
     assert "4 · Board, every domain: may wait any number → 20" in map(str, versions.draft().changes)
 
 
-def test_a_new_action_type_says_its_bands_checkpoints_and_rules(staffed, commerce, rule):
+def test_a_new_action_type_says_its_bands_checkpoints_and_rules(staffed_refunds, commerce, rule):
     order = ActionType.objects.create(
         name="order",
         title="Order",
@@ -58,19 +62,19 @@ def test_a_new_action_type_says_its_bands_checkpoints_and_rules(staffed, commerc
     Threshold.objects.create(action_type=order, impact="high", auto="0.95", review="0.7")
     rule("value > 900.0", type="order", effect="block")
 
-    said = told("Order")
-    assert said["when a person is asked"] == "By confidence"
-    assert said["a person every so many steps"] == "10"
-    assert said["a person above this spending"] == "900"
-    assert said["High impact"] == "passes from 0.95, a person from 0.7"
-    assert said["rule “big”"] == "the value is above 900: Refuse"
-    assert "amount (number)" in said["JSON Schema of the arguments"]
-    assert "passes from" not in said
+    settings_shown = settings_of("Order")
+    assert settings_shown["when a person is asked"] == "By confidence"
+    assert settings_shown["a person every so many steps"] == "10"
+    assert settings_shown["a person above this spending"] == "900"
+    assert settings_shown["High impact"] == "passes from 0.95, a person from 0.7"
+    assert settings_shown["rule “big”"] == "the value is above 900: Refuse"
+    assert "amount (number)" in settings_shown["JSON Schema of the arguments"]
+    assert "passes from" not in settings_shown
 
 
-def test_what_is_gone_needs_no_more_words(staffed, publish, rule):
+def test_what_is_gone_needs_no_more_words(staffed_refunds, publish, rule):
     made = rule("value > 250.0")
     publish()
     made.delete()
 
-    assert told("Refund, rule “big”") == {}
+    assert settings_of("Refund, rule “big”") == {}

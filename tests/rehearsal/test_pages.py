@@ -10,10 +10,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from approvals import times
-from approvals.models import ActionType, Movement, PolicyVersion, Rehearsal, User
-from approvals.policy import snapshot, trials, versions
-from approvals.policy.rehearsal import Period
+from approvals.db import times
+from approvals.models import ActionType, PolicyVersion, Rehearsal, RoutingChange, User
+from approvals.policy import snapshot
+from approvals.policy.authoring import rehearsal_jobs, versions
+from approvals.policy.authoring.rehearsal import Period
 from approvals.tasks import rehearse
 
 
@@ -21,12 +22,12 @@ def url(name: str, *args: object) -> str:
     return reverse(f"admin:approvals_policyversion_{name}", args=args)
 
 
-def said(response) -> str:
+def messages_of(response) -> str:
     return " ".join(str(message) for message in get_messages(response.wsgi_request))
 
 
-def test_the_bar_stands_on_every_page_of_policy_and_goes_when_there_is_no_draft(desk, change, publish):
-    change(tier_id=2)
+def test_the_bar_stands_on_every_page_of_policy_and_goes_when_there_is_no_draft(desk, change_action_type, publish):
+    change_action_type(tier_id=2)
     pages = ["tier/", "tier/1/change/", "actiontype/", "actiontype/refund/change/", "rule/", "rule/add/", "currency/"]
     for page in pages:
         text = desk.get(f"/admin/approvals/{page}").content.decode()
@@ -37,10 +38,10 @@ def test_the_bar_stands_on_every_page_of_policy_and_goes_when_there_is_no_draft(
         assert "not in force" not in desk.get(f"/admin/approvals/{page}").content.decode(), page
 
 
-def test_from_a_draft_to_the_policy_in_force_and_back_in_the_admin_alone(desk, change, propose):
+def test_from_a_draft_to_the_policy_in_force_and_back_in_the_admin_alone(desk, change_action_type, propose):
     propose(amount=40)
     first = snapshot.current().number
-    change(tier_id=2)
+    change_action_type(tier_id=2)
 
     page = desk.get(url("draft")).content.decode()
     assert "1 change not in force" in page and "lowest tier" in page
@@ -50,9 +51,9 @@ def test_from_a_draft_to_the_policy_in_force_and_back_in_the_admin_alone(desk, c
 
     digest = re.search(r'name="digest" value="([^"]+)"', page)[1]
     refused = desk.post(url("publish"), {"digest": digest, "note": ""})
-    assert "Say in the note" in said(refused)
+    assert "Say in the note" in messages_of(refused)
     answer = desk.post(url("publish"), {"digest": digest, "note": "specialists"})
-    assert f"Policy v{first + 1} is in force" in said(answer)
+    assert f"Policy v{first + 1} is in force" in messages_of(answer)
     assert snapshot.current().types["refund"].tier == 2
 
     listed = desk.get(url("changelist")).content.decode()
@@ -68,30 +69,30 @@ def test_from_a_draft_to_the_policy_in_force_and_back_in_the_admin_alone(desk, c
     assert PolicyVersion.objects.first().note == f"Back to v{first}."
 
 
-def test_discarding_is_said_and_stands_in_the_history(desk, change, ada):
-    draft = change(tier_id=2)
+def test_discarding_is_said_and_stands_in_the_history(desk, change_action_type, ada):
+    draft = change_action_type(tier_id=2)
 
     answer = desk.post(url("discard"), {"digest": draft.digest})
 
-    assert "The draft is discarded" in said(answer)
+    assert "The draft is discarded" in messages_of(answer)
     assert ActionType.objects.get().tier_id == 1
     assert "lowest tier 1 → 2" in LogEntry.objects.get(user=ada).change_message
 
 
-def test_what_cannot_be_published_is_said_on_the_page_and_the_button_is_off(desk, change):
-    draft = change(value_path="sum")
+def test_what_cannot_be_published_is_said_on_the_page_and_the_button_is_off(desk, change_action_type):
+    draft = change_action_type(value_path="sum")
 
     page = desk.get(url("draft")).content.decode()
 
     assert "It cannot be published like this" in page
     assert "Refund · value: “sum” is not known; there are: order, amount, currency." in page
     assert "disabled>Publish" in page
-    assert "“sum” is not known" in said(desk.post(url("publish"), {"digest": draft.digest, "note": "x"}))
+    assert "“sum” is not known" in messages_of(desk.post(url("publish"), {"digest": draft.digest, "note": "x"}))
 
 
-def test_where_it_takes_two_the_pages_say_whose_turn_it_is(desk, as_, eve, change, settings):
+def test_where_it_takes_two_the_pages_say_whose_turn_it_is(desk, as_, eve, change_action_type, settings):
     settings.ASSENT_SECOND_PUBLISHER = True
-    draft = change(tier_id=2)
+    draft = change_action_type(tier_id=2)
     assert "Ask another admin to publish" in desk.get(url("draft")).content.decode()
     desk.post(url("publish"), {"digest": draft.digest, "note": "specialists"})
 
@@ -104,7 +105,7 @@ def test_where_it_takes_two_the_pages_say_whose_turn_it_is(desk, as_, eve, chang
     assert "eve, asked by ada" in desk.get(url("changelist")).content.decode()
 
 
-def test_a_policy_goes_out_and_comes_in_as_a_file(desk, staffed):
+def test_a_policy_goes_out_and_comes_in_as_a_file(desk, staffed_refunds):
     number = snapshot.current().number
     out = desk.get(url("export", number))
     assert out["Content-Disposition"] == f'attachment; filename="policy-v{number}.toml"'
@@ -112,7 +113,7 @@ def test_a_policy_goes_out_and_comes_in_as_a_file(desk, staffed):
 
     answer = desk.post(url("import"), {"file": SimpleUploadedFile("policy.toml", text.encode())})
 
-    assert "The file is the draft now" in said(answer)
+    assert "The file is the draft now" in messages_of(answer)
     assert [change.after for change in versions.draft().changes] == ["When a rule or flag matches"]
     assert 'strategy = "risk"' in desk.get(url("export_draft")).content.decode()
 
@@ -128,7 +129,7 @@ def test_a_policy_goes_out_and_comes_in_as_a_file(desk, staffed):
 def test_a_file_that_cannot_be_read_is_refused_in_words(desk, content, complaint):
     answer = desk.post(url("import"), {"file": SimpleUploadedFile("policy.toml", content)})
 
-    assert complaint in said(answer)
+    assert complaint in messages_of(answer)
     assert not versions.draft().differs
 
 
@@ -136,96 +137,98 @@ def test_a_file_that_cannot_be_read_is_refused_in_words(desk, content, complaint
 
 
 @pytest.fixture
-def secret(staffed, propose, change) -> Rehearsal:
+def rehearsal_with_name(staffed_refunds, propose, change_action_type) -> Rehearsal:
     """A rehearsal that moved one approval, which has a name in it."""
     propose(order="ORDER-OF-MRS-SMITH", summary="SUMMARY")
-    change(tier_id=2)
-    asked = trials.ask(Period(), by=None)
-    trials.work(asked.pk)
-    return Rehearsal.objects.get(pk=asked.pk)
+    change_action_type(tier_id=2)
+    rehearsal = rehearsal_jobs.ask(Period(), by=None)
+    rehearsal_jobs.carry_out(rehearsal.pk)
+    return Rehearsal.objects.get(pk=rehearsal.pk)
 
 
-def test_the_headline_is_for_who_may_read_the_card_and_the_link_for_who_may_open_it(secret, as_, ada, root, alice):
-    page = as_(ada).get(url("rehearsal", secret.pk)).content.decode()
+def test_the_headline_is_for_who_may_read_the_card_and_the_link_for_who_may_open_it(
+    rehearsal_with_name, as_, ada, root, alice
+):
+    page = as_(ada).get(url("rehearsal", rehearsal_with_name.pk)).content.decode()
     assert "1 would move" in page and "robot" in page
-    assert "SMITH" not in page and "/approvals/" + str(Movement.objects.get().approval_id) not in page
+    assert "SMITH" not in page and "/approvals/" + str(RoutingChange.objects.get().approval_id) not in page
 
-    page = as_(root).get(url("rehearsal", secret.pk)).content.decode()
-    assert "SMITH" not in page and f"/approvals/{Movement.objects.get().approval_id}/" in page
+    page = as_(root).get(url("rehearsal", rehearsal_with_name.pk)).content.decode()
+    assert "SMITH" not in page and f"/approvals/{RoutingChange.objects.get().approval_id}/" in page
 
     User.objects.filter(pk=alice.pk).update(is_staff=True)
     alice.groups.set(ada.groups.all())
-    page = as_(alice).get(url("rehearsal", secret.pk)).content.decode()
+    page = as_(alice).get(url("rehearsal", rehearsal_with_name.pk)).content.decode()
     assert "ORDER-OF-MRS-SMITH" in page and "SUMMARY" not in page
 
 
-def test_a_rehearsal_holds_nothing_of_what_was_proposed(secret):
-    assert "SMITH" not in json.dumps(list(Movement.objects.values("before", "after", "why")))
+def test_a_rehearsal_holds_nothing_of_what_was_proposed(rehearsal_with_name):
+    assert "SMITH" not in json.dumps(list(RoutingChange.objects.values("before", "after", "why")))
 
 
-def test_many_are_left_to_the_worker_and_the_page_says_how_far_it_is(desk, propose, change, monkeypatch):
-    monkeypatch.setattr(trials, "AT_ONCE_UP_TO", 1)
+def test_many_are_left_to_the_worker_and_the_page_says_how_far_it_is(desk, propose, change_action_type, monkeypatch):
+    monkeypatch.setattr(rehearsal_jobs, "AT_ONCE_UP_TO", 1)
     for order in ("1", "2"):
         propose(order=order)
-    change(tier_id=2)
+    change_action_type(tier_id=2)
 
     answer = desk.post(url("rehearse"), {"last": "500"}, follow=True)
     page = answer.content.decode()
-    asked = Rehearsal.objects.get()
+    rehearsal = Rehearsal.objects.get()
     assert "Waiting for the worker" in page and 'hx-trigger="every 1s"' in page
-    assert trials.due() == [asked.pk]  # the clock rings for it
+    assert rehearsal_jobs.due() == [rehearsal.pk]  # the clock rings for it
 
-    Rehearsal.objects.update(beat_at=times.now(), looked=1)
-    fragment = desk.get(url("rehearsal", asked.pk), headers={"HX-Request": "true"}).content.decode()
+    Rehearsal.objects.update(heartbeat_at=times.now(), looked=1)
+    fragment = desk.get(url("rehearsal", rehearsal.pk), headers={"HX-Request": "true"}).content.decode()
     assert "1 of 2 looked at" in fragment and "<html" not in fragment
-    assert trials.due() == []
+    assert rehearsal_jobs.due() == []
 
-    Rehearsal.objects.update(beat_at=times.now() - trials.SILENT * 2)  # the worker died
-    assert trials.due() == [asked.pk]
-    rehearse(str(asked.pk))
-    done = desk.get(url("rehearsal", asked.pk), headers={"HX-Request": "true"}).content.decode()
+    Rehearsal.objects.update(heartbeat_at=times.now() - rehearsal_jobs.SILENT * 2)  # the worker died
+    assert rehearsal_jobs.due() == [rehearsal.pk]
+    rehearse(str(rehearsal.pk))
+    done = desk.get(url("rehearsal", rehearsal.pk), headers={"HX-Request": "true"}).content.decode()
     assert "Of the last 2 approvals 2 would move" in done and "hx-trigger" not in done
 
 
-def test_a_bell_that_rings_twice_is_answered_once(secret):
-    before = list(Movement.objects.values_list("pk", flat=True))
+def test_a_bell_that_rings_twice_is_answered_once(rehearsal_with_name):
+    before = list(RoutingChange.objects.values_list("pk", flat=True))
 
-    rehearse(str(secret.pk))
+    rehearse(str(rehearsal_with_name.pk))
 
-    assert list(Movement.objects.values_list("pk", flat=True)) == before
+    assert list(RoutingChange.objects.values_list("pk", flat=True)) == before
 
 
-def test_a_rehearsal_that_fails_says_so(secret, desk, change, monkeypatch):
+def test_a_rehearsal_that_fails_says_so(rehearsal_with_name, desk, change_action_type, monkeypatch):
     def fails(*_: object) -> None:
         raise RuntimeError("of the disk")
 
-    monkeypatch.setattr(trials, "_carry_out", fails)
-    change(tier_id=3)
+    monkeypatch.setattr(rehearsal_jobs, "_carry_out", fails)
+    change_action_type(tier_id=3)
     answer = desk.post(url("rehearse"), follow=True).content.decode()
 
     assert "The rehearsal failed" in answer and "of the disk" not in answer
-    assert trials.due() == []
+    assert rehearsal_jobs.due() == []
 
 
-def test_the_oldest_rehearsals_are_forgotten(secret, monkeypatch):
-    monkeypatch.setattr(trials, "KEPT", 2)
+def test_the_oldest_rehearsals_are_forgotten(rehearsal_with_name, monkeypatch):
+    monkeypatch.setattr(rehearsal_jobs, "KEPT", 2)
     for _ in range(3):
-        trials.ask(Period(), by=None)
+        rehearsal_jobs.ask(Period(), by=None)
 
     assert Rehearsal.objects.count() == 2
-    assert not Rehearsal.objects.filter(pk=secret.pk).exists()
+    assert not Rehearsal.objects.filter(pk=rehearsal_with_name.pk).exists()
 
 
-def test_a_day_that_is_none_is_said(desk, change):
-    change(tier_id=2)
+def test_a_day_that_is_none_is_said(desk, change_action_type):
+    change_action_type(tier_id=2)
 
-    assert "A day is written as" in said(desk.post(url("rehearse"), {"since": "yesterday"}))
+    assert "A day is written as" in messages_of(desk.post(url("rehearse"), {"since": "yesterday"}))
 
 
 # --- The command
 
 
-def test_the_command_sends_out_takes_in_and_rehearses(staffed, propose, tmp_path, capsys):
+def test_the_command_sends_out_takes_in_and_rehearses(staffed_refunds, propose, tmp_path, capsys):
     propose(amount=40)
     file = tmp_path / "policy.toml"
     call_command("policy", "export", str(file))
@@ -242,7 +245,7 @@ def test_the_command_sends_out_takes_in_and_rehearses(staffed, propose, tmp_path
     assert json.loads(capsys.readouterr().out)["moved"][0]["after"]["tier"] == 2
 
 
-def test_the_command_names_what_is_wrong(staffed, tmp_path):
+def test_the_command_names_what_is_wrong(staffed_refunds, tmp_path):
     file = tmp_path / "policy.toml"
     file.write_text("whole = 3")
     with pytest.raises(CommandError, match="whole: "):
@@ -253,8 +256,8 @@ def test_the_command_names_what_is_wrong(staffed, tmp_path):
         call_command("policy", "rehearse")
 
 
-def test_loading_a_pack_puts_nobodys_draft_in_force(staffed, change):
-    change(tier_id=2)
+def test_loading_a_pack_puts_nobodys_draft_in_force(staffed_refunds, change_action_type):
+    change_action_type(tier_id=2)
 
     with pytest.raises(CommandError, match="publish or discard them first"):
         call_command("packs", "legal")

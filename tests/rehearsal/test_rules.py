@@ -4,29 +4,29 @@ from datetime import timedelta
 
 import pytest
 
-from approvals import times
+from approvals.db import times
 from approvals.models import Approval, Domain, Run
-from approvals.policy import files, versions, written
-from approvals.policy.rows import snapshot_of_tables
+from approvals.policy.authoring import file_writer, files, versions
+from approvals.policy.authoring.documents import snapshot_of_tables
 
 ACTION = '[[action]]\nname = "refund"'
 STAGE = 'effect = "review", stage = [{}]'
 
 
 @pytest.fixture
-def taken_in(staffed):
+def import_rule(staffed_refunds):
     """taken_in('when = "true", effect = "block"'): the policy in force with this rule of refunds, as a file."""
-    text = written.toml(snapshot_of_tables(), dict(Domain.objects.values_list("slug", "name")))
+    text = file_writer.toml(snapshot_of_tables(), dict(Domain.objects.values_list("slug", "name")))
 
     def take(rule):
-        said = f'{{name = "big", message = "x", {rule}}}'
-        return versions.take_in(text.replace(ACTION, f'[[action]]\nrule = [{said}]\nname = "refund"', 1))
+        rule_table = f'{{name = "big", message = "x", {rule}}}'
+        return versions.import_file(text.replace(ACTION, f'[[action]]\nrule = [{rule_table}]\nname = "refund"', 1))
 
     return take
 
 
 @pytest.mark.parametrize(
-    ("rule", "said"),
+    ("rule", "complaint"),
     [
         ('when = "context.vouched", effect = "allow"', "An agent must not talk itself through: context is"),
         ('when = "run.rejectd > 1", effect = "flag"', "There is no run.rejectd. Did you mean run.rejected?"),
@@ -43,52 +43,54 @@ def taken_in(staffed):
         ('when = "true", effect = "block", typed = true', "Only “Ask a person” has a confirmation to type"),
     ],
 )
-def test_a_file_with_a_rule_that_cannot_stand_is_refused(taken_in, rule, said):
+def test_a_file_with_a_rule_that_cannot_stand_is_refused(import_rule, rule, complaint):
     before = snapshot_of_tables()
 
     with pytest.raises(files.BadFile) as refused:
-        taken_in(rule)
+        import_rule(rule)
 
-    assert said in str(refused.value)
+    assert complaint in str(refused.value)
     assert snapshot_of_tables() == before
 
 
-def test_a_file_with_stages_is_a_draft(taken_in):
-    draft = taken_in('when = "true", ' + STAGE.format('{tier = 1}, {tier = 2, domain = "commerce"}'))
+def test_a_file_with_stages_is_a_draft(import_rule):
+    draft = import_rule('when = "true", ' + STAGE.format('{tier = 1}, {tier = 2, domain = "commerce"}'))
 
     assert [str(change) for change in draft.changes] == ["Refund, rule “big” is new"]
     assert draft.obstacles == []
 
 
-def test_stages_without_enough_people_keep_a_draft_from_being_published(taken_in):
-    draft = taken_in('when = "true", ' + STAGE.format("{tier = 2, approvers = 2}"))
+def test_stages_without_enough_people_keep_a_draft_from_being_published(import_rule):
+    draft = import_rule('when = "true", ' + STAGE.format("{tier = 2, approvers = 2}"))
 
     [obstacle] = draft.obstacles
     assert "Stage 1 of the rule “big” needs 2 people in tier 2" in obstacle
 
 
-def test_a_draft_that_lets_pass_moves_what_nothing_stricter_holds(staffed, propose, rule, tried):
+def test_a_draft_that_lets_pass_moves_what_nothing_stricter_holds(staffed_refunds, propose, rule, rehearse_draft):
     small, big = propose(amount=40), propose(amount=900)
     rule("value < 1000.0", name="small", effect="allow", message="Small ones pass.")
     rule("value > 500.0", message="Above 500 a person decides.")
 
-    told = tried()
+    rehearsal_result = rehearse_draft()
 
-    kinds = {moved.approval_id: moved for moved in told.moved}
+    kinds = {moved.approval_id: moved for moved in rehearsal_result.moved}
     assert (kinds[small.pk].kind, kinds[small.pk].why.split(": ")[0]) == ("review_auto", "Rule 'small' lets it pass")
     assert big.pk not in kinds
 
 
-def test_a_draft_is_rehearsed_at_the_time_and_in_the_run_of_the_approval(staffed, propose, rule, tried):
+def test_a_draft_is_rehearsed_at_the_time_and_in_the_run_of_the_approval(
+    staffed_refunds, propose, rule, rehearse_draft
+):
     late, early = propose(amount=40, order="1"), propose(amount=40, order="2")
     Approval.objects.filter(pk=early.pk).update(created_at=times.now() - timedelta(days=1))
     run = Run.objects.create(agent=late.agent, key="thread-7", name="Nightly")
-    late.pause.run = run
-    late.pause.step = "pay"
-    late.pause.save(update_fields=["run", "step"])
+    late.request.run = run
+    late.request.step = "pay"
+    late.request.save(update_fields=["run", "step"])
     since = (times.now() - timedelta(hours=1)).isoformat()
     rule(f'run.name == "Nightly" && run.step == "pay" && now > timestamp("{since}")', effect="block")
 
-    told = tried()
+    rehearsal_result = rehearse_draft()
 
-    assert [(moved.approval_id, moved.kind) for moved in told.moved] == [(late.pk, "review_reject")]
+    assert [(moved.approval_id, moved.kind) for moved in rehearsal_result.moved] == [(late.pk, "review_reject")]

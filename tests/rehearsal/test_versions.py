@@ -7,31 +7,32 @@ from django.db import connection, transaction
 from django.db.utils import IntegrityError
 
 from approvals.models import ActionType, Currency, Membership, PolicyVersion, PublishRequest, Rule, Threshold, Tier
-from approvals.policy import snapshot, tables, versions
-from approvals.policy.rows import snapshot_of_tables
-from approvals.policy.schema import digest_of
-from approvals.policy.staffing import Roster, gaps_of
+from approvals.policy import snapshot
+from approvals.policy.authoring import tables, versions
+from approvals.policy.authoring.coverage import ReviewerRoster, gaps_of
+from approvals.policy.authoring.documents import snapshot_of_tables
+from approvals.values.schema import digest_of
 
 
 def digest() -> str:
     return versions.draft().digest
 
 
-def words() -> list[str]:
+def change_sentences() -> list[str]:
     return [str(change) for change in versions.draft().changes]
 
 
 # --- The draft, in words
 
 
-def test_a_draft_says_what_differs_in_the_words_of_the_forms(staffed, change, rule):
+def test_a_draft_says_what_differs_in_the_words_of_the_forms(staffed_refunds, change_action_type, rule):
     Tier.objects.filter(level=1).update(sla="01:30:00", ceiling=6000)
     Currency.objects.filter(code="USD").update(rate="0.95")
-    Threshold.objects.create(action_type=staffed, impact="high", auto="0.95", review="0.7")
+    Threshold.objects.create(action_type=staffed_refunds, impact="high", auto="0.95", review="0.7")
     rule("value > 100.0")
-    change(auto_threshold="0.9", strategy="risk", weights={"impact": 0.1}, reason_required=False)
+    change_action_type(auto_threshold="0.9", strategy="risk", weights={"impact": 0.1}, reason_required=False)
 
-    assert words() == [
+    assert change_sentences() == [
         "1 · Frontline: value ceiling 5000 → 6000",
         "1 · Frontline: answer within 15 min → 1 h 30 min",
         "Refund: when a person is asked Always → When a rule or flag matches",
@@ -44,19 +45,19 @@ def test_a_draft_says_what_differs_in_the_words_of_the_forms(staffed, change, ru
     ]
 
 
-def test_a_field_of_a_schema_is_named_by_its_place(staffed, change):
-    schema = {**staffed.schema, "properties": {**staffed.schema["properties"]}}
+def test_a_field_of_a_schema_is_named_by_its_place(staffed_refunds, change_action_type):
+    schema = {**staffed_refunds.schema, "properties": {**staffed_refunds.schema["properties"]}}
     schema["properties"]["amount"] = {**schema["properties"]["amount"], "maximum": 900}
-    change(schema=schema)
+    change_action_type(schema=schema)
 
-    assert words() == ["Refund: JSON Schema of the arguments / amount / maximum nothing → 900"]
+    assert change_sentences() == ["Refund: JSON Schema of the arguments / amount / maximum nothing → 900"]
 
 
 # --- Publishing
 
 
-def test_publishing_puts_the_draft_in_force_with_who_and_why(staffed, change, ada):
-    draft = change(tier_id=2)
+def test_publishing_puts_the_draft_in_force_with_who_and_why(staffed_refunds, change_action_type, ada):
+    draft = change_action_type(tier_id=2)
     assert snapshot.current().types["refund"].tier == 1
 
     version = versions.publish(by=ada, note="  specialists  ", digest=draft.digest)
@@ -66,8 +67,8 @@ def test_publishing_puts_the_draft_in_force_with_who_and_why(staffed, change, ad
     assert not versions.draft().differs
 
 
-def test_open_approvals_keep_the_version_they_arrived_under(refund, staffed, change, publish):
-    change(tier_id=2)
+def test_open_approvals_keep_the_version_they_arrived_under(refund, staffed_refunds, change_action_type, publish):
+    change_action_type(tier_id=2)
     version = publish()
 
     refund.refresh_from_db()
@@ -75,27 +76,27 @@ def test_open_approvals_keep_the_version_they_arrived_under(refund, staffed, cha
 
 
 @pytest.mark.parametrize("note", ["", "   "])
-def test_a_note_says_why(staffed, change, ada, note):
-    draft = change(tier_id=2)
+def test_a_note_says_why(staffed_refunds, change_action_type, ada, note):
+    draft = change_action_type(tier_id=2)
 
     with pytest.raises(versions.NotPublished, match="Say in the note"):
         versions.publish(by=ada, note=note, digest=draft.digest)
     assert snapshot.current().types["refund"].tier == 1
 
 
-def test_what_is_published_is_what_was_looked_at(staffed, change, ada):
-    looked_at = change(tier_id=2).digest
-    change(tier_id=3)
+def test_what_is_published_is_what_was_looked_at(staffed_refunds, change_action_type, ada):
+    looked_at = change_action_type(tier_id=2).digest
+    change_action_type(tier_id=3)
 
-    with pytest.raises(versions.DraftMoved):
+    with pytest.raises(versions.DraftChanged):
         versions.publish(by=ada, note="specialists", digest=looked_at)
-    with pytest.raises(versions.DraftMoved):
+    with pytest.raises(versions.DraftChanged):
         versions.discard(by=ada, digest=looked_at)
     assert snapshot.current().types["refund"].tier == 1
 
 
-def test_nothing_is_published_twice(staffed, change, publish, ada):
-    change(tier_id=2)
+def test_nothing_is_published_twice(staffed_refunds, change_action_type, publish, ada):
+    change_action_type(tier_id=2)
     publish()
 
     with pytest.raises(versions.NotPublished, match="Nothing differs"):
@@ -115,7 +116,7 @@ def test_nothing_is_published_twice(staffed, change, publish, ada):
         (lambda: Rule.objects.create(name="x", expression="value >", message="x"), "Line 1, column"),
     ],
 )
-def test_what_cannot_work_is_not_published_and_the_mend_is_said(staffed, clinical, ada, break_it, mend):
+def test_what_cannot_work_is_not_published_and_the_mend_is_said(staffed_refunds, clinical, ada, break_it, mend):
     number = snapshot.current().number
     break_it()
 
@@ -125,8 +126,8 @@ def test_what_cannot_work_is_not_published_and_the_mend_is_said(staffed, clinica
     assert snapshot.current().number == number
 
 
-def test_a_gap_that_is_there_already_holds_nobody_up(refunds, change, ada):
-    change(title="Money back")  # nobody reviews anything here
+def test_a_gap_that_is_there_already_holds_nobody_up(refunds, change_action_type, ada):
+    change_action_type(title="Money back")  # nobody reviews anything here
 
     assert versions.publish(by=ada, note="a title", digest=digest()) is not None
 
@@ -135,12 +136,14 @@ def test_a_gap_that_is_there_already_holds_nobody_up(refunds, change, ada):
 
 
 @pytest.fixture
-def two(settings) -> None:
+def second_publisher(settings) -> None:
     settings.ASSENT_SECOND_PUBLISHER = True
 
 
-def test_where_it_takes_two_the_first_asks_and_another_publishes(two, staffed, change, ada, eve):
-    draft = change(tier_id=2)
+def test_where_it_takes_two_the_first_asks_and_another_publishes(
+    second_publisher, staffed_refunds, change_action_type, ada, eve
+):
+    draft = change_action_type(tier_id=2)
 
     assert versions.publish(by=ada, note="specialists", digest=draft.digest) is None
     assert snapshot.current().types["refund"].tier == 1
@@ -151,44 +154,44 @@ def test_where_it_takes_two_the_first_asks_and_another_publishes(two, staffed, c
     version = versions.publish(by=eve, note="", digest=draft.digest)
     assert (version.published_by, version.request.requested_by, version.note) == (eve, ada, "specialists")
     assert snapshot.current().types["refund"].tier == 2
-    assert versions.request() is None
+    assert versions.open_publish_request() is None
 
 
-def test_a_draft_that_was_changed_is_asked_for_anew(two, staffed, change, ada, eve):
-    versions.publish(by=ada, note="specialists", digest=change(tier_id=2).digest)
-    draft = change(tier_id=3)
+def test_a_draft_that_was_changed_is_asked_for_anew(second_publisher, staffed_refunds, change_action_type, ada, eve):
+    versions.publish(by=ada, note="specialists", digest=change_action_type(tier_id=2).digest)
+    draft = change_action_type(tier_id=3)
 
     # Eve agrees to nothing that Ada did not ask for: it is Eve who asks now.
     assert versions.publish(by=eve, note="seniors", digest=draft.digest) is None
-    assert versions.request().requested_by == eve
+    assert versions.open_publish_request().requested_by == eve
     assert snapshot.current().types["refund"].tier == 1
     assert versions.publish(by=ada, note="", digest=draft.digest).note == "seniors"
 
 
-def test_the_database_knows_that_it_takes_two(two, staffed, change, ada):
-    versions.publish(by=ada, note="specialists", digest=change(tier_id=2).digest)
+def test_the_database_knows_that_it_takes_two(second_publisher, staffed_refunds, change_action_type, ada):
+    versions.publish(by=ada, note="specialists", digest=change_action_type(tier_id=2).digest)
 
     with pytest.raises(IntegrityError), transaction.atomic():
         PublishRequest.objects.update(open=False, closed_by=ada, version=PolicyVersion.objects.first())
 
 
-def test_a_request_is_declined_and_the_draft_stays(two, staffed, change, ada, eve):
-    versions.publish(by=ada, note="specialists", digest=change(tier_id=2).digest)
+def test_a_request_is_declined_and_the_draft_stays(second_publisher, staffed_refunds, change_action_type, ada, eve):
+    versions.publish(by=ada, note="specialists", digest=change_action_type(tier_id=2).digest)
 
     versions.withdraw(by=eve)
 
-    assert versions.request() is None
+    assert versions.open_publish_request() is None
     assert versions.draft().differs
     with pytest.raises(versions.NotPublished):
         versions.withdraw(by=eve)
 
 
-def test_going_back_takes_two_as_well(two, staffed, change, ada, eve):
+def test_going_back_takes_two_as_well(second_publisher, staffed_refunds, change_action_type, ada, eve):
     first = snapshot.current().number
-    versions.publish(by=ada, note="specialists", digest=change(tier_id=2).digest)
+    versions.publish(by=ada, note="specialists", digest=change_action_type(tier_id=2).digest)
     versions.publish(by=eve, note="", digest=digest())
 
-    versions.go_back(first)
+    versions.restore_version(first)
     assert versions.publish(by=ada, note="back", digest=digest()) is None
     assert snapshot.current().types["refund"].tier == 2
     assert versions.publish(by=eve, note="", digest=digest()).note == "back"
@@ -198,7 +201,7 @@ def test_going_back_takes_two_as_well(two, staffed, change, ada, eve):
 # --- Discarding and going back
 
 
-def everything(staffed) -> None:
+def change_everything(staffed) -> None:
     """Change something of each kind."""
     Tier.objects.create(level=4, name="Board")
     Tier.objects.filter(level=3).update(next=4, ceiling=100_000)
@@ -219,12 +222,12 @@ def everything(staffed) -> None:
     ActionType.objects.filter(name="refund").update(title="Money back", schema={"type": "object"}, approvers=2)
 
 
-def test_discarding_takes_the_tables_back_to_what_is_in_force(staffed, rule, publish, ada):
+def test_discarding_takes_the_tables_back_to_what_is_in_force(staffed_refunds, rule, publish, ada):
     rule("value > 1.0", name="old")
     publish()
     before = snapshot_of_tables()
     Rule.objects.create(name="idle", expression="true", message="x", active=False)
-    everything(staffed)
+    change_everything(staffed_refunds)
     assert digest_of(snapshot_of_tables()) != digest_of(before)
 
     given_up = versions.discard(by=ada, digest=digest())
@@ -236,7 +239,7 @@ def test_discarding_takes_the_tables_back_to_what_is_in_force(staffed, rule, pub
     assert Rule.objects.filter(name="idle", active=False).exists()  # policy never held it
 
 
-def test_people_stay_where_they_are_when_a_draft_is_discarded(staffed, ada, person):
+def test_people_stay_where_they_are_when_a_draft_is_discarded(staffed_refunds, ada, person):
     Tier.objects.create(level=4, name="Board")
     Tier.objects.filter(level=3).update(next=4, ceiling=100_000)
     person("judith", tier=4)
@@ -247,10 +250,10 @@ def test_people_stay_where_they_are_when_a_draft_is_discarded(staffed, ada, pers
     assert Tier.objects.get(level=4).active is False
 
 
-def test_going_back_makes_a_new_version_that_equals_the_old(staffed, rule, publish, ada, propose, person):
+def test_going_back_makes_a_new_version_that_equals_the_old(staffed_refunds, rule, publish, ada, propose, person):
     rule("value > 1.0", name="old")
     first = publish("first")
-    everything(staffed)
+    change_everything(staffed_refunds)
     Membership.objects.create(user=person("judy"), tier_id=4)
     Membership.objects.create(user=person("jim"), tier_id=1)
     for level in (2, 3, 4):
@@ -258,7 +261,7 @@ def test_going_back_makes_a_new_version_that_equals_the_old(staffed, rule, publi
     second = publish("second")
     propose(amount=200_000, args={"order": "1", "amount": 200_000, "currency": "EUR"})
 
-    draft = versions.go_back(first.number)
+    draft = versions.restore_version(first.number)
     assert snapshot.current().types.keys() == {"refund", "mail"}  # nothing is in force before it is published
     assert "4 · Board is gone" in " ".join(map(str, draft.changes))
     with pytest.raises(versions.NotPublished, match="Say in the note"):
@@ -273,12 +276,14 @@ def test_going_back_makes_a_new_version_that_equals_the_old(staffed, rule, publi
     assert ActionType.objects.get(name="mail").active is False
 
 
-def test_going_back_is_undone_like_any_other_change_though_nobody_is_in_a_tier(staffed, change, publish, ada, carol):
+def test_going_back_is_undone_like_any_other_change_though_nobody_is_in_a_tier(
+    staffed_refunds, change_action_type, publish, ada, carol
+):
     """What had been in force may come back, and is said aloud; a gap that never was may not."""
     first = snapshot.current().number
-    change(tier_id=3)
+    change_action_type(tier_id=3)
     second = publish("seniors").number
-    versions.go_back(first)
+    versions.restore_version(first)
     publish("back")
     Membership.objects.filter(tier_id__in=[2, 3]).delete()
     Tier.objects.filter(level=1).update(next=None, ceiling=None)
@@ -286,7 +291,7 @@ def test_going_back_is_undone_like_any_other_change_though_nobody_is_in_a_tier(s
     Tier.objects.filter(level=3).update(active=False)
     publish("alone")
 
-    draft = versions.go_back(second)
+    draft = versions.restore_version(second)
     assert draft.obstacles == []
     assert any(
         "The action type “Refund” leads to tier 3, which has no active reviewer." in one for one in draft.gaps_again
@@ -295,42 +300,44 @@ def test_going_back_is_undone_like_any_other_change_though_nobody_is_in_a_tier(s
     assert snapshot.current().types["refund"].tier == 3
 
 
-def test_a_gap_that_was_never_in_force_is_an_obstacle_still(staffed, change, publish):
-    change(title="Money back")
+def test_a_gap_that_was_never_in_force_is_an_obstacle_still(staffed_refunds, change_action_type, publish):
+    change_action_type(title="Money back")
     publish()
-    draft = change(approvers=4)
+    draft = change_action_type(approvers=4)
     assert any("needs 4 people" in one for one in draft.obstacles)
     assert draft.gaps_again == []
 
 
-def test_a_tier_that_only_values_reach_must_have_somebody(staffed, change, publish, carol):
+def test_a_tier_that_only_values_reach_must_have_somebody(staffed_refunds, change_action_type, publish, carol):
     """Three tiers by ceilings, none of which leads to another: 300,000 waits for tier 3."""
     Tier.objects.update(next=None)
     publish("no escalation")
     assert versions.draft().obstacles == []
     Membership.objects.filter(tier_id=3).delete()
-    said = " ".join(map(str, gaps_of(snapshot_of_tables(), Roster())))
-    assert "A value of “Refund” above what tier 2 may decide leads to tier 3, which has no active reviewer." in said
+    gaps_text = " ".join(map(str, gaps_of(snapshot_of_tables(), ReviewerRoster())))
+    assert (
+        "A value of “Refund” above what tier 2 may decide leads to tier 3, which has no active reviewer." in gaps_text
+    )
     Tier.objects.filter(level=2).update(ceiling=None)
-    assert "above what tier 2" not in " ".join(map(str, gaps_of(snapshot_of_tables(), Roster())))
+    assert "above what tier 2" not in " ".join(map(str, gaps_of(snapshot_of_tables(), ReviewerRoster())))
 
 
-def test_a_draft_is_not_lost_by_going_back(staffed, change, publish, ada):
+def test_a_draft_is_not_lost_by_going_back(staffed_refunds, change_action_type, publish, ada):
     first = snapshot.current().number
-    change(tier_id=2)
+    change_action_type(tier_id=2)
     publish()
-    change(title="Money back")
+    change_action_type(title="Money back")
 
     with pytest.raises(versions.NotPublished, match="publish or discard them first"):
-        versions.go_back(first)
+        versions.restore_version(first)
     assert ActionType.objects.get().title == "Money back"
 
 
-def test_a_version_from_before_a_column_goes_back_with_its_default(staffed):
-    said = PolicyVersion.objects.first().snapshot
-    del said["types"]["refund"]["permit_valid"]
+def test_a_version_from_before_a_column_goes_back_with_its_default(staffed_refunds):
+    old_snapshot = PolicyVersion.objects.first().snapshot
+    del old_snapshot["types"]["refund"]["permit_valid"]
 
-    tables.restore(said)
+    tables.restore(old_snapshot)
 
     assert snapshot_of_tables()["types"]["refund"]["permit_valid"] == 24 * 3600
 
@@ -339,18 +346,20 @@ def test_a_version_from_before_a_column_goes_back_with_its_default(staffed):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_publish_at_once_each_publishes_what_was_seen_or_nothing(staffed, change, ada, eve):
-    draft = change(tier_id=2)
+def test_of_two_who_publish_at_once_each_publishes_what_was_seen_or_nothing(
+    staffed_refunds, change_action_type, ada, eve
+):
+    draft = change_action_type(tier_id=2)
     before = PolicyVersion.objects.count()
-    said: list[object] = []
+    results: list[object] = []
     ready = threading.Barrier(2)
 
     def go(who) -> None:
         try:
             ready.wait()
-            said.append(versions.publish(by=who, note=f"by {who.username}", digest=draft.digest))
+            results.append(versions.publish(by=who, note=f"by {who.username}", digest=draft.digest))
         except versions.NotPublished as refused:
-            said.append(refused)
+            results.append(refused)
         finally:
             connection.close()
 
@@ -361,4 +370,4 @@ def test_of_two_who_publish_at_once_each_publishes_what_was_seen_or_nothing(staf
         thread.join()
 
     assert PolicyVersion.objects.count() == before + 1
-    assert sorted(type(one).__name__ for one in said) == ["NotPublished", "PolicyVersion"]
+    assert sorted(type(one).__name__ for one in results) == ["NotPublished", "PolicyVersion"]

@@ -17,7 +17,7 @@ api = httpx.Client(
 )
 
 
-def take(name: str, args: dict) -> None:
+def carry_out(name: str, args: dict) -> None:
     (effects / name).write_text(str(args["days"]))
 
 
@@ -29,18 +29,18 @@ def step(name: str, args: dict, context: dict) -> dict | None:
     """Ask, wait, use the permit, run, tell. Returns the rejected item where a person said no."""
     run = {"id": KEY, "name": "A trip to Lisbon", "step": name}
     item = {"id": name, "action": {"name": name, "args": args}, "context": context}
-    asked = api.post("requests", json={"idempotency_key": f"{KEY}/{name}", "run": run, "items": [item]}).json()
-    while (answer := api.get(f"requests/{asked['id']}/decision", params={"wait": 30})).status_code == 202:
+    request = api.post("requests", json={"idempotency_key": f"{KEY}/{name}", "run": run, "items": [item]}).json()
+    while (answer := api.get(f"requests/{request['id']}/decision", params={"wait": 30})).status_code == 202:
         pass
     [decided] = answer.json()["items"]
     if decided["verdict"] == "reject":
         return decided
     use = {"permit": decided["permit"], "action_digest": decided["action_digest"], "attempt": "first"}
     api.post(f"permits/{_jti(decided['permit'])}/consume", json=use).raise_for_status()
-    take(name, decided["action"]["args"])
-    api.post(f"requests/{asked['id']}/items/{name}/outcome", json={"result": "succeeded"}).raise_for_status()
-    told = {"id": name, "request": asked["id"], "item": name, "undo": {"name": f"drop_{name}"}, "context": context}
-    api.post(f"runs/{KEY}/steps", json=told).raise_for_status()
+    carry_out(name, decided["action"]["args"])
+    api.post(f"requests/{request['id']}/items/{name}/outcome", json={"result": "succeeded"}).raise_for_status()
+    report = {"id": name, "request": request["id"], "item": name, "undo": {"name": f"drop_{name}"}, "context": context}
+    api.post(f"runs/{KEY}/steps", json=report).raise_for_status()
     return None
 
 
@@ -58,10 +58,10 @@ def main() -> None:
     for name, args, context in steps:
         rejected = step(name, args, context)
         if rejected is not None:
-            for one in rejected["compensate"]:
-                undo(one["step"])
-                report = {"result": "succeeded", "detail": str(one["undo"]["args"])}
-                api.post(f"runs/{KEY}/steps/{one['step']}/undo", json=report).raise_for_status()
+            for compensation in rejected["compensate"]:
+                undo(compensation["step"])
+                report = {"result": "succeeded", "detail": str(compensation["undo"]["args"])}
+                api.post(f"runs/{KEY}/steps/{compensation['step']}/undo", json=report).raise_for_status()
             print("rejected", rejected["message"])
             return
     print("done")

@@ -8,7 +8,7 @@ from assent import Assent, Rejected
 effects = Path(sys.argv[1])
 
 
-def take(name: str, args: dict) -> None:
+def carry_out(name: str, args: dict) -> None:
     (effects / name).write_text(str(args["days"]))
 
 
@@ -21,14 +21,14 @@ with Assent() as client:
         with client.run("trip-7", "A trip to Lisbon") as run:
             with run.step(
                 "make_plan", action="make_plan", args={"days": 3}, undo=drop_make_plan, context={"season": "spring"}
-            ) as one:
-                take("make_plan", one.args)
+            ) as approved_call:
+                carry_out("make_plan", approved_call.args)
             with run.step(
                 "resources", action="resources", args={"days": 3}, context={"hotel": "full on Sunday"}
             ) as two:
-                take("resources", two.args)
+                carry_out("resources", two.args)
             with run.step("execution", action="execution", args={"days": 3}, context={"card": "on file"}) as three:
-                take("execution", three.args)
+                carry_out("execution", three.args)
         print("done")
     except Rejected as no:
         print("rejected", no.reason)

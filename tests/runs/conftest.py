@@ -8,11 +8,13 @@ import pytest
 from django.http import HttpResponse
 
 from agents import keys
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
 from approvals.models import Approval, Run, Step, User
-from approvals.review import answers, decisions
-from approvals.review.decisions import Words
-from approvals.review.submission import RunRef
-from tests.agents.conftest import Api, api, asked, conforms, refused, stranger  # noqa: F401
+from approvals.requests import decision_document
+from approvals.requests.submission import RunRef
+from tests.agents.conftest import Api, api, conforms, refused, request_body, stranger  # noqa: F401
 
 KEY = "order-4711"
 RESERVE = {"name": "reserve", "args": {"sku": "A1", "count": 2}}
@@ -27,17 +29,17 @@ def nothing_remembered() -> Iterator[None]:
     keys.forget()
 
 
-class Course:
+class AgentRun:
     """One run as its agent tells of it: course.step("reserve", action=…, undo=…), course.undo("reserve")."""
 
     def __init__(self, api: Api, key: str = KEY) -> None:  # noqa: F811
         self.api, self.key = api, key
 
-    def step(self, step: str, **told: object) -> HttpResponse:
-        return self.api.post(f"runs/{self.key}/steps", {"id": step, **told})
+    def step(self, step: str, **fields: object) -> HttpResponse:
+        return self.api.post(f"runs/{self.key}/steps", {"id": step, **fields})
 
-    def undo(self, step: str, result: str = "succeeded", **told: object) -> HttpResponse:
-        return self.api.post(f"runs/{self.key}/steps/{step}/undo", {"result": result, **told})
+    def undo(self, step: str, result: str = "succeeded", **fields: object) -> HttpResponse:
+        return self.api.post(f"runs/{self.key}/steps/{step}/undo", {"result": result, **fields})
 
     def read(self) -> dict:
         return self.api.get(f"runs/{self.key}").json()
@@ -51,12 +53,12 @@ class Course:
 
 
 @pytest.fixture
-def course(api) -> Course:  # noqa: F811
-    return Course(api)
+def course(api) -> AgentRun:  # noqa: F811
+    return AgentRun(api)
 
 
 @pytest.fixture
-def ask(propose) -> Callable[..., Approval]:
+def propose_in_run(propose) -> Callable[..., Approval]:
     """Have robot ask inside the run: ask(amount=…, step="charge")."""
 
     def make(key: str = KEY, step: str = "", **fields: object) -> Approval:
@@ -66,34 +68,38 @@ def ask(propose) -> Callable[..., Approval]:
 
 
 @pytest.fixture
-def say(alice) -> Callable[..., Approval]:
+def give_verdict(alice) -> Callable[..., Approval]:
     """A person's verdict: say("reject", approval, stop=True)."""
 
-    def make(verdict: str, approval: Approval, by: User = alice, **words: object) -> Approval:
+    def make(verdict: str, approval: Approval, by: User = alice, **verdict_input: object) -> Approval:
         if verdict == "reject":
-            words.setdefault("message", "no")
-        return decisions.decide(decisions.seen(approval), by=by, verdict=verdict, words=Words(**words))
+            verdict_input.setdefault("message", "no")
+        return decide(card_version_of(approval), by=by, verdict=verdict, verdict_input=VerdictInput(**verdict_input))
 
     return make
 
 
 @pytest.fixture
-def reserved(course) -> Course:
+def reserved(course) -> AgentRun:
     """A run that has planned (nothing undoes that) and reserved (which is undone by a release)."""
     course.step("plan", action={"name": "plan", "args": {}})
     course.step("reserve", action=RESERVE, undo=RELEASE)
     return course
 
 
-def told(approval: Approval) -> dict:
-    """The item of the decision document of an approval's pause."""
-    approval = decisions.load(approval.pk)
-    items = json.loads(approval.pause.answer)["items"] if approval.pause.answer else answers.partial(approval.pause)
-    [found] = [one for one in items if one["id"] == approval.item]
-    return found
+def document_item(approval: Approval) -> dict:
+    """The item of the decision document of an approval's request."""
+    approval = load(approval.pk)
+    items = (
+        json.loads(approval.request.answer)["items"]
+        if approval.request.answer
+        else decision_document.open_document(approval.request)
+    )
+    [item] = [one for one in items if one["id"] == approval.item]
+    return item
 
 
-def backdate(course: Course, by: timedelta) -> None:
+def backdate(course: AgentRun, by: timedelta) -> None:
     """Make what is to be undone in a run be asked for that much earlier."""
     for step in Step.objects.filter(run__key=course.key, undo_asked_at__isnull=False):
         Step.objects.filter(pk=step.pk).update(undo_asked_at=step.undo_asked_at - by)

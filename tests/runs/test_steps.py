@@ -8,13 +8,15 @@ from django.db import connection
 
 from agents import keys
 from agents.models import Scope
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
+from approvals.execution import steps
 from approvals.models import Agent, Run, Step
-from approvals.policy.edits import Operation
-from approvals.review import decisions, steps
-from approvals.review.decisions import Words
-from approvals.review.submission import Item
+from approvals.requests.submission import Item
+from approvals.values.edits import Operation
 from tests.agents.conftest import Api
-from tests.runs.conftest import KEY, RELEASE, RESERVE, Course
+from tests.runs.conftest import KEY, RELEASE, RESERVE, AgentRun
 
 
 def test_steps_stand_in_the_order_in_which_they_began(course, conforms):
@@ -22,13 +24,13 @@ def test_steps_stand_in_the_order_in_which_they_began(course, conforms):
     conforms("StepState", course.step("reserve", action=RESERVE, undo=RELEASE, status="started"))
     course.step("pay")
 
-    found = conforms("RunState", course.api.get(f"runs/{KEY}"))
-    assert [(one["id"], one["position"], one["status"]) for one in found["steps"]] == [
+    run = conforms("RunState", course.api.get(f"runs/{KEY}"))
+    assert [(one["id"], one["position"], one["status"]) for one in run["steps"]] == [
         ("plan", 1, "done"),
         ("reserve", 2, "started"),
         ("pay", 3, "done"),
     ]
-    assert (found["id"], found["name"], found["stopped"]) == (KEY, "Order 4711", False)
+    assert (run["id"], run["name"], run["stopped"]) == (KEY, "Order 4711", False)
 
 
 def test_telling_it_again_changes_nothing(course):
@@ -83,61 +85,61 @@ def test_an_undo_without_arguments_is_given_those_of_the_action(course):
     }
 
 
-def test_a_step_that_was_approved_holds_what_was_approved(course, ask, say):
-    approval = ask(amount=420)
-    say("modify", approval, edits=(Operation("replace", "/amount", 400),))
-    asked = {"name": "refund", "args": {"order": "456", "amount": 420, "currency": "EUR"}}
+def test_a_step_that_was_approved_holds_what_was_approved(course, propose_in_run, give_verdict):
+    approval = propose_in_run(amount=420)
+    give_verdict("modify", approval, edits=(Operation("replace", "/amount", 400),))
+    action = {"name": "refund", "args": {"order": "456", "amount": 420, "currency": "EUR"}}
     step = course.step(
-        "pay", action=asked, undo={"name": "charge_back"}, request=str(approval.pause_id), item=approval.item
+        "pay", action=action, undo={"name": "charge_back"}, request=str(approval.request_id), item=approval.item
     ).json()
 
     assert step["action"] == {"name": "refund", "args": {"order": "456", "amount": 400, "currency": "EUR"}}
     assert step["undo"] == {"name": "charge_back", "args": {"order": "456", "amount": 400, "currency": "EUR"}}
-    assert (step["request"], step["item"]) == (str(approval.pause_id), approval.item)
+    assert (step["request"], step["item"]) == (str(approval.request_id), approval.item)
 
 
-def test_nothing_ran_by_what_is_not_approved(course, ask, say, refused):
-    approval = ask()
-    named = {"request": str(approval.pause_id), "item": approval.item}
+def test_nothing_ran_by_what_is_not_approved(course, propose_in_run, give_verdict, refused):
+    approval = propose_in_run()
+    named = {"request": str(approval.request_id), "item": approval.item}
     refused(course.step("pay", **named), 409, "not_decided")
-    say("reject", approval)
+    give_verdict("reject", approval)
     refused(course.step("pay", **named), 409, "not_decided")
 
     assert not Step.objects.exists()
 
 
-def test_a_verdict_that_is_held_is_not_known_yet(with_undo, course, ask, say, refused):
-    approval = say("approve", ask())
+def test_a_verdict_that_is_held_is_not_known_yet(with_undo, course, propose_in_run, give_verdict, refused):
+    approval = give_verdict("approve", propose_in_run())
 
-    refused(course.step("pay", request=str(approval.pause_id), item=approval.item), 409, "not_decided")
-
-
-def test_what_was_asked_in_another_run_is_no_step_of_this_one(course, ask, say, refused):
-    approval = say("approve", ask(key="another"))
-
-    refused(course.step("pay", request=str(approval.pause_id), item=approval.item), 409, "not_decided")
+    refused(course.step("pay", request=str(approval.request_id), item=approval.item), 409, "not_decided")
 
 
-def test_another_agents_request_is_nothing_here(course, ask, say, refused, stranger):
-    approval = say("approve", ask())
-    named = {"request": str(approval.pause_id), "item": approval.item}
-    refused(Course(stranger).step("pay", **named), 422, "invalid_request", "/request")
-    refused(course.step("pay", request=str(approval.pause_id)), 422, "invalid_request", "/item")
+def test_what_was_asked_in_another_run_is_no_step_of_this_one(course, propose_in_run, give_verdict, refused):
+    approval = give_verdict("approve", propose_in_run(key="another"))
+
+    refused(course.step("pay", request=str(approval.request_id), item=approval.item), 409, "not_decided")
+
+
+def test_another_agents_request_is_nothing_here(course, propose_in_run, give_verdict, refused, stranger):
+    approval = give_verdict("approve", propose_in_run())
+    named = {"request": str(approval.request_id), "item": approval.item}
+    refused(AgentRun(stranger).step("pay", **named), 422, "invalid_request", "/request")
+    refused(course.step("pay", request=str(approval.request_id)), 422, "invalid_request", "/item")
     refused(course.step("pay", request="nonsense", item="x"), 422, "invalid_request")
 
 
 def test_two_agents_may_use_the_same_key(course, stranger, refused):
     course.step("plan")
-    refused(Course(stranger).undo("plan"), 404, "not_found")
+    refused(AgentRun(stranger).undo("plan"), 404, "not_found")
     assert stranger.get(f"runs/{KEY}").status_code == 404
-    Course(stranger).step("other")
+    AgentRun(stranger).step("other")
 
     assert [one["id"] for one in course.read()["steps"]] == ["plan"]
     assert Run.objects.count() == 2
 
 
 def test_a_key_may_hold_anything_that_an_address_holds(api):
-    course = Course(api, quote("thread/7 #ü?", safe=""))
+    course = AgentRun(api, quote("thread/7 #ü?", safe=""))
     assert course.step("a/b #2", undo=RELEASE).status_code == 201
     assert (
         api.post(f"runs/{course.key}/steps/{quote('a/b #2', safe='')}/undo", {"result": "succeeded"}).json()["status"]
@@ -183,18 +185,20 @@ def test_a_run_has_an_end(course, refused, monkeypatch):
 
 def test_telling_needs_a_key_that_may_execute(robot, refused):
     reader = Api(keys.issue(agent=robot, name="reader", scopes=[Scope.READ])[1])
-    refused(Course(reader).step("plan"), 403, "scope_missing")
-    refused(Course(reader).undo("plan"), 403, "scope_missing")
+    refused(AgentRun(reader).step("plan"), 403, "scope_missing")
+    refused(AgentRun(reader).undo("plan"), 403, "scope_missing")
 
 
-def test_a_question_that_was_answered_can_be_a_step(course, robot, ask, alice, action_type):
+def test_a_question_that_was_answered_can_be_a_step(course, robot, propose_in_run, alice, action_type):
     action_type(
         "question", schema={}, allowed=["answer"], gate="clarify", value_path="", currency_path="", subject_path=""
     )
-    asked = ask(items=(Item(id="q", subject="question", prompt="Which?", response_schema={"type": "string"}),))
-    decisions.decide(decisions.seen(asked), by=alice, verdict="answer", words=Words(answer="this"))
+    question = propose_in_run(
+        items=(Item(id="q", subject="question", prompt="Which?", response_schema={"type": "string"}),)
+    )
+    decide(card_version_of(question), by=alice, verdict="answer", verdict_input=VerdictInput(answer="this"))
 
-    assert course.step("ask", request=str(asked.pause_id), item="q").status_code == 201
+    assert course.step("ask", request=str(question.request_id), item="q").status_code == 201
 
 
 @pytest.mark.django_db(transaction=True)
@@ -204,13 +208,13 @@ def test_steps_told_at_once_have_places_of_their_own():
 
     def tell(number: int) -> None:
         start.wait()
-        steps.record(run, steps.Told(key=str(number)))
+        steps.record(run, steps.StepReport(key=str(number)))
         connection.close()
 
     workers = [threading.Thread(target=tell, args=(number,)) for number in range(8)]
-    for one in workers:
-        one.start()
-    for one in workers:
-        one.join()
+    for thread in workers:
+        thread.start()
+    for thread in workers:
+        thread.join()
 
     assert sorted(Step.objects.values_list("position", flat=True)) == list(range(1, 9))

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from agents import keys
 from approvals.models import Approval, Run, Step
-from tests.conftest import ROOT, still
+from tests.conftest import ROOT, wait_until_still
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 DAYS = {"type": "object", "properties": {"days": {"type": "integer"}}, "required": ["days"]}
@@ -44,11 +44,11 @@ def started(program: str, web, robot, effects: Path) -> subprocess.Popen:
 def opened(page: Page, kind: str, agent: subprocess.Popen) -> None:
     """Open the card of what the agent asks next."""
     deadline = time.monotonic() + 20
-    while (asked := Approval.objects.filter(action_type=kind, status="pending").first()) is None:
+    while (approval := Approval.objects.filter(action_type=kind, status="pending").first()) is None:
         assert agent.poll() is None, agent.communicate()
         assert time.monotonic() < deadline, f"nobody asks for {kind}"
         time.sleep(0.1)
-    page.goto(reverse("approval", args=[asked.pk]))
+    page.goto(reverse("card:card", args=[approval.pk]))
 
 
 @pytest.mark.parametrize("program", ["by_hand.py", "by_sdk.py"])
@@ -59,14 +59,14 @@ def test_a_no_to_the_second_step_undoes_the_first(program, web, kinds, robot, al
 
     opened(page, "make_plan", agent)
     expect(page.get_by_text("spring")).to_be_visible()
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("a")
     opened(page, "resources", agent)
     expect(page.locator(".run-line")).to_contain_text("done: make_plan · can be undone: make_plan")
     expect(page.get_by_text("full on Sunday")).to_be_visible()
     assert [one.name for one in effects.iterdir()] == ["make_plan"]
 
-    still(page)
+    wait_until_still(page)
     page.keyboard.press("r")
     expect(page.locator(".undoes")).to_contain_text("drop make plan: days 3")
     page.screenshot(path=tmp_path / f"{program}-rejecting.png")
@@ -74,12 +74,12 @@ def test_a_no_to_the_second_step_undoes_the_first(program, web, kinds, robot, al
     page.locator(".actions .reject[type=submit]").click()
     expect(page.get_by_text("Rejected. Released to the agent.")).to_be_visible()
 
-    page.goto(reverse("run", args=[Run.objects.get().pk]))
+    page.goto(reverse("runs:run", args=[Run.objects.get().pk]))
     expect(page.locator(".course [data-state=undone]")).to_contain_text("Plan a trip of 3 days", timeout=20_000)
     expect(page.locator(".course [data-state=rejected]")).to_contain_text("Book rooms for 3 nights")
     page.screenshot(path=tmp_path / f"{program}-undone.png")
-    told, errors = agent.communicate(timeout=30)
-    assert told.strip() == "rejected too far", errors
+    output, errors = agent.communicate(timeout=30)
+    assert output.strip() == "rejected too far", errors
     assert list(effects.iterdir()) == []
     assert [(one.key, one.status, one.undo["args"]) for one in Step.objects.all()] == [
         ("make_plan", "undone", {"days": 3})

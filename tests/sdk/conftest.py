@@ -10,10 +10,11 @@ import pytest
 from assent import Assent
 
 from agents import keys
+from approvals.decisions import decide as decisions
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.verdict_input import VerdictInput
 from approvals.models import Approval, User
 from approvals.models.approval import Status
-from approvals.review import decisions
-from approvals.review.decisions import Words
 
 REFUND = {"order": "456", "amount": 420, "currency": "EUR"}
 
@@ -35,7 +36,7 @@ def client(web, key, tmp_path) -> Iterator[Assent]:
 def settle(alice) -> Callable[..., Approval]:
     """Have a person decide what waits: settle(), settle("reject", message="…"), settle("modify", edits=…)."""
 
-    def decide(verdict: str = "approve", *, by: User = alice, **words: object) -> Approval:
+    def decide(verdict: str = "approve", *, by: User = alice, **verdict_input: object) -> Approval:
         deadline = time.monotonic() + 10
         while True:
             waiting = Approval.objects.filter(status=Status.PENDING).order_by("-created_at").first()
@@ -44,7 +45,10 @@ def settle(alice) -> Callable[..., Approval]:
             assert time.monotonic() < deadline, "nothing waits"
             time.sleep(0.02)
         return decisions.decide(
-            decisions.seen(decisions.load(waiting.pk)), by=by, verdict=verdict, words=Words(**words)
+            card_version_of(load(waiting.pk)),
+            by=by,
+            verdict=verdict,
+            verdict_input=VerdictInput(**verdict_input),
         )
 
     return decide

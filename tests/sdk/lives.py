@@ -37,7 +37,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Moment:
+class KillPoint:
     """Ends this process at one moment of its life."""
 
     def __init__(self, text: str) -> None:
@@ -59,15 +59,17 @@ class Moment:
         return done
 
 
-def live(amount: str, order: str, moment: Moment) -> None:
+def run_script(amount: str, order: str, moment: KillPoint) -> None:
     """The script, in this process, with every effect of it passing by the moment."""
-    send, write = drive.Hands._call, os.write
+    send, write = drive.Driver._call, os.write
 
-    def call(hands: drive.Hands, one: wire.Call) -> object:
-        name = next((word for shape, word in NAMES.items() if re.search(shape, f"{one.method} {one.path}")), "call")
-        return moment.around(name, lambda: send(hands, one))
+    def call(hands: drive.Driver, wire_call: wire.Call) -> object:
+        name = next(
+            (word for shape, word in NAMES.items() if re.search(shape, f"{wire_call.method} {wire_call.path}")), "call"
+        )
+        return moment.around(name, lambda: send(hands, wire_call))
 
-    drive.Hands._call = call
+    drive.Driver._call = call
     paid = re.compile(rb'\{"order"')
     os.write = lambda file, data: (
         moment.around("pay", lambda: write(file, data)) if paid.match(data) else write(file, data)
@@ -78,17 +80,17 @@ def live(amount: str, order: str, moment: Moment) -> None:
     runpy.run_path(str(SCRIPT), run_name="__main__")
 
 
-def born(order: str, amount: str, moment: str) -> tuple[int, int]:
+def fork_script(order: str, amount: str, moment: str) -> tuple[int, int]:
     """A child that lives, and the end of a pipe on which it says its last words."""
     out, into = os.pipe()
     pid = os.fork()
     if pid:
         os.close(into)
         return pid, out
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        live(amount, order, Moment(moment))
-    os.write(into, said.getvalue().encode())
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        run_script(amount, order, KillPoint(moment))
+    os.write(into, output.getvalue().encode())
     os._exit(0)
 
 
@@ -97,22 +99,24 @@ def main(payments: list[dict]) -> None:
     killed = {one["order"]: 0 for one in payments}
     while waiting or running:
         while waiting and len(running) < AT_ONCE:
-            one = waiting.pop()
-            moment = one["moments"].pop(0) if one["moments"] else "never"
-            pid, out = born(one["order"], one["amount"], moment)
-            running[pid] = (one, out)
+            payment = waiting.pop()
+            moment = payment["moments"].pop(0) if payment["moments"] else "never"
+            pid, out = fork_script(payment["order"], payment["amount"], moment)
+            running[pid] = (payment, out)
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
             time.sleep(0.005)
             continue
-        one, out = running.pop(pid)
+        payment, out = running.pop(pid)
         with os.fdopen(out) as pipe:
-            said = pipe.read().strip()
+            output = pipe.read().strip()
         if os.WIFSIGNALED(status):
-            killed[one["order"]] += 1
-            waiting.append(one)
+            killed[payment["order"]] += 1
+            waiting.append(payment)
         else:
-            print(json.dumps({"order": one["order"], "said": said, "killed": killed[one["order"]]}), flush=True)
+            print(
+                json.dumps({"order": payment["order"], "said": output, "killed": killed[payment["order"]]}), flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from assent.testing import Exchange, FakeGateway, routes, schema
 
 from agents.api.openapi import document
 from agents.feed import NAMES
-from agents.shapes import COMPONENTS, sent_by_agents
+from agents.schemas import COMPONENTS, sent_by_agents
 
 REFUND = {"order": "456", "amount": "420.00", "currency": "EUR"}
 # What is not answered with one JSON document of a named shape; each is looked at by itself below.
@@ -33,7 +33,7 @@ def client(fake, tmp_path) -> Iterator[Assent]:
 
 
 @pytest.fixture
-def everything(fake, client, tmp_path) -> list[Exchange]:
+def exchanges(fake, client, tmp_path) -> list[Exchange]:
     """A life of an agent with everything that the wire knows."""
     fake.approve("reserve")
     fake.approve("plan")
@@ -62,14 +62,14 @@ def everything(fake, client, tmp_path) -> list[Exchange]:
         tell()
         client.read(client.submit("other", {}))
     fake.approve("asked", question="Why?")
-    asked = client.submit("asked", REFUND, summary="s", reasoning="r", context={"a": 1}, alternatives=[])
+    request = client.submit("asked", REFUND, summary="s", reasoning="r", context={"a": 1}, alternatives=[])
     with pytest.raises(StillPending):
-        client.wait(asked, timeout=0)
-    [told] = client.read(asked).questions
-    client.lease(asked, worker="me")
-    client.lease(asked, worker="me", release=True)
-    client.amend(asked, summary="better")
-    client.answer(told.id, "because")
+        client.wait(request, timeout=0)
+    [open_question] = client.read(request).questions
+    client.lease(request, worker="me")
+    client.lease(request, worker="me", release=True)
+    client.amend(request, summary="better")
+    client.answer(open_question.id, "because")
     fake.hold("held")
     client.cancel(client.submit("held", {}), reason="no longer")
     client.evaluate("refund", REFUND)
@@ -101,7 +101,7 @@ def _refusals(fake: FakeGateway, client: Assent) -> None:
         http.get("requests/nowhere")
 
 
-def shape(schema: object) -> Callable[[object], None]:
+def check_against(schema: object) -> Callable[[object], None]:
     """A check against a schema of the document; raises jsonschema_rs.ValidationError."""
     validator = jsonschema_rs.validator_for(
         {"allOf": [schema], "components": {"schemas": COMPONENTS}}, validate_formats=True
@@ -121,26 +121,28 @@ def operation(exchange: Exchange) -> dict:
     return max(fitting)[2]
 
 
-def test_every_endpoint_of_the_fake_is_tried(everything):
-    assert {one.name for one in everything} - {""} == routes.NAMES
+def test_every_endpoint_of_the_fake_is_tried(exchanges):
+    assert {one.name for one in exchanges} - {""} == routes.NAMES
 
 
-def test_what_it_is_sent_and_answers_is_what_the_document_says(everything):
-    for one in everything:
-        if one.name in APART:
+def test_what_it_is_sent_and_answers_is_what_the_document_says(exchanges):
+    for exchange in exchanges:
+        if exchange.name in APART:
             continue
-        told = operation(one)
-        if isinstance(one.body, dict) and one.body and one.status < 400:
-            shape(told["requestBody"]["content"]["application/json"]["schema"])(one.body)
-        if one.status >= 400:
-            shape({"$ref": "#/components/schemas/Problem"})(one.answer)
+        operation_document = operation(exchange)
+        if isinstance(exchange.body, dict) and exchange.body and exchange.status < 400:
+            check_against(operation_document["requestBody"]["content"]["application/json"]["schema"])(exchange.body)
+        if exchange.status >= 400:
+            check_against({"$ref": "#/components/schemas/Problem"})(exchange.answer)
             continue
-        answers = told["responses"]
-        assert str(one.status) in answers, f"{one.method} {one.path} answers {one.status}"
+        answers = operation_document["responses"]
+        assert str(exchange.status) in answers, f"{exchange.method} {exchange.path} answers {exchange.status}"
         try:
-            shape(answers[str(one.status)]["content"]["application/json"]["schema"])(one.answer)
+            check_against(answers[str(exchange.status)]["content"]["application/json"]["schema"])(exchange.answer)
         except jsonschema_rs.ValidationError as error:
-            raise AssertionError(f"{one.method} {one.path}: {error.message} at {error.instance_path}") from error
+            raise AssertionError(
+                f"{exchange.method} {exchange.path}: {error.message} at {error.instance_path}"
+            ) from error
 
 
 def test_the_shapes_that_it_checks_with_are_the_gateways():
@@ -148,33 +150,36 @@ def test_the_shapes_that_it_checks_with_are_the_gateways():
     assert schema.wire() == sent_by_agents()
 
 
-def test_the_lines_of_feedback_and_of_the_feed_have_their_shapes(fake, everything):
-    [told] = [one for one in everything if one.name == "feedback"]
-    line = shape({"$ref": "#/components/schemas/FeedbackLine"})
-    for row in told.answer:
+def test_the_lines_of_feedback_and_of_the_feed_have_their_shapes(fake, exchanges):
+    [exchange] = [one for one in exchanges if one.name == "feedback"]
+    line = check_against({"$ref": "#/components/schemas/FeedbackLine"})
+    for row in exchange.answer:
         line(row)
-    assert told.answer
-    event = shape({"$ref": "#/components/schemas/AgentEvent"})
-    for one in fake.state.events:
-        event(one)
+    assert exchange.answer
+    event = check_against({"$ref": "#/components/schemas/AgentEvent"})
+    for agent_event in fake.state.events:
+        event(agent_event)
     assert {one["type"] for one in fake.state.events} <= set(NAMES.values())
 
 
 def test_its_permits_have_the_claims_of_real_ones(fake, client, propose, alice):
     from assent import tokens
 
-    from approvals import permits, times
-    from approvals.review import answers, decisions
+    from approvals.db import times
+    from approvals.decisions.card_version import card_version_of, load
+    from approvals.decisions.decide import decide
+    from approvals.execution import permits
+    from approvals.requests import decision_document
 
     card = propose()
-    decisions.decide(decisions.seen(card), by=alice, verdict="approve")
+    decide(card_version_of(card), by=alice, verdict="approve")
     card.refresh_from_db()
-    real = answers.item(
-        decisions.load(card.pk),
-        answers.standing([card])[card.pk],
-        card.pause,
+    real = decision_document.item_document(
+        load(card.pk),
+        decision_document.standing_decisions([card])[card.pk],
+        card.request,
         agent="robot",
-        policies=answers.versions([card]),
+        policies=decision_document.policies_of([card]),
     )
     fake.approve()
     own = client.wait(client.submit("refund", REFUND)).item

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from console import bootstrap
+from console.startup import bootstrap
 
 
 def test_a_process_anywhere_imports_this_trees_sdk(tmp_path):

@@ -10,32 +10,33 @@ from assent import Assent, Decision, Verdict, tokens
 from assent.errors import PermitRefused, RefusedByPolicy, Rejected, StillPending
 
 from agents import keys
-from approvals import permits, times
+from approvals.db import times
+from approvals.execution import permits
 from approvals.models import Agent, Approval
-from tests.conftest import instead
+from tests.conftest import replace_arguments
 from tests.sdk.conftest import REFUND
 
 
 @pytest.fixture
 def decision(client, settle) -> Decision:
     """Robot's refund of 420, approved."""
-    asked = client.submit("refund", REFUND)
+    request = client.submit("refund", REFUND)
     settle("approve")
-    return client.wait(asked, timeout=10)
+    return client.wait(request, timeout=10)
 
 
 def claims(decision: Decision) -> dict:
     return dict(tokens.read(decision.permit).claims)
 
 
-def carrying(decision: Decision, permit: str) -> Decision:
+def with_permit(decision: Decision, permit: str) -> Decision:
     """The same decision with another permit."""
     fields = {name: getattr(decision.item, name) for name in Verdict.__dataclass_fields__}
     return Decision(decision.request, decision.status, (Verdict(**{**fields, "permit": permit}),))
 
 
-def signed(told: dict) -> str:
-    return permits.signed(told, permits.PERMIT)
+def signed(permit_claims: dict) -> str:
+    return permits.signed(permit_claims, permits.PERMIT)
 
 
 def test_what_was_approved_may_be_used_once(client, decision):
@@ -58,7 +59,7 @@ def test_alg_none(client, decision):
     forged = f"{head}.{decision.permit.split('.')[1]}."
 
     with pytest.raises(PermitRefused, match="'none'; only EdDSA counts"):
-        client.consume(carrying(decision, forged), REFUND)
+        client.consume(with_permit(decision, forged), REFUND)
 
 
 @pytest.mark.parametrize("verifies", [True, False])
@@ -70,7 +71,7 @@ def test_a_changed_permit(client, decision, monkeypatch, verifies):
     forged = f"{head}.{base64.urlsafe_b64encode(body).rstrip(b'=').decode()}.{tail}"
 
     with pytest.raises(PermitRefused, match="signature does not fit"):
-        client.consume(carrying(decision, forged), REFUND)
+        client.consume(with_permit(decision, forged), REFUND)
 
 
 @pytest.mark.parametrize("here", [True, False])
@@ -81,7 +82,7 @@ def test_an_expired_permit(client, decision, monkeypatch, here):
     over = signed({**claims(decision), "exp": int((times.now() - timedelta(minutes=1)).timestamp())})
 
     with pytest.raises(PermitRefused, match=r"expired|not used in time") as refused:
-        client.consume(carrying(decision, over), REFUND)
+        client.consume(with_permit(decision, over), REFUND)
 
     assert refused.value.reason == "expired"
 
@@ -90,7 +91,7 @@ def test_a_decision_for_another_revision(client, decision):
     other = signed({**claims(decision), "revision": claims(decision)["revision"] + 1})
 
     with pytest.raises(PermitRefused, match="revision 2, which no longer stands"):
-        client.consume(carrying(decision, other), REFUND)
+        client.consume(with_permit(decision, other), REFUND)
 
 
 @pytest.mark.parametrize("named", [None, "robot"])
@@ -113,21 +114,21 @@ def test_an_approval_by_a_key_that_was_rotated_still_counts(client, decision):
 
 
 def test_after_a_modification_the_approved_arguments_run(client, settle):
-    asked = client.submit("refund", REFUND, key="mine")
-    settle("modify", edits=instead({**REFUND, "amount": 200}), message="goodwill limit")
+    request = client.submit("refund", REFUND, key="mine")
+    settle("modify", edits=replace_arguments({**REFUND, "amount": 200}), message="goodwill limit")
 
     with client.guard("refund", REFUND, key="mine") as go:
         assert go.args == {**REFUND, "amount": 200}
-        assert go.request == asked.id
+        assert go.request == request.id
 
-    assert client.read(asked).items[0].outcome == "succeeded"
+    assert client.read(request).items[0].outcome == "succeeded"
 
 
 def test_a_rejection_and_a_refusal_say_why(client, settle):
-    asked = client.submit("refund", REFUND)
+    request = client.submit("refund", REFUND)
     settle("reject", message="paid already", stop=True)
     with pytest.raises(Rejected, match="Rejected by Alice: paid already") as no:
-        client.wait(asked, timeout=10)
+        client.wait(request, timeout=10)
     assert no.value.stop
 
     Agent.objects.update(paused_at=times.now())
@@ -163,7 +164,7 @@ def test_when_the_world_moved_people_are_asked_again_and_the_new_approval_counts
     settle("approve")
     waiting("returned")
     assert ran == []
-    settle("modify", edits=instead({**REFUND, "amount": 100}))
+    settle("modify", edits=replace_arguments({**REFUND, "amount": 100}))
     ending.result(20)
 
     assert ran == [100]

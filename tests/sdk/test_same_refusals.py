@@ -238,8 +238,8 @@ def answer(http: httpx.Client, raw: str, headers: dict[str, str]) -> tuple[int, 
     response = http.post("/api/v1/requests", content=raw.encode("utf-8", "surrogatepass"), headers=sent)
     if response.status_code < 300:
         return response.status_code, "", []
-    told = response.json()
-    return response.status_code, told["code"], sorted(error["pointer"] for error in told.get("errors", []))
+    problem = response.json()
+    return response.status_code, problem["code"], sorted(error["pointer"] for error in problem.get("errors", []))
 
 
 @pytest.mark.slow

@@ -6,20 +6,26 @@ import httpx
 import pytest
 from assent import Assent, Rejected, rollback
 
+from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
 from approvals.models import Approval, Step
-from approvals.review import decisions
-from approvals.review.decisions import Words
-from tests.conftest import instead
+from tests.conftest import replace_arguments
 from tests.sdk.conftest import REFUND
 
 
-def answered(action: str, verdict: str, by, **words: object) -> None:
+def decide_when_asked(action: str, verdict: str, by, **verdict_input: object) -> None:
     """Decide the next request of this kind of action, once it waits."""
     deadline = time.monotonic() + 15
     while (waiting := Approval.objects.filter(status="pending", action_type=action).first()) is None:
         assert time.monotonic() < deadline, f"nobody asks for {action}"
         time.sleep(0.02)
-    decisions.decide(decisions.seen(decisions.load(waiting.pk)), by=by, verdict=verdict, words=Words(**words))
+    decide(
+        card_version_of(load(waiting.pk)),
+        by=by,
+        verdict=verdict,
+        verdict_input=VerdictInput(**verdict_input),
+    )
 
 
 def test_three_steps_of_which_the_second_is_rejected_end_with_the_first_undone(client, action_type, working, alice):
@@ -40,8 +46,8 @@ def test_three_steps_of_which_the_second_is_rejected_end_with_the_first_undone(c
                 done.append("charge")
 
     ending = working(work)
-    answered("plan_trip", "modify", alice, edits=instead({**REFUND, "amount": 100}))
-    answered("reserve", "reject", alice, message="too expensive")
+    decide_when_asked("plan_trip", "modify", alice, edits=replace_arguments({**REFUND, "amount": 100}))
+    decide_when_asked("reserve", "reject", alice, message="too expensive")
     with pytest.raises(Rejected, match="too expensive") as no:
         ending.result(30)
 
@@ -89,7 +95,7 @@ def offline_grant(action_type, robot, carol):
     """Carol lets robot note without asking, twice also while Assent is out of reach."""
     from datetime import timedelta
 
-    from approvals import times
+    from approvals.db import times
     from approvals.models import Grant
 
     kind = action_type("note", reversibility="reversible", level=3)
@@ -108,30 +114,30 @@ def offline_grant(action_type, robot, carol):
 
 
 def test_words_go_both_ways(client, working, alice, refunds, tmp_path):
-    from approvals.review import inquiries
+    from approvals.decisions import agent_questions
 
     (tmp_path / "receipt.txt").write_text("paid in cash")
     attached = client.attach(tmp_path / "receipt.txt")
-    asked = client.submit("refund", REFUND, attachments=[attached.id], run="thread-7")
-    said = []
+    request = client.submit("refund", REFUND, attachments=[attached.id], run="thread-7")
+    questions = []
 
     def on_question(question):
-        said.append(question.text)
+        questions.append(question.text)
         return "in March"
 
-    waiting = working(lambda: client.wait(asked, timeout=20, on_question=on_question))
+    waiting = working(lambda: client.wait(request, timeout=20, on_question=on_question))
     approval = Approval.objects.get()
-    inquiries.ask(approval.pk, by=alice, text="When?")
+    agent_questions.ask(approval.pk, by=alice, text="When?")
     deadline = time.monotonic() + 10
     while not approval.inquiries.exclude(answer="").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    answered("refund", "approve", alice, guidance="Be brief.")
+    decide_when_asked("refund", "approve", alice, guidance="Be brief.")
     decision = waiting.result(20)
 
-    assert said == ["When?"]
+    assert questions == ["When?"]
     client.consume(decision, REFUND, attachments=[attached.digest])
     client.outcome(decision, "succeeded", detail="paid")
     assert [one["outcome"] for one in client.feedback("refund")] == ["succeeded"]
-    assert client.lease(asked, worker="w1").worker == "w1"
+    assert client.lease(request, worker="w1").worker == "w1"
     assert client.whoami().agent == "robot"

@@ -57,7 +57,7 @@ def test_it_stops_that_action_and_no_other(fake, client, killed, tmp_path, how):
     with pytest.raises(BrokenJournal, match="assent doctor") as broken:
         again.call("refund", REFUND, dict, run="r")
 
-    assert broken.value.place == str(path)
+    assert broken.value.path == str(path)
 
 
 def test_it_stops_the_same_action_outside_of_a_run_and_no_other(fake, client, killed, tmp_path):

@@ -34,15 +34,15 @@ def test_what_was_saved_comes_back(tmp_path):
     ],
 )
 def test_what_would_not_come_back_is_refused_by_name_and_the_old_state_stays(tmp_path, state, path):
-    place = tmp_path / "thread.json"
-    Checkpoint(position="before").save(place)
+    file = tmp_path / "thread.json"
+    Checkpoint(position="before").save(file)
 
     with pytest.raises(NotSerialisable) as refused:
-        Checkpoint(**state).save(place)
+        Checkpoint(**state).save(file)
 
     assert refused.value.path == path
-    assert Checkpoint.load(place) == Checkpoint(position="before")
-    assert list(tmp_path.iterdir()) == [place]
+    assert Checkpoint.load(file) == Checkpoint(position="before")
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"version": 99}', '{"version": 1, "mind": 0}'])

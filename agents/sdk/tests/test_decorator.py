@@ -22,8 +22,8 @@ def test_positions_names_and_defaults_are_sent_by_name(fake, client):
 
     assert refund("456", "420.00", express=True) == "200.00"
 
-    asked = fake.assert_asked("refund", order="456", amount="420.00", currency="EUR", note="", express=True)
-    assert asked.summary == "Refund 420.00"
+    asked_item = fake.assert_asked("refund", order="456", amount="420.00", currency="EUR", note="", express=True)
+    assert asked_item.summary == "Refund 420.00"
     assert ran == [("456", "200.00", "EUR", "", {"express": True})]
     assert refund.__name__ == "refund"
 
@@ -99,7 +99,7 @@ async def test_a_cancelled_wait_leaves_the_request_to_the_next(fake, tmp_path):
     fake.hold()
     async with AsyncAssent(fake.url, fake.key, transport=fake.transport, state=tmp_path, patience=0.3) as client:
         waiting = asyncio.ensure_future(client.call("refund", REFUND, dict, run="r"))
-        while not fake.asked:
+        while not fake.asked_items:
             await asyncio.sleep(0.01)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -71,12 +71,13 @@ def test_what_has_no_form_is_refused_by_the_name_of_its_field(value, path):
 
 
 def test_the_digest_covers_who_what_and_whom():
-    said = {"agent": "robot", "action": "refund", "schema_version": 1, "args": {"amount": 1}, "about": "customer:9"}
+    content = {"agent": "robot", "action": "refund", "schema_version": 1, "args": {"amount": 1}, "about": "customer:9"}
 
-    digest = action_digest(**said)
+    digest = action_digest(**content)
 
-    assert digest == digest_of(said)
+    assert digest == digest_of(content)
     assert (
-        len({digest, *(action_digest(**{**said, name: 7 if name == "schema_version" else "x"}) for name in said)}) == 6
+        len({digest, *(action_digest(**{**content, name: 7 if name == "schema_version" else "x"}) for name in content)})
+        == 6
     )
-    assert action_digest(**said, attachments=["sha256:1"]) != digest
+    assert action_digest(**content, attachments=["sha256:1"]) != digest

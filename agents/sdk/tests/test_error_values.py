@@ -38,9 +38,9 @@ MADE = {
         {"code": "invalid_request", "detail": "no", "errors": [{"pointer": "/a", "message": "m"}]}, status=422
     ),
     errors.NotConfigured: lambda: errors.NotConfigured("text"),
-    errors.BrokenJournal: lambda: errors.BrokenJournal("text", place="/x", why="because"),
+    errors.BrokenJournal: lambda: errors.BrokenJournal("text", path="/x", why="because"),
     webhooks.BadWebhook: lambda: webhooks.BadWebhook("signature", "text"),
-    terminal.NotHere: lambda: terminal.NotHere("text"),
+    terminal.NoTerminal: lambda: terminal.NoTerminal("text"),
     errors.NotSerialisable: lambda: errors.NotSerialisable("text", path="args.a"),
 }
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from assent.digest import action_digest
-from assent.testing import FakeGateway, NobodyTold
+from assent.testing import FakeGateway, NoInstruction
 
 REFUND = {"order": "456", "amount": "420.00", "currency": "EUR"}
 
@@ -28,8 +28,8 @@ def ask(http, action: str = "refund", args: object = None, **more: object) -> di
     return http.post("requests", json={"action": action, "args": args or REFUND, **more}).raise_for_status().json()
 
 
-def decided(http, asked: dict) -> dict:
-    answer = http.get(f"requests/{asked['id']}/decision", params={"wait": 25})
+def decided(http, request: dict) -> dict:
+    answer = http.get(f"requests/{request['id']}/decision", params={"wait": 25})
     assert answer.status_code == 200, answer.text
     [item] = answer.json()["items"]
     return item
@@ -46,14 +46,14 @@ def use(http, item: dict, *, attempt: str = "a", **more: object) -> httpx.Respon
 
 def test_what_was_approved_carries_a_permit_of_exactly_that(fake, http):
     fake.approve("refund")
-    asked = ask(http)
-    assert asked["status"] == "pending"  # as from a person, who takes a moment
-    item = decided(http, asked)
+    request = ask(http)
+    assert request["status"] == "pending"  # as from a person, who takes a moment
+    item = decided(http, request)
     assert (item["verdict"], item["action"]) == ("approve", {"name": "refund", "args": REFUND})
     assert item["action_digest"] == action_digest(agent="test-agent", action="refund", schema_version=1, args=REFUND)
     used = use(http, item).raise_for_status().json()
     assert (used["action"], used["replayed"]) == ("refund", False)
-    http.post(f"requests/{asked['id']}/items/1/outcome", json={"result": "succeeded"}).raise_for_status()
+    http.post(f"requests/{request['id']}/items/1/outcome", json={"result": "succeeded"}).raise_for_status()
     fake.assert_asked("refund", times=1, amount="420.00")
     fake.assert_ran("refund", order="456")
     fake.assert_reported("succeeded", action="refund")
@@ -76,9 +76,9 @@ def test_each_ending_is_its_own(fake, http):
     item = decided(http, ask(http))
     assert (item["verdict"], item["source"], item["message"], item["stop"]) == ("reject", "human", "too much", True)
     fake.refuse("no refunds on Sundays")
-    asked = ask(http)
-    assert asked["status"] == "decided" and asked["items"][0]["reasons"] == ["no refunds on Sundays"]
-    assert asked["decision"]["items"][0]["source"] == "policy"
+    request = ask(http)
+    assert request["status"] == "decided" and request["items"][0]["reasons"] == ["no refunds on Sundays"]
+    assert request["decision"]["items"][0]["source"] == "policy"
     fake.expire()
     assert (item := decided(http, ask(http)))["status"] == "expired" and item["verdict"] is None
     fake.withdraw()
@@ -93,33 +93,33 @@ def test_instructions_with_times_are_used_up_first_in_their_order(fake, http):
     fake.approve()
     fake.reject("first", times=1)
     fake.reject("second", times=1)
-    told = [decided(http, ask(http))["message"] for _ in range(3)]
-    assert told == ["first", "second", None]
+    messages = [decided(http, ask(http))["message"] for _ in range(3)]
+    assert messages == ["first", "second", None]
 
 
 def test_what_is_held_waits_until_it_is_answered(fake, http):
     fake.hold("refund")
-    asked = ask(http)
-    assert http.get(f"requests/{asked['id']}/decision?wait=25").status_code == 202
+    request = ask(http)
+    assert http.get(f"requests/{request['id']}/decision?wait=25").status_code == 202
     fake.approve("refund")
-    assert decided(http, asked)["verdict"] == "approve"
+    assert decided(http, request)["verdict"] == "approve"
 
 
 def test_waiting_for_what_nobody_told_is_an_error_of_the_test(fake, http):
-    asked = ask(http)
-    with pytest.raises(NobodyTold, match=r"refund.*Say fake\.approve\('refund'\)"):
-        http.get(f"requests/{asked['id']}/decision?wait=25")
-    assert http.get(f"requests/{asked['id']}/decision").status_code == 202  # only looking is fine
+    request = ask(http)
+    with pytest.raises(NoInstruction, match=r"refund.*Say fake\.approve\('refund'\)"):
+        http.get(f"requests/{request['id']}/decision?wait=25")
+    assert http.get(f"requests/{request['id']}/decision").status_code == 202  # only looking is fine
 
 
 def test_a_reviewers_question_is_answered_before_the_verdict(fake, http):
     fake.approve("refund", question="Which order?")
-    asked = ask(http)
-    pending = http.get(f"requests/{asked['id']}/decision?wait=1").json()
+    request = ask(http)
+    pending = http.get(f"requests/{request['id']}/decision?wait=1").json()
     [question] = pending["questions"]
     assert question["text"] == "Which order?"
     http.post(f"questions/{question['id']}/answer", json={"answer": "456"}).raise_for_status()
-    assert decided(http, asked)["verdict"] == "approve"
+    assert decided(http, request)["verdict"] == "approve"
 
 
 def test_the_same_key_is_the_same_request_and_never_another(fake, http):
@@ -201,9 +201,9 @@ def test_a_rejection_in_a_run_says_what_to_undo_newest_first(fake, http):
     item = decided(http, ask(http, run={"id": "case/7"}))
     assert [one["step"] for one in item["compensate"]] == ["charge", "reserve"]
     http.post("runs/case/7/steps/charge/undo", json={"result": "succeeded"}).raise_for_status()
-    told = http.get("runs/case/7").json()
-    assert [one["step"] for one in told["compensate"]] == ["reserve"]
-    assert told["steps"][1]["status"] == "undone"
+    run_state = http.get("runs/case/7").json()
+    assert [one["step"] for one in run_state["compensate"]] == ["reserve"]
+    assert run_state["steps"][1]["status"] == "undone"
 
 
 def test_faults_come_and_go(fake, http):
@@ -242,8 +242,8 @@ async def test_the_same_gateway_serves_async_clients_and_other_processes(fake):
     headers = {"Authorization": f"Bearer {fake.key}"}
     fake.approve()
     async with httpx.AsyncClient(base_url=fake.url, transport=fake.transport, headers=headers) as client:
-        asked = (await client.post("/api/v1/requests", json={"action": "refund", "args": {}})).json()
-        answer = await client.get(f"/api/v1/requests/{asked['id']}/decision?wait=25")
+        request = (await client.post("/api/v1/requests", json={"action": "refund", "args": {}})).json()
+        answer = await client.get(f"/api/v1/requests/{request['id']}/decision?wait=25")
         assert answer.json()["items"][0]["verdict"] == "approve"
     with fake.served() as url, httpx.Client(base_url=url, headers=headers) as client:
         assert client.get("/api/v1/whoami").json()["agent"] == "test-agent"
@@ -257,10 +257,10 @@ def test_the_served_gateway_wakes_who_waits(fake):
     fake.hold()
     headers = {"Authorization": f"Bearer {fake.key}"}
     with fake.served() as url, httpx.Client(base_url=f"{url}/api/v1/", headers=headers) as client:
-        asked = ask(client)
+        request = ask(client)
         timer = threading.Timer(0.2, fake.approve)
         timer.start()
-        assert decided(client, asked)["verdict"] == "approve"
+        assert decided(client, request)["verdict"] == "approve"
         timer.join()
 
 

@@ -4,7 +4,7 @@ from assent.fewshot import few_shot, quoted
 
 
 def row(verdict: str = "approve", **fields: object) -> dict[str, object]:
-    told = {
+    defaults = {
         "request": "r",
         "action": "refund",
         "proposed": {"order": "456", "amount": "420.00"},
@@ -16,7 +16,7 @@ def row(verdict: str = "approve", **fields: object) -> dict[str, object]:
         "edits": [],
         "outcome": None,
     }
-    return {**told, **fields}
+    return {**defaults, **fields}
 
 
 def test_each_decision_is_one_line_with_edits_by_field_and_reasons():

@@ -95,7 +95,7 @@ def test_without_the_extra_it_says_what_to_install(fake, client, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("op", "value", "told", "holds"),
+    ("op", "value", "actual", "holds"),
     [
         ("eq", "EUR", "EUR", True),
         ("eq", 420, 420.0, True),
@@ -120,11 +120,11 @@ def test_without_the_extra_it_says_what_to_install(fake, client, monkeypatch):
         ("like", "x", "x", False),
     ],
 )
-def test_a_condition_holds_only_for_the_same_kind_of_value(op, value, told, holds):
+def test_a_condition_holds_only_for_the_same_kind_of_value(op, value, actual, holds):
     condition = {"path": "a.b", "op": op, "value": value}
 
-    assert grants.holds(condition, {"a": {"b": told}}) is holds
-    assert grants.holds(condition, {"a": {}}) is False
+    assert grants.is_fulfilled(condition, {"a": {"b": actual}}) is holds
+    assert grants.is_fulfilled(condition, {"a": {}}) is False
 
 
 @pytest.mark.skipif(
@@ -133,7 +133,9 @@ def test_a_condition_holds_only_for_the_same_kind_of_value(op, value, told, hold
 def test_the_servers_table_holds_here_word_for_word():
     cases = json.loads(CASES.read_text())
     wrong = [
-        one["why"] for one in cases if all(grants.holds(c, one["args"]) for c in one["conditions"]) != one["holds"]
+        case["why"]
+        for case in cases
+        if all(grants.is_fulfilled(c, case["args"]) for c in case["conditions"]) != case["holds"]
     ]
 
     assert len(cases) > 20

@@ -251,7 +251,7 @@ def test_an_amended_request_is_not_run_by_the_permit_of_its_old_revision(fake, c
     decision = client.wait(client.submit("refund", REFUND))
 
     with pytest.raises(PermitRefused, match="revision 1; the request was amended: revision 2"):
-        permits.hold(tokens.read(decision.permit), agent="test-agent", args=REFUND, revision=2)
+        permits.check_permit(tokens.read(decision.permit), agent="test-agent", args=REFUND, revision=2)
 
 
 def test_a_rotated_key_is_fetched(fake, client):
@@ -336,8 +336,8 @@ def test_after_a_no_the_first_alternative_is_proposed_with_what_was_rejected(fak
     ) as go:
         assert go.args == credit
 
-    asked = fake.assert_asked("refund", amount="100.00")
-    [before] = asked.sent["context"]["rejections"]
+    asked_item = fake.assert_asked("refund", amount="100.00")
+    [before] = asked_item.sent["context"]["rejections"]
     assert (before["reason"], before["args"]["amount"]) == ("too much", "420.00")
 
 
@@ -418,9 +418,9 @@ def test_outside_of_a_run_a_killed_process_leaves_its_request_to_the_next(fake, 
 
 def test_two_processes_at_once_outside_of_a_run_ask_for_themselves(fake, client, client_of):
     fake.hold()
-    for one in (client, client_of()):
+    for process_client in (client, client_of()):
         with pytest.raises(StillPending):
-            one.call("refund", REFUND, pay_into([]), wait_s=0.01)
+            process_client.call("refund", REFUND, pay_into([]), wait_s=0.01)
 
     fake.assert_asked("refund", times=2)
 

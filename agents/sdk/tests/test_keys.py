@@ -31,8 +31,8 @@ def test_white_space_around_a_key_is_not_of_it(fake, tmp_path, monkeypatch, arou
 def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(broken, kind, tmp_path):
     with pytest.raises(assent.NotConfigured) as no:
         kind("https://assent.test", broken, state=tmp_path)
-    told = "".join(traceback.format_exception(no.value)) + repr(no.value)
-    assert "hush" not in told
+    shown = "".join(traceback.format_exception(no.value)) + repr(no.value)
+    assert "hush" not in shown
 
 
 def test_blank_is_no_key(monkeypatch):
@@ -63,7 +63,7 @@ def test_nothing_shows_the_key(tmp_path, caplog):
 def test_the_folder_is_the_same_with_and_without_white_space(monkeypatch):
     monkeypatch.delenv("ASSENT_STATE", raising=False)
     places = {
-        Settings.found("https://a.test", key, agent=None, state=None, timeout=1, patience=1).state
+        Settings.resolve("https://a.test", key, agent=None, state=None, timeout=1, patience=1).state
         for key in (KEY, f"{KEY}\n")
     }
     assert len(places) == 1
@@ -85,6 +85,6 @@ def test_the_command_line_does_not_show_it_either(monkeypatch, tmp_path, capsys,
 
     assert cli.main(command) in (cli.NO, cli.UNSET)
 
-    told = capsys.readouterr()
-    assert told.out + told.err
-    assert "hush" not in told.out + told.err
+    output = capsys.readouterr()
+    assert output.out + output.err
+    assert "hush" not in output.out + output.err

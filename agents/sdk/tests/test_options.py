@@ -77,11 +77,11 @@ def test_one_text_is_no_list(fake, client):
 
 def test_every_option_that_is_declared_is_taken(fake, client):
     from assent import options
-    from assent.shapes import Asking, Guarding, StepGuarding
+    from assent.shapes import GuardOptions, StepGuardOptions, SubmissionOptions
 
     for check, kind in (
-        (options.asking, Asking),
-        (options.guarding, Guarding),
-        (options.step_guarding, StepGuarding),
+        (options.asking, SubmissionOptions),
+        (options.guarding, GuardOptions),
+        (options.step_guarding, StepGuardOptions),
     ):
         check(dict.fromkeys(kind.__optional_keys__), "it")

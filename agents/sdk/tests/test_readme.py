@@ -56,7 +56,7 @@ def test_the_same_as_a_block(paste, fake):
     fake.approve()
     paste(BLOCK, bank=paying(paid), assent=assent)
     assert paid == [{"order": "456", "amount": "420.00"}]
-    assert fake.asked[-1].reasoning == "The photo shows it."
+    assert fake.asked_items[-1].reasoning == "The photo shows it."
 
 
 def test_a_run_rolls_back(paste, fake):
@@ -96,8 +96,8 @@ def test_a_test_without_a_server(paste, tmp_path):
 def test_a_webhook(paste):
     secret, woken = "whsec_c2VjcmV0", []
     hook = paste(HOOK, secret=secret, wake=woken.append)["hook"]
-    told = {"type": "request.decided", "timestamp": "2026-11-21T08:00:00Z", "data": {"request": "r"}}
-    body = json.dumps(told).encode()
+    event = {"type": "request.decided", "timestamp": "2026-11-21T08:00:00Z", "data": {"request": "r"}}
+    body = json.dumps(event).encode()
     at = int(time.time())
     headers = {"webhook-id": "m", "webhook-timestamp": str(at)}
     assert hook(body, {**headers, "webhook-signature": webhooks.sign("m", at, body, secret)}) == 204

@@ -53,7 +53,7 @@ def test_the_same_call_again_is_a_new_question(fake, client):
         raise AssertionError
     with client.guard("refund", {"order": "1"}) as go:
         assert go.args == {"order": "1"}
-    assert len(fake.asked) == 2
+    assert len(fake.asked_items) == 2
 
 
 def test_the_first_document_stays_as_it_was(fake, client):

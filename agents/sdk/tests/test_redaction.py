@@ -19,9 +19,9 @@ def test_the_value_stays_here_and_comes_back_to_run(fake, client):
 
     sent = json.dumps([one.body for one in fake.exchanges])
     assert "4111 1111" not in sent
-    told = fake.asked[0].args["card"]["number"]
-    assert told.startswith(MARK) and len(told) == len(MARK) + 64
-    assert hashlib.sha256(json.dumps(CARD["card"]["number"]).encode()).hexdigest() not in told
+    digest = fake.asked_items[0].args["card"]["number"]
+    assert digest.startswith(MARK) and len(digest) == len(MARK) + 64
+    assert hashlib.sha256(json.dumps(CARD["card"]["number"]).encode()).hexdigest() not in digest
 
 
 def test_the_same_digest_stands_there_after_a_restart(fake, client, killed):

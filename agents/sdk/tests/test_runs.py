@@ -163,7 +163,7 @@ def test_what_is_asked_inside_the_with_belongs_to_the_run(fake, client):
         refund("9")
     refund("10")
 
-    assert [one.run for one in fake.asked] == ["order-9", ""]
+    assert [one.run for one in fake.asked_items] == ["order-9", ""]
 
 
 def test_a_step_that_could_not_be_told_is_told_before_the_roll_back(fake, client):
@@ -238,7 +238,7 @@ def test_a_step_sends_with_its_request_what_undoes_it(fake, client):
         pass
     with client.run("order-2") as run, run.step("a", action="reserve", args={"sku": "A1"}, undo=release, undo_args={}):
         pass
-    assert [one.sent.get("undo") for one in fake.asked] == [{"name": "release"}, {"name": "release", "args": {}}]
+    assert [one.sent.get("undo") for one in fake.asked_items] == [{"name": "release"}, {"name": "release", "args": {}}]
 
 
 def test_only_what_a_reviewer_objected_to_is_undone(fake, client):

@@ -37,7 +37,7 @@ def test_the_same_call_runs_once_it_is_lifted_and_asks_nobody_anew(fake, client)
         ran.append(go.args)
 
     assert ran == [{"order": "1"}]
-    assert len(fake.asked) == 1
+    assert len(fake.asked_items) == 1
 
 
 def test_the_wait_goes_on_while_everything_is_stopped(fake, client):

@@ -86,10 +86,10 @@ def test_what_the_agent_writes_cannot_draw_on_the_terminal():
 
 
 def test_it_needs_somebody_there_and_does_not_stand_in_for_reviewers(monkeypatch):
-    with pytest.raises(terminal.NotHere, match="not a TTY"):
+    with pytest.raises(terminal.NoTerminal, match="not a TTY"):
         terminal.client()
     monkeypatch.setenv("ASSENT_URL", "https://assent.example.com")
-    with pytest.raises(terminal.NotHere, match=r"assent\.example\.com"):
+    with pytest.raises(terminal.NoTerminal, match=r"assent\.example\.com"):
         terminal.client(read=Sitting("a"))
     with terminal.client(read=Sitting("a"), beside_gateway=True, out=io.StringIO()) as client:
         assert client.settings.url != "https://assent.example.com"

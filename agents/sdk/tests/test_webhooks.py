@@ -27,7 +27,7 @@ def headers(body: bytes = BODY, *, secret: str = SECRET, at: int | None = None, 
 
 def test_a_signed_delivery_is_an_event():
     event = verify(BODY, headers(), SECRET)
-    assert (event.id, event.type, event.request, event.known) == ("msg_1", "request.decided", "r-1", True)
+    assert (event.id, event.type, event.request, event.is_known_type) == ("msg_1", "request.decided", "r-1", True)
     assert event.at.isoformat() == "2026-11-21T08:00:00+00:00"
 
 

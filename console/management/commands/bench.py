@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from console.bench import measures, report
-from console.terminal import Refused
+from console.startup.terminal import Refused
 
 
 class Command(BaseCommand):

@@ -11,12 +11,17 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, OperationalError, close_old_connections, connection
 
-from approvals import duty, seal, times, witness
-from approvals.review import attempts, clock, degraded, heard
-from console import live
-from console.bells import Bells
-from console.canary import Canary
-from console.pulse import Pulse
+from approvals import clock
+from approvals.db import times
+from approvals.decisions import attempts
+from approvals.history import seal, witness
+from approvals.notify import reached
+from approvals.people import on_call
+from approvals.workload import overload
+from console.clock.canary import Canary
+from console.clock.doorbells import Doorbells
+from console.clock.pulse import HeartbeatPing
+from console.inbox import live
 
 log = structlog.get_logger("assent.clock")
 
@@ -44,10 +49,10 @@ class Running:
     def __init__(self, *, once: bool) -> None:
         self.once = once
         self.stopping = False
-        self.watch = clock.Watch(lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
+        self.watch = clock.ClockWatch(lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
         self.looked_at = times.now()
-        self.bells = Bells()
-        self.beats = [Pulse(settings.ASSENT_PULSE_URL), Canary(settings.ASSENT_CANARY_URL)]
+        self.bells = Doorbells()
+        self.beats = [HeartbeatPing(settings.ASSENT_PULSE_URL), Canary(settings.ASSENT_CANARY_URL)]
         self.sealed_all_at = -3600.0
         self.measured_at = -3600.0
         self.tidied_at = -3600.0
@@ -89,7 +94,7 @@ class Running:
         now = times.now()
         try:
             self.watch.check(now)
-        except clock.Jump as jump:
+        except clock.ClockJumped as jump:
             log.error("deadlines are stopped; set the clock right, or restart this process", reason=str(jump))
             return LONGEST_SLEEP
         swept = clock.sweep()
@@ -109,7 +114,7 @@ class Running:
         if self.once:
             self.bells.ring()
         else:
-            self.bells.turned()
+            self.bells.clock_turned()
         upcoming = clock.next_moment()
         return (
             LONGEST_SLEEP
@@ -119,14 +124,14 @@ class Running:
 
     def turns(self, now: datetime) -> None:
         """An absence that began or ended since the last round changed somebody's rights: open pages hear of it."""
-        live.absence_turned(duty.turned(self.looked_at, now))
+        live.absence_turned(on_call.absences_changed_between(self.looked_at, now))
         self.looked_at = now
 
     def look(self, now: datetime) -> None:
         """At the queues that policy limits, however often something else is due."""
         if time.monotonic() - self.measured_at >= LONGEST_SLEEP:
             try:
-                degraded.watch(now=now)
+                overload.watch(now=now)
             except DatabaseError:
                 log.exception("the queues could not be looked at")  # deadlines do not wait for a banner
             self.measured_at = time.monotonic()
@@ -135,7 +140,7 @@ class Running:
         """Of what nobody was told in time."""
         if time.monotonic() - self.alarmed_at >= ALARM_EVERY:
             try:
-                heard.alarm()
+                reached.alarm()
             except DatabaseError:
                 log.exception("what nobody heard of could not be looked for")
             self.alarmed_at = time.monotonic()
@@ -160,7 +165,7 @@ class Running:
     def checkpoint(self, now: datetime) -> None:
         try:
             witness.checkpoint(settings.ASSENT_CHECKPOINT_FILE, now=now)
-        except (OSError, witness.Broken):
+        except (OSError, witness.BrokenWitness):
             log.exception("no checkpoint could be written")  # deadlines do not wait for it; the next hour tries again
 
     def end(self) -> None:

@@ -7,9 +7,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
-from approvals import seal, times
+from approvals.db import times
+from approvals.history import seal
 from approvals.models import ActionType
-from approvals.policy import packs, snapshot
+from approvals.policy import snapshot
+from approvals.policy.authoring import packs
 from console.demo import courses, past, patterns, people, waiting
 from console.demo.keyring import Keyring
 
@@ -25,12 +27,12 @@ class Command(BaseCommand):
         with transaction.atomic():
             loaded = _policy()
             cast, agents = people.ensure(keyring)
-        if not past.there():
-            past.tell(cast, agents, patterns.all_patterns(loaded))
-        if not courses.there():
-            courses.tell(cast, agents)
+        if not past.already_played():
+            past.play(cast, agents, patterns.all_patterns(loaded))
+        if not courses.already_played():
+            courses.play(cast, agents)
         waiting.submit(agents)
-        courses.tell_of_waiting(cast, agents)
+        courses.play_waiting_run(cast, agents)
         while seal.seal(now=times.now(), everything=True):
             pass  # a newcomer's first feed has everything that was made up
         keyring.write(data, url=settings.ASSENT_BASE_URL, roles={one.username: one.role for one in people.PEOPLE})

@@ -9,12 +9,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from approvals import audit, times
-from approvals.chains import COMMAND
-from approvals.models import AccountEvent, SystemEvent, User
-from console import factors
+from approvals.db import times
+from approvals.history import audit
+from approvals.history.chains import COMMAND
+from approvals.models import AccountEvent, SystemAuditEvent, User
+from console.sign_in import factors
 
-REMOVED = SystemEvent.Kind.FACTOR_REMOVED
+REMOVED = SystemAuditEvent.Kind.FACTOR_REMOVED
 
 
 class Command(BaseCommand):
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"there is nobody called {username}")
         with transaction.atomic():
-            lost = factors.of(user)
+            lost = factors.factors_of(user)
             Authenticator.objects.filter(pk__in=[factor.pk for factor in lost]).delete()
             for factor in lost:
                 facts = {"factor": factor.type, "name": str(factor)}

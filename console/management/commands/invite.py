@@ -4,8 +4,9 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
-from approvals import audit, invitations
+from approvals.history import audit
 from approvals.models import User
+from approvals.people import invitations
 
 
 class Command(BaseCommand):

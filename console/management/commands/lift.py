@@ -2,12 +2,12 @@
 
 from django.core.management.base import BaseCommand
 
-from approvals import stops
+from approvals.execution import kill_switch
 
 
 class Command(BaseCommand):
     help = "Lift the stop: what waits can be released again."
 
     def handle(self, *args: object, **options: object) -> None:
-        lifted = stops.lift(by=None)
+        lifted = kill_switch.lift(by=None)
         self.stdout.write("Lifted. Everything goes on." if lifted else "Nothing was stopped.")

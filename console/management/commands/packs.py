@@ -5,7 +5,8 @@ from argparse import ArgumentParser
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from approvals.policy import packs, snapshot, versions
+from approvals.policy import snapshot
+from approvals.policy.authoring import packs, versions
 
 
 class Command(BaseCommand):
@@ -24,7 +25,7 @@ class Command(BaseCommand):
                 pack = packs.read(name)
                 self.stdout.write(f"{name}: {', '.join(sorted(type.name for type, _, _ in pack.types))}")
             return
-        snapshot.alone()
+        snapshot.lock_policy_tables()
         draft = versions.draft()
         if draft.base is not None and draft.differs:
             # They would be put in force with it, without whoever wrote them having asked for that.

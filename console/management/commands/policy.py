@@ -8,11 +8,11 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from approvals.admin.rehearsals import kind_words
+from approvals.admin.rehearsals import movement_label
 from approvals.models import Domain, PolicyVersion
-from approvals.policy import files, rehearsal, rows, versions, written
-from approvals.policy.rehearsal import MOST, Period
-from approvals.policy.versions import NotPublished
+from approvals.policy.authoring import documents, file_writer, files, rehearsal, versions
+from approvals.policy.authoring.rehearsal import MOST, Period
+from approvals.policy.authoring.versions import NotPublished
 
 
 class Command(BaseCommand):
@@ -40,15 +40,15 @@ class Command(BaseCommand):
 
     def export(self, *, file: Path | None, number: int | None, draft: bool, **options: object) -> None:
         """Write a version, or the draft."""
-        said, name = versions.draft().snapshot, "draft"
+        policy, name = versions.draft().snapshot, "draft"
         if not draft:
-            found = PolicyVersion.objects.all()
-            version = (found.filter(number=number) if number else found).first()
+            published = PolicyVersion.objects.all()
+            version = (published.filter(number=number) if number else published).first()
             if version is None:
                 raise CommandError("There is no such version." if number else "No policy was published yet.")
-            said, name = version.snapshot, str(version)
+            policy, name = version.snapshot, str(version)
         domains = dict(Domain.objects.values_list("slug", "name"))
-        text = written.toml(said, domains, heading=f"Policy of Assent, {name}.")
+        text = file_writer.toml(policy, domains, heading=f"Policy of Assent, {name}.")
         if file is None:
             self.stdout.write(text, ending="")
         else:
@@ -59,7 +59,7 @@ class Command(BaseCommand):
         """Make a file the draft; it is published in the admin, by people."""
         try:
             text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-            draft = versions.take_in(text)
+            draft = versions.import_file(text)
         except (OSError, UnicodeDecodeError, files.BadFile, NotPublished) as error:
             raise CommandError(str(error)) from error
         if not draft.differs:
@@ -76,29 +76,29 @@ class Command(BaseCommand):
         draft = versions.draft()
         if draft.base is None or not draft.differs:
             raise CommandError("Nothing differs from the policy in force.")
-        if faults := rows.faults_of(draft.snapshot):
+        if faults := documents.faults_of(draft.snapshot):
             raise CommandError("\n".join(f"{fault.pointer}: {fault.message}" for fault in faults))
-        told = rehearsal.rehearse(draft.base.snapshot, draft.snapshot, Period(min(last, MOST)))
+        rehearsed = rehearsal.rehearse(draft.base.snapshot, draft.snapshot, Period(min(last, MOST)))
         if json:
-            self.stdout.write(_document(told))
+            self.stdout.write(_document(rehearsed))
             return
-        self.stdout.write(f"Of the last {told.looked:,} approvals {len(told.moved):,} would move.")
-        for kind, count in told.kinds().most_common():
-            self.stdout.write(f"{count:>7,}  {kind_words(kind)}")
-        for moved in told.moved[:20]:
-            self.stdout.write(f"{moved.approval_id}  {kind_words(moved.kind)}  {moved.why}")
+        self.stdout.write(f"Of the last {rehearsed.examined:,} approvals {len(rehearsed.moved):,} would move.")
+        for kind, count in rehearsed.kinds().most_common():
+            self.stdout.write(f"{count:>7,}  {movement_label(kind)}")
+        for moved in rehearsed.moved[:20]:
+            self.stdout.write(f"{moved.approval_id}  {movement_label(moved.kind)}  {moved.why}")
 
 
-def _document(told: rehearsal.Told) -> str:
+def _document(rehearsed: rehearsal.RehearsalPart) -> str:
     moved = [
         {
-            "approval": str(one.approval_id),
-            "kind": one.kind,
-            "rank": one.rank,
-            "before": one.before.as_json(),
-            "after": one.after.as_json(),
-            "why": one.why,
+            "approval": str(move.approval_id),
+            "kind": move.kind,
+            "rank": move.rank,
+            "before": move.before.as_json(),
+            "after": move.after.as_json(),
+            "why": move.why,
         }
-        for one in told.moved
+        for move in rehearsed.moved
     ]
-    return json.dumps({"looked": told.looked, "left_out": told.left_out, "moved": moved}, indent=2)
+    return json.dumps({"looked": rehearsed.examined, "left_out": rehearsed.left_out, "moved": moved}, indent=2)

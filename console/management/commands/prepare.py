@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from approvals.models import PolicyVersion
-from approvals.policy import packs
+from approvals.policy.authoring import packs
 
 
 class Command(BaseCommand):

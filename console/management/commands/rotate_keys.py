@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.core.management.base import BaseCommand
 
-from approvals import permits
+from approvals.execution import permits
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
-from approvals import stops
+from approvals.execution import kill_switch
 
 
 class Command(BaseCommand):
@@ -15,7 +15,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, why: str, **options: object) -> None:
         why = why.strip()
-        if not 0 < len(why) <= stops.LONGEST_WHY or "\0" in why:
-            raise CommandError(f"--why takes 1 to {stops.LONGEST_WHY} characters")
-        stop = stops.stop(by=None, why=why)
+        if not 0 < len(why) <= kill_switch.LONGEST_WHY or "\0" in why:
+            raise CommandError(f"--why takes 1 to {kill_switch.LONGEST_WHY} characters")
+        stop = kill_switch.stop(by=None, why=why)
         self.stdout.write(f"Everything is stopped since {stop.began_at:%Y-%m-%d %H:%M:%S} UTC: {stop.why}")

@@ -4,8 +4,8 @@ import argparse
 
 from django.core.management.base import BaseCommand, CommandError
 
-from console import up
-from console.terminal import Refused
+from console.startup import up
+from console.startup.terminal import Refused
 
 
 class Command(BaseCommand):

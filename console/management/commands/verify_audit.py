@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from approvals import seal
+from approvals.history import seal
 
 
 class Command(BaseCommand):
@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("approval", nargs="?", type=UUID, help="only this approval, with the others of its request")
 
     def handle(self, *args: object, approval: UUID | None = None, **options: object) -> None:
-        found = seal.verify(approval, checkpoints=settings.ASSENT_CHECKPOINT_FILE)
-        if not found.ok:
-            raise CommandError(found.message)
-        self.stdout.write(self.style.SUCCESS(f"OK: {found.message}"))
+        verification = seal.verify(approval, checkpoints=settings.ASSENT_CHECKPOINT_FILE)
+        if not verification.ok:
+            raise CommandError(verification.message)
+        self.stdout.write(self.style.SUCCESS(f"OK: {verification.message}"))

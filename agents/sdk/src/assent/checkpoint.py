@@ -35,34 +35,34 @@ class Checkpoint:
 
     def document(self) -> Object:
         """The state as JSON. Raises NotSerialisable, whose `path` names the field: variables.orders[2].due."""
-        told = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        for name, value in told.items():
+        state = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        for name, value in state.items():
             plain(value, name)
-        return {"version": _VERSION, **told}
+        return {"version": _VERSION, **state}
 
     def save(self, path: str | Path) -> None:
         """Write it; when this returns it survives a power cut. Raises NotSerialisable, and the old file stays."""
-        place = Path(path)
+        file = Path(path)
         content = json.dumps(self.document(), ensure_ascii=False).encode()
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            atomically(place, content)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            atomically(file, content)
         except OSError as error:
-            raise BrokenJournal(f"The checkpoint cannot be written: {error}.", place=str(place)) from error
+            raise BrokenJournal(f"The checkpoint cannot be written: {error}.", path=str(file)) from error
 
     @classmethod
     def load(cls, path: str | Path) -> Checkpoint | None:
         """What was saved, or None. Raises BrokenJournal for a file that is something else."""
-        place = Path(path)
+        file = Path(path)
         try:
-            told = json.loads(place.read_bytes())
+            state = json.loads(file.read_bytes())
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise BrokenJournal(f"The checkpoint cannot be read: {error}.", place=str(place)) from error
-        if not isinstance(told, dict) or told.pop("version", None) != _VERSION:
-            raise BrokenJournal(f"{place} is no checkpoint of this version.", place=str(place))
+            raise BrokenJournal(f"The checkpoint cannot be read: {error}.", path=str(file)) from error
+        if not isinstance(state, dict) or state.pop("version", None) != _VERSION:
+            raise BrokenJournal(f"{file} is no checkpoint of this version.", path=str(file))
         try:
-            return cls(**told)
+            return cls(**state)
         except TypeError as error:
-            raise BrokenJournal(f"{place} is no checkpoint: {error}.", place=str(place)) from error
+            raise BrokenJournal(f"{file} is no checkpoint: {error}.", path=str(file)) from error

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar, Unpack
 import httpx
 
 from assent import binding, events, fewshot, flows, grants, guards, permits, reporting, runs, talk
-from assent.asked import Asked
+from assent.approved_call import ProposedCall
 from assent.core import Core, Settings
-from assent.drive import Hands
+from assent.drive import Driver
 from assent.shapes import (
-    Asking,
     Attachment,
     Consumed,
     Decision,
     Describe,
     Event,
-    Guarding,
+    GuardOptions,
     Identity,
     Json,
     Lease,
@@ -27,6 +26,7 @@ from assent.shapes import (
     Observe,
     OnQuestion,
     Request,
+    SubmissionOptions,
     Verdict,
 )
 from assent.wire import Flow
@@ -58,9 +58,9 @@ class Assent:
         patience: float = 30.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.settings = Settings.found(url, key, agent=agent, state=state, timeout=timeout, patience=patience)
+        self.settings = Settings.resolve(url, key, agent=agent, state=state, timeout=timeout, patience=patience)
         self._core = Core(self.settings)
-        self._hands = Hands(self.settings, transport)
+        self._hands = Driver(self.settings, transport)
         self._sibling: AsyncAssent | None = None
 
     def __enter__(self) -> Self:
@@ -86,7 +86,7 @@ class Assent:
         *,
         run: str | None = None,
         preconditions: Object | None = None,
-        **asking: Unpack[Asking],
+        **asking: Unpack[SubmissionOptions],
     ) -> Request:
         """Propose one action. What policy settles at once comes back decided, with `decision` inside.
 
@@ -102,12 +102,12 @@ class Assent:
         best_guess: Json = None,
         *,
         run: str | None = None,
-        **asking: Unpack[Asking],
+        **asking: Unpack[SubmissionOptions],
     ) -> Request:
         """Put a question to people; `wait` then returns a decision with `answer`. Raises as `submit`."""
         return self.do(flows.ask(self._core, prompt, response_schema, best_guess, run=run, asking=asking))
 
-    def plan(self, steps: Sequence[Object], *, run: str | None = None, **asking: Unpack[Asking]) -> Request:
+    def plan(self, steps: Sequence[Object], *, run: str | None = None, **asking: Unpack[SubmissionOptions]) -> Request:
         """Have several steps reviewed at once: {"id", "action": {"name", "args"}, "depends_on"?, "undo"?} each.
 
         A later `submit` or `guard` of exactly such a step passes without asking. Raises as `submit`.
@@ -118,7 +118,7 @@ class Assent:
         """Submit a request as the API takes it: several items, questions and plans mixed. Raises as `submit`."""
         return self.do(flows.send(self._core, request, key=key))
 
-    def evaluate(self, action: str, args: Mapping[str, Json], **asking: Unpack[Asking]) -> Object:
+    def evaluate(self, action: str, args: Mapping[str, Json], **asking: Unpack[SubmissionOptions]) -> Object:
         """What policy would do with this proposal; nothing is stored."""
         return self.do(flows.evaluate(self._core, action, args, asking=asking))
 
@@ -140,7 +140,7 @@ class Assent:
     # --- Running what was approved
 
     def guard(
-        self, action: str, args: Mapping[str, Json], *, run: str | None = None, **guarding: Unpack[Guarding]
+        self, action: str, args: Mapping[str, Json], *, run: str | None = None, **guarding: Unpack[GuardOptions]
     ) -> guards.Guard:
         """`with client.guard("refund", args) as go: pay(**go.args)`: the body runs once, with what was approved.
 
@@ -148,7 +148,7 @@ class Assent:
         it. Entering raises every error of this package, and the body is then not run: AlreadyRan when an earlier
         life of this process ran it, Unconfirmed when nobody knows.
         """
-        return guards.Guard(self.do, Asked.by(self._core, action, args, run, guarding))
+        return guards.Guard(self.do, ProposedCall.by(self._core, action, args, run, guarding))
 
     def call(
         self,
@@ -157,11 +157,13 @@ class Assent:
         function: Callable[..., T],
         *,
         run: str | None = None,
-        **guarding: Unpack[Guarding],
+        **guarding: Unpack[GuardOptions],
     ) -> T:
         """Run `function(**approved arguments)` under `guard` and return its result; ran it before, the kept result."""
         bound = binding.Bound.plain(function, args)
-        return guards.called(self.do, Asked.by(self._core, action, args, run, guarding, function=bound), bound)
+        return guards.call_guarded(
+            self.do, ProposedCall.by(self._core, action, args, run, guarding, function=bound), bound
+        )
 
     def requires_approval(
         self,
@@ -170,7 +172,7 @@ class Assent:
         run: str | None = None,
         without: Collection[str] = (),
         describe: Describe | None = None,
-        **guarding: Unpack[Guarding],
+        **guarding: Unpack[GuardOptions],
     ) -> Callable[[Callable[P, T]], Callable[P, T]]:
         """Decorate a function so that each call is proposed, waited for, and run with the approved arguments.
 

@@ -9,17 +9,16 @@ from typing import ParamSpec, Self, TypeVar, Unpack
 import httpx
 
 from assent import binding, events, fewshot, flows, grants, guards, permits, reporting, runs_async, talk
-from assent.asked import Asked
+from assent.approved_call import ProposedCall
 from assent.core import Core, Settings
-from assent.drive import AsyncHands
+from assent.drive import AsyncDriver
 from assent.shapes import (
-    Asking,
     Attachment,
     Consumed,
     Decision,
     Describe,
     Event,
-    Guarding,
+    GuardOptions,
     Identity,
     Json,
     Lease,
@@ -27,6 +26,7 @@ from assent.shapes import (
     Observe,
     OnQuestion,
     Request,
+    SubmissionOptions,
     Verdict,
 )
 from assent.wire import Flow
@@ -55,9 +55,9 @@ class AsyncAssent:
         patience: float = 30.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.settings = Settings.found(url, key, agent=agent, state=state, timeout=timeout, patience=patience)
+        self.settings = Settings.resolve(url, key, agent=agent, state=state, timeout=timeout, patience=patience)
         self._core = Core(self.settings)
-        self._hands = AsyncHands(self.settings, transport)
+        self._hands = AsyncDriver(self.settings, transport)
 
     @classmethod
     def beside(cls, core: Core, transport: httpx.BaseTransport | None) -> AsyncAssent:
@@ -65,7 +65,7 @@ class AsyncAssent:
         made = cls.__new__(cls)
         made.settings, made._core = core.settings, core
         both = transport if isinstance(transport, httpx.AsyncBaseTransport) else None
-        made._hands = AsyncHands(core.settings, both)
+        made._hands = AsyncDriver(core.settings, both)
         return made
 
     async def __aenter__(self) -> Self:
@@ -91,7 +91,7 @@ class AsyncAssent:
         *,
         run: str | None = None,
         preconditions: Object | None = None,
-        **asking: Unpack[Asking],
+        **asking: Unpack[SubmissionOptions],
     ) -> Request:
         """Propose one action. What policy settles at once comes back decided, with `decision` inside.
 
@@ -109,12 +109,14 @@ class AsyncAssent:
         best_guess: Json = None,
         *,
         run: str | None = None,
-        **asking: Unpack[Asking],
+        **asking: Unpack[SubmissionOptions],
     ) -> Request:
         """Put a question to people; `wait` then returns a decision with `answer`. Raises as `submit`."""
         return await self.do(flows.ask(self._core, prompt, response_schema, best_guess, run=run, asking=asking))
 
-    async def plan(self, steps: Sequence[Object], *, run: str | None = None, **asking: Unpack[Asking]) -> Request:
+    async def plan(
+        self, steps: Sequence[Object], *, run: str | None = None, **asking: Unpack[SubmissionOptions]
+    ) -> Request:
         """Have several steps reviewed at once: {"id", "action": {"name", "args"}, "depends_on"?, "undo"?} each.
 
         A later `submit` or `guard` of exactly such a step passes without asking. Raises as `submit`.
@@ -125,7 +127,7 @@ class AsyncAssent:
         """Submit a request as the API takes it: several items, questions and plans mixed. Raises as `submit`."""
         return await self.do(flows.send(self._core, request, key=key))
 
-    async def evaluate(self, action: str, args: Mapping[str, Json], **asking: Unpack[Asking]) -> Object:
+    async def evaluate(self, action: str, args: Mapping[str, Json], **asking: Unpack[SubmissionOptions]) -> Object:
         """What policy would do with this proposal; nothing is stored."""
         return await self.do(flows.evaluate(self._core, action, args, asking=asking))
 
@@ -147,7 +149,7 @@ class AsyncAssent:
     # --- Running what was approved
 
     def guard(
-        self, action: str, args: Mapping[str, Json], *, run: str | None = None, **guarding: Unpack[Guarding]
+        self, action: str, args: Mapping[str, Json], *, run: str | None = None, **guarding: Unpack[GuardOptions]
     ) -> guards.AsyncGuard:
         """`async with client.guard("refund", args) as go: pay(**go.args)`: the body runs once, with what was approved.
 
@@ -155,7 +157,7 @@ class AsyncAssent:
         it. Entering raises every error of this package, and the body is then not run: AlreadyRan when an earlier
         life of this process ran it, Unconfirmed when nobody knows.
         """
-        return guards.AsyncGuard(self.do, Asked.by(self._core, action, args, run, guarding))
+        return guards.AsyncGuard(self.do, ProposedCall.by(self._core, action, args, run, guarding))
 
     async def call(
         self,
@@ -164,12 +166,12 @@ class AsyncAssent:
         function: Callable[..., T | Awaitable[T]],
         *,
         run: str | None = None,
-        **guarding: Unpack[Guarding],
+        **guarding: Unpack[GuardOptions],
     ) -> T:
         """Run `function(**approved arguments)` under `guard` and return its result; ran it before, the kept result."""
         bound = binding.Bound.plain(function, args, coroutines=True)
-        asked = Asked.by(self._core, action, args, run, guarding, function=bound)
-        result: T = await guards.acalled(self.do, asked, bound)
+        proposed_call = ProposedCall.by(self._core, action, args, run, guarding, function=bound)
+        result: T = await guards.call_guarded_async(self.do, proposed_call, bound)
         return result
 
     def requires_approval(
@@ -179,7 +181,7 @@ class AsyncAssent:
         run: str | None = None,
         without: Collection[str] = (),
         describe: Describe | None = None,
-        **guarding: Unpack[Guarding],
+        **guarding: Unpack[GuardOptions],
     ) -> Callable[[Callable[P, T]], Callable[P, T]]:
         """Decorate a coroutine function so that each call is proposed, waited for, and run with the approved
         arguments. A plain function raises TypeError: it would have to block, so that it needs `Assent`.

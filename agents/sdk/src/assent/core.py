@@ -35,7 +35,7 @@ class Settings:
     patience: float
 
     @classmethod
-    def found(
+    def resolve(
         cls,
         url: str | None,
         key: str | None,
@@ -87,7 +87,7 @@ class Core:
         self.keys: dict[str, str] = {}  # public keys by kid, and when they were fetched
         self.keys_at = 0.0
         self.swept = False  # whether what an earlier life left unreported was looked for
-        self.life = Life()
+        self.life = Occurrences()
         self.attempts: dict[str, str] = {}  # of permits whose use was not answered, while nothing ran by them
         self._lock = threading.Lock()
         self._at_work: set[str] = set()
@@ -131,8 +131,8 @@ class Core:
     def name(self) -> Flow[str]:
         """The agent's name, asked for once."""
         if self.agent is None:
-            told = (yield from self.get("whoami")).json()
-            self.agent = str(told.get("agent", ""))
+            identity = (yield from self.get("whoami")).json()
+            self.agent = str(identity.get("agent", ""))
         return self.agent
 
 
@@ -143,7 +143,7 @@ class Scope:
     core: Core
     key: str
     name: str
-    life: Life
+    life: Occurrences
 
 
 AT_WORK = (
@@ -153,7 +153,7 @@ AT_WORK = (
 CURRENT: ContextVar[Scope | None] = ContextVar("assent_run", default=None)
 
 
-class Life:
+class Occurrences:
     """Which occurrences of an action this process has finished or is busy with. Between threads, too.
 
     The same action with the same arguments may be meant twice in one run. The first unfinished occurrence is the one

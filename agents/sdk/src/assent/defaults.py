@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar, Unpack
 from assent.client import Assent
 from assent.client_async import AsyncAssent
 from assent.guards import decorator
-from assent.shapes import Describe, Guarding
+from assent.shapes import Describe, GuardOptions
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -59,7 +59,7 @@ def requires_approval(
     run: str | None = None,
     without: Collection[str] = (),
     describe: Describe | None = None,
-    **guarding: Unpack[Guarding],
+    **guarding: Unpack[GuardOptions],
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """`Assent.requires_approval` with the client that the environment describes when the function is called."""
     return decorator(client, async_client, action, run, without, describe, guarding)

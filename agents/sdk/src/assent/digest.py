@@ -36,7 +36,7 @@ def action_digest(
 
     `attachments` are the digests of the files beside it; without any they are not mentioned. Raises NotSerialisable.
     """
-    said: dict[str, Json] = {
+    content: dict[str, Json] = {
         "agent": agent,
         "action": action,
         "schema_version": schema_version,
@@ -44,8 +44,8 @@ def action_digest(
         "about": about,
     }
     if attachments:
-        said["attachments"] = list(attachments)
-    return digest_of(said)
+        content["attachments"] = list(attachments)
+    return digest_of(content)
 
 
 def plain(value: object, path: str = "") -> None:
@@ -62,7 +62,7 @@ def _written(value: object, path: str) -> str:
         return _text(value, path)
     if type(value) is int:
         if abs(value) > _EXACT:
-            raise _no(path, f"{value} is beyond 2^53, where readers disagree; send it as text")
+            raise _not_serialisable(path, f"{value} is beyond 2^53, where readers disagree; send it as text")
         return str(value)
     if type(value) is float:
         return _number(value, path)
@@ -70,19 +70,21 @@ def _written(value: object, path: str) -> str:
         return _object(value, path)
     if isinstance(value, list):
         return "[" + ",".join([_written(one, f"{path}[{place}]") for place, one in enumerate(value)]) + "]"
-    raise _no(path, f"a {type(value).__name__} is not JSON (text, number, true, false, null, list, object)")
+    raise _not_serialisable(
+        path, f"a {type(value).__name__} is not JSON (text, number, true, false, null, list, object)"
+    )
 
 
 def _object(value: Mapping[object, object], path: str) -> str:
     for key in value:
         if not isinstance(key, str):
-            raise _no(path, f"the key {key!r} is not text")
+            raise _not_serialisable(path, f"the key {key!r} is not text")
     # RFC 8785 sorts by UTF-16 code units; surrogates are refused below, so big-endian UTF-16 has that order.
     keys = sorted([str(key) for key in value], key=lambda key: key.encode("utf-16-be", "surrogatepass"))
     members = []
     for key in keys:
-        place = f"{path}.{key}" if path else key
-        members.append(f"{_text(key, place)}:{_written(value[key], place)}")
+        member_path = f"{path}.{key}" if path else key
+        members.append(f"{_text(key, member_path)}:{_written(value[key], member_path)}")
     return "{" + ",".join(members) + "}"
 
 
@@ -90,14 +92,14 @@ def _text(value: str, path: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise _no(path, "half a character (a lone surrogate)") from None
+        raise _not_serialisable(path, "half a character (a lone surrogate)") from None
     return str(encoder.encode_basestring(value))  # escapes as RFC 8785 does
 
 
 def _number(value: float, path: str) -> str:
     """As ECMAScript writes it: the shortest digits that read back the same, an exponent from 1e21 and below 1e-6."""
     if not math.isfinite(value):
-        raise _no(path, f"{value} is not a JSON number")
+        raise _not_serialisable(path, f"{value} is not a JSON number")
     if value == 0:
         return "0"
     sign = "-" if value < 0 else ""
@@ -119,5 +121,5 @@ def _number(value: float, path: str) -> str:
     return f"{sign}{digits[0]}{'.' + digits[1:] if count > 1 else ''}{power}"
 
 
-def _no(path: str, why: str) -> NotSerialisable:
+def _not_serialisable(path: str, why: str) -> NotSerialisable:
     return NotSerialisable(f"{path or 'the value'}: {why}.", path=path)

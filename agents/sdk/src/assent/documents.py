@@ -7,87 +7,87 @@ from collections.abc import Mapping, Sequence
 from assent.shapes import Decision, Item, Json, Object, Question, Request, Verdict
 
 
-def request_of(told: Object, *, replayed: bool = False) -> Request:
+def request_of(document: Object, *, replayed: bool = False) -> Request:
     """A RequestState."""
-    decision = told.get("decision")
+    decision = document.get("decision")
     return Request(
-        id=_text(told.get("id")),
-        status=_text(told.get("status")),
-        review_url=_text(told.get("review_url")),
-        decision_url=_text(told.get("decision_url")),
-        items=tuple(_item(one) for one in objects(told.get("items"))),
-        questions=questions_of(told),
+        id=_text(document.get("id")),
+        status=_text(document.get("status")),
+        review_url=_text(document.get("review_url")),
+        decision_url=_text(document.get("decision_url")),
+        items=tuple(_item(one) for one in objects(document.get("items"))),
+        questions=questions_of(document),
         decision=decision_of(decision) if isinstance(decision, Mapping) else None,
         replayed=replayed,
-        document=told,
+        document=document,
     )
 
 
-def decision_of(told: Object) -> Decision:
+def decision_of(document: Object) -> Decision:
     """A DecisionDocument, closed or partial."""
-    resume = told.get("resume")
+    resume = document.get("resume")
     return Decision(
-        request=_text(told.get("request")),
-        status=_text(told.get("status")),
-        items=tuple(_verdict(one) for one in objects(told.get("items"))),
+        request=_text(document.get("request")),
+        status=_text(document.get("status")),
+        items=tuple(_verdict(one) for one in objects(document.get("items"))),
         resume=resume if isinstance(resume, Mapping) else {},
-        document=told,
+        document=document,
     )
 
 
-def questions_of(told: Object) -> tuple[Question, ...]:
+def questions_of(document: Object) -> tuple[Question, ...]:
     """The reviewers' questions that nobody answered yet."""
     return tuple(
         Question(
-            _text(one.get("id")),
-            _text(one.get("item")),
-            _text(one.get("text")),
-            _text(one.get("from")),
-            _text(one.get("asked_at")),
+            _text(question.get("id")),
+            _text(question.get("item")),
+            _text(question.get("text")),
+            _text(question.get("from")),
+            _text(question.get("asked_at")),
         )
-        for one in objects(told.get("questions"))
+        for question in objects(document.get("questions"))
     )
 
 
-def _item(told: Object) -> Item:
-    revision = told.get("revision")
+def _item(document: Object) -> Item:
+    revision = document.get("revision")
     return Item(
-        id=_text(told.get("id")),
-        status=_text(told.get("status")),
-        route=_text(told.get("route")),
+        id=_text(document.get("id")),
+        status=_text(document.get("status")),
+        route=_text(document.get("route")),
         revision=revision if isinstance(revision, int) else 0,
-        action_digest=_text(told.get("action_digest")),
-        reason_code=_text(told.get("reason_code")),
-        reasons=tuple(_text(one) for one in _list(told.get("reasons"))),
-        outcome=_word(told.get("outcome")),
-        document=told,
+        action_digest=_text(document.get("action_digest")),
+        reason_code=_text(document.get("reason_code")),
+        reasons=tuple(_text(one) for one in _list(document.get("reasons"))),
+        outcome=_word(document.get("outcome")),
+        document=document,
     )
 
 
-def _verdict(told: Object) -> Verdict:
-    action, plan, decider = told.get("action"), told.get("plan"), told.get("decided_by")
-    version = told.get("policy_version")
+def _verdict(document: Object) -> Verdict:
+    action, plan, decider = document.get("action"), document.get("plan"), document.get("decided_by")
+    version = document.get("policy_version")
     return Verdict(
-        id=_text(told.get("id")),
-        status=_text(told.get("status")),
-        verdict=_word(told.get("verdict")),
-        source=_word(told.get("source")),
+        id=_text(document.get("id")),
+        status=_text(document.get("status")),
+        verdict=_word(document.get("verdict")),
+        source=_word(document.get("source")),
         action=_text(action.get("name")) if isinstance(action, Mapping) else "",
         args=action.get("args") if isinstance(action, Mapping) else None,
-        action_digest=_text(told.get("action_digest")),
-        permit=_word(told.get("permit")),
-        alternative=_word(told.get("alternative")),
-        answer=told.get("answer"),
-        message=_word(told.get("message")),
-        stop=told.get("stop") is True,
-        remember=told.get("remember"),
-        compensate=tuple(objects(told.get("compensate"))),
+        action_digest=_text(document.get("action_digest")),
+        permit=_word(document.get("permit")),
+        alternative=_word(document.get("alternative")),
+        answer=document.get("answer"),
+        message=_word(document.get("message")),
+        stop=document.get("stop") is True,
+        remember=document.get("remember"),
+        compensate=tuple(objects(document.get("compensate"))),
         plan=tuple(objects(plan.get("steps"))) if isinstance(plan, Mapping) else (),
-        guidance=_word(told.get("guidance")),
-        decided_at=_text(told.get("decided_at")),
+        guidance=_word(document.get("guidance")),
+        decided_at=_text(document.get("decided_at")),
         decided_by=_text(decider.get("name")) if isinstance(decider, Mapping) else "",
         policy_version=version if isinstance(version, int) else None,
-        document=told,
+        document=document,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpx
 
 from assent.core import Settings
-from assent.wire import Answer, Call, Disk, Flow, Invoke, Lost, Sleep
+from assent.wire import Answer, Call, Disk, Flow, Invoke, NoAnswer, Sleep
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ def headers(settings: Settings) -> dict[str, str]:
     return {"Authorization": f"Bearer {settings.key}", "Accept": "application/json", "User-Agent": "assent-python/0.1"}
 
 
-class Hands:
+class Driver:
     """Carries a flow out in this thread."""
 
     def __init__(self, settings: Settings, transport: httpx.BaseTransport | None) -> None:
@@ -34,35 +34,35 @@ class Hands:
 
     def drive(self, flow: Flow[T]) -> T:
         """Run a flow to its end. Raises what it raises."""
-        told: object = None
+        reply: object = None
         error: Exception | None = None
         try:
             while True:
                 try:
-                    effect = flow.throw(error) if error else flow.send(told)
+                    effect = flow.throw(error) if error else flow.send(reply)
                 except StopIteration as end:
                     result: T = end.value
                     return result
-                told, error = None, None
+                reply, error = None, None
                 try:
                     match effect:
                         case Call():
-                            told = self._call(effect)
+                            reply = self._call(effect)
                         case Sleep():
                             time.sleep(effect.seconds)
                         case Disk():
-                            told = effect.work()
+                            reply = effect.work()
                         case Invoke():
-                            told = effect.function()
-                            if inspect.isawaitable(told):
-                                _never(told)
+                            reply = effect.function()
+                            if inspect.isawaitable(reply):
+                                _close_coroutine(reply)
                                 raise TypeError("A coroutine function needs AsyncAssent.")
                 except Exception as raised:
                     error = raised
         finally:
             flow.close()
 
-    def _call(self, call: Call) -> Answer | Lost:
+    def _call(self, call: Call) -> Answer | NoAnswer:
         try:
             answer = self.http.send(_request(self.http, call))
         except httpx.RequestError as error:
@@ -70,7 +70,7 @@ class Hands:
         return Answer(answer.status_code, dict(answer.headers), answer.content)
 
 
-class AsyncHands:
+class AsyncDriver:
     """Carries a flow out in whatever event loop it is awaited in; each loop has its own connections."""
 
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
@@ -100,34 +100,34 @@ class AsyncHands:
 
     async def drive(self, flow: Flow[T]) -> T:
         """Run a flow to its end. Raises what it raises."""
-        told: object = None
+        reply: object = None
         error: Exception | None = None
         try:
             while True:
                 try:
-                    effect = flow.throw(error) if error else flow.send(told)
+                    effect = flow.throw(error) if error else flow.send(reply)
                 except StopIteration as end:
                     result: T = end.value
                     return result
-                told, error = None, None
+                reply, error = None, None
                 try:
                     match effect:
                         case Call():
-                            told = await self._call(effect)
+                            reply = await self._call(effect)
                         case Sleep():
                             await asyncio.sleep(effect.seconds)
                         case Disk():
-                            told = await _to_its_end(asyncio.to_thread(effect.work))
+                            reply = await _to_its_end(asyncio.to_thread(effect.work))
                         case Invoke():
-                            told = effect.function()
-                            if inspect.isawaitable(told):
-                                told = await told
+                            reply = effect.function()
+                            if inspect.isawaitable(reply):
+                                reply = await reply
                 except Exception as raised:
                     error = raised
         finally:
             flow.close()
 
-    async def _call(self, call: Call) -> Answer | Lost:
+    async def _call(self, call: Call) -> Answer | NoAnswer:
         try:
             http = self.http
             answer = await http.send(_request(http, call))
@@ -163,10 +163,10 @@ def _request(http: httpx.Client | httpx.AsyncClient, call: Call) -> httpx.Reques
     )
 
 
-def lost(error: httpx.RequestError) -> Lost:
-    return Lost(str(error) or type(error).__name__)
+def lost(error: httpx.RequestError) -> NoAnswer:
+    return NoAnswer(str(error) or type(error).__name__)
 
 
-def _never(awaitable: object) -> None:
+def _close_coroutine(awaitable: object) -> None:
     if inspect.iscoroutine(awaitable):
         awaitable.close()

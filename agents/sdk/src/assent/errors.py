@@ -223,9 +223,9 @@ class BrokenJournal(AssentError):
     and nothing else; `assent doctor` sets it aside.
     """
 
-    def __init__(self, text: str, *, place: str, why: str = "") -> None:
+    def __init__(self, text: str, *, path: str, why: str = "") -> None:
         super().__init__(text)
-        self.place = place
+        self.path = path
         self.why = why
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 import httpx
 
 from assent.core import API
-from assent.drive import AsyncHands, Hands
+from assent.drive import AsyncDriver, Driver
 from assent.errors import BadRequest
 from assent.shapes import Event
 from assent.wire import Answer, problem_in
@@ -37,8 +37,8 @@ class Reader:
     def headers(self) -> dict[str, str]:
         """Of a new connection. What a broken one had begun is told again from the start."""
         self._id, self._topic, self._data = "", "", []
-        told = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
-        return {**told, "Last-Event-ID": self.last} if self.last else told
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        return {**headers, "Last-Event-ID": self.last} if self.last else headers
 
     def line(self, line: str) -> Event | None:
         """The event that a line ends."""
@@ -56,9 +56,9 @@ class Reader:
         self._data = []
         if not text:
             return None
-        told = json.loads(text)
+        data = json.loads(text)
         self.last, self.failures = self._id or self.last, 0
-        return Event(self._id, topic or "message", told if isinstance(told, Mapping) else {"data": told})
+        return Event(self._id, topic or "message", data if isinstance(data, Mapping) else {"data": data})
 
 
 def refused(status: int, headers: Mapping[str, str], content: bytes) -> None:
@@ -67,7 +67,7 @@ def refused(status: int, headers: Mapping[str, str], content: bytes) -> None:
         raise BadRequest(problem_in(Answer(status, headers, content)), status=status)
 
 
-def stream(hands: Hands, after: str | None) -> Iterator[Event]:
+def stream(hands: Driver, after: str | None) -> Iterator[Event]:
     """Events from `after` on, without end. Raises BadRequest."""
     reader = Reader(after)
     while True:
@@ -87,7 +87,7 @@ def stream(hands: Hands, after: str | None) -> Iterator[Event]:
         time.sleep(reader.again)
 
 
-async def astream(hands: AsyncHands, after: str | None) -> AsyncIterator[Event]:
+async def astream(hands: AsyncDriver, after: str | None) -> AsyncIterator[Event]:
     """Events from `after` on, without end. Raises BadRequest."""
     reader = Reader(after)
     while True:

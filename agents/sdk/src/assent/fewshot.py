@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 CHARACTERS = 4000
 MOST = 20
-_WORDS = {
+_VERDICT_WORDS = {
     "approve": "approved as proposed",
     "modify": "approved with changes",
     "reject": "rejected",
@@ -32,15 +32,17 @@ def few_shot(rows: Iterable[Row], *, action: str = "", characters: int = CHARACT
     Where not all fit, changes and rejections go before plain approvals: they teach more. Empty when nothing was
     decided, or nothing fits.
     """
-    told = [row for row in rows if row.get("verdict") in _WORDS and (not action or row.get("action") == action)]
-    lines = [_line(row) for row in told]
-    head = _head(action or (str(told[0].get("action", "")) if told else ""))
+    usable_rows = [
+        row for row in rows if row.get("verdict") in _VERDICT_WORDS and (not action or row.get("action") == action)
+    ]
+    lines = [_line(row) for row in usable_rows]
+    head = _head(action or (str(usable_rows[0].get("action", "")) if usable_rows else ""))
     kept: set[int] = set()
     left = characters - len(head)
-    for place in sorted(range(len(told)), key=lambda at: (told[at].get("verdict") == "approve", at)):
-        cost = len(lines[place]) + 1
+    for index in sorted(range(len(usable_rows)), key=lambda at: (usable_rows[at].get("verdict") == "approve", at)):
+        cost = len(lines[index]) + 1
         if len(kept) < most and cost <= left:
-            kept.add(place)
+            kept.add(index)
             left -= cost
     return "\n".join([head, *(lines[place] for place in sorted(kept))]) if kept else ""
 
@@ -70,7 +72,9 @@ def _head(action: str) -> str:
 
 def _line(row: Row) -> str:
     verdict = str(row.get("verdict"))
-    parts = [f"{_WORDS[verdict]} by {_BY.get(str(row.get('source')), 'somebody')}: {_arguments(row.get('proposed'))}"]
+    parts = [
+        f"{_VERDICT_WORDS[verdict]} by {_BY.get(str(row.get('source')), 'somebody')}: {_arguments(row.get('proposed'))}"
+    ]
     edits = [_edit(one) for one in _sequence(row.get("edits")) if isinstance(one, Mapping)]
     if edits:
         more = f" and {len(edits) - _EDITS} more" if len(edits) > _EDITS else ""
@@ -106,15 +110,15 @@ def _escaped(text: str) -> str:
     return "".join(_safe(one) for one in text)
 
 
-def _safe(one: str) -> str:
+def _safe(character: str) -> str:
     # Control, format (bidirectional, zero-width, tags), surrogates, private use and both line separators.
-    hidden = one in _ESCAPED or unicodedata.category(one) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-    return code(one) if hidden else one
+    hidden = character in _ESCAPED or unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    return code(character) if hidden else character
 
 
-def code(one: str) -> str:
+def code(character: str) -> str:
     """A character as JSON's escape of it."""
-    units = one.encode("utf-16-be", "surrogatepass").hex()
+    units = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 

@@ -53,7 +53,7 @@ class Folder:
         try:
             return sorted((self.folder / kind).glob("*.json"))
         except OSError as error:
-            raise BrokenJournal(f"The journal cannot be read: {error}.", place=str(self.folder)) from error
+            raise BrokenJournal(f"The journal cannot be read: {error}.", path=str(self.folder)) from error
 
     def path_of(self, kind: str, key: str) -> Path:
         return self.folder / kind / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.json"
@@ -74,12 +74,12 @@ class Folder:
 def unreadable(path: Path, why: str) -> BrokenJournal:
     """The error for a file that cannot be understood."""
     text = f"The journal cannot be read ({path}: {why}); nothing runs on a guess. `assent doctor` sets the file aside."
-    return BrokenJournal(text, place=str(path), why=why)
+    return BrokenJournal(text, path=str(path), why=why)
 
 
 def unwritable(path: Path, error: Exception) -> BrokenJournal:
     """The error for a file or folder that cannot be written."""
-    return BrokenJournal(_UNWRITABLE.format(error), place=str(path))
+    return BrokenJournal(_UNWRITABLE.format(error), path=str(path))
 
 
 def made(folder: Path) -> None:

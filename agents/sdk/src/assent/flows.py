@@ -21,7 +21,7 @@ from assent.errors import (
     StillPending,
     Unavailable,
 )
-from assent.shapes import Args, Asking, Decision, Identity, Json, Object, OnQuestion, Request, Verdict
+from assent.shapes import Args, Decision, Identity, Json, Object, OnQuestion, Request, SubmissionOptions, Verdict
 from assent.wire import Flow, invoke
 
 ITEM_ID = "1"
@@ -39,25 +39,27 @@ _LISTS = {"allowed", "rename_to", "remember", "alternatives", "attachments"}
 # --- What is sent
 
 
-def body(item: Object, *, run: str | None, asking: Asking) -> Args:
+def body(item: Object, *, run: str | None, asking: SubmissionOptions) -> Args:
     """A request with one item, as the API takes it."""
-    told: Args = {"items": [{"id": asking.get("id", ITEM_ID), **item}]}
+    request_body: Args = {"items": [{"id": asking.get("id", ITEM_ID), **item}]}
     for name in _OF_ITEM:
         value = asking.get(name)
         if value is not None:
-            told["items"][0][name] = list(value) if name in _LISTS and isinstance(value, Sequence) else value
+            request_body["items"][0][name] = list(value) if name in _LISTS and isinstance(value, Sequence) else value
     for name in _OF_REQUEST:
         if asking.get(name) is not None:
-            told[name] = asking.get(name)
+            request_body[name] = asking.get(name)
     versions = {name: asking.get(name) for name in _OF_AGENT if asking.get(name)}
     if versions:
-        told["agent"] = versions
+        request_body["agent"] = versions
     if run is not None:
-        told["run"] = {"id": run, "name": asking.get("run_name", ""), "step": asking.get("step", "")}
-    return told
+        request_body["run"] = {"id": run, "name": asking.get("run_name", ""), "step": asking.get("step", "")}
+    return request_body
 
 
-def hidden(core: Core, action: str, args: Mapping[str, Json], run: str | None, asking: Asking) -> redaction.Redaction:
+def redaction_for(
+    core: Core, action: str, args: Mapping[str, Json], run: str | None, asking: SubmissionOptions
+) -> redaction.Redaction:
     """The redaction that goes with a proposal. Raises BrokenJournal where fields are to be redacted."""
     paths = asking.get("redact", ())
     if not paths:
@@ -65,19 +67,23 @@ def hidden(core: Core, action: str, args: Mapping[str, Json], run: str | None, a
     return redaction.Redaction.of(paths, core.journal.secret(), run or "", asking.get("step", ""), action)
 
 
-def proposal(action: str, args: Mapping[str, Json], hiding: redaction.Redaction, asking: Asking) -> tuple[Args, Asking]:
+def proposal(
+    action: str, args: Mapping[str, Json], hiding: redaction.Redaction, asking: SubmissionOptions
+) -> tuple[Args, SubmissionOptions]:
     """The item of an action, and what goes with it, without the values of redacted fields."""
     plain(dict(args), "args")
-    told = asking.copy()
-    told["alternatives"] = [
-        {**one, "args": hiding.hide(_object(one.get("args")), all_there=False)} if "args" in one else one
-        for one in asking.get("alternatives", ())
+    redacted_asking = asking.copy()
+    redacted_asking["alternatives"] = [
+        {**alternative, "args": hiding.hide(_object(alternative.get("args")), all_there=False)}
+        if "args" in alternative
+        else alternative
+        for alternative in asking.get("alternatives", ())
     ]
     if isinstance(asking.get("current"), Mapping):
-        told["current"] = hiding.hide(_object(asking.get("current")), all_there=False)
-    if not told["alternatives"]:
-        del told["alternatives"]
-    return {"action": {"name": action, "args": hiding.hide(args)}}, told
+        redacted_asking["current"] = hiding.hide(_object(asking.get("current")), all_there=False)
+    if not redacted_asking["alternatives"]:
+        del redacted_asking["alternatives"]
+    return {"action": {"name": action, "args": hiding.hide(args)}}, redacted_asking
 
 
 def submit(
@@ -87,17 +93,17 @@ def submit(
     *,
     run: str | None,
     preconditions: Object | None,
-    asking: Asking,
+    asking: SubmissionOptions,
 ) -> Flow[Request]:
     options.asking(asking, "submit")
-    item, asking = proposal(action, args, hidden(core, action, args, run, asking), asking)
+    item, asking = proposal(action, args, redaction_for(core, action, args, run, asking), asking)
     if preconditions is not None:
         item["preconditions"] = preconditions
-    return (yield from _sent(core, action, item["action"]["args"], item, run, asking))
+    return (yield from _submit_item(core, action, item["action"]["args"], item, run, asking))
 
 
 def ask(
-    core: Core, prompt: str, schema: Object | None, best_guess: Json, *, run: str | None, asking: Asking
+    core: Core, prompt: str, schema: Object | None, best_guess: Json, *, run: str | None, asking: SubmissionOptions
 ) -> Flow[Request]:
     options.asking(asking, "ask")
     question: Args = {"prompt": prompt}
@@ -105,16 +111,18 @@ def ask(
         question["response_schema"] = schema
     if best_guess is not None:
         question["best_guess"] = best_guess
-    return (yield from _sent(core, "question", question, {"question": question}, run, asking))
+    return (yield from _submit_item(core, "question", question, {"question": question}, run, asking))
 
 
-def plan(core: Core, steps: Sequence[Object], *, run: str | None, asking: Asking) -> Flow[Request]:
+def plan(core: Core, steps: Sequence[Object], *, run: str | None, asking: SubmissionOptions) -> Flow[Request]:
     options.asking(asking, "plan")
     listed = [dict(one) for one in steps]
-    return (yield from _sent(core, "plan", listed, {"plan": {"steps": listed}}, run, asking))
+    return (yield from _submit_item(core, "plan", listed, {"plan": {"steps": listed}}, run, asking))
 
 
-def _sent(core: Core, what: str, content: Json, item: Object, run: str | None, asking: Asking) -> Flow[Request]:
+def _submit_item(
+    core: Core, what: str, content: Json, item: Object, run: str | None, asking: SubmissionOptions
+) -> Flow[Request]:
     """Submit one item. In a run its key is made of what it is; elsewhere each call is a request of its own."""
     key, life, scope = asking.get("key"), core.life, core.scope() if run is None else None
     if scope is not None:
@@ -139,9 +147,9 @@ def send(core: Core, request: Object, *, key: str | None) -> Flow[Request]:
     return request_of(answer.json(), replayed=answer.headers.get("idempotent-replayed") == "true")
 
 
-def evaluate(core: Core, action: str, args: Mapping[str, Json], *, asking: Asking) -> Flow[Object]:
+def evaluate(core: Core, action: str, args: Mapping[str, Json], *, asking: SubmissionOptions) -> Flow[Object]:
     options.asking(asking, "evaluate")
-    item, asking = proposal(action, args, hidden(core, action, args, None, asking), asking)
+    item, asking = proposal(action, args, redaction_for(core, action, args, None, asking), asking)
     return (yield from core.post("evaluate", body(item, run=None, asking=asking))).json()
 
 
@@ -150,13 +158,13 @@ def read(core: Core, request: Request | str) -> Flow[Request]:
 
 
 def whoami(core: Core) -> Flow[Identity]:
-    told = (yield from core.get("whoami")).json()
-    scopes, version = _object(told.get("key")).get("scopes"), told.get("policy_version")
+    document = (yield from core.get("whoami")).json()
+    scopes, version = _object(document.get("key")).get("scopes"), document.get("policy_version")
     return Identity(
-        agent=str(told.get("agent", "")),
+        agent=str(document.get("agent", "")),
         scopes=tuple(str(one) for one in scopes) if isinstance(scopes, list) else (),
         policy_version=version if isinstance(version, int) else None,
-        document=told,
+        document=document,
     )
 
 
@@ -169,9 +177,9 @@ def wait(
     """The closed decision; of a single item only one that may run or that answers."""
     decision = request.decision if isinstance(request, Request) else None
     if decision is None:
-        decision = yield from _closed(core, id_of(request), timeout, on_question)
+        decision = yield from _wait_until_closed(core, id_of(request), timeout, on_question)
     if len(decision.items) == 1:
-        no = denied(decision.item, decision.request)
+        no = denial_of(decision.item, decision.request)
         if isinstance(no, RefusedByPolicy):
             no = yield from _with_reasons(core, no)
         if no is not None:
@@ -179,9 +187,11 @@ def wait(
     return decision
 
 
-def _closed(core: Core, request: str, timeout: float | None, on_question: OnQuestion | None) -> Flow[Decision]:
+def _wait_until_closed(
+    core: Core, request: str, timeout: float | None, on_question: OnQuestion | None
+) -> Flow[Decision]:
     ends = None if timeout is None else time.monotonic() + timeout
-    asked: set[str] = set()
+    handled_ids: set[str] = set()
     while True:
         left = HOLD if ends is None else max(0.0, min(HOLD, ends - time.monotonic()))
         outage = OUTAGE if ends is None else max(0.0, min(OUTAGE, ends - time.monotonic()))
@@ -191,15 +201,15 @@ def _closed(core: Core, request: str, timeout: float | None, on_question: OnQues
             timeout=left + core.settings.timeout,
             patience=outage,
         )
-        told = answer.json()
+        document = answer.json()
         if answer.status == 200:
-            return decision_of(told)
-        for question in questions_of(told) if on_question else ():
-            if question.id not in asked:
-                asked.add(question.id)
-                said = yield from invoke(lambda question=question: on_question(question))  # type: ignore[misc]
-                if isinstance(said, str):
-                    yield from core.post(f"questions/{quote(question.id)}/answer", {"answer": said})
+            return decision_of(document)
+        for question in questions_of(document) if on_question else ():
+            if question.id not in handled_ids:
+                handled_ids.add(question.id)
+                reply = yield from invoke(lambda question=question: on_question(question))  # type: ignore[misc]
+                if isinstance(reply, str):
+                    yield from core.post(f"questions/{quote(question.id)}/answer", {"answer": reply})
         if ends is not None and time.monotonic() >= ends:
             raise StillPending(f"Nobody decided {request} within {timeout:g} s; it stays open.", request=request)
 
@@ -211,11 +221,11 @@ def _with_reasons(core: Core, no: RefusedByPolicy) -> Flow[RefusedByPolicy]:
     except Unavailable:
         return no
     reasons = [reason for one in state.items if one.id == no.item.id for reason in one.reasons]
-    said = f"Policy refused it: {'; '.join(reasons)}." if reasons else str(no)
-    return RefusedByPolicy(said, request=no.request, item=no.item, reasons=reasons)
+    sentence = f"Policy refused it: {'; '.join(reasons)}." if reasons else str(no)
+    return RefusedByPolicy(sentence, request=no.request, item=no.item, reasons=reasons)
 
 
-def denied(item: Verdict, request: str) -> Denied | None:
+def denial_of(item: Verdict, request: str) -> Denied | None:
     """The error that a settled item means to whoever wants to run it; None where it may run or answers."""
     if item.status == "expired":
         return Expired("Nobody decided before the deadline.", request=request, item=item)
@@ -244,11 +254,11 @@ def outcome(
     detail: str = "",
     data: Object | None = None,
 ) -> Flow[None]:
-    place = f"requests/{quote(id_of(request))}/items/{quote(item_of(request, item), safe='')}/outcome"
-    told: Args = {"result": result, "detail": detail[:4000]}
+    path = f"requests/{quote(id_of(request))}/items/{quote(item_of(request, item), safe='')}/outcome"
+    report: Args = {"result": result, "detail": detail[:4000]}
     if data is not None:
-        told["data"] = data
-    yield from core.post(place, told)
+        report["data"] = data
+    yield from core.post(path, report)
 
 
 def id_of(request: Request | Decision | str) -> str:

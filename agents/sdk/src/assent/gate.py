@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from assent import flows, grants, permits, redaction
-from assent.asked import Asked, Go, Place
+from assent.approved_call import ApprovedCall, Occurrence, ProposedCall
 from assent.core import Core, fingerprint, key_for
 from assent.errors import (
     AlreadyRan,
@@ -33,7 +33,7 @@ from assent.errors import (
     WorldMoved,
 )
 from assent.journal import Entry
-from assent.reporting import keep, settle, sweep, tell_or_keep
+from assent.reporting import keep, report_or_keep, settle, sweep
 from assent.shapes import Args, Json, Object, Request, Verdict
 from assent.wire import Flow, invoke, on_disk
 
@@ -41,118 +41,124 @@ RETURNS = 5  # how often the world may move before the guard gives up
 _log = logging.getLogger("assent")
 
 
-def enter(asked: Asked) -> Flow[Go]:
+def enter(proposed_call: ProposedCall) -> Flow[ApprovedCall]:
     """Ask, wait and use the permit, for the action or for an alternative. Raises every error of this package."""
-    yield from sweep(asked.core)
+    yield from sweep(proposed_call.core)
     history: list[Object] = []
     while True:
         try:
-            return (yield from _one(asked))
+            return (yield from _enter_once(proposed_call))
         except Rejected as no:
-            if asked.guarding.get("on_rejection", "raise") == "raise":
+            if proposed_call.guarding.get("on_rejection", "raise") == "raise":
                 raise
-            history.append({"args": dict(asked.args), "reason": no.reason, "request": no.request})
-            following = _alternative(asked, history) if not no.stop else None
+            history.append({"args": dict(proposed_call.args), "reason": no.reason, "request": no.request})
+            following = _alternative(proposed_call, history) if not no.stop else None
             if following is None:
                 text = f"Blocked: {no} ({len(history)} proposal{'s' if len(history) > 1 else ''} rejected)"
                 raise Blocked(text, request=no.request, item=no.item, history=history) from no
-            asked = following
+            proposed_call = following
 
 
-def _alternative(asked: Asked, history: list[Object]) -> Asked | None:
+def _alternative(proposed_call: ProposedCall, history: list[Object]) -> ProposedCall | None:
     """The first alternative as the next proposal, with what was rejected before it."""
-    left = list(asked.guarding.get("alternatives", ()))
+    left = list(proposed_call.guarding.get("alternatives", ()))
     if not left:
         return None
     args = left.pop(0).get("args")
     if not isinstance(args, Mapping):
         return None
-    guarding = asked.guarding.copy()
+    guarding = proposed_call.guarding.copy()
     guarding["alternatives"] = left
     guarding["context"] = {**guarding.get("context", {}), "rejections": list(history)}
     if "key" in guarding:
         guarding["key"] = f"{guarding['key']}/alternative-{len(history)}"
-    return replace(asked, args=args, guarding=guarding)
+    return replace(proposed_call, args=args, guarding=guarding)
 
 
-def _one(asked: Asked) -> Flow[Go]:
-    core, asking = asked.core, asked.asking
-    hiding = yield from on_disk(lambda: flows.hidden(core, asked.action, asked.args, asked.run, asking))
-    item, told = flows.proposal(asked.action, asked.args, hiding, asking)
-    place = yield from _place(asked, item["action"]["args"])
+def _enter_once(proposed_call: ProposedCall) -> Flow[ApprovedCall]:
+    core, asking = proposed_call.core, proposed_call.asking
+    hiding = yield from on_disk(
+        lambda: flows.redaction_for(core, proposed_call.action, proposed_call.args, proposed_call.run, asking)
+    )
+    item, redacted_asking = flows.proposal(proposed_call.action, proposed_call.args, hiding, asking)
+    occurrence = yield from _occurrence_of(proposed_call, item["action"]["args"])
     try:
-        core.take(place.once)
+        core.take(occurrence.once)
     except Busy:
-        asked.life.end(place.mark, place.number, finished=False)
+        proposed_call.life.end(occurrence.mark, occurrence.number, finished=False)
         raise
     try:
-        if not (yield from on_disk(lambda: core.journal.hold(place.once))):
+        if not (yield from on_disk(lambda: core.journal.hold(occurrence.once))):
             raise Busy("Another process, which lives, is at work on exactly this; two would use one permit.")
-        entry = yield from on_disk(lambda: core.journal.entry(place.key))
+        entry = yield from on_disk(lambda: core.journal.entry(occurrence.key))
         if entry is None:
-            observe = asked.guarding.get("preconditions")
+            observe = proposed_call.guarding.get("preconditions")
             if observe is not None:
                 item["preconditions"] = yield from invoke(observe)
             entry = Entry(
-                key=place.key,
-                once=place.once,
+                key=occurrence.key,
+                once=occurrence.once,
                 state="asked",
-                run=asked.run,
+                run=proposed_call.run,
                 step=asking.get("step", ""),
-                action=asked.action,
-                body=flows.body(item, run=asked.run, asking=told),
+                action=proposed_call.action,
+                body=flows.body(item, run=proposed_call.run, asking=redacted_asking),
                 item=asking.get("id", flows.ITEM_ID),
             )
-        entry = yield from keep(core, entry.but(owner=core.journal.mine()))
+        entry = yield from keep(core, entry.with_changes(owner=core.journal.mine()))
         if entry.state in ("ran", "reported"):
-            raise (yield from _known(core, entry))
-        go = yield from _through(asked, place, entry, hiding)
+            raise (yield from _earlier_run(core, entry))
+        go = yield from _ask_and_consume(proposed_call, occurrence, entry, hiding)
     except BaseException as error:
-        asked.life.end(place.mark, place.number, finished=isinstance(error, Denied | AlreadyRan))
-        core.give_back(place.once)
+        proposed_call.life.end(occurrence.mark, occurrence.number, finished=isinstance(error, Denied | AlreadyRan))
+        core.give_back(occurrence.once)
         raise
     return go
 
 
-def _place(asked: Asked, args: Json) -> Flow[Place]:
+def _occurrence_of(proposed_call: ProposedCall, args: Json) -> Flow[Occurrence]:
     """Which occurrence is meant. In a run that is counted; outside of one it is the first that nobody works on."""
-    named = asked.guarding.get("key")
+    named = proposed_call.guarding.get("key")
     if named:
-        return Place(named, named, named, 0)
-    mark = fingerprint(asked.run or "", asked.guarding.get("step", ""), asked.action, args)
-    if asked.run is not None:
-        number = asked.life.begin(mark, one_at_a_time=True)
-        key = key_for(mark, asked.action, number)
-        return Place(key, key, mark, number)
+        return Occurrence(named, named, named, 0)
+    mark = fingerprint(proposed_call.run or "", proposed_call.guarding.get("step", ""), proposed_call.action, args)
+    if proposed_call.run is not None:
+        number = proposed_call.life.begin(mark, one_at_a_time=True)
+        key = key_for(mark, proposed_call.action, number)
+        return Occurrence(key, key, mark, number)
     begun: list[int] = []
     try:
-        return (yield from on_disk(lambda: _free_place(asked, mark, begun)))
+        return (yield from on_disk(lambda: _free_occurrence(proposed_call, mark, begun)))
     except BaseException:
         for number in begun:
-            asked.life.end(mark, number, finished=False)
+            proposed_call.life.end(mark, number, finished=False)
         raise
 
 
-def _free_place(asked: Asked, mark: str, begun: list[int]) -> Place:
+def _free_occurrence(proposed_call: ProposedCall, mark: str, begun: list[int]) -> Occurrence:
     """The first occurrence that nobody works on, in any process; its number is put into `begun`."""
-    core = asked.core
+    core = proposed_call.core
     with core.journal.alone():
-        number = asked.life.begin(mark, free=lambda number: core.journal.free(key_for(mark, asked.action, number)))
+        number = proposed_call.life.begin(
+            mark, free=lambda number: core.journal.free(key_for(mark, proposed_call.action, number))
+        )
         begun.append(number)
-        key = key_for(mark, asked.action, number)
+        key = key_for(mark, proposed_call.action, number)
         entry = core.journal.entry(key)
         if entry is not None and entry.done:
             core.journal.forget(key)
             entry = None
         once = entry.once if entry else f"{key}/{secrets.token_hex(8)}"
         if entry is not None:
-            core.journal.write(entry.but(owner=core.journal.mine()))
-    return Place(key, once, mark, number)
+            core.journal.write(entry.with_changes(owner=core.journal.mine()))
+    return Occurrence(key, once, mark, number)
 
 
-def _through(asked: Asked, place: Place, entry: Entry, hiding: redaction.Redaction) -> Flow[Go]:
+def _ask_and_consume(
+    proposed_call: ProposedCall, occurrence: Occurrence, entry: Entry, hiding: redaction.Redaction
+) -> Flow[ApprovedCall]:
     """From the question to the used permit; anew when the world moved meanwhile."""
-    core = asked.core
+    core = proposed_call.core
     if entry.grant:
         text = f"The standing approval {entry.grant} was used for this, and nobody knows whether it ran."
         raise Unconfirmed(text, request="")
@@ -161,22 +167,22 @@ def _through(asked: Asked, place: Place, entry: Entry, hiding: redaction.Redacti
         try:
             question = yield from flows.send(core, entry.body, key=entry.once)
         except Unavailable as outage:
-            return (yield from _by_grant(asked, place, entry, outage))
-        entry = entry.but(request=question.id)
+            return (yield from _by_grant(proposed_call, occurrence, entry, outage))
+        entry = entry.with_changes(request=question.id)
         if question.decision is None:
             entry = yield from keep(core, entry)
     returns = 0
     while True:
-        item = yield from _settled(asked, entry, question)
-        real = _approved(asked, item, hiding)
+        item = yield from _settled_item(proposed_call, entry, question)
+        real = _approved_args(proposed_call, item, hiding)
         attempt = core.attempts.setdefault(entry.once, secrets.token_hex(16))
-        entry = yield from keep(core, entry.but(state="consuming", permit=item.permit or ""))
+        entry = yield from keep(core, entry.with_changes(state="consuming", permit=item.permit or ""))
         try:
             yield from permits.consume(
                 core,
                 item,
                 hiding.hide(real, all_there=False),
-                preconditions=asked.guarding.get("preconditions"),
+                preconditions=proposed_call.guarding.get("preconditions"),
                 attempt=attempt,
             )
         except WorldMoved as moved:
@@ -185,27 +191,27 @@ def _through(asked: Asked, place: Place, entry: Entry, hiding: redaction.Redacti
             if not moved.returned or returns > RETURNS:
                 raise
             question = moved.returned
-            entry = yield from keep(core, entry.but(state="asked", request=question))
+            entry = yield from keep(core, entry.with_changes(state="asked", request=question))
         except Recalled:
             core.attempts.pop(entry.once, None)
-            yield from keep(core, entry.but(state="denied"))
+            yield from keep(core, entry.with_changes(state="denied"))
             raise
         except PermitRefused as refused:
             core.attempts.pop(entry.once, None)
             if refused.reason == "expired":
-                yield from keep(core, entry.but(state="denied"))
+                yield from keep(core, entry.with_changes(state="denied"))
             if refused.reason == "consumed":
-                raise (yield from _used_before(core, entry, refused)) from refused
+                raise (yield from _error_of_used_permit(core, entry, refused)) from refused
             raise
         else:
             # An outage in between leaves the attempt: nothing ran, and this process may repeat it.
             core.attempts.pop(entry.once, None)
-            return Go(real, item.action, entry.request, item, entry, asked, place)
+            return ApprovedCall(real, item.action, entry.request, item, entry, proposed_call, occurrence)
 
 
-def _settled(asked: Asked, entry: Entry, question: Request | str) -> Flow[Verdict]:
+def _settled_item(proposed_call: ProposedCall, entry: Entry, question: Request | str) -> Flow[Verdict]:
     """The settled item that may run. Raises Denied, StillPending, Unavailable."""
-    core, guarding = asked.core, asked.guarding
+    core, guarding = proposed_call.core, proposed_call.guarding
     try:
         decision = yield from flows.wait(
             core, question, timeout=guarding.get("wait_s"), on_question=guarding.get("on_question")
@@ -216,36 +222,41 @@ def _settled(asked: Asked, entry: Entry, question: Request | str) -> Flow[Verdic
         if not item.may_run:
             raise Answered("Instead of approving, the reviewer answered.", request=entry.request, item=item)
     except Denied:
-        yield from keep(core, entry.but(state="denied"))
+        yield from keep(core, entry.with_changes(state="denied"))
         raise
     if entry.state == "asked":
-        yield from keep(core, entry.but(state="decided", permit=item.permit or ""))
+        yield from keep(core, entry.with_changes(state="decided", permit=item.permit or ""))
     return item
 
 
-def _approved(asked: Asked, item: Verdict, hiding: redaction.Redaction) -> Args:
+def _approved_args(proposed_call: ProposedCall, item: Verdict, hiding: redaction.Redaction) -> Args:
     """The approved arguments, ready to run. Raises PermitRefused: action, arguments, redaction, request."""
-    if item.id != asked.guarding.get("id", flows.ITEM_ID):
+    if item.id != proposed_call.guarding.get("id", flows.ITEM_ID):
         raise PermitRefused(f"The decision is about another item: {item.id!r}.", reason="request")
-    allowed = {asked.action} if asked.function else {asked.action, *asked.guarding.get("rename_to", ())}
+    allowed = (
+        {proposed_call.action}
+        if proposed_call.function
+        else {proposed_call.action, *proposed_call.guarding.get("rename_to", ())}
+    )
     if item.action not in allowed:
-        text = f"{item.action!r} was approved instead of {asked.action!r}, and this runs only {asked.action!r}."
+        name = proposed_call.action
+        text = f"{item.action!r} was approved instead of {name!r}, and this runs only {name!r}."
         raise PermitRefused(text, reason="action")
     if not isinstance(item.args, Mapping):
         raise PermitRefused("The approved arguments are not an object, so no function takes them.", reason="arguments")
     real = hiding.show(item.args)
-    if asked.function is not None:
-        asked.function.check(real)
+    if proposed_call.function is not None:
+        proposed_call.function.check(real)
     return real
 
 
-def _used_before(core: Core, entry: Entry, refused: PermitRefused) -> Flow[AssentError]:
+def _error_of_used_permit(core: Core, entry: Entry, refused: PermitRefused) -> Flow[AssentError]:
     """The permit was used and not by this attempt: what the server was told came of it, or that nobody knows."""
     state = yield from flows.read(core, entry.request)
-    told = next((one.outcome for one in state.items if one.id == entry.item), None)
-    if told in ("succeeded", "failed"):
-        yield from keep(core, entry.but(state="reported", outcome=told, handed=True))
-        return AlreadyRan(f"It ran before and {told}.", request=entry.request, outcome=told)
+    outcome = next((one.outcome for one in state.items if one.id == entry.item), None)
+    if outcome in ("succeeded", "failed"):
+        yield from keep(core, entry.with_changes(state="reported", outcome=outcome, handed=True))
+        return AlreadyRan(f"It ran before and {outcome}.", request=entry.request, outcome=outcome)
     text = (
         "The permit was used before, and nobody knows whether the action ran. It is not run again; "
         f"people see it as unconfirmed. ({refused})"
@@ -253,20 +264,22 @@ def _used_before(core: Core, entry: Entry, refused: PermitRefused) -> Flow[Assen
     return Unconfirmed(text, request=entry.request)
 
 
-def _known(core: Core, entry: Entry) -> Flow[AlreadyRan]:
+def _earlier_run(core: Core, entry: Entry) -> Flow[AlreadyRan]:
     """What an earlier life ran, reported if it was not."""
     if entry.state == "ran":
-        yield from tell_or_keep(core, entry.but(handed=True))
+        yield from report_or_keep(core, entry.with_changes(handed=True))
     else:
-        yield from settle(core, entry.but(handed=True))
+        yield from settle(core, entry.with_changes(handed=True))
     text = f"An earlier life of this process ran it, and it {entry.outcome}."
     return AlreadyRan(text, request=entry.request, outcome=entry.outcome, result=entry.result, kept=entry.kept)
 
 
-def _by_grant(asked: Asked, place: Place, entry: Entry, outage: Unavailable) -> Flow[Go]:
+def _by_grant(
+    proposed_call: ProposedCall, occurrence: Occurrence, entry: Entry, outage: Unavailable
+) -> Flow[ApprovedCall]:
     """Leave by a standing approval while Assent is out of reach. Raises the outage where none covers it."""
-    args = dict(asked.args)
-    if asked.function is not None:
-        asked.function.check(args)
-    used = yield from grants.use(asked.core, entry, args, outage)
-    return Go(args, asked.action, "", None, used, asked, place)
+    args = dict(proposed_call.args)
+    if proposed_call.function is not None:
+        proposed_call.function.check(args)
+    used = yield from grants.use(proposed_call.core, entry, args, outage)
+    return ApprovedCall(args, proposed_call.action, "", None, used, proposed_call, occurrence)

@@ -29,17 +29,17 @@ _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
 
 def fetch(core: Core) -> Flow[Sequence[Object]]:
     """The agent's standing approvals in force; the tokens of those for use offline go into the journal."""
-    told = objects((yield from core.get("grants")).json().get("grants"))
+    documents = objects((yield from core.get("grants")).json().get("grants"))
     agent = yield from core.name()
-    held = {str(grant["id"]): grant for grant in told if grant.get("token")}
+    held = {str(grant["id"]): grant for grant in documents if grant.get("token")}
     if held and tokens.can_verify():
         newest = next(iter(held.values()))
         yield from tokens.keys(core, kid=tokens.read(str(newest["token"]), GRANT).kid)
-    yield from on_disk(lambda: _held(core, agent, held))
-    return told
+    yield from on_disk(lambda: _keep_tokens(core, agent, held))
+    return documents
 
 
-def _held(core: Core, agent: str, held: Mapping[str, Object]) -> None:
+def _keep_tokens(core: Core, agent: str, held: Mapping[str, Object]) -> None:
     """Keep these tokens and no other: what is not listed any more was revoked, used up, or is over."""
     with core.journal.alone():
         core.journal.put("own", "agent", {"name": agent})
@@ -62,11 +62,11 @@ def use(core: Core, entry: Entry, args: Args, outage: Unavailable) -> Flow[Entry
     Raises Unavailable where none covers it.
     """
     if not tokens.can_verify():
-        return (yield from on_disk(lambda: _none(outage, "offline use needs the extra assent[verify]")))
+        return (yield from on_disk(lambda: _refuse_offline(outage, "offline use needs the extra assent[verify]")))
     return (yield from on_disk(lambda: _use(core, entry, args, outage)))
 
 
-def _none(outage: Unavailable, why: str) -> Entry:
+def _refuse_offline(outage: Unavailable, why: str) -> Entry:
     raise Unavailable(f"{outage} Nothing runs: {why}.") from outage
 
 
@@ -83,17 +83,17 @@ def _use(core: Core, entry: Entry, args: Args, outage: Unavailable) -> Entry:
             try:
                 token = tokens.read(kept["token"], GRANT)
                 tokens.verify(token, keys)
-                covers(token, agent=agent, grant=grant, action=entry.action, args=args, used=kept["used"])
+                check_grant(token, agent=agent, grant=grant, action=entry.action, args=args, used=kept["used"])
             except PermitRefused as no:
                 whys.append(str(no))
                 continue
             journal.put(_KIND, grant, {**kept, "used": kept["used"] + 1})
             at_ = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-            return journal.write(entry.but(state="consuming", grant=grant, used_at=at_))
-    return _none(outage, "no standing approval covers it" + (f" ({'; '.join(whys)})" if whys else ""))
+            return journal.write(entry.with_changes(state="consuming", grant=grant, used_at=at_))
+    return _refuse_offline(outage, "no standing approval covers it" + (f" ({'; '.join(whys)})" if whys else ""))
 
 
-def covers(token: Token, *, agent: str, grant: str, action: str, args: Json, used: int) -> None:
+def check_grant(token: Token, *, agent: str, grant: str, action: str, args: Json, used: int) -> None:
     """Raises PermitRefused, saying why, unless a verified token lets this action run once more."""
     if token.text("aud") != agent or not agent:
         raise PermitRefused("The standing approval is for another agent.", reason="audience")
@@ -102,25 +102,26 @@ def covers(token: Token, *, agent: str, grant: str, action: str, args: Json, use
     tokens.in_time(token)
     if used >= token.number("most"):
         raise PermitRefused(f"The standing approval for {action!r} is used up ({used} times).", reason="consumed")
-    for one in conditions_of(token):
-        if not holds(one, args):
-            text = f"The standing approval for {action!r} wants {one.get('path')} {one.get('op')} {one.get('value')!r}."
+    for condition in conditions_of(token):
+        if not is_fulfilled(condition, args):
+            bound = f"{condition.get('path')} {condition.get('op')} {condition.get('value')!r}"
+            text = f"The standing approval for {action!r} wants {bound}."
             raise PermitRefused(text, reason="conditions")
 
 
 def conditions_of(token: Token) -> Sequence[Object]:
     """The conditions in a token. Raises PermitRefused where they cannot be read: half of them is not enough."""
-    told = token.claims.get("conditions", [])
+    conditions = token.claims.get("conditions", [])
     if (
-        not isinstance(told, list)
-        or not all(isinstance(one, Mapping) for one in told)
+        not isinstance(conditions, list)
+        or not all(isinstance(one, Mapping) for one in conditions)
         or token.claims.get("expression")
     ):
         raise PermitRefused("The standing approval has conditions that cannot be checked here.", reason="conditions")
-    return objects(told)
+    return objects(conditions)
 
 
-def tell(core: Core, entry: Entry) -> Flow[None]:
+def report_use(core: Core, entry: Entry) -> Flow[None]:
     """Report one use that happened while Assent was out of reach; the same key is the same use. Without an outcome
     nobody knows whether it ran."""
     [item] = entry.body["items"]
@@ -156,24 +157,24 @@ def digest_used(core: Core, entry: Entry, item: Args) -> str:
 # --- Conditions: the same table as the server's
 
 
-def holds(condition: Object, args: Json) -> bool:
+def is_fulfilled(condition: Object, args: Json) -> bool:
     """Whether arguments fulfil {"path", "op", "value"}. What is missing or of another type does not."""
-    found, told = at(args, str(condition.get("path", "")))
-    wanted, op = condition.get("value"), condition.get("op")
-    if not found:
+    present, actual = at(args, str(condition.get("path", "")))
+    expected, op = condition.get("value"), condition.get("op")
+    if not present:
         return False
     if op in ("lt", "le", "gt", "ge"):
-        left, right = _decimal(told), _decimal(wanted)
+        left, right = _decimal(actual), _decimal(expected)
         if left is None or right is None:
             return False
         return {"lt": left < right, "le": left <= right, "gt": left > right, "ge": left >= right}[op]
     if op == "in":
-        return isinstance(wanted, list) and any(_same(told, one) for one in wanted)
+        return isinstance(expected, list) and any(_same(actual, one) for one in expected)
     if op == "starts":
-        return isinstance(told, str) and isinstance(wanted, str) and told.startswith(wanted)
+        return isinstance(actual, str) and isinstance(expected, str) and actual.startswith(expected)
     if op == "eq":
-        return _same(told, wanted)
-    return op == "ne" and _kind(told) == _kind(wanted) and not _same(told, wanted)
+        return _same(actual, expected)
+    return op == "ne" and _kind(actual) == _kind(expected) and not _same(actual, expected)
 
 
 def _decimal(value: Json) -> Decimal | None:
@@ -186,8 +187,8 @@ def _decimal(value: Json) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def _same(one: Json, other: Json) -> bool:
-    return _kind(one) == _kind(other) and canonical(one) == canonical(other)
+def _same(left: Json, right: Json) -> bool:
+    return _kind(left) == _kind(right) and canonical(left) == canonical(right)
 
 
 def _kind(value: Json) -> str:

@@ -11,26 +11,26 @@ from types import TracebackType
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from assent import options
-from assent.asked import Asked, Go
+from assent.approved_call import ApprovedCall, ProposedCall
 from assent.binding import Bound, Gated, is_coroutine_function, name_of
 from assent.core import Core
 from assent.errors import AlreadyRan, Denied
 from assent.gate import enter
 from assent.reporting import leave
-from assent.shapes import Describe, Guarding, Json
+from assent.shapes import Describe, GuardOptions, Json
 from assent.wire import Flow
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class Do(Protocol):
+class Drive(Protocol):
     """The driver of a client: runs a flow to its end."""
 
     def __call__(self, flow: Flow[T]) -> T: ...
 
 
-class ADo(Protocol):
+class AsyncDrive(Protocol):
     """The driver of an asynchronous client."""
 
     def __call__(self, flow: Flow[T]) -> Coroutine[Any, Any, T]: ...
@@ -56,12 +56,14 @@ class Guard:
     """`with client.guard(action, args) as go:` the body runs once, with `go.args`; put what is to be kept into
     `go.result`. An exception of the body is reported as failed and goes on."""
 
-    def __init__(self, do: Do, asked: Asked, on_no: Callable[[Denied], Flow[None]] | None = None) -> None:
-        self._do, self._asked, self._on_no = do, asked, on_no
-        self._go: Go | None = None
+    def __init__(
+        self, do: Drive, proposed_call: ProposedCall, on_no: Callable[[Denied], Flow[None]] | None = None
+    ) -> None:
+        self._do, self._asked, self._on_no = do, proposed_call, on_no
+        self._go: ApprovedCall | None = None
 
-    def __enter__(self) -> Go:
-        self._go = self._do(entered(self._asked, self._on_no))
+    def __enter__(self) -> ApprovedCall:
+        self._go = self._do(enter_gate(self._asked, self._on_no))
         return self._go
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -72,12 +74,14 @@ class Guard:
 class AsyncGuard:
     """`async with client.guard(action, args) as go:` as Guard."""
 
-    def __init__(self, do: ADo, asked: Asked, on_no: Callable[[Denied], Flow[None]] | None = None) -> None:
-        self._do, self._asked, self._on_no = do, asked, on_no
-        self._go: Go | None = None
+    def __init__(
+        self, do: AsyncDrive, proposed_call: ProposedCall, on_no: Callable[[Denied], Flow[None]] | None = None
+    ) -> None:
+        self._do, self._asked, self._on_no = do, proposed_call, on_no
+        self._go: ApprovedCall | None = None
 
-    async def __aenter__(self) -> Go:
-        self._go = await self._do(entered(self._asked, self._on_no))
+    async def __aenter__(self) -> ApprovedCall:
+        self._go = await self._do(enter_gate(self._asked, self._on_no))
         return self._go
 
     async def __aexit__(
@@ -87,20 +91,22 @@ class AsyncGuard:
             await self._do(leave(self._go, error))
 
 
-def entered(asked: Asked, on_no: Callable[[Denied], Flow[None]] | None) -> Flow[Go]:
+def enter_gate(proposed_call: ProposedCall, on_no: Callable[[Denied], Flow[None]] | None) -> Flow[ApprovedCall]:
     """Through the gate; a no is first given to `on_no`, the run that it ends."""
     try:
-        return (yield from enter(asked))
+        return (yield from enter(proposed_call))
     except Denied as no:
         if on_no is not None:
             yield from on_no(no)
         raise
 
 
-def called(do: Do, asked: Asked, bound: Bound[T], on_no: Callable[[Denied], Flow[None]] | None = None) -> T:
+def call_guarded(
+    do: Drive, proposed_call: ProposedCall, bound: Bound[T], on_no: Callable[[Denied], Flow[None]] | None = None
+) -> T:
     """Run a function through the gate; what an earlier life ran and kept is returned instead."""
     try:
-        go = do(entered(asked, on_no))
+        go = do(enter_gate(proposed_call, on_no))
     except AlreadyRan as ran:
         return cast(T, _kept(ran))
     try:
@@ -115,12 +121,12 @@ def called(do: Do, asked: Asked, bound: Bound[T], on_no: Callable[[Denied], Flow
     return result
 
 
-async def acalled(
-    do: ADo, asked: Asked, bound: Bound[Any], on_no: Callable[[Denied], Flow[None]] | None = None
+async def call_guarded_async(
+    do: AsyncDrive, proposed_call: ProposedCall, bound: Bound[Any], on_no: Callable[[Denied], Flow[None]] | None = None
 ) -> Any:  # what the function returns, or what its coroutine does
     """As `called`; the function may be a coroutine function."""
     try:
-        go = await do(entered(asked, on_no))
+        go = await do(enter_gate(proposed_call, on_no))
     except AlreadyRan as ran:
         return _kept(ran)
     try:
@@ -148,7 +154,7 @@ def decorator(
     run: str | None,
     without: Collection[str],
     describe: Describe | None,
-    guarding: Guarding,
+    guarding: GuardOptions,
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """A decorator for functions and coroutine functions; the client is looked up when one is called."""
 
@@ -157,13 +163,13 @@ def decorator(
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         if is_coroutine_function(function):
             return cast("Callable[P, T]", for_coroutines(function))
-        asked = _asking(Gated(function, without), action, run, describe, guarding)
+        bind_call = _call_binder(Gated(function, without), action, run, describe, guarding)
 
         @functools.wraps(function)
         def through(*args: P.args, **kwargs: P.kwargs) -> T:
             at = client()
-            one, bound = asked(at._core, args, kwargs)
-            return called(at.do, one, bound)
+            proposed_call, bound = bind_call(at._core, args, kwargs)
+            return call_guarded(at.do, proposed_call, bound)
 
         return through
 
@@ -176,7 +182,7 @@ def async_decorator(
     run: str | None,
     without: Collection[str],
     describe: Describe | None,
-    guarding: Guarding,
+    guarding: GuardOptions,
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """A decorator for coroutine functions. Raises TypeError for others."""
     options.guarding(guarding, "requires_approval")
@@ -185,27 +191,29 @@ def async_decorator(
         gated = Gated(function, without, coroutines=True)
         if not is_coroutine_function(function):
             raise TypeError(f"{name_of(function)} is no coroutine function: decorate it with an Assent.")
-        asked = _asking(gated, action, run, describe, guarding)
+        bind_call = _call_binder(gated, action, run, describe, guarding)
 
         @functools.wraps(function)
         async def through(*args: P.args, **kwargs: P.kwargs) -> Any:  # what the coroutine returns
             at = client()
-            one, bound = asked(at._core, args, kwargs)
-            return await acalled(at.do, one, bound)
+            proposed_call, bound = bind_call(at._core, args, kwargs)
+            return await call_guarded_async(at.do, proposed_call, bound)
 
         return cast("Callable[P, T]", through)
 
     return decorate
 
 
-def _asking(
-    gated: Gated[T], action: str, run: str | None, describe: Describe | None, guarding: Guarding
-) -> Callable[[Core, tuple[object, ...], dict[str, object]], tuple[Asked, Bound[T]]]:
+def _call_binder(
+    gated: Gated[T], action: str, run: str | None, describe: Describe | None, guarding: GuardOptions
+) -> Callable[[Core, tuple[object, ...], dict[str, object]], tuple[ProposedCall, Bound[T]]]:
     """From one call's arguments to what is asked, and the function that waits for the answer."""
 
-    def asked(core: Core, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[Asked, Bound[T]]:
+    def bind_call(core: Core, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[ProposedCall, Bound[T]]:
         sent, bound = gated.bind(args, kwargs)
         described = options.guarding(describe(dict(sent)), "describe") if describe else {}
-        return Asked.by(core, action, sent, run, cast(Guarding, {**guarding, **described}), function=bound), bound
+        return ProposedCall.by(
+            core, action, sent, run, cast(GuardOptions, {**guarding, **described}), function=bound
+        ), bound
 
-    return asked
+    return bind_call

@@ -96,7 +96,7 @@ class Entry:
         """Whether the next same call outside of a run means another action than this."""
         return self.state == "denied" or (self.state == "reported" and self.handed)
 
-    def but(self, **changes: Json) -> Entry:
+    def with_changes(self, **changes: Json) -> Entry:
         """The entry with some fields changed."""
         return replace(self, **changes)  # type: ignore[arg-type]  # the names are this module's and gate's own
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 
-from assent.shapes import Asking, Guarding, StepGuarding
+from assent.shapes import GuardOptions, StepGuardOptions, SubmissionOptions
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "on_rejection": ("raise", "alternative"),
@@ -18,19 +18,19 @@ _AMENDED = (
 )  # fmt: skip
 
 
-def asking(given: Mapping[str, object], what: str) -> Asking:
+def asking(given: Mapping[str, object], what: str) -> SubmissionOptions:
     """Options of what is submitted. Raises TypeError for another one, ValueError for a choice that there is not."""
-    return _checked(given, Asking, what)  # type: ignore[return-value]
+    return _checked(given, SubmissionOptions, what)  # type: ignore[return-value]
 
 
-def guarding(given: Mapping[str, object], what: str) -> Guarding:
+def guarding(given: Mapping[str, object], what: str) -> GuardOptions:
     """Options of what is run. Raises as `asking`."""
-    return _checked(given, Guarding, what)  # type: ignore[return-value]
+    return _checked(given, GuardOptions, what)  # type: ignore[return-value]
 
 
-def step_guarding(given: Mapping[str, object], what: str) -> StepGuarding:
+def step_guarding(given: Mapping[str, object], what: str) -> StepGuardOptions:
     """Options of a run's step. Raises as `asking`."""
-    return _checked(given, StepGuarding, what)  # type: ignore[return-value]
+    return _checked(given, StepGuardOptions, what)  # type: ignore[return-value]
 
 
 def amendment(given: Mapping[str, object], what: str) -> Mapping[str, object]:

@@ -13,7 +13,7 @@ from assent import tokens
 from assent.core import Core
 from assent.digest import action_digest
 from assent.errors import BadRequest, PermitRefused, Recalled, Stopped, WorldMoved
-from assent.flows import denied
+from assent.flows import denial_of
 from assent.shapes import Consumed, Decision, Json, Object, Observe, Verdict
 from assent.tokens import Token
 from assent.wire import Flow, invoke
@@ -33,7 +33,7 @@ REASONS: Mapping[str, str] = {
 }
 
 
-def hold(
+def check_permit(
     token: Token,
     *,
     agent: str,
@@ -95,7 +95,7 @@ def consume(
     token, approved, request, action = permit_in(decision)
     agent = yield from core.name()
     about_to_run = dict(args) if args is not None else approved
-    digest = hold(
+    digest = check_permit(
         token,
         agent=agent,
         args=about_to_run,
@@ -108,33 +108,33 @@ def consume(
     if tokens.can_verify():
         yield from tokens.verified(core, token)
     observed = (yield from invoke(preconditions)) if callable(preconditions) else preconditions
-    told: dict[str, Json] = {
+    permit_use: dict[str, Json] = {
         "permit": token.raw,
         "action_digest": digest,
         "attempt": attempt or secrets.token_hex(16),
     }
     if executor:
-        told["executor"] = executor
+        permit_use["executor"] = executor
     if isinstance(observed, Mapping):
-        told["preconditions"] = dict(observed)
+        permit_use["preconditions"] = dict(observed)
     try:
-        answer = yield from core.post(f"permits/{quote(token.text('jti'), safe='')}/consume", told)
+        answer = yield from core.post(f"permits/{quote(token.text('jti'), safe='')}/consume", permit_use)
     except BadRequest as error:
         if error.code == "recalled":
             taken_back = Verdict(id=token.text("item"), status="recalled", message=str(error))
             raise Recalled(str(error), request=token.text("request"), item=taken_back) from error
-        raise refused(error) from error
-    said = answer.json()
-    if said.get("action_digest") != digest or said.get("jti") != token.text("jti"):
+        raise refusal_of(error) from error
+    confirmation = answer.json()
+    if confirmation.get("action_digest") != digest or confirmation.get("jti") != token.text("jti"):
         raise PermitRefused("The answer is about another permit. Nothing runs.", reason="digest")
     return Consumed(
         jti=token.text("jti"),
-        request=str(said.get("request", "")),
-        item=str(said.get("item", "")),
-        action=str(said.get("action", "")),
+        request=str(confirmation.get("request", "")),
+        item=str(confirmation.get("item", "")),
+        action=str(confirmation.get("action", "")),
         action_digest=digest,
-        attempt=str(said.get("attempt", "")),
-        consumed_at=str(said.get("consumed_at", "")),
+        attempt=str(confirmation.get("attempt", "")),
+        consumed_at=str(confirmation.get("consumed_at", "")),
     )
 
 
@@ -147,7 +147,7 @@ def permit_in(decision: Decision | Verdict | str) -> tuple[Token, Json, str | No
         return tokens.read(decision), None, None, None
     item = decision.item if isinstance(decision, Decision) else decision
     request = decision.request if isinstance(decision, Decision) else None
-    no = denied(item, request or "")
+    no = denial_of(item, request or "")
     if no is not None:
         raise no
     if not item.may_run or not item.permit:
@@ -155,7 +155,7 @@ def permit_in(decision: Decision | Verdict | str) -> tuple[Token, Json, str | No
     return tokens.read(item.permit), item.args, request, item.action
 
 
-def refused(error: BadRequest) -> PermitRefused | BadRequest:
+def refusal_of(error: BadRequest) -> PermitRefused | BadRequest:
     """The server's refusal of a permit as the error of this package."""
     if error.code == "world_moved":
         returned = error.problem.get("returned")

@@ -70,12 +70,12 @@ def _divert(monkeypatch: pytest.MonkeyPatch, fake: FakeGateway | None) -> None:
     def handle(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
         if not _is_ours(request):
             return sent(self, request)
-        return fake.transport.handle_request(request) if fake else _no(request)
+        return fake.transport.handle_request(request) if fake else _forbidden_call(request)
 
     async def ahandle(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
         if not _is_ours(request):
             return await asent(self, request)
-        return await fake.transport.handle_async_request(request) if fake else _no(request)
+        return await fake.transport.handle_async_request(request) if fake else _forbidden_call(request)
 
     monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle)
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", ahandle)
@@ -85,7 +85,7 @@ def _is_ours(request: httpx.Request) -> bool:
     return str(request.headers.get("user-agent", "")).startswith(_OURS)
 
 
-def _no(request: httpx.Request) -> httpx.Response:
+def _forbidden_call(request: httpx.Request) -> httpx.Response:
     # pytest's own failure: no `except Exception` of the code under test can swallow it.
     pytest.fail(
         f"This test called a real gateway: {request.method} {request.url}. Ask for the fixture assent_gateway, or "
@@ -96,9 +96,9 @@ def _no(request: httpx.Request) -> httpx.Response:
 
 def _impatient(monkeypatch: pytest.MonkeyPatch, settings: type) -> None:
     """Clients made in this test give up on an unreachable gateway soon."""
-    found = settings.found  # type: ignore[attr-defined]  # a classmethod of core.Settings
+    original = settings.resolve  # type: ignore[attr-defined]  # a classmethod of core.Settings
 
     def soon(*args: object, patience: float, **options: object) -> object:
-        return found(*args, patience=min(patience, _PATIENCE), **options)
+        return original(*args, patience=min(patience, _PATIENCE), **options)
 
-    monkeypatch.setattr(settings, "found", soon)
+    monkeypatch.setattr(settings, "resolve", soon)

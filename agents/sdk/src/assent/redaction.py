@@ -39,11 +39,11 @@ class Redaction:
         error in a path must not send the value."""
         hidden: Args = copy.deepcopy(dict(args))
         for path in self.paths:
-            found, value = _at(hidden, path)
-            if found:
-                told = MARK + self._digest(path, value)
-                self.values[path, told] = value
-                _set(hidden, path, told)
+            present, value = _at(hidden, path)
+            if present:
+                placeholder = MARK + self._digest(path, value)
+                self.values[path, placeholder] = value
+                _set(hidden, path, placeholder)
             elif all_there:
                 raise ValueError(f"redact: there is no {'.'.join(path)} in the arguments.")
         return hidden
@@ -55,13 +55,13 @@ class Redaction:
         """
         shown: Args = copy.deepcopy(dict(approved))
         for path in self.paths:
-            found, told = _at(shown, path)
-            if found and isinstance(told, str) and (path, told) in self.values:
-                value = self.values[path, told]
-                if told != MARK + self._digest(path, value):
+            present, placeholder = _at(shown, path)
+            if present and isinstance(placeholder, str) and (path, placeholder) in self.values:
+                value = self.values[path, placeholder]
+                if placeholder != MARK + self._digest(path, value):
                     raise _refused(path)
                 _set(shown, path, value)
-        left = marked(shown)
+        left = first_placeholder(shown)
         if left:
             raise _refused(left)
         return shown
@@ -102,17 +102,17 @@ def _set(args: Args, path: tuple[str, ...], value: Json) -> None:
         holder[int(path[-1])] = value
 
 
-def marked(value: Json, path: tuple[str, ...] = ()) -> tuple[str, ...]:
+def first_placeholder(value: Json, path: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The way to the first digest that still stands."""
     if isinstance(value, str):
         return path if value.startswith(MARK) else ()
     inside: Object = value if isinstance(value, Mapping) else {}
     if isinstance(value, list):
         inside = {str(place): one for place, one in enumerate(value)}
-    for name, one in inside.items():
-        found = marked(one, (*path, name))
-        if found:
-            return found
+    for name, part in inside.items():
+        marked_path = first_placeholder(part, (*path, name))
+        if marked_path:
+            return marked_path
     return ()
 
 

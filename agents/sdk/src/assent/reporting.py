@@ -16,7 +16,7 @@ from assent.journal import Entry
 from assent.wire import Flow, on_disk
 
 if TYPE_CHECKING:
-    from assent.asked import Go
+    from assent.approved_call import ApprovedCall
 
 _log = logging.getLogger("assent")
 
@@ -25,35 +25,35 @@ _log = logging.getLogger("assent")
 _FROM_OUTSIDE = re.compile(r"timeout|timedout|timelimit|cancel|interrupt", re.IGNORECASE)
 
 
-def leave(go: Go, error: BaseException | None) -> Flow[None]:
+def leave(go: ApprovedCall, error: BaseException | None) -> Flow[None]:
     """Say what came of it. After an interruption nobody knows: it stays the occurrence that is meant, unconfirmed.
 
     Raises FailedInside in place of an error of this package from inside of the action, which would say that nothing
     had run, and TypeError for a result that has not run yet.
     """
-    yield from say(go, error)
+    yield from report_error(go, error)
     if isinstance(error, AssentError):
         text = f"The action had begun and failed, because a call inside of it was refused: {error}"
         raise FailedInside(text, request=go.request, error=error) from error
 
 
-def say(go: Go, error: BaseException | None) -> Flow[None]:
+def report_error(go: ApprovedCall, error: BaseException | None) -> Flow[None]:
     """As `leave`, for who raises by himself. Raises TypeError for a result that has not run yet."""
     finished = False
     try:
         if error is None:
             must_have_run(go.result)
         if error is None or not interrupted(error):
-            yield from _came_of_it(go, error)
+            yield from _outcome_of(go, error)
             finished = True
     finally:
         let_go(go, finished=finished)
 
 
-def let_go(go: Go, *, finished: bool) -> None:
+def let_go(go: ApprovedCall, *, finished: bool) -> None:
     """Let others take the occurrence up; what is finished nobody does."""
-    go.asked.life.end(go.place.mark, go.place.number, finished=finished)
-    go.asked.core.give_back(go.place.once)
+    go.proposed_call.life.end(go.occurrence.mark, go.occurrence.number, finished=finished)
+    go.proposed_call.core.give_back(go.occurrence.once)
 
 
 def interrupted(error: BaseException) -> bool:
@@ -67,13 +67,13 @@ def interrupted(error: BaseException) -> bool:
     return any(_FROM_OUTSIDE.search(kind.__name__) for kind in type(error).__mro__)
 
 
-def _came_of_it(go: Go, error: BaseException | None) -> Flow[None]:
-    core, kept = go.asked.core, error is None
+def _outcome_of(go: ApprovedCall, error: BaseException | None) -> Flow[None]:
+    core, kept = go.proposed_call.core, error is None
     try:
         plain(go.result, "result")
     except NotSerialisable:
         kept = False
-    entry = go.entry.but(
+    entry = go.entry.with_changes(
         state="ran",
         outcome="failed" if error else "succeeded",
         detail=f"{type(error).__name__}: {error}"[:1000] if error else "",
@@ -85,7 +85,7 @@ def _came_of_it(go: Go, error: BaseException | None) -> Flow[None]:
     except BrokenJournal as broken:
         _log.warning("It ran, and the journal could not be told: %s", broken)
     try:
-        yield from tell_or_keep(core, entry.but(handed=True))
+        yield from report_or_keep(core, entry.with_changes(handed=True))
     except AssentError as unexpected:  # an error of this package would say that nothing ran
         _log.warning("It ran, and could not be reported: %s", unexpected)
 
@@ -95,7 +95,7 @@ def report(core: Core) -> Flow[int]:
     entries = yield from on_disk(core.journal.unreported)
     for entry in entries:
         if entry.state == "ran":
-            yield from _tell(core, entry)
+            yield from _report(core, entry)
         else:
             yield from _unknown_use(core, entry)
     return len(entries)
@@ -108,8 +108,8 @@ def _unknown_use(core: Core, entry: Entry) -> Flow[None]:
     except Busy:  # it goes on at this moment
         return
     try:
-        yield from grants.tell(core, entry)
-        yield from keep(core, entry.but(handed=True))
+        yield from grants.report_use(core, entry)
+        yield from keep(core, entry.with_changes(handed=True))
     finally:
         core.give_back(entry.once)
 
@@ -126,27 +126,27 @@ def sweep(core: Core) -> Flow[None]:
             _log.warning("What ran before could not be reported: %s", error)
 
 
-def tell_or_keep(core: Core, entry: Entry) -> Flow[None]:
+def report_or_keep(core: Core, entry: Entry) -> Flow[None]:
     """Report, or keep it for later: the action ran, whether Assent can be told now or not."""
     try:
-        yield from _tell(core, entry)
+        yield from _report(core, entry)
     except Unavailable as outage:
         core.swept = False
         _log.warning("It ran and could not be reported yet: %s", outage)
         yield from _quietly(core, entry)
 
 
-def _tell(core: Core, entry: Entry) -> Flow[None]:
+def _report(core: Core, entry: Entry) -> Flow[None]:
     try:
         if entry.grant:
-            yield from grants.tell(core, entry)
+            yield from grants.report_use(core, entry)
         else:
-            told = entry.outcome
-            yield from flows.outcome(core, entry.request, told, item=entry.item, detail=entry.detail)
+            outcome = entry.outcome
+            yield from flows.outcome(core, entry.request, outcome, item=entry.item, detail=entry.detail)
     except BadRequest as error:
         # Another report was first, or the request is gone: saying it again changes nothing.
         _log.warning("Assent does not take the report on %s: %s", entry.request or entry.once, error)
-    yield from settle(core, entry.but(state="reported"))
+    yield from settle(core, entry.with_changes(state="reported"))
 
 
 def settle(core: Core, entry: Entry) -> Flow[None]:

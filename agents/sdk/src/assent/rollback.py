@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from assent.binding import must_have_run
-from assent.core import Core, Life, Scope
+from assent.core import Core, Occurrences, Scope
 from assent.documents import objects
 from assent.errors import BadRequest, BrokenJournal, Unavailable
-from assent.redaction import marked
+from assent.redaction import first_placeholder
 from assent.shapes import Args, Guidance, Json, Object, Rollback
 from assent.wire import Flow, invoke, on_disk, pause
 
@@ -35,13 +35,13 @@ class Undo:
 
 
 @dataclass(slots=True)
-class Course:
+class RunContext:
     """One run in this process: its occurrences, its undos, what it has heard."""
 
     core: Core
     key: str
     name: str
-    life: Life = field(default_factory=Life)
+    life: Occurrences = field(default_factory=Occurrences)
     undos: dict[str, Undo] = field(default_factory=dict)
     real: dict[str, Args] = field(default_factory=dict)  # the values of redacted arguments of undos
     heard: str = ""  # the id of the newest guidance
@@ -51,7 +51,7 @@ class Course:
         return Scope(self.core, self.key, self.name, self.life)
 
     @property
-    def place(self) -> str:
+    def path(self) -> str:
         return f"runs/{quote(self.key, safe='')}"
 
     def undo_of(self, step: str) -> Undo | None:
@@ -62,33 +62,33 @@ class Course:
 # --- Steps
 
 
-def tell(course: Course, step: str, told: Args) -> Flow[None]:
+def record_step(course: RunContext, step: str, report: Args) -> Flow[None]:
     """Record a step. It is on the disk first, and told again later when Assent cannot be reached."""
-    document = {"run": course.key, "step": step, "told": {"id": step, **told}, "sent": False}
+    document = {"run": course.key, "step": step, "told": {"id": step, **report}, "sent": False}
     yield from on_disk(lambda: course.core.journal.put(_STEPS, _name(course, step), document))
     try:
         yield from _send(course, document)
     except Unavailable as outage:
         _log.warning("The step %s could not be told yet: %s", step, outage)
     except BadRequest as error:
-        if told["status"] == "started":
+        if report["status"] == "started":
             raise
         _log.warning("Assent does not take what the step %s says: %s", step, error)
 
 
-def known(course: Course, step: str) -> Flow[str]:
+def remembered_status(course: RunContext, step: str) -> Flow[str]:
     """started, done or failed, as this machine remembers a step; empty where it does not."""
-    told = yield from on_disk(lambda: course.core.journal.read(_STEPS, _name(course, step)))
-    return str(told["told"]["status"]) if told else ""
+    step_document = yield from on_disk(lambda: course.core.journal.read(_STEPS, _name(course, step)))
+    return str(step_document["told"]["status"]) if step_document else ""
 
 
-def _send(course: Course, document: Args) -> Flow[None]:
-    yield from course.core.post(f"{course.place}/steps", document["told"])
+def _send(course: RunContext, document: Args) -> Flow[None]:
+    yield from course.core.post(f"{course.path}/steps", document["told"])
     name = _name(course, document["step"])
     yield from on_disk(lambda: course.core.journal.put(_STEPS, name, {**document, "sent": True}))
 
 
-def _catch_up(course: Course) -> Flow[None]:
+def _catch_up(course: RunContext) -> Flow[None]:
     """Tell the steps that could not be told when they happened."""
     journal = course.core.journal
     for document in (yield from on_disk(lambda: list(journal.documents(_STEPS)))):
@@ -99,43 +99,43 @@ def _catch_up(course: Course) -> Flow[None]:
                 _log.warning("Assent does not take what the step %s says: %s", document["step"], error)
 
 
-def _name(course: Course, step: str) -> str:
+def _name(course: RunContext, step: str) -> str:
     return f"{course.key}\n{step}"
 
 
-def state(course: Course) -> Flow[Object]:
+def state(course: RunContext) -> Flow[Object]:
     """The run as Assent knows it; empty where it knows none of it yet."""
     try:
-        return (yield from course.core.get(course.place)).json()
+        return (yield from course.core.get(course.path)).json()
     except BadRequest as error:
         if error.status == 404:
             return {}
         raise
 
 
-def guidance(course: Course) -> Flow[tuple[Guidance, ...]]:
+def guidance(course: RunContext) -> Flow[tuple[Guidance, ...]]:
     """What reviewers told the run since this was last asked."""
     after = {"after": course.heard} if course.heard else {}
     try:
-        told = (yield from course.core.get(f"{course.place}/guidance", after)).json()
+        document = (yield from course.core.get(f"{course.path}/guidance", after)).json()
     except BadRequest as error:
         if error.status == 404:
             return ()
         raise
-    said = tuple(
-        Guidance(str(one.get("id")), str(one.get("text")), str(one.get("from")), str(one.get("given_at")))
-        for one in objects(told.get("guidance"))
+    new_guidance = tuple(
+        Guidance(str(entry.get("id")), str(entry.get("text")), str(entry.get("from")), str(entry.get("given_at")))
+        for entry in objects(document.get("guidance"))
     )
-    if said:
-        course.heard = said[-1].id
-    return said
+    if new_guidance:
+        course.heard = new_guidance[-1].id
+    return new_guidance
 
 
-def end(course: Course) -> Flow[None]:
+def end(course: RunContext) -> Flow[None]:
     """Say that the run is over, so that people review what went ahead in it. Without it they do so some time later."""
     try:
         yield from _catch_up(course)
-        yield from course.core.post(f"{course.place}/end", {})
+        yield from course.core.post(f"{course.path}/end", {})
     except Unavailable as outage:
         _log.warning("That the run %s is over could not be told: %s", course.key, outage)
     except BadRequest as error:
@@ -146,7 +146,7 @@ def end(course: Course) -> Flow[None]:
 # --- Undoing
 
 
-def roll_back(course: Course, which: str = "compensate") -> Flow[Rollback]:
+def roll_back(course: RunContext, which: str = "compensate") -> Flow[Rollback]:
     """Undo what the run did, newest first, with the arguments as approved. One that stays stuck stops no other.
 
     `which` "to_undo": only what people asked to be undone. Raises Unavailable when Assent cannot say what is to be
@@ -155,8 +155,8 @@ def roll_back(course: Course, which: str = "compensate") -> Flow[Rollback]:
     yield from _catch_up(course)
     undone: list[str] = []
     stuck: dict[str, str] = {}
-    for one in objects((yield from state(course)).get(which)):
-        step, undo = str(one.get("step", "")), one.get("undo")
+    for undo_entry in objects((yield from state(course)).get(which)):
+        step, undo = str(undo_entry.get("step", "")), undo_entry.get("undo")
         try:
             why = yield from _undo(course, step, undo if isinstance(undo, Mapping) else {})
         except BrokenJournal as error:  # nobody knows whether this one was undone before
@@ -168,7 +168,7 @@ def roll_back(course: Course, which: str = "compensate") -> Flow[Rollback]:
     return Rollback(tuple(undone), stuck)
 
 
-def _undo(course: Course, step: str, undo: Object) -> Flow[str]:
+def _undo(course: RunContext, step: str, undo: Object) -> Flow[str]:
     """Undo one step and report it; why it is stuck, or nothing."""
     journal, name = course.core.journal, _name(course, step)
     begun = yield from on_disk(lambda: journal.read(_UNDOS, name))
@@ -178,7 +178,7 @@ def _undo(course: Course, step: str, undo: Object) -> Flow[str]:
     known_here, args = course.undo_of(step), course.real.get(step, undo.get("args"))
     if known_here is None:
         return (yield from _stuck(course, step, f"This process knows no undo of the step {step!r}."))
-    if marked(args):
+    if first_placeholder(args):
         return (yield from _stuck(course, step, "Its arguments were redacted, and the values went with the process."))
     if begun and begun["state"] == "undoing" and not known_here.repeatable:
         return (yield from _stuck(course, step, _NOBODY_KNOWS))
@@ -201,11 +201,11 @@ def _undo(course: Course, step: str, undo: Object) -> Flow[str]:
     return why
 
 
-def _stuck(course: Course, step: str, why: str) -> Flow[str]:
+def _stuck(course: RunContext, step: str, why: str) -> Flow[str]:
     yield from _report(course, step, "failed", why)
     return why
 
 
-def _report(course: Course, step: str, result: str, detail: str) -> Flow[None]:
-    told: dict[str, Json] = {"result": result, "detail": detail}
-    yield from course.core.post(f"{course.place}/steps/{quote(step, safe='')}/undo", told)
+def _report(course: RunContext, step: str, result: str, detail: str) -> Flow[None]:
+    report: dict[str, Json] = {"result": result, "detail": detail}
+    yield from course.core.post(f"{course.path}/steps/{quote(step, safe='')}/undo", report)

@@ -19,24 +19,24 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from assent import guards, options, rollback, steps
-from assent.asked import Asked
+from assent.approved_call import ProposedCall
 from assent.binding import Bound
 from assent.core import CURRENT, Core, Scope
 from assent.errors import AlreadyRan, Denied
-from assent.rollback import Course, Undo
-from assent.shapes import Guarding, Guidance, Json, Object, Rollback, StepGuarding
-from assent.steps import Step, Wanted
+from assent.rollback import RunContext, Undo
+from assent.shapes import GuardOptions, Guidance, Json, Object, Rollback, StepGuardOptions
+from assent.steps import Step, StepDeclaration
 from assent.wire import Flow
 
 T = TypeVar("T")
 
 
-class OneRun:
+class BaseRun:
     """What both kinds share."""
 
     def __init__(self, core: Core, key: str, name: str) -> None:
         self._core = core
-        self._course = Course(core, key, name)
+        self._course = RunContext(core, key, name)
         self._token: Token[Scope | None] | None = None
 
     @property
@@ -51,7 +51,7 @@ class OneRun:
         """
         self._course.undos[step] = Undo(function, repeatable)
 
-    def _wanted(
+    def _declaration(
         self,
         name: str,
         action: str | None,
@@ -59,15 +59,19 @@ class OneRun:
         undo: Callable[..., object] | None,
         undo_args: Object | None,
         repeatable: bool,
-        guarding: StepGuarding,
+        guarding: StepGuardOptions,
         function: Bound[Any] | None = None,
-    ) -> Wanted:
+    ) -> StepDeclaration:
         options.step_guarding(guarding, f"step {name!r}")
         registered = Undo(undo) if undo else self._course.undo_of(name)
-        return Wanted(self._course, name, action, args or {}, registered, undo_args, repeatable, guarding, function)
+        return StepDeclaration(
+            self._course, name, action, args or {}, registered, undo_args, repeatable, guarding, function
+        )
 
-    def _asked(self, action: str, args: Mapping[str, Json], guarding: Guarding, bound: Bound[Any] | None) -> Asked:
-        return Asked.by(self._core, action, args, self.key, guarding, scope=self._course.scope, function=bound)
+    def _proposed_call(
+        self, action: str, args: Mapping[str, Json], guarding: GuardOptions, bound: Bound[Any] | None
+    ) -> ProposedCall:
+        return ProposedCall.by(self._core, action, args, self.key, guarding, scope=self._course.scope, function=bound)
 
     def _enter(self) -> None:
         self._token = CURRENT.set(self._course.scope)
@@ -78,10 +82,10 @@ class OneRun:
             self._token = None
 
 
-class Run(OneRun):
+class Run(BaseRun):
     """A run of `Assent`; made by `client.run(key, name)`."""
 
-    def __init__(self, do: guards.Do, core: Core, key: str, name: str) -> None:
+    def __init__(self, do: guards.Drive, core: Core, key: str, name: str) -> None:
         super().__init__(core, key, name)
         self._do = do
 
@@ -92,9 +96,9 @@ class Run(OneRun):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """A person's no that leaves the `with` rolls the run back, once; without an error the run is over."""
         self._leave()
-        no = steps.no_in(error)
+        no = steps.denial_in(error)
         if no is not None:
-            self._do(steps.on_no(self._course, no))
+            self._do(steps.on_denial(self._course, no))
         elif error is None:
             self._do(rollback.end(self._course))
 
@@ -107,14 +111,14 @@ class Run(OneRun):
         undo: Callable[..., object] | None = None,
         undo_args: Object | None = None,
         repeatable: bool = False,
-        **guarding: Unpack[StepGuarding],
+        **guarding: Unpack[StepGuardOptions],
     ) -> StepGuard:
         """`with run.step(…) as step:` a step, asked for when it has an `action`, recorded with its `undo`.
 
         The undo is called with the approved arguments, unless `undo_args` or `step.undo_with(…)` says otherwise.
         Entering raises AlreadyRan where an earlier life did it.
         """
-        return StepGuard(self._do, self._wanted(name, action, args, undo, undo_args, repeatable, guarding))
+        return StepGuard(self._do, self._declaration(name, action, args, undo, undo_args, repeatable, guarding))
 
     def do(
         self,
@@ -126,16 +130,16 @@ class Run(OneRun):
         undo: Callable[..., object] | None = None,
         undo_args: Object | None = None,
         repeatable: bool = False,
-        **guarding: Unpack[StepGuarding],
+        **guarding: Unpack[StepGuardOptions],
     ) -> T | None:
         """A step that is one function: `function(**approved arguments)`. What an earlier life ran is not run again:
         its kept result comes back (None for a step without an action)."""
         bound: Bound[Any] = Bound.plain(function, args or ())
-        wanted = self._wanted(name, action, args, undo, undo_args, repeatable, guarding, bound)
+        declaration = self._declaration(name, action, args, undo, undo_args, repeatable, guarding, bound)
         try:
-            step = self._do(steps.begin(wanted))
+            step = self._do(steps.begin(declaration))
         except AlreadyRan as ran:
-            return steps.result_of(ran, wanted)  # type: ignore[return-value]  # as JSON carried it
+            return steps.result_of(ran, declaration)  # type: ignore[return-value]  # as JSON carried it
         try:
             result = bound.call(step.args)
             if isinstance(result, Future):  # of a pool of threads: it has run when it is done
@@ -147,16 +151,16 @@ class Run(OneRun):
         self._do(steps.end(step, None))
         return result  # type: ignore[no-any-return]  # what the function says that it returns
 
-    def guard(self, action: str, args: Mapping[str, Json], **guarding: Unpack[Guarding]) -> guards.Guard:
+    def guard(self, action: str, args: Mapping[str, Json], **guarding: Unpack[GuardOptions]) -> guards.Guard:
         """`Assent.guard` inside this run."""
-        return guards.Guard(self._do, self._asked(action, args, guarding, None), self._on_no)
+        return guards.Guard(self._do, self._proposed_call(action, args, guarding, None), self._on_no)
 
     def call(
-        self, action: str, args: Mapping[str, Json], function: Callable[..., T], **guarding: Unpack[Guarding]
+        self, action: str, args: Mapping[str, Json], function: Callable[..., T], **guarding: Unpack[GuardOptions]
     ) -> T:
         """`Assent.call` inside this run."""
         bound = Bound.plain(function, args)
-        return guards.called(self._do, self._asked(action, args, guarding, bound), bound, self._on_no)
+        return guards.call_guarded(self._do, self._proposed_call(action, args, guarding, bound), bound, self._on_no)
 
     def roll_back(self) -> Rollback:
         """Undo what the run did, newest first; a failing undo is tried three times and then left to people."""
@@ -179,18 +183,18 @@ class Run(OneRun):
         return self._do(rollback.state(self._course))
 
     def _on_no(self, no: Denied) -> Flow[None]:
-        return steps.on_no(self._course, no)
+        return steps.on_denial(self._course, no)
 
 
 class StepGuard:
     """A step in a `with`."""
 
-    def __init__(self, do: guards.Do, wanted: Wanted) -> None:
-        self._do, self._wanted = do, wanted
+    def __init__(self, do: guards.Drive, declaration: StepDeclaration) -> None:
+        self._do, self._declaration = do, declaration
         self._step: Step | None = None
 
     def __enter__(self) -> Step:
-        self._step = self._do(steps.begin(self._wanted))
+        self._step = self._do(steps.begin(self._declaration))
         return self._step
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -13,18 +13,18 @@ from assent import guards, rollback, steps
 from assent.binding import Bound
 from assent.core import Core
 from assent.errors import AlreadyRan, Denied
-from assent.runs import OneRun
-from assent.shapes import Guarding, Guidance, Json, Object, Rollback, StepGuarding
-from assent.steps import Step, Wanted
+from assent.runs import BaseRun
+from assent.shapes import GuardOptions, Guidance, Json, Object, Rollback, StepGuardOptions
+from assent.steps import Step, StepDeclaration
 from assent.wire import Flow
 
 T = TypeVar("T")
 
 
-class AsyncRun(OneRun):
+class AsyncRun(BaseRun):
     """A run of `AsyncAssent`: everything that waits is awaited; undos may be coroutine functions."""
 
-    def __init__(self, do: guards.ADo, core: Core, key: str, name: str) -> None:
+    def __init__(self, do: guards.AsyncDrive, core: Core, key: str, name: str) -> None:
         super().__init__(core, key, name)
         self._do = do
 
@@ -37,9 +37,9 @@ class AsyncRun(OneRun):
     ) -> None:
         """A person's no that leaves the `with` rolls the run back, once; without an error the run is over."""
         self._leave()
-        no = steps.no_in(error)
+        no = steps.denial_in(error)
         if no is not None:
-            await self._do(steps.on_no(self._course, no))
+            await self._do(steps.on_denial(self._course, no))
         elif error is None:
             await self._do(rollback.end(self._course))
 
@@ -52,14 +52,14 @@ class AsyncRun(OneRun):
         undo: Callable[..., object] | None = None,
         undo_args: Object | None = None,
         repeatable: bool = False,
-        **guarding: Unpack[StepGuarding],
+        **guarding: Unpack[StepGuardOptions],
     ) -> AsyncStepGuard:
         """`async with run.step(…) as step:` a step, asked for when it has an `action`, recorded with its `undo`.
 
         The undo is called with the approved arguments, unless `undo_args` or `step.undo_with(…)` says otherwise.
         Entering raises AlreadyRan where an earlier life did it.
         """
-        return AsyncStepGuard(self._do, self._wanted(name, action, args, undo, undo_args, repeatable, guarding))
+        return AsyncStepGuard(self._do, self._declaration(name, action, args, undo, undo_args, repeatable, guarding))
 
     async def do(
         self,
@@ -71,16 +71,16 @@ class AsyncRun(OneRun):
         undo: Callable[..., object] | None = None,
         undo_args: Object | None = None,
         repeatable: bool = False,
-        **guarding: Unpack[StepGuarding],
+        **guarding: Unpack[StepGuardOptions],
     ) -> T | None:
         """A step that is one function: `function(**approved arguments)`. What an earlier life ran is not run again:
         its kept result comes back (None for a step without an action)."""
         bound: Bound[Any] = Bound.plain(function, args or (), coroutines=True)
-        wanted = self._wanted(name, action, args, undo, undo_args, repeatable, guarding, bound)
+        declaration = self._declaration(name, action, args, undo, undo_args, repeatable, guarding, bound)
         try:
-            step = await self._do(steps.begin(wanted))
+            step = await self._do(steps.begin(declaration))
         except AlreadyRan as ran:
-            return steps.result_of(ran, wanted)  # type: ignore[return-value]  # as JSON carried it
+            return steps.result_of(ran, declaration)  # type: ignore[return-value]  # as JSON carried it
         try:
             result = bound.call(step.args)
             if isinstance(result, Future):
@@ -94,20 +94,22 @@ class AsyncRun(OneRun):
         await self._do(steps.end(step, None))
         return result  # type: ignore[no-any-return]  # what the function says that it returns
 
-    def guard(self, action: str, args: Mapping[str, Json], **guarding: Unpack[Guarding]) -> guards.AsyncGuard:
+    def guard(self, action: str, args: Mapping[str, Json], **guarding: Unpack[GuardOptions]) -> guards.AsyncGuard:
         """`Assent.guard` inside this run."""
-        return guards.AsyncGuard(self._do, self._asked(action, args, guarding, None), self._on_no)
+        return guards.AsyncGuard(self._do, self._proposed_call(action, args, guarding, None), self._on_no)
 
     async def call(
         self,
         action: str,
         args: Mapping[str, Json],
         function: Callable[..., T | Awaitable[T]],
-        **guarding: Unpack[Guarding],
+        **guarding: Unpack[GuardOptions],
     ) -> T:
         """`Assent.call` inside this run."""
         bound = Bound.plain(function, args, coroutines=True)
-        result: T = await guards.acalled(self._do, self._asked(action, args, guarding, bound), bound, self._on_no)
+        result: T = await guards.call_guarded_async(
+            self._do, self._proposed_call(action, args, guarding, bound), bound, self._on_no
+        )
         return result
 
     async def roll_back(self) -> Rollback:
@@ -131,14 +133,14 @@ class AsyncRun(OneRun):
         return await self._do(rollback.state(self._course))
 
     def _on_no(self, no: Denied) -> Flow[None]:
-        return steps.on_no(self._course, no)
+        return steps.on_denial(self._course, no)
 
 
 class AsyncStepGuard:
     """A step in an `async with`."""
 
-    def __init__(self, do: guards.ADo, wanted: Wanted) -> None:
-        self._do, self._wanted = do, wanted
+    def __init__(self, do: guards.AsyncDrive, declaration: StepDeclaration) -> None:
+        self._do, self._wanted = do, declaration
         self._step: Step | None = None
 
     async def __aenter__(self) -> Step:

@@ -17,16 +17,16 @@ def visible(text: str, *, longest: int = 0) -> str:
     return "".join(_shown(one) for one in text)
 
 
-def value(told: Json, *, longest: int = 0) -> str:
+def value(content: Json, *, longest: int = 0) -> str:
     """JSON on one line: text in quotation marks, so that "1" is not 1."""
-    if isinstance(told, str):
-        escaped = told.replace("\\", "\\\\").replace('"', '\\"')
+    if isinstance(content, str):
+        escaped = content.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{visible(escaped, longest=longest)}"'
-    if isinstance(told, Mapping):
-        return "{" + ", ".join(f"{value(name)}: {value(one, longest=longest)}" for name, one in told.items()) + "}"
-    if isinstance(told, list | tuple):
-        return "[" + ", ".join(value(one, longest=longest) for one in told) + "]"
-    return json.dumps(told)
+    if isinstance(content, Mapping):
+        return "{" + ", ".join(f"{value(name)}: {value(one, longest=longest)}" for name, one in content.items()) + "}"
+    if isinstance(content, list | tuple):
+        return "[" + ", ".join(value(one, longest=longest) for one in content) + "]"
+    return json.dumps(content)
 
 
 def table(rows: list[tuple[str, ...]]) -> list[str]:
@@ -37,7 +37,7 @@ def table(rows: list[tuple[str, ...]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _shown(one: str) -> str:
-    if one == "\n":
+def _shown(character: str) -> str:
+    if character == "\n":
         return "⏎"
-    return code(one) if unicodedata.category(one) in _HIDDEN else one
+    return code(character) if unicodedata.category(character) in _HIDDEN else character

@@ -16,7 +16,7 @@ Observe: TypeAlias = Callable[[], "Object | Awaitable[Object]"]
 OnQuestion: TypeAlias = "Callable[[Question], str | Awaitable[str | None] | None]"
 
 
-class Beside(TypedDict, total=False):
+class ProposalOptions(TypedDict, total=False):
     """Everything that may go with a proposal; all of it optional.
 
     `value` is money as text ("420.00") or a number, `signals` are shares from 0 to 1, `timeout_s` seconds.
@@ -49,13 +49,13 @@ class Beside(TypedDict, total=False):
     labels: Mapping[str, str]
 
 
-class Asking(Beside, total=False):
+class SubmissionOptions(ProposalOptions, total=False):
     """The same with `undo`: {"name", "args"}, what undoes it. A run's steps name theirs in their own way."""
 
     undo: Object
 
 
-class StepGuarding(Beside, total=False):
+class StepGuardOptions(ProposalOptions, total=False):
     """What `guard`, `call`, `requires_approval` and a run's `step` take on top.
 
     `preconditions` is called when asking and again just before running; `wait_s` are the seconds to wait for a
@@ -69,12 +69,12 @@ class StepGuarding(Beside, total=False):
     on_rejection: Literal["raise", "alternative"]
 
 
-class Guarding(StepGuarding, Asking, total=False):
+class GuardOptions(StepGuardOptions, SubmissionOptions, total=False):
     """All of it, for what belongs to no step."""
 
 
 # What goes with one call of a decorated function, made of its arguments: {"summary": f"Refund {args['order']}"}.
-Describe: TypeAlias = Callable[[Args], Guarding]
+Describe: TypeAlias = Callable[[Args], GuardOptions]
 
 
 @dataclass(frozen=True, slots=True)

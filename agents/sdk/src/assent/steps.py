@@ -8,30 +8,30 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from assent import flows, gate, reporting, rollback
-from assent.asked import Asked, Go
+from assent.approved_call import ApprovedCall, ProposedCall
 from assent.binding import Bound, must_have_run
 from assent.core import fingerprint
 from assent.digest import plain
 from assent.errors import AlreadyRan, AssentError, Denied, FailedInside, RefusedByPolicy, Unconfirmed
-from assent.rollback import Course, Undo
-from assent.shapes import Args, Guarding, Json, Object, StepGuarding
+from assent.rollback import RunContext, Undo
+from assent.shapes import Args, GuardOptions, Json, Object, StepGuardOptions
 from assent.wire import Flow
 
 _log = logging.getLogger("assent")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class StepDeclaration:
     """What a step is to be. Without `action` nobody is asked: it is recorded only."""
 
-    course: Course
+    course: RunContext
     name: str
     action: str | None
     args: Mapping[str, Json]
     undo: Undo | None
     undo_args: Object | None
     repeatable: bool
-    guarding: StepGuarding
+    guarding: StepGuardOptions
     function: Bound[Any] | None = None  # what will run it, where that is one function
 
     @property
@@ -46,8 +46,8 @@ class Step:
 
     id: str
     args: Args
-    wanted: Wanted = field(repr=False)
-    go: Go | None = field(repr=False, default=None)
+    declaration: StepDeclaration = field(repr=False)
+    go: ApprovedCall | None = field(repr=False, default=None)
     number: int = 1
     result: Json = None
     undo_args: Args = field(default_factory=dict)
@@ -63,56 +63,56 @@ class Step:
         self.undo_args_given = True
 
 
-def begin(wanted: Wanted) -> Flow[Step]:
+def begin(declaration: StepDeclaration) -> Flow[Step]:
     """Ask and use the permit if it is an action, then record that it starts. Raises every error of this package;
     a person's no rolls the run back first."""
-    course, mark = wanted.course, f"step {wanted.name}"
-    course.core.take(wanted.same)
+    course, mark = declaration.course, f"step {declaration.name}"
+    course.core.take(declaration.same)
     number, go = 0, None
     try:
-        number, step = yield from _occurrence(wanted, mark)
-        if wanted.undo:
-            course.undos[step] = wanted.undo
-        if wanted.action is None:
-            yield from _first_time(wanted, step)
+        number, step = yield from _occurrence(declaration, mark)
+        if declaration.undo:
+            course.undos[step] = declaration.undo
+        if declaration.action is None:
+            yield from _check_first_time(declaration, step)
         else:
-            guarding = cast(Guarding, {**wanted.guarding, "step": step})
-            if wanted.undo is not None:  # with it Assent may let the step go on before its review
-                guarding.setdefault("undo", _undo_of(wanted.undo, wanted.undo_args))
-            asked = Asked.by(
+            guarding = cast(GuardOptions, {**declaration.guarding, "step": step})
+            if declaration.undo is not None:  # with it Assent may let the step go on before its review
+                guarding.setdefault("undo", _undo_of(declaration.undo, declaration.undo_args))
+            proposed_call = ProposedCall.by(
                 course.core,
-                wanted.action,
-                wanted.args,
+                declaration.action,
+                declaration.args,
                 course.key,
                 guarding,
                 scope=course.scope,
-                function=wanted.function,
+                function=declaration.function,
             )
-            go = yield from _entered(course, step, asked)
-        under_way = Step(step, dict(wanted.args) if go is None else go.args, wanted, go, number)
+            go = yield from _entered(course, step, proposed_call)
+        under_way = Step(step, dict(declaration.args) if go is None else go.args, declaration, go, number)
         under_way.undo_args = yield from _undo_args(under_way)
-        yield from rollback.tell(course, step, _told(under_way, "started"))
+        yield from rollback.record_step(course, step, _step_report(under_way, "started"))
     except BaseException as error:
         course.life.end(mark, number, finished=isinstance(error, Denied | AlreadyRan))
-        course.core.give_back(wanted.same)
+        course.core.give_back(declaration.same)
         if isinstance(error, Denied):
-            yield from on_no(course, error)
+            yield from on_denial(course, error)
         if go is not None:  # the permit was used, and nothing ran by it
-            yield from reporting.say(go, error)
+            yield from reporting.report_error(go, error)
         raise
     return under_way
 
 
-def _occurrence(wanted: Wanted, mark: str) -> Flow[tuple[int, str]]:
+def _occurrence(declaration: StepDeclaration, mark: str) -> Flow[tuple[int, str]]:
     """The number and the id of a step: a second "count" in one life, or one after a failure, is "count#2"."""
-    course = wanted.course
+    course = declaration.course
     while True:
         number, finished = course.life.begin(mark), False
-        step = wanted.name if number == 1 else f"{wanted.name}#{number}"
-        if wanted.action is not None:
+        step = declaration.name if number == 1 else f"{declaration.name}#{number}"
+        if declaration.action is not None:
             return number, step
         try:
-            finished = (yield from rollback.known(course, step)) == "failed"
+            finished = (yield from rollback.remembered_status(course, step)) == "failed"
         except BaseException:
             course.life.end(mark, number, finished=False)
             raise
@@ -123,18 +123,18 @@ def _occurrence(wanted: Wanted, mark: str) -> Flow[tuple[int, str]]:
 
 def _undo_of(undo: Undo, args: Object | None) -> Args:
     """What undoes a step, as far as it is known beforehand; without arguments it is given those of the action."""
-    told: Args = {"name": _name_of(undo.function)}
-    return told if args is None else {**told, "args": dict(args)}
+    undo_document: Args = {"name": _name_of(undo.function)}
+    return undo_document if args is None else {**undo_document, "args": dict(args)}
 
 
-def _entered(course: Course, step: str, asked: Asked) -> Flow[Go]:
+def _entered(course: RunContext, step: str, proposed_call: ProposedCall) -> Flow[ApprovedCall]:
     """Through the gate. What nobody could tell of the permit, the step's own end may: it ran."""
     try:
-        return (yield from gate.enter(asked))
+        return (yield from gate.enter(proposed_call))
     except Unconfirmed as unknown:
-        if not unknown.request or (yield from rollback.known(course, step)) != "done":
+        if not unknown.request or (yield from rollback.remembered_status(course, step)) != "done":
             raise
-        item = asked.guarding.get("id", flows.ITEM_ID)
+        item = proposed_call.guarding.get("id", flows.ITEM_ID)
         yield from flows.outcome(course.core, unknown.request, "succeeded", item=item)
         text = f"An earlier life of this run did the step {step!r}."
         raise AlreadyRan(text, request=unknown.request, outcome="succeeded") from unknown
@@ -142,10 +142,10 @@ def _entered(course: Course, step: str, asked: Asked) -> Flow[Go]:
 
 def _undo_args(step: Step) -> Flow[Args]:
     """What the undo is given: the approved arguments, of which redacted values do not leave this process."""
-    wanted, course = step.wanted, step.wanted.course
-    if wanted.undo_args is not None:
-        return dict(wanted.undo_args)
-    if wanted.guarding.get("redact"):
+    declaration, course = step.declaration, step.declaration.course
+    if declaration.undo_args is not None:
+        return dict(declaration.undo_args)
+    if declaration.guarding.get("redact"):
         course.real[step.id] = dict(step.args)
         shown = _shown(step)
         return dict(shown) if isinstance(shown, Mapping) else {}
@@ -156,7 +156,7 @@ def _undo_args(step: Step) -> Flow[Args]:
 def end(step: Step, error: BaseException | None) -> Flow[None]:
     """Record how it ended. Interrupted it stays the step that is meant. Raises FailedInside, and TypeError for a
     result that has not run yet."""
-    course = step.wanted.course
+    course = step.declaration.course
     finished = False
     if step.undo_args_given:
         course.real.pop(step.id, None)
@@ -172,8 +172,8 @@ def end(step: Step, error: BaseException | None) -> Flow[None]:
             reporting.let_go(step.go, finished=False)
         raise
     finally:
-        course.life.end(f"step {step.wanted.name}", step.number, finished=finished)
-        course.core.give_back(step.wanted.same)
+        course.life.end(f"step {step.declaration.name}", step.number, finished=finished)
+        course.core.give_back(step.declaration.same)
     if step.go is not None:
         step.go.result = step.result
         yield from reporting.leave(step.go, error)
@@ -181,27 +181,27 @@ def end(step: Step, error: BaseException | None) -> Flow[None]:
 
 def _ended(step: Step, status: str) -> Flow[None]:
     try:
-        yield from rollback.tell(step.wanted.course, step.id, _told(step, status))
+        yield from rollback.record_step(step.declaration.course, step.id, _step_report(step, status))
     except AssentError as untold:  # an error of this package would say that nothing ran
         _log.warning("The step %s is %s, and could not be told: %s", step.id, status, untold)
 
 
-def result_of(ran: AlreadyRan, wanted: Wanted) -> Json:
+def result_of(ran: AlreadyRan, declaration: StepDeclaration) -> Json:
     """What an earlier life's step returned, as JSON carried it; raises that it ran where this is not known."""
-    if ran.outcome == "succeeded" and (ran.kept or wanted.action is None):
+    if ran.outcome == "succeeded" and (ran.kept or declaration.action is None):
         return ran.result
     raise ran
 
 
-def no_in(error: BaseException | None) -> Denied | None:
+def denial_in(error: BaseException | None) -> Denied | None:
     """The no that an error is, or that ended an action from inside."""
     inner = error.error if isinstance(error, FailedInside) else error
     return inner if isinstance(inner, Denied) else None
 
 
-def on_no(course: Course, no: Denied) -> Flow[None]:
+def on_denial(course: RunContext, no: Denied) -> Flow[None]:
     """Roll the run back after a person's no. What policy refuses may be proposed otherwise, and undoes nothing."""
-    if isinstance(no, RefusedByPolicy) or no.rolled_back is not None or not _ends(no):
+    if isinstance(no, RefusedByPolicy) or no.rolled_back is not None or not _ends_run(no):
         return
     try:
         no.rolled_back = yield from rollback.roll_back(course)
@@ -209,37 +209,37 @@ def on_no(course: Course, no: Denied) -> Flow[None]:
         no.add_note(f"The run could not be rolled back yet: {error}")
 
 
-def _ends(no: Denied) -> bool:
+def _ends_run(no: Denied) -> bool:
     return no.item.verdict == "reject"
 
 
-def _first_time(wanted: Wanted, step: str) -> Flow[None]:
+def _check_first_time(declaration: StepDeclaration, step: str) -> Flow[None]:
     """Raises AlreadyRan, or Unconfirmed for a step that began in an earlier life and never ended."""
-    status = yield from rollback.known(wanted.course, step)
+    status = yield from rollback.remembered_status(declaration.course, step)
     if status == "done":
         text = f"An earlier life of this run did the step {step!r}."
         raise AlreadyRan(text, request="", outcome="succeeded")
-    if status == "started" and not wanted.repeatable:
+    if status == "started" and not declaration.repeatable:
         text = f"The step {step!r} began in an earlier life of this run, and nobody knows whether it ended."
         raise Unconfirmed(text, request="")
 
 
-def _told(step: Step, status: str) -> Args:
-    wanted = step.wanted
-    told: Args = {"status": status}
-    if wanted.course.name:
-        told["run_name"] = wanted.course.name
+def _step_report(step: Step, status: str) -> Args:
+    declaration = step.declaration
+    report: Args = {"status": status}
+    if declaration.course.name:
+        report["run_name"] = declaration.course.name
     if step.go is not None:
         item = step.go.entry.body["items"][0]
-        told["action"] = {"name": step.go.action, "args": _shown(step)}
-        told["context"] = item.get("context", {})
+        report["action"] = {"name": step.go.action, "args": _shown(step)}
+        report["context"] = item.get("context", {})
         if step.go.request:
-            told |= {"request": step.go.request, "item": step.go.entry.item}
-    elif wanted.args:
-        told["action"] = {"name": wanted.name[:80], "args": dict(wanted.args)}
-    if wanted.undo is not None:
-        told["undo"] = {"name": _name_of(wanted.undo.function), "args": step.undo_args}
-    return told
+            report |= {"request": step.go.request, "item": step.go.entry.item}
+    elif declaration.args:
+        report["action"] = {"name": declaration.name[:80], "args": dict(declaration.args)}
+    if declaration.undo is not None:
+        report["undo"] = {"name": _name_of(declaration.undo.function), "args": step.undo_args}
+    return report
 
 
 def _shown(step: Step) -> Json:

@@ -19,9 +19,9 @@ from assent.wire import Call, Flow, exchange, on_disk
 
 
 def lease(core: Core, request: Request | str, *, worker: str | None, seconds: int, release: bool) -> Flow[Lease]:
-    told: Args = {"worker": worker or worker_here()}
-    told |= {"release": True} if release else {"seconds": seconds}
-    answer = (yield from core.post(f"requests/{quote(id_of(request))}/lease", told)).json()
+    terms: Args = {"worker": worker or worker_here()}
+    terms |= {"release": True} if release else {"seconds": seconds}
+    answer = (yield from core.post(f"requests/{quote(id_of(request))}/lease", terms)).json()
     return Lease(str(answer.get("worker", "")), str(answer.get("until") or ""))
 
 
@@ -32,8 +32,8 @@ def worker_here() -> str:
 
 def amend(core: Core, request: Request | str, *, item: str | None, changes: Mapping[str, Json]) -> Flow[Request]:
     options.amendment(changes, "amend")
-    place = f"requests/{quote(id_of(request))}/items/{quote(item_of(request, item), safe='')}/amend"
-    return request_of((yield from core.post(place, dict(changes))).json())
+    path = f"requests/{quote(id_of(request))}/items/{quote(item_of(request, item), safe='')}/amend"
+    return request_of((yield from core.post(path, dict(changes))).json())
 
 
 def cancel(core: Core, request: Request | str, *, reason: str) -> Flow[Request]:
@@ -50,25 +50,25 @@ def attach(core: Core, path: Path, *, media_type: str | None) -> Flow[Attachment
     call = Call(
         "POST", API + "attachments", content=content, params={"name": path.name}, headers={"Content-Type": kind}
     )
-    told = (yield from exchange(call, patience=core.settings.patience)).json()
-    size = told.get("size")
+    document = (yield from exchange(call, patience=core.settings.patience)).json()
+    size = document.get("size")
     return Attachment(
-        id=str(told.get("id", "")),
-        name=str(told.get("name", "")),
-        media_type=str(told.get("media_type", "")),
+        id=str(document.get("id", "")),
+        name=str(document.get("name", "")),
+        media_type=str(document.get("media_type", "")),
         size=size if isinstance(size, int) else 0,
-        digest=str(told.get("digest", "")),
+        digest=str(document.get("digest", "")),
     )
 
 
 def incident(
     core: Core, request: Request | Decision | str, severity: str, text: str, *, item: str | None
 ) -> Flow[None]:
-    told = {"request": id_of(request), "item": item_of(request, item), "severity": severity, "text": text}
-    yield from core.post("incidents", told)
+    report = {"request": id_of(request), "item": item_of(request, item), "severity": severity, "text": text}
+    yield from core.post("incidents", report)
 
 
 def feedback(core: Core, action: str, limit: int, *, since: str = "") -> Flow[Sequence[Object]]:
-    wanted = {"action": action, "since": since, "limit": str(limit)}
-    got = yield from core.get("feedback", {name: value for name, value in wanted.items() if value})
+    filters = {"action": action, "since": since, "limit": str(limit)}
+    got = yield from core.get("feedback", {name: value for name, value in filters.items() if value})
     return [json.loads(line) for line in got.content.decode().splitlines() if line.strip()]

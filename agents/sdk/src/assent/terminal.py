@@ -22,9 +22,9 @@ from assent.client_async import AsyncAssent
 from assent.errors import AssentError
 from assent.screen import value, visible
 from assent.shapes import Json, Object
-from assent.testing import Answer, Asked, FakeGateway
-from assent.testing.routes import found
-from assent.testing.told import ANSWER, APPROVE, MODIFY, REJECT, SKIP
+from assent.testing import Answer, AskedItem, FakeGateway
+from assent.testing.records import ANSWER, APPROVE, MODIFY, REJECT, SKIP
+from assent.testing.routes import match_route
 from assent.testing.transport import Transport
 
 LINE = "─" * 72
@@ -32,7 +32,7 @@ _LONG = 600  # characters of one value that are shown
 Read = Callable[[str], str]
 
 
-class NotHere(AssentError):
+class NoTerminal(AssentError):
     """The terminal approver does not run here; the text says why and what helps."""
 
 
@@ -72,82 +72,82 @@ class Approver(FakeGateway):
         out: TextIO | None = None,
     ) -> None:
         if read is input and not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise NotHere("Nobody sits at this terminal (not a TTY), so nobody can approve here.")
+            raise NoTerminal("Nobody sits at this terminal (not a TTY), so nobody can approve here.")
         elsewhere = os.environ.get("ASSENT_URL", "")
         if elsewhere and not beside_gateway:
-            raise NotHere(
+            raise NoTerminal(
                 f"ASSENT_URL points at {elsewhere}, where reviewers decide. Unset it for development, or say "
                 "beside_gateway=True to decide here in their place."
             )
         super().__init__(agent)
-        self.transport = _Asking(self)
+        self.transport = _ApprovingTransport(self)
         self._read, self._out = read, out or sys.stdout
-        self._one = threading.Lock()
+        self._one_at_a_time = threading.Lock()
 
     def decide(self, request: str) -> None:
         """Ask for whatever still waits in a request. Raises NotHere when the input ends."""
-        with self._one:
+        with self._one_at_a_time:
             pause = self.state.pauses.get(request)
-            for one in pause.items if pause else ():
-                if pause and one.status == "pending":
-                    self.state.settle(pause, one, self._asked_for(one))
+            for asked_item in pause.items if pause else ():
+                if pause and asked_item.status == "pending":
+                    self.state.settle(pause, asked_item, self._ask_person(asked_item))
 
-    def _asked_for(self, one: Asked) -> Answer:
-        self._show(one)
+    def _ask_person(self, asked_item: AskedItem) -> Answer:
+        self._show(asked_item)
         while True:
-            choice = self._line(_CHOICES[one.subject]).strip().lower()[:1]
-            match choice, one.subject:
+            choice = self._line(_CHOICES[asked_item.subject]).strip().lower()[:1]
+            match choice, asked_item.subject:
                 case "a", "action" | "plan":
                     return Answer(APPROVE)
                 case "a", "question":
-                    return Answer(ANSWER, answer=self._answer(one))
+                    return Answer(ANSWER, answer=self._answer(asked_item))
                 case "m", "action":
-                    return Answer(MODIFY, args=self._arguments(one))
+                    return Answer(MODIFY, args=self._arguments(asked_item))
                 case "r", "action" | "plan":
                     return Answer(REJECT, message=self._reason())
                 case "s", _:
                     return Answer(SKIP)
             self._say("Please choose one of these.")
 
-    def _show(self, one: Asked) -> None:
-        where = f"  run {visible(one.run)}" if one.run else ""
-        self._say(LINE, f"{visible(one.action)}{where}")
-        if one.subject == "action":
-            args = one.args if isinstance(one.args, dict) else {"": one.args}
+    def _show(self, asked_item: AskedItem) -> None:
+        where = f"  run {visible(asked_item.run)}" if asked_item.run else ""
+        self._say(LINE, f"{visible(asked_item.action)}{where}")
+        if asked_item.subject == "action":
+            args = asked_item.args if isinstance(asked_item.args, dict) else {"": asked_item.args}
             width = max((len(visible(name)) for name in args), default=0)
-            for name, told in args.items():
-                self._say(f"  {visible(name).ljust(width)}  {value(told, longest=_LONG)}")
+            for name, content in args.items():
+                self._say(f"  {visible(name).ljust(width)}  {value(content, longest=_LONG)}")
         else:
-            self._say(f"  {value(one.args, longest=4 * _LONG)}")
+            self._say(f"  {value(asked_item.args, longest=4 * _LONG)}")
         for name in ("summary", "reasoning", "context", "preconditions", "current", "alternatives"):
-            if told := one.sent.get(name):
-                self._say(f"the agent's {name}: {value(told, longest=_LONG)}")
+            if content := asked_item.sent.get(name):
+                self._say(f"the agent's {name}: {value(content, longest=_LONG)}")
 
-    def _arguments(self, one: Asked) -> Object:
+    def _arguments(self, asked_item: AskedItem) -> Object:
         """Other arguments, from a line of JSON that begins as what was proposed."""
-        proposed = json.dumps(one.args, ensure_ascii=False)
+        proposed = json.dumps(asked_item.args, ensure_ascii=False)
         while True:
             line = self._line("arguments as JSON: ", begin=proposed)
             try:
-                told: Json = json.loads(line)
+                arguments: Json = json.loads(line)
             except ValueError as error:
                 self._say(f"This is not JSON: {error}")
                 continue
-            if isinstance(told, dict):
-                return told
+            if isinstance(arguments, dict):
+                return arguments
             self._say("Arguments are an object: {…}.")
 
-    def _answer(self, one: Asked) -> Json:
-        question = one.args if isinstance(one.args, dict) else {}
+    def _answer(self, asked_item: AskedItem) -> Json:
+        question = asked_item.args if isinstance(asked_item.args, dict) else {}
         if not question.get("response_schema"):
             return self._line("answer: ")
         while True:
             try:
-                told: Json = json.loads(self._line("answer as JSON: "))
+                answer: Json = json.loads(self._line("answer as JSON: "))
             except ValueError as error:
                 self._say(f"This is not JSON: {error}")
             else:
-                return told
+                return answer
 
     def _reason(self) -> str:
         while not (reason := self._line("reason (the agent reads it): ").strip()):
@@ -159,7 +159,7 @@ class Approver(FakeGateway):
         try:
             return self._read(prompt)
         except EOFError as error:
-            raise NotHere("The input ended before anything was decided; nothing is approved.") from error
+            raise NoTerminal("The input ended before anything was decided; nothing is approved.") from error
         finally:
             if hooked:
                 hooked()
@@ -175,7 +175,7 @@ _CHOICES = {
 }
 
 
-class _Asking(Transport):
+class _ApprovingTransport(Transport):
     """Has the person decide when somebody waits for the decision."""
 
     def __init__(self, approver: Approver) -> None:
@@ -192,9 +192,9 @@ class _Asking(Transport):
         return await super().handle_async_request(request)
 
     def _decide(self, request: httpx.Request) -> None:
-        place = found(request.method, request.url.path.removeprefix("/api/v1/"))
-        if place and place[0] == "decision" and "wait" in request.url.params:
-            self._approver.decide(place[1][0])
+        endpoint = match_route(request.method, request.url.path.removeprefix("/api/v1/"))
+        if endpoint and endpoint[0] == "decision" and "wait" in request.url.params:
+            self._approver.decide(endpoint[1][0])
 
 
 def _begin_with(text: str) -> Callable[[], None] | None:

@@ -106,26 +106,26 @@ def keys(core: Core, *, kid: str = "") -> Flow[Mapping[str, str]]:
         return core.keys
     got: Answer = yield from exchange(Call("GET", _PUBLISHED), patience=core.settings.patience)
     listed = got.json().get("keys")
-    found: dict[str, str] = {}
-    for one in listed if isinstance(listed, list) else []:
-        if isinstance(one, Mapping) and one.get("crv") == "Ed25519":
-            found[str(one.get("kid", ""))] = str(one.get("x", ""))
-    core.keys, core.keys_at = found, time.monotonic()
-    yield from on_disk(lambda: core.journal.put("own", "keys", {"keys": found}))
-    return found
+    keys_by_id: dict[str, str] = {}
+    for key in listed if isinstance(listed, list) else []:
+        if isinstance(key, Mapping) and key.get("crv") == "Ed25519":
+            keys_by_id[str(key.get("kid", ""))] = str(key.get("x", ""))
+    core.keys, core.keys_at = keys_by_id, time.monotonic()
+    yield from on_disk(lambda: core.journal.put("own", "keys", {"keys": keys_by_id}))
+    return keys_by_id
 
 
 def _parts(raw: str) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
     try:
         head, claims, _ = raw.split(".")
-        told = [json.loads(_unb64(part)) for part in (head, claims)]
+        parts = [json.loads(_unb64(part)) for part in (head, claims)]
     except (ValueError, AttributeError):
         raise PermitRefused(
             "The permit is not a signed token (three parts of base64url).", reason="malformed"
         ) from None
-    if not all(isinstance(one, dict) for one in told):
+    if not all(isinstance(one, dict) for one in parts):
         raise PermitRefused("The permit holds no claims.", reason="malformed")
-    return told[0], told[1]
+    return parts[0], parts[1]
 
 
 def _unb64(text: str) -> bytes:

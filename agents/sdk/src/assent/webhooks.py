@@ -62,7 +62,7 @@ class Event:
         return str(self.data.get("request") or "")
 
     @property
-    def known(self) -> bool:
+    def is_known_type(self) -> bool:
         """Whether this version of the library knows the type."""
         return self.type in TOPICS
 
@@ -133,13 +133,13 @@ def _check_time(stamp: str, tolerance: float, now: float) -> None:
 
 def _is_signed(signed: bytes, signatures: str, keys: Iterable[bytes]) -> bool:
     expected = [_mac(signed, key) for key in keys]
-    found = False
-    for one in signatures.split():
-        version, _, value = one.partition(",")
+    is_match = False
+    for signature in signatures.split():
+        version, _, value = signature.partition(",")
         # Every comparison is made, so that the time taken says nothing.
         for mac in expected:
-            found |= version == _VERSION and hmac.compare_digest(mac.encode(), value.encode(errors="replace"))
-    return found
+            is_match |= version == _VERSION and hmac.compare_digest(mac.encode(), value.encode(errors="replace"))
+    return is_match
 
 
 def _mac(signed: bytes, key: bytes) -> str:
@@ -148,9 +148,9 @@ def _mac(signed: bytes, key: bytes) -> str:
 
 def _event(identity: str, body: bytes) -> Event:
     try:
-        told = json.loads(body)
-        kind, data = told["type"], told["data"]
-        at = datetime.fromisoformat(str(told["timestamp"]))
+        content = json.loads(body)
+        kind, data = content["type"], content["data"]
+        at = datetime.fromisoformat(str(content["timestamp"]))
     except (ValueError, KeyError, TypeError) as error:
         raise BadWebhook("content", "Rightly signed, but not an event: type, timestamp and data.") from error
     if not isinstance(kind, str) or not isinstance(data, dict):

@@ -22,7 +22,7 @@ T = TypeVar("T")
 _PASSING = frozenset({425, 429, 500, 502, 503, 504})
 _IN_FLIGHT = "idempotency_key_in_flight"
 _FIRST, _LONGEST = 0.2, 8.0  # seconds between two tries, before jitter
-_ASKED = 120.0  # the longest Retry-After that is obeyed within one call
+_LONGEST_RETRY_AFTER = 120.0  # the longest Retry-After that is obeyed within one call
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +70,16 @@ class Answer:
     def json(self) -> Object:
         """The JSON object in it. Raises Unavailable when there is none: a proxy's page is no answer of Assent's."""
         try:
-            told = json.loads(self.content)
+            document = json.loads(self.content)
         except ValueError:
-            told = None
-        if not isinstance(told, dict):
+            document = None
+        if not isinstance(document, dict):
             raise Unavailable(f"Something that is not Assent answered (status {self.status}, no JSON object).")
-        return told
+        return document
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class NoAnswer:
     """No answer: whether the call arrived is not known."""
 
     text: str
@@ -127,15 +127,15 @@ def _setback(answer: object, tries: int) -> tuple[str, float]:
     """Why a call must be repeated, and after how many seconds. Raises BadRequest when that would be of no use."""
     wait = random.uniform(0.5, 1.0) * min(_LONGEST, _FIRST * 2**tries)  # noqa: S311 - spreads load, guards nothing
     if not isinstance(answer, Answer):
-        return f"Assent is out of reach: {answer.text if isinstance(answer, Lost) else answer}.", wait
-    told = problem_in(answer)
-    if answer.status in _PASSING or told.get("code") == _IN_FLIGHT:
-        asked = _retry_after(answer.headers.get("retry-after", ""))
-        said = told.get("detail") or f"status {answer.status}"
-        return f"Assent cannot answer now: {said}", max(wait, min(asked, _ASKED))
-    if answer.status < 400 or not told:
+        return f"Assent is out of reach: {answer.text if isinstance(answer, NoAnswer) else answer}.", wait
+    problem = problem_in(answer)
+    if answer.status in _PASSING or problem.get("code") == _IN_FLIGHT:
+        retry_after = _retry_after(answer.headers.get("retry-after", ""))
+        detail = problem.get("detail") or f"status {answer.status}"
+        return f"Assent cannot answer now: {detail}", max(wait, min(retry_after, _LONGEST_RETRY_AFTER))
+    if answer.status < 400 or not problem:
         raise Unavailable(f"Something that is not Assent answered (status {answer.status}).")
-    raise BadRequest(told, status=answer.status)
+    raise BadRequest(problem, status=answer.status)
 
 
 def problem_in(answer: Answer) -> Object:
@@ -143,10 +143,10 @@ def problem_in(answer: Answer) -> Object:
     if "json" not in answer.headers.get("content-type", ""):
         return {}
     try:
-        told = json.loads(answer.content)
+        problem = json.loads(answer.content)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return problem if isinstance(problem, dict) else {}
 
 
 def _retry_after(text: str) -> float:

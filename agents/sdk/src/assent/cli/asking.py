@@ -2,10 +2,10 @@
 
 import argparse
 
-from assent.cli.out import Out, document, taking
+from assent.cli.out import Out, argument_type, document
 from assent.client import Assent
 from assent.screen import value, visible
-from assent.shapes import Asking, Decision, Request
+from assent.shapes import Decision, Request, SubmissionOptions
 
 _TEXTS = ("step", "key", "summary", "reasoning", "subject", "value")
 
@@ -13,11 +13,11 @@ _TEXTS = ("step", "key", "summary", "reasoning", "subject", "value")
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     submit = commands.add_parser("submit", parents=[common], help="propose an action, and perhaps wait for the answer")
     submit.add_argument("action")
-    submit.add_argument("args", type=taking(document), nargs="?", default={}, help="a JSON object, @file, or -")
+    submit.add_argument("args", type=argument_type(document), nargs="?", default={}, help="a JSON object, @file, or -")
     submit.add_argument("--run", dest="in_run", help="the id of the workflow that it belongs to")
     for name in _TEXTS:
         submit.add_argument(f"--{name}")
-    submit.add_argument("--preconditions", type=taking(document), metavar="JSON")
+    submit.add_argument("--preconditions", type=argument_type(document), metavar="JSON")
     submit.add_argument("--timeout-s", type=float, metavar="SECONDS", help="until silence speaks")
     submit.add_argument(
         "--wait", nargs="?", type=float, const=float("inf"), metavar="SECONDS", help="wait for it; alone: without end"
@@ -30,7 +30,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 
 def _submit(options: argparse.Namespace, out: Out) -> int:
-    asking: Asking = {}
+    asking: SubmissionOptions = {}
     for name in (*_TEXTS, "timeout_s"):
         if getattr(options, name) is not None:
             asking[name] = getattr(options, name)  # type: ignore[literal-required]  # names of Asking
@@ -43,15 +43,15 @@ def _submit(options: argparse.Namespace, out: Out) -> int:
             return 0
         if not out.as_json:
             _tell_request(request, out)
-        return _told(client, request, None if options.wait == float("inf") else options.wait, out)
+        return _print_decision(client, request, None if options.wait == float("inf") else options.wait, out)
 
 
 def _wait(options: argparse.Namespace, out: Out) -> int:
     with Assent() as client:
-        return _told(client, options.request, options.timeout, out)
+        return _print_decision(client, options.request, options.timeout, out)
 
 
-def _told(client: Assent, request: Request | str, timeout: float | None, out: Out) -> int:
+def _print_decision(client: Assent, request: Request | str, timeout: float | None, out: Out) -> int:
     decision: Decision = client.wait(request, timeout=timeout)
     lines = []
     for item in decision.items:

@@ -50,38 +50,38 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
 
 
 def _doctor(options: argparse.Namespace, out: Out) -> int:
-    found = list(examine())
-    told: list[Json] = [
-        {"name": one.name, "state": one.state, "text": one.text, "mend": one.mend or None} for one in found
+    findings = list(examine())
+    finding_documents: list[Json] = [
+        {"name": one.name, "state": one.state, "text": one.text, "mend": one.mend or None} for one in findings
     ]
     lines = []
-    for one in found:
-        lines.append(f"{_MARKS[one.state]} {one.name.ljust(9)} {visible(one.text)}")
-        if one.mend:
-            lines.append(f"  {'→ '.rjust(11)}{one.mend}")
-    out.tell({"well": all(one.state != BAD for one in found), "findings": told}, *lines)
-    return 1 if any(one.state == BAD for one in found) else 0
+    for finding in findings:
+        lines.append(f"{_MARKS[finding.state]} {finding.name.ljust(9)} {visible(finding.text)}")
+        if finding.mend:
+            lines.append(f"  {'→ '.rjust(11)}{finding.mend}")
+    out.tell({"well": all(one.state != BAD for one in findings), "findings": finding_documents}, *lines)
+    return 1 if any(one.state == BAD for one in findings) else 0
 
 
 def examine() -> list[Finding]:
     """Look at everything that can be looked at; what rests on something broken is left out."""
-    found = [_versions(), _folder(), *_journal()]
+    findings = [_versions(), _folder(), *_journal()]
     address = _address()
-    found.append(address)
+    findings.append(address)
     if address.state == BAD:
-        return found
+        return findings
     with httpx.Client(
         base_url=os.environ["ASSENT_URL"].strip().rstrip("/"), timeout=10, headers={"User-Agent": "assent-python/cli"}
     ) as http:
         keys = _published(http)
-        found.append(keys)
+        findings.append(keys)
         if keys.name == "reach":
-            return found
-        found.append(_server(http))
-        found += _key(http, os.environ.get("ASSENT_KEY", "").strip())
+            return findings
+        findings.append(_server(http))
+        findings += _key(http, os.environ.get("ASSENT_KEY", "").strip())
         if token := os.environ.get("ASSENT_TOKEN", "").strip():
-            found.append(_token(http, token))
-    return found
+            findings.append(_token(http, token))
+    return findings
 
 
 def _versions() -> Finding:
@@ -99,7 +99,7 @@ def _versions() -> Finding:
 def _folder() -> Finding:
     try:
         journal = Journal(_state())
-        place = journal.folder
+        folder = journal.folder
         with journal.alone():
             journal.put("own", "doctor", {"wrote": secrets.token_hex(4)})
             journal.read("own", "doctor")
@@ -107,16 +107,16 @@ def _folder() -> Finding:
         return Finding(
             "state", BAD, str(error), "set ASSENT_STATE to a folder that this user may write, on a local disk"
         )
-    if place.stat().st_mode & 0o077:
-        return Finding("state", WARN, f"others may read {place}, which holds arguments", f"chmod 700 {place}")
-    return Finding("state", GOOD, f"{place} can be written")
+    if folder.stat().st_mode & 0o077:
+        return Finding("state", WARN, f"others may read {folder}, which holds arguments", f"chmod 700 {folder}")
+    return Finding("state", GOOD, f"{folder} can be written")
 
 
 def _state() -> Path:
     """The folder of the journal that a client with this environment has. Raises NotConfigured."""
     url = os.environ.get("ASSENT_URL", "").strip()
     url = url if url.startswith("http") else "https://nowhere.invalid"  # the address has a line of its own
-    return Settings.found(
+    return Settings.resolve(
         url, None if os.environ.get("ASSENT_KEY") else "none", agent=None, state=None, timeout=1, patience=0
     ).state
 
@@ -131,7 +131,7 @@ def _journal() -> list[Finding]:
 
 
 def _set_aside(folder: Path, error: BrokenJournal) -> Finding:
-    path = Path(error.place)
+    path = Path(error.path)
     aside = folder / "aside" / f"{path.parent.name}-{path.name}.{secrets.token_hex(3)}"
     made(aside.parent)
     content = path.read_bytes() if path.is_file() else b""
@@ -220,19 +220,19 @@ def _key(http: httpx.Client, key: str) -> list[Finding]:
     if answer is None or answer.status_code != 200:
         status = "no answer" if answer is None else f"status {answer.status_code}"
         return [Finding("key", BAD, f"the key does not count ({status}): unknown, revoked or over", mend)]
-    told = _object(answer)
-    own = told.get("key")
+    identity = _object(answer)
+    own = identity.get("key")
     about = own if isinstance(own, Mapping) else {}
     return [
-        _whose(told, about),
+        _whose(identity, about),
         _scopes(about.get("scopes")),
-        _clock(told.get("now"), sent, time.time()),
+        _clock(identity.get("now"), sent, time.time()),
     ]
 
 
-def _whose(told: Object, about: Object) -> Finding:
-    text = f"{about.get('prefix')}… of the agent {told.get('agent')}"
-    if told.get("policy_version") is None:
+def _whose(identity: Object, about: Object) -> Finding:
+    text = f"{about.get('prefix')}… of the agent {identity.get('agent')}"
+    if identity.get("policy_version") is None:
         mend = "python manage.py prepare on the server publishes a first one"
         return Finding("key", BAD, f"{text}; the server has no policy yet", mend)
     ends = _moment(about.get("expires_at"))
@@ -283,10 +283,10 @@ def _get(http: httpx.Client, path: str, key: str = "") -> httpx.Response | None:
 
 def _object(answer: httpx.Response) -> Object:
     try:
-        told = answer.json()
+        body = answer.json()
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return body if isinstance(body, dict) else {}
 
 
 def _moment(text: Json) -> float | None:

@@ -18,8 +18,8 @@ class Out:
 
     def tell(self, document: Json, *lines: str) -> None:
         """Print the document, or the lines that say the same. What came from others must be `visible` in them."""
-        told = [json.dumps(document, ensure_ascii=False)] if self.as_json else lines
-        print(*told, sep="\n", flush=True)
+        output_lines = [json.dumps(document, ensure_ascii=False)] if self.as_json else lines
+        print(*output_lines, sep="\n", flush=True)
 
     def error(self, error: AssentError) -> None:
         """Print why not, and for fields that are at fault where."""
@@ -27,14 +27,14 @@ class Out:
         named = "" if kind == "AssentError" else f"{kind}: "
         faults = error.errors if isinstance(error, BadRequest) else ()
         if self.as_json:
-            told: dict[str, Json] = {"error": kind, "text": str(error)}
+            problem: dict[str, Json] = {"error": kind, "text": str(error)}
             for name in ("code", "status", "reason", "request"):
                 value = getattr(error, name, None)
                 if isinstance(value, str | int):
-                    told[name] = value
+                    problem[name] = value
             if faults:
-                told["errors"] = list(faults)
-            print(json.dumps(told, ensure_ascii=False), flush=True)
+                problem["errors"] = list(faults)
+            print(json.dumps(problem, ensure_ascii=False), flush=True)
             return
         print(f"assent: {named}{visible(str(error))}", file=sys.stderr)
         for fault in faults[1:]:
@@ -43,16 +43,16 @@ class Out:
 
 def document(text: str) -> Object:
     """An argument that is a JSON object: itself, @file, or - for the standard input."""
-    told = read_json(text)
-    if not isinstance(told, dict):
+    argument = read_json(text)
+    if not isinstance(argument, dict):
         raise ValueError("a JSON object is needed here: {…}")
-    return told
+    return argument
 
 
 def read_json(text: str) -> Json:
     """An argument that is JSON: itself, @file, or -."""
-    told: Json = json.loads(read(text))
-    return told
+    argument: Json = json.loads(read(text))
+    return argument
 
 
 def read(text: str) -> str:
@@ -62,7 +62,7 @@ def read(text: str) -> str:
     return Path(text[1:]).read_text() if text.startswith("@") else text
 
 
-def taking(function: Callable[[str], Json]) -> Callable[[str], Json]:
+def argument_type(function: Callable[[str], Json]) -> Callable[[str], Json]:
     """The function for argparse, with errors that say what was wrong."""
     import argparse
 

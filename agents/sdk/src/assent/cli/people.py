@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
-from assent.cli.out import Out, read_json, taking
+from assent.cli.out import Out, argument_type, read_json
 from assent.core import API, trimmed
 from assent.documents import objects
 from assent.drive import lost
@@ -35,10 +35,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     decide.add_argument("--stage", type=int, help="of the card that you read, where it has stages")
     decide.add_argument("--message", help="what the agent is told")
     decide.add_argument("--reason", help="from the pick-list of reasons")
-    decide.add_argument("--edits", type=taking(read_json), metavar="JSON", help="modify: JSON Patch, @file, or -")
-    decide.add_argument("--steps", type=taking(read_json), metavar="JSON", help="modify a plan: its steps, @file, or -")
+    decide.add_argument(
+        "--edits", type=argument_type(read_json), metavar="JSON", help="modify: JSON Patch, @file, or -"
+    )
+    decide.add_argument(
+        "--steps", type=argument_type(read_json), metavar="JSON", help="modify a plan: its steps, @file, or -"
+    )
     decide.add_argument("--alternative", help="modify: the label of the one that you choose")
-    decide.add_argument("--answer", type=taking(read_json), metavar="JSON", help="answer: any JSON, @file, or -")
+    decide.add_argument("--answer", type=argument_type(read_json), metavar="JSON", help="answer: any JSON, @file, or -")
     decide.add_argument("--guidance", help="what the agent is to keep in mind from here on")
     decide.add_argument("--stop", action="store_true", help="reject: end the whole run")
     decide.set_defaults(run=_decide)
@@ -65,10 +69,10 @@ class Person:
     def _answer(self, method: str, path: str, params: Mapping[str, str], body: Json) -> Object:
         with self._http as http:
             try:
-                told = http.request(method, path, params=params, json=body)
+                response = http.request(method, path, params=params, json=body)
             except httpx.TransportError as error:
                 raise Unavailable(f"Assent is out of reach: {lost(error).text}.") from error
-        answer = Answer(told.status_code, dict(told.headers), told.content)
+        answer = Answer(response.status_code, dict(response.headers), response.content)
         if answer.status < 300:
             return answer.json()
         problem = problem_in(answer)
@@ -82,24 +86,24 @@ def _inbox(options: argparse.Namespace, out: Out) -> int:
         card = Person().get(f"inbox/{quote(options.approval, safe='')}")
         out.tell(card, *_card(card))
         return 0
-    wanted = {"action": options.action, "agent": options.agent, "limit": str(options.limit)}
-    told = Person().get("inbox", **{name: text for name, text in wanted.items() if text})
-    rows = [_row(one) for one in objects(told.get("approvals"))]
-    more = ["There is more; see the next page with a higher --limit, or filter."] if told.get("next") else []
-    out.tell(told, *(table([_HEAD, *rows]) if rows else ["Nothing waits for you."]), *more)
+    filters = {"action": options.action, "agent": options.agent, "limit": str(options.limit)}
+    inbox = Person().get("inbox", **{name: text for name, text in filters.items() if text})
+    rows = [_row(one) for one in objects(inbox.get("approvals"))]
+    more = ["There is more; see the next page with a higher --limit, or filter."] if inbox.get("next") else []
+    out.tell(inbox, *(table([_HEAD, *rows]) if rows else ["Nothing waits for you."]), *more)
     return 0
 
 
 _HEAD = ("id", "waits", "tier", "agent", "what")
 
 
-def _row(one: Object) -> tuple[str, ...]:
+def _row(entry: Object) -> tuple[str, ...]:
     return (
-        str(one.get("id")),
-        _span(one.get("pending_s")),
-        str(one.get("tier")),
-        visible(str(one.get("agent")), longest=24),
-        visible(str(one.get("headline")), longest=80) + ("  ⚑" if one.get("flags") else ""),
+        str(entry.get("id")),
+        _span(entry.get("pending_s")),
+        str(entry.get("tier")),
+        visible(str(entry.get("agent")), longest=24),
+        visible(str(entry.get("headline")), longest=80) + ("  ⚑" if entry.get("flags") else ""),
     )
 
 
@@ -124,18 +128,18 @@ def _card(card: Object) -> list[str]:
         lines.append(f"  question: {visible(str(question.get('prompt')))}")
     lines += [f"  ⚑ {visible(str(flag.get('text')))}" for flag in objects(card.get("flags"))]
     for name in ("policy_text", "reasons", "value", "reversibility", "current", "alternatives"):
-        if told := card.get(name):
-            lines.append(f"  {name.replace('_', ' ')}: {value(told)}")
+        if content := card.get(name):
+            lines.append(f"  {name.replace('_', ' ')}: {value(content)}")
     weighed = card.get("confidence")
     if isinstance(weighed, Mapping) and weighed.get("score") is not None:
         lines.append(f"  confidence: {value(weighed['score'])} ({weighed.get('shown')})")
     for name in ("summary", "reasoning", "context"):
-        if told := card.get(name):
-            lines.append(f"  the agent's {name} (not verified): {value(told)}")
+        if content := card.get(name):
+            lines.append(f"  the agent's {name} (not verified): {value(content)}")
     stages = objects(card.get("stages"))
     if stages:
-        asked = ", then ".join(f"tier {one.get('tier')} {visible(str(one.get('domain')))}" for one in stages)
-        lines.append(f"  stage {card.get('stage')} of {len(stages)}: {asked}")
+        stage_names = ", then ".join(f"tier {one.get('tier')} {visible(str(one.get('domain')))}" for one in stages)
+        lines.append(f"  stage {card.get('stage')} of {len(stages)}: {stage_names}")
     allowed = card.get("allowed")
     seen = f"--revision {card.get('revision')} --round {card.get('round')} --digest {card.get('digest')}"
     if stages:

@@ -25,8 +25,8 @@ def _tail(options: argparse.Namespace, out: Out) -> int:
     left = options.count
     with Assent() as client:
         for event in client.events(after):
-            told: Object = {"id": event.id, "event": event.topic, "data": dict(event.data)}
-            out.tell(told, f"{event.id}  {visible(event.topic)}  {value(event.data)}")
+            document: Object = {"id": event.id, "event": event.topic, "data": dict(event.data)}
+            out.tell(document, f"{event.id}  {visible(event.topic)}  {value(event.data)}")
             if options.resume:
                 # After the line is out: killed in between, an event is shown again and none is left out.
                 atomically(options.resume, f"{event.id}\n".encode())

@@ -12,7 +12,7 @@
 With pytest the fixture `assent_gateway` does the wiring.
 """
 
-from assent.testing.gateway import FakeGateway, NobodyTold
-from assent.testing.told import Answer, Asked, Consumed, Exchange, Reported
+from assent.testing.gateway import FakeGateway, NoInstruction
+from assent.testing.records import Answer, AskedItem, Consumed, Exchange, Reported
 
-__all__ = ["Answer", "Asked", "Consumed", "Exchange", "FakeGateway", "NobodyTold", "Reported"]
+__all__ = ["Answer", "AskedItem", "Consumed", "Exchange", "FakeGateway", "NoInstruction", "Reported"]

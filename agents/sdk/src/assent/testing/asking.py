@@ -7,13 +7,13 @@ from datetime import timedelta
 
 from assent.shapes import Json, Object
 from assent.testing import shapes
-from assent.testing.calls import Call, Desk, Reply, unanswered
+from assent.testing.calls import Call, EndpointBase, Reply, unanswered
+from assent.testing.records import Answer, AskedItem, Document
 from assent.testing.shapes import Refusal, checked, refused
-from assent.testing.state import AT_ONCE, POLICY_VERSION, Pause, rfc3339
-from assent.testing.told import Answer, Asked, Document
+from assent.testing.state import AT_ONCE, POLICY_VERSION, FakeRequest, rfc3339
 
 
-class Asking(Desk):
+class RequestEndpoints(EndpointBase):
     """What an agent does before anything runs."""
 
     def submit(self, call: Call) -> Reply:
@@ -22,40 +22,42 @@ class Asking(Desk):
         sent = body if isinstance(body, Mapping) else {}
         key = _key_of(call, sent)
         content = {name: value for name, value in sent.items() if name != "idempotency_key"}
-        known = self.state.keys.get(key) if key else None
-        if known is not None:
-            if known.body != content:
+        existing = self.state.keys.get(key) if key else None
+        if existing is not None:
+            if existing.body != content:
                 raise Refusal(422, "idempotency_key_reused", "This idempotency key was used for another request.")
-            return Reply(200, self._state_of(known), {"idempotent-replayed": "true"})
-        self._taken_by_policy(items, sent)
-        pause = self.opened(content, items, key)
+            return Reply(200, self._state_of(existing), {"idempotent-replayed": "true"})
+        self._check_action_types(items, sent)
+        pause = self.open_request(content, items, key)
         # As on the server: policy answers at once, a person a moment later.
         self.answer_what_waits(pause, only_policy=True)
-        told = self._state_of(pause)
+        document = self._state_of(pause)
         self.answer_what_waits(pause)
-        return Reply(201, told)
+        return Reply(201, document)
 
-    def _taken_by_policy(self, items: list[Object], body: Object) -> None:
+    def _check_action_types(self, items: list[Object], body: Object) -> None:
         if faults := shapes.type_faults(items, body, self.state.kinds):
             raise refused(faults)
 
-    def opened(self, body: Object, items: list[Object], key: str) -> Pause:
+    def open_request(self, body: Object, items: list[Object], key: str) -> FakeRequest:
         """A new request of these items."""
-        pause = Pause(str(uuid.uuid4()), body, [], self.state.now())
+        pause = FakeRequest(str(uuid.uuid4()), body, [], self.state.now())
         run = pause.run or {}
         for item in items:
             subject = next(name for name in ("action", "question", "plan") if name in item)
             named = item[subject] if subject == "action" else {"name": subject, "args": item[subject]}
             action = named if isinstance(named, Mapping) else {}
-            one = Asked(pause.id, str(item["id"]), subject, str(action["name"]), action.get("args", {}), item)
-            one.run, one.step, one.key = str(run.get("id", "")), str(run.get("step", "")), key
-            one.digest = self.state.digest(one)
-            pause.items.append(one)
+            asked_item = AskedItem(
+                pause.id, str(item["id"]), subject, str(action["name"]), action.get("args", {}), item
+            )
+            asked_item.run, asked_item.step, asked_item.key = str(run.get("id", "")), str(run.get("step", "")), key
+            asked_item.digest = self.state.digest(asked_item)
+            pause.items.append(asked_item)
         if run:
             self.state.run(str(run["id"])).name = str(run["name"])
         self.state.pauses[pause.id] = pause
-        for one in pause.items:
-            self.state.happened("submitted", one)
+        for asked_item in pause.items:
+            self.state.happened("submitted", asked_item)
         if key:
             self.state.keys[key] = pause
         return pause
@@ -65,9 +67,9 @@ class Asking(Desk):
 
     def listed(self, call: Call) -> Reply:
         pauses = [self._state_of(pause) for pause in reversed(self.state.pauses.values())]
-        wanted = call.query.get("status")
-        told = [{name: one[name] for name in one if name not in ("decision", "questions")} for one in pauses]
-        return Reply(200, {"requests": [one for one in told if wanted in (None, one["status"])], "next": None})
+        status = call.query.get("status")
+        documents = [{name: one[name] for name in one if name not in ("decision", "questions")} for one in pauses]
+        return Reply(200, {"requests": [one for one in documents if status in (None, one["status"])], "next": None})
 
     def decision(self, call: Call, pk: str) -> Reply:
         pause = self._pause(pk)
@@ -75,38 +77,38 @@ class Asking(Desk):
             document = pause.document if call.query.get("first") == "1" else pause.newest
             return Reply(200, json.loads(document), content=document.encode())
         settled = [one.decided for one in pause.items if one.status != "pending"]
-        told: Document = {"request": pause.id, "status": "pending"}
-        told["items"] = settled if pause.body.get("decide") == "independently" else []
+        partial: Document = {"request": pause.id, "status": "pending"}
+        partial["items"] = settled if pause.body.get("decide") == "independently" else []
         if questions := unanswered(pause):
-            told["questions"] = questions
-        return Reply(202, told)
+            partial["questions"] = questions
+        return Reply(202, partial)
 
     def cancel(self, call: Call, pk: str) -> Reply:
         checked("Cancellation", call.body(optional=True))
         pause = self._pause(pk)
         if pause.document:
             raise Refusal(409, "already_closed", "This request is closed already.")
-        for one in pause.items:
-            if one.status == "pending":
-                self.state.settle(pause, one, Answer("cancelled"))
+        for asked_item in pause.items:
+            if asked_item.status == "pending":
+                self.state.settle(pause, asked_item, Answer("cancelled"))
         return Reply(200, self._state_of(pause))
 
     def amend(self, call: Call, pk: str, item: str) -> Reply:
         body = checked("Amendment", call.body())
-        pause, one = self._item(pk, item)
-        if one.status != "pending":
+        pause, asked_item = self._item(pk, item)
+        if asked_item.status != "pending":
             raise Refusal(409, "no_longer_pending", "This was decided already.")
-        kind = self.state.kinds.get(one.action)
+        kind = self.state.kinds.get(asked_item.action)
         if "args" in body and kind is not None and (faults := kind.faults(body["args"])):
             raise refused([(f"/args{pointer}", message) for pointer, message in faults])
-        one.sent = {**one.sent, **{name: body[name] for name in body if name != "args"}}
-        one.args = body.get("args", one.args)
-        one.revision += 1
-        one.digest = self.state.digest(one)
-        self.state.happened("amended", one, revision=one.revision)
-        told = self._state_of(pause)
+        asked_item.sent = {**asked_item.sent, **{name: body[name] for name in body if name != "args"}}
+        asked_item.args = body.get("args", asked_item.args)
+        asked_item.revision += 1
+        asked_item.digest = self.state.digest(asked_item)
+        self.state.happened("amended", asked_item, revision=asked_item.revision)
+        document = self._state_of(pause)
         self.answer_what_waits(pause)
-        return Reply(200, told)
+        return Reply(200, document)
 
     def lease(self, call: Call, pk: str) -> Reply:
         body = checked("LeaseWish", call.body())
@@ -126,16 +128,16 @@ class Asking(Desk):
         items: list[Json] = []
         body = call.body()
         sent = shapes.items_of(body)
-        self._taken_by_policy(sent, body)
-        for place, item in enumerate(sent):
+        self._check_action_types(sent, body)
+        for position, item in enumerate(sent):
             action = item.get("action")
             name = str(action["name"]) if isinstance(action, Mapping) else next(iter({"question", "plan"} & set(item)))
-            answer = self.look_up(Asked("", str(place), "action", name, {}, item))
+            answer = self.look_up(AskedItem("", str(position), "action", name, {}, item))
             by_policy = answer is not None and answer.source != "human"
             route = ("reject" if answer and answer.says == "reject" else "auto") if by_policy else "review"
-            told: Document = {"id": item["id"], "route": route, "gate": "hard", **AT_ONCE}
+            evaluation: Document = {"id": item["id"], "route": route, "gate": "hard", **AT_ONCE}
             reasons = list(answer.reasons) if answer else []
-            items.append({**told, "reason_code": "fixed", "reasons": reasons, "confidence": None, "shadow": None})
+            items.append({**evaluation, "reason_code": "fixed", "reasons": reasons, "confidence": None, "shadow": None})
         return Reply(200, {"policy_version": POLICY_VERSION, "items": items})
 
 

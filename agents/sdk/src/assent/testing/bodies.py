@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from assent.shapes import Json
+from assent.testing.records import Document
 from assent.testing.shapes import Refusal, refused
-from assent.testing.told import Document
 
 LARGEST_BODY = 1024 * 1024  # bytes
 _LARGEST = 2**53 - 1
@@ -81,5 +81,5 @@ def _beyond(value: Json, at: str) -> Iterator[str]:
         for name, part in value.items():
             yield from _beyond(part, f"{at}/{name.replace('~', '~0').replace('/', '~1')}")
     elif isinstance(value, list):
-        for place, part in enumerate(value):
-            yield from _beyond(part, f"{at}/{place}")
+        for index, part in enumerate(value):
+            yield from _beyond(part, f"{at}/{index}")

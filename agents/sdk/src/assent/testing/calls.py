@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from assent.shapes import Json
 from assent.testing import bodies
+from assent.testing.records import CANCELLED, EXPIRED, REJECT, Answer, AskedItem, Document, Reported
 from assent.testing.shapes import not_found
-from assent.testing.state import AT_ONCE, Pause, State, rfc3339
-from assent.testing.told import CANCELLED, EXPIRED, REJECT, Answer, Asked, Document, Reported
+from assent.testing.state import AT_ONCE, FakeRequest, State, rfc3339
 
 ADDRESS = "https://assent.test"
 
@@ -45,49 +45,51 @@ class Reply:
         return json.dumps(self.document).encode() if self.content is None else self.content
 
 
-class Desk:
+class EndpointBase:
     """The state, what a reviewer would say (`look_up`), and whether the world is to have moved (`moved`)."""
 
-    def __init__(self, state: State, look_up: Callable[[Asked], Answer | None], moved: Callable[[str], bool]) -> None:
+    def __init__(
+        self, state: State, look_up: Callable[[AskedItem], Answer | None], moved: Callable[[str], bool]
+    ) -> None:
         self.state = state
         self.look_up = look_up
         self.moved = moved
         self.reported: list[Reported] = []
 
-    def answer_what_waits(self, pause: Pause, *, only_policy: bool = False) -> None:
+    def answer_what_waits(self, pause: FakeRequest, *, only_policy: bool = False) -> None:
         """Follow the instructions for every item that still waits."""
-        for one in pause.items:
-            answer = self.look_up(one) if one.status == "pending" else None
+        for asked_item in pause.items:
+            answer = self.look_up(asked_item) if asked_item.status == "pending" else None
             if answer is None or answer.says == "waiting" or (only_policy and answer.source == "human"):
                 continue
             if self.state.stopped and answer.says not in (REJECT, EXPIRED, CANCELLED):
                 continue
-            asked = [question for question in pause.questions if question["item"] == one.item]
-            if answer.question is not None and not asked:
-                self._ask(pause, one, answer.question)
-            if answer.question is None or (asked and all(question.get("answer") for question in asked)):
+            questions = [question for question in pause.questions if question["item"] == asked_item.item]
+            if answer.question is not None and not questions:
+                self._ask(pause, asked_item, answer.question)
+            if answer.question is None or (questions and all(question.get("answer") for question in questions)):
                 answer.used()
-                self.state.settle(pause, one, answer)
+                self.state.settle(pause, asked_item, answer)
 
-    def _ask(self, pause: Pause, one: Asked, text: str) -> None:
-        told: Document = {"id": str(uuid.uuid4()), "item": one.item, "text": text, "from": "Test Reviewer"}
-        pause.questions.append({**told, "asked_at": rfc3339(self.state.now())})
-        self.state.happened("asked", one, question=told["id"])
+    def _ask(self, pause: FakeRequest, asked_item: AskedItem, text: str) -> None:
+        question: Document = {"id": str(uuid.uuid4()), "item": asked_item.item, "text": text, "from": "Test Reviewer"}
+        pause.questions.append({**question, "asked_at": rfc3339(self.state.now())})
+        self.state.happened("asked", asked_item, question=question["id"])
 
-    def _pause(self, pk: str) -> Pause:
+    def _pause(self, pk: str) -> FakeRequest:
         if pk not in self.state.pauses:
             raise not_found()
         return self.state.pauses[pk]
 
-    def _item(self, pk: str, item: str) -> tuple[Pause, Asked]:
+    def _item(self, pk: str, item: str) -> tuple[FakeRequest, AskedItem]:
         pause = self._pause(pk)
-        found = next((one for one in pause.items if one.item == item), None)
-        if found is None:
+        asked_item = next((one for one in pause.items if one.item == item), None)
+        if asked_item is None:
             raise not_found()
-        return pause, found
+        return pause, asked_item
 
-    def _state_of(self, pause: Pause) -> Document:
-        told: Document = {
+    def _state_of(self, pause: FakeRequest) -> Document:
+        document: Document = {
             "id": pause.id,
             "status": pause.status,
             "created_at": rfc3339(pause.created),
@@ -100,44 +102,44 @@ class Desk:
             "items": [self._item_of(one) for one in pause.items],
         }
         if questions := unanswered(pause):
-            told["questions"] = questions
+            document["questions"] = questions
         if pause.document:
-            told["decision"] = json.loads(pause.newest)
-        return told
+            document["decision"] = json.loads(pause.newest)
+        return document
 
-    def _item_of(self, one: Asked) -> Document:
-        by_policy = one.answer is not None and one.answer.source != "human"
-        rejected = one.answer is not None and one.answer.says == "reject"
+    def _item_of(self, asked_item: AskedItem) -> Document:
+        by_policy = asked_item.answer is not None and asked_item.answer.source != "human"
+        rejected = asked_item.answer is not None and asked_item.answer.says == "reject"
         route = ("reject" if rejected else "auto") if by_policy else "review"
         ran = {(told.request, told.item): told.result for told in self.reported}
         return {
-            "id": one.item,
-            "action": one.action,
-            "status": one.status,
+            "id": asked_item.item,
+            "action": asked_item.action,
+            "status": asked_item.status,
             "route": route,
             "gate": "hard",
             **AT_ONCE,
             "votes": 0,
             "stage": None,
-            "revision": one.revision,
-            "action_digest": one.digest,
+            "revision": asked_item.revision,
+            "action_digest": asked_item.digest,
             "confidence": None,
             "shadow": None,
             "reason_code": "policy_violation" if route == "reject" else "fixed",
-            "reasons": list(one.answer.reasons) if one.answer else [],
+            "reasons": list(asked_item.answer.reasons) if asked_item.answer else [],
             "due_at": None,
             "expires_at": None,
             "on_timeout": "reject",
-            "outcome": ran.get((one.request, one.item)),
+            "outcome": ran.get((asked_item.request, asked_item.item)),
         }
 
 
-def unanswered(pause: Pause) -> list[Json]:
+def unanswered(pause: FakeRequest) -> list[Json]:
     """The reviewers' questions that the agent has not answered."""
     return [
-        {name: value for name, value in one.items() if name != "answer"}
-        for one in pause.questions
-        if not one.get("answer")
+        {name: value for name, value in question.items() if name != "answer"}
+        for question in pause.questions
+        if not question.get("answer")
     ]
 
 

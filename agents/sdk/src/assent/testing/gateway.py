@@ -8,19 +8,19 @@ from datetime import timedelta
 
 from assent.shapes import Json, Object
 from assent.testing import permits, routes
-from assent.testing.beside import Endpoints
 from assent.testing.calls import ADDRESS, Call, Reply
 from assent.testing.checks import Checks
-from assent.testing.shapes import VERDICTS, Kind, Refusal, not_found
-from assent.testing.state import State, rfc3339
-from assent.testing.told import (
+from assent.testing.endpoints import Endpoints
+from assent.testing.records import (
     Answer,
-    Asked,
+    AskedItem,
     Document,
     Exchange,
     Fault,
 )
-from assent.testing.transport import Transport, Unreached, served
+from assent.testing.shapes import VERDICTS, Kind, Refusal, not_found
+from assent.testing.state import State, rfc3339
+from assent.testing.transport import NotReached, Transport, served
 from assent.testing.verdicts import Verdicts
 
 _API, _KEYS = "/api/v1/", "/.well-known/jwks.json"
@@ -28,7 +28,7 @@ _PUBLIC = ("keys", "openapi")
 _PROBLEM = {"content-type": "application/problem+json"}
 
 
-class NobodyTold(AssertionError):
+class NoInstruction(AssertionError):
     """The code under test waits for an answer that the test never gave."""
 
 
@@ -60,7 +60,7 @@ class FakeGateway(Verdicts, Checks):
         self.incidents = self._endpoints.incidents
 
     @property
-    def asked(self) -> list[Asked]:
+    def asked_items(self) -> list[AskedItem]:
         """Every item that was asked for, in order."""
         return [one for _, one in self.state.items()]
 
@@ -94,25 +94,25 @@ class FakeGateway(Verdicts, Checks):
 
     def recall(
         self, action: str | None = None, *, reason: str = "not_needed", message: str | None = None
-    ) -> list[Asked]:
+    ) -> list[AskedItem]:
         """A reviewer takes back what was approved and not used, of one action or all; returns what was taken back."""
         with self._lock:
             unused = [
-                (pause, one)
-                for pause, one in self.state.items()
-                if one.status == "decided" and one.decided["verdict"] in ("approve", "modify")
-                if one.jti not in self.state.used and action in (None, one.action)
-                if not any((told.request, told.item) == (one.request, one.item) for told in self.reported)
+                (pause, asked_item)
+                for pause, asked_item in self.state.items()
+                if asked_item.status == "decided" and asked_item.decided["verdict"] in ("approve", "modify")
+                if asked_item.jti not in self.state.used and action in (None, asked_item.action)
+                if not any((told.request, told.item) == (asked_item.request, asked_item.item) for told in self.reported)
             ]
-            for pause, one in unused:
-                self.state.recall(pause, one, reason, message)
+            for pause, asked_item in unused:
+                self.state.recall(pause, asked_item, reason, message)
             return [one for _, one in unused]
 
     def guide(self, run: str, text: str, **about: Json) -> None:
         """Tell a running agent something."""
         here, now = self.state.run(run), rfc3339(self.state.now())
-        told: Document = {"id": str(uuid.uuid4()), "text": text, "from": "Test Reviewer", "given_at": now}
-        here.guidance.append({**told, "request": None, "item": None, **about})
+        message: Document = {"id": str(uuid.uuid4()), "text": text, "from": "Test Reviewer", "given_at": now}
+        here.guidance.append({**message, "request": None, "item": None, **about})
         here.unread += 1
 
     def stop_run(self, run: str) -> None:
@@ -147,31 +147,42 @@ class FakeGateway(Verdicts, Checks):
         """Sign a standing approval, and return its id."""
         pk, now = str(uuid.uuid4()), self.state.now()
         ends = now + timedelta(seconds=seconds)
-        told: Document = {"id": pk, "action": action, "conditions": list(conditions), "expression": "", "most": most}
-        told |= {"used": 0, "expires_at": rfc3339(ends), "offline": offline, "reserved": most if offline else 0}
-        told["token"] = None
+        grant_document: Document = {
+            "id": pk,
+            "action": action,
+            "conditions": list(conditions),
+            "expression": "",
+            "most": most,
+        }
+        grant_document |= {
+            "used": 0,
+            "expires_at": rfc3339(ends),
+            "offline": offline,
+            "reserved": most if offline else 0,
+        }
+        grant_document["token"] = None
         if offline:
             claims: Document = {"iss": ADDRESS, "aud": self.state.agent, "jti": pk, "iat": int(now.timestamp())}
             claims |= {"exp": int(ends.timestamp()), "action": action, "conditions": list(conditions), "most": most}
-            told["token"] = self.state.signer.signed(claims, permits.GRANT)
-        self.state.grants[pk] = told
+            grant_document["token"] = self.state.signer.signed(claims, permits.GRANT)
+        self.state.grants[pk] = grant_document
         return pk
 
     # --- What goes wrong
 
     def unreachable(self, call: str | None = None, *, times: int | None = None) -> AbstractContextManager[None]:
         """Nothing listens there any more, until `reachable()`; or inside a `with`. `call` limits it to one endpoint."""
-        return self._fault(Fault("unreachable", _known(call), times))
+        return self._fault(Fault("unreachable", _checked_endpoint(call), times))
 
     def loses_answer(self, call: str | None = None, *, times: int | None = 1) -> AbstractContextManager[None]:
         """Calls arrive and do their work, and the answer gets lost on the way back."""
-        return self._fault(Fault("lost", _known(call), times))
+        return self._fault(Fault("lost", _checked_endpoint(call), times))
 
     def fails(
         self, status: int = 503, call: str | None = None, *, times: int | None = None
     ) -> AbstractContextManager[None]:
         """Answer calls with a status that says nothing of the action."""
-        return self._fault(Fault("status", _known(call), times, status))
+        return self._fault(Fault("status", _checked_endpoint(call), times, status))
 
     def reachable(self) -> None:
         """All is well again."""
@@ -189,9 +200,9 @@ class FakeGateway(Verdicts, Checks):
 
     def use_permits(self) -> None:
         """Somebody else uses every permit that was issued and not used."""
-        for _, one in self.state.items():
-            if one.jti:
-                self.state.used.setdefault(one.jti, {"jti": one.jti, "attempt": "somebody else's"})
+        for _, asked_item in self.state.items():
+            if asked_item.jti:
+                self.state.used.setdefault(asked_item.jti, {"jti": asked_item.jti, "attempt": "somebody else's"})
 
     def rotate_key(self) -> None:
         """Sign with another key from now on; the old one stays published."""
@@ -215,7 +226,7 @@ class FakeGateway(Verdicts, Checks):
 
     # --- Answering calls
 
-    def holds_for(self, call: Call) -> float:
+    def hold_seconds(self, call: Call) -> float:
         """How many seconds a call may hang while its answer is 202."""
         return min(_seconds(call), self.longest_hold)
 
@@ -225,15 +236,15 @@ class FakeGateway(Verdicts, Checks):
             name, named = self._endpoint(call)
             fault = next((one for one in self._faults if one.hits(name)), None)
             if fault and fault.how == "unreachable":
-                raise Unreached(arrived=False)
+                raise NotReached(arrived=False)
             if fault and fault.how == "status":
                 problem = Refusal(fault.status, "told_so", f"The fake gateway was told to answer {fault.status}.")
                 return Reply(fault.status, problem.document(), {**_PROBLEM, "retry-after": "3600"})
             reply = self._replied(name, call, named)
             if strict and name == "decision" and reply.status == 202 and _seconds(call) > 0:
-                self._somebody_told(named[0])
+                self._require_instruction(named[0])
             if fault:
-                raise Unreached(arrived=True)
+                raise NotReached(arrived=True)
             return reply
 
     def _replied(self, name: str, call: Call, named: Sequence[str]) -> Reply:
@@ -261,22 +272,22 @@ class FakeGateway(Verdicts, Checks):
     def _endpoint(self, call: Call) -> tuple[str, tuple[str, ...]]:
         if call.path == _KEYS:
             return "keys", ()
-        return routes.found(call.method, call.path.removeprefix(_API)) or ("", ())
+        return routes.match_route(call.method, call.path.removeprefix(_API)) or ("", ())
 
-    def _look_up(self, one: Asked) -> Answer | None:
-        fitting = [answer for answer in self._answers if answer.fits(one.action)]
+    def _look_up(self, asked_item: AskedItem) -> Answer | None:
+        fitting = [answer for answer in self._answers if answer.fits(asked_item.action)]
         limited = [answer for answer in fitting if answer.times is not None]
         return limited[0] if limited else fitting[-1] if fitting else None
 
     def _has_moved(self, action: str) -> bool:
         return any(one.hits(action) for one in self._moved)
 
-    def _somebody_told(self, pk: str) -> None:
+    def _require_instruction(self, pk: str) -> None:
         pause = self.state.pauses[pk]
         untold = [one for one in pause.items if one.status == "pending" and self._look_up(one) is None]
         if untold:
             name = untold[0].action
-            raise NobodyTold(
+            raise NoInstruction(
                 f"The agent asked for {untold[0]} and waits, but this test told the gateway nothing about it. "
                 f"Say fake.approve({name!r}), fake.reject(…), or fake.hold({name!r}) to leave it waiting."
             )
@@ -293,7 +304,7 @@ def _seconds(call: Call) -> float:
         return 0.0
 
 
-def _known(call: str | None) -> str | None:
+def _checked_endpoint(call: str | None) -> str | None:
     if call is not None and call not in routes.NAMES:
         raise ValueError(f"no such endpoint: {call!r}; there are {', '.join(sorted(routes.NAMES))}")
     return call

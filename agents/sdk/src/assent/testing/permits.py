@@ -49,28 +49,28 @@ class Signer:
 
 def issued(signer: Signer, claims: Object, *, forgery: str = "") -> str:
     """A permit; with a forgery, one that is wrong in that way, as an attacker or a mistake would make it."""
-    told = dict(claims)
+    forged_claims = dict(claims)
     match forgery:
         case "algorithm":
-            return signer.signed(told, PERMIT, algorithm="none")
+            return signer.signed(forged_claims, PERMIT, algorithm="none")
         case "unknown_key":
-            return Signer().signed(told, PERMIT)
+            return Signer().signed(forged_claims, PERMIT)
         case "kind":
-            return signer.signed(told, GRANT)
+            return signer.signed(forged_claims, GRANT)
         case "malformed":
             return "this.is-not.a permit"
         case "digest":
-            told["action_digest"] = "sha256:" + hashlib.sha256(b"another action").hexdigest()
+            forged_claims["action_digest"] = "sha256:" + hashlib.sha256(b"another action").hexdigest()
         case "revision":
-            told["revision"] = int(str(told["revision"])) + 1
+            forged_claims["revision"] = int(str(forged_claims["revision"])) + 1
         case "audience":
-            told["aud"] = "somebody-else"
+            forged_claims["aud"] = "somebody-else"
         case "expired":
-            told["exp"] = int(str(told["iat"])) - 3600
+            forged_claims["exp"] = int(str(forged_claims["iat"])) - 3600
         case "signature":
-            head, _, tail = signer.signed(told, PERMIT).split(".")
-            return f"{head}.{_b64(canonical({**told, 'exp': int(str(told['exp'])) + 1}))}.{tail}"
-    return signer.signed(told, PERMIT)
+            head, _, tail = signer.signed(forged_claims, PERMIT).split(".")
+            return f"{head}.{_b64(canonical({**forged_claims, 'exp': int(str(forged_claims['exp'])) + 1}))}.{tail}"
+    return signer.signed(forged_claims, PERMIT)
 
 
 def _b64(raw: bytes) -> str:

@@ -36,9 +36,9 @@ ROUTES: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
 NAMES = frozenset(name for name, _, _ in ROUTES) | {"keys"}
 
 
-def found(method: str, path: str) -> tuple[str, tuple[str, ...]] | None:
+def match_route(method: str, path: str) -> tuple[str, tuple[str, ...]] | None:
     """The endpoint's name and what its path names; None where there is none."""
-    for name, wanted, pattern in ROUTES:
-        if wanted == method and (match := pattern.fullmatch(path)):
+    for name, route_method, pattern in ROUTES:
+        if route_method == method and (match := pattern.fullmatch(path)):
             return name, match.groups()
     return None

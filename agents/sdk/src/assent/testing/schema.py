@@ -107,17 +107,17 @@ class Checker:
         ):
             yield at, "No two of these may be the same."
         before = _schemas(schema, "prefixItems")
-        for place, part in enumerate(value):
-            each = before[place] if place < len(before) else schema.get("items", True)
-            yield from self.check(each, part, f"{at}/{place}")
+        for index, part in enumerate(value):
+            each = before[index] if index < len(before) else schema.get("items", True)
+            yield from self.check(each, part, f"{at}/{index}")
 
     def _object(self, schema: Object, value: Object, at: str) -> Iterator[Fault]:
         yield from _sized(schema, len(value), "Properties", "fields", at)
-        required, known = schema.get("required"), schema.get("properties")
+        required, properties = schema.get("required"), schema.get("properties")
         for name in required if isinstance(required, list) else ():
             if name not in value:
                 yield f"{at}/{_escaped(str(name))}", "This field is required."
-        fields = known if isinstance(known, Mapping) else {}
+        fields = properties if isinstance(properties, Mapping) else {}
         patterns = schema.get("patternProperties")
         patterned = patterns if isinstance(patterns, Mapping) else {}
         for name, part in value.items():
@@ -254,8 +254,8 @@ def _unstorable(value: Json, at: str, depth: int) -> Iterator[Fault]:
             for name, part in value.items():
                 yield from _unstorable(part, f"{at}/{_escaped(name)}", depth + 1)
     elif isinstance(value, list):
-        for place, part in enumerate(value):
-            yield from _unstorable(part, f"{at}/{place}", depth + 1)
+        for index, part in enumerate(value):
+            yield from _unstorable(part, f"{at}/{index}", depth + 1)
 
 
 def _text_problem(text: str) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from assent.shapes import Json, Object
 from assent.testing import schema
+from assent.testing.records import Document
 from assent.testing.schema import Fault
-from assent.testing.told import Document
 
 VERDICTS = ("approve", "modify", "reject", "answer", "skip")
 _RESUME = 64 * 1024  # bytes
@@ -84,8 +84,8 @@ def items_of(body: Json) -> list[Object]:
 def type_faults(items: Sequence[Object], body: Object, kinds: Mapping[str, Kind]) -> list[Fault]:
     """What policy's action types do not take, where the fake was told of any."""
     faults: list[Fault] = []
-    for place, item in enumerate(items if kinds else ()):
-        action, at = item.get("action"), f"/items/{place}"
+    for position, item in enumerate(items if kinds else ()):
+        action, at = item.get("action"), f"/items/{position}"
         for number, step in enumerate(objects(_member(item.get("plan"), "steps"))):
             faults += _action_faults(step.get("action"), kinds, f"{at}/plan/steps/{number}/action")
         if not isinstance(action, Mapping):
@@ -124,17 +124,17 @@ def at_home(faults: Sequence[Fault], body: Object) -> list[Fault]:
         return list(faults)
     moved = []
     for pointer, message in faults:
-        for place, flat in (("/items/0/action/args", "/args"), ("/items/0/action/name", "/action"), ("/items/0", "")):
-            if pointer.startswith(place):
-                pointer = flat + pointer[len(place) :]
+        for prefix, flat in (("/items/0/action/args", "/args"), ("/items/0/action/name", "/action"), ("/items/0", "")):
+            if pointer.startswith(prefix):
+                pointer = flat + pointer[len(prefix) :]
                 break
         moved.append((pointer, message))
     return moved
 
 
 def _unflattened(body: Object) -> Object:
-    known = _member(schema.wire()["Item"], "properties")
-    names = set(known) if isinstance(known, Mapping) else set()
+    properties = _member(schema.wire()["Item"], "properties")
+    names = set(properties) if isinstance(properties, Mapping) else set()
     item = {"id": "1", **{name: body[name] for name in body if name in names}}
     if "action" in body:
         item["action"] = {"name": body["action"], "args": body.get("args", {})}
@@ -144,8 +144,8 @@ def _unflattened(body: Object) -> Object:
 def _faults(items: Sequence[Object], body: Object) -> Iterator[Fault]:
     """What no schema can say."""
     seen: set[str] = set()
-    for place, item in enumerate(items):
-        at = f"/items/{place}"
+    for position, item in enumerate(items):
+        at = f"/items/{position}"
         if sum(name in item for name in _SUBJECTS) != 1:
             yield at, "Send exactly one of action, question and plan."
         name = _member(item.get("action"), "name")
@@ -166,11 +166,11 @@ def _faults(items: Sequence[Object], body: Object) -> Iterator[Fault]:
 def _step_faults(steps: Sequence[Object], at: str) -> Iterator[Fault]:
     before: set[str] = set()
     for number, step in enumerate(steps):
-        place, needs = f"{at}/plan/steps/{number}", step.get("depends_on")
+        pointer, needs = f"{at}/plan/steps/{number}", step.get("depends_on")
         if str(step["id"]) in before:
-            yield f"{place}/id", "Another step of this plan has this id."
+            yield f"{pointer}/id", "Another step of this plan has this id."
         if not before.issuperset(needs if isinstance(needs, list) else ()):
-            yield f"{place}/depends_on", "A step depends on steps before it."
+            yield f"{pointer}/depends_on", "A step depends on steps before it."
         before.add(str(step["id"]))
 
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from assent.digest import action_digest
 from assent.shapes import Json, Object
 from assent.testing import permits
+from assent.testing.records import ANSWER, APPROVE, CANCELLED, EXPIRED, MODIFY, REJECT, Answer, AskedItem, Document
 from assent.testing.shapes import Kind
-from assent.testing.told import ANSWER, APPROVE, CANCELLED, EXPIRED, MODIFY, REJECT, Answer, Asked, Document
 
 ISSUER = "https://assent.test"
 POLICY_VERSION = 7
@@ -25,12 +25,12 @@ def rfc3339(at: datetime) -> str:
 
 
 @dataclass(slots=True)
-class Pause:
+class FakeRequest:
     """One request of an agent with its items."""
 
     id: str
     body: Object
-    items: list[Asked]
+    items: list[AskedItem]
     created: datetime
     status: str = "pending"
     closed: datetime | None = None
@@ -75,7 +75,7 @@ class Run:
         """What undoes what was done and not undone, newest first."""
         return self._undos("done", "undoing", "stuck")
 
-    def asked(self) -> list[Document]:
+    def undos_asked(self) -> list[Document]:
         """Of these what people asked to be undone."""
         return self._undos("undoing", "stuck")
 
@@ -91,8 +91,8 @@ class State:
         self.agent = agent
         self.signer = permits.Signer()
         self.published = [self.signer]
-        self.pauses: dict[str, Pause] = {}
-        self.keys: dict[str, Pause] = {}
+        self.pauses: dict[str, FakeRequest] = {}
+        self.keys: dict[str, FakeRequest] = {}
         self.kinds: dict[str, Kind] = {}  # action types; without any, whatever is asked is one
         self.runs: dict[str, Run] = {}
         self.grants: dict[str, Document] = {}
@@ -108,103 +108,120 @@ class State:
         """The fake's clock, which a test may put forward."""
         return datetime.now(UTC) + self.shift
 
-    def items(self) -> Iterator[tuple[Pause, Asked]]:
+    def items(self) -> Iterator[tuple[FakeRequest, AskedItem]]:
         for pause in self.pauses.values():
-            for one in pause.items:
-                yield pause, one
+            for asked_item in pause.items:
+                yield pause, asked_item
 
-    def happened(self, kind: str, one: Asked, **facts: Json) -> None:
+    def happened(self, kind: str, asked_item: AskedItem, **facts: Json) -> None:
         """Something about an item, for the event stream."""
-        told: Document = {"number": len(self.events) + 1, "type": kind, "request": one.request, "item": one.item}
-        self.events.append({**told, "at": rfc3339(self.now()), **facts})
+        event: Document = {
+            "number": len(self.events) + 1,
+            "type": kind,
+            "request": asked_item.request,
+            "item": asked_item.item,
+        }
+        self.events.append({**event, "at": rfc3339(self.now()), **facts})
 
     def run(self, key: str) -> Run:
         return self.runs.setdefault(key, Run(key))
 
-    def digest(self, one: Asked, args: Json = None) -> str:
+    def digest(self, asked_item: AskedItem, args: Json = None) -> str:
         """The digest of what would run, as the gateway makes it."""
         return action_digest(
             agent=self.agent,
-            action=one.action,
+            action=asked_item.action,
             schema_version=1,
-            args=one.args if args is None else args,
-            about=self.about(one),
-            attachments=self.files(one),
+            args=asked_item.args if args is None else args,
+            about=self.about(asked_item),
+            attachments=self.files(asked_item),
         )
 
-    def about(self, one: Asked) -> str:
-        return str(one.sent.get("subject", ""))
+    def about(self, asked_item: AskedItem) -> str:
+        return str(asked_item.sent.get("subject", ""))
 
-    def files(self, one: Asked) -> list[str]:
+    def files(self, asked_item: AskedItem) -> list[str]:
         """The digests of its attachments."""
-        named = one.sent.get("attachments")
-        known = [self.attachments.get(str(name)) for name in named] if isinstance(named, list) else []
-        return [str(file["digest"]) for file in known if file]
+        named = asked_item.sent.get("attachments")
+        attachments = [self.attachments.get(str(name)) for name in named] if isinstance(named, list) else []
+        return [str(file["digest"]) for file in attachments if file]
 
-    def settle(self, pause: Pause, one: Asked, answer: Answer) -> None:
+    def settle(self, pause: FakeRequest, asked_item: AskedItem, answer: Answer) -> None:
         """Decide an item; with the last of them the request is closed and its document written."""
-        one.answer = answer
+        asked_item.answer = answer
         now = self.now()
         if answer.says in ENDED:
-            one.status = answer.says
-            one.decided = {"id": one.item, "status": answer.says, "verdict": None, "source": None}
-            one.decided["message"] = ENDED[answer.says]
-            self.happened(answer.says, one)
+            asked_item.status = answer.says
+            asked_item.decided = {"id": asked_item.item, "status": answer.says, "verdict": None, "source": None}
+            asked_item.decided["message"] = ENDED[answer.says]
+            self.happened(answer.says, asked_item)
         else:
-            one.status = "decided"
-            args = answer.args_for(one.args)
-            self._could_be_decided(one, answer, args)
-            runs = answer.says in (APPROVE, MODIFY) and one.subject == "action"
-            one.digest = self.digest(one, args) if one.subject == "action" else one.digest
-            one.revision += runs and args != one.args
-            one.decided = self._decided(pause, one, answer, args, now)
-            self.happened("released", one, verdict=answer.says, source=answer.source)
+            asked_item.status = "decided"
+            args = answer.args_for(asked_item.args)
+            self._could_be_decided(asked_item, answer, args)
+            runs = answer.says in (APPROVE, MODIFY) and asked_item.subject == "action"
+            asked_item.digest = self.digest(asked_item, args) if asked_item.subject == "action" else asked_item.digest
+            asked_item.revision += runs and args != asked_item.args
+            asked_item.decided = self._decided(pause, asked_item, answer, args, now)
+            self.happened("released", asked_item, verdict=answer.says, source=answer.source)
         if all(item.status != "pending" for item in pause.items):
             self.close(pause, now)
 
-    def _could_be_decided(self, one: Asked, answer: Answer, args: Json) -> None:
+    def _could_be_decided(self, asked_item: AskedItem, answer: Answer, args: Json) -> None:
         """The gateway takes no verdict that an action type, or the agent, does not offer. Raises AssertionError."""
-        kind = self.kinds.get(one.action)
+        kind = self.kinds.get(asked_item.action)
         if kind is None or answer.source != "human":
             return
-        offered = one.sent.get("allowed")
+        offered = asked_item.sent.get("allowed")
         allowed = [says for says in kind.allowed if not isinstance(offered, list) or says in offered]
         if answer.says not in allowed:
-            raise AssertionError(f"No reviewer can {answer.says} {one.action!r}: offered are {', '.join(allowed)}.")
+            raise AssertionError(
+                f"No reviewer can {answer.says} {asked_item.action!r}: offered are {', '.join(allowed)}."
+            )
         if answer.says in (APPROVE, MODIFY) and (faults := kind.faults(args)):
-            raise AssertionError(f"No reviewer can let {one.action!r} run with {args}: {faults[0][0]}: {faults[0][1]}")
+            raise AssertionError(
+                f"No reviewer can let {asked_item.action!r} run with {args}: {faults[0][0]}: {faults[0][1]}"
+            )
 
-    def close(self, pause: Pause, now: datetime) -> None:
+    def close(self, pause: FakeRequest, now: datetime) -> None:
         kinds = {"decided" if one.status == "recalled" else one.status for one in pause.items}
         pause.status = kinds.pop() if len(kinds) == 1 else "decided"
         pause.closed = now
-        told = {"request": pause.id, "status": pause.status, "items": [one.decided for one in pause.items]}
-        pause.document = json.dumps({**told, "resume": pause.body.get("resume", {})}, separators=(",", ":"))
+        document = {"request": pause.id, "status": pause.status, "items": [one.decided for one in pause.items]}
+        pause.document = json.dumps({**document, "resume": pause.body.get("resume", {})}, separators=(",", ":"))
 
-    def recall(self, pause: Pause, one: Asked, reason: str, message: str | None) -> None:
+    def recall(self, pause: FakeRequest, asked_item: AskedItem, reason: str, message: str | None) -> None:
         """Take a released approval back: a second document, and the first stays."""
         now = rfc3339(self.now())
-        one.status = "recalled"
-        told = message or "A reviewer recalled this approval before it ran. It must not run."
-        one.decided = {"id": one.item, "status": one.status, "verdict": None, "source": None, "action": None}
-        one.decided |= {"permit": None, "plan": None, "reason": reason, "message": told}
-        one.decided |= {"recalled_at": now, "recalled_by": {"tier": 1, "name": REVIEWER}}
+        asked_item.status = "recalled"
+        sentence = message or "A reviewer recalled this approval before it ran. It must not run."
+        asked_item.decided = {
+            "id": asked_item.item,
+            "status": asked_item.status,
+            "verdict": None,
+            "source": None,
+            "action": None,
+        }
+        asked_item.decided |= {"permit": None, "plan": None, "reason": reason, "message": sentence}
+        asked_item.decided |= {"recalled_at": now, "recalled_by": {"tier": 1, "name": REVIEWER}}
         if pause.document:
             document = json.loads(pause.newest)
             document["items"] = [item.decided for item in pause.items]
             pause.recalled = json.dumps(document, separators=(",", ":"))
-        self.happened("recalled", one, reason=reason, source="human", tier=1)
+        self.happened("recalled", asked_item, reason=reason, source="human", tier=1)
 
-    def _decided(self, pause: Pause, one: Asked, answer: Answer, args: Json, now: datetime) -> Document:
+    def _decided(
+        self, pause: FakeRequest, asked_item: AskedItem, answer: Answer, args: Json, now: datetime
+    ) -> Document:
         may_run = answer.says in (APPROVE, MODIFY)
-        told: Document = {
-            "id": one.item,
+        document: Document = {
+            "id": asked_item.item,
             "status": "decided",
             "verdict": answer.says,
             "alternative": answer.alternative,
             "source": answer.source,
             "action": None,
-            "action_digest": one.digest,
+            "action_digest": asked_item.digest,
             "permit": None,
             "answer": answer.answer if answer.says == ANSWER else None,
             "message": answer.message,
@@ -220,48 +237,48 @@ class State:
             else [],
             "policy_version": POLICY_VERSION,
         }
-        if answer.says == REJECT and one.run:
-            told["compensate"] = list(self.run(one.run).compensations())
-            self.run(one.run).end(asked_to_undo=answer.source == "human", stopped=answer.stop)
-        if may_run and one.subject == "action":
-            told["action"] = {"name": one.action, "args": args}
-            told["permit"] = self._permit(pause, one, answer, now)
-        if may_run and one.subject == "plan":
-            told["plan"] = {"steps": self._steps(one)}
-        return told
+        if answer.says == REJECT and asked_item.run:
+            document["compensate"] = list(self.run(asked_item.run).compensations())
+            self.run(asked_item.run).end(asked_to_undo=answer.source == "human", stopped=answer.stop)
+        if may_run and asked_item.subject == "action":
+            document["action"] = {"name": asked_item.action, "args": args}
+            document["permit"] = self._permit(pause, asked_item, answer, now)
+        if may_run and asked_item.subject == "plan":
+            document["plan"] = {"steps": self._steps(asked_item)}
+        return document
 
-    def _permit(self, pause: Pause, one: Asked, answer: Answer, now: datetime) -> str:
-        one.jti = str(uuid.uuid4())
-        one.permit_ends = now.timestamp() + answer.permit_valid
+    def _permit(self, pause: FakeRequest, asked_item: AskedItem, answer: Answer, now: datetime) -> str:
+        asked_item.jti = str(uuid.uuid4())
+        asked_item.permit_ends = now.timestamp() + answer.permit_valid
         claims: Document = {
             "iss": ISSUER,
             "aud": self.agent,
-            "jti": one.jti,
+            "jti": asked_item.jti,
             "iat": int(now.timestamp()),
-            "exp": int(one.permit_ends),
+            "exp": int(asked_item.permit_ends),
             "request": pause.id,
-            "item": one.item,
-            "revision": one.revision,
-            "action": one.action,
-            "action_digest": one.digest,
+            "item": asked_item.item,
+            "revision": asked_item.revision,
+            "action": asked_item.action,
+            "action_digest": asked_item.digest,
             "schema_version": 1,
-            "subject": self.about(one),
-            "attachments": self.files(one),
+            "subject": self.about(asked_item),
+            "attachments": self.files(asked_item),
             "policy_version": POLICY_VERSION,
         }
-        one.forged = self.forgeries.pop(0) if self.forgeries else ""
-        one.permit = permits.issued(self.signer, claims, forgery=one.forged)
-        return one.permit
+        asked_item.forged = self.forgeries.pop(0) if self.forgeries else ""
+        asked_item.permit = permits.issued(self.signer, claims, forgery=asked_item.forged)
+        return asked_item.permit
 
-    def _steps(self, one: Asked) -> list[Json]:
-        return [self._step(step) for step in objects(one.sent.get("plan"), "steps")]
+    def _steps(self, asked_item: AskedItem) -> list[Json]:
+        return [self._step(step) for step in objects(asked_item.sent.get("plan"), "steps")]
 
     def _step(self, step: Object) -> Document:
         sent = step["action"] if isinstance(step["action"], Mapping) else {}
         name, args = str(sent["name"]), sent.get("args", {})
-        told: Document = {"id": step["id"], "verdict": APPROVE, "action": {"name": name, "args": args}}
-        told["action_digest"] = action_digest(agent=self.agent, action=name, schema_version=1, args=args)
-        return {**told, "depends_on": step.get("depends_on", []), "undo": step.get("undo")}
+        document: Document = {"id": step["id"], "verdict": APPROVE, "action": {"name": name, "args": args}}
+        document["action_digest"] = action_digest(agent=self.agent, action=name, schema_version=1, args=args)
+        return {**document, "depends_on": step.get("depends_on", []), "undo": step.get("undo")}
 
 
 def objects(value: Json, name: str) -> list[Object]:

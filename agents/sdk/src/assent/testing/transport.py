@@ -29,7 +29,7 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
         call = _call(request)
-        ends = time.monotonic() + self._gateway.holds_for(call)
+        ends = time.monotonic() + self._gateway.hold_seconds(call)
         while (reply := _carried(self._gateway, call, request)).status == 202 and time.monotonic() < ends:
             time.sleep(_LOOKS)
         return _response(self._gateway, call, reply, request)
@@ -37,13 +37,13 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
         call = _call(request)
-        ends = time.monotonic() + self._gateway.holds_for(call)
+        ends = time.monotonic() + self._gateway.hold_seconds(call)
         while (reply := _carried(self._gateway, call, request)).status == 202 and time.monotonic() < ends:
             await anyio.sleep(_LOOKS)
         return _response(self._gateway, call, reply, request)
 
 
-class Unreached(Exception):
+class NotReached(Exception):
     """The call did not arrive, or its answer was lost; `arrived` says which."""
 
     def __init__(self, *, arrived: bool) -> None:
@@ -59,7 +59,7 @@ def _call(request: httpx.Request) -> Call:
 def _carried(gateway: "FakeGateway", call: Call, request: httpx.Request) -> Reply:
     try:
         return gateway.reply(call)
-    except Unreached as error:
+    except NotReached as error:
         kind = httpx.ReadTimeout if error.arrived else httpx.ConnectError
         raise kind(f"The fake gateway was told so: {error}", request=request) from None
 
@@ -95,11 +95,11 @@ def _handler(gateway: "FakeGateway") -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
             call = Call(self.command, unquote(parts.path), query, headers, raw)
-            ends = time.monotonic() + gateway.holds_for(call)
+            ends = time.monotonic() + gateway.hold_seconds(call)
             try:
                 while (reply := gateway.reply(call, strict=False)).status == 202 and time.monotonic() < ends:
                     time.sleep(_LOOKS)
-            except Unreached:
+            except NotReached:
                 self.close_connection = True
                 return
             gateway.answered(call, reply)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 
 from assent.shapes import Json, Object
-from assent.testing.told import (
+from assent.testing.records import (
     ANSWER,
     APPROVE,
     CANCELLED,

@@ -1,0 +1,48 @@
+"""The shape of what a stream of events carries in its `data`."""
+
+from agents.feed import NAMES
+from agents.schemas.build import ANYTHING, DIGEST, ID, TIME, WHOLE, Schema, fields, one_of
+from approvals.execution import recall
+from approvals.models.approval import Source
+from approvals.models.policy import Verdict
+
+_STRING: Schema = {"type": "string"}
+
+COMPONENTS: dict[str, Schema] = {
+    "AgentEvent": fields(
+        ["number", "type", "request", "item", "at"],
+        says="One event: its number is the stream's `id`, its type the stream's `event`, and this the `data`.",
+        number={**WHOLE, "description": "Its place in history. Numbers grow; those between are not this agent's."},
+        type=one_of(list(NAMES.values())),
+        request=ID,
+        item=_STRING,
+        at=TIME,
+        verdict=one_of(Verdict.values),
+        source=one_of(Source.values),
+        silence=_STRING,
+        route=_STRING,
+        tier=WHOLE,
+        **{"from": WHOLE},
+        to=WHOLE,
+        to_domain={**_STRING, "description": "Where another field's people are asked now."},
+        stage={**WHOLE, "description": "Of those that approve one after the other: which it is, from 1."},
+        stages={**WHOLE, "description": "How many of them there are."},
+        due_at=TIME,
+        expires_at=TIME,
+        revision=WHOLE,
+        digest=DIGEST,
+        result=_STRING,
+        jti=ID,
+        question=ID,
+        guidance=ID,
+        incident=ID,
+        severity=_STRING,
+        run=_STRING,
+        step=_STRING,
+        grant=ID,
+        moved=ANYTHING,
+        reason=one_of(recall.REASONS, says="recalled: why it was taken back."),
+        permit=one_of(["not used", "taken back"], says="outcome: it ran without; vetoed, objected: taken back unused."),
+        undo=one_of(["asked"], says="vetoed, objected: what ran is to be undone."),
+    ),
+}

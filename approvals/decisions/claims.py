@@ -1,0 +1,179 @@
+"""Reading, passing on and talking: what reviewers do with an approval short of deciding it."""
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from approvals.db import times
+from approvals.db.ids import new_id
+from approvals.decisions import escalation, stages
+from approvals.decisions.card_version import load
+from approvals.decisions.verdict_input import LONGEST_TEXT
+from approvals.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
+from approvals.history import audit, recorded
+from approvals.models import Approval, AuditEvent, Note, User
+from approvals.models.approval import Status
+from approvals.notify import notifications, outbox
+from approvals.people import access
+from approvals.policy import snapshot
+from approvals.values.schema import Fault
+
+
+@transaction.atomic
+def claim(approval_id: UUID, *, by: User, take_over: bool = False) -> Approval:
+    """Say "I am reading this": holds it for the tier's claim time; again extends it.
+
+    A colleague's claim is only taken over explicitly. Raises NotAllowed, NoLongerPending.
+    """
+    now = times.now()
+    approval = load(approval_id)
+    if approval.status != Status.PENDING:
+        raise NoLongerPending(approval)
+    may = access.actions_for(approval, by, now=now)
+    if "claim" not in may and not (take_over and "take_over" in may):
+        raise NotAllowed(_("%(who)s is reviewing this.") % {"who": _holder(approval)} if "take_over" in may else "")
+    mine = approval.claimed_by_id == by.pk
+    moved = audit.move(
+        [
+            audit.Move(
+                approval.pk,
+                AuditEvent.Kind.CLAIMED,
+                audit.Actor.person(by),
+                expect={"status": Status.PENDING, "claimed_by_id": approval.claimed_by_id},
+                sets={
+                    "claimed_by_id": by.pk,
+                    "claim_until": now + approval.tier.claim,
+                    "first_opened_at": approval.first_opened_at or now,
+                },
+                facts={"extended": True} if mine else {"from": _holder(approval)} if take_over else {},
+            )
+        ],
+        now=now,
+        guard=audit.UNLESS_OVER,
+    )
+    if not moved:
+        current = load(approval_id)
+        if current.status == Status.PENDING:
+            raise NotAllowed(_("%(who)s is reviewing this.") % {"who": _holder(current)})
+        raise NoLongerPending(current)
+    return load(approval_id)
+
+
+def _holder(approval: Approval) -> str:
+    return approval.claimed_by.name if approval.claimed_by else ""
+
+
+@transaction.atomic
+def release_claim(approval_id: UUID, *, by: User) -> Approval:
+    """Return one's claim to the queue, whose time goes on. Raises NotAllowed where it is not one's own."""
+    now = times.now()
+    approval = load(approval_id)
+    since = escalation.held_since([approval_id]).get(approval_id)
+    due = escalation.due_after_idle_claim(approval, snapshot.load(approval.policy_id), since=since, now=now)
+    moved = audit.move(
+        [
+            audit.Move(
+                approval_id,
+                AuditEvent.Kind.UNCLAIMED,
+                audit.Actor.person(by),
+                expect={"status": Status.PENDING, "claimed_by_id": by.pk, "due_at": approval.due_at},
+                sets={"claimed_by_id": None, "claim_until": None, "due_at": due},
+            )
+        ],
+        now=now,
+    )
+    if not moved:
+        raise NotAllowed
+    return load(approval_id)
+
+
+@transaction.atomic
+def escalate(approval_id: UUID, *, by: User, note: str = "") -> Approval:
+    """Hand it to the next tier now, with a note. Raises NotAllowed, BadVerdict, NoLongerPending."""
+    now = times.now()
+    approval = load(approval_id)
+    if not access.authority_of(by).reviewed_its_queues(approval) and "escalate" not in access.actions_for(
+        approval, by, now=now
+    ):
+        raise NotAllowed
+    if approval.status != Status.PENDING or (approval.expires_at and approval.expires_at <= now):
+        raise NoLongerPending(approval)
+    _check(note)
+    receiver = escalation.receiver_of(approval, snapshot.load(approval.policy_id), now=now)
+    if receiver is None or "escalate" not in access.actions_for(approval, by, now=now):
+        raise NotAllowed(_("Nobody above this tier could decide it."))
+    written = note_of(approval, by=by, text=note, now=now) if note.strip() else None
+    move = escalation_to(approval, receiver, audit.Actor.person(by), kept=True)
+    move = replace(move, digests=recorded.related_digests(note=written))
+    moved = audit.move([move], now=now, guard=audit.UNLESS_OVER)
+    if not moved:
+        current = load(approval_id)
+        raise OutOfDate(current) if current.status == Status.PENDING else NoLongerPending(current)
+    if written:
+        save_note(written, moved[0])
+    notifications.notify(moved, notifications.ESCALATED, now=now)
+    outbox.notify_escalated(moved)
+    return load(approval_id)
+
+
+def escalation_to(approval: Approval, receiver: escalation.Receiver, actor: audit.Actor, *, kept: bool) -> audit.Move:
+    """The move of an escalation; `kept` False: the tier it leaves did not answer in time."""
+    return audit.Move(
+        approval.pk,
+        AuditEvent.Kind.ESCALATED,
+        actor,
+        expect={
+            "status": Status.PENDING,
+            "tier_id": approval.tier_id,
+            "round": approval.round,
+            "revision": approval.revision,
+            "stage": approval.stage,
+        },
+        sets={
+            "tier_id": receiver.tier.pk,
+            **stages.escalated_columns(approval, receiver.tier.pk),
+            "due_at": receiver.due_at,
+            "escalations": approval.escalations + 1,
+            "breaches": approval.breaches + (0 if kept else 1),
+            "claimed_by_id": None,
+            "claim_until": None,
+        },
+        facts={"from": approval.tier_id, "to": receiver.tier.pk, "due_at": receiver.due_at.isoformat()},
+    )
+
+
+@transaction.atomic
+def comment(approval_id: UUID, *, by: User, text: str) -> Approval:
+    """Write something beside the card for colleagues; the agent does not read it. Raises NotAllowed, BadVerdict."""
+    now = times.now()
+    approval = load(approval_id)
+    if "comment" not in access.actions_for(approval, by, now=now):
+        raise NotAllowed
+    if not text.strip():
+        raise BadVerdict([Fault("/text", _("Write something first."))])
+    _check(text)
+    note = note_of(approval, by=by, text=text, now=now)
+    digests = recorded.related_digests(note=note)
+    commented = audit.Move(approval.pk, AuditEvent.Kind.COMMENTED, audit.Actor.person(by), expect={}, digests=digests)
+    [moved] = audit.move([commented], now=now)
+    save_note(note, moved)
+    return load(approval_id)
+
+
+def _check(text: str) -> None:
+    if len(text) > LONGEST_TEXT:
+        raise BadVerdict([Fault("/text", _("At most %(most)d characters.") % {"most": LONGEST_TEXT})])
+
+
+def note_of(approval: Approval, *, by: User, text: str, now: datetime) -> Note:
+    """What a person writes about an approval, before the event that it belongs to; not saved."""
+    return Note(id=new_id(), approval=approval, user=by, text=text, created_at=now)
+
+
+def save_note(note: Note, moved: Approval) -> None:
+    """Store it beside the event that moved the approval."""
+    note.seq = moved.event_seq
+    note.save(force_insert=True)

@@ -1,0 +1,91 @@
+"""The stages of an approval: who is asked in which order, and what of the row changes when it enters one of them.
+
+A stage is a queue of its own: tier, field, time and number of people are the row's while it is in it. Whoever approved
+in one stage approves in no other; a new revision or a new round starts with the first.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from approvals.decisions import escalation
+from approvals.errors import BadVerdict
+from approvals.models import Approval
+from approvals.models.approval import queue_name
+from approvals.people.access import Authority
+from approvals.policy import snapshot
+from approvals.policy.stages import Stages
+from approvals.values.schema import Fault, Json
+
+
+def stages_column(required_stages: Stages) -> list[Json]:
+    """As the row holds them: nothing where everybody is asked at once."""
+    return [one.as_json() for one in required_stages] if len(required_stages) > 1 else []
+
+
+def stage_columns(approval: Approval, required_stages: Stages, number: int, *, now: datetime) -> Mapping[str, object]:
+    """What of the row changes when it goes to this stage. Its end stays where it is; another queue has its own time."""
+    stage = required_stages[number]
+    queue = queue_name(stage.tier, stage.domain)
+    columns: dict[str, object] = {
+        "stages": stages_column(required_stages),
+        "stage": number,
+        "approvers": stage.approvers,
+        "votes": 0,
+        "claimed_by_id": approval.claimed_by_id,
+        "claim_until": approval.claim_until,
+        "snoozed_until": None,
+        "tier_id": stage.tier,
+        "domain_id": stage.domain,
+        "tiers_visited": approval.tiers_visited,
+        "queues_visited": approval.queues_visited,
+        "due_at": approval.due_at,
+        "hold": approval.hold,
+    }
+    if queue == approval.queue:
+        return columns
+    tiers = snapshot.load(approval.policy_id).tiers_in(stage.domain)
+    return {
+        **columns,
+        "claimed_by_id": None,
+        "claim_until": None,
+        "tiers_visited": [*approval.tiers_visited, stage.tier],
+        "queues_visited": [*approval.queues_so_far, queue],
+        "due_at": escalation.due_of(approval, tiers, stage.tier, now=now),
+        "hold": tiers[stage.tier].hold,
+    }
+
+
+def refuse_beyond_authority(approval: Approval, required_stages: Stages, authority: Authority) -> None:
+    """Whoever changes it must be able to decide a stage of what it becomes. Raises BadVerdict."""
+    if not any(authority.reaches(one.tier, one.domain) for one in required_stages):
+        tier = next((one.tier for one in required_stages if one.domain == approval.domain_id), required_stages[0].tier)
+        raise BadVerdict([Fault("/args", _("This change needs tier %(tier)d, which is above yours.") % {"tier": tier})])
+
+
+def escalated_columns(approval: Approval, tier: int) -> Mapping[str, object]:
+    """What of the row says that the stage it is in is now another tier's."""
+    stages = [dict(one) for one in approval.stages]
+    if stages:
+        stages[approval.stage]["tier"] = tier
+    before = approval.queues_visited
+    return {
+        "stages": stages,
+        "tiers_visited": [*approval.tiers_visited, tier],
+        "queues_visited": [*before, queue_name(tier, approval.domain_id)] if before else [],
+    }
+
+
+def stage_facts(required_stages: Stages, number: int) -> dict[str, Json]:
+    """What history says of a vote or a move: which stage it was in, counted from 1. Nothing where there is but one."""
+    return {"stage": number + 1, "stages": len(required_stages)} if len(required_stages) > 1 else {}
+
+
+def stage_change_facts(approval: Approval, required_stages: Stages, number: int, due_at: object) -> dict[str, Json]:
+    """What history says of going to a stage: the tiers from and to, and the field where that is another."""
+    stage = required_stages[number]
+    event_facts: dict[str, Json] = {"from": approval.tier_id, "to": stage.tier}
+    if stage.domain != approval.domain_id:
+        event_facts |= {"from_domain": approval.domain_id, "to_domain": stage.domain}
+    return {**event_facts, "due_at": due_at.isoformat()} if isinstance(due_at, datetime) else event_facts

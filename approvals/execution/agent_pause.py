@@ -1,0 +1,130 @@
+"""Pausing an agent, and rejecting all that it has pending. Neither is a reviewer's verdict on what an agent proposes:
+managers and admins may do both, since to refuse is always safe.
+"""
+
+from datetime import datetime
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from approvals.db import times
+from approvals.db.ids import new_id
+from approvals.errors import BadVerdict, NotAllowed
+from approvals.history import audit, recorded
+from approvals.models import Agent, Approval, AuditEvent, Decision, SystemAuditEvent, User
+from approvals.models.approval import Source, Status
+from approvals.models.policy import Verdict
+from approvals.people import access
+from approvals.requests.closing import close_settled
+from approvals.values.schema import Fault
+
+SET = 200  # rows of one transaction
+LONGEST_WHY = 2000
+
+
+def pausable_by(user: User, authority: access.Authority | None = None) -> QuerySet[Agent]:
+    """The agents that this person may pause: managers and admins all, reviewers of the highest tier those that propose
+    something in their domains and that they do not operate."""
+    authority = authority or access.authority_of(user)
+    agents = Agent.objects.all()
+    if not user.is_active:
+        return agents.none()
+    if authority.manager or authority.superuser or user.has_perm("approvals.change_agent"):
+        return agents
+    highest = access.highest_tier()
+    domains = {domain for level, domain in authority.reviews if level == highest}
+    agents = agents.exclude(pk__in=authority.operates)
+    if None in domains:
+        return agents
+    return agents.filter(pk__in=Approval.objects.filter(domain__in=domains).values("agent"))
+
+
+@transaction.atomic
+def pause(agent: Agent, *, by: User, paused: bool = True) -> bool:
+    """Pause the agent, or let it go on; False where it is so already. Raises NotAllowed.
+
+    While paused all that it proposes is refused and none of its permits is used. What is pending stays pending.
+    """
+    _refuse_unless_allowed(agent, by)
+    changed = Agent.objects.filter(pk=agent.pk, paused_at__isnull=paused).update(
+        paused_at=times.now() if paused else None
+    )
+    if changed:
+        LogEntry.objects.log_actions(
+            by.pk, [agent], CHANGE, "Paused." if paused else "Pause ended.", single_object=True
+        )
+        kind = SystemAuditEvent.Kind.AGENT_PAUSED if paused else SystemAuditEvent.Kind.AGENT_RESUMED
+        audit.record(kind, by=audit.actor_of(by), about=f"agent:{agent.name}")
+    return bool(changed)
+
+
+def reject_pending(agent: Agent, *, by: User, why: str) -> int:
+    """Reject everything of the agent that waits, with these words for it; how many. Raises NotAllowed, BadVerdict."""
+    _refuse_unless_allowed(agent, by)
+    why = why.strip()
+    if not 0 < len(why) <= LONGEST_WHY or "\0" in why:
+        text = _("Say why, in a few words; the agent reads it.") if not why else _("At most %(most)d characters.")
+        raise BadVerdict([Fault("/message", text % {"most": LONGEST_WHY})])
+    done = 0
+    while True:
+        moved = _reject(agent, by=by, why=why, now=times.now())
+        done += moved
+        if not moved:
+            return done
+
+
+@transaction.atomic
+def _reject(agent: Agent, *, by: User, why: str, now: datetime) -> int:
+    waiting = Approval.objects.filter(agent=agent, status=Status.PENDING).order_by("pk")
+    rows = list(waiting.select_for_update(skip_locked=True, of=("self",)).only("pk", "revision", "round")[:SET])
+    moved = audit.move(
+        [
+            audit.Move(
+                approval.pk,
+                AuditEvent.Kind.DECIDED,
+                audit.Actor.person(by),
+                expect={"status": Status.PENDING, "revision": approval.revision, "round": approval.round},
+                sets={
+                    "status": Status.RELEASED,
+                    "verdict": Verdict.REJECT,
+                    "source": Source.HUMAN,
+                    "decided_by_id": by.pk,
+                    "decided_at": now,
+                    "released_at": now,
+                    "claimed_by_id": None,
+                    "claim_until": None,
+                },
+                facts={"verdict": Verdict.REJECT, "surface": "agent", "all": True},
+                digests={"decision": recorded.stored_decision_digest(Decision(message=why))},
+            )
+            for approval in rows
+        ],
+        now=now,
+        guard=audit.UNLESS_OVER,
+    )
+    Decision.objects.bulk_create(
+        Decision(
+            id=new_id(),
+            approval=approval,
+            revision=approval.revision,
+            round=approval.round,
+            verdict=Verdict.REJECT,
+            source=Source.HUMAN,
+            user=by,
+            tier_id=approval.tier_id,
+            surface="agent",
+            message=why,
+            decided_at=now,
+        )
+        for approval in moved
+    )
+    if moved:
+        close_settled(moved, now=now)
+    return len(moved)
+
+
+def _refuse_unless_allowed(agent: Agent, by: User) -> None:
+    if not pausable_by(by).filter(pk=agent.pk).exists():
+        raise NotAllowed(_("You may not pause this agent, or reject what it has pending."))

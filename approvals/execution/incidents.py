@@ -1,0 +1,67 @@
+"""Something that was approved caused harm: whoever notices says so, and it stays beside the approval."""
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from approvals.db import times
+from approvals.decisions.card_version import load
+from approvals.errors import BadVerdict, NotAllowed, ReviewError
+from approvals.history import audit, recorded
+from approvals.models import Agent, Approval, AuditEvent, Incident, User
+from approvals.notify import outbox
+from approvals.people import access
+from approvals.values.schema import Fault
+
+LONGEST = 4000
+
+
+class NothingRan(ReviewError):
+    """Nothing was approved here that could have run, so no harm can have come of it."""
+
+
+@transaction.atomic
+def open_incident(approval: Approval, *, by: User | Agent, severity: str, text: str) -> tuple[Incident, bool]:
+    """Record harm; returns it and whether it is new: the same words of the same one again are the one there is.
+
+    Raises NotAllowed, NothingRan, BadVerdict.
+    """
+    now = times.now()
+    approval = load(approval.pk)
+    clean_text = text.strip()
+    faults = [] if severity in Incident.Severity.values else [Fault("/severity", _("Low, high or critical."))]
+    if not clean_text:
+        faults.append(Fault("/text", _("Write what happened.")))
+    if len(clean_text) > LONGEST:
+        faults.append(Fault("/text", _("At most %(most)d characters.") % {"most": LONGEST}))
+    if faults:
+        raise BadVerdict(faults)
+    if isinstance(by, User):
+        person, actor = by, audit.Actor.person(by)
+        if "incident" not in access.actions_for(approval, by, now=now):
+            raise NotAllowed
+    else:
+        person, actor = None, audit.Actor.of(by)
+        # What its agent does not know yet, it cannot have run.
+        if not access.agent_knows(approval.request) or not access.may_have_run(approval):
+            raise NothingRan("Nothing was approved here that could have run.")
+    approval.refresh_from_db(fields=["event_seq"], from_queryset=Approval.objects.select_for_update(of=("self",)))
+    existing = Incident.objects.filter(approval=approval, opened_by=person, severity=severity, text=clean_text).first()
+    if existing is not None:
+        return existing, False
+    incident = Incident.objects.create(approval=approval, severity=severity, text=clean_text, opened_by=person)
+    audit.move(
+        [
+            audit.Move(
+                approval.pk,
+                AuditEvent.Kind.INCIDENT,
+                actor,
+                expect={},
+                sets={"faulted_at": now},
+                facts={"incident": str(incident.pk), "severity": severity},
+                digests=recorded.related_digests(incident=incident),
+            )
+        ],
+        now=now,
+    )
+    outbox.tell_incident(incident, approval)
+    return incident, True

@@ -1,0 +1,61 @@
+"""What ran without a person and is looked at afterwards."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from approvals.models.approval import Approval
+from approvals.models.people import Domain, Tier, User
+from approvals.models.run import Run
+
+
+class PostReview(models.Model):
+    """A look, after the fact, at something that nobody was asked about. It approves nothing: the thing has run."""
+
+    class Why(models.TextChoices):
+        SAMPLED = "sampled", _("Drawn as a sample")
+        VETO = "veto", _("Goes on unless stopped")
+        REVIEW = "review", _("Ran ahead of its review")
+        SILENCE = "silence", _("Ran because nobody answered")
+        DEGRADED = "degraded", _("Passed because nobody could be asked")
+
+    class Finding(models.TextChoices):
+        OPEN = "open", _("Not looked at")
+        FINE = "fine", _("OK")
+        OBJECTED = "objected", _("Problem flagged")
+        LAPSED = "lapsed", _("Not stopped in time")
+        RECALLED = "recalled", _("Recalled before it ran")
+
+    approval = models.OneToOneField(Approval, models.PROTECT, related_name="audit", primary_key=True)
+    why = models.CharField(max_length=8, choices=Why.choices)
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="audits")
+    domain = models.ForeignKey(Domain, models.PROTECT, related_name="audits")
+    run = models.ForeignKey(Run, models.PROTECT, related_name="audits", null=True)
+    opened_at = models.DateTimeField()
+    until = models.DateTimeField(
+        null=True, help_text="Until when a veto stops it, or a silent run counts as going on; NULL: there is no hurry."
+    )
+    finding = models.CharField(max_length=8, choices=Finding.choices, default=Finding.OPEN)
+    by = models.ForeignKey(User, models.PROTECT, related_name="audits", null=True)
+    at = models.DateTimeField(null=True)
+    note = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = _("post-review")
+        verbose_name_plural = _("post-reviews")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(finding="open", by=None, at=None)
+                | Q(finding="lapsed", by=None, at__isnull=False)
+                | Q(finding__in=["fine", "objected", "recalled"], by__isnull=False, at__isnull=False),
+                name="audit_is_open_or_found",
+            ),
+            models.CheckConstraint(condition=~Q(why="veto") | Q(until__isnull=False), name="audit_veto_has_an_end"),
+        ]
+        indexes = [
+            models.Index(fields=["tier", "domain", "opened_at"], condition=Q(finding="open"), name="audit_open"),
+            models.Index(fields=["until"], condition=Q(finding="open", until__isnull=False), name="audit_lapsing"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.why} · {self.approval_id}"

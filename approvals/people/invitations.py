@@ -1,0 +1,43 @@
+"""The way to a password: a link to the person, good once and for three days. No admin sets one for somebody else."""
+
+from urllib.parse import urljoin
+
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from approvals.history import audit
+from approvals.models import SystemAuditEvent, User
+
+
+def link(person: User) -> str:
+    """Where the person sets a password; over with the first password that is set."""
+    key = {"uidb36": user_pk_to_url_str(person), "key": default_token_generator.make_token(person)}
+    return urljoin(settings.ASSENT_BASE_URL, reverse("account_reset_password_from_key", kwargs=key))
+
+
+def invite(person: User, *, by: audit.Actor) -> bool:
+    """Send the link to the person's own address. False where that fails, or there is none."""
+    if not person.email or not person.is_active:
+        return False
+    with translation.override(person.language):
+        letter = EmailMessage(
+            _("Set your password for Assent"),
+            _("%(name)s, set your password here. The link works once, and for three days:\n\n%(link)s\n")
+            % {"name": person.name, "link": link(person)},
+            to=[person.email],
+        )
+    try:
+        letter.send()
+    except OSError:
+        return False
+    record(person, by=by, sent=person.email)
+    return True
+
+
+def record(person: User, *, by: audit.Actor, sent: str) -> None:
+    audit.record(SystemAuditEvent.Kind.PASSWORD_LINK, by=by, about=f"user:{person.username}", detail={"to": sent})

@@ -1,0 +1,42 @@
+"""By what a proposal is compared with earlier ones. Computed once when it arrives, and stored in indexed columns."""
+
+import hashlib
+from dataclasses import dataclass
+
+from approvals.policy.precedent.similarity import similarity_key
+from approvals.policy.snapshot import TypePolicy
+from approvals.values.schema import Json, canonical, pick
+
+LONGEST = 200  # what the columns hold
+_KEPT = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Whose usual value it counts for, what is counted when it comes again, what it is like. Empty: nothing."""
+
+    baseline: str = ""
+    count: str = ""
+    similarity_key: str = ""
+
+
+def keys_of(type: TypePolicy, args: Json, about: str) -> Keys:
+    """The keys of a proposal with these arguments; without a path of its own the subject is what is counted."""
+    naming = (type.currency_path, type.subject_path, type.baseline_path, type.frequency_path)
+    return Keys(
+        baseline=key_at(args, type.baseline_path),
+        count=key_at(args, type.frequency_path) if type.frequency_path else about,
+        similarity_key=similarity_key(args, value=type.value_path, naming=naming),
+    )
+
+
+def key_at(args: Json, path: str) -> str:
+    """`department:ops` for what stands at the path; nothing where nothing does. Two long values stay two."""
+    value = pick(args, path) if path else None
+    if value is None or value == "":
+        return ""
+    name = path.replace("/", ".").rsplit(".", 1)[-1]
+    key = f"{name}:{value.strip() if isinstance(value, str) else canonical(value).decode()}"
+    if len(key) <= LONGEST:
+        return key
+    return f"{key[:_KEPT]}…{hashlib.sha256(key.encode()).hexdigest()[:32]}"

@@ -1,0 +1,279 @@
+"""The rows that taking a submission stores: its request, the approvals in it, and what history says of them first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from approvals.db import bulk, times
+from approvals.db.ids import new_id
+from approvals.decisions import stages
+from approvals.decisions.escalation import due_at, sharing_deadline
+from approvals.execution import plans, post_review_queue
+from approvals.history import audit, recorded
+from approvals.models import (
+    Approval,
+    ApprovalRequest,
+    AuditEvent,
+    Decision,
+    PlannedStep,
+    PostReview,
+    Proposal,
+    Run,
+    User,
+)
+from approvals.models.approval import ItemType, Kind, Route, Source, Status
+from approvals.models.policy import CONSENTING, GOING_ON, Gate, Reversibility, Silence, Verdict
+from approvals.policy.routing_decision import Routing
+from approvals.policy.snapshot import Policy, TypePolicy
+from approvals.requests import closing
+from approvals.requests.evaluation import Evaluation
+from approvals.requests.submission import CANARY, PROPOSAL_FIELDS, AgentSubmission, Submission
+from approvals.requests.validation import allowed, guess_fits
+from approvals.values import schema
+from approvals.values.schema import Json
+
+
+@dataclass(frozen=True, slots=True)
+class NewRequest:
+    """Everything that taking one submission will store."""
+
+    request: ApprovalRequest
+    approvals: list[Approval] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    changes: list[audit.AuditedChange] = field(default_factory=list)
+    planned: list[PlannedStep] = field(default_factory=list)
+    audits: list[PostReview] = field(default_factory=list)
+
+
+def new_request(
+    agent_submission: AgentSubmission, cases: Sequence[Evaluation], run: Run | None, policy: Policy, *, now: datetime
+) -> NewRequest:
+    """The rows of a submission and its cases, unsaved; closed already where policy settles all of it."""
+    submission = agent_submission.submission
+    draft = NewRequest(
+        bulk.new_row(
+            ApprovalRequest,
+            id=new_id(),
+            agent_id=agent_submission.agent,
+            run=run,
+            step=submission.run.step if submission.run else "",
+            key=submission.key,
+            content_hash=submission.content_hash,
+            decide=submission.decide,
+            open_items=len(submission.items),
+            resume=submission.resume,
+            callback_url=submission.callback_url,
+            labels=submission.labels,
+            created_at=now,
+        )
+    )
+    for position, case in enumerate(cases):
+        approval = _approval(draft.request, submission, position, case, policy, now=now)
+        approval.proposal = proposal_of(approval, case, now=now)
+        actor = audit.Actor(f"agent:{case.agent}", agent_id=agent_submission.agent)
+        entries = [(AuditEvent.Kind.SUBMITTED, actor, _submitted(approval))]
+        digests: dict[str, Json] = {}
+        if case.routing.route != Route.REVIEW:
+            decision = _by_policy(approval, case.routing, now=now)
+            draft.decisions.append(decision)
+            digests["decision"] = recorded.stored_decision_digest(decision)
+            why = post_review_queue.why_of(case) if case.routing.route == Route.AUTO else ""
+            entries.append((AuditEvent.Kind.RELEASED, audit.POLICY, _released(approval, case.routing, why)))
+            if why:
+                draft.audits.append(post_review_queue.new_post_review(approval, case, why, now=now))
+            draft.planned.extend(plans.rows_of(approval, case.type.permit_valid))
+        draft.changes.extend(audit.begin(approval, entries, digests=digests, now=now))
+        draft.approvals.append(approval)
+        draft.proposals.append(approval.proposal)
+    if not any(one.is_open for one in draft.approvals):
+        standing: dict[object, Decision] = {one.approval_id: one for one in draft.decisions}
+        policies = {policy.number: policy}
+        closing.close(draft.request, draft.approvals, standing, agent=cases[0].agent, policies=policies, now=now)
+    return draft
+
+
+def _approval(
+    request: ApprovalRequest, submission: Submission, position: int, case: Evaluation, policy: Policy, *, now: datetime
+) -> Approval:
+    routing, assessment = case.routing, case.assessment
+    expires_at = _deadline(submission, case.type, routing, now=now)
+    silence = _silence(submission, case, routing)
+    waits = routing.route == Route.REVIEW
+    tiers = policy.tiers_in(case.domain)
+    sharing = sharing_deadline(tiers, routing.tier, silence)
+    due = due_at(sharing, routing.tier, now=now, expires_at=expires_at) if waits else None
+    return bulk.new_row(
+        Approval,
+        id=case.id,
+        request=request,
+        position=position,
+        item=case.item.id,
+        kind=Kind.CANARY if case.type.name == CANARY else Kind.REAL,
+        subject=case.item.subject,
+        agent_id=request.agent_id,
+        action_type_id=case.type.name,
+        domain_id=case.domain,
+        status=Status.PENDING if waits else Status.RELEASED,
+        digest=case.digest,
+        about=case.about,
+        allowed=allowed_verdicts(case),
+        policy_id=policy.number,
+        route=routing.route,
+        gate=routing.gate,
+        reversibility=case.reversibility,
+        by_law=case.type.by_law,
+        reason_code=routing.reason_code,
+        reasons=list(routing.reasons),
+        assessment=stored_assessment(case),
+        flagged=len(assessment.flags),
+        confidence=assessment.composite,
+        value=case.worth.value,
+        impact=assessment.impact,
+        tier_id=routing.tier,
+        tiers_visited=[routing.tier] if waits else [],
+        approvers=routing.approvers,
+        stages=stages.stages_column(routing.stages) if waits else [],
+        typed=routing.typed and waits,
+        shadowed=routing.shadowed,
+        **comparison_columns(case),
+        grant_id=routing.grant.id if routing.grant else None,
+        plan_id=routing.step.plan if routing.step else None,
+        created_at=now,
+        due_at=due,
+        remind_at=times.remind_at(now, due),
+        expires_at=expires_at if waits else None,
+        on_timeout=silence,
+        hold=tiers[routing.tier].hold,
+        agent_model=submission.model,
+        prompt_version=submission.prompt_version,
+        tool_version=submission.tool_version,
+        returned_from_id=submission.returned.approval if submission.returned else None,
+        originally_approved_by_id=submission.returned.originally_approved_by if submission.returned else None,
+    )
+
+
+def comparison_columns(case: Evaluation) -> dict[str, object]:
+    """The columns that later proposals are compared by, and the rejected one that this one tries once more."""
+    repeat = case.assessment.repeat
+    return {
+        **key_columns(case),
+        "repeats_id": repeat.id if repeat else None,
+        "attempt": repeat.attempt if repeat else 1,
+    }
+
+
+def key_columns(case: Evaluation) -> dict[str, object]:
+    """The columns that later proposals are compared by."""
+    return {
+        "baseline_key": case.keys.baseline,
+        "frequency_key": case.keys.count,
+        "similarity_key": case.keys.similarity_key,
+    }
+
+
+def allowed_verdicts(case: Evaluation) -> list[str]:
+    """The verdicts that may be given; nobody approves what could not be checked."""
+    may = allowed(case.item, case.type)
+    return [verdict for verdict in may if case.routing.approvable or verdict != Verdict.APPROVE]
+
+
+def refusal(routing: Routing) -> str:
+    """What policy's refusal says to the agent: its reasons, and a person's own words where it answers with them."""
+    return "; ".join(routing.reasons) + (f" {routing.quoted_message}" if routing.quoted_message else "")
+
+
+def stored_assessment(case: Evaluation) -> dict[str, Json]:
+    """What is stored of the assessment; with what its queue lacked, where that decided."""
+    lacking = case.routing.shortage
+    return {**case.assessment.as_json(), **({"shortage": lacking.as_json()} if lacking else {})}
+
+
+def _deadline(submission: Submission, kind: TypePolicy, routing: Routing, *, now: datetime) -> datetime | None:
+    if routing.gate == Gate.ASYNC and submission.timeout is None:
+        return None
+    return now + (submission.timeout or kind.expires_after)
+
+
+def _silence(submission: Submission, case: Evaluation, routing: Routing) -> str:
+    """What the deadline means: a question takes its best guess, a soft gate proceeds, else the type's own word.
+
+    Where more than the type's own strategy asks for a person, silence lets nothing run; nor does it sooner than the
+    type's own deadline, or an agent in a hurry would leave nobody the time to object. Nor does an agent's wish take
+    away the look that the type has people give to what ran in silence.
+    """
+    if case.item.subject == ItemType.QUESTION:
+        guess = Silence.BEST_GUESS if guess_fits(case.item) else Silence.REJECT
+        return submission.on_timeout or guess
+    own = case.type.silence(routing.gate)
+    silence = submission.on_timeout or own
+    if silence in CONSENTING and own == Silence.PROCEED:
+        silence = own
+    asks = routing.strict or case.reversibility != Reversibility.REVERSIBLE
+    hurries = submission.timeout is not None and submission.timeout < case.type.expires_after
+    if case.type.by_law and silence in GOING_ON:
+        return Silence.REJECT
+    return Silence.REJECT if (asks or hurries) and silence in CONSENTING else silence
+
+
+def proposal_of(
+    approval: Approval, case: Evaluation, *, revision: int = 1, author: User | None = None, now: datetime
+) -> Proposal:
+    """What is proposed as it is stored, unsaved; without an author it is the agent's."""
+    item = case.item
+    question = item.subject == ItemType.QUESTION
+    filled: Json = {"steps": [step.type.title for step in case.steps]} if case.steps else item.args
+    headline = item.prompt if question else schema.headline(case.type.headline, filled)
+    kept = {field: _stored(getattr(item, name)) for name, field in PROPOSAL_FIELDS.items()}
+    kept["attachments"] = [dict(file) for file in case.files]
+    return bulk.new_row(
+        Proposal,
+        id=new_id(),
+        approval=approval,
+        revision=revision,
+        author=author,
+        digest=case.digest,
+        headline=headline[:500],
+        assessed=[step.as_json() for step in case.steps],
+        created_at=now,
+        **kept,
+    )
+
+
+def _stored(value: object) -> object:
+    """A value as JSON columns take it: objects and lists of Python's own."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [_stored(part) for part in value] if isinstance(value, tuple | list) else value
+
+
+def _submitted(approval: Approval) -> dict[str, Json]:
+    return {
+        "digest": approval.digest,
+        "revision": 1,
+        "route": approval.route,
+        "reason": approval.reason_code,
+        "tier": approval.tier_id,
+        "policy": approval.policy_id,
+        **({"returned_from": str(approval.returned_from_id)} if approval.returned_from_id else {}),
+    }
+
+
+def _released(approval: Approval, routing: Routing, why: str) -> dict[str, Json]:
+    facts: dict[str, Json] = {"verdict": approval.verdict, "source": approval.source}
+    if routing.step is not None:
+        facts |= {"plan": str(routing.step.plan), "step": routing.step.number}
+    if routing.grant is not None:
+        facts |= {"grant": str(routing.grant.id)}
+    if why:
+        facts |= {"audit": why}
+    return facts
+
+
+def _by_policy(approval: Approval, routing: Routing, *, now: datetime) -> Decision:
+    """Policy's own verdict, or what a person approved beforehand; released at once."""
+    passes = routing.route == Route.AUTO
+    approval.verdict = Verdict.APPROVE if passes else Verdict.REJECT
+    approval.source = Source.GRANT if passes and routing.covered else Source.POLICY
+    approval.decided_at = approval.released_at = now
+    return Decision.on(approval, surface="policy", at=now, message=None if passes else refusal(routing))

@@ -1,0 +1,12 @@
+"""One agent."""
+
+from django.urls import path
+
+from console.agent import views
+
+app_name = "agent"
+urlpatterns = [
+    path("agents/<uuid:pk>/", views.agent_detail, name="agent"),
+    path("agents/<uuid:pk>/pause/", views.pause, name="pause"),
+    path("agents/<uuid:pk>/reject/", views.reject, name="reject"),
+]

@@ -1,0 +1,133 @@
+"""Why policy asked, passed or refused: its reasons, among them every rule that matched, and which of them decided."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from approvals.models import Approval
+from approvals.models.policy import Rule
+from approvals.policy import messages, snapshot
+from approvals.policy.rules.readings import explained
+from approvals.policy.snapshot import TypePolicy
+
+_SENTENCES = {
+    "block": (messages.BLOCKED,),
+    "review": (messages.RULE,),
+    "flag": (messages.RULE,),
+    "allow": (messages.ALLOWED, messages.OVERRULED, messages.STATED),
+}
+_EFFECTS = {
+    Rule.Effect.BLOCK.value: gettext_lazy("refuses"),
+    Rule.Effect.REVIEW.value: gettext_lazy("asks a person"),
+    Rule.Effect.FLAG.value: gettext_lazy("only informs"),
+    Rule.Effect.ALLOW.value: gettext_lazy("lets it pass"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A rule that matched. `when` is its condition in words, empty where nobody knows it any more."""
+
+    name: str
+    effect: str
+    message: str
+    when: str
+    decided: bool = False
+    overruled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason: a sentence of policy, or a rule."""
+
+    text: str = ""
+    rule: Matched | None = None
+
+
+def reasons_of(approval: Approval) -> list[Reason]:
+    """The reasons in their order, each rule in the place of its sentence, and then the rules that no reason names."""
+    reasons = [str(reason) for reason in approval.reasons]
+    rules = [row for row in approval.assessment.get("rules", []) if isinstance(row, Mapping)]
+    if not rules:
+        return [Reason(text) for text in reasons]
+    index_by_sentence = {sentence: place for place, row in enumerate(rules) for sentence in _sentences(row)}
+    deciding = _deciding(rules, reasons, index_by_sentence)
+    kind = snapshot.type_of(approval)
+    shown: dict[int, Reason] = {}
+    whys = []
+    for text in reasons:
+        index = index_by_sentence.get(text)
+        if index is None:
+            whys.append(Reason(text))
+        elif index not in shown:
+            shown[index] = Reason(rule=_matched(rules[index], kind, approval, decided=index in deciding))
+            whys.append(shown[index])
+    rest = [place for place in range(len(rules)) if place not in shown]
+    return whys + [Reason(rule=_matched(rules[place], kind, approval, decided=False)) for place in rest]
+
+
+def _deciding(
+    rules: Sequence[Mapping[str, Any]], reasons: Sequence[str], index_by_sentence: Mapping[str, int]
+) -> set[int]:
+    """The rules that settled it: where the first reason is a rule's, all that ask for the same."""
+    first = next((text for text in reasons if not text.startswith(_WORLD_MOVED_PREFIX)), "")
+    if first not in index_by_sentence:
+        return set()
+    weight = _weight(rules[index_by_sentence[first]])
+    return {place for place, row in enumerate(rules) if _weight(row) == weight and weight}
+
+
+_WORLD_MOVED_PREFIX = messages.WORLD_MOVED.split(":")[0]
+
+
+def _weight(row: Mapping[str, Any]) -> str:
+    """What a rule can settle; empty for nothing."""
+    if row.get("failed"):
+        return "review"
+    if row["effect"] == Rule.Effect.ALLOW:
+        return "" if row.get("uses_stated") else "allow"
+    if row["effect"] == Rule.Effect.FLAG and row.get("tier") is None and (row.get("approvers") or 1) <= 1:
+        return ""
+    return "block" if row["effect"] == Rule.Effect.BLOCK else "review"
+
+
+def _sentences(row: Mapping[str, Any]) -> list[str]:
+    if row.get("failed"):
+        return [messages.RULE_FAILED.format(name=row["name"])]
+    return [text.format(name=row["name"], message=row["message"]) for text in _SENTENCES.get(row["effect"], ())]
+
+
+def _matched(row: Mapping[str, Any], kind: TypePolicy | None, approval: Approval, *, decided: bool) -> Matched:
+    return Matched(
+        name=str(row["name"]),
+        effect=_effect(row),
+        message=str(row["message"]),
+        when=_when(row, kind),
+        decided=decided,
+        overruled=row["effect"] == Rule.Effect.ALLOW and not row.get("failed") and approval.route != "auto",
+    )
+
+
+def _effect(row: Mapping[str, Any]) -> str:
+    if row.get("failed"):
+        return _("could not be evaluated, so it asks a person")
+    parts = [str(_EFFECTS.get(row["effect"], row["effect"]))]
+    if row.get("tier") is not None:
+        parts.append(_("tier %(tier)s") % {"tier": row["tier"]})
+    if stages := len(row.get("stages") or ()):
+        parts.append(ngettext("%(count)d stage", "%(count)d stages", stages) % {"count": stages})
+    if (people := row.get("approvers") or 1) > 1:
+        parts.append(_("%(count)d people") % {"count": people})
+    if row.get("typed"):
+        parts.append(_("a typed value"))
+    return ", ".join(parts)
+
+
+def _when(row: Mapping[str, Any], kind: TypePolicy | None) -> str:
+    same = ("name", "effect", "message")
+    rules = kind.rules if kind else ()
+    match = next((rule for rule in rules if all(getattr(rule, name) == row[name] for name in same)), None)
+    return explained(match.text, kind.schema) if match and kind else ""

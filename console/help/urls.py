@@ -1,0 +1,11 @@
+"""The help pages."""
+
+from django.urls import path
+
+from console.help import views
+
+app_name = "help"
+urlpatterns = [
+    path("help/", views.start, name="contents"),
+    path("help/<slug:slug>/", views.page, name="page"),
+]

@@ -1,0 +1,160 @@
+"""What was decided: by oneself and by others, newest first."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from approvals.db import times
+from approvals.models import ActionType, Agent, Approval
+from approvals.models.approval import Kind, Route, Status
+from approvals.models.policy import Verdict
+from approvals.people import access
+from console.http import ConsoleRequest, is_fragment
+from console.inbox import rows
+
+PAGE = 50
+
+
+class HistoryFilter(forms.Form):
+    """The filters of the history; what is not valid is not applied."""
+
+    q = forms.CharField(required=False, max_length=200, label=_("Search"))
+    by = forms.ChoiceField(
+        required=False,
+        label=_("Decided by"),
+        choices=[
+            ("", _("Everybody")),
+            ("me", _("Me")),
+            ("policy", _("Policy")),
+            ("timeout", _("Silence")),
+            ("grant", _("A standing approval or plan")),
+        ],
+    )
+    verdict = forms.ChoiceField(required=False, label=_("Verdict"), choices=[("", _("Any verdict")), *Verdict.choices])
+    status = forms.ChoiceField(
+        required=False,
+        label=_("State"),
+        choices=[
+            ("", _("Any state")),
+            *((s.value, s.label) for s in Status if s != Status.PENDING),
+            ("unconfirmed", _("Outcome unknown")),
+        ],
+    )
+    type = forms.ChoiceField(required=False, label=_("Action"))
+    agent = forms.ChoiceField(required=False, label=_("Agent"))
+    shadow = forms.ChoiceField(
+        required=False,
+        label=_("Shadow mode"),
+        choices=[
+            ("", _("In shadow or not")),
+            ("asked", _("Shadow: would have asked")),
+            ("refused", _("Shadow: would have been refused")),
+        ],
+    )
+    grant = forms.UUIDField(required=False)  # what one standing approval let pass
+    plan = forms.UUIDField(required=False)  # or one approved plan
+
+    def __init__(self, data: object) -> None:
+        super().__init__(data)  # type: ignore[arg-type]  # a QueryDict, typed too narrowly by the stubs
+        types = ActionType.objects.order_by("title").values_list("name", "title")
+        agents = Agent.objects.order_by("name").values_list("name", flat=True)[:200]
+        for name, choices in (
+            ("type", [("", _("All actions")), *types]),
+            ("agent", [("", _("All agents")), *((name, name) for name in agents)]),
+        ):
+            field = self.fields[name]
+            if isinstance(field, forms.ChoiceField):
+                field.choices = choices
+
+    @property
+    def active(self) -> dict[str, str]:
+        self.is_valid()
+        return {name: value for name in self.fields if (value := self.cleaned_data.get(name))}
+
+    @property
+    def selects(self) -> list[dict[str, object]]:
+        active = self.active
+        return [
+            {"name": name, "label": field.label, "value": active.get(name, ""), "choices": field.choices}
+            for name, field in self.fields.items()
+            if isinstance(field, forms.ChoiceField)
+        ]
+
+    def apply(self, approvals: QuerySet[Approval], request: ConsoleRequest) -> QuerySet[Approval]:
+        active = self.active
+        if text := active.get("q"):
+            approvals = approvals.filter(Q(proposal__headline__icontains=text) | Q(about__icontains=text))
+        if by := active.get("by"):
+            approvals = approvals.filter(decided_by=request.user) if by == "me" else approvals.filter(source=by)
+        if verdict := active.get("verdict"):
+            approvals = approvals.filter(verdict=verdict)
+        status = active.get("status")
+        if status == "unconfirmed":
+            used = times.now() - settings.ASSENT_CONFIRM_AFTER
+            approvals = approvals.filter(status=Status.RELEASED, consumed_at__lte=used)
+        elif status:
+            approvals = approvals.filter(status=status)
+        if kind := active.get("type"):
+            approvals = approvals.filter(action_type_id=kind)
+        else:
+            approvals = approvals.exclude(kind=Kind.CANARY)
+        if agent := active.get("agent"):
+            approvals = approvals.filter(agent__name=agent)
+        if shadow := active.get("shadow"):
+            route = Route.REJECT if shadow == "refused" else Route.REVIEW
+            approvals = approvals.filter(shadowed__isnull=False, shadowed__route=route)
+        if grant := active.get("grant"):
+            approvals = approvals.filter(grant_id=UUID(str(grant)))
+        if plan := active.get("plan"):
+            approvals = approvals.filter(plan_id=UUID(str(plan)))
+        return approvals
+
+
+@login_required
+@require_safe
+def history(request: ConsoleRequest) -> HttpResponse:
+    """Settled approvals this person may see. Newest by arrival, which is what the ids follow."""
+    chosen = HistoryFilter(request.GET)
+    authority = access.authority_of(request.user)
+    # Texts are searched where they may be read; of the rest there are the facts around it.
+    searched = access.readable_to if chosen.active.get("q") else access.visible_to
+    seen = rows.with_row_relations(searched(request.user, authority)).exclude(status=Status.PENDING)
+    settled = chosen.apply(seen, request).order_by("-created_at", "-pk")
+    position = _read(request.GET.get("after", ""))
+    if position:
+        at, pk = position
+        settled = settled.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=pk))
+    page_rows = list(settled[: PAGE + 1])
+    shown = page_rows[:PAGE]
+    cursor = _write(shown[-1]) if len(page_rows) > PAGE else ""
+    context = {
+        "approvals": [(one, access.sees_content(one, request.user, authority)) for one in shown],
+        "filter": chosen,
+        "more": urlencode({**chosen.active, "after": cursor}) if cursor else "",
+    }
+    return render(request, "_history_rows.html" if is_fragment(request) and position else "history.html", context)
+
+
+def _write(approval: Approval) -> str:
+    return urlsafe_b64encode(f"{approval.created_at.isoformat()}|{approval.pk}".encode()).decode().rstrip("=")
+
+
+def _read(cursor: str) -> tuple[datetime, UUID] | None:
+    if not cursor or len(cursor) > 200:
+        return None
+    try:
+        at, pk = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split("|")
+        moment = times.read(at)
+        return (moment, UUID(pk)) if moment else None
+    except ValueError:
+        return None

@@ -1,0 +1,176 @@
+"""What a list shows: filters that live in the URL, and pages by cursor."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django import forms
+from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models.functions import Least
+from django.utils.translation import gettext_lazy as _
+
+from approvals.models import ActionType, Agent, Approval, Domain, PostReview, Tier, User
+from approvals.models.approval import Status, queue_name
+
+PAGE = 50
+MOST = 1000
+NAMES = ("q", "queue", "type", "agent", "urgency", "mine")
+
+
+class InboxFilter(forms.Form):
+    """The filters of the inbox. What is not valid is not applied."""
+
+    q = forms.CharField(required=False, max_length=200, label=_("Search"))
+    queue = forms.ChoiceField(required=False, label=_("Queue"))
+    type = forms.ChoiceField(required=False, label=_("Action"))
+    agent = forms.ChoiceField(required=False, label=_("Agent"))
+    urgency = forms.ChoiceField(
+        required=False,
+        label=_("Urgency"),
+        choices=[("", _("Any urgency")), ("late", _("Late")), ("critical", _("Critical")), ("high", _("High and up"))],
+    )
+    mine = forms.ChoiceField(
+        required=False,
+        label=_("Claim"),
+        choices=[("", _("Everyone's")), ("me", _("Mine")), ("none", _("Unclaimed")), ("snoozed", _("Snoozed"))],
+    )
+
+    def __init__(self, data: object, user: User, queues: Iterable[str]) -> None:
+        super().__init__(data)  # type: ignore[arg-type]  # a QueryDict, typed too narrowly by the stubs
+        self.user = user
+        mine = frozenset(queues)
+        self.queues = {name: title for name, title in titles().items() if name in mine}
+        domains = {name.split(".", 1)[1] for name in self.queues}
+        types = ActionType.objects.filter(domain__in=domains).order_by("title").values_list("name", "title")
+        agents = Agent.objects.order_by("name").values_list("name", flat=True)[:200]
+        self._choose("queue", [("", _("All queues")), *self.queues.items()])
+        self._choose("type", [("", _("All actions")), *types])
+        self._choose("agent", [("", _("All agents")), *((name, name) for name in agents)])
+
+    def _choose(self, name: str, choices: list[tuple[str, object]]) -> None:
+        field = self.fields[name]
+        if isinstance(field, forms.ChoiceField):
+            field.choices = choices
+
+    @property
+    def active(self) -> dict[str, str]:
+        """The filters that are set and valid."""
+        self.is_valid()
+        return {name: value for name in NAMES if (value := self.cleaned_data.get(name))}
+
+    @property
+    def active_count(self) -> int:
+        """How many of the lists are set."""
+        return len(self.active.keys() - {"q"})
+
+    @property
+    def selects(self) -> list[dict[str, object]]:
+        """The filters that are drawn as lists, with what is chosen."""
+        active = self.active
+        return [
+            {"name": name, "label": field.label, "value": active.get(name, ""), "choices": field.choices}
+            for name, field in self.fields.items()
+            if isinstance(field, forms.ChoiceField)
+        ]
+
+    def apply(self, approvals: QuerySet[Approval], now: datetime) -> QuerySet[Approval]:
+        active = self.active
+        if text := active.get("q"):
+            approvals = approvals.filter(
+                Q(proposal__headline__icontains=text) | Q(about__icontains=text) | Q(agent__name__icontains=text)
+            )
+        if queue := active.get("queue"):
+            tier, domain = queue.split(".", 1)
+            approvals = approvals.filter(tier_id=int(tier), domain_id=domain)
+        if name := active.get("type"):
+            approvals = approvals.filter(action_type_id=name)
+        if agent := active.get("agent"):
+            approvals = approvals.filter(agent__name=agent)
+        if urgency := active.get("urgency"):
+            approvals = _urgent(approvals, urgency, now)
+        mine = active.get("mine")
+        if mine == "snoozed":
+            approvals = approvals.filter(snoozed_until__gt=now)
+        elif mine:
+            claimed = Q(claimed_by=self.user, claim_until__gt=now)
+            free = Q(claimed_by=None) | Q(claim_until__lte=now)
+            approvals = approvals.filter(claimed if mine == "me" else free)
+        return approvals
+
+
+def titles() -> dict[str, str]:
+    """Every queue by its name: "2.finance" is "Specialists · Finance"."""
+    domains = list(Domain.objects.all())
+    return {
+        queue_name(tier.pk, domain.pk): f"{tier.name} · {domain.name}"
+        for tier in Tier.objects.all()
+        for domain in domains
+    }
+
+
+# The last tier of the chain did not answer in time, and no deadline comes to end it: Approval.overdue.
+OVERDUE = Q(status=Status.PENDING, due_at=None, expires_at=None, breaches__gt=0)
+
+
+def _urgent(approvals: QuerySet[Approval], urgency: str, now: datetime) -> QuerySet[Approval]:
+    late = Q(due_at__lte=now) | Q(expires_at__lte=now) | OVERDUE
+    if urgency == "late":
+        return approvals.filter(late)
+    share = 0.25 if urgency == "critical" else 0.5
+    left = ExpressionWrapper(F("expires_at") - Value(now), output_field=DurationField())
+    tail = ExpressionWrapper((F("expires_at") - F("created_at")) * Value(share), output_field=DurationField())
+    return approvals.annotate(left=left, tail=tail).filter(late | Q(left__lt=F("tail")))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list, and the cursor of the next one ("" at the end)."""
+
+    approvals: list[Approval]
+    cursor: str
+
+
+def page_of(approvals: QuerySet[Approval], cursor: str, first: Collection[UUID] = ()) -> Page:
+    """The next page by least time left; those named `first` stand above it on the first page, and nowhere else.
+
+    A cursor that is none of ours starts at the beginning.
+    """
+    approvals = approvals.annotate(at=Least("due_at", "expires_at"))
+    cursor_position = read_cursor(cursor)
+    above = list(approvals.filter(pk__in=first)) if first and cursor_position is None else []
+    approvals = approvals.exclude(pk__in=first) if first else approvals
+    if cursor_position is not None:
+        at, pk = cursor_position
+        later = Q(at=None, pk__gt=pk) if at is None else Q(at__gt=at) | Q(at=at, pk__gt=pk) | Q(at=None)
+        approvals = approvals.filter(later)
+    page_rows: list[Approval] = [*approvals[: PAGE + 1]]
+    shown = page_rows[:PAGE]
+    if len(page_rows) <= PAGE:
+        return Page(above + shown, "")
+    last = shown[-1]
+    return Page(above + shown, make_cursor(min(filter(None, (last.due_at, last.expires_at)), default=None), last.pk))
+
+
+def make_cursor(at: datetime | None, pk: UUID) -> str:
+    return urlsafe_b64encode(f"{at.isoformat() if at else ''}|{pk}".encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> tuple[datetime | None, UUID] | None:
+    if not cursor or len(cursor) > 200:
+        return None
+    try:
+        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        at, pk = text.split("|")
+        moment = datetime.fromisoformat(at) if at else None
+        if moment is not None and moment.utcoffset() != timedelta(0):
+            return None
+        return moment, UUID(pk)
+    except (ValueError, UnicodeDecodeError):
+        return None
+
+
+def count_of(approvals: QuerySet[Approval] | QuerySet[PostReview]) -> int:
+    """How many, counted no further than one past a thousand."""
+    return approvals.order_by()[: MOST + 1].count()

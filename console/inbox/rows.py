@@ -1,0 +1,108 @@
+"""Rows of lists: one template, neutral to the viewer, the same on the page, in a fragment and over the socket."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import datetime
+from threading import Lock
+from typing import TypedDict
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from approvals.db import times
+from approvals.models import AgentQuestion, Approval
+
+_KEPT = 2000
+_cache: OrderedDict[tuple[UUID, int, str], str] = OrderedDict()
+_lock = Lock()
+
+# Texts and arguments are not for lists: a row names the headline only.
+_HEAVY = [
+    f"proposal__{name}"
+    for name in (
+        *("args", "schema", "summary", "reasoning", "context", "current", "preconditions", "alternatives"),
+        *("remember", "rename_to", "signals", "prompt", "best_guess", "steps", "assessed"),
+    )
+]
+
+
+class State(TypedDict):
+    """What an open card is compared with: another version, status or tier is another card."""
+
+    id: str
+    seq: int
+    status: str
+    version: str
+    tier: int
+    claim: str
+
+
+def state_of(approval: Approval) -> State:
+    return State(
+        id=str(approval.pk),
+        seq=approval.event_seq,
+        status=approval.status,
+        version=approval.version,
+        tier=approval.tier_id,
+        claim=str(approval.claimed_by_id or ""),
+    )
+
+
+def with_row_relations(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
+    """With what a row names, and without what it does not."""
+    # Who asked the agent something and has its answer.
+    answered = AgentQuestion.objects.filter(answered_at__isnull=False).only("approval", "user")
+    named = approvals.select_related(
+        "agent",
+        "action_type",
+        "domain",
+        "tier",
+        "proposal",
+        "claimed_by",
+        "decided_by",
+        "originally_approved_by",
+        "recall__user",
+    ).prefetch_related(Prefetch("inquiries", answered, "answered"))
+    return named.defer("assessment", "reasons", "action_type__schema", "action_type__policy_text", *_HEAVY)
+
+
+def render(approval: Approval, now: datetime) -> str:
+    """The row in the active language. Holds no permission, no token and nothing of the viewer's."""
+    return render_to_string("_row.html", {"approval": approval, "now": now})
+
+
+def render_rows(ids: Iterable[UUID], language: str) -> list[tuple[Approval, str]]:
+    """Rows as they are now, each rendered once a process for its language and state; unknown ids are left out."""
+    rendered_rows = []
+    now = times.now()
+    with translation.override(language):
+        for approval in with_row_relations(Approval.objects.filter(pk__in=list(ids))):
+            key = (approval.pk, approval.event_seq, language)
+            with _lock:
+                html = _cache.get(key)
+            if html is None:
+                html = render(approval, now)
+                with _lock:
+                    _cache[key] = html
+                    while len(_cache) > _KEPT:
+                        _cache.popitem(last=False)
+            rendered_rows.append((approval, html))
+    return rendered_rows
+
+
+class Row(State):
+    """One row as every page of one language gets it; whose it may be is checked by queue and agent."""
+
+    queue: str
+    agent: str
+    stage: int
+    tier_name: str
+    title: str
+    due: str
+    arrived: str
+    escalated: bool
+    html: str

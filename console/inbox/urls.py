@@ -1,0 +1,12 @@
+"""The list of what waits."""
+
+from django.urls import path
+
+from console.inbox import views
+
+app_name = "inbox"
+urlpatterns = [
+    path("", views.inbox, name="inbox"),
+    path("overview/", views.pane, name="overview"),
+    path("icon/<int:count>.svg", views.favicon, name="favicon"),
+]

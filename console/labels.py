@@ -1,0 +1,105 @@
+"""The console's words for what the domain names by codes."""
+
+from django.utils.translation import gettext_lazy as _
+
+from approvals.models import Outcome, PostReview
+from approvals.models.policy import Verdict
+
+SIGNALS = {
+    "stated_confidence": _("Stated confidence"),
+    "tool_validity": _("Tool result validity"),
+    "retrieval_relevance": _("Retrieval relevance"),
+    "precedent": _("Action precedent"),
+    "action_precedent": _("Action precedent"),
+    "policy_alignment": _("Policy alignment"),
+    "policy": _("Policy alignment"),
+    "impact": _("Impact"),
+}
+
+# Done, as the timeline and a settled row say it; "by Ana" follows.
+DONE = {
+    Verdict.APPROVE.value: _("Approved"),
+    Verdict.MODIFY.value: _("Approved with changes"),
+    Verdict.REJECT.value: _("Rejected"),
+    Verdict.ANSWER.value: _("Answered"),
+    Verdict.SKIP.value: _("Skipped"),
+}
+
+# The pick-list of a rejection.
+REASONS = {
+    "wrong_amount": _("The amount is wrong"),
+    "wrong_recipient": _("The recipient or target is wrong"),
+    "not_justified": _("Not justified"),
+    "policy": _("Against policy"),
+    "duplicate": _("Duplicate"),
+    "unclear": _("Not enough information"),
+    "other": _("Something else"),
+}
+
+# The pick-list of a recall.
+RECALLS = {
+    "not_needed": _("No longer needed"),
+    "changed": _("The situation changed"),
+    "mistake": _("Approved by mistake"),
+    "duplicate": _("Duplicate"),
+    "policy": _("Against policy"),
+    "other": _("Something else"),
+}
+
+# What was held when its agent withdrew it, or its run was ended.
+HELD = {
+    Verdict.APPROVE.value: _("while an approval was held"),
+    Verdict.MODIFY.value: _("while an approval was held"),
+    Verdict.REJECT.value: _("while a rejection was held"),
+    Verdict.ANSWER.value: _("while an answer was held"),
+    Verdict.SKIP.value: _("while a verdict was held"),
+}
+
+# What became of it, as the timeline says it.
+OUTCOMES = {result.value: result.label for result in Outcome.Result}
+
+# What was found on looking afterwards, and why anybody looks, as the timeline says it.
+FINDINGS = {
+    PostReview.Finding.FINE.value: _("found OK"),
+    PostReview.Finding.OBJECTED.value: _("a problem flagged"),
+    PostReview.Finding.LAPSED.value: _("nobody stopped it in time"),
+    PostReview.Finding.RECALLED.value: _("recalled before it ran"),
+}
+WHYS = {
+    PostReview.Why.SAMPLED.value: _("drawn as a sample"),
+    PostReview.Why.VETO.value: _("goes on unless stopped"),
+    PostReview.Why.REVIEW.value: _("runs ahead of its review"),
+    PostReview.Why.DEGRADED.value: _("because nobody could be asked"),
+}
+
+# The parts of a proposal that an amendment can change, beside its arguments.
+PARTS = {
+    "summary": _("summary"),
+    "reasoning": _("reasoning"),
+    "context": _("context"),
+    "current": _("present state"),
+    "preconditions": _("preconditions"),
+    "alternatives": _("alternatives"),
+    "signals": _("signals"),
+    "attachments": _("files"),
+}
+
+ACTORS = {"clock": _("the clock"), "policy": _("policy")}
+
+WARNINGS = {
+    "bidi": _("changes the reading direction"),
+    "zero_width": _("invisible characters"),
+    "tag": _("invisible characters"),
+    "control": _("control characters"),
+    "mixed_script": _("mixes look-alike alphabets"),
+}
+
+# Reason codes of a routing.
+CODES = {
+    "high_risk": _("High risk"),
+    "low_confidence": _("Low confidence"),
+    "cost_threshold": _("Spending"),
+    "periodic_checkpoint": _("Checkpoint"),
+    "policy_violation": _("Against policy"),
+    "fixed": _("Always asks"),
+}

@@ -1,0 +1,16 @@
+"""Reports and calibration."""
+
+from django.urls import path
+
+from console.reports import shadow, views
+
+app_name = "reports"
+urlpatterns = [
+    path("calibration/", views.confidence, name="calibration"),
+    path("reports/", views.report, name="report"),
+    path("reports/rows/", views.rows, name="rows"),
+    path("reports/decisions.csv", views.decisions_csv, name="decisions_csv"),
+    path("reports/figures.csv", views.figures_csv, name="figures_csv"),
+    path("reports/shadow/", shadow.shadow, name="shadow"),
+    path("reports/shadow.csv", shadow.shadow_csv, name="shadow_csv"),
+]

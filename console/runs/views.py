@@ -1,0 +1,164 @@
+"""Agents' runs: the list, the page of one, words for its agent, and closing by hand what does not get undone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from approvals.db import times
+from approvals.decisions import guidance
+from approvals.errors import BadVerdict, NotAllowed
+from approvals.execution import rollback
+from approvals.models import Agent, Run, Step
+from approvals.people import access
+from console.http import ConsoleRequest, is_fragment
+from console.inbox.filters import make_cursor, read_cursor
+from console.runs.run_page import RunPage
+from console.runs.summaries import STATES, STUCK, UNDOING, RunState, matching_text, with_state
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+PAGE = 50
+
+
+class RunFilter(forms.Form):
+    """The filters of the list; what is not valid is not applied."""
+
+    q = forms.CharField(required=False, max_length=200, label=gettext_lazy("Search"))
+    state = forms.ChoiceField(
+        required=False,
+        label=gettext_lazy("State"),
+        choices=[("", gettext_lazy("Any state")), *STATES.items()],
+    )
+    agent = forms.ChoiceField(required=False, label=gettext_lazy("Agent"))
+
+    def __init__(self, data: object) -> None:
+        super().__init__(data)  # type: ignore[arg-type]  # a QueryDict, typed too narrowly by the stubs
+        agents = Agent.objects.order_by("name").values_list("name", flat=True)[:200]
+        field = self.fields["agent"]
+        if isinstance(field, forms.ChoiceField):
+            field.choices = [("", gettext_lazy("All agents")), *((name, name) for name in agents)]
+
+    @property
+    def active(self) -> dict[str, str]:
+        self.is_valid()
+        return {name: value for name in self.fields if (value := self.cleaned_data.get(name))}
+
+    @property
+    def selects(self) -> list[dict[str, object]]:
+        active = self.active
+        return [
+            {"name": name, "label": field.label, "value": active.get(name, ""), "choices": field.choices}
+            for name, field in self.fields.items()
+            if isinstance(field, forms.ChoiceField)
+        ]
+
+    def apply(self, queryset: QuerySet[WithAnnotations[Run, RunState]]) -> QuerySet[WithAnnotations[Run, RunState]]:
+        active = self.active
+        if text := active.get("q"):
+            queryset = queryset.filter(matching_text(text))
+        if agent := active.get("agent"):
+            queryset = queryset.filter(agent__name=agent)
+        if state := active.get("state"):
+            if state in (STUCK, UNDOING):
+                # Few of very many: begin with the few.
+                queryset = queryset.filter(pk__in=Step.objects.filter(status=state).values("run"))
+            queryset = queryset.filter(state=state)
+        return queryset
+
+
+@login_required
+@require_safe
+def runs(request: ConsoleRequest) -> HttpResponse:
+    """The runs this person may see, newest first."""
+    chosen = RunFilter(request.GET)
+    seen = with_state(access.runs_of(request.user), times.now()).select_related("agent")
+    queryset = chosen.apply(seen).order_by("-created_at", "-pk")
+    position = read_cursor(request.GET.get("after", ""))
+    if position and position[0]:
+        at, pk = position
+        queryset = queryset.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=pk))
+    rows = list(queryset[: PAGE + 1])
+    shown = rows[:PAGE]
+    cursor = make_cursor(shown[-1].created_at, shown[-1].pk) if len(rows) > PAGE else ""
+    context = {
+        "runs": [(one, STATES[one.state]) for one in shown],
+        "filter": chosen,
+        "more": urlencode({**chosen.active, "after": cursor}) if cursor else "",
+    }
+    return render(request, "_run_rows.html" if is_fragment(request) and position else "runs.html", context)
+
+
+@login_required
+@require_safe
+def run(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+    """One run. An open page asks again every few seconds, and is answered only when there is something new."""
+    try:
+        course = _run_page(request, pk)
+    except Http404:
+        if not is_fragment(request):
+            raise
+        response = HttpResponse(status=204)
+        response["HX-Refresh"] = "true"  # the person may not see it any more: the page says so as a whole
+        return response
+    if not is_fragment(request):
+        return _page(request, course)
+    if request.GET.get("seen") == course.version:
+        return HttpResponse(status=204)
+    return render(request, "_run.html", {"course": course})
+
+
+@login_required
+@require_POST
+def guide(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+    """Words for the running agent, about the run as a whole."""
+    course, text = _run_page(request, pk), request.POST.get("guidance", "")
+    try:
+        guidance.give(course.run.pk, by=request.user, text=text)
+    except BadVerdict as error:
+        return _page(request, course, status=422, guidance=text, guidance_error=str(error))
+    except NotAllowed as error:
+        return _page(request, course, status=403, late=str(error))
+    messages.success(request, _("Sent to the agent."))
+    return redirect("runs:run", pk)
+
+
+@login_required
+@require_POST
+def close(request: ConsoleRequest, pk: UUID, step: int) -> HttpResponse:
+    """What a person did instead of an undo that does not come about."""
+    course, note = _run_page(request, pk), request.POST.get("note", "")
+    undoing_step = course.run.steps.filter(pk=step).first()
+    if undoing_step is None:
+        raise Http404
+    try:
+        rollback.close(undoing_step, by=request.user, note=note)
+    except BadVerdict as error:
+        return _page(request, course, status=422, closing=step, note=note, note_error=str(error))
+    except NotAllowed as error:
+        return _page(request, course, status=403, late=str(error))
+    messages.success(request, _("Closed by hand."))
+    return redirect("runs:run", pk)
+
+
+def _run_page(request: ConsoleRequest, pk: UUID) -> RunPage:
+    run_record = access.runs_of(request.user).select_related("agent").filter(pk=pk).first()
+    if run_record is None:
+        raise Http404
+    return RunPage(run_record, request.user)
+
+
+def _page(request: ConsoleRequest, course: RunPage, *, status: int = 200, **extra: object) -> HttpResponse:
+    return render(request, "run.html", {"course": course, **extra}, status=status)
