@@ -28,7 +28,7 @@ def entry(approval: Approval, *, now: datetime, content: bool = True) -> dict[st
         "labels": approval.request.labels if content else {},
         "headline": proposal.headline if proposal else title,
         "action": approval.action_type_id,
-        "subject": approval.subject,
+        "item_type": approval.item_type,
         "agent": approval.agent.name,
         "kind": approval.kind,
         "status": approval.status,
@@ -56,8 +56,8 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
     content = access.sees_content(approval, reader)
     proposal = approval.proposal if content else None
     may = access.actions_for(approval, reader, now=now) if not access.page_only(approval) else frozenset()
-    question = proposal if proposal and approval.subject == ItemType.QUESTION else None
-    plan = proposal if proposal and approval.subject == ItemType.PLAN else None
+    question = proposal if proposal and approval.item_type == ItemType.QUESTION else None
+    plan = proposal if proposal and approval.item_type == ItemType.PLAN else None
     return {
         **entry(approval, now=now, content=content),
         "siblings": [_sibling(other, reader) for other in _siblings(approval)],

@@ -140,7 +140,7 @@ def of_person(user: User) -> QuerySet[ApiKey]:
 
 def _record(kind: SystemAuditEvent.Kind, key: ApiKey, by: User | None, detail: dict[str, Json]) -> None:
     owner = f"agent:{key.agent.name}" if key.agent else f"user:{key.user.username}" if key.user else ""
-    audit.record(kind, by=audit.actor_of(by), about=owner, detail={"key": key.prefix, **detail})
+    audit.record(kind, by=audit.actor_of(by), subject=owner, detail={"key": key.prefix, **detail})
 
 
 def who(secret: str) -> Caller | None:

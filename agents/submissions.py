@@ -97,7 +97,7 @@ def _item(sent: Object) -> Item:
     allowed = sent.get("allowed")
     return Item(
         id=_text(sent["id"]),
-        subject=ItemType.QUESTION if question else ItemType.PLAN if plan else ItemType.ACTION,
+        item_type=ItemType.QUESTION if question else ItemType.PLAN if plan else ItemType.ACTION,
         action=_text(action.get("name")),
         args=args,
         # Frameworks ask about calls whose arguments did not parse, too: those arrive as the model wrote them.
@@ -109,7 +109,7 @@ def _item(sent: Object) -> Item:
         alternatives=_objects(sent.get("alternatives")),
         signals={name: _number(share) for name, share in _object(sent.get("signals")).items()},
         value=None if value is None else Decimal(str(value)),
-        about=_text(sent.get("subject")),
+        subject=_text(sent.get("subject")),
         current=sent.get("current"),
         preconditions=_object(sent.get("preconditions")),
         undo=_object(sent.get("undo")) or None,
@@ -137,9 +137,9 @@ def _faults(items: Sequence[Item], body: Object) -> list[Fault]:
         at = f"/items/{position}"
         if sum(name in raw_item for name in ("action", "question", "plan")) != 1:
             faults.append(Fault(at, "Send exactly one of action, question and plan."))
-        if item.subject == ItemType.ACTION and item.action in RESERVED.values():
+        if item.item_type == ItemType.ACTION and item.action in RESERVED.values():
             faults.append(Fault(f"{at}/action/name", f"Send {item.action} instead of action."))
-        if item.undo is not None and item.subject != ItemType.ACTION:
+        if item.undo is not None and item.item_type != ItemType.ACTION:
             faults.append(Fault(f"{at}/undo", "An undo goes with an action."))
         if item.id in seen:
             faults.append(Fault(f"{at}/id", "Another item of this request has this id."))

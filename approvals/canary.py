@@ -1,4 +1,4 @@
-"""Whether canary requests come through: kept in the history of what concerns no approval, and an alarm where one fails.
+"""The state of canary requests: the last failure, and its alarm.
 
 One alarm, however many fail after it, until one comes through again.
 """

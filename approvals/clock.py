@@ -1,4 +1,4 @@
-"""What happens because time passed, and for no other reason. Runs in its own process, without Celery and Redis.
+"""Everything that happens because time passed. Runs in its own process, without Celery and Redis.
 
 Two sweeps at once are harmless: each claims the rows it takes (FOR UPDATE SKIP LOCKED) and every move is conditional.
 """

@@ -1,4 +1,4 @@
-"""Why a person's wish about an approval was not carried out; the sentence is for that person."""
+"""Why something that a person asked for was refused; the message is for that person."""
 
 from collections.abc import Sequence
 

@@ -65,8 +65,8 @@ def groups(request: HttpRequest) -> list[dict[str, object]]:
         if items:
             drawn.append({"title": title, "separator": True, "items": items})
     pages = (("new-domain", _("Set up a domain"), "checklist"), ("policy", _("How policy works"), "help"))
-    about = [{"title": name, "icon": icon, "link": reverse("help:page", args=[page])} for page, name, icon in pages]
-    return [*drawn, {"title": _("Help"), "separator": True, "items": about}]
+    subject = [{"title": name, "icon": icon, "link": reverse("help:page", args=[page])} for page, name, icon in pages]
+    return [*drawn, {"title": _("Help"), "separator": True, "items": subject}]
 
 
 def _badge(request: HttpRequest, page: str) -> dict[str, object]:

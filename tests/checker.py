@@ -82,19 +82,19 @@ def every_stage(db: psycopg.Connection) -> list[str]:
 def shown_is_decided(db: psycopg.Connection) -> list[str]:
     """I4: the digest of the row is that of the revision it shows, and of the arguments stored there."""
     rows = db.execute(
-        """SELECT a.id, a.digest, p.digest, a.revision, p.revision, g.name, p.name, p.args, a.about, a.subject,
+        """SELECT a.id, a.digest, p.digest, a.revision, p.revision, g.name, p.name, p.args, a.subject, a.item_type,
                   p.attachments, p.steps, (v.snapshot -> 'types' -> a.action_type_id ->> 'schema_version')::int
            FROM approvals_approval a JOIN approvals_proposal p ON p.id = a.proposal_id
            JOIN approvals_agent g ON g.id = a.agent_id JOIN approvals_policyversion v ON v.number = a.policy_id"""
     )
     violations = []
-    for pk, digest, shown, revision, of, agent, action, args, about, subject, beside, steps, version in rows:
+    for pk, digest, shown, revision, of, agent, action, args, subject, item_type, beside, steps, version in rows:
         if (digest, revision) != (shown, of):
             violations.append(f"I4: approval {pk} shows revision {of}, and decides revision {revision}")
-        if subject == "plan":
+        if item_type == "plan":
             args, action = {"steps": steps}, "plan"
-        if subject in ("action", "plan"):
-            content = {"agent": agent, "action": action, "schema_version": version, "args": args, "about": about}
+        if item_type in ("action", "plan"):
+            content = {"agent": agent, "action": action, "schema_version": version, "args": args, "subject": subject}
             if beside:
                 content["attachments"] = [file["digest"] for file in beside]
             if "sha256:" + hashlib.sha256(rfc8785.dumps(content)).hexdigest() != digest:
@@ -228,7 +228,7 @@ def permits(db: psycopg.Connection) -> list[str]:
     # Agents may report an outcome without having used the permit; then history says so.
     silent = db.execute(
         """SELECT a.id FROM approvals_approval a JOIN approvals_outcome o ON o.approval_id = a.id
-           WHERE o.result IN ('succeeded', 'failed') AND o.reported_by_id IS NULL AND a.subject = 'action'
+           WHERE o.result IN ('succeeded', 'failed') AND o.reported_by_id IS NULL AND a.item_type = 'action'
            AND a.consumed_at IS NULL AND NOT EXISTS (SELECT 1 FROM approvals_auditevent e
            WHERE e.approval_id = a.id AND e.kind = 'outcome' AND e.facts ->> 'permit' = 'not used')"""
     )

@@ -504,7 +504,7 @@ def test_only_who_decides_a_plan_edits_it(everybody, refunds, action_type, robot
     args = {"order": "1", "amount": 6000, "currency": "EUR"}
     steps = [{"id": one, "action": {"name": "refund", "args": args}, "depends_on": []} for one in "ab"]
     for role, user in everybody.items():
-        item = Item(id="p", subject="plan", steps=steps)
+        item = Item(id="p", item_type="plan", steps=steps)
         [answer] = intake.submit(robot, [Submission((item,), "sha256:p")])
         approval = answer.approvals[0]
         form = {"version": approval.version, "op": "approve", "plan": '[{"id": "b"}]'}

@@ -65,7 +65,7 @@ _ENTRY: dict[str, Schema] = {
     "labels": {**LABELS, "description": "The agent's own, of the whole request."},
     "headline": {**STRING, "description": "What would run, computed from the arguments."},
     "action": or_null(STRING),
-    "subject": one_of(ItemType.values),
+    "item_type": one_of(ItemType.values),
     "agent": STRING,
     "kind": one_of(Kind.values),
     "status": one_of(Status.values),

@@ -1,4 +1,4 @@
-"""How every page of the admin saves: the whole is judged before it stands, and policy is a draft until published."""
+"""Base classes of the admin: a save is validated as a whole, and policy stays a draft until it is published."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

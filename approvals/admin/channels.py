@@ -1,4 +1,4 @@
-"""How people and tiers are told: their channels, whether these work, and who is reached by nothing."""
+"""Notification channels of people and tiers in the admin: whether they work, and who cannot be reached."""
 
 from typing import Any
 

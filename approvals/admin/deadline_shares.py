@@ -1,4 +1,4 @@
-"""How the tiers share a deadline, in words, while an admin types it."""
+"""Shows how the tiers share a deadline while an admin types it."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Two people save the same thing: the second save is refused, and shows what stands now beside what was written.
+"""Concurrent edits in the admin: the second save is refused, and shown what the first one wrote.
 
 A form carries a mark of what it showed: the fields that it has, and the rows below it. It is compared under a lock of
 the row, so that of two who save at once one is second.

@@ -108,7 +108,7 @@ class MembershipFormSet(PaginationInlineFormSet):
         audit.record(
             kind,
             by=audit.actor_of(self.by),
-            about=f"user:{member.user.username}",
+            subject=f"user:{member.user.username}",
             detail={"tier": member.tier_id, "domain": member.domain_id, **detail},
         )
 
@@ -391,7 +391,7 @@ class PersonAdmin(BaseUserAdmin, NeverDeleted, ValidatedAsWhole):  # type: ignor
             audit.record(
                 SystemAuditEvent.Kind.RIGHTS_CHANGED,
                 by=audit.actor_of(signed_in(request)),
-                about=f"user:{obj.username}",
+                subject=f"user:{obj.username}",
                 detail=new_rights,
             )
 

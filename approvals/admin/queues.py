@@ -1,4 +1,4 @@
-"""Under a tier: what differs by domain. Its own terms, how much may wait in its queues, and what happens to more."""
+"""Inline forms under a tier: its terms by domain, and the capacity of its queues."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What happened: looked at, changed by nobody.
+"""Records in the admin, to read only: approvals, events, decisions, incidents.
 
 No page here shows arguments, an agent's words or a person's message: those belong to the people who decide.
 """
@@ -36,7 +36,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
     list_select_related = ("action_type", "agent", "tier", "domain")
     search_fields = ("=id",)
     fieldsets = (
-        (None, {"fields": ("id", "action_type", "subject", "kind", "agent", "domain", "tier", "status")}),
+        (None, {"fields": ("id", "action_type", "item_type", "kind", "agent", "domain", "tier", "status")}),
         (
             _("What a verdict covers"),
             {"fields": ("revision", "round", "digest", "stages", "stage", "approvers", "votes", "typed")},

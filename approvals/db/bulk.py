@@ -1,4 +1,4 @@
-"""Rows, many at a time: a statement for each table, its columns taken from the model so that none is forgotten.
+"""Many rows in one statement for each table, with the columns taken from the model so that none is forgotten.
 
 The rows travel as one JSON text that PostgreSQL reads into the table's own types. Django's bulk_create renders every
 value of every row through its compiler and sent a set of 500 approvals in eight times the time; COPY is as fast as

@@ -1,4 +1,4 @@
-"""Several questions to the database in one message, each planned once for a connection and not for every asking.
+"""Several queries in one round trip, each a prepared statement that is planned once for a connection.
 
 Django sends values within the text of a query, so that PostgreSQL plans it anew each time: for the history of one
 proposal that took six times as long as reading it. Here the values travel beside the text, and `plan_cache_mode`

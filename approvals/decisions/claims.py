@@ -1,4 +1,4 @@
-"""Reading, passing on and talking: what reviewers do with an approval short of deciding it."""
+"""What a reviewer does with an approval short of deciding it: claim, release, comment, hand on."""
 
 from dataclasses import replace
 from datetime import datetime

@@ -111,7 +111,7 @@ def _edited(approval: Approval, verdict: str, verdict_input: VerdictInput) -> Js
     """The arguments as the edit leaves them, or {"steps": …} for a plan. Raises BadVerdict."""
     if verdict != Verdict.MODIFY or approval.proposal is None:
         return None
-    if approval.subject == ItemType.PLAN:
+    if approval.item_type == ItemType.PLAN:
         return {"steps": verdict_input.steps}
     try:
         return edits.apply(approval.proposal.args, verdict_input.edits)

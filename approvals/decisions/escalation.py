@@ -1,4 +1,4 @@
-"""Who is next, by when, and who is told."""
+"""Escalation: which tier is next, by when, and who is notified."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

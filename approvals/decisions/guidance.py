@@ -1,4 +1,4 @@
-"""Advice of a reviewer for a running agent: free text, and no condition of any verdict."""
+"""Guidance: a reviewer's advice for a running agent, in free text. It is no condition of a verdict."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -135,12 +135,12 @@ def fetch(run: Run, *, after: UUID | None = None, limit: int = 200) -> list[Guid
 
 def api_guidance(given: Guidance) -> dict[str, Json]:
     """Advice in the words of the API."""
-    about = given.approval
+    subject = given.approval
     return {
         "id": str(given.pk),
         "text": given.text,
         "from": given.user.name,
         "given_at": given.given_at.isoformat(),
-        "request": str(about.request_id) if about else None,
-        "item": about.item if about else None,
+        "request": str(subject.request_id) if subject else None,
+        "item": subject.item if subject else None,
     }

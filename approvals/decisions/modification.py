@@ -54,7 +54,7 @@ def verdict_revision(
     proposal = approval.proposal
     if proposal is None or approval.action_type is None:
         raise NotAllowed
-    if approval.subject == ItemType.PLAN:
+    if approval.item_type == ItemType.PLAN:
         return _from_revision(approval, plan_edits.plan_revision(approval, args, by=by, now=now), by=by)
     if alternative:
         args = _alternative(proposal, alternative)

@@ -45,7 +45,7 @@ COMPUTED_OF_PROPOSAL = frozenset(
 # Of the approval's row: what it is now, as computed of the new revision;
 COMPUTED = frozenset(
     {
-        *("revision", "proposal", "digest", "about", "value", "impact", "assessment", "flagged", "confidence"),
+        *("revision", "proposal", "digest", "subject", "value", "impact", "assessment", "flagged", "confidence"),
         *("reasons", "reason_code", "reversibility", "allowed", "baseline_key", "frequency_key", "similarity_key"),
     }
 )
@@ -63,7 +63,9 @@ ENTERING = frozenset(
 # and what it leaves alone, with the reason.
 LEFT_ALONE: Mapping[str, str] = MappingProxyType(
     {
-        **dict.fromkeys(("id", "request", "position", "item", "kind", "subject", "agent", "action_type"), "what it is"),
+        **dict.fromkeys(
+            ("id", "request", "position", "item", "kind", "item_type", "agent", "action_type"), "what it is"
+        ),
         **dict.fromkeys(("status", "round"), "it waits, in the same round"),
         **dict.fromkeys(("policy", "by_law"), "it is judged by the version that it arrived under"),
         **dict.fromkeys(("route", "shadowed", "grant", "plan"), "people were asked, so nothing lets it pass unseen"),
@@ -118,7 +120,7 @@ def revise(approval: Approval, before: Proposal, item: Item, *, by: User | None,
 
 def reevaluate(approval: Approval, proposal: Proposal, policy: Policy, *, now: datetime) -> Evaluation:
     """What a policy says now of an approval that people have in hand; it is no history of itself."""
-    item = replace(as_item(approval, proposal), value=approval.value, about=approval.about)
+    item = replace(as_item(approval, proposal), value=approval.value, subject=approval.subject)
     agent_submission = AgentSubmission(approval.agent_id, _submission(approval, item))
     files = _files(agent_submission, proposal)
     [[case]] = evaluate_items([agent_submission], policy, now=now, files=files, again=approval.pk, in_hand=True)
@@ -194,7 +196,7 @@ def _case(
         parsed=by is not None or not isinstance(item.args, str),
         allowed=tuple(_allowed(row, before, kind)),
         value=_stated(row, before, item, kind, policy),
-        about=_stated_subject(row, before, kind),
+        subject=_stated_subject(row, before, kind),
     )
     agent_submission = AgentSubmission(
         approval.agent_id, replace(_submission(approval, item), returned=returns.returned_of(approval))
@@ -224,7 +226,7 @@ def _files(agent_submission: AgentSubmission, before: Proposal) -> Files:
 class _Row:
     """What the approval's row says of the proposal that is revised."""
 
-    about: str
+    subject: str
     allowed: Sequence[str]
     value: Decimal | None
 
@@ -233,10 +235,10 @@ def _row(approval: Approval, before: Proposal) -> _Row:
     """The columns that go with `before`: the agent's own, where people have changed it since."""
     kept = _AgentsState.kept(approval)
     if kept is None or before.pk == approval.proposal_id:
-        return _Row(approval.about, approval.allowed, approval.value)
+        return _Row(approval.subject, approval.allowed, approval.value)
     value = kept.columns["value"]
     return _Row(
-        str(kept.columns["about"]),
+        str(kept.columns["subject"]),
         [str(verdict) for verdict in kept.columns["allowed"]],  # type: ignore[union-attr]  # a list, as stored
         None if value is None else Decimal(str(value)),
     )
@@ -260,7 +262,7 @@ def _stated_subject(row: _Row, before: Proposal, kind: TypePolicy) -> str:
     """Whom it concerns, where the agent said so; "" where it follows from the arguments."""
     picked = schema.pick(before.args, kind.subject_path) if kind.subject_path else None
     derived = f"{kind.subject_kind or 'subject'}:{picked}"[:200]
-    return "" if picked is not None and row.about == derived else row.about
+    return "" if picked is not None and row.subject == derived else row.subject
 
 
 def _as_verdict_fault(fault: Fault) -> Fault:
@@ -274,7 +276,7 @@ def _as_verdict_fault(fault: Fault) -> Fault:
 
 def _demanded(approval: Approval, case: Evaluation, *, by: User | None) -> Stages:
     """Who is asked for it by itself. A plan that a reviewer edits stays in its field, whatever was taken out."""
-    if by is not None and approval.subject == ItemType.PLAN and not case.routing.stages:
+    if by is not None and approval.item_type == ItemType.PLAN and not case.routing.stages:
         return (Stage(case.routing.tier, approval.domain_id, case.routing.approvers),)
     return case.routing.required_stages(case.domain)
 
@@ -298,7 +300,7 @@ def _columns(
         "revision": proposal.revision,
         "proposal_id": proposal.pk,
         "digest": case.digest,
-        "about": case.about,
+        "subject": case.subject,
         "value": case.worth.value,
         "impact": assessment.impact,
         "assessment": new_rows.stored_assessment(case),

@@ -127,8 +127,8 @@ def typed_confirmation_of(approval: Approval) -> str:
     """What whoever approves it is asked to type: the value, else whom it concerns, else the action's name."""
     kind, proposal = approval.action_type, approval.proposal
     if kind is None or proposal is None:
-        return approval.about
-    if approval.subject == ItemType.PLAN:
+        return approval.subject
+    if approval.item_type == ItemType.PLAN:
         return plans.to_type(approval, proposal)
     for path in (kind.value_path, kind.subject_path):
         picked = schema.pick(proposal.args, path) if path else None

@@ -73,7 +73,7 @@ def _row(approval: Approval) -> dict[str, Json]:
         "request": str(approval.request_id),
         "item": approval.item,
         "action": approval.action_type_id,
-        "question": proposed.prompt if proposed and approval.subject == ItemType.QUESTION else None,
+        "question": proposed.prompt if proposed and approval.item_type == ItemType.QUESTION else None,
         "proposed": before,
         "decided": after,
         "verdict": approval.verdict,
@@ -92,6 +92,6 @@ def _row(approval: Approval) -> dict[str, Json]:
 
 def _proposed(approval: Approval, proposal: Proposal | None) -> Json:
     """The arguments, or the steps of a plan; None for a question, and where they were erased."""
-    if proposal is None or approval.subject == ItemType.QUESTION:
+    if proposal is None or approval.item_type == ItemType.QUESTION:
         return None
-    return {"steps": proposal.steps} if approval.subject == ItemType.PLAN else proposal.args
+    return {"steps": proposal.steps} if approval.item_type == ItemType.PLAN else proposal.args

@@ -1,4 +1,4 @@
-"""A share with its sample: the number, what it was counted from, and how far to trust it."""
+"""A rate with its sample: the share, what it was counted from, and how far to trust it."""
 
 from dataclasses import dataclass
 from math import sqrt

@@ -63,7 +63,7 @@ class RowSet:
 # `starting` is annotated by cohort().
 _routed = Q(route=Route.REVIEW)
 _decided = Q(source=Source.HUMAN, status__in=sorted(SETTLED))
-_judged = _decided & ~Q(subject=ItemType.QUESTION)
+_judged = _decided & ~Q(item_type=ItemType.QUESTION)
 _expired = Q(status=Status.EXPIRED) | (Q(source=Source.TIMEOUT, status__in=sorted(SETTLED)) & ~Q(gate=Gate.SOFT))
 # The clock counts a breach when it takes an approval from a tier; between the end of the tier's time and the clock's
 # next look, a person can still decide.

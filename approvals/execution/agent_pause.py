@@ -56,7 +56,7 @@ def pause(agent: Agent, *, by: User, paused: bool = True) -> bool:
             by.pk, [agent], CHANGE, "Paused." if paused else "Pause ended.", single_object=True
         )
         kind = SystemAuditEvent.Kind.AGENT_PAUSED if paused else SystemAuditEvent.Kind.AGENT_RESUMED
-        audit.record(kind, by=audit.actor_of(by), about=f"agent:{agent.name}")
+        audit.record(kind, by=audit.actor_of(by), subject=f"agent:{agent.name}")
     return bool(changed)
 
 

@@ -117,7 +117,7 @@ def record_reversal(approval: Approval, *, by: Agent, now: datetime, step: str =
     """
     recalled = approval.status == Status.RECALLED
     stands = recalled or approval.status in (Status.RELEASED, Status.EXECUTED)
-    stood = stands and approval.subject == ItemType.ACTION
+    stood = stands and approval.item_type == ItemType.ACTION
     outcome = None
     if stood:
         outcome, _ = Outcome.objects.update_or_create(
@@ -141,5 +141,5 @@ def record_reversal(approval: Approval, *, by: Agent, now: datetime, step: str =
 
 def _ran_without_a_permit(approval: Approval, result: str) -> bool:
     """It is said to have run, and nobody used the permit for it."""
-    ran = result in (Outcome.Result.SUCCEEDED, Outcome.Result.FAILED) and approval.subject == ItemType.ACTION
+    ran = result in (Outcome.Result.SUCCEEDED, Outcome.Result.FAILED) and approval.item_type == ItemType.ACTION
     return ran and approval.consumed_at is None

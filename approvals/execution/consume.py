@@ -151,7 +151,7 @@ def _refuse_unless_in_force(use: PermitUse, claims: Mapping[str, Json], approval
     if undone or (claims.get("revision"), use.digest) != (approval.revision, approval.digest):
         text = f"The permit is of revision {claims.get('revision')}, which no longer stands; read the decision again."
         raise PermitRefused(MISMATCH, text)
-    may_run = approval.verdict in (Verdict.APPROVE, Verdict.MODIFY) and approval.subject == ItemType.ACTION
+    may_run = approval.verdict in (Verdict.APPROVE, Verdict.MODIFY) and approval.item_type == ItemType.ACTION
     if approval.kind not in RUNNING or not may_run:
         raise PermitRefused(MISMATCH, "Nothing was approved here that could run.")
     if by.paused_at is not None:

@@ -57,7 +57,7 @@ def _stop(*, by: User | None, why: str) -> Stop:
     if earlier is not None:
         return earlier
     made = Stop.objects.create(began_at=times.now(), by=by, why=why.strip()[:LONGEST_WHY])
-    audit.record(SystemAuditEvent.Kind.STOPPED, by=audit.actor_of(by), about="everything", detail={"why": made.why})
+    audit.record(SystemAuditEvent.Kind.STOPPED, by=audit.actor_of(by), subject="everything", detail={"why": made.why})
     log.warning("everything was stopped by %s", _name(by))
     transaction.on_commit(_tell)
     return made
@@ -71,7 +71,7 @@ def lift(*, by: User | None) -> Stop | None:
         return None
     standing_stop.lifted_at, standing_stop.lifted_by = times.now(), by
     standing_stop.save(update_fields=["lifted_at", "lifted_by"])
-    audit.record(SystemAuditEvent.Kind.LIFTED, by=audit.actor_of(by), about="everything")
+    audit.record(SystemAuditEvent.Kind.LIFTED, by=audit.actor_of(by), subject="everything")
     log.warning("the stop was lifted by %s", _name(by))
     transaction.on_commit(_tell)
     return standing_stop

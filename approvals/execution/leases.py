@@ -1,4 +1,4 @@
-"""Of several workers that heard of a decision, one acts on it.
+"""Leases: of several workers that hear of a decision, exactly one acts on it.
 
 A lease is on a request in which something is settled: before that there is nothing to act on, and any number of
 workers may wait. It ends by itself, so that a worker that died holds nothing up; who has it may extend or return it.

@@ -177,7 +177,9 @@ def _report(grant: Grant, use: OfflineUse, *, by: Agent) -> RecordedUse:
 
     submission = Submission(
         items=(
-            Item(id=use.key[:200], about=use.subject, action=name, args=use.args, parsed=not isinstance(use.args, str)),
+            Item(
+                id=use.key[:200], subject=use.subject, action=name, args=use.args, parsed=not isinstance(use.args, str)
+            ),
         ),
         content_hash=schema.digest_of([str(grant.pk), use.action, use.args, use.digest, use.at.isoformat()]),
         key=f"offline:{grant.pk}:{hashlib.sha256(use.key.encode()).hexdigest()}",
@@ -231,9 +233,11 @@ def _argument_faults(case: Evaluation, use: OfflineUse) -> list[Fault]:
 def _digests(use: OfflineUse, case: Evaluation, by: Agent) -> set[str]:
     """What the digest may be: the agent knew the schema of its token, and only the subject that it stated itself."""
     return {
-        schema.action_digest(agent=by.name, action=case.type.name, schema_version=version, args=use.args, about=about)
+        schema.action_digest(
+            agent=by.name, action=case.type.name, schema_version=version, args=use.args, subject=subject
+        )
         for version in range(1, case.type.schema_version + 1)
-        for about in {use.subject, case.about}
+        for subject in {use.subject, case.subject}
     }
 
 

@@ -72,7 +72,7 @@ def permit_for(approval: Approval, decision: Decision, *, agent: str, schema_ver
         "action": proposal.name if proposal else "",
         "action_digest": approval.digest,
         "schema_version": schema_version,
-        "subject": approval.about,
+        "subject": approval.subject,
         "attachments": [one["digest"] for one in proposal.attachments] if proposal else [],
         "policy_version": approval.policy_id,
     }
@@ -152,7 +152,7 @@ def rotate(*, by: User | None, overlap: timedelta = OVERLAP) -> SigningKey:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     SigningKey.objects.filter(retired_at=None).update(retired_at=now, published_until=now + overlap)
     made = _new_key(now)
-    audit.record(SystemAuditEvent.Kind.SIGNING_KEY_ROTATED, by=audit.actor_of(by), about=f"signing-key:{made.kid}")
+    audit.record(SystemAuditEvent.Kind.SIGNING_KEY_ROTATED, by=audit.actor_of(by), subject=f"signing-key:{made.kid}")
     transaction.on_commit(forget)
     return made
 

@@ -19,7 +19,7 @@ def write_planned_steps(approvals: Sequence[Approval]) -> None:
     rows = [
         row
         for approval in approvals
-        if approval.subject == ItemType.PLAN
+        if approval.item_type == ItemType.PLAN
         for row in rows_of(
             approval, snapshot.load(approval.policy_id).types[approval.action_type_id or ""].permit_valid
         )
@@ -31,7 +31,7 @@ def rows_of(approval: Approval, valid: timedelta) -> list[PlannedStep]:
     """The unsaved steps of a released plan, each good for one use within `valid` of the release."""
     proposal = approval.proposal
     released = approval.status == Status.RELEASED and approval.verdict in _PASSES
-    if approval.subject != ItemType.PLAN or not released or proposal is None or approval.released_at is None:
+    if approval.item_type != ItemType.PLAN or not released or proposal is None or approval.released_at is None:
         return []
     if approval.kind != Kind.REAL:
         return []

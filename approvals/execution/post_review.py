@@ -1,4 +1,4 @@
-"""What a person found on looking afterwards: it is fine, or it should not have been.
+"""Post-review: what a person found on looking at what ran without one.
 
 An objection takes back a permit that nobody has used, and asks for what ran to be undone. Within the window of
 something that goes on unless stopped it is a veto: it ends the run, as a reviewer's stop does. People and the clock

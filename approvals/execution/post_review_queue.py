@@ -1,4 +1,4 @@
-"""Looks at what ran without a person: which rows they are, who sees them, and who may say what was found.
+"""The queue of post-reviews: which approvals are in it, who sees them, and who may record a finding.
 
 A look approves nothing. It is written in the transaction that lets the thing run, so nothing runs unseen.
 """
@@ -25,7 +25,7 @@ RAN_BEFORE_REVIEW = TIMED
 
 def why_of(case: Evaluation) -> str:
     """An Audit.Why of what policy lets pass, empty for none: what the route says, else whether it is drawn."""
-    if case.routing.post_review or case.item.subject != ItemType.ACTION:
+    if case.routing.post_review or case.item.item_type != ItemType.ACTION:
         return case.routing.post_review
     share = sampling.share(case.routing, case.type, case.standing)
     drawn = share > 0 and sampling.is_drawn(case.id, share, settings.SECRET_KEY)

@@ -1,4 +1,4 @@
-"""Taking the uses of what was approved beforehand, in the transaction that stores what passes by them.
+"""Takes a planned step or a use of a standing approval, in the transaction that stores what passes by it.
 
 Two proposals may have read that a step, or the last use of a standing approval, was still there: the rows decide.
 """

@@ -153,7 +153,7 @@ def _move(approval: Approval, actor: audit.Actor, facts: Mapping[str, Json], row
 
 def _unused_steps(plan: Approval) -> list[Approval]:
     """What passed as a step of a plan, and has not run."""
-    if plan.subject != ItemType.PLAN:
+    if plan.item_type != ItemType.PLAN:
         return []
     return [step for step in plan.covered.filter(status=Status.RELEASED, consumed_at=None) if access.recallable(step)]
 

@@ -84,7 +84,7 @@ def _submission(
         as_item(approval, proposal),
         allowed=tuple(approval.allowed),
         value=approval.value,
-        about=approval.about,
+        subject=approval.subject,
         current=_current(proposal.current, seen),
         preconditions=seen,
     )

@@ -1,4 +1,4 @@
-"""The end of what goes on ahead: the agent says that its run is over, or is silent for too long; a window closes."""
+"""When a run has ended: its agent says so, or has been silent for too long; the windows of its post-reviews close."""
 
 from collections.abc import Sequence
 from datetime import datetime

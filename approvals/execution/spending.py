@@ -1,4 +1,4 @@
-"""What agents are let spend: counted by the hour, in the transaction that lets it run, under the agent and its run.
+"""Spending of agents and runs, counted by the hour in the transaction that lets an action run.
 
 Counted are actions of value, by the absolute value, once a person, policy, silence or a standing approval let them run;
 and plans with all their steps when they are approved, so that their steps are not counted again. Offline uses count
@@ -182,7 +182,7 @@ def _plan_within(
 def _counts(case: Evaluation) -> bool:
     return (
         case.routing.route == Route.AUTO
-        and case.item.subject in (ItemType.ACTION, ItemType.PLAN)
+        and case.item.item_type in (ItemType.ACTION, ItemType.PLAN)
         and case.routing.step is None  # counted with its plan
     )
 
@@ -220,7 +220,7 @@ def count_anyway(approval: Approval, result: str) -> None:
 def _is_spent(approval: Approval) -> bool:
     return (
         approval.kind == Kind.REAL
-        and approval.subject in (ItemType.ACTION, ItemType.PLAN)
+        and approval.item_type in (ItemType.ACTION, ItemType.PLAN)
         and approval.verdict in (Verdict.APPROVE, Verdict.MODIFY)
         and approval.plan_id is None
         and bool(approval.value)

@@ -181,7 +181,7 @@ def _content(report: StepReport, approval: Approval | None, stored: _Content) ->
 
 def _approved(approval: Approval | None) -> Json:
     """Name and arguments as approved, a reviewer's modification included; None for what is no action."""
-    if approval is None or approval.subject != ItemType.ACTION or approval.proposal is None:
+    if approval is None or approval.item_type != ItemType.ACTION or approval.proposal is None:
         return None
     return {"name": approval.proposal.name, "args": approval.proposal.args}
 

@@ -92,7 +92,7 @@ def letter(delivery: Delivery) -> tuple[str, str] | None:
     approval = load(delivery.approval_id) if delivery.approval_id else None
     if approval is None or approval.status != Status.RELEASED or approval.consumed_at is None:
         return None
-    kind = approval.action_type.title if approval.action_type else approval.subject
+    kind = approval.action_type.title if approval.action_type else approval.item_type
     subject = _("%(kind)s of %(agent)s: used, never confirmed") % {"kind": kind, "agent": approval.agent.name}
     body = _(
         "%(agent)s used its permit for %(kind)s at %(at)s UTC and has not said since what came of it.\n"

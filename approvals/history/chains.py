@@ -64,7 +64,7 @@ ON CONFLICT (id) DO UPDATE SET seq = chain.seq + 1, head = sha256(chain.head || 
 
 @transaction.atomic
 def record(
-    kind: SystemAuditEvent.Kind, *, by: Actor, about: str = "", detail: Mapping[str, Json] | None = None
+    kind: SystemAuditEvent.Kind, *, by: Actor, subject: str = "", detail: Mapping[str, Json] | None = None
 ) -> SystemAuditEvent:
     """Write what happened and concerns no approval, in the transaction of the change; returns the event.
 
@@ -72,15 +72,15 @@ def record(
     Until that transaction ends others who record wait: do it last.
     """
     now, facts = times.now(), dict(detail or {})
-    digest = system_digest(kind, by, about, now, facts)
+    digest = system_digest(kind, by, subject, now, facts)
     with connection.cursor() as cursor:
         cursor.execute(_NEXT, {"start": SYSTEM_GENESIS, "digest": digest})
         seq, head = cursor.fetchone()
     return SystemAuditEvent.objects.create(
-        seq=seq, kind=kind, actor=by.name, about=about, detail=facts, at=now, hash=bytes(head)
+        seq=seq, kind=kind, actor=by.name, subject=subject, detail=facts, at=now, hash=bytes(head)
     )
 
 
-def system_digest(kind: str, actor: Actor, about: str, at: datetime, detail: Mapping[str, Json]) -> bytes:
+def system_digest(kind: str, actor: Actor, subject: str, at: datetime, detail: Mapping[str, Json]) -> bytes:
     """SHA-256 of the canonical JSON of what one system event says."""
-    return event_digest(kind, actor, at, {"about": about, "detail": dict(detail)})
+    return event_digest(kind, actor, at, {"subject": subject, "detail": dict(detail)})

@@ -1,4 +1,4 @@
-"""What the rows of approvals must be by their events, which are chained and so cannot be changed unseen.
+"""Recomputes the rows of approvals from their chained events, to find rows that were changed by hand.
 
 Works through approvals in sets, whatever their number; the first row that lies is named.
 """
@@ -158,7 +158,7 @@ class Recomputation:
     def _digest(self, agent: str, state: Mapping[str, Json], proposal: Proposal) -> str:
         kind = str(state["action_type_id"])
         return item_digest(
-            subject=str(state["subject"]),
+            item_type=str(state["item_type"]),
             agent=agent,
             action=proposal.name or kind,
             schema_version=self._schemas(int(str(state["policy_id"])))[kind],
@@ -166,7 +166,7 @@ class Recomputation:
             prompt=proposal.prompt,
             response_schema=proposal.schema,
             steps=proposal.steps,
-            about=str(state.get("about") or ""),
+            subject=str(state.get("subject") or ""),
             attachments=[str(file["digest"]) for file in proposal.attachments],
         )
 
@@ -196,7 +196,7 @@ def decision_documents(requests: "QuerySet[ApprovalRequest]") -> str:
 
 def _documents(requests: Sequence[ApprovalRequest]) -> str:
     items: dict[UUID, list[Approval]] = defaultdict(list)
-    columns = ("request_id", "item", "status", "subject", "digest", "policy_id", "proposal__name", "proposal__args")
+    columns = ("request_id", "item", "status", "item_type", "digest", "policy_id", "proposal__name", "proposal__args")
     approvals = Approval.objects.filter(request__in=requests).select_related("proposal").only(*columns)
     for approval in approvals.order_by("request_id", "position"):
         items[approval.request_id].append(approval)
@@ -260,7 +260,7 @@ def _recalled(recall: Recall) -> dict[str, Json]:
 def _decided(approval: Approval, decision: Decision) -> dict[str, Json]:
     """What the document says of an approval that was decided so."""
     proposal = approval.proposal
-    runs = decision.verdict in (Verdict.APPROVE, Verdict.MODIFY) and approval.subject == ItemType.ACTION
+    runs = decision.verdict in (Verdict.APPROVE, Verdict.MODIFY) and approval.item_type == ItemType.ACTION
     return {
         **({} if runs else {"permit": False}),
         "status": "decided",
@@ -283,7 +283,7 @@ def _decided(approval: Approval, decision: Decision) -> dict[str, Json]:
 def policy() -> str:
     """Whether each version of policy is what was published: "", or which one lies."""
     events = SystemAuditEvent.objects.filter(kind=SystemAuditEvent.Kind.POLICY_PUBLISHED).order_by("seq")
-    published = {about: detail["digest"] for about, detail in events.values_list("about", "detail")}
+    published = {subject: detail["digest"] for subject, detail in events.values_list("subject", "detail")}
     versions = PolicyVersion.objects.order_by("number").values_list("number", "snapshot", "digest")
     for number, snapshot, digest in versions.iterator(chunk_size=20):
         kept = published.pop(f"policy:{number}", None)

@@ -1,4 +1,4 @@
-"""What an event records of the rows that a change leaves, and the form in which it holds it.
+"""Digests that an event keeps of the rows which a change leaves beside the approval.
 
 Events are chained; rows are not. By what is recorded here each row can be held against its events (see `recompute`).
 """
@@ -18,8 +18,8 @@ from approvals.values.schema import Json, digest_of
 # people looked, and the times that only a sweep reads.
 COLUMNS = frozenset(
     {
-        *("request_id", "item", "kind", "subject", "agent_id", "action_type_id", "domain_id", "status"),
-        *("revision", "round", "proposal_id", "digest", "about", "allowed"),
+        *("request_id", "item", "kind", "item_type", "agent_id", "action_type_id", "domain_id", "status"),
+        *("revision", "round", "proposal_id", "digest", "subject", "allowed"),
         *("policy_id", "route", "gate", "reversibility", "by_law", "tier_id", "approvers", "votes", "stages", "stage"),
         *(
             "typed",

@@ -1,4 +1,4 @@
-"""One order over all events, given after their commit; its number is the feed.
+"""Seals: one order over all events, given after their commit. Their numbers are the event feed.
 
 Sequences and UUIDv7 are not in commit order: a reader that follows them misses what commits late. The sealer, one at a
 time by advisory lock, numbers committed events and chains them; a signed checkpoint leaves the database at an interval.
@@ -137,7 +137,7 @@ def _verify_system() -> Verification:
     for event in SystemAuditEvent.objects.order_by("seq").iterator(chunk_size=2000):
         if event.seq != count + 1:
             return Verification(False, count, f"system event {count + 1} is missing")
-        head = link(head, system_digest(event.kind, Actor(event.actor), event.about, event.at, event.detail))
+        head = link(head, system_digest(event.kind, Actor(event.actor), event.subject, event.at, event.detail))
         if head != bytes(event.hash):
             return Verification(False, count, f"system event {event.seq} ({event.kind}) was changed")
         count += 1

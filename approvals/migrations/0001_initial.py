@@ -88,12 +88,12 @@ class Migration(migrations.Migration):
                 ('position', models.PositiveSmallIntegerField(default=0)),
                 ('item', models.CharField(help_text="The agent's own id of it, unique in its request.", max_length=200)),
                 ('kind', models.CharField(choices=[('real', 'Real'), ('practice', 'Practice'), ('seeded', 'Seeded'), ('second', 'Second review'), ('audit', 'Audit'), ('canary', 'Canary')], default='real', max_length=8)),
-                ('subject', models.CharField(choices=[('action', 'Action'), ('question', 'Question'), ('plan', 'Plan')], default='action', max_length=8)),
+                ('item_type', models.CharField(choices=[('action', 'Action'), ('question', 'Question'), ('plan', 'Plan')], default='action', max_length=8)),
                 ('status', models.CharField(choices=[('pending', 'Pending'), ('held', 'Held'), ('released', 'Released'), ('executed', 'Executed'), ('failed', 'Failed'), ('skipped', 'Skipped'), ('compensated', 'Compensated'), ('recalled', 'Recalled'), ('expired', 'Expired'), ('cancelled', 'Cancelled'), ('superseded', 'Superseded')], default='pending', max_length=11)),
                 ('revision', models.PositiveIntegerField(default=1)),
                 ('round', models.PositiveIntegerField(default=1)),
                 ('digest', models.CharField(help_text='SHA-256 of the canonical form of what will execute.', max_length=71)),
-                ('about', models.CharField(blank=True, help_text='Whom or what it concerns: customer:981.', max_length=200)),
+                ('subject', models.CharField(blank=True, help_text='Whom or what it concerns: customer:981.', max_length=200)),
                 ('allowed', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('approve', 'Approve'), ('modify', 'Modify'), ('reject', 'Reject'), ('answer', 'Answer'), ('skip', 'Skip')], max_length=8), default=list, size=None)),
                 ('route', models.CharField(choices=[('auto', 'Passes'), ('review', 'A person decides'), ('reject', 'Refused')], max_length=6)),
                 ('gate', models.CharField(choices=[('soft', 'Soft: proceeds unless stopped'), ('hard', 'Hard: waits for a yes'), ('manual', 'Manual: typed value and password again'), ('async', 'Work queue: no hurry'), ('clarify', 'Question')], max_length=7)),
@@ -886,14 +886,14 @@ class Migration(migrations.Migration):
                 ('seq', models.PositiveBigIntegerField(primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('policy_published', 'Policy published'), ('membership_added', 'Membership added'), ('membership_changed', 'Membership changed'), ('membership_removed', 'Membership removed'), ('rights_changed', 'Rights of a person changed'), ('key_issued', 'Key issued'), ('key_revoked', 'Key revoked'), ('signing_key_rotated', 'Signing key rotated'), ('agent_paused', 'Agent paused'), ('agent_resumed', 'Agent running again'), ('stopped', 'Everything stopped'), ('lifted', 'Stop lifted'), ('signed_in', 'Signed in'), ('sign_in_failed', 'Sign-in failed'), ('sign_in_refused', 'Sign-in refused: too many attempts'), ('signed_out', 'Signed out'), ('confirmed', 'Confirmed who they are'), ('confirm_failed', 'Failed to confirm who they are'), ('confirm_refused', 'Confirmation refused: too many attempts'), ('email_changed', 'E-mail address changed'), ('password_changed', 'Password changed'), ('people_asked', 'A second admin was asked'), ('people_refused', 'A second admin refused'), ('given_alone', 'Given by one admin alone'), ('password_link', 'Link to set a password given'), ('session_ended', 'Session ended'), ('factor_added', 'Second factor added'), ('factor_removed', 'Second factor removed'), ('recovery_codes_made', 'Recovery codes made'), ('recovery_code_used', 'Recovery code used'), ('canary_failed', 'A canary request did not come through'), ('canary_passed', 'Canary requests come through again')], max_length=30)),
                 ('actor', models.CharField(help_text='user:ana, agent:robot, clock, command', max_length=160)),
-                ('about', models.CharField(blank=True, help_text='user:ana, agent:robot, policy:7', max_length=200)),
+                ('subject', models.CharField(blank=True, help_text='user:ana, agent:robot, policy:7', max_length=200)),
                 ('detail', models.JSONField(default=dict, help_text='Small facts and digests, no secrets and no texts of agents.')),
                 ('at', models.DateTimeField()),
                 ('hash', models.BinaryField(max_length=32)),
             ],
             options={
                 'ordering': ['-seq'],
-                'indexes': [models.Index(fields=['at'], name='system_event_at'), models.Index(fields=['about', '-seq'], name='system_event_about')],
+                'indexes': [models.Index(fields=['at'], name='system_event_at'), models.Index(fields=['subject', '-seq'], name='system_event_subject')],
             },
         ),
         migrations.CreateModel(
@@ -1617,7 +1617,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='approval',
-            index=models.Index(condition=models.Q(('about', ''), _negated=True), fields=['about', 'action_type', '-created_at'], name='approval_about'),
+            index=models.Index(condition=models.Q(('subject', ''), _negated=True), fields=['subject', 'action_type', '-created_at'], name='approval_subject'),
         ),
         migrations.AddIndex(
             model_name='approval',
@@ -1721,7 +1721,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='approval',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'recalled'), _negated=True), models.Q(('consumed_at', None), ('kind', 'real'), ('released_at__isnull', False), ('subject__in', ['action', 'plan']), ('verdict__in', ['approve', 'modify'])), _connector='OR'), name='only_an_unused_permit_is_recalled'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'recalled'), _negated=True), models.Q(('consumed_at', None), ('item_type__in', ['action', 'plan']), ('kind', 'real'), ('released_at__isnull', False), ('verdict__in', ['approve', 'modify'])), _connector='OR'), name='only_an_unused_permit_is_recalled'),
         ),
         migrations.AddConstraint(
             model_name='approval',

@@ -1,4 +1,4 @@
-"""The nouns of the product. Rules live in the wings; the database refuses what must never be."""
+"""The tables. Rules live in the other packages; the database refuses what must never be."""
 
 from approvals.models.accounts import AccountEvent
 from approvals.models.approval import Approval, ApprovalRequest

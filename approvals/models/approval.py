@@ -157,7 +157,7 @@ class Approval(models.Model):
     position = models.PositiveSmallIntegerField(default=0)
     item = models.CharField(max_length=200, help_text="The agent's own id of it, unique in its request.")
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.REAL)
-    subject = models.CharField(max_length=8, choices=ItemType.choices, default=ItemType.ACTION)
+    item_type = models.CharField(max_length=8, choices=ItemType.choices, default=ItemType.ACTION)
     agent = models.ForeignKey(Agent, models.PROTECT, related_name="approvals")
     action_type = models.ForeignKey(ActionType, models.PROTECT, related_name="approvals", null=True)
     domain = models.ForeignKey(Domain, models.PROTECT, related_name="approvals")
@@ -168,7 +168,7 @@ class Approval(models.Model):
     round = models.PositiveIntegerField(default=1)
     proposal = models.ForeignKey("Proposal", models.PROTECT, related_name="+", null=True)
     digest = models.CharField(max_length=71, help_text="SHA-256 of the canonical form of what will execute.")
-    about = models.CharField(max_length=200, blank=True, help_text="Whom or what it concerns: customer:981.")
+    subject = models.CharField(max_length=200, blank=True, help_text="Whom or what it concerns: customer:981.")
     allowed = ArrayField(models.CharField(max_length=8, choices=Verdict.choices), default=list)
 
     # How it was routed
@@ -348,7 +348,7 @@ class Approval(models.Model):
                 condition=~Q(status="recalled")
                 | Q(
                     kind="real",
-                    subject__in=["action", "plan"],
+                    item_type__in=["action", "plan"],
                     verdict__in=["approve", "modify"],
                     released_at__isnull=False,
                     consumed_at=None,
@@ -446,7 +446,9 @@ class Approval(models.Model):
                 & ~Q(status__in=["expired", "cancelled", "superseded", "recalled"]),
                 name="approval_counted",
             ),
-            models.Index(fields=["about", "action_type", "-created_at"], condition=~Q(about=""), name="approval_about"),
+            models.Index(
+                fields=["subject", "action_type", "-created_at"], condition=~Q(subject=""), name="approval_subject"
+            ),
             models.Index(
                 fields=["baseline_key", "action_type", "-created_at"],
                 include=["id", "value"],
@@ -490,7 +492,7 @@ class Approval(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action_type_id or self.subject} {self.id}"  # no word of the agent's: the admin shows it
+        return f"{self.action_type_id or self.item_type} {self.id}"  # no word of the agent's: the admin shows it
 
     @property
     def version(self) -> str:

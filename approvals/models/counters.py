@@ -1,4 +1,4 @@
-"""What routing reads at once, however long the past is: counted as it happens, or fitted at an interval."""
+"""Counters and fitted curves that routing reads at once, however long the past is."""
 
 from django.db import models
 from django.db.models import Q

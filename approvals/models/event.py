@@ -118,7 +118,7 @@ class SystemAuditEvent(models.Model):
     seq = models.PositiveBigIntegerField(primary_key=True)
     kind = models.CharField(max_length=30, choices=Kind.choices)
     actor = models.CharField(max_length=160, help_text="user:ana, agent:robot, clock, command")
-    about = models.CharField(max_length=200, blank=True, help_text="user:ana, agent:robot, policy:7")
+    subject = models.CharField(max_length=200, blank=True, help_text="user:ana, agent:robot, policy:7")
     detail = models.JSONField(default=dict, help_text="Small facts and digests, no secrets and no texts of agents.")
     at = models.DateTimeField()
     hash = models.BinaryField(max_length=32)
@@ -127,7 +127,7 @@ class SystemAuditEvent(models.Model):
         ordering = ["-seq"]
         indexes = [
             models.Index(fields=["at"], name="system_event_at"),
-            models.Index(fields=["about", "-seq"], name="system_event_about"),
+            models.Index(fields=["subject", "-seq"], name="system_event_subject"),
         ]
 
     def __str__(self) -> str:

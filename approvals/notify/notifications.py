@@ -189,9 +189,9 @@ def write_alarm(topic: str, letters: Iterable[tuple[User, Mapping[str, object]]]
                 target=person.email,
                 due_at=now,
                 created_at=now,
-                **about,
+                **subject,
             )
-            for person, about in letters
+            for person, subject in letters
         ]
     )
 

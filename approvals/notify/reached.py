@@ -1,4 +1,4 @@
-"""Whether anybody who may decide it heard of what waits, and the alarm where within five minutes nobody did.
+"""Watches whether anybody who may decide was notified of what waits, and raises an alarm after five minutes.
 
 A channel that took the message counts, and an open list that showed the row. Each queue an approval is in counts anew.
 """
@@ -108,8 +108,8 @@ def _raise(tier: int, domain: str, approval_ids: list[UUID], *, now: datetime) -
     log.error(
         "queue %s: nobody who may decide was told of %d approvals, the first is %s", queue, raised, approval_ids[0]
     )
-    about = {"approval_id": approval_ids[0], "payload": {"tier": tier, "domain": domain}}
-    notifications.write_alarm(ALARM, [(person, about) for person in people_who_can_help()], now=now)
+    subject = {"approval_id": approval_ids[0], "payload": {"tier": tier, "domain": domain}}
+    notifications.write_alarm(ALARM, [(person, subject) for person in people_who_can_help()], now=now)
     return raised
 
 

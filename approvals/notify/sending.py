@@ -1,4 +1,4 @@
-"""Carrying out notifications: a channel at a time, once at first and then bundled, and nothing that is settled.
+"""Sends notifications: channel by channel, the first at once and later ones bundled, none about what is settled.
 
 One worker at a time uses a channel (a lease, so that one who dies holds nothing for long). What it finds due and still
 needed goes out as one message. A channel that fails rests, longer each time; the others do not notice.

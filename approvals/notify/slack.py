@@ -89,7 +89,7 @@ def person_of(team: str, account: str) -> User | None:
 
 def has_buttons(approval: Approval, user: User) -> bool:
     """Whether this person may settle it in Slack: an action that asks for no more than yes or no, and no typing."""
-    if approval.gate in (Gate.MANUAL, Gate.CLARIFY) or approval.typed or approval.subject != ItemType.ACTION:
+    if approval.gate in (Gate.MANUAL, Gate.CLARIFY) or approval.typed or approval.item_type != ItemType.ACTION:
         return False
     return Verdict.APPROVE in access.actions_for(approval, user)
 

@@ -329,7 +329,7 @@ def can_be_recalled(approval: Approval) -> bool:
     """True where something was let run that a person can take back: a real action or plan, never an answer."""
     return (
         approval.kind == Kind.REAL
-        and approval.subject in (ItemType.ACTION, ItemType.PLAN)
+        and approval.item_type in (ItemType.ACTION, ItemType.PLAN)
         and approval.verdict in (Verdict.APPROVE, Verdict.MODIFY)
     )
 
@@ -392,7 +392,7 @@ def delegation_for(approval: Approval, user: User, authority: Authority) -> Dele
 
 def steps_beyond(approval: Approval, authority: Authority) -> list[str]:
     """The ids of a plan's steps that this person may not approve: another field, or a tier above. They can go."""
-    if approval.subject != ItemType.PLAN or approval.proposal is None:
+    if approval.item_type != ItemType.PLAN or approval.proposal is None:
         return []
     required_stages = required_stages_of(approval)
     steps = [(str(one["id"]), int(str(one["tier"])), str(one["domain"])) for one in plans.running(approval.proposal)]
@@ -417,7 +417,7 @@ def takes_several(approval: Approval) -> bool:
 def grantable(approval: Approval) -> bool:
     """True where the next ones like it may be approved beforehand: never what a person must always decide."""
     return (
-        approval.subject == ItemType.ACTION
+        approval.item_type == ItemType.ACTION
         and approval.kind == Kind.REAL
         and approval.reversibility != Reversibility.IRREVERSIBLE
         and not approval.by_law
@@ -442,5 +442,5 @@ def batchable(approval: Approval) -> bool:
         and not page_only(approval)
         and not takes_several(approval)
         and not approval.flagged
-        and approval.subject == "action"
+        and approval.item_type == "action"
     )

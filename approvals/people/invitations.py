@@ -40,4 +40,4 @@ def invite(person: User, *, by: audit.Actor) -> bool:
 
 
 def record(person: User, *, by: audit.Actor, sent: str) -> None:
-    audit.record(SystemAuditEvent.Kind.PASSWORD_LINK, by=by, about=f"user:{person.username}", detail={"to": sent})
+    audit.record(SystemAuditEvent.Kind.PASSWORD_LINK, by=by, subject=f"user:{person.username}", detail={"to": sent})

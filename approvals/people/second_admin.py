@@ -86,9 +86,9 @@ def record_given_alone(request: SecondAdminRequest) -> None:
     request.asked_at, request.given, request.closed_at = now, True, now
     request.save()
     _record(SystemAuditEvent.Kind.GIVEN_ALONE, request, by=request.asked_by)
-    about = {"payload": {"request": str(request.pk)}}
+    subject = {"payload": {"request": str(request.pk)}}
     notifications.write_alarm(
-        ALARM, [(person, about) for person in notifications.by_mail().filter(is_auditor=True)], now=now
+        ALARM, [(person, subject) for person in notifications.by_mail().filter(is_auditor=True)], now=now
     )
 
 
@@ -115,7 +115,7 @@ def give(pk: UUID, *, by: User) -> None:
     audit.record(
         kind.MEMBERSHIP_CHANGED if request.replaces else kind.MEMBERSHIP_ADDED,
         by=audit.actor_of(by),
-        about=f"user:{request.user.username}",
+        subject=f"user:{request.user.username}",
         detail={"tier": request.tier_id, "domain": request.domain_id, "asked_by": request.asked_by.username},
     )
 
@@ -163,7 +163,7 @@ def letter(delivery: Delivery) -> tuple[str, str] | None:
 
 def _record(kind: SystemAuditEvent.Kind, request: SecondAdminRequest, *, by: User) -> None:
     detail: dict[str, Json] = {"what": request.what, "tier": request.tier_id, "domain": request.domain_id}
-    audit.record(kind, by=audit.actor_of(by), about=f"user:{request.user.username}", detail=detail)
+    audit.record(kind, by=audit.actor_of(by), subject=f"user:{request.user.username}", detail=detail)
 
 
 def _plain(value: object) -> Json:

@@ -36,7 +36,7 @@ class EvaluationInput:
     digest: str
     now: datetime
     parsed: bool = True
-    about: str = ""
+    subject: str = ""
     value: Decimal | None = None
     stated: Mapping[str, float] = field(default_factory=dict)
     summary: str = ""

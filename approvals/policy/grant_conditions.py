@@ -1,4 +1,4 @@
-"""What a standing approval asks of the arguments: paths, comparisons, values. All of them hold, or it covers nothing.
+"""Conditions of a standing approval on the arguments: path, comparison, value. All must hold.
 
 The same table is evaluated by the client library while it cannot reach us, so it is small and has no surprises: a path
 that leads nowhere and a value of another kind never hold, whatever the comparison.

@@ -1,4 +1,4 @@
-"""Every sentence that policy says, in one place.
+"""Every message of policy, in one place.
 
 They are stored with the approval as they were said, in English: a reason is evidence, and does not change with the
 reader's language or with the next release. Names of action types, rules and tiers are the admin's own.
@@ -114,8 +114,8 @@ DUPLICATE = "The same action {status} ({id})"
 DUPLICATE_HERE = "The same action is in this submission already"
 UNUSUAL_AMOUNT = "{ratio} times the usual value{key} of {usual} (median of the last {count} approved)"
 USUAL_FOR = " for {key}"
-FREQUENCY = "{nth} time for {about} in {span}: {action}"
-FREQUENT = "More than {count} times for {about} in {span}: {action}"
+FREQUENCY = "{nth} time for {subject} in {span}: {action}"
+FREQUENT = "More than {count} times for {subject} in {span}: {action}"
 BURST = "{count} proposals of {action} by {agent} in {minutes} minutes"
 ALIKE = "{count} alike proposals of {action} by {agent} in {span}"
 MORE_THAN = "More than {count}"

@@ -1,4 +1,4 @@
-"""What goes on before anybody has looked. Policy's own approval, bound by what can be undone; never an error's way out.
+"""Optimistic execution: policy itself approves what can be undone, before a person has looked.
 
 Pure. It begins where routing has ended: only what would wait for the action type's own sake may go ahead.
 """

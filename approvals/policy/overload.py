@@ -1,4 +1,4 @@
-"""What becomes of what would wait where there is no room, or nobody: the last step of routing. Pure.
+"""The last step of routing: what happens where a queue is full, or nobody is on call. Pure.
 
 It is entered by what was measured and never because of an error: a queue of which nothing was measured has room.
 """

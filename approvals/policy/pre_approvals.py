@@ -180,7 +180,7 @@ WHERE step.expires_at > %(now)s AND run.stopped_at IS NULL AND step.plan_id IN (
     SELECT within.id FROM unnest(%(owners)s::uuid[], %(runs)s::text[]) AS named (agent, key)
     JOIN approvals_run AS its ON its.agent_id = named.agent AND its.key = named.key
     JOIN approvals_approvalrequest AS of_it ON of_it.run_id = its.id
-    JOIN approvals_approval AS within ON within.request_id = of_it.id AND within.subject = 'plan'
+    JOIN approvals_approval AS within ON within.request_id = of_it.id AND within.item_type = 'plan'
 )
 ORDER BY plan.released_at, plan.id, step.position
 """

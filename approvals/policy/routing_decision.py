@@ -108,7 +108,7 @@ class EvaluatedStep:
     sent: Mapping[str, Json]
     type: TypePolicy
     worth: Worth
-    about: str
+    subject: str
     digest: str
     assessment: Assessment
     routing: Routing
@@ -132,7 +132,7 @@ class EvaluatedStep:
             "action": self.type.name,
             "headline": headline(self.type.headline, args),
             "digest": self.digest,
-            "about": self.about,
+            "subject": self.subject,
             "value": None if self.worth.value is None else str(self.worth.value),
             "domain": self.domain,
             "reversibility": self.type.reversibility,

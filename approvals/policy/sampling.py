@@ -1,4 +1,4 @@
-"""Which of what passed by policy alone is looked at afterwards: a draw that nobody can steer, and anybody can repeat.
+"""Draws which of what passed is looked at in post-review: nobody can steer the draw, and anybody can repeat it.
 
 The draw is made of the approval's id, which is ours, and a secret of the installation: an agent that knows the id can
 tell nothing from it, and it is not told, so it cannot propose again until it is not drawn.

@@ -239,7 +239,7 @@ def publish(*, by: User | None, note: str) -> PolicyVersion:
     chains.record(
         SystemAuditEvent.Kind.POLICY_PUBLISHED,
         by=chains.actor_of(by),
-        about=f"policy:{number}",
+        subject=f"policy:{number}",
         detail={"digest": digest, "note": version.note},
     )
     return version

@@ -66,7 +66,7 @@ def _amend(approval_id: UUID, change: Callable[[Item], Item], *, by: Agent) -> A
     item = change(before)
     if own.pk == approval.proposal_id and _same(item, before):
         return approval
-    if item.subject != ItemType.ACTION and item.args != own.args:
+    if item.item_type != ItemType.ACTION and item.args != own.args:
         raise BadSubmission([Fault("/items/0/action/args", "Only an action has arguments.")])
     revision = revise(approval, own, item, by=None, now=now)
     proposal, case = revision.proposal, revision.case

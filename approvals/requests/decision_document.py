@@ -178,14 +178,14 @@ def item_document(
         api_item["compensate"] = runs.compensations(request.run_id)
     if decision.source == Source.HUMAN and decision.user is not None:
         api_item["decided_by"] = {"tier": decision.tier_id, "name": decision.user.name}
-    if may_run and proposal is not None and approval.subject == ItemType.ACTION:
+    if may_run and proposal is not None and approval.item_type == ItemType.ACTION:
         api_item["action"] = {"name": proposal.name, "args": proposal.args}
         kind = policies[approval.policy_id].types.get(proposal.name)
         if approval.kind in RUNNING and kind is not None:
             api_item["permit"] = permits.permit_for(
                 approval, decision, agent=agent, schema_version=kind.schema_version, valid=kind.permit_valid
             )
-    if may_run and proposal is not None and approval.subject == ItemType.PLAN:
+    if may_run and proposal is not None and approval.item_type == ItemType.PLAN:
         api_item["plan"] = plans.api_plan(proposal)
     return api_item
 

@@ -82,7 +82,7 @@ class Evaluation:
     item: Item
     type: TypePolicy
     worth: Worth
-    about: str
+    subject: str
     digest: str
     agent: str
     assessment: Assessment
@@ -176,7 +176,7 @@ def evaluate_items(
     # What goes to people again was approved once already: nothing approved beforehand lets it pass.
     fresh = [covered and again is None and one.submission.returned is None for one in agent_submissions]
     beforehand = pre_approvals.read_pre_approvals(
-        [one.question for place, one in drawn if fresh[place] and one.item.subject == ItemType.ACTION],
+        [one.question for place, one in drawn if fresh[place] and one.item.item_type == ItemType.ACTION],
         planned={pk for pk, one in submitters.items() if one.planned},
         granted={pk for pk, one in submitters.items() if one.granted},
         now=now,
@@ -236,11 +236,11 @@ def _evaluate_item(
     history = next(histories)
     assessment = assess(question, _history_with(history, question, tally))
     cover = pre_approvals.NONE
-    if drawn.item.subject == ItemType.ACTION:
+    if drawn.item.item_type == ItemType.ACTION:
         cover = beforehand.match(question, assessment, names)
         if cover.deviation is not None:
             assessment = replace(assessment, flags=[*assessment.flags, cover.deviation])
-    action = drawn.item.subject == ItemType.ACTION
+    action = drawn.item.item_type == ItemType.ACTION
     routing = route(question, assessment, policy, standing, cover)
     beforehand.take(routing.step, routing.grant)
     inside = tally.copy()
@@ -269,7 +269,7 @@ def _evaluate_item(
         item=drawn.item,
         type=question.type,
         worth=value,
-        about=question.about,
+        subject=question.subject,
         digest=question.digest,
         agent=submitter.name,
         assessment=assessment,
@@ -296,7 +296,7 @@ def _evaluate_step(
     assessment = assess(question, _history_with(history, question, tally))
     tally.add(question.agent_id, question.run, question.value)
     routing = route(question, assessment, policy, submitter.standing(question.type))
-    return EvaluatedStep(drawn.sent, question.type, drawn.worth, question.about, question.digest, assessment, routing)
+    return EvaluatedStep(drawn.sent, question.type, drawn.worth, question.subject, question.digest, assessment, routing)
 
 
 def _submitters(agents: Collection[UUID], names: Collection[str], *, now: datetime) -> dict[UUID, Submitter]:
@@ -331,10 +331,10 @@ def _prepare_item(
     value = worth(kind, item.args, policy)
     if item.value is not None and (value.value is None or item.value > value.value):
         value = replace(value, value=item.value)  # an agent may state more than its arguments show, never less
-    about = item.about
-    if not about and kind.subject_path:
+    subject = item.subject
+    if not subject and kind.subject_path:
         picked = schema.pick(item.args, kind.subject_path)
-        about = f"{kind.subject_kind or 'subject'}:{picked}"[:200] if picked is not None else ""
+        subject = f"{kind.subject_kind or 'subject'}:{picked}"[:200] if picked is not None else ""
     run = agent_submission.submission.run
     question = EvaluationInput(
         agent_id=agent_submission.agent,
@@ -342,12 +342,12 @@ def _prepare_item(
         type=kind,
         args=item.args,
         parsed=item.parsed,
-        about=about,
+        subject=subject,
         value=value.value,
         stated=item.signals,
         summary=item.summary,
         context=item.context,
-        digest=_digest(submitter.name, item, kind, about, files),
+        digest=_digest(submitter.name, item, kind, subject, files),
         run=run.key if run else "",
         run_name=run.name if run else "",
         run_step=run.step if run else "",
@@ -372,9 +372,9 @@ def _prepare_item(
     return _PreparedItem(item, value, question, files, steps=steps)
 
 
-def _digest(agent: str, item: Item, kind: TypePolicy, about: str, files: Sequence[FileRecord]) -> str:
+def _digest(agent: str, item: Item, kind: TypePolicy, subject: str, files: Sequence[FileRecord]) -> str:
     return schema.item_digest(
-        subject=item.subject,
+        item_type=item.item_type,
         agent=agent,
         action=item.action or kind.name,
         schema_version=kind.schema_version,
@@ -382,6 +382,6 @@ def _digest(agent: str, item: Item, kind: TypePolicy, about: str, files: Sequenc
         prompt=item.prompt,
         response_schema=item.response_schema,
         steps=item.steps,
-        about=about,
+        subject=subject,
         attachments=[str(one["digest"]) for one in files],
     )

@@ -110,13 +110,13 @@ def _approval(
         position=position,
         item=case.item.id,
         kind=Kind.CANARY if case.type.name == CANARY else Kind.REAL,
-        subject=case.item.subject,
+        item_type=case.item.item_type,
         agent_id=request.agent_id,
         action_type_id=case.type.name,
         domain_id=case.domain,
         status=Status.PENDING if waits else Status.RELEASED,
         digest=case.digest,
-        about=case.about,
+        subject=case.subject,
         allowed=allowed_verdicts(case),
         policy_id=policy.number,
         route=routing.route,
@@ -202,7 +202,7 @@ def _silence(submission: Submission, case: Evaluation, routing: Routing) -> str:
     type's own deadline, or an agent in a hurry would leave nobody the time to object. Nor does an agent's wish take
     away the look that the type has people give to what ran in silence.
     """
-    if case.item.subject == ItemType.QUESTION:
+    if case.item.item_type == ItemType.QUESTION:
         guess = Silence.BEST_GUESS if guess_fits(case.item) else Silence.REJECT
         return submission.on_timeout or guess
     own = case.type.silence(routing.gate)
@@ -221,7 +221,7 @@ def proposal_of(
 ) -> Proposal:
     """What is proposed as it is stored, unsaved; without an author it is the agent's."""
     item = case.item
-    question = item.subject == ItemType.QUESTION
+    question = item.item_type == ItemType.QUESTION
     filled: Json = {"steps": [step.type.title for step in case.steps]} if case.steps else item.args
     headline = item.prompt if question else schema.headline(case.type.headline, filled)
     kept = {field: _stored(getattr(item, name)) for name, field in PROPOSAL_FIELDS.items()}

@@ -23,7 +23,7 @@ class Item:
     """One proposed action, question or plan. Texts are the agent's and untrusted; `value` is in `currency`."""
 
     id: str
-    subject: ItemType = ItemType.ACTION
+    item_type: ItemType = ItemType.ACTION
     action: str = ""
     args: Json = None
     parsed: bool = True
@@ -34,7 +34,7 @@ class Item:
     alternatives: Sequence[Mapping[str, Json]] = ()
     signals: Mapping[str, float] = field(default_factory=dict)
     value: Decimal | None = None
-    about: str = ""
+    subject: str = ""
     current: Json = None
     preconditions: Mapping[str, Json] = field(default_factory=dict)
     undo: Mapping[str, Json] | None = None  # name and arguments of what undoes it
@@ -49,7 +49,7 @@ class Item:
     @property
     def type_name(self) -> str:
         """The action type whose policy routes it."""
-        return RESERVED.get(self.subject, self.action)
+        return RESERVED.get(self.item_type, self.action)
 
     @property
     def type_names(self) -> list[str]:
@@ -100,7 +100,7 @@ def as_item(approval: Approval, proposal: Proposal) -> Item:
     """What one revision of an approval proposes, as the agent could submit it again."""
     item = Item(
         id=approval.item,
-        subject=ItemType(approval.subject),
+        item_type=ItemType(approval.item_type),
         **{name: getattr(proposal, field) for name, field in PROPOSAL_FIELDS.items()},
     )
     files = tuple(str(file["id"]) for file in proposal.attachments)

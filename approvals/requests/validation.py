@@ -1,4 +1,4 @@
-"""Why policy cannot take a submission as it is. Its shape was checked at the edge."""
+"""Validates a submission against policy; its shape was checked at the edge."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -32,26 +32,26 @@ def faults_of(submission: Submission, policy: Policy) -> list[Fault]:
 
 def _item_faults(item: Item, kind: TypePolicy, policy: Policy, at: str) -> list[Fault]:
     faults = []
-    if item.subject == ItemType.ACTION and item.parsed:
+    if item.item_type == ItemType.ACTION and item.parsed:
         faults += [replace(fault, pointer=f"{at}/action/args{fault.pointer}") for fault in kind.check(item.args)]
         for number, alternative in enumerate(item.alternatives):
             faults += [
                 Fault(f"{at}/alternatives/{number}/args{fault.pointer}", fault.message)
                 for fault in kind.check(alternative.get("args"))
             ]
-    if item.subject == ItemType.QUESTION and item.response_schema:
+    if item.item_type == ItemType.QUESTION and item.response_schema:
         faults += [
             Fault(f"{at}/question/response_schema{fault.pointer}", fault.message)
             for fault in dialect.check_schema(item.response_schema)
         ]
-    if item.subject == ItemType.PLAN:
+    if item.item_type == ItemType.PLAN:
         faults += [
             fault
             for number, step in enumerate(item.steps)
             if plans.verdict_of(step) != Verdict.REJECT
             for fault in _step_faults(item_of(step, item), policy, f"{at}/plan/steps/{number}/action")
         ]
-    if item.subject == ItemType.ACTION:
+    if item.item_type == ItemType.ACTION:
         faults += [
             Fault(f"{at}/{name}", f"{kind.name} needs {name} with every request; it is missing or empty")
             for name in kind.required
@@ -84,7 +84,7 @@ def _silence_faults(submission: Submission, item: Item, kind: TypePolicy) -> lis
         return [Fault("/on_timeout", f"{kind.name} is not reversible, so silence can never approve it")]
     if wish in CONSENTING and kind.on_timeout not in CONSENTING and kind.gate != Gate.SOFT:
         return [Fault("/on_timeout", f"policy does not let silence approve {kind.name}")]
-    if wish == Silence.BEST_GUESS and (item.subject != ItemType.QUESTION or item.best_guess is None):
+    if wish == Silence.BEST_GUESS and (item.item_type != ItemType.QUESTION or item.best_guess is None):
         return [Fault("/on_timeout", "best_guess is for a question that states one")]
     if wish == Silence.BEST_GUESS and not guess_fits(item):
         return [Fault("/on_timeout", "the best guess does not fit the response_schema, so silence can never answer it")]

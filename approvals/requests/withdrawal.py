@@ -1,4 +1,4 @@
-"""How an approval ends that is still open, a held verdict included: its agent withdraws it, or its run is ended.
+"""Ends an approval that is still open or held: its agent withdraws it, or its run is ended.
 
 The verdict goes with it, and so does what was given together with the verdict. History says what was held. A person's
 rejection that its agent evaded so counts as one all the same when the next proposals are compared with the past.

@@ -155,7 +155,7 @@ def digest_of(value: Json) -> str:
 
 
 def action_digest(
-    *, agent: str, action: str, schema_version: int, args: Json, about: str, attachments: Sequence[str] = ()
+    *, agent: str, action: str, schema_version: int, args: Json, subject: str, attachments: Sequence[str] = ()
 ) -> str:
     """The digest of what will execute: who runs which action, of which schema version, with what, concerning whom.
 
@@ -166,7 +166,7 @@ def action_digest(
         "action": action,
         "schema_version": schema_version,
         "args": args,
-        "about": about,
+        "subject": subject,
     }
     if attachments:
         content["attachments"] = list(attachments)
@@ -175,7 +175,7 @@ def action_digest(
 
 def item_digest(
     *,
-    subject: str,
+    item_type: str,
     agent: str,
     action: str,
     schema_version: int,
@@ -183,16 +183,16 @@ def item_digest(
     prompt: str,
     response_schema: Mapping[str, Json],
     steps: Sequence[Mapping[str, Json]],
-    about: str,
+    subject: str,
     attachments: Sequence[str],
 ) -> str:
     """The digest of what an approval decides: of an action; of a question's words; of a plan's steps."""
-    if subject == "question":
+    if item_type == "question":
         args = {"prompt": prompt, "response_schema": dict(response_schema)}
-    elif subject == "plan":
+    elif item_type == "plan":
         args = {"steps": [dict(step) for step in steps]}
     return action_digest(
-        agent=agent, action=action, schema_version=schema_version, args=args, about=about, attachments=attachments
+        agent=agent, action=action, schema_version=schema_version, args=args, subject=subject, attachments=attachments
     )
 
 

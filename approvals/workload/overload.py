@@ -1,4 +1,4 @@
-"""The times in which a queue had no room, or nobody: when each began and ended, and what came meanwhile.
+"""Periods of overload: when a queue was full or unattended, and what arrived meanwhile.
 
 Intake begins one with the first that is refused or passes; the clock begins one that nothing came into yet, ends what
 is over and counts. A listener hears of each beginning and end after the commit.

@@ -1,4 +1,4 @@
-"""What is measured of the queues that policy limits: how many wait, and whether anybody is on duty. Reads only.
+"""Measures the queues that have a capacity: how many wait, and whether anybody is on call. Reads only.
 
 Measured for a whole set, once, and before any of it is stored: of two sets at the same moment each may fill what was
 free, so that a limit is overrun at most as often as sets are stored at once (one for each web process, and one for

@@ -105,7 +105,7 @@ _APPROVAL = {
     "created_at": _AT,
     "due_at": "NULL",
     "expires_at": "NULL",
-    "about": "'order:' || n",
+    "subject": "'order:' || n",
     "frequency_key": "'customer:' || CASE WHEN n %% 5 = 0 THEN 'hot' ELSE (n %% 50000)::text END",
     "baseline_key": "'department:' || (n %% 12)",
     "similarity_key": "CASE WHEN n %% 3 = 0 THEN %(similarity_key)s ELSE md5((n %% 9000)::text) END",

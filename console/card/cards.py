@@ -114,11 +114,11 @@ class Card:
 
     @property
     def is_question(self) -> bool:
-        return self.approval.subject == ItemType.QUESTION
+        return self.approval.item_type == ItemType.QUESTION
 
     @property
     def is_plan(self) -> bool:
-        return self.approval.subject == ItemType.PLAN
+        return self.approval.item_type == ItemType.PLAN
 
     @property
     def manual(self) -> bool:
@@ -426,7 +426,7 @@ class Card:
             .exclude(pk=mine.pk)
             .order_by("-created_at")
         )
-        same = list(past.filter(about=mine.about)[:SIMILAR]) if mine.about else []
+        same = list(past.filter(subject=mine.subject)[:SIMILAR]) if mine.subject else []
         same_ids = {one.pk for one in same}
         return (same + [one for one in past.filter(agent_id=mine.agent_id)[:SIMILAR] if one.pk not in same_ids])[
             :SIMILAR

@@ -28,7 +28,7 @@ class Permit:
 def permit_of(approval: Approval, now: datetime) -> Permit | None:
     """The permit of what was approved and may run; None where there is none."""
     approved = approval.verdict in (Verdict.APPROVE, Verdict.MODIFY) and approval.released_at is not None
-    if not approved or approval.kind not in RUNNING or approval.subject != ItemType.ACTION:
+    if not approved or approval.kind not in RUNNING or approval.item_type != ItemType.ACTION:
         return None
     if approval.consumed_at is not None:
         used = Consumption.objects.filter(approval=approval).first()

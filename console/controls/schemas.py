@@ -221,8 +221,8 @@ def _united(rest: Node, branches: Sequence[Node]) -> Shape:
         return Shape(rest, (), nullable, listed)
     if len(real) == 1:
         branch, shape = real[0]
-        about = {name: rest[name] for name in ("title", "description", "default") if name in rest}
-        joined = _shape_without_union({**_joined(dict(rest), dict(branch)), **about})
+        subject = {name: rest[name] for name in ("title", "description", "default") if name in rest}
+        joined = _shape_without_union({**_joined(dict(rest), dict(branch)), **subject})
         return Shape(joined.node, joined.types or shape.types, nullable, joined.options)
     types = tuple(dict.fromkeys(kind for _, shape in real for kind in (shape.types or TYPES)))
     return Shape(rest, types, nullable, branches=tuple(_joined(dict(rest), dict(branch)) for branch, _ in real))

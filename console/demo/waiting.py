@@ -48,5 +48,5 @@ def submission(table: Table) -> Submission:
 
 
 def _item(number: int, table: Table) -> Item:
-    subject = ItemType.QUESTION if "prompt" in table else ItemType.ACTION
-    return Item(**{"id": f"call_{number}", "subject": subject, **table})
+    item_type = ItemType.QUESTION if "prompt" in table else ItemType.ACTION
+    return Item(**{"id": f"call_{number}", "item_type": item_type, **table})

@@ -26,7 +26,7 @@ class AuditLogFilter(forms.Form):
     kind = forms.ChoiceField(
         required=False, label=_("Event"), choices=[("", _("All events")), *SystemAuditEvent.Kind.choices]
     )
-    about = forms.CharField(required=False, max_length=200, label=_("Person, agent or policy version"))
+    subject = forms.CharField(required=False, max_length=200, label=_("Person, agent or policy version"))
     before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
 
     def valid(self, name: str) -> object:
@@ -76,8 +76,8 @@ def _page(request: ConsoleRequest, *, verification: seal.Verification | None = N
     events = SystemAuditEvent.objects.order_by("-seq")
     if kind := chosen.valid("kind"):
         events = events.filter(kind=kind)
-    if about := chosen.valid("about"):
-        events = events.filter(about=about)
+    if subject := chosen.valid("subject"):
+        events = events.filter(subject=subject)
     if before := chosen.valid("before"):
         events = events.filter(seq__lt=before)
     audit_events = list(events.select_related("seal")[: PAGE + 1])
@@ -86,7 +86,7 @@ def _page(request: ConsoleRequest, *, verification: seal.Verification | None = N
         "before": audit_events[PAGE - 1].seq if len(audit_events) > PAGE else None,
         "kinds": AuditLogFilter.base_fields["kind"].choices,  # type: ignore[attr-defined]  # of a ChoiceField
         "kind": kind or "",
-        "about": about or "",
+        "subject": subject or "",
         "verification": verification,
         "exports": access.authority_of(request.user).auditor,
     }

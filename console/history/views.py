@@ -93,7 +93,7 @@ class HistoryFilter(forms.Form):
     def apply(self, approvals: QuerySet[Approval], request: ConsoleRequest) -> QuerySet[Approval]:
         active = self.active
         if text := active.get("q"):
-            approvals = approvals.filter(Q(proposal__headline__icontains=text) | Q(about__icontains=text))
+            approvals = approvals.filter(Q(proposal__headline__icontains=text) | Q(subject__icontains=text))
         if by := active.get("by"):
             approvals = approvals.filter(decided_by=request.user) if by == "me" else approvals.filter(source=by)
         if verdict := active.get("verdict"):

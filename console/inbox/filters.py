@@ -79,7 +79,7 @@ class InboxFilter(forms.Form):
         active = self.active
         if text := active.get("q"):
             approvals = approvals.filter(
-                Q(proposal__headline__icontains=text) | Q(about__icontains=text) | Q(agent__name__icontains=text)
+                Q(proposal__headline__icontains=text) | Q(subject__icontains=text) | Q(agent__name__icontains=text)
             )
         if queue := active.get("queue"):
             tier, domain = queue.split(".", 1)

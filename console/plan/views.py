@@ -38,7 +38,7 @@ _FOOTER = "_plan_actions.html"
 def plan(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """GET opens the edit; POST makes one change of it (`op`), or approves what it has become."""
     authority = access.authority_of(request.user)
-    if approval.subject != ItemType.PLAN or Verdict.MODIFY not in access.actions_for(
+    if approval.item_type != ItemType.PLAN or Verdict.MODIFY not in access.actions_for(
         approval, request.user, authority=authority
     ):
         return conflict(request, approval, NotAllowed())

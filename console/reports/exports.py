@@ -45,8 +45,8 @@ DECISIONS: list[Column] = [
     Column("id", _("The approval."), lambda approval: str(approval.pk)),
     Column("agent", _("Who proposed it."), lambda approval: approval.agent.name),
     Column("action_type", _("What kind of action."), lambda approval: approval.action_type_id),
-    Column("subject", _("action, question or plan"), lambda approval: approval.subject),
-    Column("about", _("Whom or what it concerns."), lambda approval: approval.about),
+    Column("item_type", _("action, question or plan"), lambda approval: approval.item_type),
+    Column("subject", _("Whom or what it concerns."), lambda approval: approval.subject),
     Column("route", _("auto, review or reject: what policy did with it."), lambda approval: approval.route),
     Column("reason_code", _("Why."), lambda approval: approval.reason_code),
     Column("policy_version", _("The policy it arrived under."), lambda approval: approval.policy_id),
@@ -129,10 +129,10 @@ async def decisions(chosen: Selection, row_set: str) -> AsyncIterator[str]:
 
 def system_events(events: Iterable[SystemAuditEvent]) -> Iterator[str]:
     """The audit log of what concerns no approval as CSV, with the hashes that make it a chain."""
-    yield MARK + _line(["number", "at", "event", "by", "about", "detail", "hash"])
+    yield MARK + _line(["number", "at", "event", "by", "subject", "detail", "hash"])
     for event in events:
         detail = json.dumps(event.detail, ensure_ascii=False, sort_keys=True)
-        yield _line([event.seq, event.at, event.kind, event.actor, event.about, detail, bytes(event.hash).hex()])
+        yield _line([event.seq, event.at, event.kind, event.actor, event.subject, detail, bytes(event.hash).hex()])
 
 
 def figures(report: Report) -> Iterator[str]:

@@ -186,7 +186,7 @@ class RunPage:
         """What an approved plan of this run lets pass, and nothing did yet."""
         if self.run.stopped_at is not None:
             return []
-        plans = [one.pk for one in self._approvals.values() if one.subject == ItemType.PLAN]
+        plans = [one.pk for one in self._approvals.values() if one.item_type == ItemType.PLAN]
         ahead = PlannedStep.objects.filter(plan__in=plans, used_by=None, expires_at__gt=self.now)
         begun_keys = {step.key for step in self.steps}
         return [

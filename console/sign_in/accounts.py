@@ -136,7 +136,7 @@ def record(
     if kind not in (Kind.KEY_ISSUED, Kind.KEY_REVOKED):  # those their maker writes
         actor = audit.Actor.person(user) if user and request.user.is_authenticated else audit.Actor("anonymous")
         detail = {"address": event.address, **facts}
-        audit.record(kind, by=actor, about=f"user:{who}"[:200], detail=detail)
+        audit.record(kind, by=actor, subject=f"user:{who}"[:200], detail=detail)
     log.log(
         logging.WARNING if kind.endswith(("failed", "refused")) else logging.INFO,
         "%s account=%r address=%s",

@@ -75,7 +75,7 @@ def test_changes_of_memberships_and_rights_stand_in_the_audit_log(as_, root, sav
     save(as_(root), PERSON.format(newcomer.pk), **{"memberships-0-tier": 2})
     save(as_(root), PERSON.format(newcomer.pk), **{"memberships-0-DELETE": "on"})
 
-    events = SystemAuditEvent.objects.filter(about="user:newcomer", actor="user:root").order_by("seq")
+    events = SystemAuditEvent.objects.filter(subject="user:newcomer", actor="user:root").order_by("seq")
     assert list(events.values_list("kind", "detail")) == [
         ("rights_changed", {"is_auditor": True}),
         ("membership_added", {"tier": 3, "domain": "commerce"}),
@@ -155,7 +155,7 @@ def test_a_new_person_sets_the_password_by_a_link_and_gets_a_zone_that_exists(as
     assert newcomer.check_password("correct-horse-staple")
     assert set_password(link_in(letter), "another-horse-staple").status_code != 302  # once
     [event] = SystemAuditEvent.objects.filter(kind="password_link")
-    assert (event.actor, event.about, event.detail) == ("user:ada", "user:newcomer", {"to": "newcomer@example.com"})
+    assert (event.actor, event.subject, event.detail) == ("user:ada", "user:newcomer", {"to": "newcomer@example.com"})
 
     assert save(browser, PERSON.format(newcomer.pk), time_zone="Europe/Vienna").status_code == 302
     assert "Mars" in refused(save(browser, PERSON.format(newcomer.pk), time_zone="Mars/Olympus"))

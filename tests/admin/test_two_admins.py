@@ -26,7 +26,7 @@ def answer(browser, action: str, *requests: SecondAdminRequest):
 
 
 def kinds() -> list[str]:
-    return list(SystemAuditEvent.objects.filter(about="user:newcomer").order_by("seq").values_list("kind", flat=True))
+    return list(SystemAuditEvent.objects.filter(subject="user:newcomer").order_by("seq").values_list("kind", flat=True))
 
 
 @pytest.mark.parametrize("page", ["person", "tier"])

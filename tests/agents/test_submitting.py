@@ -73,7 +73,7 @@ def test_every_field_of_the_contract_is_taken(api, refunds, conforms):
     assert state["run"] == {"id": "thread-7", "name": "support case 456", "step": "refund"}
     assert state["labels"] == {"env": "prod"}
     approval = Approval.objects.select_related("request", "proposal").get()
-    assert (approval.about, approval.agent_model, approval.request.resume) == (
+    assert (approval.subject, approval.agent_model, approval.request.resume) == (
         "customer:981",
         "m",
         {"checkpoint": "c-1"},
@@ -99,8 +99,8 @@ def test_a_question_and_a_plan_are_items_too(api, action_type, refunds, conforms
 
     assert conforms("RequestState", question)["items"][0]["action"] == "question"
     assert conforms("RequestState", plan)["items"][0]["action"] == "plan"
-    assert Approval.objects.get(subject="question").proposal.prompt == "Which of the two orders?"
-    assert [step["id"] for step in Approval.objects.get(subject="plan").proposal.steps] == ["a", "b"]
+    assert Approval.objects.get(item_type="question").proposal.prompt == "Which of the two orders?"
+    assert [step["id"] for step in Approval.objects.get(item_type="plan").proposal.steps] == ["a", "b"]
 
 
 def test_what_policy_lets_through_is_answered_at_once_with_the_decision(api, action_type, request_body, conforms):

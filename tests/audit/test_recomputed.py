@@ -72,7 +72,7 @@ def history(propose, alice, bob):
         ("UPDATE approvals_approval SET round = 2", "says round 2, its events say 1"),
         ("UPDATE approvals_approval SET revision = 2", "says revision 2, its events say 1"),
         ("UPDATE approvals_approval SET digest = 'sha256:0'", "says digest sha256:0, its events say sha256:"),
-        ("UPDATE approvals_approval SET about = 'order:9'", "says about order:9, its events say order:"),
+        ("UPDATE approvals_approval SET subject = 'order:9'", "says subject order:9, its events say order:"),
         (f"UPDATE approvals_decision SET user_id = {BOB}", "the decision on approval"),  # noqa: S608
         ("UPDATE approvals_decision SET verdict = 'reject'", "says verdict reject, its events say approve"),
         ("UPDATE approvals_decision SET message = 'Fine!'", "says other words"),
@@ -281,7 +281,7 @@ def test_whatever_happened_honestly_verifies(
         allowed=["answer", "reject"],
     )
     items = tuple(
-        Item(id=f"q{number}", subject="question", prompt="Which?", best_guess={"b": 1e5}) for number in (1, 2)
+        Item(id=f"q{number}", item_type="question", prompt="Which?", best_guess={"b": 1e5}) for number in (1, 2)
     )
     question = propose(items=items, timeout=timedelta(hours=1))
     decide(
@@ -294,7 +294,7 @@ def test_whatever_happened_honestly_verifies(
     passed = propose(action="label", order="3")
     action_type("plan", schema={}, value_path="", currency_path="", subject_path="", headline="{steps}")
     step = {"id": "a", "action": {"name": "label", "args": {"order": "1", "amount": 1.0, "currency": "EUR"}}}
-    plan = propose(items=(Item(id="plan", subject="plan", steps=[step]),))
+    plan = propose(items=(Item(id="plan", item_type="plan", steps=[step]),))
     claims.claim(plan.pk, by=alice)
     decide(card_version_of(load(plan.pk)), by=alice, verdict="approve")
     sweep_at(start + timedelta(minutes=20))

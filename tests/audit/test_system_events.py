@@ -17,7 +17,7 @@ from tests.tampering import tamper
 
 def recorded(*kinds: str) -> list[tuple[str, str, str]]:
     rows = SystemAuditEvent.objects.filter(kind__in=kinds).order_by("seq")
-    return list(rows.values_list("kind", "actor", "about"))
+    return list(rows.values_list("kind", "actor", "subject"))
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def test_publishing_policy_is_recorded_with_the_digest(root, refunds):
     version = versions.publish(by=root, note="A better title.", digest=versions.draft().digest)
 
     event = SystemAuditEvent.objects.filter(kind="policy_published").first()
-    assert (event.actor, event.about) == ("user:root", f"policy:{version.number}")
+    assert (event.actor, event.subject) == ("user:root", f"policy:{version.number}")
     assert event.detail == {"digest": version.digest, "note": "A better title."}
 
 
 @pytest.mark.django_db(transaction=True)
 def test_events_recorded_at_once_form_one_chain(db):
     def write(number: int) -> None:
-        audit.record(SystemAuditEvent.Kind.AGENT_PAUSED, by=audit.COMMAND, about=f"agent:{number}")
+        audit.record(SystemAuditEvent.Kind.AGENT_PAUSED, by=audit.COMMAND, subject=f"agent:{number}")
         connections.close_all()
 
     with ThreadPoolExecutor(8) as pool:
@@ -106,7 +106,7 @@ LAST = "(SELECT max(seq) FROM approvals_systemauditevent)"
             "(key_issued) was changed",
         ),
         (
-            "UPDATE approvals_systemauditevent SET about = 'user:bob' WHERE kind = 'key_issued'",
+            "UPDATE approvals_systemauditevent SET subject = 'user:bob' WHERE kind = 'key_issued'",
             "(key_issued) was changed",
         ),
         ("UPDATE approvals_systemauditevent SET kind = 'agent_paused' WHERE kind = 'key_revoked'", "was changed"),
@@ -151,7 +151,7 @@ def test_an_auditor_reads_filters_and_exports_the_log(log, otto, as_):
     assert "scopes: submit, read, execute" in page
 
     lines = b"".join(as_(otto).get(reverse("history:audit_log_csv")).streaming_content).decode("utf-8-sig").splitlines()
-    assert lines[0] == "number,at,event,by,about,detail,hash"
+    assert lines[0] == "number,at,event,by,subject,detail,hash"
     assert len(lines) == 1 + SystemAuditEvent.objects.count()
 
 

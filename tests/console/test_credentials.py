@@ -127,7 +127,7 @@ def test_failed_sign_ins_are_in_the_log_and_in_history(alice, caplog):
     lines = [record.getMessage() for record in caplog.records if record.name == "assent.accounts"]
     assert "sign_in_failed account='alice' address=192.0.2.1" in lines
     assert WRONG not in caplog.text
-    chained = list(SystemAuditEvent.objects.order_by("seq").values_list("kind", "about"))
+    chained = list(SystemAuditEvent.objects.order_by("seq").values_list("kind", "subject"))
     assert chained == [("sign_in_failed", "user:alice"), ("sign_in_failed", "user:nobody"), ("signed_in", "user:alice")]
 
 

@@ -55,7 +55,7 @@ def proposed(action_type, propose):
             row.save(force_insert=True)
         snapshot.publish(by=None, note="the cases")
         assert ActionType.objects.filter(name__in=cases).count() == len(cases)
-        return {name: propose(action=name, args=args, about="case") for name, (_schema, args) in cases.items()}
+        return {name: propose(action=name, args=args, subject="case") for name, (_schema, args) in cases.items()}
 
     return make
 

@@ -110,9 +110,9 @@ def cards(action_type, propose, tiers) -> dict[str, Approval]:
     def make(kind: str, number: int) -> Approval:
         mark = f"C{number}-1"
         if kind == "question":
-            items = (Item(id="q", subject="question", prompt=f"Which of {mark}?"),)
+            items = (Item(id="q", item_type="question", prompt=f"Which of {mark}?"),)
         elif kind == "plan":
-            items = (Item(id="p", subject="plan", steps=steps(mark)),)
+            items = (Item(id="p", item_type="plan", steps=steps(mark)),)
         else:
             items = (Item(id="a", action=actions[kind], args={"order": mark, "amount": 20, "currency": "EUR"}),)
         return propose(items=items, timeout=timedelta(minutes=60 + number))
@@ -133,7 +133,7 @@ def revise(approval: Approval, robot: Agent) -> None:
         "question": lambda item: replace(item, prompt=f"Which of {mark}?"),
         "plan": lambda item: replace(item, steps=steps(mark)),
         "action": lambda item: replace(item, args={**item.args, "order": mark}),
-    }[now.subject]
+    }[now.item_type]
     amend(approval.pk, change, by=robot)
 
 

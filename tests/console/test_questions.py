@@ -22,7 +22,7 @@ def ask(tiers, propose, alice):
     alice.memberships.update(domain=None)
 
     def make(prompt="Which size?", **fields):
-        return propose(items=(Item(id="q1", subject="question", prompt=prompt, **fields),))
+        return propose(items=(Item(id="q1", item_type="question", prompt=prompt, **fields),))
 
     return make
 

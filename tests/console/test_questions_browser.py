@@ -29,7 +29,7 @@ def ask(tiers, propose, alice):
     alice.memberships.update(domain=None)
 
     def make(**fields):
-        return propose(items=(Item(id="q1", subject="question", prompt="Which?", **fields),))
+        return propose(items=(Item(id="q1", item_type="question", prompt="Which?", **fields),))
 
     return make
 

@@ -253,9 +253,9 @@ def test_figures_are_exported_as_the_page_shows_them(as_, past, alice, bob, mia,
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])  # noqa: RUF001  # full-width is the point
 def test_no_cell_of_an_export_is_a_formula(past, mia, now, start):
-    past.add(at=now - timedelta(hours=1), about=f"{start}HYPERLINK(1)", agent_model='say "hi", then\nleave')
+    past.add(at=now - timedelta(hours=1), subject=f"{start}HYPERLINK(1)", agent_model='say "hi", then\nleave')
     [row] = download(mia, "/reports/decisions.csv")
-    assert row["about"] == f"'{start}HYPERLINK(1)"
+    assert row["subject"] == f"'{start}HYPERLINK(1)"
     assert row["agent_model"] == 'say "hi", then\nleave'
 
 

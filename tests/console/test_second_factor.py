@@ -83,7 +83,7 @@ def test_an_app_is_added_with_its_first_code_recorded_and_told(alice, as_):
     assert len(codes) == 10
     assert facts_of(alice, "factor_added") == [{"factor": "totp", "name": "TOTP Authenticator"}]
     assert facts_of(alice, "recovery_codes_made") == [{}]
-    assert SystemAuditEvent.objects.filter(kind="factor_added", about="user:alice").exists()
+    assert SystemAuditEvent.objects.filter(kind="factor_added", subject="user:alice").exists()
     assert [letter.subject for letter in mail.outbox] == ["[Assent] Authenticator app added"]
     assert "Authenticator app" in client.get(reverse("profile:security")).content.decode()
     # Neither the secret nor the codes can be read out of the database.
@@ -198,7 +198,7 @@ def test_whoever_has_lost_everything_is_let_in_again_from_the_command_line(with_
     assert is_signed_in(password_given(with_app))
     assert Authenticator.objects.get().user == bob
     assert [facts["factor"] for facts in facts_of(with_app, "factor_removed")] == ["totp", "recovery_codes"]
-    assert SystemAuditEvent.objects.filter(kind="factor_removed", actor="command", about="user:alice").count() == 2
+    assert SystemAuditEvent.objects.filter(kind="factor_removed", actor="command", subject="user:alice").count() == 2
     assert [letter.to for letter in mail.outbox] == [["alice@example.com"]]
     with pytest.raises(CommandError, match="nobody called zoe"):
         call_command("forget_factors", "zoe")

@@ -85,8 +85,8 @@ def kinds(action_type, propose, robot, carol):
         "typed": lambda: propose(action="transfer"),
         "two people": lambda: propose(action="payout"),
         "staged": lambda: propose(action="budget"),
-        "question": lambda: propose(items=(Item(id="q", subject="question", prompt="Which order?"),)),
-        "plan": lambda: propose(items=(Item(id="p", subject="plan", steps=steps),)),
+        "question": lambda: propose(items=(Item(id="q", item_type="question", prompt="Which order?"),)),
+        "plan": lambda: propose(items=(Item(id="p", item_type="plan", steps=steps),)),
         "claimed": claimed,
     }
 
@@ -96,9 +96,9 @@ NAMES = ["soft", "hard", "manual", "typed", "two people", "staged", "question", 
 
 def revise(approval, robot):
     """The agent makes something else of it."""
-    if approval.subject == "question":
+    if approval.item_type == "question":
         amend(approval.pk, lambda item: replace(item, prompt="Send it to EVIL?"), by=robot)
-    elif approval.subject == "plan":
+    elif approval.item_type == "plan":
         other = {"name": "refund", "args": {"order": "EVIL", "amount": 5, "currency": "EUR"}}
         steps = [{"id": name, "action": other, "depends_on": []} for name in "ab"]
         amend(approval.pk, lambda item: replace(item, steps=steps), by=robot)

@@ -190,11 +190,11 @@ def test_what_did_not_parse_can_be_mended_and_then_approved(propose, alice, api)
 
 @pytest.mark.django_db(transaction=True)  # the checker reads what is committed
 def test_whom_it_concerns_follows_the_arguments_unless_the_agent_said_it(propose, api):
-    derived, stated = propose(), propose(about="customer:981")
+    derived, stated = propose(), propose(subject="customer:981")
     for approval in (derived, stated):
         api.post(item_path(approval), {"args": args(420, order="789")})
 
-    assert (load(derived.pk).about, load(stated.pk).about) == ("order:789", "customer:981")
+    assert (load(derived.pk).subject, load(stated.pk).subject) == ("order:789", "customer:981")
     assert check(database_url()) == []
 
 
@@ -247,7 +247,7 @@ def test_another_agents_request_is_not_there(refund, stranger, api):
 
 def test_a_question_has_no_arguments_to_amend(action_type, api, propose):
     action_type("question", reversibility="reversible", gate="clarify", schema={}, allowed=["answer", "reject"])
-    question = propose(items=(Item(id="q", subject="question", prompt="Which account?", summary="two match"),))
+    question = propose(items=(Item(id="q", item_type="question", prompt="Which account?", summary="two match"),))
     assert api.post(item_path(question), {"args": {"account": 1}}).status_code == 422
     assert api.post(item_path(question), {"summary": "three match"}).status_code == 200
     assert load(question.pk).proposal.prompt == "Which account?"

@@ -204,7 +204,7 @@ def test_i4_the_files_are_part_of_what_is_approved(refunds, alice, api, attached
         "action": "refund",
         "schema_version": refunds.schema_version,
         "args": {"order": "456", "amount": 420, "currency": "EUR"},
-        "about": "order:456",
+        "subject": "order:456",
         "attachments": [photo["digest"], invoice["digest"]],
     }
 

@@ -197,7 +197,7 @@ def test_a_question_is_never_answered_by_an_empty_office(limit, action_type, pro
     limit(when_empty="pass")
     action_type("question", reversibility="reversible", gate="clarify", schema={}, allowed=["answer", "reject"])
 
-    assert propose(items=(Item(id="q", subject="question", prompt="Which?"),)).route == "review"
+    assert propose(items=(Item(id="q", item_type="question", prompt="Which?"),)).route == "review"
 
 
 # --- The record of it

@@ -87,7 +87,7 @@ def test_every_field_of_a_proposal_is_kept_or_computed():
     assert fields == set(PROPOSAL_FIELDS.values()) | revise.COMPUTED_OF_PROPOSAL
     assert not set(PROPOSAL_FIELDS.values()) & revise.COMPUTED_OF_PROPOSAL
     # The rest of an item is the row's.
-    assert set(Item.__dataclass_fields__) == {*PROPOSAL_FIELDS, "id", "subject", "allowed", "value", "about"}
+    assert set(Item.__dataclass_fields__) == {*PROPOSAL_FIELDS, "id", "item_type", "allowed", "value", "subject"}
 
 
 def test_every_column_of_an_approval_is_computed_rises_is_entered_or_left_alone():
@@ -168,11 +168,11 @@ def test_a_modification_says_what_its_own_arguments_flag(propose, two_person, al
 
 @pytest.mark.django_db(transaction=True)  # the checker reads what is committed
 def test_whom_it_concerns_follows_the_modified_arguments(propose, alice):
-    derived, stated = propose(), propose(about="customer:981")
+    derived, stated = propose(), propose(subject="customer:981")
     for refund in (derived, stated):
         modify(refund, alice, 420, "789")
 
-    assert (load(derived.pk).about, load(stated.pk).about) == ("order:789", "customer:981")
+    assert (load(derived.pk).subject, load(stated.pk).subject) == ("order:789", "customer:981")
     assert check(database_url()) == []
 
 
@@ -289,13 +289,13 @@ def test_the_value_that_was_stated_stays_beside_what_shows_none(action_type, pro
 
 
 def test_an_amendment_over_a_colleagues_change_goes_by_what_the_agent_had_said(propose, two_person, alice, robot):
-    refund = propose(value=4000, about="customer:981")
+    refund = propose(value=4000, subject="customer:981")
     modify(refund, alice, 100, "789")
     assert load(refund.pk).value == 100
     amend(refund.pk, lambda item: replace(item, summary="as I said"), by=robot)
 
     after = load(refund.pk)
-    assert (after.value, after.about, after.proposal.args) == (4000, "customer:981", args(420))
+    assert (after.value, after.subject, after.proposal.args) == (4000, "customer:981", args(420))
 
 
 # --- Taken back
@@ -307,7 +307,7 @@ def test_an_undone_modification_leaves_the_row_as_it_was(amount, propose, alice)
     refund = propose(value=430, **PROSE)
     before = row(refund, without=GOES_ON)
     held = modify(refund, alice, amount, "789")
-    assert (held.status, held.value, held.about) == (Status.HELD, amount, "order:789")
+    assert (held.status, held.value, held.subject) == (Status.HELD, amount, "order:789")
     assert row(refund, without=GOES_ON) != before
     undo(refund.pk, by=alice)
 
@@ -378,7 +378,7 @@ def test_the_checker_finds_nothing_after_changes_and_undos(with_undo, two_person
     amend(refund.pk, lambda item: replace(item, args=args(250, "11")), by=robot)
     modify(refund, alice, 240, "12")
 
-    assert load(refund.pk).about == "order:12"
+    assert load(refund.pk).subject == "order:12"
     assert check(database_url()) == []
 
 

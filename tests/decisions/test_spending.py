@@ -255,7 +255,7 @@ class TestTogether:
     def test_two_plans_at_once(self, kinds, limited, robot):  # noqa: F811
         ActionType.objects.filter(pk="plan").update(strategy="never", reversibility="reversible")
         limited()
-        submission = Submission((Item(id="p", subject="plan", steps=[step("a", 300), step("b", 300)]),), "x")
+        submission = Submission((Item(id="p", item_type="plan", steps=[step("a", 300), step("b", 300)]),), "x")
         for _ in range(4):
             Spend.objects.all().delete()
             results = together(*[lambda: intake.submit(robot, [submission])] * 3)

@@ -29,7 +29,7 @@ def test_a_request_waits_with_route_tier_deadlines_and_reasons(refund):
     assert (refund.status, refund.route, refund.gate, refund.tier_id) == (Status.PENDING, "review", "hard", 1)
     assert refund.reasons
     assert refund.proposal.headline == "refund 420 EUR to order 456"
-    assert refund.about == "order:456"
+    assert refund.subject == "order:456"
     assert refund.due_at < refund.expires_at == refund.created_at + timedelta(hours=4)
     assert [event.kind for event in refund.events.all()] == ["submitted"]
 

@@ -99,7 +99,7 @@ def test_the_database_refuses_silence_that_approves_what_cannot_be_undone(revers
 @pytest.fixture
 def question(action_type, propose):
     action_type("question", reversibility="reversible", gate="clarify", schema={}, allowed=["answer", "reject"])
-    item = Item(id="q", subject="question", prompt="Which account?", best_guess="the first")
+    item = Item(id="q", item_type="question", prompt="Which account?", best_guess="the first")
     return propose(items=(item,))
 
 

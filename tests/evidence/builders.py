@@ -57,7 +57,7 @@ class HistoryBuilder:
             "released_at": at + took if verdict else None,
             "route": "review",
             "confidence": None if confidence is None else Decimal(confidence),
-            "subject": "action",
+            "item_type": "action",
         } | other
         approval = Approval.objects.create(
             request=request,
@@ -119,7 +119,7 @@ class HistoryBuilder:
                     took=timedelta(minutes=dice.expovariate(1 / 40)),
                     tiers=dice.choice([(1,), (1,), (1, 2), (2,), (2, 3)]),
                     confidence=confidence,
-                    subject="question" if dice.random() < 0.05 else "action",
+                    item_type="question" if dice.random() < 0.05 else "action",
                     **kind,
                 )
 

@@ -20,7 +20,7 @@ def test_every_band_equals_a_count_by_hand(past, reviewers):
         judged = [
             a
             for a in past.added
-            if a.source == "human" and a.subject == "action" and group.key in ("", a.action_type_id)
+            if a.source == "human" and a.item_type == "action" and group.key in ("", a.action_type_id)
         ]
         for band in group.bands:
             inside = [a for a in judged if int(a.confidence * 10) == band.index]
@@ -49,7 +49,7 @@ def test_what_nobody_judged_says_nothing(past, alice):
     past.add("approve", route="auto")
     past.add("approve", source="timeout")
     past.add(status="expired")
-    past.add("answer", by=alice, subject="question")
+    past.add("answer", by=alice, item_type="question")
     past.add("approve", by=alice, confidence=None)
     report = calibration(NOVEMBER)
     assert report.overall.observed.whole == 0

@@ -23,7 +23,7 @@ def total(selection):
 def figures_by_hand(approvals):
     """The same figures in plain Python, from the definitions in words."""
     people = [a for a in approvals if a.source == "human" and a.status in {"released", "executed", "failed"}]
-    judged = [a for a in people if a.subject != "question"]
+    judged = [a for a in people if a.item_type != "question"]
     reviewed = [a for a in approvals if a.route == "review"]
     expired = [a for a in approvals if a.status == "expired"]
     late = [a for a in approvals if a not in expired and (a.breaches or (a in people and a.decided_at > a.due_at))]
@@ -95,7 +95,7 @@ def test_every_number_equals_the_rows_behind_it(past, reviewers):
 def test_rates_are_taken_of_what_they_say(past, alice):
     for verdict in ("approve", "approve", "modify", "reject"):
         past.add(verdict, by=alice)
-    past.add("answer", by=alice, subject="question")
+    past.add("answer", by=alice, item_type="question")
     past.add("approve", route="auto")
     past.add(status="expired", tiers=(1, 2))
     figures = total(NOVEMBER)

@@ -241,8 +241,8 @@ class Reviewer:
             if question is None or question.answered_at is None:
                 return
         if turn == "guide":
-            about = approval.pk
-            guidance.give(approval.request.run_id, by=self.by, text="Offer an exchange first.", approval_id=about)
+            subject = approval.pk
+            guidance.give(approval.request.run_id, by=self.by, text="Offer an exchange first.", approval_id=subject)
         verdict_input = VerdictInput()
         if turn in ("reject", "stop"):
             verdict_input = VerdictInput(message="Not this one.", stop=turn == "stop")

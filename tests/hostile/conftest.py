@@ -111,7 +111,7 @@ def open_card(reader, tools) -> Callable[[Approval], None]:
 
     def look(approval: Approval) -> None:
         assert reader.get(reverse("card:card", args=[approval.pk]), headers=FRAGMENT).status_code == 200
-        for name in PANELS[approval.subject]:
+        for name in PANELS[approval.item_type]:
             shown = {"version": approval.version}
             check_answer(reader.get(reverse(name, args=[approval.pk]), shown, headers=FRAGMENT), name)
         pick = f"{approval.pk}:{approval.revision}:{approval.round}:{approval.digest}"

@@ -32,7 +32,7 @@ def open_and_decide(open_card, post_form, close_plainly, open_lists):
         open_lists()
         for approval in approvals:
             open_card(approval)
-            if approval.subject == "question":
+            if approval.item_type == "question":
                 post_form(approval, "card:decide", verdict="answer", **form)
             approval.refresh_from_db()
             if approval.status == "pending":

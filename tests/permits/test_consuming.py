@@ -47,7 +47,7 @@ def test_what_is_consumed_is_the_digest_that_an_executor_computes_from_the_permi
         action=claims["action"],
         schema_version=claims["schema_version"],
         args={"order": "456", "amount": 200, "currency": "EUR"},
-        about=claims["subject"],
+        subject=claims["subject"],
     )
 
     assert recomputed == bought.digest
@@ -93,7 +93,7 @@ def test_other_arguments_than_the_approved_ones_do_not_run(executor, refused):
         action="refund",
         schema_version=1,
         args={"order": "456", "amount": 4200, "currency": "EUR"},
-        about="order:456",
+        subject="order:456",
     )
 
     problem = refused(executor.consume(action_digest=tampered), 409, "permit_mismatch")

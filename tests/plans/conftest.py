@@ -53,7 +53,7 @@ def plan(kinds, robot) -> Callable[..., Approval]:
     """Have robot propose a plan of steps: plan(step("a"), mail("b", "a"), run="thread-7")."""
 
     def make(*steps: dict, run: str = "", **fields: object) -> Approval:
-        item = Item(id="plan", subject="plan", steps=list(steps), **fields)
+        item = Item(id="plan", item_type="plan", steps=list(steps), **fields)
         submission = Submission((item,), "sha256:plan", run=RunRef(run) if run else None)
         [answer] = intake.submit(robot, [submission])
         if not isinstance(answer, Receipt):

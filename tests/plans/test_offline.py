@@ -45,7 +45,7 @@ def listed(api) -> list[dict]:
 
 def use(amount=10, *, key="u1", outcome="succeeded", at=None, action="credit", args=None, version=1, **fields) -> dict:
     args = args if args is not None else {"order": "7", "amount": amount, "currency": "EUR"}
-    digest = schema.action_digest(agent="robot", action=action, schema_version=version, args=args, about="order:7")
+    digest = schema.action_digest(agent="robot", action=action, schema_version=version, args=args, subject="order:7")
     return {
         "key": key,
         "at": (at or times.now()).isoformat(),

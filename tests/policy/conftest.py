@@ -193,7 +193,7 @@ def past_approval(published):
                         "created_at": at,
                         "verdict": verdict,
                         "event_head": b"",
-                        "frequency_key": changes.get("about", ""),  # without a path of its own the subject is counted
+                        "frequency_key": changes.get("subject", ""),  # without a path of its own the subject is counted
                         **facts,
                         **changes,
                     }

@@ -62,7 +62,7 @@ def test_what_an_agent_sends_keeps_its_order_too(propose, refunds):
     snapshot.publish(by=None, note="core")
     question = Item(
         id="q",
-        subject=ItemType.QUESTION,
+        item_type=ItemType.QUESTION,
         prompt="Where to?",
         response_schema=SCHEMA,
         best_guess={"to": "b", "amount": 1},
@@ -78,7 +78,7 @@ def test_what_an_agent_sends_keeps_its_order_too(propose, refunds):
 def test_the_card_and_the_form_read_in_the_schemas_order_then_in_the_agents(action_type, propose, alice, as_):
     action_type("mail", schema=SCHEMA, **PLAIN)
     args = {"zoo": 1, "amount": 2, "at": {"city": "Ulm", "zip": "1"}, "apple": 3, "to": "x"}
-    approval = propose(action="mail", args=args, about="x")
+    approval = propose(action="mail", args=args, subject="x")
 
     facts = facts_of(approval.proposal.args, approval.action_type.schema)
     assert [fact.path for fact in facts] == ["to", "at.zip", "at.city", "amount", "zoo", "apple"]

@@ -58,7 +58,7 @@ def test_the_ratio_is_said(make_question):
 
 def test_frequency_counts_this_one(make_question):
     past = replace(KNOWN, same_subject=1, keys=Keys(count="customer:981"))
-    flag = flags_by_name(make_question(about="customer:981"), past)["frequency"]
+    flag = flags_by_name(make_question(subject="customer:981"), past)["frequency"]
     assert flag.text == "2nd time for customer:981 in 7 days: Refund"
     assert flag.data["nth"] == 2
 
@@ -115,7 +115,7 @@ def test_numbers_that_only_the_summary_knows(make_question, summary, strange):
         "who": list("abcdefghijkl"),
         "ref": "A-77",
     }
-    flag = flags_by_name(make_question(args=args, summary=summary, about="customer:981")).get(
+    flag = flags_by_name(make_question(args=args, summary=summary, subject="customer:981")).get(
         "numbers_not_in_arguments"
     )
     assert (flag.data["numbers"] if flag else []) == strange

@@ -114,15 +114,15 @@ def test_a_twin_is_pending_or_done_within_thirty_days(published_question, past_a
 
 
 def test_frequency_is_of_one_subject_within_seven_days(published_question, past_approval):
-    past_approval("refund", about="order:456", times=2)
-    past_approval("refund", about="order:456", ago=8 * DAY)
-    past_approval("refund", about="order:456", verdict="reject")
-    past_approval("refund", about="order:457")
-    past_approval("refund", about="")
-    past_approval("send_mail", about="order:456")
+    past_approval("refund", subject="order:456", times=2)
+    past_approval("refund", subject="order:456", ago=8 * DAY)
+    past_approval("refund", subject="order:456", verdict="reject")
+    past_approval("refund", subject="order:457")
+    past_approval("refund", subject="")
+    past_approval("send_mail", subject="order:456")
     assert [
         past.same_subject
-        for past in read_histories([published_question(about="order:456"), published_question(about="")])
+        for past in read_histories([published_question(subject="order:456"), published_question(subject="")])
     ] == [2, 0]
 
 
@@ -133,8 +133,8 @@ def test_recent_is_within_ten_minutes(published_question, past_approval):
 
 
 def test_a_set_is_folded_in_the_order_of_arrival(published_question):
-    same = published_question(digest="sha256:same", about="order:1")
-    first, second, third = read_histories([same, published_question(digest="sha256:2", about="order:1"), same])
+    same = published_question(digest="sha256:same", subject="order:1")
+    first, second, third = read_histories([same, published_question(digest="sha256:2", subject="order:1"), same])
     assert (first.proposed, second.proposed, third.proposed) == (0, 1, 2)
     assert (first.recent, third.recent) == (0, 2)
     assert (first.same_subject, second.same_subject, third.same_subject) == (0, 1, 2)
@@ -143,17 +143,17 @@ def test_a_set_is_folded_in_the_order_of_arrival(published_question):
 
 
 def test_an_approval_that_is_routed_again_is_not_its_own_past(published_question, past_approval):
-    made = past_approval("refund", verdict="", digest="sha256:same", about="order:1", ago=timedelta(minutes=1))
-    question = published_question(digest="sha256:same", about="order:1", approval_id=made.pk)
+    made = past_approval("refund", verdict="", digest="sha256:same", subject="order:1", ago=timedelta(minutes=1))
+    question = published_question(digest="sha256:same", subject="order:1", approval_id=made.pk)
     assert read_histories([question]) == [History()]
 
 
 def test_the_queries_are_as_many_for_two_hundred_as_for_one(published_question, django_assert_num_queries):
-    question = published_question(about="order:1")
+    question = published_question(subject="order:1")
     with django_assert_num_queries(1):
         read_histories([question])
     many = [
-        replace(published_question(name), digest=f"sha256:{number}", about=f"order:{number}")
+        replace(published_question(name), digest=f"sha256:{number}", subject=f"order:{number}")
         for number in range(100)
         for name in ("refund", "send_mail")
     ]

@@ -20,9 +20,11 @@ ARGS = {"order": "456", "amount": 50, "department": "ops"}
 def published_question(published, make_question):
     """asked(baseline_path="department"): a refund, with its action type changed so far."""
 
-    def make(args=None, about="", value=50, **of_type):
+    def make(args=None, subject="", value=50, **of_type):
         kind = replace(published.policy.types["refund"], **of_type)
-        return make_question(kind, agent_id=published.robot.pk, args=args or ARGS, about=about, value=Decimal(value))
+        return make_question(
+            kind, agent_id=published.robot.pk, args=args or ARGS, subject=subject, value=Decimal(value)
+        )
 
     return make
 
@@ -57,10 +59,10 @@ def test_how_many_times_the_usual_is_unusual_is_the_types_to_say(published_quest
 
 
 def test_what_is_counted_and_within_which_time_is_the_types_to_say(published_question, past_approval):
-    past_approval("refund", frequency_key="department:ops", about="order:1", ago=2 * DAY)
-    past_approval("refund", frequency_key="department:ops", about="order:2", ago=20 * DAY)
-    past_approval("refund", frequency_key="order:456", about="order:456", times=5)
-    facts = {"frequency_path": "department", "about": "order:456"}
+    past_approval("refund", frequency_key="department:ops", subject="order:1", ago=2 * DAY)
+    past_approval("refund", frequency_key="department:ops", subject="order:2", ago=20 * DAY)
+    past_approval("refund", frequency_key="order:456", subject="order:456", times=5)
+    facts = {"frequency_path": "department", "subject": "order:456"}
     assert flag(published_question(**facts), "frequency").text.startswith("2nd time for department:ops in 7 days: ")
     month = flag(published_question(**facts, frequency_window=30 * DAY), "frequency")
     assert month.text.startswith("3rd time for department:ops in 30 days: ")

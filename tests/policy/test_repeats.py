@@ -35,7 +35,7 @@ def rejected(args=ARGS, **changes):
         "attempt": 1,
         "run": "run-1",
         "digest": "sha256:1",
-        "about": "order:456",
+        "subject": "order:456",
         "value": Decimal(50),
         "beside": [[], None, {}],
         "reason": "not_justified",
@@ -55,7 +55,7 @@ def attempt(make_question):
         facts = {name: changes.pop(name) for name in list(changes) if name in EvaluationInput.__dataclass_fields__}
         given = args if args is not None else {**ARGS, **changes}
         return make_question(
-            type, **{"args": given, "about": "order:456", "beside": [[], None, {}], "run": "run-1", **facts}
+            type, **{"args": given, "subject": "order:456", "beside": [[], None, {}], "run": "run-1", **facts}
         )
 
     return make
@@ -89,8 +89,8 @@ def test_every_reason_of_the_pick_list_has_words():
     [
         ({"amount": 40}, True),
         ({"reason": "it fell"}, True),
-        ({"about": "order:457", "order": "457"}, False),
-        ({"about": ""}, False),
+        ({"subject": "order:457", "order": "457"}, False),
+        ({"subject": ""}, False),
         ({"note": "please", "urgent": True, "tone": "kind", "more": 1}, False),
         ({"reason": "a b", "note": "c d"}, True),
         ({"amount": 1, "reason": "a b", "note": "c d"}, False),

@@ -103,14 +103,14 @@ class TestDigest:
         assert schema.digest_of({"a": 1.0, "b": 2}) == schema.digest_of({"b": 2, "a": 1})
 
     def test_changes_with_every_part_of_what_will_execute(self):
-        same = {"agent": "robot", "action": "refund", "schema_version": 1, "args": {"a": 1}, "about": "order:1"}
+        same = {"agent": "robot", "action": "refund", "schema_version": 1, "args": {"a": 1}, "subject": "order:1"}
         digests = {schema.action_digest(**same)}
         for name, other in [
             ("agent", "robo"),
             ("action", "refund2"),
             ("schema_version", 2),
             ("args", {"a": 2}),
-            ("about", ""),
+            ("subject", ""),
         ]:
             digests.add(schema.action_digest(**{**same, name: other}))
         assert len(digests) == 6

@@ -21,7 +21,7 @@ def history_queries(published, make_question):
         return execute(sql, values, many, context)
 
     with connection.execute_wrapper(note):
-        read_histories([make_question(kind, agent_id=published.robot.pk, about="order:456", run="run-1")])
+        read_histories([make_question(kind, agent_id=published.robot.pk, subject="order:456", run="run-1")])
     [(sql, values)] = seen
     return sql.split("; "), values
 

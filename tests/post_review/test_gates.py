@@ -94,8 +94,8 @@ def test_async_with_a_deadline_of_the_agents_ends_at_it(action_type, propose):
 
 def test_clarify_goes_on_with_the_best_guess_and_without_one_with_nothing(action_type, propose):
     action_type("question", reversibility="reversible", gate="clarify", schema={}, allowed=["answer", "reject"])
-    guessed = propose(items=(Item(id="q", subject="question", prompt="Which?", best_guess="the first"),))
-    silent = propose(items=(Item(id="q", subject="question", prompt="Which?"),))
+    guessed = propose(items=(Item(id="q", item_type="question", prompt="Which?", best_guess="the first"),))
+    silent = propose(items=(Item(id="q", item_type="question", prompt="Which?"),))
     with times.at(guessed.created_at + LATER):
         clock.sweep()
 

@@ -159,7 +159,7 @@ def test_it_and_its_look_are_stored_together_or_not_at_all(veto_type, propose_in
 def test_a_plan_with_such_a_step_is_read_before_it_begins(optimistic_type, action_type, robot):
     action_type("plan", schema={}, value_path="", currency_path="", subject_path="", headline="carry out {steps}")
     step = {"id": "a", "action": {"name": "label", "args": {"order": "1", "amount": 1, "currency": "EUR"}}}
-    item = Item(id="p", subject="plan", steps=[step])
+    item = Item(id="p", item_type="plan", steps=[step])
     [answer] = intake.submit(robot, [Submission((item,), "sha256:p", run=RunRef(KEY))])
 
     assert answer.approvals[0].status == "pending"

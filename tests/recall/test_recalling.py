@@ -246,7 +246,7 @@ def test_an_answer_to_a_question_is_no_permit(tiers, propose, alice):
     packs.load("core")
     snapshot.publish(by=None, note="core")
     alice.memberships.update(domain=None)
-    [item] = [Item(id="q", subject="question", prompt="Which?", response_schema={"type": "string"})]
+    [item] = [Item(id="q", item_type="question", prompt="Which?", response_schema={"type": "string"})]
     question = propose(items=(item,))
     decide(card_version_of(question), by=alice, verdict="answer", verdict_input=VerdictInput(answer="this"))
     with pytest.raises(NotAllowed, match="Nothing was approved"):
@@ -255,7 +255,13 @@ def test_an_answer_to_a_question_is_no_permit(tiers, propose, alice):
 
 @pytest.mark.parametrize(
     "columns",
-    [{"consumed_at": "now"}, {"verdict": "reject"}, {"released_at": None}, {"kind": "seeded"}, {"subject": "question"}],
+    [
+        {"consumed_at": "now"},
+        {"verdict": "reject"},
+        {"released_at": None},
+        {"kind": "seeded"},
+        {"item_type": "question"},
+    ],
 )
 def test_the_database_knows_no_other_recalled_one(columns, executor, alice):
     take_back(executor.approval, by=alice)

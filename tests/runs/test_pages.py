@@ -67,7 +67,7 @@ def test_what_a_plan_says_comes_next_stands_at_the_end(robot, propose_in_run, gi
         {"id": "one", "action": {"name": "refund", "args": {"order": "1", "amount": 5, "currency": "EUR"}}},
         {"id": "two", "action": {"name": "refund", "args": {"order": "2", "amount": 6, "currency": "EUR"}}},
     ]
-    plan = propose_in_run(items=(Item(id="plan", subject="plan", steps=planned),))
+    plan = propose_in_run(items=(Item(id="plan", item_type="plan", steps=planned),))
     give_verdict("approve", plan)
     propose_in_run(order="1", amount=5)
     run = Run.objects.get()

@@ -194,7 +194,7 @@ def test_a_question_that_was_answered_can_be_a_step(course, robot, propose_in_ru
         "question", schema={}, allowed=["answer"], gate="clarify", value_path="", currency_path="", subject_path=""
     )
     question = propose_in_run(
-        items=(Item(id="q", subject="question", prompt="Which?", response_schema={"type": "string"}),)
+        items=(Item(id="q", item_type="question", prompt="Which?", response_schema={"type": "string"}),)
     )
     decide(card_version_of(question), by=alice, verdict="answer", verdict_input=VerdictInput(answer="this"))
 

@@ -1,4 +1,4 @@
-"""What may stand and is probably not meant: said when an action type is saved, and no reason to refuse it."""
+"""Advice on an action type: what may be saved, and is probably not meant."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal

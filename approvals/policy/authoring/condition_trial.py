@@ -1,4 +1,4 @@
-"""How often a condition would have been true lately, in numbers alone: what an admin sees while writing it.
+"""Tries a condition on the latest approvals while it is written, and counts how often it would have been true.
 
 The newest approvals of an action type, as they were proposed; what history said is taken as it was recorded.
 """
@@ -29,7 +29,7 @@ class ConditionTally:
 
 def try_condition(expression: Expression, type: ActionType | None) -> ConditionTally:
     """Try it on the last approvals of an action type, or of all. Three queries, however long the past is."""
-    approvals = Approval.objects.filter(kind=Kind.REAL, subject=ItemType.ACTION)
+    approvals = Approval.objects.filter(kind=Kind.REAL, item_type=ItemType.ACTION)
     if type is not None:
         approvals = approvals.filter(action_type=type)
     rows = list(

@@ -1,4 +1,4 @@
-"""Does everything that policy asks reach people who can answer it?
+"""Checks that everything policy asks reaches people who can answer it.
 
 A queue is a tier in a domain. A gap is a queue that something leads to and that has too few active reviewers, or none
 whom any word reaches: an action type by its tier, a rule by its own, a tier by escalating, a value by the ceilings.

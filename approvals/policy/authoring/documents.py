@@ -1,4 +1,4 @@
-"""The policy tables as one JSON document: what a version stores, and what keeps it from being one."""
+"""The policy tables as one JSON document, which a policy version stores."""
 
 import json
 from collections.abc import Iterable

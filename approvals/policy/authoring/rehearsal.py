@@ -109,8 +109,17 @@ def rehearse_in_parts(base: Row, draft: Row, period: Period) -> Iterator[Rehears
 
 
 _COLUMNS = (
-    *("id", "agent_id", "agent__name", "action_type_id", "subject", "assessment", "value", "proposal_id", "reasons"),
-    *("created_at", "about", "policy_id", "digest", "source", "reversibility", "returned_from_id", "request__run__key"),
+    *("id", "agent_id", "agent__name", "action_type_id", "item_type", "assessment", "value", "proposal_id", "reasons"),
+    *(
+        "created_at",
+        "subject",
+        "policy_id",
+        "digest",
+        "source",
+        "reversibility",
+        "returned_from_id",
+        "request__run__key",
+    ),
     *("request__run__name", "request__step", "request__run_id"),
 )
 
@@ -193,7 +202,12 @@ class _Comparison:
             if kind is None:
                 before_and_after.append(RoutingOutcome(GONE, reasons=(rehearsed_routes.NOT_KNOWN,)))
                 continue
-            if checked and proposal.parsed and row["subject"] == ItemType.ACTION and (unfit := _unfit(kind, proposal)):
+            if (
+                checked
+                and proposal.parsed
+                and row["item_type"] == ItemType.ACTION
+                and (unfit := _unfit(kind, proposal))
+            ):
                 before_and_after.append(RoutingOutcome(UNFIT, reasons=(unfit,)))
                 continue
             question = self._question(row, proposal, policy, kind)
@@ -239,7 +253,7 @@ class _Comparison:
             digest=row["digest"],
             now=row["created_at"],
             parsed=proposal.parsed,
-            about=row["about"],
+            subject=row["subject"],
             value=value,
             stated=proposal.signals,
             summary=proposal.summary,

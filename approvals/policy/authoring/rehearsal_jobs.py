@@ -1,4 +1,4 @@
-"""Rehearsals as rows: asked for, worked through with progress, kept to be read; a worker that dies has a successor.
+"""Rehearsals as jobs: requested, worked through with progress, and kept; where a worker dies another goes on.
 
 A rehearsal is no part of policy and of no history: the oldest are forgotten.
 """

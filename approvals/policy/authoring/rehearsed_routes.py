@@ -1,4 +1,4 @@
-"""Where a policy sends an approval, how two of them differ in it, and why, in words that hold no content of it.
+"""How the routes of two policies differ for an approval, in words that show none of its content.
 
 Said in English, as everything that policy says: it is stored with the rehearsal.
 """

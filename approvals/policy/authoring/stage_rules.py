@@ -1,4 +1,4 @@
-"""What may not stand as the stages of a rule, each with how to mend it; and stages in an admin's words."""
+"""Validates the stages of a rule, and says them in an admin's words."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The policy tables made to say what a snapshot says: a draft discarded, a version gone back to, a file taken in."""
+"""Writes a snapshot into the policy tables: a draft discarded, a version restored, a file imported."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What may not stand as policy, each with how to mend it. One place, whether it comes from a form, a file or a table.
+"""Validates policy, whether it comes from a form, a file or a table; each fault says how to mend it.
 
 `of_…` look at the columns of one row and name the column; `faults` looks at a whole snapshot and names the place.
 """

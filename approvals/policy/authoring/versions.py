@@ -1,4 +1,4 @@
-"""How a change of policy comes into force: it collects in the tables as a draft, and is published as a whole.
+"""Drafts and versions of policy: changes collect in the tables and are published as a whole.
 
 Where two must agree (ASSENT_SECOND_PUBLISHER), one admin asks and another publishes exactly what was asked for. All
 of it happens under the lock of `snapshot.alone()`: what is published is what its author was looking at, or nothing.

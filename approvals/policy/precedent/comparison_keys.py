@@ -1,4 +1,4 @@
-"""By what a proposal is compared with earlier ones. Computed once when it arrives, and stored in indexed columns."""
+"""Keys by which a proposal is compared with earlier ones, computed on arrival and stored in indexed columns."""
 
 import hashlib
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ class Keys:
     similarity_key: str = ""
 
 
-def keys_of(type: TypePolicy, args: Json, about: str) -> Keys:
+def keys_of(type: TypePolicy, args: Json, subject: str) -> Keys:
     """The keys of a proposal with these arguments; without a path of its own the subject is what is counted."""
     naming = (type.currency_path, type.subject_path, type.baseline_path, type.frequency_path)
     return Keys(
         baseline=key_at(args, type.baseline_path),
-        count=key_at(args, type.frequency_path) if type.frequency_path else about,
+        count=key_at(args, type.frequency_path) if type.frequency_path else subject,
         similarity_key=similarity_key(args, value=type.value_path, naming=naming),
     )
 

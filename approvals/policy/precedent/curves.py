@@ -1,4 +1,4 @@
-"""From a composite to what people made of it: the share that they approved unchanged, of those with such a score.
+"""Score curves: of the proposals with about this score, the share that people approved unchanged.
 
 It opens no gate and refuses nothing: it may only lower a score, so that a person is asked (`Assessment.score`).
 

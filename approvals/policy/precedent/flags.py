@@ -91,7 +91,7 @@ def _frequency(question: EvaluationInput, past: History) -> Iterator[Flag]:
     if nth < question.type.frequency_from:
         return
     window = question.type.frequency_window
-    facts = {"about": characters.plain(past.keys.count), "span": messages.span(window), "action": question.type.title}
+    facts = {"subject": characters.plain(past.keys.count), "span": messages.span(window), "action": question.type.title}
     if past.same_subject >= reader.LOOK_BACK:  # no more of them were counted
         text = messages.FREQUENT.format(count=reader.LOOK_BACK, **facts)
     else:
@@ -153,7 +153,7 @@ def _claims(question: EvaluationInput) -> Iterator[Flag]:
     numbers = [number for number in numerals(_ADDRESS.sub(" ", summary)) if number.telling]
     if not addresses and not numbers:
         return
-    contained = [question.about, *(text for _, text in _texts(question.args))]
+    contained = [question.subject, *(text for _, text in _texts(question.args))]
     everything = "\n".join(contained).casefold()
     recipients = [address for address in dict.fromkeys(addresses) if address.casefold() not in everything]
     if recipients:

@@ -1,4 +1,4 @@
-"""What had been spent when an approval of the past arrived, for policies that look at it otherwise than the one then.
+"""What had been spent when a past approval arrived, for rehearsing other spending limits.
 
 Whole hours come from what was counted, the hour itself from the approvals in it. What a policy would have stopped is
 counted all the same where it ran: the past is taken as it was.
@@ -25,7 +25,7 @@ SELECT wanted.place, coalesce((
     FROM approvals_approval AS one JOIN approvals_approvalrequest AS request ON request.id = one.request_id
     WHERE one.agent_id = wanted.agent AND one.action_type_id = ANY (%(names)s) AND one.created_at >= wanted.hour
       AND (one.created_at, one.id) < (wanted.at, wanted.id) AND one.released_at <= wanted.at
-      AND one.kind = 'real' AND one.subject IN ('action', 'plan') AND one.plan_id IS NULL
+      AND one.kind = 'real' AND one.item_type IN ('action', 'plan') AND one.plan_id IS NULL
       AND one.verdict IN ('approve', 'modify') AND (wanted.run IS NULL OR request.run_id = wanted.run)
 ), 0)
 FROM unnest(

@@ -128,7 +128,7 @@ def read_histories(questions: Sequence[EvaluationInput]) -> list[History]:
     """
     if not questions:
         return []
-    keys = [keys_of(question.type, question.args, question.about) for question in questions]
+    keys = [keys_of(question.type, question.args, question.subject) for question in questions]
     past = _HistoryReader(questions, keys)
     before: Counter[tuple[object, ...]] = Counter()
     digests: set[str] = set()

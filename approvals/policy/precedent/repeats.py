@@ -51,7 +51,7 @@ class Rejected:
     attempt: int
     run: str | None
     digest: str
-    about: str
+    subject: str
     value: Decimal | None
     args: Json
     beside: Json  # files, present state, preconditions
@@ -94,7 +94,7 @@ WITH latest AS (
     ) AS tried
 )
 SELECT approval.agent_id, approval.action_type_id, approval.id, decision.decided_at, decision.source = 'human',
-       approval.attempt, run.key, approval.digest, approval.about, approval.value, proposal.args::text,
+       approval.attempt, run.key, approval.digest, approval.subject, approval.value, proposal.args::text,
        json_build_array(proposal.attachments, proposal.current, proposal.preconditions)::text,
        decision.reason, decision.message, decision.guidance <> '', overruling.released_at
 FROM latest
@@ -114,7 +114,7 @@ LEFT JOIN LATERAL (
     WHERE later.repeats_id = approval.id AND later.verdict IN ('approve', 'modify') AND later.released_at IS NOT NULL
     ORDER BY later.released_at DESC LIMIT 1
 ) AS overruling ON true
-WHERE approval.about = ANY (%(abouts)s::text[]) AND approval.id <> ALL (%(own)s::uuid[])
+WHERE approval.subject = ANY (%(subjects)s::text[]) AND approval.id <> ALL (%(own)s::uuid[])
   AND (approval.released_at IS NOT NULL OR approval.status = 'cancelled') AND proposal.parsed
   AND NOT jsonb_exists_any(approval.reasons, %(not_of_it)s) AND pg_column_size(proposal.args) <= %(largest)s
 ORDER BY decision.decided_at DESC
@@ -132,7 +132,7 @@ def values(questions: Iterable[EvaluationInput], now: datetime) -> dict[str, Any
         "run_agents": [agent for agent, _, _ in runs],
         "run_names": [name for _, name, _ in runs],
         "runs": [run for _, _, run in runs],
-        "abouts": sorted({question.about for question in asking}),
+        "subjects": sorted({question.subject for question in asking}),
         "repeat_since": now - SINCE,
         "rejections": REJECTIONS,
         "requests": PAUSES,
@@ -149,7 +149,7 @@ def can_repeat(question: EvaluationInput) -> bool:
 def read(rows: Iterable[Sequence[Any]]) -> dict[tuple[UUID, str], list[Rejected]]:
     """The rows of REJECTED by agent and action type, the latest first."""
     rejections: dict[tuple[UUID, str], list[Rejected]] = {}
-    for agent, name, pk, at, by_person, attempt, run, digest, about, value, args, beside, *rest in rows:
+    for agent, name, pk, at, by_person, attempt, run, digest, subject, value, args, beside, *rest in rows:
         reason, message, guided, overruled_at = rest
         rejection = Rejected(
             id=pk,
@@ -158,7 +158,7 @@ def read(rows: Iterable[Sequence[Any]]) -> dict[tuple[UUID, str], list[Rejected]
             attempt=attempt,
             run=run,
             digest=digest,
-            about=about,
+            subject=subject,
             value=value,
             args=json.loads(args),
             beside=json.loads(beside),
@@ -202,7 +202,7 @@ def repeat_of(question: EvaluationInput, rejected: Sequence[Rejected], twin: Sam
 
 def _near(question: EvaluationInput, rejected: Rejected) -> list[Edit] | None:
     """What differs, None where it is another matter."""
-    if rejected.about != question.about or not isinstance(rejected.args, Mapping):
+    if rejected.subject != question.subject or not isinstance(rejected.args, Mapping):
         return None
     edits, same = compared(rejected.args, question.args)
     if edits and (len(edits) > CHANGED or not same or len(edits) > same + 1):

@@ -1,4 +1,4 @@
-"""What an expression may cost at most, told when it is written: rules run on every proposal, and lists may be long.
+"""The upper bound of what an expression may cost, checked when it is written: rules run on every proposal.
 
 A bound from the expression and the action type's schema alone: a list is as long as its `maxItems`, a text as its
 `maxLength`, and what the schema leaves open is taken for OPEN_ITEMS and OPEN_TEXT, so that one look over an open list

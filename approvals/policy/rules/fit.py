@@ -1,4 +1,4 @@
-"""Does a rule fit what it will see? What compiling alone does not notice, found when it is written.
+"""Checks that a rule fits the arguments that it will see, beyond what compiling notices.
 
 The library checks only top-level names. Here every path is held against the schema of what stands there (an argument,
 a signal, a fact of the run, an item that a loop looks at), and what the expression names is declared by its own type,

@@ -1,4 +1,4 @@
-"""What the parts of an expression are: their path, and what the action type's JSON Schema says of what stands there."""
+"""The operands of an expression: their path, and the JSON Schema of what stands there."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Where an argument path leads in a JSON Schema, so that a misspelt one is found when it is written."""
+"""Follows an argument path through a JSON Schema, so that a misspelt one is found when it is written."""
 
 import difflib
 import re

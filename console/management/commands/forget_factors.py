@@ -34,7 +34,7 @@ class Command(BaseCommand):
             for factor in lost:
                 facts = {"factor": factor.type, "name": str(factor)}
                 AccountEvent.objects.create(kind=REMOVED, user=user, facts=facts, at=times.now())
-                audit.record(REMOVED, by=COMMAND, about=f"user:{user.username}", detail=facts)
+                audit.record(REMOVED, by=COMMAND, subject=f"user:{user.username}", detail=facts)
         if lost and user.email:
             subject = settings.ACCOUNT_EMAIL_SUBJECT_PREFIX + _("Second factors removed")
             text = _("An administrator removed the second factors of your account. Add new ones under Security.")

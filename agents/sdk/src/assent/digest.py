@@ -29,7 +29,7 @@ def action_digest(
     action: str,
     schema_version: int,
     args: Json,
-    about: str = "",
+    subject: str = "",
     attachments: Sequence[str] = (),
 ) -> str:
     """The digest of what will execute: who runs which action, of which schema version, with what, concerning whom.
@@ -41,7 +41,7 @@ def action_digest(
         "action": action,
         "schema_version": schema_version,
         "args": args,
-        "about": about,
+        "subject": subject,
     }
     if attachments:
         content["attachments"] = list(attachments)

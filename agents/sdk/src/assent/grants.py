@@ -150,7 +150,7 @@ def digest_used(core: Core, entry: Entry, item: Args) -> str:
         action=entry.action,
         schema_version=version,
         args=item["action"]["args"],
-        about=str(item.get("subject", "")),
+        subject=str(item.get("subject", "")),
     )
 
 

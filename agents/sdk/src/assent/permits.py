@@ -71,7 +71,7 @@ def check_permit(
         action=token.text("action"),
         schema_version=token.number("schema_version"),
         args=args,
-        about=token.text("subject"),
+        subject=token.text("subject"),
         attachments=files if attachments is None else attachments,
     )
     if digest != token.text("action_digest"):

@@ -63,9 +63,9 @@ class Scenario:
         """The scenario as policy looks at it."""
         type = policy.types[self.action]
         named = pick(self.args, type.subject_path) if type.subject_path else None
-        about = f"{type.subject_kind}:{named}" if named is not None else ""
+        subject = f"{type.subject_kind}:{named}" if named is not None else ""
         digest = action_digest(
-            agent=self.agent, action=self.action, schema_version=type.schema_version, args=self.args, about=about
+            agent=self.agent, action=self.action, schema_version=type.schema_version, args=self.args, subject=subject
         )
         return EvaluationInput(
             type=type,
@@ -75,7 +75,7 @@ class Scenario:
             digest=digest,
             now=self.at or now,
             parsed=self.parsed,
-            about=about,
+            subject=subject,
             value=worth(type, self.args, policy).value,
             stated=self.signals,
             summary=self.summary,

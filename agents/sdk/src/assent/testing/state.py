@@ -133,11 +133,11 @@ class State:
             action=asked_item.action,
             schema_version=1,
             args=asked_item.args if args is None else args,
-            about=self.about(asked_item),
+            subject=self.subject(asked_item),
             attachments=self.files(asked_item),
         )
 
-    def about(self, asked_item: AskedItem) -> str:
+    def subject(self, asked_item: AskedItem) -> str:
         return str(asked_item.sent.get("subject", ""))
 
     def files(self, asked_item: AskedItem) -> list[str]:
@@ -262,7 +262,7 @@ class State:
             "action": asked_item.action,
             "action_digest": asked_item.digest,
             "schema_version": 1,
-            "subject": self.about(asked_item),
+            "subject": self.subject(asked_item),
             "attachments": self.files(asked_item),
             "policy_version": POLICY_VERSION,
         }
