@@ -71,7 +71,13 @@ def test_what_has_no_form_is_refused_by_the_name_of_its_field(value, path):
 
 
 def test_the_digest_covers_who_what_and_whom():
-    content = {"agent": "robot", "action": "refund", "schema_version": 1, "args": {"amount": 1}, "subject": "customer:9"}
+    content = {
+        "agent": "robot",
+        "action": "refund",
+        "schema_version": 1,
+        "args": {"amount": 1},
+        "subject": "customer:9",
+    }
 
     digest = action_digest(**content)
 
