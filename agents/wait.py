@@ -40,8 +40,8 @@ logger = logging.getLogger(__name__)
 class DecisionState:
     """A request's decision at one moment: 200 with the stored bytes, or 202 with what is settled and what is asked.
 
-    `left` counts its open items, less those that were recalled: whatever happens to an item makes it smaller. `asked`
-    is True where a reviewer's question is told for the first time.
+    `left` counts its open items, less those that were recalled: whatever happens to an item makes it smaller.
+    `has_questions` is True where a reviewer's question is told for the first time.
     """
 
     status: int

@@ -9,7 +9,7 @@ import re
 from functools import cache
 
 from agents.problems import invalid
-from agents.schemas import events, grants, incoming, outgoing, permits, runs, talk
+from agents.schemas import conversation, events, grants, incoming, outgoing, permits, runs
 from agents.schemas.build import Schema
 from approvals.values.schema import Json, Validator
 
@@ -20,7 +20,7 @@ COMPONENTS: dict[str, Schema] = {
     **outgoing.COMPONENTS,
     **permits.COMPONENTS,
     **runs.COMPONENTS,
-    **talk.COMPONENTS,
+    **conversation.COMPONENTS,
 }
 
 

@@ -100,8 +100,8 @@ class Revision:
 def revise(approval: Approval, before: Proposal, item: Item, *, by: User | None, now: datetime) -> Revision:
     """The revision that makes `item` of what `before` proposed. `by` None: the agent amends it.
 
-    `item.allowed`, `value` and `about` follow from the row, whatever they are. Raises BadSubmission for what cannot be
-    taken from an agent, BadVerdict for what cannot be taken from a reviewer, or what policy refuses to one.
+    `item.allowed`, `value` and `subject` follow from the row, whatever they are. Raises BadSubmission for what cannot
+    be taken from an agent, BadVerdict for what cannot be taken from a reviewer, or what policy refuses to one.
     """
     policy = snapshot.load(approval.policy_id)
     case = _case(approval, before, item, policy, by=by, now=now)

@@ -35,8 +35,8 @@ class VerdictInput:
     """What a person says with a verdict. `message` None: nothing was said; "" is a message.
 
     To modify, `edits` are operations on the stored arguments, `steps` what becomes of a plan's steps, and `alternative`
-    names one the agent offered. `typed` is the value that a manual gate or a rule asks to type, `fresh` that the person
-    proved who they are again; `viewed` is the time in view.
+    names one the agent offered. `typed_confirmation` is the value that a manual gate or a rule asks to type,
+    `freshly_authenticated` that the person proved who they are again; `viewed` is the time in view.
     """
 
     message: str | None = None

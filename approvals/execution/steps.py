@@ -45,7 +45,7 @@ class NotApproved(ReviewError):
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """What the agent says of a step now. `said` holds those of action, undo and context that it named.
+    """What the agent says of a step now. `fields` holds those of action, undo and context that it named.
 
     `approval` is what let it run; then the action is what was approved, whatever the agent says.
     """

@@ -68,7 +68,7 @@ def record(
 ) -> SystemAuditEvent:
     """Write what happened and concerns no approval, in the transaction of the change; returns the event.
 
-    `about` names whom or what it concerns (user:ana, agent:robot, policy:7); `detail` holds small facts, no secrets.
+    `subject` names whom or what it concerns (user:ana, agent:robot, policy:7); `detail` holds small facts, no secrets.
     Until that transaction ends others who record wait: do it last.
     """
     now, facts = times.now(), dict(detail or {})

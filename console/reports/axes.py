@@ -11,7 +11,7 @@ Format = Callable[[float], str]
 
 
 def count_steps(most: float, *, step_count: int = 4) -> list[float]:
-    """From 0 to at least `most` in about `wanted` steps of 1, 2 or 5 times a power of ten; never below 1."""
+    """From 0 to at least `most` in about `step_count` steps of 1, 2 or 5 times a power of ten; never below 1."""
     return _steps(max(most, 1), step_count, least=1)
 
 

@@ -104,7 +104,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One layer of stacked bars: `look` is its class, `values` has one number per bar."""
+    """One layer of stacked bars: `css_class` is its class, `values` has one number per bar."""
 
     name: str
     css_class: str

@@ -27,7 +27,7 @@ MOST = 300  # entries of the line
 class RunEntry:
     """One place of the line: a step, something asked, or what a plan says comes next.
 
-    `approval` is there only for who may read it. `words` is empty where the title says it all.
+    `approval` is there only for who may read it.
     """
 
     state: str

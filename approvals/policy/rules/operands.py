@@ -67,7 +67,7 @@ class Shape:
 
 
 class Closed(LookupError):
-    """The schema lists what is there, and `path` is not; `known` are those beside it."""
+    """The schema lists what is there, and `path` is not; `candidates` are those beside it."""
 
     def __init__(self, path: str, candidates: list[str], at: int) -> None:
         super().__init__(path)

@@ -27,7 +27,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`of.name`; `asked`: whether it is there, `has(of.name)`."""
+    """`of.name`; `test_only`: whether it is there, `has(of.name)`."""
 
     of: "Node"
     name: str

@@ -219,7 +219,7 @@ class NotConfigured(AssentError):
 class BrokenJournal(AssentError):
     """The journal cannot be read or written, so nobody can say what ran before.
 
-    `place` is the file; `why` what is wrong with it, in a few words. A file that cannot be read stops what it is about
+    `path` is the file; `why` what is wrong with it, in a few words. A file that cannot be read stops what it is about
     and nothing else; `assent doctor` sets it aside.
     """
 

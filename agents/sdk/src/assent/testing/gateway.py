@@ -37,8 +37,8 @@ class FakeGateway(Verdicts, Checks):
 
     An instruction holds for whatever is asked from now on and for what still waits. Those with `times` are used up
     first, in the order given; then the latest that fits wins. Waiting for something that no instruction covers is an
-    error of the test, NobodyTold. Give `transport` to a client, or `served()` its address to another process. `asked`,
-    `consumed`, `reported` and `exchanges` say what happened; the methods that begin with `assert_` complain in a
+    error of the test, NoInstruction. Give `transport` to a client, or `served()` its address to another process.
+    `asked_items`, `consumed`, `reported` and `exchanges` say what happened; the methods that begin with `assert_` complain in a
     sentence when it did not.
     """
 
@@ -231,7 +231,7 @@ class FakeGateway(Verdicts, Checks):
         return min(_seconds(call), self.longest_hold)
 
     def reply(self, call: Call, *, strict: bool = True) -> Reply:
-        """What the gateway says to a call. Raises Unreached, NobodyTold when `strict`."""
+        """What the gateway says to a call. Raises NotReached, NoInstruction when `strict`."""
         with self._lock:
             name, named = self._endpoint(call)
             fault = next((one for one in self._faults if one.hits(name)), None)
