@@ -23,7 +23,8 @@ class VerdictRevision:
     """What a verdict covers: the revision as it stands, or a new one with the columns that change with it.
 
     `required_stages` is who approves it, in order, and `stage` where it stands among them. `counts` False: the change
-    is not yet an approval, since whoever made it does not review the stage that it starts in, or has not typed what it asks for.
+    is not yet an approval, since whoever made it does not review the stage that it starts in, or has not typed what
+    it asks for.
     """
 
     revision: int

@@ -38,8 +38,8 @@ class FakeGateway(Verdicts, Checks):
     An instruction holds for whatever is asked from now on and for what still waits. Those with `times` are used up
     first, in the order given; then the latest that fits wins. Waiting for something that no instruction covers is an
     error of the test, NoInstruction. Give `transport` to a client, or `served()` its address to another process.
-    `asked_items`, `consumed`, `reported` and `exchanges` say what happened; the methods that begin with `assert_` complain in a
-    sentence when it did not.
+    `asked_items`, `consumed`, `reported` and `exchanges` say what happened; the methods that begin with `assert_`
+    complain in a sentence when it did not.
     """
 
     url = ADDRESS
