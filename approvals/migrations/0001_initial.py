@@ -16,6 +16,8 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
+from approvals.db.at_once import AtOnce
+
 
 class Migration(migrations.Migration):
 
@@ -25,7 +27,7 @@ class Migration(migrations.Migration):
         ('auth', '0012_alter_user_first_name_max_length'),
     ]
 
-    operations = [
+    operations = [AtOnce([
         migrations.CreateModel(
             name='ActionType',
             fields=[
@@ -1831,4 +1833,4 @@ class Migration(migrations.Migration):
             model_name='recall',
             constraint=models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='recall_has_a_reason'),
         ),
-    ]
+    ])]
