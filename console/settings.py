@@ -151,6 +151,7 @@ INSTALLED_APPS = [
     "console",
 ]
 MIDDLEWARE = [
+    "console.middleware.CompressedPageMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "console.sign_in.session.SessionMiddleware",
@@ -317,9 +318,14 @@ FORMAT_MODULE_PATH = ["console.formats"]
 STATIC_URL = "/static/"
 STATIC_ROOT = ASSENT_DATA / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "console.static_files.JoinedFinder",
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "console.storage.HashedStorage"},
+    "staticfiles": {"BACKEND": "console.static_files.HashedStorage"},
 }
 WHITENOISE_MAX_AGE = 3600
 WHITENOISE_USE_FINDERS = DEBUG

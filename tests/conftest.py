@@ -4,6 +4,7 @@ Alice reviews commerce in tier 1, Bob in tier 2, Carol in tier 3; Mallory review
 agent called robot. Mia manages, Otto audits, Ada administers, Root is superuser, Oscar has left.
 """
 
+import functools
 import os
 import shutil
 import socket
@@ -73,19 +74,34 @@ def replace_arguments(args: object) -> tuple[Operation, ...]:
     return (Operation("replace", "", args),)
 
 
-def flush_append_only(case: TransactionTestCase) -> None:
-    """Django's flush truncates; the append-only triggers refuse that to everybody else."""
+# What migrations and their signals fill, and no test changes.
+KEPT = {"django_migrations", "django_content_type", "auth_permission"}
+
+
+@functools.cache
+def which_are_filled() -> str:
+    """The query for the tables that hold a row."""
+    tables = connection.introspection.django_table_names(only_existing=True)
+    return " UNION ALL ".join(
+        f"SELECT '{name}' WHERE EXISTS (SELECT FROM \"{name}\")"  # noqa: S608
+        for name in tables
+        if name not in KEPT
+    )
+
+
+def empty_tables(case: TransactionTestCase) -> None:
+    """Delete what the test has written, table by table: mostly a dozen of eighty, where Django truncates all of them.
+
+    The append-only triggers refuse that to everybody else, foreign keys would want an order.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-    try:
-        _flush(case)
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SET session_replication_role = DEFAULT")
+        cursor.execute(which_are_filled())
+        deletions = [f'DELETE FROM "{name}"' for (name,) in cursor.fetchall()]  # noqa: S608
+        cursor.execute("; ".join(["SET session_replication_role = replica", *deletions]))
+        cursor.execute("SET session_replication_role = DEFAULT")
 
 
-_flush = TransactionTestCase._fixture_teardown
-TransactionTestCase._fixture_teardown = flush_append_only
+TransactionTestCase._fixture_teardown = empty_tables
 
 
 def drop_with_connections(creation: DatabaseCreation, name: str, verbosity: int) -> None:
@@ -405,6 +421,16 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+def session_of(user: User) -> str:
+    """The session of somebody who has just given a password; the sign-in page has tests of its own."""
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "password", "at": time.time(), "username": user.username}]
+    session.save()
+    return str(session.session_key)
+
+
 @pytest.fixture
 def sign_in(web, chromium) -> Iterator[Callable[..., Page]]:
     """Open a browser window in which a person has signed in: sign_in(alice, viewport={…}, color_scheme="dark")."""
@@ -415,12 +441,9 @@ def sign_in(web, chromium) -> Iterator[Callable[..., Page]]:
             base_url=web.url, **{"viewport": {"width": 1280, "height": 720}, "locale": "en-GB", **options}
         )
         windows.append(window)
+        window.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": web.url}])
         page = window.new_page()
-        page.goto("/account/login/")
-        page.fill("[name=login]", user.username)
-        page.fill("[name=password]", PASSWORD)
-        page.press("[name=password]", "Enter")
-        page.wait_for_url(f"{web.url}/")
+        page.goto("/")
         return page
 
     yield open_window

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BY_FRAMEWORK = {"AppConfig", "Command", "Migration", "OpenApiAuthenticationExtension"}
 BY_NAME = {
     "handler500",  # Django's name for it
+    "AtOnce",  # the first migration
     "sent_by_agents",  # what the client's fake gateway was written with
     # Tables of what becomes of each column, held against the model by tests/decisions/test_revising.py.
     *("COMPUTED_OF_PROPOSAL", "OF_ATTEMPTS", "ENTERING", "LEFT_ALONE", "COPIED"),

@@ -31,6 +31,3 @@ class AtOnce(Operation):
         for operation in self.operations:
             if isinstance(operation, CreateModel):
                 operation.database_forwards(app_label, schema_editor, from_state, to_state)
-
-    def describe(self) -> str:
-        return f"Create {sum(isinstance(operation, CreateModel) for operation in self.operations)} models at once"

@@ -25,3 +25,5 @@ import "./passkey-gate.js";
 import "./unsent.js";
 import "./live.js";
 import "./desktop.js";
+import "./post-review.js";
+import "./snippet.js";

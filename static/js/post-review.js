@@ -27,10 +27,12 @@ function away(event) {
   }
 }
 
-onKey("f", () => labels().wordFine ?? "", () => current() && find("[data-fine]", current())?.click());
-onKey("o", () => labels().wordOpen ?? "", object);
-onKey("Escape", () => "", away);
-onKey("u", () => "", () => {});
+if (find("#post-review")) {
+  onKey("f", () => labels().wordFine ?? "", () => current() && find("[data-fine]", current())?.click());
+  onKey("o", () => labels().wordOpen ?? "", object);
+  onKey("Escape", () => "", away);
+  onKey("u", () => "", () => {});
+}
 
 // While one writes what is wrong nothing is put in its place; what came meanwhile is there after the answer.
 document.addEventListener("htmx:beforeRequest", (event) => {
