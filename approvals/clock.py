@@ -82,7 +82,7 @@ def sweep() -> SweepCounts:
 
 
 def _releasable() -> Q:
-    """What is held, and may be released now: a rejection always, the rest once no stop stands."""
+    """Held approvals that may be released now: rejections always, anything else only while no stop is in force."""
     held = Q(status=Status.HELD)
     return held if kill_switch.standing() is None else held & Q(verdict=Verdict.REJECT)
 
@@ -118,7 +118,7 @@ LATE = timedelta(seconds=10)
 
 
 def late(now: datetime) -> timedelta | None:
-    """How long ago the oldest deadline was that should have fired by now; None where all did, give or take 10 s."""
+    """How overdue the oldest deadline is that should have fired by now; None where none is more than 10 s late."""
     hold, end, due, *_later = _upcoming()
     moments = [end, due, *([hold] if kill_switch.standing() is None else [])]
     oldest = min(filter(None, moments), default=now)
@@ -174,7 +174,7 @@ def _move_due(
     digests: Callable[[Approval], Mapping[str, Json]] = lambda _: {},
     still: Sequence[str] = ("round",),
 ) -> list[Approval]:
-    """Move those of a set that time still says so of, and whose `still` columns are as they were read."""
+    """Move those of a set that are still due and whose `still` columns have not changed since they were read."""
     return audit.move(
         [
             audit.Move(
@@ -197,7 +197,7 @@ _FREE = {"claimed_by_id": None, "claim_until": None}
 
 
 def _release(rows: Sequence[Approval], now: datetime) -> int:
-    """The undo window is over: the agent may know."""
+    """Release verdicts whose undo window is over, so that their agents can read them."""
     moved = _move_due(
         rows,
         AuditEvent.Kind.RELEASED,
@@ -235,7 +235,7 @@ def _expire(rows: Sequence[Approval], now: datetime) -> int:
 
 
 def _escalate_at_deadline(rows: Sequence[Approval], now: datetime) -> list[Approval]:
-    """Those of which silence escalates and a higher tier has seen nothing go there, once, with that tier's time."""
+    """Escalate once, with the next tier's time, those whose deadline escalates and which no higher tier has seen."""
     asking = [one for one in rows if one.on_timeout == Silence.ESCALATE]
     policies, staff = _policies(asking), ReviewersOnCall(now)
     moves = []
@@ -294,7 +294,10 @@ def _release_by_silence(rows: Sequence[Approval], now: datetime) -> list[Approva
 
 
 def _escalate(rows: Sequence[Approval], now: datetime) -> int:
-    """The tier did not answer in time: the next one gets it; at the end of the chain only the clock is silenced."""
+    """Escalate what its tier did not answer in time.
+
+    At the end of the chain it stays, and its tier's time is cleared.
+    """
     policies, staff = _policies(rows), ReviewersOnCall(now)
     upwards, at_the_end = [], []
     for approval in rows:
@@ -346,7 +349,7 @@ def _policies(rows: Sequence[Approval]) -> dict[int, snapshot.Policy]:
 
 @transaction.atomic
 def _drop_overtaken() -> int:
-    """A run was stopped while something else was being asked in it: that ends now."""
+    """Cancel what was submitted to a run at the very moment a reviewer stopped it."""
     now = times.now()
     moved = runs.cancel_overtaken(now=now)
     if moved:
@@ -361,8 +364,8 @@ class ClockJumped(Exception):
 class ClockWatch:
     """Compares the database's clock with this machine's uptime, which no one can set.
 
-    A jump of more than `tolerance` in either direction raises Jump at every check until the clocks agree again, or
-    until the process is started anew.
+    A jump of more than `tolerance` in either direction raises ClockJumped at every check until the clocks agree again,
+    or until the process is started anew.
     """
 
     def __init__(self, uptime: Callable[[], float], tolerance: timedelta = timedelta(seconds=5)) -> None:

@@ -1,6 +1,7 @@
 """Names say what they hold: the nine that say nothing are refused, and so are words that the glossary replaced."""
 
 import ast
+import builtins
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ OWN = {  # where the word is that file's own
     "agents/sdk/src/assent/webhooks.py": {"Event"},
     "agents/demo/home.py": {"Case"},
 }
+RAISES = re.compile(r"\b[Rr]aises ([A-Z]\w+(?:(?:, and |, or |, | and | or )[A-Z]\w+)*)")
 SHORT = 3  # lines of a comprehension, in which the loop variable may be anything
 
 
@@ -82,6 +84,24 @@ def test_every_file_and_class_of_the_glossary_is_there():
             assert (ROOT / word).exists() or (ROOT / "approvals" / word).exists(), word
         elif re.fullmatch(r"[A-Za-z_]+", word):
             assert re.search(rf"\b{word}\b", sources), word
+
+
+def test_an_error_that_a_docstring_promises_is_there():
+    trees = {path: ast.parse(path.read_text()) for wing in WINGS[:3] for path in files(wing)}
+    nodes = [(path, node) for path, tree in trees.items() for node in ast.walk(tree)]
+    there = {node.name for _, node in nodes if isinstance(node, ast.ClassDef)} | set(dir(builtins))
+    there |= {name.name for _, node in nodes if isinstance(node, ast.ImportFrom) for name in node.names}
+    promised = [
+        (path, node.name, error)
+        for path, node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        for errors in RAISES.findall(ast.get_docstring(node) or "")
+        for error in re.findall(r"[\w.]+", errors)
+        if error[0].isupper()
+    ]
+
+    assert promised
+    assert [f"{path.relative_to(ROOT)} {name} {error}" for path, name, error in promised if error not in there] == []
 
 
 def test_every_number_in_a_tests_name_stands_for_something():

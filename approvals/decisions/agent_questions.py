@@ -1,4 +1,4 @@
-"""A reviewer asks the agent, and the agent answers. Nobody's deadline waits for it."""
+"""A reviewer asks the agent about an approval, and the agent answers. No deadline waits for the answer."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -74,7 +74,7 @@ def ask(approval_id: UUID, *, by: User, text: str) -> AgentQuestion:
 
 @transaction.atomic
 def answer(inquiry: AgentQuestion, *, by: Agent, text: str) -> AgentQuestion:
-    """Give the agent's answer; the same again is fine. Raises AnsweredOtherwise, BadVerdict."""
+    """Give the agent's answer; the same again is fine. Raises AnsweredDifferently, BadVerdict."""
     now = times.now()
     clean_text = _checked(text, field="/answer")
     inquiry = AgentQuestion.objects.select_for_update().get(pk=inquiry.pk)

@@ -43,7 +43,7 @@ class BatchGroup:
 
 
 def batch_groups(approvals: Iterable[Approval], *, least: int = 2) -> list[BatchGroup]:
-    """The alike ones among some approvals, most first; groups smaller than `least` are left out."""
+    """Approvals grouped by what may be settled together, largest first; groups smaller than `least` are left out."""
 
     def group_key(approval: Approval) -> tuple[str, int]:
         return approval.action_type_id or "", approval.tier_id

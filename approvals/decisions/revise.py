@@ -217,7 +217,10 @@ def _submission(approval: Approval, item: Item) -> Submission:
 
 
 def _files(agent_submission: AgentSubmission, before: Proposal) -> Files:
-    """The files that it names. What was laid beside it stays beside it, whatever became of the file since."""
+    """The files that the proposal names.
+
+    A file attached to an earlier revision stays attached, whatever became of it since.
+    """
     kept_files = {(agent_submission.agent, str(file["id"])): file for file in before.attachments}
     return {**kept_files, **attachments.files_of([agent_submission])}
 
@@ -253,13 +256,13 @@ def _allowed(row: _Row, before: Proposal, kind: TypePolicy) -> list[str]:
 
 
 def _stated(row: _Row, before: Proposal, item: Item, kind: TypePolicy, policy: Policy) -> Decimal | None:
-    """The value that was stated beside the arguments, for as long as they are the same or show none."""
+    """The value that the agent stated beside its arguments, kept while they are the same or show none of their own."""
     shown = worth(kind, item.args, policy).value
     return row.value if shown is None or item.args == before.args else None
 
 
 def _stated_subject(row: _Row, before: Proposal, kind: TypePolicy) -> str:
-    """Whom it concerns, where the agent said so; "" where it follows from the arguments."""
+    """The subject that the agent stated; "" where it follows from the arguments."""
     picked = schema.pick(before.args, kind.subject_path) if kind.subject_path else None
     derived = f"{kind.subject_kind or 'subject'}:{picked}"[:200]
     return "" if picked is not None and row.subject == derived else row.subject
@@ -275,7 +278,10 @@ def _as_verdict_fault(fault: Fault) -> Fault:
 
 
 def _demanded(approval: Approval, case: Evaluation, *, by: User | None) -> Stages:
-    """Who is asked for it by itself. A plan that a reviewer edits stays in its field, whatever was taken out."""
+    """The stages that the revision asks for by itself.
+
+    A plan that a reviewer edits stays in its domain, whatever was removed.
+    """
     if by is not None and approval.item_type == ItemType.PLAN and not case.routing.stages:
         return (Stage(case.routing.tier, approval.domain_id, case.routing.approvers),)
     return case.routing.required_stages(case.domain)
@@ -333,7 +339,7 @@ def _why(approval: Approval, case: Evaluation, required_stages: Stages, *, by: U
 
 
 def _silence(approval: Approval, case: Evaluation, *, by: User | None) -> str:
-    """Nobody has had the time to object to what an agent wants later, and silence runs nothing stricter."""
+    """What silence means for the revision. What its agent has changed, or what is stricter by now, never runs by it."""
     unheard = by is None and case.digest != approval.digest
     asks = case.routing.strict or case.routing.typed or case.reversibility != Reversibility.REVERSIBLE
     return Silence.REJECT if (unheard or asks) and approval.on_timeout in CONSENTING else approval.on_timeout

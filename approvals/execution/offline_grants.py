@@ -139,7 +139,7 @@ def ceiling(kind: TypePolicy, most: Decimal | None, policy: Policy) -> list[Cond
 
 
 def _must_ask(by: Agent, kind: TypePolicy) -> bool:
-    """Level 1 and an open breaker ask for everything; so they do here."""
+    """True where the agent's level or an open breaker has everything asked, offline too."""
     row = Autonomy.objects.filter(agent=by, action_type=kind.name).first()
     return (row.level if row else kind.level) <= 1 or bool(row and row.breaker_open)
 

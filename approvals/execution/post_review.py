@@ -1,4 +1,4 @@
-"""Post-review: what a person found on looking at what ran without one.
+"""Post-review: a person looks at what ran without a person, and says OK or flags a problem.
 
 An objection takes back a permit that nobody has used, and asks for what ran to be undone. Within the window of
 something that goes on unless stopped it is a veto: it ends the run, as a reviewer's stop does. People and the clock
@@ -57,7 +57,7 @@ def record_finding(
     """Record what a person found of these approvals; returns those that nobody had looked at before, newest first.
 
     Raises NotAllowed where one of them is not this person's to look at, BadVerdict for an objection without words,
-    AlreadyFound where none was left.
+    AlreadyReviewed where none was left.
     """
     looks = list(
         PostReview.objects.filter(pk__in=ids).select_related("approval", "by").order_by("-opened_at", "-pk")[:MOST]
@@ -180,7 +180,7 @@ def _record(
 
 
 def _tell(looks: Sequence[PostReview], *, stopped: Collection[object]) -> None:
-    """Tell the agents: their requests were answered long ago, so nothing else would."""
+    """Notify the agents. Their requests were closed long ago, so no decision document tells them."""
     approvals = Approval.objects.select_related("request__run").in_bulk([one.pk for one in looks])
     outbox.publish(
         [

@@ -42,7 +42,9 @@ WHERE standing.id = held.id AND held.free > 0 RETURNING standing.id, least(held.
 def take_pre_approvals(
     cases: Sequence[Sequence[Evaluation]], policy: Policy, *, now: datetime
 ) -> list[list[Evaluation]]:
-    """The cases, those by whose use somebody else was quicker routed as if nothing had been approved beforehand.
+    """Take the uses, and return the evaluations.
+
+    Those that came second are routed again as if nothing had been approved beforehand.
 
     Nothing is asked of the database where nothing passes by an earlier approval. Inside the storing transaction only.
     """
@@ -58,7 +60,7 @@ def take_pre_approvals(
 
 
 def _steps(cases: Sequence[Evaluation], *, now: datetime) -> set[UUID]:
-    """The ids of the cases that got their step."""
+    """The ids of the evaluations that got their step."""
     case_by_step = {case.routing.step.id: case.id for case in cases if case.routing.step}
     if not case_by_step:
         return set()
@@ -68,7 +70,7 @@ def _steps(cases: Sequence[Evaluation], *, now: datetime) -> set[UUID]:
 
 
 def _grants(cases: Sequence[Evaluation], *, now: datetime) -> set[UUID]:
-    """The ids of the cases that got a use, in the order in which they arrived."""
+    """The ids of the evaluations that got a use, in order of arrival."""
     by = [(case.routing.grant.id, case.id) for case in cases if case.routing.grant]
     if not by:
         return set()

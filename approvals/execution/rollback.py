@@ -49,7 +49,7 @@ class UndoAlreadyClosed(ReviewError):
 def report(step: Step, *, by: Agent, succeeded: bool, detail: str = "") -> Step:
     """Record an attempt to undo a step. A success ends it; failures count, and the third one tells people.
 
-    An agent may undo what nobody asked it to undo. Raises NothingUndoesIt, AlreadyClosed.
+    An agent may undo what nobody asked it to undo. Raises NothingUndoesIt, UndoAlreadyClosed.
     """
     now = times.now()
     # Approval before step, as everywhere: an outcome may be reported at the same moment.

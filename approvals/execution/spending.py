@@ -67,7 +67,7 @@ _BRISK = "SELECT set_config('lock_timeout', '1s', true)"
 def reroute_over_limit(
     cases: Sequence[Sequence[Evaluation]], policy: Policy, *, now: datetime
 ) -> list[list[Evaluation]]:
-    """The cases, those routed once more by which a limit would be exceeded, now that nobody else is quicker.
+    """The evaluations, those that would exceed a limit routed again, while no other transaction can spend.
 
     Nothing is asked of the database where nothing passes that has a limit. Inside the storing transaction only.
     """
@@ -83,7 +83,7 @@ Amounts = Mapping[UUID, Decimal]  # by spender
 
 
 def amounts(cases: Sequence[Evaluation], run: UUID | None) -> Amounts:
-    """What these cases of one submission let be spent."""
+    """What the evaluations of one submission let be spent."""
     values = (abs(case.worth.value) for case in cases if _counts(case) and case.worth.value)
     total = sum(values, Decimal(0))
     agent = next((case.question.agent_id for case in cases), None) if total else None
@@ -108,7 +108,7 @@ def add(parts: Iterable[Amounts], *, now: datetime) -> None:
 
 
 def _purses(case: Evaluation, now: datetime) -> list[SpendingScope]:
-    """What the limits look at that this case passes by."""
+    """The spending limits that this evaluation counts against: none where it does not pass or is covered."""
     if case.routing.route != Route.AUTO or case.routing.covered:
         return []
     agent, run = case.question.agent_id, case.question.run

@@ -112,7 +112,7 @@ def plan_value(steps: Sequence[EvaluatedStep]) -> Decimal | None:
 
 
 def plan_domain(steps: Sequence[EvaluatedStep]) -> str:
-    """Whose queue it waits in: that of the step for the highest tier, the first of several."""
+    """The domain whose queue the plan waits in: that of the step with the highest tier, the first of several."""
     return max(steps, key=lambda step: step.routing.tier).domain
 
 

@@ -60,7 +60,7 @@ class StandingApproval:
     at: datetime
 
     def covers(self, question: EvaluationInput, assessment: Assessment) -> bool:
-        """Whether it is about this proposal; what could not be told is none of its business."""
+        """Whether it covers this proposal; an expression that could not be evaluated counts as not met."""
         if not question.parsed or not grant_conditions.all_hold(self.conditions, question.args):
             return False
         if not self.expression:
@@ -115,7 +115,7 @@ class PreApprovals:
         )
 
     def take(self, step: ApprovedStep | None, grant: StandingApproval | None) -> None:
-        """What one proposal of the set passes by is not there for the next."""
+        """Mark what this proposal uses as taken, so that the next of the set does not use it."""
         if step is not None:
             self._taken.add(step.id)
         if grant is not None:

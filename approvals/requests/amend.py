@@ -97,7 +97,7 @@ def _amend(approval_id: UUID, change: Callable[[Item], Item], *, by: Agent) -> A
 
 
 def _same(left: Item, right: Item) -> bool:
-    """Python takes 1 for true and finds them equal; what will execute is compared to the letter."""
+    """Whether two arguments are the same by their JSON: Python finds 1 and true equal, an executor does not."""
 
     def written(item: Item) -> bytes:
         return schema.canonical([item.args, dict(item.context), item.current, dict(item.preconditions)])
@@ -124,7 +124,7 @@ def _facts(approval: Approval, own: Proposal, revision: Revision) -> dict[str, J
 
 
 def _refuse(approval: Approval, case: Evaluation, *, now: datetime) -> None:
-    """Policy refuses the revision: it ends here, as it would have ended at the door."""
+    """End an approval whose revision policy refuses, as if it had been submitted like that."""
     moved = audit.move(
         [
             audit.Move(

@@ -141,7 +141,7 @@ def evaluate_items(
     in_hand: bool = False,
     halted: bool = False,
 ) -> list[list[Evaluation]]:
-    """The cases of each submission, item by item; earlier ones of the set are history for later ones.
+    """Evaluate each item of each submission, in order; earlier ones of the set are history for later ones.
 
     Each submission must be free of faults. A constant number of queries for the whole set. `files` are those that the
     submissions name; `again` is the approval that is routed once more, and so is no history of itself. `covered` False:

@@ -224,7 +224,7 @@ def _stopped(runs: Mapping[tuple[object, str], Run]) -> set[tuple[object, str]]:
 
 
 def _store(fresh: Mapping[int, AgentSubmission], policy: Policy, files: Files, *, now: datetime) -> dict[int, Answer]:
-    """Route and store; whose key another transaction stored meanwhile is left out."""
+    """Evaluate and store; one whose key another transaction stored meanwhile is left out."""
     if not fresh:
         return {}
     halted = stop_lock.lock_shared()
@@ -243,7 +243,7 @@ def _keep(
     *,
     now: datetime,
 ) -> dict[int, Answer]:
-    """Store submissions with their cases; whose key another transaction stored meanwhile is left out."""
+    """Store evaluated submissions; one whose key another transaction stored meanwhile is left out."""
     spent = {
         index: spending.amounts(of_one, run.pk if (run := _run_of(agent_submission, runs)) else None)
         for (index, agent_submission), of_one in zip(fresh.items(), cases, strict=True)

@@ -49,7 +49,7 @@ class NewRequest:
 def new_request(
     agent_submission: AgentSubmission, cases: Sequence[Evaluation], run: Run | None, policy: Policy, *, now: datetime
 ) -> NewRequest:
-    """The rows of a submission and its cases, unsaved; closed already where policy settles all of it."""
+    """The unsaved rows of an evaluated submission; closed already where policy settles all of it."""
     submission = agent_submission.submission
     draft = NewRequest(
         bulk.new_row(

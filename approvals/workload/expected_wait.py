@@ -1,6 +1,6 @@
 """How long an agent will probably wait, from what is known at submission: who is ahead, who is on duty, how fast.
 
-The reckoning is pure (`Office`); what it reckons with is read here, and kept for a moment, so that a submission costs
+The calculation is pure (`WaitEstimate`); its inputs are read here, and kept for a moment, so that a submission costs
 next to nothing more. What it says is an expectation, held to a factor of two of a simulated shift by its tests.
 """
 

@@ -197,7 +197,7 @@ def undo(request: ConsoleRequest, key: UUID) -> HttpResponse:
 
 
 def outcome(results: Sequence[batches.BatchResult], user: User, attempt: UUID | None = None) -> dict[str, object]:
-    """What became of each; those that still wait can be tried again, and those that are held taken back."""
+    """Show what became of each. Those that still wait can be tried again, those that are held can be taken back."""
     ids: list[UUID] = [one.id for one in results]
     approvals_by_id = access.readable_to(user).select_related("proposal", "agent", "tier", "action_type").in_bulk(ids)
     shown = [(one, approvals_by_id.get(one.id)) for one in results]

@@ -73,7 +73,10 @@ def _texts(fields: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 class SentTextMiddleware(SyncAsyncMiddleware):
-    """A form that was taken is unsent no more. Its page adds `unsent`: which forms it was, of which tab."""
+    """Discards the unsent text of a form that was accepted.
+
+    The page sends `unsent` along: which forms, of which tab.
+    """
 
     def at_once(self, request: HttpRequest) -> HttpResponseBase:
         response = super().at_once(request)

@@ -29,7 +29,7 @@ Step = Mapping[str, Json]
 
 
 class BadPlanEdit(ValueError):
-    """What came back is no wish of ours."""
+    """The form carried no valid edit of this plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ class PlanView:
         return next((one for one in self.shown if str(one["id"]) == name), None)
 
     def draft_of(self, name: str, posted: Mapping[str, str] | None = None) -> EditInProgress:
-        """The edit of a step's arguments as it stands in the wish, or as it was posted. Raises NoWish."""
+        """The edit of a step's arguments as it stands in the wish, or as it was posted. Raises BadPlanEdit."""
         proposal = self.approval.proposal
         stored = next((step for step in proposal.steps if step["id"] == name), None) if proposal else None
         if stored is None or self.step(name) is None:
@@ -248,7 +248,7 @@ def unchanged_edits(approval: Approval) -> list[dict[str, Json]]:
 
 
 def read_step_edits(text: str) -> list[dict[str, Json]]:
-    """The wish that a form carried. Raises NoWish."""
+    """The wish that a form carried. Raises BadPlanEdit."""
     try:
         step_wishes = json.loads(text) if len(text) <= LONGEST else None
         if not isinstance(step_wishes, list) or not all(

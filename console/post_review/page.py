@@ -133,7 +133,7 @@ class PostReviewRow:
 
 @dataclass(frozen=True, slots=True)
 class PostReviewGroup:
-    """Looks that are found fine together: those of a run to review, or all of a section."""
+    """Post-reviews that can be marked OK together: those of a run, or all of a section."""
 
     looks: Sequence[PostReviewRow]
     run: Run | None = None
@@ -155,7 +155,7 @@ class Section:
 
     @property
     def whole(self) -> Sequence[UUID]:
-        """What is found fine with one press at its head; nothing where each run has a press of its own."""
+        """What one press at its head marks OK; empty where each run has a button of its own."""
         alone = len(self.groups) == 1 and self.groups[0].run is None and len(self.groups[0].picks) > 1
         return self.groups[0].picks if alone else ()
 
