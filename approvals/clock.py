@@ -47,7 +47,7 @@ class SweepCounts:
     forgotten: int = 0
 
     def __bool__(self) -> bool:
-        return any(getattr(self, one.name) for one in fields(self))
+        return any(getattr(self, field.name) for field in fields(self))
 
 
 def sweep() -> SweepCounts:
@@ -218,9 +218,9 @@ def _expire(rows: Sequence[Approval], now: datetime) -> int:
     """
     stopped = stop_lock.lock_shared()
     handed = _escalate_at_deadline(rows, now)
-    given = {one.pk for one in handed}
-    rows = [one for one in rows if one.pk not in given]
-    silent = [one for one in rows if stopped or _consent(one) is None]
+    given = {approval.pk for approval in handed}
+    rows = [row for row in rows if row.pk not in given]
+    silent = [row for row in rows if stopped or _consent(row) is None]
     moved = _move_due(
         silent,
         AuditEvent.Kind.EXPIRED,
@@ -229,14 +229,14 @@ def _expire(rows: Sequence[Approval], now: datetime) -> int:
         sets=lambda _: {"status": Status.EXPIRED, **_FREE},
         facts=lambda approval: {"silence": approval.on_timeout, **({"stopped": True} if stopped else {})},
     )
-    moved += _release_by_silence([] if stopped else [one for one in rows if _consent(one) is not None], now)
+    moved += _release_by_silence([] if stopped else [row for row in rows if _consent(row) is not None], now)
     close_settled(moved, now=now)
     return len(moved) + len(handed)
 
 
 def _escalate_at_deadline(rows: Sequence[Approval], now: datetime) -> list[Approval]:
     """Escalate once, with the next tier's time, those whose deadline escalates and which no higher tier has seen."""
-    asking = [one for one in rows if one.on_timeout == Silence.ESCALATE]
+    asking = [row for row in rows if row.on_timeout == Silence.ESCALATE]
     policies, staff = _policies(asking), ReviewersOnCall(now)
     moves = []
     for approval in asking:
@@ -262,7 +262,7 @@ def _consent(approval: Approval) -> str | None:
 
 
 def _release_by_silence(rows: Sequence[Approval], now: datetime) -> list[Approval]:
-    proposals = Proposal.objects.filter(pk__in=[one.proposal_id for one in rows if one.proposal_id])
+    proposals = Proposal.objects.filter(pk__in=[row.proposal_id for row in rows if row.proposal_id])
     guesses: dict[UUID | None, Json] = dict(proposals.values_list("pk", "best_guess"))
     decisions = {
         approval.pk: Decision(
@@ -287,7 +287,7 @@ def _release_by_silence(rows: Sequence[Approval], now: datetime) -> list[Approva
         digests=lambda approval: {"decision": recorded.stored_decision_digest(decisions[approval.pk])},
     )
     Decision.objects.bulk_create(
-        Decision.on(one, surface="clock", at=now, answer=decisions[one.pk].answer) for one in moved
+        Decision.on(approval, surface="clock", at=now, answer=decisions[approval.pk].answer) for approval in moved
     )
     post_review_queue.open_after_silence(moved, now=now)
     return moved
@@ -323,7 +323,7 @@ def _escalate(rows: Sequence[Approval], now: datetime) -> int:
 
 def _unclaim(rows: Sequence[Approval], now: datetime) -> int:
     """An idle claim returns to the queue, and the tier's time, which stood still meanwhile, goes on."""
-    policies, since = _policies(rows), escalation.held_since([one.pk for one in rows])
+    policies, since = _policies(rows), escalation.held_since([row.pk for row in rows])
 
     def sets(approval: Approval) -> Mapping[str, object]:
         due = escalation.due_after_idle_claim(
@@ -344,7 +344,7 @@ def _unclaim(rows: Sequence[Approval], now: datetime) -> int:
 
 
 def _policies(rows: Sequence[Approval]) -> dict[int, snapshot.Policy]:
-    return {number: snapshot.load(number) for number in {one.policy_id for one in rows}}
+    return {number: snapshot.load(number) for number in {row.policy_id for row in rows}}
 
 
 @transaction.atomic

@@ -33,4 +33,4 @@ def _send(queries: Sequence[str], sql: str, values: Mapping[str, Any], many: boo
         cursors = [Cursor(raw).execute(query, values, prepare=True) for query in queries]
     if connection.queries_logged:
         connection.queries_log.append({"sql": sql, "time": "0"})
-    return [one.fetchall() for one in cursors]
+    return [cursor.fetchall() for cursor in cursors]

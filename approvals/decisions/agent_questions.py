@@ -113,7 +113,7 @@ def unanswered(requests: Iterable[UUID]) -> list[AgentQuestion]:
 
 def mark_read(inquiries: Iterable[AgentQuestion], *, now: datetime) -> bool:
     """Remember that the agent has these questions; True where any of them was new to it."""
-    unread = [one.pk for one in inquiries if one.read_at is None]
+    unread = [inquiry.pk for inquiry in inquiries if inquiry.read_at is None]
     return bool(unread) and AgentQuestion.objects.filter(pk__in=unread, read_at=None).update(read_at=now) > 0
 
 

@@ -50,7 +50,9 @@ def batch_groups(approvals: Iterable[Approval], *, least: int = 2) -> list[Batch
 
     alike = sorted(filter(batchable, approvals), key=group_key)
     all_groups = [BatchGroup(*key, tuple(group)) for key, group in groupby(alike, key=group_key)]
-    return sorted((one for one in all_groups if len(one.approvals) >= least), key=lambda group: -len(group.approvals))
+    return sorted(
+        (group for group in all_groups if len(group.approvals) >= least), key=lambda group: -len(group.approvals)
+    )
 
 
 def decide_many(

@@ -159,7 +159,7 @@ def _within_authority(approval: Approval, revision: Revision, *, by: User) -> No
     stages.refuse_beyond_authority(approval, revision.required_stages, authority)
     beyond = [
         step
-        for step in revision.case.steps
+        for step in revision.evaluation.steps
         if not authority.reaches(step.routing.tier, step.domain)
         and not includes_queue(revision.required_stages, step.routing.tier, step.domain)
     ]

@@ -166,7 +166,12 @@ def safe_name(name: str, kind: str) -> str:
 
 def files_of(agent_submissions: Iterable[AgentSubmission]) -> Files:
     """The files that some submissions name, by agent and id; what is not the agent's own is left out."""
-    named = {(one.agent, pk) for one in agent_submissions for item in one.submission.items for pk in item.attachments}
+    named = {
+        (agent_submission.agent, pk)
+        for agent_submission in agent_submissions
+        for item in agent_submission.submission.items
+        for pk in item.attachments
+    }
     ids = {pk: parsed_id for _, pk in named if (parsed_id := _uuid(pk))}
     if not ids:
         return NO_FILES

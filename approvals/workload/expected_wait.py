@@ -70,7 +70,7 @@ def decision_paces(decisions: Iterable[PastVerdict]) -> dict[Key, DecisionPace]:
         if len(queue_spans) >= FEWEST:
             middle = median(queue_spans)
             by_queue[queue] = DecisionPace(
-                sum(min(one, middle * _LONGEST) for one in queue_spans) / len(queue_spans), middle
+                sum(min(queue_span, middle * _LONGEST) for queue_span in queue_spans) / len(queue_spans), middle
             )
     return by_queue
 

@@ -67,7 +67,9 @@ def _id(given: object) -> UUID | None:
 
 
 def _texts(fields: Mapping[str, Any]) -> dict[str, list[str]]:
-    if not all(isinstance(values, list) and all(isinstance(one, str) for one in values) for values in fields.values()):
+    if not all(
+        isinstance(values, list) and all(isinstance(value, str) for value in values) for values in fields.values()
+    ):
         raise Unreadable
     return dict(fields)
 

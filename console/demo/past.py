@@ -184,7 +184,7 @@ class Calendar:
         """Decide, with as many people as it needs; corrections that the schema refuses become a rejection."""
         voters: list[User] = []
         while approval.status == Status.PENDING:
-            by = next((one for one in self.reviewers(approval) if one not in voters), None)
+            by = next((reviewer for reviewer in self.reviewers(approval) if reviewer not in voters), None)
             if by is None:
                 return self.plan_deadline_sweep(approval)
             verdict = Verdict.APPROVE if fate == Verdict.MODIFY and approval.revision > 1 else fate

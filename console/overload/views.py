@@ -34,7 +34,10 @@ def overload_list(request: ConsoleRequest) -> HttpResponse:
     """Periods in which a queue was in its degraded mode, newest first."""
     authority = access.authority_of(request.user)
     overloads = list(overload.visible_to(request.user, authority)[: MOST + 1])
-    lines = [(one, overload_banner.title(one), overload_banner.consequence(one)) for one in overloads[:MOST]]
+    lines = [
+        (overload, overload_banner.title(overload), overload_banner.consequence(overload))
+        for overload in overloads[:MOST]
+    ]
     return render(request, "catch_up.html", {"lines": lines, "more": len(overloads) > MOST})
 
 

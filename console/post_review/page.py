@@ -140,7 +140,7 @@ class PostReviewGroup:
 
     @property
     def picks(self) -> list[UUID]:
-        return [one.post_review.pk for one in self.looks if one.may]
+        return [look.post_review.pk for look in self.looks if look.may]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class PostReviewPage:
         looks, more = self._section_rows(self._rows.exclude(post_review_queue.DUE).filter(why=Why.REVIEW))
         lead = _("They are reviewed when they have ended. A problem can be flagged before.")
         sections.append(Section("going", str(GOING_ON), lead, _by_run(looks), more))
-        return [one for one in sections if one.count]
+        return [section for section in sections if section.count]
 
     @property
     def picks(self) -> bool:
