@@ -21,14 +21,14 @@ _KINDS = (SystemAuditEvent.Kind.CANARY_FAILED, SystemAuditEvent.Kind.CANARY_PASS
 
 
 def standing_failure() -> SystemAuditEvent | None:
-    """The failure since which none came through; None where the last one did."""
+    """The failure since which no canary request has succeeded; None where the last one did."""
     last = SystemAuditEvent.objects.filter(kind__in=_KINDS).order_by("-seq").first()
     return last if last is not None and last.kind == SystemAuditEvent.Kind.CANARY_FAILED else None
 
 
 @transaction.atomic
 def record_failure(why: str) -> None:
-    """One did not come through. The first that does not tells whoever can do something about it."""
+    """Record that a canary request failed. The first one mails whoever can do something about it."""
     log.error("a canary request did not come through: %s", why)
     _one_at_a_time()
     if standing_failure():
@@ -39,7 +39,7 @@ def record_failure(why: str) -> None:
 
 @transaction.atomic
 def record_success() -> None:
-    """One came through."""
+    """Record that a canary request succeeded, which ends the alarm."""
     _one_at_a_time()
     if standing_failure():
         audit.record(SystemAuditEvent.Kind.CANARY_PASSED, by=audit.CLOCK)

@@ -47,7 +47,7 @@ class SweepCounts:
     forgotten: int = 0
 
     def __bool__(self) -> bool:
-        return any(getattr(self, one.name) for one in fields(self))
+        return any(getattr(self, field.name) for field in fields(self))
 
 
 def sweep() -> SweepCounts:
@@ -82,7 +82,7 @@ def sweep() -> SweepCounts:
 
 
 def _releasable() -> Q:
-    """What is held, and may be released now: a rejection always, the rest once no stop stands."""
+    """Held approvals that may be released now: rejections always, anything else only while no stop is in force."""
     held = Q(status=Status.HELD)
     return held if kill_switch.standing() is None else held & Q(verdict=Verdict.REJECT)
 
@@ -118,7 +118,7 @@ LATE = timedelta(seconds=10)
 
 
 def late(now: datetime) -> timedelta | None:
-    """How long ago the oldest deadline was that should have fired by now; None where all did, give or take 10 s."""
+    """How overdue the oldest deadline is that should have fired by now; None where none is more than 10 s late."""
     hold, end, due, *_later = _upcoming()
     moments = [end, due, *([hold] if kill_switch.standing() is None else [])]
     oldest = min(filter(None, moments), default=now)
@@ -174,7 +174,7 @@ def _move_due(
     digests: Callable[[Approval], Mapping[str, Json]] = lambda _: {},
     still: Sequence[str] = ("round",),
 ) -> list[Approval]:
-    """Move those of a set that time still says so of, and whose `still` columns are as they were read."""
+    """Move those of a set that are still due and whose `still` columns have not changed since they were read."""
     return audit.move(
         [
             audit.Move(
@@ -197,7 +197,7 @@ _FREE = {"claimed_by_id": None, "claim_until": None}
 
 
 def _release(rows: Sequence[Approval], now: datetime) -> int:
-    """The undo window is over: the agent may know."""
+    """Release verdicts whose undo window is over, so that their agents can read them."""
     moved = _move_due(
         rows,
         AuditEvent.Kind.RELEASED,
@@ -218,9 +218,9 @@ def _expire(rows: Sequence[Approval], now: datetime) -> int:
     """
     stopped = stop_lock.lock_shared()
     handed = _escalate_at_deadline(rows, now)
-    given = {one.pk for one in handed}
-    rows = [one for one in rows if one.pk not in given]
-    silent = [one for one in rows if stopped or _consent(one) is None]
+    given = {approval.pk for approval in handed}
+    rows = [row for row in rows if row.pk not in given]
+    silent = [row for row in rows if stopped or _consent(row) is None]
     moved = _move_due(
         silent,
         AuditEvent.Kind.EXPIRED,
@@ -229,14 +229,14 @@ def _expire(rows: Sequence[Approval], now: datetime) -> int:
         sets=lambda _: {"status": Status.EXPIRED, **_FREE},
         facts=lambda approval: {"silence": approval.on_timeout, **({"stopped": True} if stopped else {})},
     )
-    moved += _release_by_silence([] if stopped else [one for one in rows if _consent(one) is not None], now)
+    moved += _release_by_silence([] if stopped else [row for row in rows if _consent(row) is not None], now)
     close_settled(moved, now=now)
     return len(moved) + len(handed)
 
 
 def _escalate_at_deadline(rows: Sequence[Approval], now: datetime) -> list[Approval]:
-    """Those of which silence escalates and a higher tier has seen nothing go there, once, with that tier's time."""
-    asking = [one for one in rows if one.on_timeout == Silence.ESCALATE]
+    """Escalate once, with the next tier's time, those whose deadline escalates and which no higher tier has seen."""
+    asking = [row for row in rows if row.on_timeout == Silence.ESCALATE]
     policies, staff = _policies(asking), ReviewersOnCall(now)
     moves = []
     for approval in asking:
@@ -262,7 +262,7 @@ def _consent(approval: Approval) -> str | None:
 
 
 def _release_by_silence(rows: Sequence[Approval], now: datetime) -> list[Approval]:
-    proposals = Proposal.objects.filter(pk__in=[one.proposal_id for one in rows if one.proposal_id])
+    proposals = Proposal.objects.filter(pk__in=[row.proposal_id for row in rows if row.proposal_id])
     guesses: dict[UUID | None, Json] = dict(proposals.values_list("pk", "best_guess"))
     decisions = {
         approval.pk: Decision(
@@ -287,14 +287,17 @@ def _release_by_silence(rows: Sequence[Approval], now: datetime) -> list[Approva
         digests=lambda approval: {"decision": recorded.stored_decision_digest(decisions[approval.pk])},
     )
     Decision.objects.bulk_create(
-        Decision.on(one, surface="clock", at=now, answer=decisions[one.pk].answer) for one in moved
+        Decision.on(approval, surface="clock", at=now, answer=decisions[approval.pk].answer) for approval in moved
     )
     post_review_queue.open_after_silence(moved, now=now)
     return moved
 
 
 def _escalate(rows: Sequence[Approval], now: datetime) -> int:
-    """The tier did not answer in time: the next one gets it; at the end of the chain only the clock is silenced."""
+    """Escalate what its tier did not answer in time.
+
+    At the end of the chain it stays, and its tier's time is cleared.
+    """
     policies, staff = _policies(rows), ReviewersOnCall(now)
     upwards, at_the_end = [], []
     for approval in rows:
@@ -320,7 +323,7 @@ def _escalate(rows: Sequence[Approval], now: datetime) -> int:
 
 def _unclaim(rows: Sequence[Approval], now: datetime) -> int:
     """An idle claim returns to the queue, and the tier's time, which stood still meanwhile, goes on."""
-    policies, since = _policies(rows), escalation.held_since([one.pk for one in rows])
+    policies, since = _policies(rows), escalation.held_since([row.pk for row in rows])
 
     def sets(approval: Approval) -> Mapping[str, object]:
         due = escalation.due_after_idle_claim(
@@ -341,12 +344,12 @@ def _unclaim(rows: Sequence[Approval], now: datetime) -> int:
 
 
 def _policies(rows: Sequence[Approval]) -> dict[int, snapshot.Policy]:
-    return {number: snapshot.load(number) for number in {one.policy_id for one in rows}}
+    return {number: snapshot.load(number) for number in {row.policy_id for row in rows}}
 
 
 @transaction.atomic
 def _drop_overtaken() -> int:
-    """A run was stopped while something else was being asked in it: that ends now."""
+    """Cancel what was submitted to a run at the very moment a reviewer stopped it."""
     now = times.now()
     moved = runs.cancel_overtaken(now=now)
     if moved:
@@ -361,8 +364,8 @@ class ClockJumped(Exception):
 class ClockWatch:
     """Compares the database's clock with this machine's uptime, which no one can set.
 
-    A jump of more than `tolerance` in either direction raises Jump at every check until the clocks agree again, or
-    until the process is started anew.
+    A jump of more than `tolerance` in either direction raises ClockJumped at every check until the clocks agree again,
+    or until the process is started anew.
     """
 
     def __init__(self, uptime: Callable[[], float], tolerance: timedelta = timedelta(seconds=5)) -> None:

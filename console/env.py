@@ -44,9 +44,9 @@ def number(name: str, default: int, *, at_least: int = 0) -> int:
 def numbers(name: str, default: str = "") -> list[int]:
     """A comma-separated list of whole numbers. Raises ImproperlyConfigured when one is not."""
     digits = names(name, default)
-    if not all(one.isdecimal() for one in digits):
+    if not all(digit.isdecimal() for digit in digits):
         raise ImproperlyConfigured(f"{name} must be whole numbers, separated by commas, not {', '.join(digits)!r}")
-    return [int(one) for one in digits]
+    return [int(digit) for digit in digits]
 
 
 def names(name: str, default: str = "") -> list[str]:

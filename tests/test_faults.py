@@ -13,7 +13,8 @@ from approvals.decisions.card_version import load
 from approvals.models import Approval
 from approvals.models.approval import Status
 from tests.checker import check
-from tests.conftest import PASSWORD, Web, database_url
+from tests.conftest import PASSWORD
+from tests.web import Web, database_url
 
 pytestmark = pytest.mark.slow
 

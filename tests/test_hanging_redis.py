@@ -16,8 +16,9 @@ from console.embedded import DataDirectory, start
 from console.embedded.processes import Process, stop
 from console.embedded.valkey import Valkey
 from tests.checker import check
-from tests.conftest import PASSWORD, Web, database_url, wait_until_still
+from tests.conftest import PASSWORD, wait_until_still
 from tests.test_faults import until
+from tests.web import Web, database_url
 
 pytestmark = pytest.mark.slow
 

@@ -29,9 +29,9 @@ from approvals.models import Approval, ApprovalRequest, AuditEvent, Consumption,
 from approvals.models.approval import OPEN, Status
 from approvals.policy import snapshot
 from tests.checker import check
-from tests.conftest import database_url
 from tests.test_hanging_redis import web_with_own_redis  # noqa: F401
 from tests.waiting import until
+from tests.web import database_url
 
 SECONDS = float(os.environ.get("ASSENT_LOAD_SECONDS", "45"))
 AGENTS = 4

@@ -10,7 +10,8 @@ from playwright.sync_api import expect
 from agents import keys
 from approvals.models import Outcome
 from tests.checker import check
-from tests.conftest import database_url, wait_until_still
+from tests.conftest import wait_until_still
+from tests.web import database_url
 
 AGENT = """
 import sys, time, httpx

@@ -15,7 +15,7 @@ from psycopg import Cursor
 
 
 def ask(queries: Sequence[str], values: Mapping[str, Any]) -> list[list[tuple[Any, ...]]]:
-    """The rows of each query, by one message. Raises what Django raises."""
+    """The rows of each query, sent as one message. Raises django.db.Error."""
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
     # Whoever watches Django's queries (tests that count them, tracing) sees this one, too.
@@ -33,4 +33,4 @@ def _send(queries: Sequence[str], sql: str, values: Mapping[str, Any], many: boo
         cursors = [Cursor(raw).execute(query, values, prepare=True) for query in queries]
     if connection.queries_logged:
         connection.queries_log.append({"sql": sql, "time": "0"})
-    return [one.fetchall() for one in cursors]
+    return [cursor.fetchall() for cursor in cursors]

@@ -22,7 +22,7 @@ def seal_secret(secret: bytes) -> str:
 
 
 def open_secret(kept: str) -> bytes:
-    """What was kept, under the present secret or one of SECRET_KEY_FALLBACKS. Raises Unreadable."""
+    """The secret in clear, opened with the present SECRET_KEY or one of SECRET_KEY_FALLBACKS. Raises WrongSecret."""
     try:
         return _vault(settings.SECRET_KEY, tuple(settings.SECRET_KEY_FALLBACKS)).decrypt(kept.encode())
     except InvalidToken as error:

@@ -22,6 +22,6 @@ def lock_shared() -> bool:
 
 
 def alone() -> None:
-    """Wait until nothing is being released or used, and keep it so until this transaction ends."""
+    """Wait until no transaction releases or uses a permit, and let none begin until this one ends."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")

@@ -26,7 +26,7 @@ def now() -> datetime:
 
 
 def in_query() -> datetime | Func:
-    """The same for a query to compare with, which then needs no question of its own before it."""
+    """The database's clock as an expression, for a query to compare with: saves asking for the time first."""
     return _pinned.get() or Func(function="clock_timestamp", output_field=DateTimeField())
 
 
@@ -36,9 +36,9 @@ def local_now() -> datetime:
 
 
 def read(text: str) -> datetime | None:
-    """A time with its zone, as RFC 3339 writes it, in UTC; None where it is none, or none that a calendar holds.
+    """Parse an RFC 3339 time with its zone into UTC; None where it is not one, or no calendar has it.
 
-    In UTC, because the database takes no zone as far off as 22:37, which is a valid one.
+    In UTC, because PostgreSQL refuses offsets as large as 22:37, which RFC 3339 allows.
     """
     try:
         at = datetime.fromisoformat(text)

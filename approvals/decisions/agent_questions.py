@@ -1,4 +1,4 @@
-"""A reviewer asks the agent, and the agent answers. Nobody's deadline waits for it."""
+"""A reviewer asks the agent about an approval, and the agent answers. No deadline waits for the answer."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -74,7 +74,7 @@ def ask(approval_id: UUID, *, by: User, text: str) -> AgentQuestion:
 
 @transaction.atomic
 def answer(inquiry: AgentQuestion, *, by: Agent, text: str) -> AgentQuestion:
-    """Give the agent's answer; the same again is fine. Raises AnsweredOtherwise, BadVerdict."""
+    """Give the agent's answer; the same again is fine. Raises AnsweredDifferently, BadVerdict."""
     now = times.now()
     clean_text = _checked(text, field="/answer")
     inquiry = AgentQuestion.objects.select_for_update().get(pk=inquiry.pk)
@@ -113,7 +113,7 @@ def unanswered(requests: Iterable[UUID]) -> list[AgentQuestion]:
 
 def mark_read(inquiries: Iterable[AgentQuestion], *, now: datetime) -> bool:
     """Remember that the agent has these questions; True where any of them was new to it."""
-    unread = [one.pk for one in inquiries if one.read_at is None]
+    unread = [inquiry.pk for inquiry in inquiries if inquiry.read_at is None]
     return bool(unread) and AgentQuestion.objects.filter(pk__in=unread, read_at=None).update(read_at=now) > 0
 
 

@@ -50,8 +50,8 @@ def change_once(
     """Make a change under an attempt's id, if it has one, both in one transaction.
 
     `does` names what the attempt is for: a verdict, or "ask", "undo" … With `shown`, the change is made to what a card
-    showed, and to nothing else. Raises Repeated, Void, OutOfDate, NoLongerPending, and what `change` raises, in which
-    case nothing is recorded.
+    showed, and to nothing else. Raises Repeated, AttemptVoid, OutOfDate, NoLongerPending, and what `change` raises, in
+    which case nothing is recorded.
     """
     with transaction.atomic():
         if key is not None and not _write(key, [approval_id], by=by, does=does, void=False):

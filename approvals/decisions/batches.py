@@ -43,14 +43,16 @@ class BatchGroup:
 
 
 def batch_groups(approvals: Iterable[Approval], *, least: int = 2) -> list[BatchGroup]:
-    """The alike ones among some approvals, most first; groups smaller than `least` are left out."""
+    """Approvals grouped by what may be settled together, largest first; groups smaller than `least` are left out."""
 
     def group_key(approval: Approval) -> tuple[str, int]:
         return approval.action_type_id or "", approval.tier_id
 
     alike = sorted(filter(batchable, approvals), key=group_key)
     all_groups = [BatchGroup(*key, tuple(group)) for key, group in groupby(alike, key=group_key)]
-    return sorted((one for one in all_groups if len(one.approvals) >= least), key=lambda group: -len(group.approvals))
+    return sorted(
+        (group for group in all_groups if len(group.approvals) >= least), key=lambda group: -len(group.approvals)
+    )
 
 
 def decide_many(

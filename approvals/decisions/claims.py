@@ -24,7 +24,7 @@ from approvals.values.schema import Fault
 
 @transaction.atomic
 def claim(approval_id: UUID, *, by: User, take_over: bool = False) -> Approval:
-    """Say "I am reading this": holds it for the tier's claim time; again extends it.
+    """Claim it ("I am reading this") for the tier's claim time; claiming again extends that.
 
     A colleague's claim is only taken over explicitly. Raises NotAllowed, NoLongerPending.
     """
@@ -169,7 +169,7 @@ def _check(text: str) -> None:
 
 
 def note_of(approval: Approval, *, by: User, text: str, now: datetime) -> Note:
-    """What a person writes about an approval, before the event that it belongs to; not saved."""
+    """An unsaved note of what a person writes about an approval; `save_note` stores it once its event exists."""
     return Note(id=new_id(), approval=approval, user=by, text=text, created_at=now)
 
 

@@ -122,7 +122,7 @@ def _edited(approval: Approval, verdict: str, verdict_input: VerdictInput) -> Js
 def _with_relations(
     moved: Approval, before: Approval, change: modification.VerdictRevision, *, by: User | None
 ) -> Approval:
-    """The row as the UPDATE returned it, with what was loaded before: deciding many must not load each twice."""
+    """The updated row with the related objects that were loaded before: deciding many must not load each twice."""
     moved.request, moved.agent = before.request, before.agent
     moved.action_type = before.action_type
     if moved.tier_id == before.tier_id:

@@ -82,7 +82,7 @@ def last_resort(approval: Approval, policy: Policy, *, staff: ReviewersOnCall) -
 def expire_where_nobody_may(approvals: Iterable[Approval], *, now: datetime) -> None:
     """Of approvals that are about to be stored: where only operators of its agent are in the tier it came to, its time
     there is over at once. One query; more only for an agent that somebody operates."""
-    waiting = [one for one in approvals if one.status == Status.PENDING]
+    waiting = [approval for approval in approvals if approval.status == Status.PENDING]
     if not waiting:
         return
     rows = Agent.operators.through.objects.filter(agent__in={one.agent_id for one in waiting})

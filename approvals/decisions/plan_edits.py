@@ -151,12 +151,15 @@ def _edited(before: Sequence[StepJson], after: Sequence[StepJson]) -> list[str]:
 
 
 def _within_authority(approval: Approval, revision: Revision, *, by: User) -> None:
-    """Nobody decides above the own tier or outside the own fields, step by step; other stages read theirs."""
+    """Refuse steps above this person's tier or outside their domains.
+
+    Steps that other stages decide are theirs to read. Raises NotAllowed.
+    """
     authority = access.authority_of(by)
     stages.refuse_beyond_authority(approval, revision.required_stages, authority)
     beyond = [
         step
-        for step in revision.case.steps
+        for step in revision.evaluation.steps
         if not authority.reaches(step.routing.tier, step.domain)
         and not includes_queue(revision.required_stages, step.routing.tier, step.domain)
     ]

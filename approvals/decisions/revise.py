@@ -91,7 +91,7 @@ class Revision:
     """
 
     proposal: Proposal
-    case: Evaluation
+    evaluation: Evaluation
     required_stages: Stages
     columns: Mapping[str, object]
     edited: tuple[str, ...] = ()
@@ -104,18 +104,18 @@ def revise(approval: Approval, before: Proposal, item: Item, *, by: User | None,
     be taken from an agent, BadVerdict for what cannot be taken from a reviewer, or what policy refuses to one.
     """
     policy = snapshot.load(approval.policy_id)
-    case = _case(approval, before, item, policy, by=by, now=now)
-    if by is not None and case.routing.route == Route.REJECT:
-        why = "; ".join(case.routing.reasons)
+    evaluation = _evaluate(approval, before, item, policy, by=by, now=now)
+    if by is not None and evaluation.routing.route == Route.REJECT:
+        why = "; ".join(evaluation.routing.reasons)
         raise BadVerdict([Fault("/args", _("Policy refuses this: %(why)s") % {"why": why})])
-    required_stages = demands.merged_with(demands.required_stages_of(approval), _demanded(approval, case, by=by))
+    required_stages = demands.merged_with(demands.required_stages_of(approval), _demanded(approval, evaluation, by=by))
     newest = approval.proposals.order_by("-revision").values_list("revision", flat=True).first() or 0
-    proposal = new_rows.proposal_of(approval, case, revision=newest + 1, author=by, now=now)
+    proposal = new_rows.proposal_of(approval, evaluation, revision=newest + 1, author=by, now=now)
     proposal.assessed = _assessed(before, proposal)
     if by is not None:
         proposal.before = _AgentsState.of(approval, required_stages).as_json()
-    columns = _columns(approval, case, proposal, required_stages, now=now)
-    return Revision(proposal, case, required_stages, columns, tuple(changed_paths(before.args, proposal.args)))
+    columns = _columns(approval, evaluation, proposal, required_stages, now=now)
+    return Revision(proposal, evaluation, required_stages, columns, tuple(changed_paths(before.args, proposal.args)))
 
 
 def reevaluate(approval: Approval, proposal: Proposal, policy: Policy, *, now: datetime) -> Evaluation:
@@ -123,8 +123,8 @@ def reevaluate(approval: Approval, proposal: Proposal, policy: Policy, *, now: d
     item = replace(as_item(approval, proposal), value=approval.value, subject=approval.subject)
     agent_submission = AgentSubmission(approval.agent_id, _submission(approval, item))
     files = _files(agent_submission, proposal)
-    [[case]] = evaluate_items([agent_submission], policy, now=now, files=files, again=approval.pk, in_hand=True)
-    return case
+    [[evaluation]] = evaluate_items([agent_submission], policy, now=now, files=files, again=approval.pk, in_hand=True)
+    return evaluation
 
 
 # --- Taking back
@@ -186,7 +186,7 @@ def state_before_changes(approval: Approval) -> tuple[Stages, Mapping[str, objec
 # --- What policy says of it
 
 
-def _case(
+def _evaluate(
     approval: Approval, before: Proposal, item: Item, policy: Policy, *, by: User | None, now: datetime
 ) -> Evaluation:
     kind = policy.types[item.type_name]
@@ -205,10 +205,10 @@ def _case(
     faults = faults_of(agent_submission.submission, policy) + attachments.faults_of(agent_submission, files)
     if faults:
         raise BadSubmission(faults) if by is None else BadVerdict([_as_verdict_fault(fault) for fault in faults])
-    [[case]] = evaluate_items(
+    [[evaluation]] = evaluate_items(
         [agent_submission], policy, now=now, files=files, again=approval.pk, in_hand=by is not None
     )
-    return case
+    return evaluation
 
 
 def _submission(approval: Approval, item: Item) -> Submission:
@@ -217,7 +217,10 @@ def _submission(approval: Approval, item: Item) -> Submission:
 
 
 def _files(agent_submission: AgentSubmission, before: Proposal) -> Files:
-    """The files that it names. What was laid beside it stays beside it, whatever became of the file since."""
+    """The files that the proposal names.
+
+    A file attached to an earlier revision stays attached, whatever became of it since.
+    """
     kept_files = {(agent_submission.agent, str(file["id"])): file for file in before.attachments}
     return {**kept_files, **attachments.files_of([agent_submission])}
 
@@ -253,13 +256,13 @@ def _allowed(row: _Row, before: Proposal, kind: TypePolicy) -> list[str]:
 
 
 def _stated(row: _Row, before: Proposal, item: Item, kind: TypePolicy, policy: Policy) -> Decimal | None:
-    """The value that was stated beside the arguments, for as long as they are the same or show none."""
+    """The value that the agent stated beside its arguments, kept while they are the same or show none of their own."""
     shown = worth(kind, item.args, policy).value
     return row.value if shown is None or item.args == before.args else None
 
 
 def _stated_subject(row: _Row, before: Proposal, kind: TypePolicy) -> str:
-    """Whom it concerns, where the agent said so; "" where it follows from the arguments."""
+    """The subject that the agent stated; "" where it follows from the arguments."""
     picked = schema.pick(before.args, kind.subject_path) if kind.subject_path else None
     derived = f"{kind.subject_kind or 'subject'}:{picked}"[:200]
     return "" if picked is not None and row.subject == derived else row.subject
@@ -274,11 +277,14 @@ def _as_verdict_fault(fault: Fault) -> Fault:
     return replace(fault, pointer="/".join(["/args", *parts[5:]]) if own else "/args")
 
 
-def _demanded(approval: Approval, case: Evaluation, *, by: User | None) -> Stages:
-    """Who is asked for it by itself. A plan that a reviewer edits stays in its field, whatever was taken out."""
-    if by is not None and approval.item_type == ItemType.PLAN and not case.routing.stages:
-        return (Stage(case.routing.tier, approval.domain_id, case.routing.approvers),)
-    return case.routing.required_stages(case.domain)
+def _demanded(approval: Approval, evaluation: Evaluation, *, by: User | None) -> Stages:
+    """The stages that the revision asks for by itself.
+
+    A plan that a reviewer edits stays in its domain, whatever was removed.
+    """
+    if by is not None and approval.item_type == ItemType.PLAN and not evaluation.routing.stages:
+        return (Stage(evaluation.routing.tier, approval.domain_id, evaluation.routing.approvers),)
+    return evaluation.routing.required_stages(evaluation.domain)
 
 
 # --- What of it is stored
@@ -291,49 +297,51 @@ def _assessed(before: Proposal, proposal: Proposal) -> list[Json]:
 
 
 def _columns(
-    approval: Approval, case: Evaluation, proposal: Proposal, required_stages: Stages, *, now: datetime
+    approval: Approval, evaluation: Evaluation, proposal: Proposal, required_stages: Stages, *, now: datetime
 ) -> Mapping[str, object]:
     """What of the row the revision changes. It starts with its first stage."""
-    routing, assessment = case.routing, case.assessment
-    reasons, code = _why(approval, case, required_stages, by=proposal.author)
+    routing, assessment = evaluation.routing, evaluation.assessment
+    reasons, code = _why(approval, evaluation, required_stages, by=proposal.author)
     return {
         "revision": proposal.revision,
         "proposal_id": proposal.pk,
-        "digest": case.digest,
-        "subject": case.subject,
-        "value": case.worth.value,
+        "digest": evaluation.digest,
+        "subject": evaluation.subject,
+        "value": evaluation.worth.value,
         "impact": assessment.impact,
-        "assessment": new_rows.stored_assessment(case),
+        "assessment": new_rows.stored_assessment(evaluation),
         "flagged": len(assessment.flags),
         "confidence": assessment.composite,
         "reasons": reasons,
         "reason_code": code,
-        "reversibility": case.reversibility,
-        "allowed": new_rows.allowed_verdicts(case),
+        "reversibility": evaluation.reversibility,
+        "allowed": new_rows.allowed_verdicts(evaluation),
         "gate": strictest([routing.gate, approval.gate]),
         "typed": approval.typed or routing.typed,
-        "on_timeout": _silence(approval, case, by=proposal.author),
+        "on_timeout": _silence(approval, evaluation, by=proposal.author),
         **stages.stage_columns(approval, required_stages, 0, now=now),
         # That it is another attempt at what was rejected is said of what the agent proposed.
-        **(new_rows.comparison_columns(case) if proposal.author is None else new_rows.key_columns(case)),
+        **(new_rows.comparison_columns(evaluation) if proposal.author is None else new_rows.key_columns(evaluation)),
     }
 
 
-def _why(approval: Approval, case: Evaluation, required_stages: Stages, *, by: User | None) -> tuple[list[str], str]:
+def _why(
+    approval: Approval, evaluation: Evaluation, required_stages: Stages, *, by: User | None
+) -> tuple[list[str], str]:
     """Why people are asked, and its code: for what it is now, and for what it was where that asked for more."""
-    if case.routing.route == Route.AUTO:
+    if evaluation.routing.route == Route.AUTO:
         # Why a first one would have passed is no reason to ask: it waits because people were asked.
         return list(dict.fromkeys([messages.ASKED_BEFORE, *approval.reasons])), approval.reason_code
-    reasons = list(case.routing.reasons)
-    if required_stages != _demanded(approval, case, by=by):
+    reasons = list(evaluation.routing.reasons)
+    if required_stages != _demanded(approval, evaluation, by=by):
         reasons.append(messages.STAYS.format(stages=demands.stages_in_words(required_stages)))
-    if approval.typed and not case.routing.typed and approval.gate != Gate.MANUAL:
+    if approval.typed and not evaluation.routing.typed and approval.gate != Gate.MANUAL:
         reasons.append(messages.TYPED)
-    return list(dict.fromkeys(reasons)), case.routing.reason_code
+    return list(dict.fromkeys(reasons)), evaluation.routing.reason_code
 
 
-def _silence(approval: Approval, case: Evaluation, *, by: User | None) -> str:
-    """Nobody has had the time to object to what an agent wants later, and silence runs nothing stricter."""
-    unheard = by is None and case.digest != approval.digest
-    asks = case.routing.strict or case.routing.typed or case.reversibility != Reversibility.REVERSIBLE
+def _silence(approval: Approval, evaluation: Evaluation, *, by: User | None) -> str:
+    """What silence means for the revision. What its agent has changed, or what is stricter by now, never runs by it."""
+    unheard = by is None and evaluation.digest != approval.digest
+    asks = evaluation.routing.strict or evaluation.routing.typed or evaluation.reversibility != Reversibility.REVERSIBLE
     return Silence.REJECT if (unheard or asks) and approval.on_timeout in CONSENTING else approval.on_timeout

@@ -77,7 +77,7 @@ def snooze(approval_id: UUID, *, by: User, until: datetime) -> Approval:
 
 
 def wake(rows: Sequence[Approval], now: datetime) -> int:
-    """Bring back what was set aside until now; how many came."""
+    """End every snooze that is over; returns how many."""
     return len(
         audit.move(
             [

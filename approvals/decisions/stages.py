@@ -20,12 +20,15 @@ from approvals.values.schema import Fault, Json
 
 
 def stages_column(required_stages: Stages) -> list[Json]:
-    """As the row holds them: nothing where everybody is asked at once."""
-    return [one.as_json() for one in required_stages] if len(required_stages) > 1 else []
+    """The stages as the row stores them: an empty list where everybody is asked at once."""
+    return [stage.as_json() for stage in required_stages] if len(required_stages) > 1 else []
 
 
 def stage_columns(approval: Approval, required_stages: Stages, number: int, *, now: datetime) -> Mapping[str, object]:
-    """What of the row changes when it goes to this stage. Its end stays where it is; another queue has its own time."""
+    """The columns that change when an approval enters this stage.
+
+    Its deadline stays; the new queue has its own time to answer.
+    """
     stage = required_stages[number]
     queue = queue_name(stage.tier, stage.domain)
     columns: dict[str, object] = {
@@ -59,14 +62,16 @@ def stage_columns(approval: Approval, required_stages: Stages, number: int, *, n
 
 def refuse_beyond_authority(approval: Approval, required_stages: Stages, authority: Authority) -> None:
     """Whoever changes it must be able to decide a stage of what it becomes. Raises BadVerdict."""
-    if not any(authority.reaches(one.tier, one.domain) for one in required_stages):
-        tier = next((one.tier for one in required_stages if one.domain == approval.domain_id), required_stages[0].tier)
+    if not any(authority.reaches(stage.tier, stage.domain) for stage in required_stages):
+        tier = next(
+            (stage.tier for stage in required_stages if stage.domain == approval.domain_id), required_stages[0].tier
+        )
         raise BadVerdict([Fault("/args", _("This change needs tier %(tier)d, which is above yours.") % {"tier": tier})])
 
 
 def escalated_columns(approval: Approval, tier: int) -> Mapping[str, object]:
-    """What of the row says that the stage it is in is now another tier's."""
-    stages = [dict(one) for one in approval.stages]
+    """The columns that record that its present stage now belongs to another tier."""
+    stages = [dict(stage) for stage in approval.stages]
     if stages:
         stages[approval.stage]["tier"] = tier
     before = approval.queues_visited

@@ -71,7 +71,7 @@ def keep(
     """Keep what a tab's form holds now; an empty form keeps nothing. Returns the row, None where there is none.
 
     `instead_of` is "id:turn" of the text of another tab that this tab went on with: it goes, unless it was changed.
-    Raises TooLong, or Ended where the form belongs to a verdict that cannot be given any more.
+    Raises UnsentTextTooLong, or Ended where the form belongs to a verdict that cannot be given any more.
     """
     typed = {name: [_storable(value) for value in values] for name, values in fields.items() if _is_text(name)}
     if len(json.dumps(typed, ensure_ascii=False)) > LONGEST:

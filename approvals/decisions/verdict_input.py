@@ -25,7 +25,7 @@ LONGEST_TEXT = 10_000
 
 
 class NoAnswer(Enum):
-    """That nobody answered: null is an answer of its own."""
+    """The value that means "no answer was given", since null is an answer."""
 
     NOTHING = "nothing"
 
@@ -54,7 +54,7 @@ class VerdictInput:
     viewed: timedelta = field(default=timedelta(0))
 
     def columns_for(self, verdict: str) -> dict[str, object]:
-        """What of it a decision with this verdict holds, by its fields."""
+        """The columns of Decision that this input fills for the verdict."""
         answers = verdict == Verdict.ANSWER and not isinstance(self.answer, NoAnswer)
         return {
             "reason": self.reason,
@@ -93,7 +93,7 @@ def verdict_faults(approval: Approval, verdict: str, verdict_input: VerdictInput
 
 
 def _answer_faults(proposal: Proposal, answer: "Json | NoAnswer") -> list[Fault]:
-    """What keeps an answer from being passed on: agents cannot recover from one that their schema does not allow."""
+    """Why an answer is refused: agents cannot recover from one that their own schema does not allow."""
     if isinstance(answer, NoAnswer):
         return [Fault("/answer", _("Give an answer."))]
     if not proposal.schema and isinstance(answer, str) and not answer.strip():

@@ -94,7 +94,7 @@ def _fit(name: str, weights: dict[str, float], versions: list[int]) -> bool:
 
 
 def _over_all_agents(by_agent: Iterable[Sequence[ScoreDecisions]]) -> list[ScoreDecisions]:
-    """What people decided of each score, whoever proposed it."""
+    """What people decided at each score, over all agents."""
     approved: Counter[Decimal] = Counter()
     decided: Counter[Decimal] = Counter()
     for record in by_agent:

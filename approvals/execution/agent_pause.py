@@ -43,7 +43,7 @@ def pausable_by(user: User, authority: access.Authority | None = None) -> QueryS
 
 @transaction.atomic
 def pause(agent: Agent, *, by: User, paused: bool = True) -> bool:
-    """Pause the agent, or let it go on; False where it is so already. Raises NotAllowed.
+    """Pause the agent or, with `paused` False, resume it; returns False where it was so already. Raises NotAllowed.
 
     While paused all that it proposes is refused and none of its permits is used. What is pending stays pending.
     """

@@ -40,7 +40,7 @@ class Contradiction(ReviewError):
 
 @transaction.atomic
 def cancel(request: ApprovalRequest, *, by: Agent, reason: str = "") -> ApprovalRequest:
-    """Withdraw what is still open of a request, a held verdict included. Raises AlreadyClosed."""
+    """Withdraw what is still open of a request, a held verdict included. Raises RequestAlreadyClosed."""
     now = times.now()
     waiting = request.approvals.filter(status__in=OPEN).order_by("pk").select_for_update()
     facts: dict[str, Json] = {"reason": reason[:200]} if reason else {}
@@ -140,6 +140,6 @@ def record_reversal(approval: Approval, *, by: Agent, now: datetime, step: str =
 
 
 def _ran_without_a_permit(approval: Approval, result: str) -> bool:
-    """It is said to have run, and nobody used the permit for it."""
+    """True where a run is reported and no permit was used for it."""
     ran = result in (Outcome.Result.SUCCEEDED, Outcome.Result.FAILED) and approval.item_type == ItemType.ACTION
     return ran and approval.consumed_at is None

@@ -142,7 +142,10 @@ def _proven(use: PermitUse, *, now: datetime) -> Mapping[str, Json]:
 
 
 def _refuse_unless_in_force(use: PermitUse, claims: Mapping[str, Json], approval: Approval, *, by: Agent) -> None:
-    """Is it this action, this revision, a real one, and does the agent still run? Raises PermitRefused."""
+    """Check that it is this action in this revision, not practice, and that its agent is not paused.
+
+    Raises PermitRefused.
+    """
     if use.digest != claims.get("action_digest"):
         raise PermitRefused(MISMATCH, "What is about to run is not what was approved: its digest is another one.")
     if approval.status == Status.RECALLED:

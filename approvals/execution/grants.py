@@ -65,7 +65,7 @@ class GrantRequest:
 
 @transaction.atomic
 def give(wish: GrantRequest, *, by: User, origin: Approval | None = None) -> Grant:
-    """Let the next ones pass; `origin` is the approval whose card it was given on. Raises NotAllowed, BadGrant."""
+    """Give a standing approval; `origin` is the approval whose card it was given on. Raises NotAllowed, BadGrant."""
     now = times.now()
     kind = snapshot.current().types.get(wish.action)
     if kind is None or wish.action in RESERVED.values():
@@ -91,7 +91,7 @@ def give(wish: GrantRequest, *, by: User, origin: Approval | None = None) -> Gra
         id=new_id(),
         agent_id=wish.agent,
         action_type_id=wish.action,
-        conditions=[dict(one) for one in wish.conditions],
+        conditions=[dict(condition) for condition in wish.conditions],
         expression=wish.expression,
         tier_id=wish.tier,
         most=wish.most,
@@ -141,7 +141,7 @@ def could_give(grant: Grant, authority: access.Authority) -> bool:
 
 
 def visible_to(user: User, authority: access.Authority | None = None) -> QuerySet[Grant]:
-    """The standing approvals of one's own fields and agents; all of them for who manages or audits."""
+    """Standing approvals in this person's domains and of agents they operate; all, for managers and auditors."""
     authority = authority or access.authority_of(user)
     grants = Grant.objects.select_related("agent", "action_type__domain", "tier", "granted_by", "revoked_by")
     if authority.sees_all:

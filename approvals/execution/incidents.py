@@ -21,9 +21,10 @@ class NothingRan(ReviewError):
 
 @transaction.atomic
 def open_incident(approval: Approval, *, by: User | Agent, severity: str, text: str) -> tuple[Incident, bool]:
-    """Record harm; returns it and whether it is new: the same words of the same one again are the one there is.
+    """Record harm; returns the incident and whether it is new.
 
-    Raises NotAllowed, NothingRan, BadVerdict.
+    The same text and severity from the same person, or from the agent, again is the same incident. Raises NotAllowed,
+    NothingRan, BadVerdict.
     """
     now = times.now()
     approval = load(approval.pk)

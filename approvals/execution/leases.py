@@ -46,7 +46,10 @@ def lease(request: ApprovalRequest, *, worker: str, span: timedelta) -> datetime
 
 
 def release(request: ApprovalRequest, *, worker: str) -> None:
-    """Give the lease back. What nobody holds any more is fine; raises Leased where another worker holds it."""
+    """Give the lease back.
+
+    It is no error where nobody holds it any more; raises Leased where another worker holds it.
+    """
     now = times.now()
     ApprovalRequest.objects.filter(pk=request.pk, lease_holder=worker).update(lease_holder="", lease_until=None)
     held = (

@@ -81,7 +81,7 @@ def grants_with_tokens(by: Agent, *, now: datetime) -> list[tuple[Grant, str | N
         .select_related("action_type", "granted_by")
         .order_by("expires_at", "pk")
     )
-    authorities = {user: access.authority_of(user) for user in {one.granted_by for one in grant_rows}}
+    authorities = {user: access.authority_of(user) for user in {grant_row.granted_by for grant_row in grant_rows}}
     return [
         # What is in an agent's hands already runs on; while everything is stopped nothing is added.
         (grant, None if stopped else token_of(grant, by, policy, now=now))
@@ -139,7 +139,7 @@ def ceiling(kind: TypePolicy, most: Decimal | None, policy: Policy) -> list[Cond
 
 
 def _must_ask(by: Agent, kind: TypePolicy) -> bool:
-    """Level 1 and an open breaker ask for everything; so they do here."""
+    """True where the agent's level or an open breaker has everything asked, offline too."""
     row = Autonomy.objects.filter(agent=by, action_type=kind.name).first()
     return (row.level if row else kind.level) <= 1 or bool(row and row.breaker_open)
 
@@ -169,11 +169,11 @@ def _report(grant: Grant, use: OfflineUse, *, by: Agent) -> RecordedUse:
         raise NotReportable(f"{unstorable[0].pointer or 'The arguments'}: {unstorable[0].message}")
     faults: list[str] = []
 
-    def judged(case: Evaluation) -> Evaluation:
-        faults.extend(_faults(grant, use, case, by=by, now=now))
+    def judged(evaluation: Evaluation) -> Evaluation:
+        faults.extend(_faults(grant, use, evaluation, by=by, now=now))
         if not faults and not _take_reserved_use(grant):
             faults.append(messages.BEYOND_COUNT.format(most=grant.reserved))
-        return replace(case, routing=_routed(grant, case.routing, faults, use))
+        return replace(evaluation, routing=_routed(grant, evaluation.routing, faults, use))
 
     submission = Submission(
         items=(
@@ -191,7 +191,7 @@ def _report(grant: Grant, use: OfflineUse, *, by: Agent) -> RecordedUse:
         raise NotReportable("Another report of the same use is being taken; ask again.")
     approval = answer.approvals[0]
     if answer.replayed:
-        reasons = [str(one) for one in approval.reasons] if approval.route == Route.REJECT else []
+        reasons = [str(reason) for reason in approval.reasons] if approval.route == Route.REJECT else []
         return RecordedUse(use, approval, tuple(reasons), replayed=True)
     if faults:
         _alarm(approval, use, faults, by=by, now=now)
@@ -200,14 +200,14 @@ def _report(grant: Grant, use: OfflineUse, *, by: Agent) -> RecordedUse:
     return RecordedUse(use, approval, tuple(faults))
 
 
-def _faults(grant: Grant, use: OfflineUse, case: Evaluation, *, by: Agent, now: datetime) -> list[str]:
+def _faults(grant: Grant, use: OfflineUse, evaluation: Evaluation, *, by: Agent, now: datetime) -> list[str]:
     """What its token did not cover, in words."""
     all_faults = []
     if use.action != grant.action_type_id:
         all_faults.append(messages.BEYOND_ACTION.format(action=use.action[:80]))
-    elif faults := _argument_faults(case, use):
+    elif faults := _argument_faults(evaluation, use):
         all_faults.append(messages.BEYOND_SCHEMA.format(pointer=faults[0].pointer or "/", message=faults[0].message))
-    if use.digest not in _digests(use, case, by):
+    if use.digest not in _digests(use, evaluation, by):
         all_faults.append(messages.BEYOND_DIGEST)
     if not grant_conditions.all_hold(grant.conditions, use.args):
         all_faults.append(messages.BEYOND_CONDITIONS)
@@ -216,28 +216,28 @@ def _faults(grant: Grant, use: OfflineUse, case: Evaluation, *, by: Agent, now: 
         all_faults.append(messages.BEYOND_TIME.format(at=f"{use.at:%Y-%m-%d %H:%M:%S} UTC"))
     if by.paused_at is not None and use.at > by.paused_at:
         all_faults.append(messages.PAUSED)
-    kind = case.type
+    kind = evaluation.type
     if kind.reversibility != Reversibility.REVERSIBLE or kind.gate == Gate.MANUAL:
         all_faults.append(messages.BEYOND_KIND)
-    if case.routing.route == Route.REJECT and case.routing.reason_code == POLICY_VIOLATION:
-        all_faults += [reason for reason in case.routing.reasons if reason not in all_faults]
-    if case.routing.tier > grant.tier_id:
-        all_faults.append(messages.BEYOND_TIER.format(tier=case.routing.tier, most=grant.tier_id))
+    if evaluation.routing.route == Route.REJECT and evaluation.routing.reason_code == POLICY_VIOLATION:
+        all_faults += [reason for reason in evaluation.routing.reasons if reason not in all_faults]
+    if evaluation.routing.tier > grant.tier_id:
+        all_faults.append(messages.BEYOND_TIER.format(tier=evaluation.routing.tier, most=grant.tier_id))
     return all_faults
 
 
-def _argument_faults(case: Evaluation, use: OfflineUse) -> list[Fault]:
-    return case.type.check(use.args) if case.item.parsed else [Fault("", "no JSON")]
+def _argument_faults(evaluation: Evaluation, use: OfflineUse) -> list[Fault]:
+    return evaluation.type.check(use.args) if evaluation.item.parsed else [Fault("", "no JSON")]
 
 
-def _digests(use: OfflineUse, case: Evaluation, by: Agent) -> set[str]:
+def _digests(use: OfflineUse, evaluation: Evaluation, by: Agent) -> set[str]:
     """What the digest may be: the agent knew the schema of its token, and only the subject that it stated itself."""
     return {
         schema.action_digest(
-            agent=by.name, action=case.type.name, schema_version=version, args=use.args, subject=subject
+            agent=by.name, action=evaluation.type.name, schema_version=version, args=use.args, subject=subject
         )
-        for version in range(1, case.type.schema_version + 1)
-        for subject in {use.subject, case.subject}
+        for version in range(1, evaluation.type.schema_version + 1)
+        for subject in {use.subject, evaluation.subject}
     }
 
 

@@ -73,7 +73,7 @@ def permit_for(approval: Approval, decision: Decision, *, agent: str, schema_ver
         "action_digest": approval.digest,
         "schema_version": schema_version,
         "subject": approval.subject,
-        "attachments": [one["digest"] for one in proposal.attachments] if proposal else [],
+        "attachments": [attachment["digest"] for attachment in proposal.attachments] if proposal else [],
         "policy_version": approval.policy_id,
     }
     return signed(claims, PERMIT)

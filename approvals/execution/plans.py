@@ -78,7 +78,7 @@ def verdict_of(step: Mapping[str, Json]) -> str:
 def needs_of(step: Mapping[str, Json]) -> list[str]:
     """The ids of the steps that come before it."""
     needs = step.get("depends_on")
-    return [str(one) for one in needs] if isinstance(needs, list | tuple) else []
+    return [str(need) for need in needs] if isinstance(needs, list | tuple) else []
 
 
 def running(proposal: Proposal) -> list[Mapping[str, Json]]:

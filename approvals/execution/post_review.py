@@ -1,4 +1,4 @@
-"""Post-review: what a person found on looking at what ran without one.
+"""Post-review: a person looks at what ran without a person, and says OK or flags a problem.
 
 An objection takes back a permit that nobody has used, and asks for what ran to be undone. Within the window of
 something that goes on unless stopped it is a veto: it ends the run, as a reviewer's stop does. People and the clock
@@ -57,17 +57,17 @@ def record_finding(
     """Record what a person found of these approvals; returns those that nobody had looked at before, newest first.
 
     Raises NotAllowed where one of them is not this person's to look at, BadVerdict for an objection without words,
-    AlreadyFound where none was left.
+    AlreadyReviewed where none was left.
     """
     looks = list(
         PostReview.objects.filter(pk__in=ids).select_related("approval", "by").order_by("-opened_at", "-pk")[:MOST]
     )
     authority = access.authority_of(by)
-    if not looks or not all(post_review_queue.may_review(one, authority) for one in looks):
+    if not looks or not all(post_review_queue.may_review(look, authority) for look in looks):
         raise NotAllowed(_("There is nothing here for you to look at."))
     finding_input = _checked(finding, finding_input)
     now = _lock(looks, finding)
-    taken = [one for one in looks if _claim_review(one, by=by, finding=finding, note=finding_input.note, now=now)]
+    taken = [look for look in looks if _claim_review(look, by=by, finding=finding, note=finding_input.note, now=now)]
     if not taken:
         raise AlreadyReviewed(PostReview.objects.select_related("by").get(pk=looks[0].pk))
     if finding == FINE:
@@ -93,10 +93,10 @@ def _lock(looks: Sequence[PostReview], finding: str) -> datetime:
 
     Approvals, then runs, then requests, as everywhere. Without their keys: a step that is told of meanwhile names one.
     """
-    pks = [one.pk for one in looks]
+    pks = [look.pk for look in looks]
     list(Approval.objects.filter(pk__in=pks).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     if finding == OBJECTED:
-        requests = {one.approval.request_id for one in looks}
+        requests = {look.approval.request_id for look in looks}
         runs.lock(requests)
         list(ApprovalRequest.objects.filter(pk__in=requests).order_by("pk").select_for_update().values_list("pk"))
     return times.now()
@@ -119,8 +119,8 @@ def _record_ok(look: PostReview, *, by: User, note: str, now: datetime) -> Appro
 def _flag_problems(
     looks: Sequence[PostReview], *, by: User, finding_input: FindingInput, now: datetime
 ) -> list[Approval]:
-    moved = [_flag_problem(one, by=by, finding_input=finding_input, now=now) for one in looks]
-    vetoed = {one.run_id: audit.Actor.person(by) for one in looks if one.why == PostReview.Why.VETO and one.run_id}
+    moved = [_flag_problem(look, by=by, finding_input=finding_input, now=now) for look in looks]
+    vetoed = {look.run_id: audit.Actor.person(by) for look in looks if look.why == PostReview.Why.VETO and look.run_id}
     ended = runs.end_runs(vetoed, now=now)
     if ended:
         close_settled(ended, now=now)
@@ -180,8 +180,8 @@ def _record(
 
 
 def _tell(looks: Sequence[PostReview], *, stopped: Collection[object]) -> None:
-    """Tell the agents: their requests were answered long ago, so nothing else would."""
-    approvals = Approval.objects.select_related("request__run").in_bulk([one.pk for one in looks])
+    """Notify the agents. Their requests were closed long ago, so no decision document tells them."""
+    approvals = Approval.objects.select_related("request__run").in_bulk([look.pk for look in looks])
     outbox.publish(
         [
             outbox.AgentMessage(

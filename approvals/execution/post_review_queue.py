@@ -23,25 +23,25 @@ TIMED = (PostReview.Why.VETO, PostReview.Why.REVIEW)  # whose rows say until whe
 RAN_BEFORE_REVIEW = TIMED
 
 
-def why_of(case: Evaluation) -> str:
+def why_of(evaluation: Evaluation) -> str:
     """An Audit.Why of what policy lets pass, empty for none: what the route says, else whether it is drawn."""
-    if case.routing.post_review or case.item.item_type != ItemType.ACTION:
-        return case.routing.post_review
-    share = sampling.share(case.routing, case.type, case.standing)
-    drawn = share > 0 and sampling.is_drawn(case.id, share, settings.SECRET_KEY)
+    if evaluation.routing.post_review or evaluation.item.item_type != ItemType.ACTION:
+        return evaluation.routing.post_review
+    share = sampling.share(evaluation.routing, evaluation.type, evaluation.standing)
+    drawn = share > 0 and sampling.is_drawn(evaluation.id, share, settings.SECRET_KEY)
     return PostReview.Why.SAMPLED if drawn else ""
 
 
-def new_post_review(approval: Approval, case: Evaluation, why: str, *, now: datetime) -> PostReview:
+def new_post_review(approval: Approval, evaluation: Evaluation, why: str, *, now: datetime) -> PostReview:
     """The unsaved row of what policy lets pass. The window is the action type's: no agent shortens it."""
-    look = _made(approval, why, run=approval.request.run_id, until=now + case.type.expires_after, now=now)
+    look = _made(approval, why, run=approval.request.run_id, until=now + evaluation.type.expires_after, now=now)
     approval.audit = look  # the answer to the agent tells of it
     return look
 
 
 def open_after_silence(approvals: Sequence[Approval], *, now: datetime) -> None:
     """Open a look at each of those that run because nobody answered, where that is what was agreed."""
-    ran = [one for one in approvals if one.on_timeout == Silence.PROCEED]
+    ran = [approval for approval in approvals if approval.on_timeout == Silence.PROCEED]
     if not ran:
         return
     runs = dict(ApprovalRequest.objects.filter(pk__in={one.request_id for one in ran}).values_list("pk", "run"))

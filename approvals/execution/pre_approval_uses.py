@@ -40,36 +40,47 @@ WHERE standing.id = held.id AND held.free > 0 RETURNING standing.id, least(held.
 
 
 def take_pre_approvals(
-    cases: Sequence[Sequence[Evaluation]], policy: Policy, *, now: datetime
+    evaluations: Sequence[Sequence[Evaluation]], policy: Policy, *, now: datetime
 ) -> list[list[Evaluation]]:
-    """The cases, those by whose use somebody else was quicker routed as if nothing had been approved beforehand.
+    """Take the uses, and return the evaluations.
+
+    Those that came second are routed again as if nothing had been approved beforehand.
 
     Nothing is asked of the database where nothing passes by an earlier approval. Inside the storing transaction only.
     """
-    covered = [case for of_one in cases for case in of_one if case.routing.covered]
+    covered = [evaluation for group in evaluations for evaluation in group if evaluation.routing.covered]
     if not covered:
-        return [list(of_one) for of_one in cases]
-    won = _steps([case for case in covered if case.routing.step], now=now)
-    won |= _grants([case for case in covered if case.routing.grant], now=now)
+        return [list(group) for group in evaluations]
+    won = _steps([evaluation for evaluation in covered if evaluation.routing.step], now=now)
+    won |= _grants([evaluation for evaluation in covered if evaluation.routing.grant], now=now)
     return [
-        [case.without_pre_approvals(policy) if case.routing.covered and case.id not in won else case for case in of_one]
-        for of_one in cases
+        [
+            evaluation.without_pre_approvals(policy)
+            if evaluation.routing.covered and evaluation.id not in won
+            else evaluation
+            for evaluation in group
+        ]
+        for group in evaluations
     ]
 
 
-def _steps(cases: Sequence[Evaluation], *, now: datetime) -> set[UUID]:
-    """The ids of the cases that got their step."""
-    case_by_step = {case.routing.step.id: case.id for case in cases if case.routing.step}
-    if not case_by_step:
+def _steps(evaluations: Sequence[Evaluation], *, now: datetime) -> set[UUID]:
+    """The ids of the evaluations that got their step."""
+    evaluation_by_step = {
+        evaluation.routing.step.id: evaluation.id for evaluation in evaluations if evaluation.routing.step
+    }
+    if not evaluation_by_step:
         return set()
     with connection.cursor() as cursor:
-        cursor.execute(_STEPS, {"ids": list(case_by_step), "approvals": list(case_by_step.values()), "now": now})
-        return {case_by_step[pk] for (pk,) in cursor.fetchall()}
+        cursor.execute(
+            _STEPS, {"ids": list(evaluation_by_step), "approvals": list(evaluation_by_step.values()), "now": now}
+        )
+        return {evaluation_by_step[pk] for (pk,) in cursor.fetchall()}
 
 
-def _grants(cases: Sequence[Evaluation], *, now: datetime) -> set[UUID]:
-    """The ids of the cases that got a use, in the order in which they arrived."""
-    by = [(case.routing.grant.id, case.id) for case in cases if case.routing.grant]
+def _grants(evaluations: Sequence[Evaluation], *, now: datetime) -> set[UUID]:
+    """The ids of the evaluations that got a use, in order of arrival."""
+    by = [(evaluation.routing.grant.id, evaluation.id) for evaluation in evaluations if evaluation.routing.grant]
     if not by:
         return set()
     counts = Counter(grant for grant, _ in by)
@@ -77,8 +88,8 @@ def _grants(cases: Sequence[Evaluation], *, now: datetime) -> set[UUID]:
         cursor.execute(_GRANTS, {"ids": list(counts), "counts": list(counts.values()), "now": now})
         left = dict(cursor.fetchall())
     won = set()
-    for grant, case in by:
+    for grant, evaluation in by:
         if left.get(grant, 0) > 0:
             left[grant] -= 1
-            won.add(case)
+            won.add(evaluation)
     return won

@@ -49,7 +49,7 @@ class UndoAlreadyClosed(ReviewError):
 def report(step: Step, *, by: Agent, succeeded: bool, detail: str = "") -> Step:
     """Record an attempt to undo a step. A success ends it; failures count, and the third one tells people.
 
-    An agent may undo what nobody asked it to undo. Raises NothingUndoesIt, AlreadyClosed.
+    An agent may undo what nobody asked it to undo. Raises NothingUndoesIt, UndoAlreadyClosed.
     """
     now = times.now()
     # Approval before step, as everywhere: an outcome may be reported at the same moment.
@@ -110,8 +110,8 @@ def alarm() -> int:
             rows = list(
                 late.select_for_update(skip_locked=True, of=("self",)).select_related("run").order_by("pk")[:_SET]
             )
-            Step.objects.filter(pk__in=[one.pk for one in rows]).update(alarmed_at=now)
-            runs = {one.run_id: one.run.agent_id for one in rows}
+            Step.objects.filter(pk__in=[row.pk for row in rows]).update(alarmed_at=now)
+            runs = {row.run_id: row.run.agent_id for row in rows}
             for run in runs:
                 log.error("run %s was to be undone, and its agent says nothing of it", run)
             _tell(OVERDUE_ALARM, runs, now=now)
@@ -131,7 +131,7 @@ def _tell(topic: str, runs: dict[UUID, UUID], *, now: datetime) -> None:
         return
     people = notifications.by_mail()
     operators = people.filter(operated_agents__in=set(runs.values())).values_list("operated_agents", "pk")
-    managers = {one.pk: one for one in people.filter(is_manager=True)}
+    managers = {person.pk: person for person in people.filter(is_manager=True)}
     recipients = managers | people.in_bulk([pk for _, pk in operators])
     notifications.write_alarm(
         topic,
@@ -175,7 +175,7 @@ def may_close(step: Step, approvals: Sequence[Approval], authority: access.Autho
         return False
     if authority.manager:
         return True
-    return any(authority.decides(one.tier_id, one.domain_id, one.agent_id) for one in approvals)
+    return any(authority.decides(approval.tier_id, approval.domain_id, approval.agent_id) for approval in approvals)
 
 
 @transaction.atomic
@@ -193,7 +193,7 @@ def close(step: Step, *, by: User, note: str) -> Step:
     step.status, step.closed_by, step.closed_at, step.closed_note = Step.Status.CLOSED, by, now, note
     step.save(update_fields=["status", "closed_by", "closed_at", "closed_note"])
     # History is kept by approvals: of a step that nobody was asked about it stands in that of the newest one.
-    approval_id = step.approval_id or next((one.pk for one in _approvals(step.run_id)), None)
+    approval_id = step.approval_id or next((approval.pk for approval in _approvals(step.run_id)), None)
     if approval_id is not None:
         _record_event(approval_id, AuditEvent.Kind.CLOSED, audit.Actor.person(by), step, now=now)
     return step

@@ -89,7 +89,7 @@ def stop(approvals: Sequence[Approval], *, now: datetime) -> list[Approval]:
         return []
     ending = list(
         Decision.objects.filter(
-            approval__in=[one.pk for one in approvals],
+            approval__in=[approval.pk for approval in approvals],
             verdict=Verdict.REJECT,
             stop=True,
             undone_at=None,

@@ -65,28 +65,30 @@ _BRISK = "SELECT set_config('lock_timeout', '1s', true)"
 
 
 def reroute_over_limit(
-    cases: Sequence[Sequence[Evaluation]], policy: Policy, *, now: datetime
+    evaluations: Sequence[Sequence[Evaluation]], policy: Policy, *, now: datetime
 ) -> list[list[Evaluation]]:
-    """The cases, those routed once more by which a limit would be exceeded, now that nobody else is quicker.
+    """The evaluations, those that would exceed a limit routed again, while no other transaction can spend.
 
     Nothing is asked of the database where nothing passes that has a limit. Inside the storing transaction only.
     """
-    limited = [purse for of_one in cases for case in of_one for purse in _purses(case, now)]
+    limited = [purse for group in evaluations for evaluation in group for purse in _purses(evaluation, now)]
     if not limited:
-        return [list(of_one) for of_one in cases]
+        return [list(group) for group in evaluations]
     truth = _spent(limited)
     tally = PassedSpending()
-    return [[_reroute(case, truth, tally, policy, now=now) for case in of_one] for of_one in cases]
+    return [[_reroute(evaluation, truth, tally, policy, now=now) for evaluation in group] for group in evaluations]
 
 
 Amounts = Mapping[UUID, Decimal]  # by spender
 
 
-def amounts(cases: Sequence[Evaluation], run: UUID | None) -> Amounts:
-    """What these cases of one submission let be spent."""
-    values = (abs(case.worth.value) for case in cases if _counts(case) and case.worth.value)
+def amounts(evaluations: Sequence[Evaluation], run: UUID | None) -> Amounts:
+    """What the evaluations of one submission let be spent."""
+    values = (
+        abs(evaluation.worth.value) for evaluation in evaluations if _counts(evaluation) and evaluation.worth.value
+    )
     total = sum(values, Decimal(0))
-    agent = next((case.question.agent_id for case in cases), None) if total else None
+    agent = next((evaluation.question.agent_id for evaluation in evaluations), None) if total else None
     return {spender: total for spender in (agent, run if total else None) if spender is not None}
 
 
@@ -107,12 +109,12 @@ def add(parts: Iterable[Amounts], *, now: datetime) -> None:
         cursor.execute(f"{_PATIENT}; {_ADD}; {_BRISK}", values)
 
 
-def _purses(case: Evaluation, now: datetime) -> list[SpendingScope]:
-    """What the limits look at that this case passes by."""
-    if case.routing.route != Route.AUTO or case.routing.covered:
+def _purses(evaluation: Evaluation, now: datetime) -> list[SpendingScope]:
+    """The spending limits that this evaluation counts against: none where it does not pass or is covered."""
+    if evaluation.routing.route != Route.AUTO or evaluation.routing.covered:
         return []
-    agent, run = case.question.agent_id, case.question.run
-    kinds = [step.type for step in case.steps] or [case.type]
+    agent, run = evaluation.question.agent_id, evaluation.question.run
+    kinds = [step.type for step in evaluation.steps] or [evaluation.type]
     return [purse for kind in kinds if (purse := checkpoints.purse(kind, agent, run, now)) is not None]
 
 
@@ -126,37 +128,46 @@ def _spent(limited: Iterable[SpendingScope]) -> Mapping[SpendingScope, Decimal]:
 
 
 def _reroute(
-    case: Evaluation, truth: Mapping[SpendingScope, Decimal], tally: PassedSpending, policy: Policy, *, now: datetime
+    evaluation: Evaluation,
+    truth: Mapping[SpendingScope, Decimal],
+    tally: PassedSpending,
+    policy: Policy,
+    *,
+    now: datetime,
 ) -> Evaluation:
-    if _purses(case, now):
-        case = _plan_within(case, truth, tally, policy, now) if case.steps else _one_within(case, truth, tally, policy)
-    if _counts(case):
-        tally.add(case.question.agent_id, case.question.run, case.worth.value)
-    return case
+    if _purses(evaluation, now):
+        evaluation = (
+            _plan_within(evaluation, truth, tally, policy, now)
+            if evaluation.steps
+            else _one_within(evaluation, truth, tally, policy)
+        )
+    if _counts(evaluation):
+        tally.add(evaluation.question.agent_id, evaluation.question.run, evaluation.worth.value)
+    return evaluation
 
 
 def _one_within(
-    case: Evaluation, truth: Mapping[SpendingScope, Decimal], tally: PassedSpending, policy: Policy
+    evaluation: Evaluation, truth: Mapping[SpendingScope, Decimal], tally: PassedSpending, policy: Policy
 ) -> Evaluation:
-    question = case.question
+    question = evaluation.question
     purse = checkpoints.purse(question.type, question.agent_id, question.run, question.now)
     if purse is None:
-        return case
+        return evaluation
     spent = truth.get(purse, Decimal(0)) + tally.of(purse)
-    if spent == case.assessment.spent:
-        return case
-    assessment = replace(case.assessment, spent=spent)
+    if spent == evaluation.assessment.spent:
+        return evaluation
+    assessment = replace(evaluation.assessment, spent=spent)
     if checkpoints.costly(question, assessment, policy.base) is None:
-        return replace(case, assessment=assessment)
-    return replace(case, assessment=assessment, routing=route(question, assessment, policy, case.standing))
+        return replace(evaluation, assessment=assessment)
+    return replace(evaluation, assessment=assessment, routing=route(question, assessment, policy, evaluation.standing))
 
 
 def _plan_within(
-    case: Evaluation, truth: Mapping[SpendingScope, Decimal], tally: PassedSpending, policy: Policy, now: datetime
+    evaluation: Evaluation, truth: Mapping[SpendingScope, Decimal], tally: PassedSpending, policy: Policy, now: datetime
 ) -> Evaluation:
     """A plan lets all of its steps run, one of which may be the one too many."""
-    question, inside = case.question, tally.copy()
-    for number, step in enumerate(case.steps, start=1):
+    question, inside = evaluation.question, tally.copy()
+    for number, step in enumerate(evaluation.steps, start=1):
         purse = checkpoints.purse(step.type, question.agent_id, question.run, now)
         if purse is not None and step.routing.shadowed is None:
             assessment = replace(step.assessment, spent=truth.get(purse, Decimal(0)) + inside.of(purse))
@@ -164,9 +175,9 @@ def _plan_within(
             asks = checkpoints.costly(of_step, assessment, policy.base)
             if asks is not None:
                 reason = messages.STEP_SAYS.format(number=number, action=step.title, text=asks.text)
-                gate = Gate.HARD if case.routing.gate in (Gate.SOFT, Gate.CLARIFY) else case.routing.gate
+                gate = Gate.HARD if evaluation.routing.gate in (Gate.SOFT, Gate.CLARIFY) else evaluation.routing.gate
                 routing = replace(
-                    case.routing,
+                    evaluation.routing,
                     route=Route.REVIEW,
                     gate=gate,
                     reason_code=asks.code,
@@ -174,16 +185,16 @@ def _plan_within(
                     strict=True,
                     shadowed=None,
                 )
-                return replace(case, routing=routing)
+                return replace(evaluation, routing=routing)
         inside.add(question.agent_id, question.run, step.worth.value)
-    return case
+    return evaluation
 
 
-def _counts(case: Evaluation) -> bool:
+def _counts(evaluation: Evaluation) -> bool:
     return (
-        case.routing.route == Route.AUTO
-        and case.item.item_type in (ItemType.ACTION, ItemType.PLAN)
-        and case.routing.step is None  # counted with its plan
+        evaluation.routing.route == Route.AUTO
+        and evaluation.item.item_type in (ItemType.ACTION, ItemType.PLAN)
+        and evaluation.routing.step is None  # counted with its plan
     )
 
 
@@ -192,7 +203,7 @@ def _counts(case: Evaluation) -> bool:
 
 def count(approvals: Iterable[Approval]) -> None:
     """Count those of a set that moved that are released now and may run."""
-    released = [one.pk for one in approvals if one.status == Status.RELEASED and _is_spent(one)]
+    released = [approval.pk for approval in approvals if approval.status == Status.RELEASED and _is_spent(approval)]
     if released:
         _add_released(released, 1)
 

@@ -48,7 +48,7 @@ class Checkpoint:
 def checkpoint(path: Path, *, now: datetime) -> Checkpoint | None:
     """Append where the seals stand now to the file, signed, and keep its number and hash; None when nothing is sealed.
 
-    Raises OSError where the file cannot be written, and Broken where its last line is no checkpoint.
+    Raises OSError where the file cannot be written, and BrokenWitness where its last line is no checkpoint.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
@@ -71,7 +71,10 @@ def checkpoint(path: Path, *, now: datetime) -> Checkpoint | None:
 
 
 def checkpoints(path: Path) -> list[Checkpoint]:
-    """The checkpoints of the file, oldest first: none is missing, and this installation signed each. Raises Broken."""
+    """The checkpoints of the file, oldest first: none is missing, and this installation signed each.
+
+    Raises BrokenWitness.
+    """
     kept, lines = LastCheckpoint.objects.first(), _lines(path)
     count = kept.number if kept else 0
     if not lines and count:

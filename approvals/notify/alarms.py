@@ -1,6 +1,6 @@
 """Alarms by mail: what a transaction wrote leaves the house at least once, or is listed as dead.
 
-Webhooks and notifications are rows of the same table; `webhooks` and `notices` keep their books.
+Webhooks and notifications are rows of the same table; `webhooks` and `sending` carry those out.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """Who is told that something waits, and by which channels: rows of the outbox, written in the transaction of the cause.
 
-`notices` carries them out. A queue whose people have no channel for what happens costs one query and no row.
+`sending` carries them out. A queue whose people have no channel for what happens costs one query and no row.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -177,7 +177,7 @@ def by_mail() -> "QuerySet[User]":
 def write_alarm(topic: str, letters: Iterable[tuple[User, Mapping[str, object]]], *, now: datetime) -> None:
     """Write a letter to each of these people, with what it is about by the names of a delivery's fields.
 
-    What it says is written when it is sent, and nothing where it is over by then (see `deliveries`).
+    What it says is written when it is sent, and nothing where it is over by then (see `alarms`).
     """
     bulk.insert(
         [

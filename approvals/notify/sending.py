@@ -184,7 +184,7 @@ def _carry(channel: Channel, rows: Sequence[Delivery]) -> None:
 
 
 def _send_text(channel: Channel, title: str, text: str) -> None:
-    """Send one text by mail or by a service. Raises Failure."""
+    """Send one text by mail or by a service. Raises ChannelFailure."""
     try:
         if channel.is_mail:
             address = channel.user.email if channel.user else ""

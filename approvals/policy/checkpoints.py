@@ -135,7 +135,7 @@ def purse_of(question: EvaluationInput) -> SpendingScope | None:
 
 def parameters(questions: Sequence[EvaluationInput]) -> dict[str, Any]:  # the cursor's own types
     """What RUNS and SPENT ask for; `now` and `own` are the reader's."""
-    runs = sorted({(one.agent_id, one.run) for one in questions if one.run})
+    runs = sorted({(question.agent_id, question.run) for question in questions if question.run})
     return {
         "run_agents": [agent for agent, _ in runs],
         "run_keys": [key for _, key in runs],

@@ -26,7 +26,7 @@ _DEEPEST = 12
 
 def all_hold(conditions: Sequence[Mapping[str, Json]], args: Json) -> bool:
     """Whether every condition is true of the arguments; none at all holds of anything."""
-    return all(holds(one, args) for one in conditions)
+    return all(holds(condition, args) for condition in conditions)
 
 
 def holds(condition: Mapping[str, Json], args: Json) -> bool:
@@ -156,7 +156,7 @@ def _inner(here: Mapping[str, Json], part: str) -> Mapping[str, Json] | None:
 def _may_be(part: Mapping[str, Json], *kinds: str) -> bool:
     named = part.get("type")
     if named is None and isinstance(options := part.get("enum"), list | tuple):
-        return any(_kind(one) in kinds for one in options)
+        return any(_kind(option) in kinds for option in options)
     listed = named if isinstance(named, list | tuple) else [named]
     return named is None or any(one in kinds for one in listed)
 

@@ -43,12 +43,12 @@ def plan_routing(own: Routing, steps: Sequence[EvaluatedStep]) -> Routing:
             quoted_message=worst.quoted_message,
             shadowed=None,
         )
-    strict = any(one.strict for one in parts)
+    strict = any(part.strict for part in parts)
     # Silence lets a soft plan run, so nothing that a step of it needs a yes for may wait there.
-    gate = strictest(one.gate for one in parts)
+    gate = strictest(part.gate for part in parts)
     if gate in (Gate.SOFT, Gate.CLARIFY) and (strict or hardest_reversibility(steps) != Reversibility.REVERSIBLE):
         gate = Gate.HARD
-    tier = max(one.tier for one in parts)
+    tier = max(part.tier for part in parts)
     required_stages = _combined_stages(own, steps)
     all_reasons = [*(own.reasons if own.route == worst.route else ()), *named]
     whole = replace(
@@ -61,9 +61,9 @@ def plan_routing(own: Routing, steps: Sequence[EvaluatedStep]) -> Routing:
                 [*all_reasons, *([stages.stages_sentence(required_stages)] if len(required_stages) > 1 else [])]
             )
         ),
-        approvable=all(one.approvable for one in parts),
+        approvable=all(part.approvable for part in parts),
         strict=strict,
-        typed=any(one.typed for one in parts),
+        typed=any(part.typed for part in parts),
     )
     return shadow.of_plan(whole, steps)
 
@@ -76,7 +76,7 @@ def _combined_stages(own: Routing, steps: Sequence[EvaluatedStep]) -> Stages:
         staged = stages.merged_with(staged, part_stages) if staged and part_stages else staged or part_stages
     if not staged:
         parts = [own, *(step.routing for step in steps)]
-        return (Stage(max(one.tier for one in parts), field, max(one.approvers for one in parts)),)
+        return (Stage(max(part.tier for part in parts), field, max(part.approvers for part in parts)),)
     for step in steps:
         if not step.routing.stages:
             staged = stages.merged_with(step.routing.required_stages(step.type.domain), staged)
@@ -112,7 +112,7 @@ def plan_value(steps: Sequence[EvaluatedStep]) -> Decimal | None:
 
 
 def plan_domain(steps: Sequence[EvaluatedStep]) -> str:
-    """Whose queue it waits in: that of the step for the highest tier, the first of several."""
+    """The domain whose queue the plan waits in: that of the step with the highest tier, the first of several."""
     return max(steps, key=lambda step: step.routing.tier).domain
 
 

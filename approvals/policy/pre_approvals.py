@@ -60,7 +60,7 @@ class StandingApproval:
     at: datetime
 
     def covers(self, question: EvaluationInput, assessment: Assessment) -> bool:
-        """Whether it is about this proposal; what could not be told is none of its business."""
+        """Whether it covers this proposal; an expression that could not be evaluated counts as not met."""
         if not question.parsed or not grant_conditions.all_hold(self.conditions, question.args):
             return False
         if not self.expression:
@@ -98,11 +98,11 @@ class PreApprovals:
         """What could let this proposal pass now. `names` are what its agent calls it: item, and step of the run."""
         if not self.steps and not self.grants:
             return NONE
-        mine = [one for one in self.steps if one.agent == question.agent_id and one.run in ("", question.run)]
+        mine = [step for step in self.steps if step.agent == question.agent_id and step.run in ("", question.run)]
         for step in mine:
             if step.digest == question.digest and not self._is_used(step) and not self._waits_for(step):
                 return PreApproval(step=step)
-        planned = [one for one in mine if one.run]
+        planned = [step for step in mine if step.run]
         return PreApproval(
             grants=tuple(
                 grant
@@ -115,7 +115,7 @@ class PreApprovals:
         )
 
     def take(self, step: ApprovedStep | None, grant: StandingApproval | None) -> None:
-        """What one proposal of the set passes by is not there for the next."""
+        """Mark what this proposal uses as taken, so that the next of the set does not use it."""
         if step is not None:
             self._taken.add(step.id)
         if grant is not None:
@@ -126,14 +126,14 @@ class PreApprovals:
 
     def _waits_for(self, step: ApprovedStep) -> list[str]:
         """What it depends on and what has not run yet."""
-        done = {one.step for one in self.steps if one.plan == step.plan and self._is_used(one)}
+        done = {other.step for other in self.steps if other.plan == step.plan and self._is_used(other)}
         return [name for name in step.depends_on if name not in done]
 
     def _deviation(self, planned: Sequence[ApprovedStep], question: EvaluationInput, names: Sequence[str]) -> Flag:
         """How it differs from the step of the same id, in words; and by field, as data."""
         newest = list(reversed(planned))  # of two plans of a run the later one is meant
-        named = [one for name in names for one in newest if name and one.step == name]
-        equal = [one for one in newest if one.digest == question.digest]
+        named = [step for name in names for step in newest if name and step.step == name]
+        equal = [step for step in newest if step.digest == question.digest]
         step = next(iter([*equal, *named]), None)
         if step is None:
             return Flag(DEVIATES, messages.UNPLANNED, {"plan": str(newest[0].plan), "step": None, "differs": []})
@@ -145,7 +145,7 @@ class PreApprovals:
         elif action != question.type.name:
             why = messages.PLANNED_OTHERWISE.format(action=plain(str(action)))
         elif differs:
-            why = "; ".join(_edit_sentence(one) for one in differs[:_MOST_SHOWN])
+            why = "; ".join(_edit_sentence(path) for path in differs[:_MOST_SHOWN])
             why += messages.AND_MORE.format(count=len(differs) - _MOST_SHOWN) if len(differs) > _MOST_SHOWN else ""
         else:
             why = messages.PLANNED_FOR_OTHER
@@ -215,10 +215,10 @@ def read_pre_approvals(
 
     No query for those that have none, one for each kind otherwise.
     """
-    mine = [one for one in questions if one.agent_id in planned]
-    owners = sorted({(one.agent_id, one.run) for one in mine if one.run})
-    digest_keys = sorted({(one.agent_id, one.digest) for one in mine})
-    granted_questions = [one for one in questions if one.agent_id in granted]
+    mine = [question for question in questions if question.agent_id in planned]
+    owners = sorted({(question.agent_id, question.run) for question in mine if question.run})
+    digest_keys = sorted({(question.agent_id, question.digest) for question in mine})
+    granted_questions = [question for question in questions if question.agent_id in granted]
     steps: list[ApprovedStep] = []
     grants: list[StandingApproval] = []
     with connection.cursor() as cursor:
@@ -236,9 +236,10 @@ def read_pre_approvals(
                 for pk, agent, run, plan, step, number, action, digest, needs, used in cursor.fetchall()
             ]
         if granted_questions:
-            names = sorted({one.type.name for one in granted_questions})
+            names = sorted({question.type.name for question in granted_questions})
             cursor.execute(
-                _GRANTS, {"now": now, "agents": list({one.agent_id for one in granted_questions}), "names": names}
+                _GRANTS,
+                {"now": now, "agents": list({question.agent_id for question in granted_questions}), "names": names},
             )
             grants = [
                 StandingApproval(pk, agent, action, json.loads(conditions_json), expression, tier, left, by, at)

@@ -54,7 +54,7 @@ def of_plan(routing: Routing, steps: Sequence[EvaluatedStep]) -> Routing:
     shadowed_parts = [one for one in (routing.shadowed, *(step.routing.shadowed for step in steps)) if one is not None]
     if not shadowed_parts:
         return routing
-    tier = max(int(str(one["tier"])) for one in shadowed_parts)
+    tier = max(int(str(part["tier"])) for part in shadowed_parts)
     hardest = max(shadowed_parts, key=lambda part: (part["route"] == Route.REJECT, part["tier"]))
     reasons = [str(text) for text in _texts(routing.shadowed)]
     for number, step in enumerate(steps, start=1):
@@ -64,7 +64,7 @@ def of_plan(routing: Routing, steps: Sequence[EvaluatedStep]) -> Routing:
         ]
     refused = hardest["route"] == Route.REJECT
     first = messages.SHADOW_REFUSES if refused else messages.SHADOW.format(tier=tier)
-    approvers = max(int(str(one["approvers"])) for one in shadowed_parts)
+    approvers = max(int(str(part["approvers"])) for part in shadowed_parts)
     shadowed_whole = {**hardest, "tier": tier, "approvers": approvers, "reasons": list[Json](reasons)}
     return replace(routing, reason_code=SHADOW, reasons=[first, *reasons], shadowed=shadowed_whole)
 

@@ -28,13 +28,15 @@ def required_stages_of(approval: Approval) -> Stages:
     """Who is asked for an approval that waits, in order; one where everybody is asked at once."""
     if not approval.stages:
         return (Stage(approval.tier_id, approval.domain_id, approval.approvers),)
-    return tuple(Stage(one["tier"], one["domain"], one["approvers"]) for one in approval.stages)
+    return tuple(Stage(stage["tier"], stage["domain"], stage["approvers"]) for stage in approval.stages)
 
 
 def required_stages_for(type: TypePolicy, matched: Iterable[RuleMatch], flat: Stage) -> Stages:
     """Who is asked, in order. `flat` is what the type, the value and the rules without stages ask."""
     demanded = [
-        [replace(one, domain=one.domain or type.domain) for one in match.stages] for match in matched if match.stages
+        [replace(stage, domain=stage.domain or type.domain) for stage in match.stages]
+        for match in matched
+        if match.stages
     ]
     if not demanded:
         return (flat,)
@@ -56,7 +58,9 @@ def merge(several: Iterable[Sequence[Stage]]) -> Stages:
     for stages in several:
         least = 0  # nothing comes before what precedes it in its own rule
         for stage in stages:
-            index = next((at for at, one in enumerate(merged_stages) if _queue(one) == _queue(stage)), None)
+            index = next(
+                (at for at, merged_stage in enumerate(merged_stages) if _queue(merged_stage) == _queue(stage)), None
+            )
             if index is not None:
                 merged_stages[index] = replace(stage, approvers=max(stage.approvers, merged_stages[index].approvers))
                 least = max(least, index + 1)
@@ -70,7 +74,7 @@ def merge(several: Iterable[Sequence[Stage]]) -> Stages:
 
 def with_flat_demand(stages: Stages, flat: Stage) -> Stages:
     """The stages, so that a demand without stages is met, too."""
-    own = [at for at, one in enumerate(stages) if one.domain == flat.domain]
+    own = [at for at, stage in enumerate(stages) if stage.domain == flat.domain]
     among = [stages[at] for at in own] or stages
     if any(one.tier >= flat.tier and one.approvers >= flat.approvers for one in among):
         return stages
@@ -101,7 +105,7 @@ def merged_with(before: Stages, now: Stages) -> Stages:
 
 def includes_queue(stages: Stages, tier: int, domain: str) -> bool:
     """Whether one of several is of people who decide in this tier and field."""
-    return len(stages) > 1 and any(one.domain == domain and one.tier >= tier for one in stages)
+    return len(stages) > 1 and any(stage.domain == domain and stage.tier >= tier for stage in stages)
 
 
 def asks_at_least(these: Stages, those: Stages) -> bool:

@@ -69,7 +69,7 @@ def _amend(approval_id: UUID, change: Callable[[Item], Item], *, by: Agent) -> A
     if item.item_type != ItemType.ACTION and item.args != own.args:
         raise BadSubmission([Fault("/items/0/action/args", "Only an action has arguments.")])
     revision = revise(approval, own, item, by=None, now=now)
-    proposal, case = revision.proposal, revision.case
+    proposal, evaluation = revision.proposal, revision.evaluation
     expect = {
         "status": Status.PENDING,
         "revision": approval.revision,
@@ -86,8 +86,8 @@ def _amend(approval_id: UUID, change: Callable[[Item], Item], *, by: Agent) -> A
         _refuse_unless_pending(load(approval_id), times.now())
         return None
     proposal.save(force_insert=True)
-    if case.routing.route == Route.REJECT:
-        _refuse(moved[0], case, now=now)
+    if evaluation.routing.route == Route.REJECT:
+        _refuse(moved[0], evaluation, now=now)
     amended = load(approval_id)
     if amended.status == Status.PENDING and amended.queue != approval.queue:
         risen = amended.tier_id > approval.tier_id
@@ -97,7 +97,7 @@ def _amend(approval_id: UUID, change: Callable[[Item], Item], *, by: Agent) -> A
 
 
 def _same(left: Item, right: Item) -> bool:
-    """Python takes 1 for true and finds them equal; what will execute is compared to the letter."""
+    """Whether two arguments are the same by their JSON: Python finds 1 and true equal, an executor does not."""
 
     def written(item: Item) -> bytes:
         return schema.canonical([item.args, dict(item.context), item.current, dict(item.preconditions)])
@@ -123,8 +123,8 @@ def _facts(approval: Approval, own: Proposal, revision: Revision) -> dict[str, J
     return facts
 
 
-def _refuse(approval: Approval, case: Evaluation, *, now: datetime) -> None:
-    """Policy refuses the revision: it ends here, as it would have ended at the door."""
+def _refuse(approval: Approval, evaluation: Evaluation, *, now: datetime) -> None:
+    """End an approval whose revision policy refuses, as if it had been submitted like that."""
     moved = audit.move(
         [
             audit.Move(
@@ -143,10 +143,10 @@ def _refuse(approval: Approval, case: Evaluation, *, now: datetime) -> None:
                     "claim_until": None,
                 },
                 facts={"verdict": Verdict.REJECT, "source": Source.POLICY},
-                digests={"decision": recorded.stored_decision_digest(Decision(message=refusal(case.routing)))},
+                digests={"decision": recorded.stored_decision_digest(Decision(message=refusal(evaluation.routing)))},
             )
         ],
         now=now,
     )
-    Decision.on(moved[0], surface="policy", at=now, message=refusal(case.routing)).save(force_insert=True)
+    Decision.on(moved[0], surface="policy", at=now, message=refusal(evaluation.routing)).save(force_insert=True)
     close_settled(moved, now=now)

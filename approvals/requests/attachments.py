@@ -76,7 +76,7 @@ NO_FILES: Files = MappingProxyType({})
 def keep(agent: Agent, *, name: str, claimed: str, content: bytes) -> tuple[Attachment, bool]:
     """Take a file; returns it and whether it is new. The same file of the same name again is the one there is.
 
-    Raises BadSubmission: empty, too large, of a kind that is not taken, or not what it claims to be; TooMuch.
+    Raises BadSubmission: empty, too large, of a kind that is not taken, or not what it claims to be; QuotaExceeded.
     """
     if len(content) > LARGEST:
         raise BadSubmission([Fault("/file", "At most 10 MB.")])
@@ -105,7 +105,7 @@ def keep(agent: Agent, *, name: str, claimed: str, content: bytes) -> tuple[Atta
 
 
 def _refuse_over_quota(agent: Agent, size: int, *, now: datetime) -> None:
-    """Raises TooMuch where this one goes beyond what the agent may send in a day."""
+    """Raises QuotaExceeded where this one goes beyond what the agent may send in a day."""
     sent = Attachment.objects.filter(agent=agent, created_at__gt=now - WINDOW)
     over = size + (sent.aggregate(sum=Sum("size"))["sum"] or 0) - settings.ASSENT_ATTACHMENTS
     if over <= 0:
@@ -166,7 +166,12 @@ def safe_name(name: str, kind: str) -> str:
 
 def files_of(agent_submissions: Iterable[AgentSubmission]) -> Files:
     """The files that some submissions name, by agent and id; what is not the agent's own is left out."""
-    named = {(one.agent, pk) for one in agent_submissions for item in one.submission.items for pk in item.attachments}
+    named = {
+        (agent_submission.agent, pk)
+        for agent_submission in agent_submissions
+        for item in agent_submission.submission.items
+        for pk in item.attachments
+    }
     ids = {pk: parsed_id for _, pk in named if (parsed_id := _uuid(pk))}
     if not ids:
         return NO_FILES
@@ -185,7 +190,7 @@ def files_of(agent_submissions: Iterable[AgentSubmission]) -> Files:
 
 
 def faults_of(agent_submission: AgentSubmission, files: Files) -> list[Fault]:
-    """Another agent's file is as unknown as one that never was."""
+    """What is wrong with the files that an item names; another agent's file counts as unknown."""
     return [
         Fault(f"/items/{index}/attachments/{number}", "There is no such attachment.")
         for index, item in enumerate(agent_submission.submission.items)

@@ -23,23 +23,24 @@ def close_settled(approvals: Sequence[Approval], *, now: datetime) -> list[Appro
     What may run now counts as spent. To be called once for what a transaction moved.
     """
     spending.count(approvals)
-    runs.lock({one.request_id for one in approvals})
+    runs.lock({approval.request_id for approval in approvals})
     approvals = [*approvals, *runs.stop(approvals, now=now)]
     unsent_text.drop_settled(approvals)
-    moved = {one.pk for one in approvals}
-    ids = sorted({one.request_id for one in approvals})
-    requests = {one.pk: one for one in ApprovalRequest.objects.filter(pk__in=ids).order_by("pk").select_for_update()}
+    moved = {approval.pk for approval in approvals}
+    ids = sorted({approval.request_id for approval in approvals})
+    locked = ApprovalRequest.objects.filter(pk__in=ids).order_by("pk").select_for_update()
+    requests = {request.pk: request for request in locked}
     closed: list[tuple[ApprovalRequest, Sequence[Approval]]] = []
     approvals = decision_document.approvals_of(requests.values(), whole=False)
     decisions = decision_document.standing_decisions(approvals)
     policies = decision_document.policies_of(approvals)
-    plans.write_planned_steps([one for one in approvals if one.pk in moved])
+    plans.write_planned_steps([approval for approval in approvals if approval.pk in moved])
     runs.roll_back(_runs_to_roll_back(approvals, requests, moved), now=now)
     for pk, group in groupby(approvals, key=lambda approval: approval.request_id):
         request, items = requests[pk], list(group)
         if request.status != ApprovalRequest.Status.PENDING:
             continue
-        left = sum(one.status in OPEN for one in items)
+        left = sum(item.status in OPEN for item in items)
         if left:
             if left != request.open_items:
                 ApprovalRequest.objects.filter(pk=pk).update(open_items=left)
@@ -61,9 +62,9 @@ def _runs_to_roll_back(
         if request.run_id is None or request.status != ApprovalRequest.Status.PENDING:
             continue
         if request.decide == ApprovalRequest.Decide.INDEPENDENTLY:
-            answered_items = [one for one in items if one.pk in moved]
+            answered_items = [item for item in items if item.pk in moved]
         else:
-            answered_items = [] if any(one.is_open for one in items) else items
+            answered_items = [] if any(item.is_open for item in items) else items
         if runs.rejected_by_person(answered_items):
             run_ids.add(request.run_id)
     return run_ids
@@ -91,7 +92,7 @@ def close(
 
 def _status(approvals: Sequence[Approval]) -> str:
     """Decided where any item was; expired only if every one expired."""
-    statuses = {one.status for one in approvals}
+    statuses = {approval.status for approval in approvals}
     if statuses & SETTLED:
         return ApprovalRequest.Status.DECIDED
     if statuses == {Status.EXPIRED}:

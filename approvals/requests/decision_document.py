@@ -45,7 +45,8 @@ def decision_document(
             "request": str(request.pk),
             "status": request.status,
             "items": [
-                item_document(one, decisions.get(one.pk), request, agent=agent, policies=policies) for one in approvals
+                item_document(approval, decisions.get(approval.pk), request, agent=agent, policies=policies)
+                for approval in approvals
             ],
             "resume": request.resume,
         }
@@ -91,7 +92,7 @@ def open_document(request: ApprovalRequest, questions: Sequence[Json] = ()) -> d
     """What an open request can say: with *independently*, the items that are settled already; and what is asked."""
     settled: list[Json] = []
     if request.decide == ApprovalRequest.Decide.INDEPENDENTLY:
-        approvals = [one for one in approvals_of([request]) if one.status not in OPEN]
+        approvals = [approval for approval in approvals_of([request]) if approval.status not in OPEN]
         decisions = standing_decisions(approvals)
         policies = policies_of(approvals)
         settled = [
@@ -125,12 +126,12 @@ def approvals_of(requests: Iterable[ApprovalRequest], *, whole: bool = True) -> 
 def standing_decisions(approvals: Iterable[Approval]) -> dict[object, Decision]:
     """The decisions that stand, by approval id."""
     decisions = Decision.objects.filter(STANDS, approval__in=approvals).select_related("user")
-    return {one.approval_id: one for one in decisions}
+    return {decision.approval_id: decision for decision in decisions}
 
 
 def policies_of(approvals: Iterable[Approval]) -> dict[int, Policy]:
     """The policy versions that some approvals arrived under."""
-    return {number: snapshot.load(number) for number in {one.policy_id for one in approvals}}
+    return {number: snapshot.load(number) for number in {approval.policy_id for approval in approvals}}
 
 
 def item_document(

@@ -141,7 +141,7 @@ def evaluate_items(
     in_hand: bool = False,
     halted: bool = False,
 ) -> list[list[Evaluation]]:
-    """The cases of each submission, item by item; earlier ones of the set are history for later ones.
+    """Evaluate each item of each submission, in order; earlier ones of the set are history for later ones.
 
     Each submission must be free of faults. A constant number of queries for the whole set. `files` are those that the
     submissions name; `again` is the approval that is routed once more, and so is no history of itself. `covered` False:
@@ -149,12 +149,17 @@ def evaluate_items(
     `in_hand` True: a reviewer changed them, so they are no attempt of the agent's, and its pause holds nothing up.
     `halted` True: everything is stopped, so nothing passes, and nothing is turned away for want of room either.
     """
-    names = {name for one in agent_submissions for item in one.submission.items for name in item.type_names}
-    submitters = _submitters({one.agent for one in agent_submissions}, names, now=now)
+    names = {
+        name
+        for agent_submission in agent_submissions
+        for item in agent_submission.submission.items
+        for name in item.type_names
+    }
+    submitters = _submitters({agent_submission.agent for agent_submission in agent_submissions}, names, now=now)
     if halted:
-        submitters = {pk: replace(one, halted=True) for pk, one in submitters.items()}
+        submitters = {pk: replace(submitter, halted=True) for pk, submitter in submitters.items()}
     if again is not None:
-        submitters = {pk: one.for_reevaluation(in_hand=in_hand) for pk, one in submitters.items()}
+        submitters = {pk: submitter.for_reevaluation(in_hand=in_hand) for pk, submitter in submitters.items()}
     drawn = [
         (
             index,
@@ -172,18 +177,21 @@ def evaluate_items(
         for index, agent_submission in enumerate(agent_submissions)
         for item in agent_submission.submission.items
     ]
-    histories = iter(read_histories([question for _, one in drawn for question in one.questions]))
+    histories = iter(read_histories([question for _, prepared in drawn for question in prepared.questions]))
     # What goes to people again was approved once already: nothing approved beforehand lets it pass.
-    fresh = [covered and again is None and one.submission.returned is None for one in agent_submissions]
+    fresh = [
+        covered and again is None and agent_submission.submission.returned is None
+        for agent_submission in agent_submissions
+    ]
     beforehand = pre_approvals.read_pre_approvals(
-        [one.question for place, one in drawn if fresh[place] and one.item.item_type == ItemType.ACTION],
-        planned={pk for pk, one in submitters.items() if one.planned},
-        granted={pk for pk, one in submitters.items() if one.granted},
+        [prepared.question for index, prepared in drawn if fresh[index] and prepared.item.item_type == ItemType.ACTION],
+        planned={pk for pk, submitter in submitters.items() if submitter.planned},
+        granted={pk for pk, submitter in submitters.items() if submitter.granted},
         now=now,
     )
     # What was asked already is not turned away for want of room.
     queues = _queues(drawn, policy, now=now) if covered and again is None and not halted else UNLIMITED
-    cases: list[list[Evaluation]] = [[] for _ in agent_submissions]
+    evaluations: list[list[Evaluation]] = [[] for _ in agent_submissions]
     tally = PassedSpending()
     for index, drawn_item in drawn:
         submission, submitter = agent_submissions[index].submission, submitters[drawn_item.question.agent_id]
@@ -191,29 +199,29 @@ def evaluate_items(
             submitter = replace(submitter, stopped=True)
         names_of = (drawn_item.item.id, submission.run.step if submission.run else "")
         room, usable = (queues, beforehand) if fresh[index] else (UNLIMITED, pre_approvals.NO_PRE_APPROVALS)
-        case = _evaluate_item(
+        evaluation = _evaluate_item(
             drawn_item, submitter, policy, histories, usable, names_of, room, tally, may_go_ahead=fresh[index]
         )
         back = submission.returned
         if back is not None:
             routing = reroute(
-                case.routing,
+                evaluation.routing,
                 back.required_stages,
-                domain=case.domain,
+                domain=evaluation.domain,
                 gate=back.gate,
                 typed=back.typed,
                 reason=back.reason,
             )
-            case = replace(case, routing=routing)
-        if case.routing.route == Route.REVIEW:
-            queues.take(case.routing.tier, case.domain)
-        cases[index].append(case)
-    return cases
+            evaluation = replace(evaluation, routing=routing)
+        if evaluation.routing.route == Route.REVIEW:
+            queues.take(evaluation.routing.tier, evaluation.domain)
+        evaluations[index].append(evaluation)
+    return evaluations
 
 
 def _queues(drawn: Sequence[tuple[int, "_PreparedItem"]], policy: Policy, *, now: datetime) -> Queues:
     """What is measured of every queue that any of these may be routed to."""
-    types = {question.type.name: question.type for _, one in drawn for question in one.questions}
+    types = {question.type.name: question.type for _, prepared in drawn for question in prepared.questions}
     domains = waiting.domains_of(types.values())
     return waiting.measured(policy, domains, now=now, coming=len(drawn))
 
@@ -244,7 +252,7 @@ def _evaluate_item(
     routing = route(question, assessment, policy, standing, cover)
     beforehand.take(routing.step, routing.grant)
     inside = tally.copy()
-    steps = tuple(_evaluate_step(one, submitter, policy, next(histories), inside) for one in drawn.steps)
+    steps = tuple(_evaluate_step(step, submitter, policy, next(histories), inside) for step in drawn.steps)
     value = drawn.worth
     if steps:
         routing, assessment = (
@@ -355,7 +363,7 @@ def _prepare_item(
         # What comes back is no history of itself, either.
         approval_id=again
         or (agent_submission.submission.returned.approval if agent_submission.submission.returned else None),
-        beside=[[dict(one) for one in files], item.current, item.preconditions],
+        beside=[[dict(file) for file in files], item.current, item.preconditions],
         in_hand=in_hand,
         undoable=item.undo is not None,
     )
@@ -383,5 +391,5 @@ def _digest(agent: str, item: Item, kind: TypePolicy, subject: str, files: Seque
         response_schema=item.response_schema,
         steps=item.steps,
         subject=subject,
-        attachments=[str(one["digest"]) for one in files],
+        attachments=[str(file["digest"]) for file in files],
     )

@@ -49,7 +49,7 @@ class _Outrun(Exception):
 
 def submit(agent: Agent, submissions: Sequence[Submission]) -> list[Answer]:
     """Take a set of submissions of one agent; as `take`."""
-    return take([AgentSubmission(agent.pk, one) for one in submissions])
+    return take([AgentSubmission(agent.pk, submission) for submission in submissions])
 
 
 def take(agent_submissions: Sequence[AgentSubmission]) -> list[Answer]:
@@ -108,8 +108,10 @@ def _take(agent_submissions: Sequence[AgentSubmission]) -> list[Answer]:
             once.add(agent_submission.once)
     answered |= _store(fresh, policy, files, now=now)
     # Whoever lost the race for a key, to another transaction or inside this set, finds the winner's rows now.
-    answered |= _again({place: one for place, one in enumerate(agent_submissions) if place not in answered})
-    return [answered[place] for place in range(len(agent_submissions))]
+    answered |= _again(
+        {index: agent_submission for index, agent_submission in enumerate(agent_submissions) if index not in answered}
+    )
+    return [answered[index] for index in range(len(agent_submissions))]
 
 
 def evaluate(agent: Agent, submission: Submission) -> list[tuple[Item, str, Routing, Assessment]]:
@@ -125,10 +127,12 @@ def evaluate(agent: Agent, submission: Submission) -> list[tuple[Item, str, Rout
         raise BadSubmission(faults)
     runs = _known_runs([(agent.pk, submission.run.key)]) if submission.run else {}
     halted = kill_switch.standing() is not None
-    [cases] = evaluate_items(
+    [evaluations] = evaluate_items(
         [agent_submission], policy, now=times.now(), files=files, stopped=_stopped(runs), halted=halted
     )
-    return [(case.item, case.domain, case.routing, case.assessment) for case in cases]
+    return [
+        (evaluation.item, evaluation.domain, evaluation.routing, evaluation.assessment) for evaluation in evaluations
+    ]
 
 
 @transaction.atomic
@@ -141,8 +145,10 @@ def record(agent: Agent, submission: Submission, judge: Callable[[Evaluation], E
     answered = _again({0: agent_submission})
     if not answered:
         now, policy = times.now(), snapshot.current()
-        [[case]] = evaluate_items([agent_submission], policy, now=now, covered=False)
-        answered = _keep({0: agent_submission}, [[judge(case)]], {}, policy, now=now) or _again({0: agent_submission})
+        [[evaluation]] = evaluate_items([agent_submission], policy, now=now, covered=False)
+        answered = _keep({0: agent_submission}, [[judge(evaluation)]], {}, policy, now=now) or _again(
+            {0: agent_submission}
+        )
     return answered[0]
 
 
@@ -152,15 +158,17 @@ def record(agent: Agent, submission: Submission, judge: Callable[[Evaluation], E
 # And from here on nobody waits longer for a key that another transaction has inserted and not committed.
 _STORED = """
 SELECT ARRAY(
-    SELECT request.id FROM unnest(%s::uuid[], %s::text[]) AS asked (agent, key)
-    JOIN approvals_approvalrequest AS request ON request.agent_id = asked.agent AND request.key = asked.key
+    SELECT request.id FROM unnest(%s::uuid[], %s::text[]) AS pairs (agent, key)
+    JOIN approvals_approvalrequest AS request ON request.agent_id = pairs.agent AND request.key = pairs.key
 ), set_config('lock_timeout', '1s', true)
 """
 
 
 def _again(agent_submissions: Mapping[int, AgentSubmission]) -> dict[int, Answer]:
     """Answer submissions from the rows stored under their keys; those without a row are left out."""
-    key_pairs = sorted({one.once for one in agent_submissions.values() if one.once})
+    key_pairs = sorted(
+        {agent_submission.once for agent_submission in agent_submissions.values() if agent_submission.once}
+    )
     if not key_pairs:
         return {}
     with connection.cursor() as cursor:
@@ -186,7 +194,11 @@ def _again(agent_submissions: Mapping[int, AgentSubmission]) -> dict[int, Answer
 
 def _runs(agent_submissions: Iterable[AgentSubmission], *, now: datetime) -> dict[tuple[object, str], Run]:
     """The agents' workflows that are named, by agent and name; new ones are made."""
-    named = {(one.agent, one.submission.run.key): one.submission.run for one in agent_submissions if one.submission.run}
+    named = {
+        (agent_submission.agent, agent_submission.submission.run.key): agent_submission.submission.run
+        for agent_submission in agent_submissions
+        if agent_submission.submission.run
+    }
     if not named:
         return {}
     runs = _known_runs(named)
@@ -224,67 +236,69 @@ def _stopped(runs: Mapping[tuple[object, str], Run]) -> set[tuple[object, str]]:
 
 
 def _store(fresh: Mapping[int, AgentSubmission], policy: Policy, files: Files, *, now: datetime) -> dict[int, Answer]:
-    """Route and store; whose key another transaction stored meanwhile is left out."""
+    """Evaluate and store; one whose key another transaction stored meanwhile is left out."""
     if not fresh:
         return {}
     halted = stop_lock.lock_shared()
     runs = _runs(fresh.values(), now=now)
-    cases = evaluate_items(list(fresh.values()), policy, now=now, files=files, stopped=_stopped(runs), halted=halted)
-    cases = pre_approval_uses.take_pre_approvals(cases, policy, now=now)
-    cases = spending.reroute_over_limit(cases, policy, now=now)
-    return _keep(fresh, cases, runs, policy, now=now)
+    evaluations = evaluate_items(
+        list(fresh.values()), policy, now=now, files=files, stopped=_stopped(runs), halted=halted
+    )
+    evaluations = pre_approval_uses.take_pre_approvals(evaluations, policy, now=now)
+    evaluations = spending.reroute_over_limit(evaluations, policy, now=now)
+    return _keep(fresh, evaluations, runs, policy, now=now)
 
 
 def _keep(
     fresh: Mapping[int, AgentSubmission],
-    cases: Sequence[Sequence[Evaluation]],
+    evaluations: Sequence[Sequence[Evaluation]],
     runs: Mapping[tuple[object, str], Run],
     policy: Policy,
     *,
     now: datetime,
 ) -> dict[int, Answer]:
-    """Store submissions with their cases; whose key another transaction stored meanwhile is left out."""
+    """Store evaluated submissions; one whose key another transaction stored meanwhile is left out."""
     spent = {
-        index: spending.amounts(of_one, run.pk if (run := _run_of(agent_submission, runs)) else None)
-        for (index, agent_submission), of_one in zip(fresh.items(), cases, strict=True)
+        index: spending.amounts(group, run.pk if (run := _run_of(agent_submission, runs)) else None)
+        for (index, agent_submission), group in zip(fresh.items(), evaluations, strict=True)
     }
     # Before the permits of the drafts: the first of all makes the signing key, for which others wait to the end.
     spending.add(spent.values(), now=now)
-    drafts = {
-        index: new_request(agent_submission, of_one, _run_of(agent_submission, runs), policy, now=now)
-        for (index, agent_submission), of_one in zip(fresh.items(), cases, strict=True)
+    new_requests = {
+        index: new_request(agent_submission, group, _run_of(agent_submission, runs), policy, now=now)
+        for (index, agent_submission), group in zip(fresh.items(), evaluations, strict=True)
     }
     # Unsorted inserts of overlapping key sets deadlock.
     requests = sorted(
-        (draft.request for draft in drafts.values()),
+        (new.request for new in new_requests.values()),
         key=lambda request: (request.agent_id, request.key or "", request.pk),
     )
     won = bulk.insert_new(requests)
-    lost = [place for place, draft in drafts.items() if draft.request.pk not in won]
+    lost = [index for index, new in new_requests.items() if new.request.pk not in won]
     if lost:
-        used = dict(zip(drafts, cases, strict=True))
-        if any(spent[place] or any(one.routing.covered for one in used[place]) for place in lost):
+        used = dict(zip(new_requests, evaluations, strict=True))
+        if any(spent[index] or any(evaluation.routing.covered for evaluation in used[index]) for index in lost):
             raise _Outrun  # a use was taken, or a spending counted, for what is not stored
-    drafts = {place: draft for place, draft in drafts.items() if draft.request.pk in won}
-    kept = drafts.values()
-    escalation.expire_where_nobody_may([one for draft in kept for one in draft.approvals], now=now)
+    new_requests = {index: new for index, new in new_requests.items() if new.request.pk in won}
+    kept = new_requests.values()
+    escalation.expire_where_nobody_may([approval for new in kept for approval in new.approvals], now=now)
     audit.write(
-        [one for draft in kept for one in draft.changes],
-        [one for draft in kept for one in draft.approvals],
-        [one for draft in kept for one in draft.proposals],
-        [one for draft in kept for one in draft.decisions],
-        [one for draft in kept for one in draft.planned],
-        [one for draft in kept for one in draft.audits],
+        [change for new in kept for change in new.changes],
+        [approval for new in kept for approval in new.approvals],
+        [proposal for new in kept for proposal in new.proposals],
+        [decision for new in kept for decision in new.decisions],
+        [step for new in kept for step in new.planned],
+        [audit for new in kept for audit in new.audits],
     )
     overload.begin_overload(
         [
-            case.routing.shortage
-            for index, of_one in zip(fresh, cases, strict=True)
-            for case in of_one
-            if index in drafts and case.routing.shortage
+            evaluation.routing.shortage
+            for index, group in zip(fresh, evaluations, strict=True)
+            for evaluation in group
+            if index in new_requests and evaluation.routing.shortage
         ],
         now=now,
     )
-    notifications.notify([one for draft in kept for one in draft.approvals], notifications.NEW, now=now)
-    outbox.tell_closed([(draft.request, draft.approvals) for draft in kept if draft.request.answer])
-    return {place: Receipt(draft.request, draft.approvals) for place, draft in drafts.items()}
+    notifications.notify([approval for new in kept for approval in new.approvals], notifications.NEW, now=now)
+    outbox.tell_closed([(new.request, new.approvals) for new in kept if new.request.answer])
+    return {index: Receipt(new.request, new.approvals) for index, new in new_requests.items()}

@@ -47,9 +47,14 @@ class NewRequest:
 
 
 def new_request(
-    agent_submission: AgentSubmission, cases: Sequence[Evaluation], run: Run | None, policy: Policy, *, now: datetime
+    agent_submission: AgentSubmission,
+    evaluations: Sequence[Evaluation],
+    run: Run | None,
+    policy: Policy,
+    *,
+    now: datetime,
 ) -> NewRequest:
-    """The rows of a submission and its cases, unsaved; closed already where policy settles all of it."""
+    """The unsaved rows of an evaluated submission; closed already where policy settles all of it."""
     submission = agent_submission.submission
     draft = NewRequest(
         bulk.new_row(
@@ -68,67 +73,73 @@ def new_request(
             created_at=now,
         )
     )
-    for position, case in enumerate(cases):
-        approval = _approval(draft.request, submission, position, case, policy, now=now)
-        approval.proposal = proposal_of(approval, case, now=now)
-        actor = audit.Actor(f"agent:{case.agent}", agent_id=agent_submission.agent)
+    for position, evaluation in enumerate(evaluations):
+        approval = _approval(draft.request, submission, position, evaluation, policy, now=now)
+        approval.proposal = proposal_of(approval, evaluation, now=now)
+        actor = audit.Actor(f"agent:{evaluation.agent}", agent_id=agent_submission.agent)
         entries = [(AuditEvent.Kind.SUBMITTED, actor, _submitted(approval))]
         digests: dict[str, Json] = {}
-        if case.routing.route != Route.REVIEW:
-            decision = _by_policy(approval, case.routing, now=now)
+        if evaluation.routing.route != Route.REVIEW:
+            decision = _by_policy(approval, evaluation.routing, now=now)
             draft.decisions.append(decision)
             digests["decision"] = recorded.stored_decision_digest(decision)
-            why = post_review_queue.why_of(case) if case.routing.route == Route.AUTO else ""
-            entries.append((AuditEvent.Kind.RELEASED, audit.POLICY, _released(approval, case.routing, why)))
+            why = post_review_queue.why_of(evaluation) if evaluation.routing.route == Route.AUTO else ""
+            entries.append((AuditEvent.Kind.RELEASED, audit.POLICY, _released(approval, evaluation.routing, why)))
             if why:
-                draft.audits.append(post_review_queue.new_post_review(approval, case, why, now=now))
-            draft.planned.extend(plans.rows_of(approval, case.type.permit_valid))
+                draft.audits.append(post_review_queue.new_post_review(approval, evaluation, why, now=now))
+            draft.planned.extend(plans.rows_of(approval, evaluation.type.permit_valid))
         draft.changes.extend(audit.begin(approval, entries, digests=digests, now=now))
         draft.approvals.append(approval)
         draft.proposals.append(approval.proposal)
-    if not any(one.is_open for one in draft.approvals):
-        standing: dict[object, Decision] = {one.approval_id: one for one in draft.decisions}
+    if not any(approval.is_open for approval in draft.approvals):
+        standing: dict[object, Decision] = {decision.approval_id: decision for decision in draft.decisions}
         policies = {policy.number: policy}
-        closing.close(draft.request, draft.approvals, standing, agent=cases[0].agent, policies=policies, now=now)
+        closing.close(draft.request, draft.approvals, standing, agent=evaluations[0].agent, policies=policies, now=now)
     return draft
 
 
 def _approval(
-    request: ApprovalRequest, submission: Submission, position: int, case: Evaluation, policy: Policy, *, now: datetime
+    request: ApprovalRequest,
+    submission: Submission,
+    position: int,
+    evaluation: Evaluation,
+    policy: Policy,
+    *,
+    now: datetime,
 ) -> Approval:
-    routing, assessment = case.routing, case.assessment
-    expires_at = _deadline(submission, case.type, routing, now=now)
-    silence = _silence(submission, case, routing)
+    routing, assessment = evaluation.routing, evaluation.assessment
+    expires_at = _deadline(submission, evaluation.type, routing, now=now)
+    silence = _silence(submission, evaluation, routing)
     waits = routing.route == Route.REVIEW
-    tiers = policy.tiers_in(case.domain)
+    tiers = policy.tiers_in(evaluation.domain)
     sharing = sharing_deadline(tiers, routing.tier, silence)
     due = due_at(sharing, routing.tier, now=now, expires_at=expires_at) if waits else None
     return bulk.new_row(
         Approval,
-        id=case.id,
+        id=evaluation.id,
         request=request,
         position=position,
-        item=case.item.id,
-        kind=Kind.CANARY if case.type.name == CANARY else Kind.REAL,
-        item_type=case.item.item_type,
+        item=evaluation.item.id,
+        kind=Kind.CANARY if evaluation.type.name == CANARY else Kind.REAL,
+        item_type=evaluation.item.item_type,
         agent_id=request.agent_id,
-        action_type_id=case.type.name,
-        domain_id=case.domain,
+        action_type_id=evaluation.type.name,
+        domain_id=evaluation.domain,
         status=Status.PENDING if waits else Status.RELEASED,
-        digest=case.digest,
-        subject=case.subject,
-        allowed=allowed_verdicts(case),
+        digest=evaluation.digest,
+        subject=evaluation.subject,
+        allowed=allowed_verdicts(evaluation),
         policy_id=policy.number,
         route=routing.route,
         gate=routing.gate,
-        reversibility=case.reversibility,
-        by_law=case.type.by_law,
+        reversibility=evaluation.reversibility,
+        by_law=evaluation.type.by_law,
         reason_code=routing.reason_code,
         reasons=list(routing.reasons),
-        assessment=stored_assessment(case),
+        assessment=stored_assessment(evaluation),
         flagged=len(assessment.flags),
         confidence=assessment.composite,
-        value=case.worth.value,
+        value=evaluation.worth.value,
         impact=assessment.impact,
         tier_id=routing.tier,
         tiers_visited=[routing.tier] if waits else [],
@@ -136,7 +147,7 @@ def _approval(
         stages=stages.stages_column(routing.stages) if waits else [],
         typed=routing.typed and waits,
         shadowed=routing.shadowed,
-        **comparison_columns(case),
+        **comparison_columns(evaluation),
         grant_id=routing.grant.id if routing.grant else None,
         plan_id=routing.step.plan if routing.step else None,
         created_at=now,
@@ -153,29 +164,29 @@ def _approval(
     )
 
 
-def comparison_columns(case: Evaluation) -> dict[str, object]:
+def comparison_columns(evaluation: Evaluation) -> dict[str, object]:
     """The columns that later proposals are compared by, and the rejected one that this one tries once more."""
-    repeat = case.assessment.repeat
+    repeat = evaluation.assessment.repeat
     return {
-        **key_columns(case),
+        **key_columns(evaluation),
         "repeats_id": repeat.id if repeat else None,
         "attempt": repeat.attempt if repeat else 1,
     }
 
 
-def key_columns(case: Evaluation) -> dict[str, object]:
+def key_columns(evaluation: Evaluation) -> dict[str, object]:
     """The columns that later proposals are compared by."""
     return {
-        "baseline_key": case.keys.baseline,
-        "frequency_key": case.keys.count,
-        "similarity_key": case.keys.similarity_key,
+        "baseline_key": evaluation.keys.baseline,
+        "frequency_key": evaluation.keys.count,
+        "similarity_key": evaluation.keys.similarity_key,
     }
 
 
-def allowed_verdicts(case: Evaluation) -> list[str]:
+def allowed_verdicts(evaluation: Evaluation) -> list[str]:
     """The verdicts that may be given; nobody approves what could not be checked."""
-    may = allowed(case.item, case.type)
-    return [verdict for verdict in may if case.routing.approvable or verdict != Verdict.APPROVE]
+    may = allowed(evaluation.item, evaluation.type)
+    return [verdict for verdict in may if evaluation.routing.approvable or verdict != Verdict.APPROVE]
 
 
 def refusal(routing: Routing) -> str:
@@ -183,10 +194,10 @@ def refusal(routing: Routing) -> str:
     return "; ".join(routing.reasons) + (f" {routing.quoted_message}" if routing.quoted_message else "")
 
 
-def stored_assessment(case: Evaluation) -> dict[str, Json]:
+def stored_assessment(evaluation: Evaluation) -> dict[str, Json]:
     """What is stored of the assessment; with what its queue lacked, where that decided."""
-    lacking = case.routing.shortage
-    return {**case.assessment.as_json(), **({"shortage": lacking.as_json()} if lacking else {})}
+    lacking = evaluation.routing.shortage
+    return {**evaluation.assessment.as_json(), **({"shortage": lacking.as_json()} if lacking else {})}
 
 
 def _deadline(submission: Submission, kind: TypePolicy, routing: Routing, *, now: datetime) -> datetime | None:
@@ -195,46 +206,46 @@ def _deadline(submission: Submission, kind: TypePolicy, routing: Routing, *, now
     return now + (submission.timeout or kind.expires_after)
 
 
-def _silence(submission: Submission, case: Evaluation, routing: Routing) -> str:
+def _silence(submission: Submission, evaluation: Evaluation, routing: Routing) -> str:
     """What the deadline means: a question takes its best guess, a soft gate proceeds, else the type's own word.
 
     Where more than the type's own strategy asks for a person, silence lets nothing run; nor does it sooner than the
     type's own deadline, or an agent in a hurry would leave nobody the time to object. Nor does an agent's wish take
     away the look that the type has people give to what ran in silence.
     """
-    if case.item.item_type == ItemType.QUESTION:
-        guess = Silence.BEST_GUESS if guess_fits(case.item) else Silence.REJECT
+    if evaluation.item.item_type == ItemType.QUESTION:
+        guess = Silence.BEST_GUESS if guess_fits(evaluation.item) else Silence.REJECT
         return submission.on_timeout or guess
-    own = case.type.silence(routing.gate)
+    own = evaluation.type.silence(routing.gate)
     silence = submission.on_timeout or own
     if silence in CONSENTING and own == Silence.PROCEED:
         silence = own
-    asks = routing.strict or case.reversibility != Reversibility.REVERSIBLE
-    hurries = submission.timeout is not None and submission.timeout < case.type.expires_after
-    if case.type.by_law and silence in GOING_ON:
+    asks = routing.strict or evaluation.reversibility != Reversibility.REVERSIBLE
+    hurries = submission.timeout is not None and submission.timeout < evaluation.type.expires_after
+    if evaluation.type.by_law and silence in GOING_ON:
         return Silence.REJECT
     return Silence.REJECT if (asks or hurries) and silence in CONSENTING else silence
 
 
 def proposal_of(
-    approval: Approval, case: Evaluation, *, revision: int = 1, author: User | None = None, now: datetime
+    approval: Approval, evaluation: Evaluation, *, revision: int = 1, author: User | None = None, now: datetime
 ) -> Proposal:
     """What is proposed as it is stored, unsaved; without an author it is the agent's."""
-    item = case.item
+    item = evaluation.item
     question = item.item_type == ItemType.QUESTION
-    filled: Json = {"steps": [step.type.title for step in case.steps]} if case.steps else item.args
-    headline = item.prompt if question else schema.headline(case.type.headline, filled)
+    filled: Json = {"steps": [step.type.title for step in evaluation.steps]} if evaluation.steps else item.args
+    headline = item.prompt if question else schema.headline(evaluation.type.headline, filled)
     kept = {field: _stored(getattr(item, name)) for name, field in PROPOSAL_FIELDS.items()}
-    kept["attachments"] = [dict(file) for file in case.files]
+    kept["attachments"] = [dict(file) for file in evaluation.files]
     return bulk.new_row(
         Proposal,
         id=new_id(),
         approval=approval,
         revision=revision,
         author=author,
-        digest=case.digest,
+        digest=evaluation.digest,
         headline=headline[:500],
-        assessed=[step.as_json() for step in case.steps],
+        assessed=[step.as_json() for step in evaluation.steps],
         created_at=now,
         **kept,
     )

@@ -43,5 +43,5 @@ def route_sample(
         policy = replace(policy, types={**policy.types, action: replace(kind, required=())})
     if faults := faults_of(submission, policy):
         return SampleResult(faults=tuple(faults))
-    [[case]] = evaluate_items([AgentSubmission(agent.pk, submission)], policy, now=times.now())
-    return SampleResult(case.routing)
+    [[evaluation]] = evaluate_items([AgentSubmission(agent.pk, submission)], policy, now=times.now())
+    return SampleResult(evaluation.routing)

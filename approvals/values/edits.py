@@ -67,7 +67,7 @@ def apply(value: Json, operations: Sequence[Operation]) -> Json:
 
 
 def operations(before: Json, after: Json) -> list[Operation]:
-    """What makes `after` of `before`, exactly: 1, 1.0 and true are three values, the order of keys is none.
+    """The operations that turn `before` into `after`, exactly: 1, 1.0 and true differ, the order of keys does not.
 
     Of lists of another length, what is alike at both ends stays.
     """

@@ -31,7 +31,10 @@ class Numeral:
 
     @property
     def telling(self) -> bool:
-        """A lone digit counts things in prose; more than that states a fact, and so does 5k."""
+        """True where the number states a fact: more than one digit, or a unit such as 5k.
+
+        A lone digit only counts things in prose.
+        """
         return self.scaled or len(self.text) > 1
 
 

@@ -1,6 +1,6 @@
 """How long an agent will probably wait, from what is known at submission: who is ahead, who is on duty, how fast.
 
-The reckoning is pure (`Office`); what it reckons with is read here, and kept for a moment, so that a submission costs
+The calculation is pure (`WaitEstimate`); its inputs are read here, and kept for a moment, so that a submission costs
 next to nothing more. What it says is an expectation, held to a factor of two of a simulated shift by its tests.
 """
 
@@ -70,7 +70,7 @@ def decision_paces(decisions: Iterable[PastVerdict]) -> dict[Key, DecisionPace]:
         if len(queue_spans) >= FEWEST:
             middle = median(queue_spans)
             by_queue[queue] = DecisionPace(
-                sum(min(one, middle * _LONGEST) for one in queue_spans) / len(queue_spans), middle
+                sum(min(queue_span, middle * _LONGEST) for queue_span in queue_spans) / len(queue_spans), middle
             )
     return by_queue
 

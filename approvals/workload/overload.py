@@ -51,7 +51,7 @@ def begin_overload(lacking: Iterable[Shortage], *, now: datetime) -> None:
     if not shortages:
         return
     lasting = {(one.tier_id, one.domain_id) for one in _of(shortages).filter(ended_at=None)}
-    missing = {key: one for key, one in shortages.items() if key not in lasting}
+    missing = {key: shortage for key, shortage in shortages.items() if key not in lasting}
     if not missing:
         return
     lately = _of(missing).filter(ended_at__gt=now - SAME, seen_at=None).order_by("-ended_at")
@@ -196,13 +196,13 @@ def overloads_to_show(user: User, authority: Authority | None = None) -> list[Ov
     if authority.sees_all or user.is_staff:
         return rows
     operated = _turned_away(authority, rows) if authority.operates else set()
-    return [one for one in rows if authority.reaches(one.tier_id, one.domain_id) or one.pk in operated]
+    return [row for row in rows if authority.reaches(row.tier_id, row.domain_id) or row.pk in operated]
 
 
 def _turned_away(authority: Authority, rows: Iterable[Overload]) -> set[UUID]:
     """Those in which something of an agent that this person operates came."""
     mine = Approval.objects.filter(agent_id__in=authority.operates)
-    return {one.pk for one in rows if approvals_during(one).filter(pk__in=mine.values("pk")).exists()}
+    return {row.pk for row in rows if approvals_during(row).filter(pk__in=mine.values("pk")).exists()}
 
 
 def approvals_during(time: Overload) -> QuerySet[Approval]:

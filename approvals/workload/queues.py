@@ -53,8 +53,10 @@ def measured(policy: Policy, domains: Collection[str], *, now: datetime, coming:
 def measure(policy: Policy, keys: Collection[Key], *, now: datetime, coming: int = 0) -> dict[Key, Queue]:
     """One query for all that wait, and one more where it matters who is on duty."""
     capacities = {key: policy.tiers[key[0]].capacity(key[1]) for key in keys}
-    waiting = _waiting({key: one.limit for key, one in capacities.items() if one.limit is not None})
-    shifts = Roster.read(now) if any(one.when_empty != OverloadMode.QUEUE for one in capacities.values()) else None
+    waiting = _waiting({key: capacity.limit for key, capacity in capacities.items() if capacity.limit is not None})
+    shifts = (
+        Roster.read(now) if any(capacity.when_empty != OverloadMode.QUEUE for capacity in capacities.values()) else None
+    )
     posts = shifts.at(now) if shifts else []
     queues = {}
     for (tier, domain), capacity in capacities.items():

@@ -1,4 +1,4 @@
-"""One agent."""
+"""URLs of an agent's page: pausing it, and rejecting what it has pending."""
 
 from django.urls import path
 

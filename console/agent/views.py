@@ -20,14 +20,14 @@ from console.http import ConsoleRequest
 @login_required
 @require_safe
 def agent_detail(request: ConsoleRequest, pk: UUID) -> HttpResponse:
-    """Its page."""
+    """The agent's page."""
     return _page(request, _agent(request, pk))
 
 
 @login_required
 @require_POST
 def pause(request: ConsoleRequest, pk: UUID) -> HttpResponse:
-    """Pause it, or with `on=no` let it go on."""
+    """Pause the agent or, with `on=no`, resume it."""
     paused = request.POST.get("on") != "no"
     agent_pause.pause(_agent(request, pk), by=request.user, paused=paused)
     messages.success(request, _("Paused. What is pending stays pending.") if paused else _("Running again."))
@@ -37,7 +37,7 @@ def pause(request: ConsoleRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def reject(request: ConsoleRequest, pk: UUID) -> HttpResponse:
-    """Reject all that it has pending."""
+    """Reject everything that the agent has pending."""
     agent_record, why = _agent(request, pk), request.POST.get("message", "")
     try:
         count = agent_pause.reject_pending(agent_record, by=request.user, why=why)

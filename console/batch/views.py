@@ -73,7 +73,7 @@ class BatchSelection:
     """The selection as a person may decide it: one kind and tier, what is shared, what varies, what is left out."""
 
     def __init__(self, picked: Sequence[CardVersion], user: User) -> None:
-        seen_by_id = {one.id: one for one in picked[: batches.MOST]}
+        seen_by_id = {seen.id: seen for seen in picked[: batches.MOST]}
         approvals = (
             access.readable_to(user)
             .filter(pk__in=seen_by_id)
@@ -120,12 +120,12 @@ class BatchSelection:
     @property
     def columns(self) -> list[Column]:
         """The fields that differ, in the order of the first one's arguments."""
-        values = [self._values(one) for one in self.approvals]
-        paths = list(dict.fromkeys(path for one in values for path in one))
+        values = [self._values(approval) for approval in self.approvals]
+        paths = list(dict.fromkeys(path for value in values for path in value))
         return [
-            _column(path, [one.get(path) for one in values])
+            _column(path, [value.get(path) for value in values])
             for path in paths
-            if len({facts.plain(one.get(path)) if path in one else None for one in values}) > 1
+            if len({facts.plain(value.get(path)) if path in value else None for value in values}) > 1
         ]
 
     @property
@@ -155,7 +155,9 @@ class BatchSelection:
         return dict(facts.leaves(approval.proposal.args)) if approval.proposal else {}
 
     def _median(self, path: str) -> float:
-        numbers = sorted(n for one in self.approvals if (n := _number(self._values(one).get(path))) is not None)
+        numbers = sorted(
+            n for approval in self.approvals if (n := _number(self._values(approval).get(path))) is not None
+        )
         return numbers[len(numbers) // 2] if numbers else 0.0
 
 
@@ -171,7 +173,7 @@ def batch(request: ConsoleRequest) -> HttpResponse:
     verdict_input = VerdictInput(message=message or None, reason=form.cleaned_data["reason"], surface="batch")
     verdict = form.cleaned_data["verdict"]
     together = BatchSelection(form.seen, request.user)
-    types = [one.action_type for one in together.approvals]
+    types = [approval.action_type for approval in together.approvals]
     needs = verdict == "reject" and any(kind is None or kind.reason_required for kind in types)
     if needs and not message and verdict_input.reason in ("", "other"):
         fault = _("A rejection needs a reason: choose one or write one.")
@@ -185,7 +187,7 @@ def batch(request: ConsoleRequest) -> HttpResponse:
     except NotAllowed as error:
         return _page(request, {"together": together, "reasons": REASONS.items(), "fault": str(error)}, status=403)
     context = outcome(results, request.user, attempt)
-    return _page(request, context, status=200 if any(one.ok for one in results) else 409)
+    return _page(request, context, status=200 if any(result.ok for result in results) else 409)
 
 
 @login_required
@@ -197,21 +199,23 @@ def undo(request: ConsoleRequest, key: UUID) -> HttpResponse:
 
 
 def outcome(results: Sequence[batches.BatchResult], user: User, attempt: UUID | None = None) -> dict[str, object]:
-    """What became of each; those that still wait can be tried again, and those that are held taken back."""
-    ids: list[UUID] = [one.id for one in results]
+    """Show what became of each. Those that still wait can be tried again, those that are held can be taken back."""
+    ids: list[UUID] = [result.id for result in results]
     approvals_by_id = access.readable_to(user).select_related("proposal", "agent", "tier", "action_type").in_bulk(ids)
-    shown = [(one, approvals_by_id.get(one.id)) for one in results]
+    shown = [(result, approvals_by_id.get(result.id)) for result in results]
     held = {
-        pk: one for pk, one in approvals_by_id.items() if one.status == Status.HELD and one.decided_by_id == user.pk
+        pk: approval
+        for pk, approval in approvals_by_id.items()
+        if approval.status == Status.HELD and approval.decided_by_id == user.pk
     }
-    again = [one for result, one in shown if one and not result.ok and one.status == Status.PENDING]
+    again = [row for result, row in shown if row and not result.ok and row.status == Status.PENDING]
     return {
         "results": shown,
-        "done": sum(one.ok for one in results),
-        "failed": sum(not one.ok for one in results),
+        "done": sum(result.ok for result in results),
+        "failed": sum(not result.ok for result in results),
         "toast": toasts.batch(attempt, list(held.values())) if attempt else None,
         "held": held,
-        "again": [f"{one.pk}:{one.version}" for one in again],
+        "again": [f"{approval.pk}:{approval.version}" for approval in again],
     }
 
 

@@ -165,6 +165,6 @@ def _read_in_one_way(control: Control) -> None:
 
 def _fault_of_unchosen(whole: Control, fault: Fault) -> Fault:
     """Where nothing was chosen the keyword says so, whatever keyword refused the nothing."""
-    control = next((one for one in all_controls(whole) if AT + one.pointer == fault.pointer), None)
+    control = next((control for control in all_controls(whole) if AT + control.pointer == fault.pointer), None)
     picks = control is not None and (control.kind in ("picks", "several", "choice") and not control.side)
     return replace(fault, message=_("Choose one."), keyword="") if picks else fault

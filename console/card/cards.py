@@ -158,7 +158,7 @@ class Card:
     def stands_in_for(self) -> str:
         """In whose place the viewer decides this; empty as oneself."""
         voices = self.authority.delegations_for(self.approval.tier_id, self.approval.domain_id, self.approval.agent_id)
-        return ", ".join(dict.fromkeys(one.name for one in voices if one is not None))
+        return ", ".join(dict.fromkeys(voice.name for voice in voices if voice is not None))
 
     @cached_property
     def in_place_of(self) -> str:
@@ -248,7 +248,7 @@ class Card:
         if self.approval.revision < 2 or self.proposal is None:
             return []
         before = self.approval.proposals.filter(revision__lt=self.proposal.revision).order_by("-revision").first()
-        return [one for one in changes_of(before.args, self.proposal.args) if one.changed] if before else []
+        return [change for change in changes_of(before.args, self.proposal.args) if change.changed] if before else []
 
     @cached_property
     def repeat(self) -> EarlierRejection | None:

@@ -33,5 +33,5 @@ def earlier_of(approval: Approval, user: User, authority: access.Authority) -> E
         who=before.decided_by.name if before.decided_by else "",
         reason=str(REASONS.get(decision.reason, "")) if decision else "",
         message=(decision.message or "") if decision else "",
-        changes=[one for one in changes_of(before.proposal.args, approval.proposal.args) if one.changed],
+        changes=[change for change in changes_of(before.proposal.args, approval.proposal.args) if change.changed],
     )

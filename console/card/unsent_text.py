@@ -67,13 +67,18 @@ def _id(given: object) -> UUID | None:
 
 
 def _texts(fields: Mapping[str, Any]) -> dict[str, list[str]]:
-    if not all(isinstance(values, list) and all(isinstance(one, str) for one in values) for values in fields.values()):
+    if not all(
+        isinstance(values, list) and all(isinstance(value, str) for value in values) for values in fields.values()
+    ):
         raise Unreadable
     return dict(fields)
 
 
 class SentTextMiddleware(SyncAsyncMiddleware):
-    """A form that was taken is unsent no more. Its page adds `unsent`: which forms it was, of which tab."""
+    """Discards the unsent text of a form that was accepted.
+
+    The page sends `unsent` along: which forms, of which tab.
+    """
 
     def at_once(self, request: HttpRequest) -> HttpResponseBase:
         response = super().at_once(request)

@@ -1,4 +1,4 @@
-"""One card: what a person reads of an approval and does with it."""
+"""URLs of a card: what a person reads of an approval and does with it."""
 
 from django.urls import path
 

@@ -88,14 +88,14 @@ def refuse(request: ConsoleRequest, approval: Approval, faults: Sequence[Fault])
 
 
 def decided(request: ConsoleRequest, settled: Approval, *, stay: bool = False) -> HttpResponse:
-    """After a verdict: the next card of the same list, and a toast with the seconds left to undo."""
+    """The answer to a verdict: the next card of the same list, and a toast with the seconds left to undo."""
     if settled.status == Status.PENDING:
         return onward(request, settled, toasts.toast_of(settled, stages.vote_sentence(settled)), stay=stay)
     return onward(request, settled, toasts.verdict(settled, by=request.user), stay=stay)
 
 
 def onward(request: ConsoleRequest, settled: Approval, toast: Toast, *, stay: bool = False) -> HttpResponse:
-    """The next card of the same filters, or the same one; without htmx back to the list."""
+    """The next card under the same filters, or this one again; without htmx a redirect to the list."""
     if not is_fragment(request):
         messages.success(request, str(toast).removesuffix(" in"))
         filters = filters_of(request)

@@ -86,7 +86,7 @@ def attempt_of(request: ConsoleRequest) -> UUID | None:
 
 
 def once_per_attempt(request: ConsoleRequest, approval: Approval, does: str, change: Callable[[], T]) -> T:
-    """Make a change to what the card showed, under the id of its attempt. Raises what `attempts.once` does."""
+    """Make a change to what the card showed, under the id of its attempt. Raises what `attempts.change_once` does."""
     shown = card_version_of(approval)
     return attempts.change_once(
         attempt_of(request), approval.pk, by=request.user, does=does, change=change, shown=shown
@@ -150,7 +150,7 @@ def claimed(request: ConsoleRequest, approval: Approval) -> HttpResponse:
 
 
 def _claimant(request: ConsoleRequest, shown: Approval) -> HttpResponse:
-    """Who is reading it after an attempt to claim it, if it still is what was shown."""
+    """Claim it if it is still what was shown, and return who is reading it then."""
     fresh = content_or_404(request.user, shown.pk)
     if fresh.version != shown.version:
         return conflict(request, fresh, OutOfDate(fresh) if is_waiting(fresh) else NoLongerPending(fresh))
@@ -184,7 +184,7 @@ def reject(request: ConsoleRequest, approval: Approval) -> HttpResponse:
 @require_POST
 @on_card_version
 def claim(request: ConsoleRequest, approval: Approval) -> HttpResponse:
-    """Standing on a card claims it; a colleague's claim is only taken over on request."""
+    """Claim the card that stands open; a colleague's claim is taken over only on request."""
     take_over = request.POST.get("take_over") == "1"
     try:
         once_per_attempt(

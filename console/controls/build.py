@@ -132,7 +132,7 @@ class Control:
 
 
 def position_id(pointer: str) -> str:
-    """What the page calls a place: ASCII without control characters, which HTML would change; "~" is the whole."""
+    """A JSON pointer as an id on the page: ASCII without control characters, which HTML changes; "~" is the whole."""
     return quote(pointer, safe="/~") or "~"
 
 

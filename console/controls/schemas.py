@@ -192,7 +192,7 @@ def _joined(first: dict[str, Json], second: dict[str, Json]) -> dict[str, Json]:
         elif name == "enum":
             made[name] = [one for one in _listed(new) if any(same(one, other) for other in _listed(was))]
         elif name == "type":
-            made[name] = [one for one in _names(new) if one in _names(was)] or new
+            made[name] = [key for key in _names(new) if key in _names(was)] or new
         elif name in _UNIONS:
             made["allOf"] = [*_listed(made.get("allOf")), {name: was}]
     return made

@@ -33,7 +33,7 @@ _PACE = timedelta(seconds=40)
 
 
 def already_played() -> bool:
-    """True when they were told already."""
+    """True where the demo's runs exist already."""
     return Run.objects.filter(key__startswith=PREFIX).exists()
 
 

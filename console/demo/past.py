@@ -1,4 +1,4 @@
-"""Two months that never were: what agents proposed, what the cast decided, how it went.
+"""A made-up past of two months: what agents proposed, what the cast decided, how it went.
 
 A made-up calendar is played in order with the clock pinned, through the functions that the product uses, in one
 transaction: the real clock process never sees the past half told. The dice are seeded: the same day, the same past.
@@ -47,7 +47,7 @@ NOTES = {
 
 
 def already_played() -> bool:
-    """True when the past was told already."""
+    """True where the made-up past exists already."""
     return ApprovalRequest.objects.filter(key__startswith=PREFIX).exists()
 
 
@@ -89,7 +89,7 @@ class Calendar:
         heapq.heappush(self._ahead, (moment, next(self._order), happen))
 
     def play(self) -> None:
-        """Let everything happen, in order."""
+        """Play every event, in order of time."""
         while self._ahead:
             moment, _, happen = heapq.heappop(self._ahead)
             with times.at(moment):
@@ -184,7 +184,7 @@ class Calendar:
         """Decide, with as many people as it needs; corrections that the schema refuses become a rejection."""
         voters: list[User] = []
         while approval.status == Status.PENDING:
-            by = next((one for one in self.reviewers(approval) if one not in voters), None)
+            by = next((reviewer for reviewer in self.reviewers(approval) if reviewer not in voters), None)
             if by is None:
                 return self.plan_deadline_sweep(approval)
             verdict = Verdict.APPROVE if fate == Verdict.MODIFY and approval.revision > 1 else fate

@@ -1,4 +1,4 @@
-"""The demo agent's mailbox."""
+"""URLs of the demo agent's mailbox."""
 
 from django.urls import path
 

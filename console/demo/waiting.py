@@ -23,7 +23,7 @@ def submit(agents: Mapping[str, Agent]) -> int:
     """Submit what was not submitted before, decided or not; returns how many requests."""
     requests = tomllib.loads(FILE.read_text(encoding="utf-8"))["request"]
     submitted_keys = set(ApprovalRequest.objects.filter(key__startswith=PREFIX).values_list("key", flat=True))
-    fresh = [one for one in requests if f"{PREFIX}{one['key']}" not in submitted_keys]
+    fresh = [request for request in requests if f"{PREFIX}{request['key']}" not in submitted_keys]
     for name in dict.fromkeys(one["agent"] for one in fresh):
         answers = intake.submit(agents[name], [submission(one) for one in fresh if one["agent"] == name])
         for answer in answers:

@@ -183,7 +183,7 @@ def _single(text: str, part: Mapping[str, Json]) -> Json:
     kinds = [str(one) for one in named] if isinstance(named, list | tuple) else [str(named)] if named else []
     options = part.get("enum")
     if isinstance(options, list | tuple):
-        return next((one for one in options if plain(one) == text), text)
+        return next((option for option in options if plain(option) == text), text)
     if "string" in kinds:
         return text
     if "boolean" in kinds and text in ("true", "false"):

@@ -1,4 +1,4 @@
-"""Standing approvals."""
+"""URLs of standing approvals."""
 
 from django.urls import path
 

@@ -37,7 +37,7 @@ PAGE = 100
 @login_required
 @require_safe
 def grant_list(request: ConsoleRequest) -> HttpResponse:
-    """Who may do what without asking, how much of it is used, and who said so."""
+    """List standing approvals: what each lets pass, how much of it is used, and who gave it."""
     authority = access.authority_of(request.user)
     if not (authority.sees_all or authority.posts or authority.operates):
         raise PermissionDenied
@@ -72,7 +72,7 @@ def _why_over(grant: Grant, now: object) -> str:
 @login_required
 @require_POST
 def revoke(request: ConsoleRequest, pk: UUID) -> HttpResponse:
-    """End one now."""
+    """Revoke a standing approval now."""
     grant = grants.visible_to(request.user).filter(pk=pk).first()
     if grant is None:
         raise Http404
@@ -87,7 +87,7 @@ def revoke(request: ConsoleRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def grant_new(request: ConsoleRequest) -> HttpResponse:
-    """Without a card: an agent and an action are chosen first, then what of it."""
+    """Give a standing approval without a card: first the agent and action are chosen, then the conditions."""
     authority = access.authority_of(request.user)
     policy = snapshot.current()
     given = request.POST if request.method == "POST" else request.GET
@@ -129,7 +129,7 @@ def grant_new(request: ConsoleRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @on_card_version
 def grant_from_card(request: ConsoleRequest, approval: Approval) -> HttpResponse:
-    """On a card: the next ones like it, together with its approval or after it."""
+    """Give a standing approval from a card, for similar requests: together with the card's approval, or after it."""
     kind = snapshot.current().types.get(approval.action_type_id or "")
     authority = access.authority_of(request.user)
     if kind is None or "grant" not in access.actions_for(approval, request.user, authority=authority):

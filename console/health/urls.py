@@ -1,4 +1,4 @@
-"""What a load balancer asks."""
+"""URLs for a load balancer."""
 
 from django.urls import path
 

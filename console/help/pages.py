@@ -142,7 +142,7 @@ def _parts(tokens: Sequence[Token]) -> Iterator[Part]:
                 yield _prose(prose)
                 prose = []
             language = token.info.split()[0] if token.info.strip() else "text"
-            if codes and (language in {one.language for one in codes} or not _pair(codes[-1].language, language)):
+            if codes and (language in {code.language for code in codes} or not _pair(codes[-1].language, language)):
                 yield Part(codes=tuple(codes))
                 codes = []
             codes.append(_code(language, token.content))

@@ -1,4 +1,4 @@
-"""What was decided, and the audit log."""
+"""URLs of the history and the audit log."""
 
 from django.urls import path
 

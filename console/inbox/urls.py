@@ -1,4 +1,4 @@
-"""The list of what waits."""
+"""URLs of the inbox."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The kill switch."""
+"""URLs of the kill switch."""
 
 from django.urls import path
 

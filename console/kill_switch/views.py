@@ -36,7 +36,7 @@ def stop(request: ConsoleRequest) -> HttpResponse:
 @login_required
 @require_POST
 def lift(request: ConsoleRequest) -> HttpResponse:
-    """Let everything go on; whoever does has just proved who they are."""
+    """Lift the stop; asks for a fresh sign-in first."""
     _refuse_unless_allowed(request)
     if not did_recently_reauthenticate(request):
         raise ReauthenticationRequired

@@ -36,7 +36,9 @@ class Banner:
 def banner_of(user: User, authority: Authority) -> Banner:
     """What this person's pages say at their top."""
     overloads = overload.overloads_to_show(user, authority)
-    lasting, over = ([one for one in overloads if (one.ended_at is None) == now] for now in (True, False))
+    lasting, over = (
+        [overload for overload in overloads if (overload.ended_at is None) == now] for now in (True, False)
+    )
     return Banner(
         [BannerLine(one, ongoing_sentence(one)) for one in lasting[:MOST]],
         [BannerLine(one, over_sentence(one)) for one in over[:MOST]],

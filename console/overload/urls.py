@@ -1,4 +1,4 @@
-"""Queues at their limits, and catching up afterwards."""
+"""URLs of overload: the banner, and catching up afterwards."""
 
 from django.urls import path
 

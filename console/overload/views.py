@@ -31,17 +31,20 @@ def banner(request: ConsoleRequest) -> HttpResponse:
 @login_required
 @require_safe
 def overload_list(request: ConsoleRequest) -> HttpResponse:
-    """The times in which a queue was in its degraded mode, newest first."""
+    """Periods in which a queue was in its degraded mode, newest first."""
     authority = access.authority_of(request.user)
     overloads = list(overload.visible_to(request.user, authority)[: MOST + 1])
-    lines = [(one, overload_banner.title(one), overload_banner.consequence(one)) for one in overloads[:MOST]]
+    lines = [
+        (overload, overload_banner.title(overload), overload_banner.consequence(overload))
+        for overload in overloads[:MOST]
+    ]
     return render(request, "catch_up.html", {"lines": lines, "more": len(overloads) > MOST})
 
 
 @login_required
 @require_safe
 def overload_detail(request: ConsoleRequest, pk: UUID) -> HttpResponse:
-    """What passed or was refused in one of them."""
+    """What passed or was refused in one period of overload."""
     authority = access.authority_of(request.user)
     time = _overload_or_404(request, pk, authority)
     approval_rows = overload.approvals_during(time)
@@ -65,7 +68,7 @@ def overload_detail(request: ConsoleRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def mark(request: ConsoleRequest, pk: UUID) -> HttpResponse:
-    """A reviewer of the queue has looked through it."""
+    """Mark a period as looked through, by a reviewer of the queue."""
     time = _overload_or_404(request, pk, access.authority_of(request.user))
     try:
         first = overload.mark_reviewed(time.pk, by=request.user, now=times.now())

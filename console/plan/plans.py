@@ -29,7 +29,7 @@ Step = Mapping[str, Json]
 
 
 class BadPlanEdit(ValueError):
-    """What came back is no wish of ours."""
+    """The form carried no valid edit of this plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class PlanStepLine:
     @property
     def reasons(self) -> list[str]:
         """Why it needs whom it needs; that it always asks, the plan says for all of them."""
-        return [str(one) for one in _list(self.assessed.get("reasons")) if one != messages.FIXED]
+        return [str(reason) for reason in _list(self.assessed.get("reasons")) if reason != messages.FIXED]
 
     @property
     def for_ever(self) -> bool:
@@ -143,12 +143,14 @@ class PlanView:
         """The headlines of what the wish leaves out."""
         left = {str(step["id"]) for step in self.shown}
         return [
-            str(one.get("headline", one["id"])) for one in self._assessed_steps.values() if str(one["id"]) not in left
+            str(assessed_step.get("headline", assessed_step["id"]))
+            for assessed_step in self._assessed_steps.values()
+            if str(assessed_step["id"]) not in left
         ]
 
     @cached_property
     def lines(self) -> list[PlanStepLine]:
-        used = {one.step: one for one in PlannedStep.objects.filter(plan=self.approval).select_related("used_by")}
+        used = {step.step: step for step in PlannedStep.objects.filter(plan=self.approval).select_related("used_by")}
         own = self._own
         lines = []
         for index, step in enumerate(self.shown):
@@ -172,7 +174,7 @@ class PlanView:
                     undo_facts=facts_of(undoing["args"]) if undoing else [],
                     verdict=plans.verdict_of(step),
                     message=str(step.get("message") or ""),
-                    changes=[one for one in changes_of(first["args"], action["args"]) if one.changed],
+                    changes=[change for change in changes_of(first["args"], action["args"]) if change.changed],
                     beyond=tier is not None
                     and not self.authority.reaches(int(str(tier)), str(domain))
                     and not includes_queue(required_stages_of(self.approval), int(str(tier)), str(domain)),
@@ -194,10 +196,10 @@ class PlanView:
         return json.dumps(self.wish, ensure_ascii=False) if self.wish is not None else ""
 
     def step(self, name: str) -> Step | None:
-        return next((one for one in self.shown if str(one["id"]) == name), None)
+        return next((step for step in self.shown if str(step["id"]) == name), None)
 
     def draft_of(self, name: str, posted: Mapping[str, str] | None = None) -> EditInProgress:
-        """The edit of a step's arguments as it stands in the wish, or as it was posted. Raises NoWish."""
+        """The edit of a step's arguments as it stands in the wish, or as it was posted. Raises BadPlanEdit."""
         proposal = self.approval.proposal
         stored = next((step for step in proposal.steps if step["id"] == name), None) if proposal else None
         if stored is None or self.step(name) is None:
@@ -208,7 +210,7 @@ class PlanView:
         try:
             if posted is not None:
                 return typed.posted_draft(schema, (action["args"],), posted)
-            wish = next(one for one in self.wish or () if one["id"] == name)
+            wish = next(step for step in self.wish or () if step["id"] == name)
             return typed.draft_of(schema, (action["args"],), edits=edits.read_operations(wish.get("edits", [])))
         except (typed.NoEdit, edits.BadEdit) as error:
             raise BadPlanEdit from error
@@ -221,7 +223,7 @@ class PlanView:
     def _assessed_steps(self) -> dict[str, Mapping[str, Json]]:
         proposal = self.approval.proposal
         stored = proposal.assessed if proposal else ()
-        return {str(one["id"]): one for one in (*stored, *self.fresh)}
+        return {str(step["id"]): step for step in (*stored, *self.fresh)}
 
     @cached_property
     def _own(self) -> dict[str, Step]:
@@ -248,11 +250,11 @@ def unchanged_edits(approval: Approval) -> list[dict[str, Json]]:
 
 
 def read_step_edits(text: str) -> list[dict[str, Json]]:
-    """The wish that a form carried. Raises NoWish."""
+    """The wish that a form carried. Raises BadPlanEdit."""
     try:
         step_wishes = json.loads(text) if len(text) <= LONGEST else None
         if not isinstance(step_wishes, list) or not all(
-            isinstance(one, dict) and isinstance(one.get("id"), str) for one in step_wishes
+            isinstance(step_wish, dict) and isinstance(step_wish.get("id"), str) for step_wish in step_wishes
         ):
             raise BadPlanEdit
         for step_wish in step_wishes:
@@ -266,14 +268,14 @@ def with_arguments(view: PlanView, name: str, draft: EditInProgress) -> list[dic
     """The wish with this edit of a step's arguments."""
     listed: list[Json] = [operation.as_json() for operation in draft.edits]
     changed: dict[str, Json] = {"id": name, "edits": listed} if listed else {"id": name}
-    return [changed if one["id"] == name else dict(one) for one in view.wish or ()]
+    return [changed if step["id"] == name else dict(step) for step in view.wish or ()]
 
 
 def with_step_removed(view: PlanView, name: str) -> tuple[list[dict[str, Json]], str]:
     """The wish with a step and what depends on it taken out, and the sentence that names those."""
     takes = plan_edits.dependents(view.shown, name)
     gone = {name, *takes}
-    return [dict(one) for one in view.wish or () if str(one["id"]) not in gone], _dependents_sentence(takes)
+    return [dict(step) for step in view.wish or () if str(step["id"]) not in gone], _dependents_sentence(takes)
 
 
 def with_step_rejected(view: PlanView, name: str, message: str) -> tuple[list[dict[str, Json]], str]:
@@ -292,8 +294,8 @@ def with_step_rejected(view: PlanView, name: str, message: str) -> tuple[list[di
 
 def with_step_moved(view: PlanView, name: str, by: int) -> list[dict[str, Json]]:
     """The wish with a step one place up (-1) or down (1), where its dependencies allow that."""
-    step_wishes = [dict(one) for one in view.wish or ()]
-    index = next((number for number, one in enumerate(step_wishes) if one["id"] == name), None)
+    step_wishes = [dict(step) for step in view.wish or ()]
+    index = next((number for number, step_wish in enumerate(step_wishes) if step_wish["id"] == name), None)
     if index is None or not plan_edits.may_swap(view.shown, min(index, index + by)):
         return step_wishes
     step_wishes[index], step_wishes[index + by] = step_wishes[index + by], step_wishes[index]

@@ -1,4 +1,4 @@
-"""Editing a plan on its card."""
+"""URLs for editing a plan on its card."""
 
 from django.urls import path
 

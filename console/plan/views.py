@@ -57,7 +57,7 @@ def plan(request: ConsoleRequest, approval: Approval) -> HttpResponse:
 
 
 def _changed_view(request: ConsoleRequest, view: PlanView, op: str, name: str) -> PlanView:
-    """The plan after one press; what is typed in the step that stands open is kept. Raises NoWish."""
+    """The plan after one press; what is typed in the step that stands open is kept. Raises BadPlanEdit."""
     opened = request.POST.get("open", "")
     ends = op in ("reset", "cancel", "again") or (
         name == opened and op in ("save", "act", "refuse", "remove", "reject")
@@ -73,7 +73,7 @@ def _changed_view(request: ConsoleRequest, view: PlanView, op: str, name: str) -
 
 
 def _beside_reason(request: ConsoleRequest, view: PlanView, op: str, name: str) -> PlanView:
-    """Another press while the reason of a rejection is being typed. Raises NoWish."""
+    """Another press while the reason of a rejection is being typed. Raises BadPlanEdit."""
     opened, why = request.POST["open"], request.POST["why"][: plan_edits.LONGEST_REASON]
     if why.strip() and op in ("edit", "reject"):
         error = _("Reject this step, or cancel, first.")
@@ -85,7 +85,7 @@ def _beside_reason(request: ConsoleRequest, view: PlanView, op: str, name: str) 
 
 
 def _after_press(request: ConsoleRequest, view: PlanView, op: str, name: str) -> PlanView:
-    """The plan after one press, whatever else stands open. Raises NoWish."""
+    """The plan after one press, whatever else stands open. Raises BadPlanEdit."""
     if op == "reset":
         return _view_with(view, plans.unchanged_edits(view.approval))
     if op == "again":  # what was not sent is put back

@@ -133,14 +133,14 @@ class PostReviewRow:
 
 @dataclass(frozen=True, slots=True)
 class PostReviewGroup:
-    """Looks that are found fine together: those of a run to review, or all of a section."""
+    """Post-reviews that can be marked OK together: those of a run, or all of a section."""
 
     looks: Sequence[PostReviewRow]
     run: Run | None = None
 
     @property
     def picks(self) -> list[UUID]:
-        return [one.post_review.pk for one in self.looks if one.may]
+        return [look.post_review.pk for look in self.looks if look.may]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class Section:
 
     @property
     def whole(self) -> Sequence[UUID]:
-        """What is found fine with one press at its head; nothing where each run has a press of its own."""
+        """What one press at its head marks OK; empty where each run has a button of its own."""
         alone = len(self.groups) == 1 and self.groups[0].run is None and len(self.groups[0].picks) > 1
         return self.groups[0].picks if alone else ()
 
@@ -182,7 +182,7 @@ class PostReviewPage:
         looks, more = self._section_rows(self._rows.exclude(post_review_queue.DUE).filter(why=Why.REVIEW))
         lead = _("They are reviewed when they have ended. A problem can be flagged before.")
         sections.append(Section("going", str(GOING_ON), lead, _by_run(looks), more))
-        return [one for one in sections if one.count]
+        return [section for section in sections if section.count]
 
     @property
     def picks(self) -> bool:

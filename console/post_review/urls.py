@@ -1,4 +1,4 @@
-"""Post-review."""
+"""URLs of post-review."""
 
 from django.urls import path
 

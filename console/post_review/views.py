@@ -33,7 +33,7 @@ def post_reviews(request: ConsoleRequest) -> HttpResponse:
 @login_required
 @require_POST
 def record_finding(request: ConsoleRequest) -> HttpResponse:
-    """What this person found of the picked ones."""
+    """Record this person's finding of the picked ones."""
     finding, note = request.POST.get("finding", ""), request.POST.get("note", "")
     severity = request.POST.get("severity", "")
     finding_input = FindingInput(note, "undo" in request.POST, severity if severity in Incident.Severity.values else "")

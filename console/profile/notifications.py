@@ -131,7 +131,9 @@ def _line(channel: Channel, test_result: str) -> ChannelLine:
 
 def _channels(request: ConsoleRequest, *, tested: UUID | None = None, test_result: str = "") -> dict[str, object]:
     person = User.objects.get(pk=request.user.pk)
-    lines = [_line(one, test_result if one.pk == tested else "") for one in notifications.channels_of(person)]
+    lines = [
+        _line(channel, test_result if channel.pk == tested else "") for channel in notifications.channels_of(person)
+    ]
     return {"lines": lines, "reached": person.pk in reachable([person])}
 
 

@@ -60,7 +60,7 @@ def away(request: ConsoleRequest) -> HttpResponse:
 @login_required
 @require_POST
 def back(request: ConsoleRequest, pk: int) -> HttpResponse:
-    """End an absence of one's own, or drop one that has not begun."""
+    """End one's own absence, or delete one that has not begun."""
     try:
         absences.end_absence(pk, by=request.user)
     except NotAllowed as error:

@@ -216,7 +216,7 @@ def line(
 def bars(title: str, text: str, labels: Sequence[str], series: Sequence[Series]) -> Bars:
     """Stacked bars of counts, one per label, the first series at the bottom."""
     frame = FRAME
-    heights = [sum(one.values[place] for one in series) for place in range(len(labels))]
+    heights = [sum(sery.values[place] for sery in series) for place in range(len(labels))]
     steps = count_steps(max(heights, default=0))
     slot = 1 / max(len(labels), 1)
     width = _rounded(max(slot * (frame.right - frame.left) - 2, 1.5))
@@ -253,7 +253,7 @@ def bars(title: str, text: str, labels: Sequence[str], series: Sequence[Series])
 def diagonal(title: str, text: str, bins: Sequence[Bin]) -> Diagonal:
     """The reliability diagram of some bands; empty ones are left out by the caller."""
     frame = SQUARE
-    most = max((one.many for one in bins), default=1)
+    most = max((bin.many for bin in bins), default=1)
     marks = [number / 10 for number in range(0, 11, 2)]
     return Diagonal(
         title=title,

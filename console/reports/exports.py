@@ -38,7 +38,7 @@ def _seconds(approval: Approval) -> float | None:
 
 
 def _stages(approval: Approval) -> str:
-    return " > ".join(f"{one['tier']} {one['domain']}" for one in approval.stages)
+    return " > ".join(f"{stage['tier']} {stage['domain']}" for stage in approval.stages)
 
 
 DECISIONS: list[Column] = [

@@ -155,7 +155,7 @@ class SelectionForm(forms.Form):
 class RowsForm(SelectionForm):
     """The same, for one row set: the rows behind one number."""
 
-    of = forms.ChoiceField(required=False, choices=[(name, one.title) for name, one in ROW_SETS.items()])
+    of = forms.ChoiceField(required=False, choices=[(name, row_set.title) for name, row_set in ROW_SETS.items()])
     band = forms.IntegerField(required=False, min_value=0, max_value=BANDS - 1, label=_("Confidence"))
 
     @property

@@ -15,7 +15,10 @@ from console.reports.views import download, page, report_view
 
 @report_view("shadow", SelectionForm)
 def shadow(request: ConsoleRequest, form: SelectionForm) -> HttpResponse:
-    pairs = [(one, _named(one), _rows(one, "asked"), _rows(one, "refused")) for one in shadow_counts(form.selection)]
+    pairs = [
+        (shadow_count, _named(shadow_count), _rows(shadow_count, "asked"), _rows(shadow_count, "refused"))
+        for shadow_count in shadow_counts(form.selection)
+    ]
     return page(request, "shadow", form, {"pairs": pairs, "csv": address(form, "reports:shadow_csv")})
 
 

@@ -1,4 +1,4 @@
-"""Reports and calibration."""
+"""URLs of reports and calibration."""
 
 from django.urls import path
 

@@ -31,7 +31,7 @@ def unconfirmed(request: ConsoleRequest) -> HttpResponse:
 @require_POST
 @on_card_version
 def confirm(request: ConsoleRequest, approval: Approval) -> HttpResponse:
-    """It ran, or it did not, and how this person knows."""
+    """Record whether it ran, and how this person knows."""
     ran, note = request.POST.get("ran"), request.POST.get("note", "")
     try:
         if ran not in ("yes", "no"):

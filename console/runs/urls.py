@@ -1,4 +1,4 @@
-"""Agents' runs, and permits that were used and never confirmed."""
+"""URLs of agents' runs, and of permits that were used and never confirmed."""
 
 from django.urls import path
 

@@ -27,7 +27,7 @@ ISSUER = "Assent"
 
 
 class FactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no types
-    """Secrets are kept in the vault: who has the database alone makes no codes of them."""
+    """Keeps secrets in `secret_box`, so that nobody makes codes from the database alone."""
 
     def encrypt(self, text: str) -> str:
         return secret_box.seal_secret(text.encode())

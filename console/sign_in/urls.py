@@ -1,4 +1,4 @@
-"""Who is signed in."""
+"""URLs that say who is signed in."""
 
 from django.urls import path
 

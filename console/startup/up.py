@@ -303,7 +303,10 @@ def show_people(home: DataDirectory) -> None:
     except (OSError, ValueError, KeyError):
         return
     say()
-    rows = [("Log in as", "Password", "Role"), *((one["username"], one["password"], one["role"]) for one in people)]
+    rows = [
+        ("Log in as", "Password", "Role"),
+        *((person["username"], person["password"], person["role"]) for person in people),
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     for name, password, role in rows:
         say(f"  {name:<{widths[0]}}   {password:<{widths[1]}}   {role}")

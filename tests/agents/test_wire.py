@@ -8,7 +8,7 @@ from django.db import OperationalError
 
 from approvals.models import Approval, ApprovalRequest
 from approvals.requests import intake
-from tests.conftest import database_url
+from tests.web import database_url
 
 REFUND = {"order": "456", "amount": 420, "currency": "EUR"}
 

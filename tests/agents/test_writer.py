@@ -18,7 +18,7 @@ from agents.writer import CoalescingWriter, Full
 from approvals.models import Agent, Approval, ApprovalRequest, AuditEvent
 from approvals.requests import intake, new_rows
 from tests.checker import check
-from tests.conftest import database_url
+from tests.web import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -82,7 +82,7 @@ def test_the_card_shows_condition_effect_and_decision_in_words(publish_rules, pr
         small=("allow", "value < 1000.0"),
     )
     page = as_(alice).get(reverse("card:card", args=[propose(amount=420).pk])).content.decode()
-    why = page[page.index("Why this needs a person") :]
+    why = " ".join(page[page.index("Why this needs a person") :].split())
 
     assert "big it is." in why
     decided = why.index("This decided.")

@@ -17,7 +17,8 @@ from approvals.policy import messages, snapshot
 from approvals.requests.amend import NotAmendable, amend
 from approvals.requests.submission import Item
 from tests.checker import check
-from tests.conftest import database_url, replace_arguments
+from tests.conftest import replace_arguments
+from tests.web import database_url
 
 
 def item_path(approval, verb="amend"):

@@ -19,7 +19,8 @@ from approvals.requests.submission import BadSubmission
 from approvals.values import schema
 from tests.checker import check
 from tests.concurrency import rounds
-from tests.conftest import database_url, replace_arguments
+from tests.conftest import replace_arguments
+from tests.web import database_url
 
 
 def png() -> bytes:

@@ -14,7 +14,7 @@ from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.models import Delivery, Endpoint, Guidance
 from tests.checker import check
-from tests.conftest import database_url
+from tests.web import database_url
 
 
 def read(calls, key="thread-7", **query):

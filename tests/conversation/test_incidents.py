@@ -11,7 +11,7 @@ from approvals.execution.incidents import open_incident
 from approvals.models import Delivery, Endpoint, Incident
 from approvals.requests.submission import Item
 from tests.checker import check
-from tests.conftest import database_url
+from tests.web import database_url
 
 
 @pytest.fixture

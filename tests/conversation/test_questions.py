@@ -17,7 +17,7 @@ from approvals.errors import BadVerdict, NoLongerPending, NotAllowed
 from approvals.models import AgentQuestion, Delivery, Endpoint
 from approvals.requests.submission import Item
 from tests.checker import check
-from tests.conftest import database_url
+from tests.web import database_url
 
 
 def test_u32_the_agent_reads_the_question_where_it_waits(refund, alice, api):

@@ -14,8 +14,8 @@ from approvals.policy import snapshot
 from approvals.requests.amend import NotAmendable, amend
 from tests.checker import check
 from tests.concurrency import together
-from tests.conftest import database_url
 from tests.decisions.test_races import winners
+from tests.web import database_url
 
 ROUNDS = 25
 

@@ -22,9 +22,9 @@ from approvals.requests import intake
 from approvals.requests.submission import Item, KeyReused, Receipt, Submission
 from tests.checker import check
 from tests.concurrency import together
-from tests.conftest import database_url
 from tests.console.test_version_races import somebody_waits
 from tests.waiting import until
+from tests.web import database_url
 
 ROUNDS = 15
 

@@ -20,8 +20,8 @@ from approvals.people import on_call
 from approvals.policy import snapshot
 from tests.checker import check
 from tests.concurrency import together
-from tests.conftest import database_url
 from tests.decisions.test_time import sweep_at
+from tests.web import database_url
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 

@@ -22,8 +22,9 @@ from approvals.requests import intake
 from approvals.requests.submission import AgentSubmission, Item, Receipt, RunRef, Submission
 from tests.checker import check
 from tests.concurrency import together
-from tests.conftest import database_url, replace_arguments
+from tests.conftest import replace_arguments
 from tests.plans.conftest import kinds, plan, propose_step, step  # noqa: F401  # fixtures of plans
+from tests.web import database_url
 
 
 @pytest.fixture

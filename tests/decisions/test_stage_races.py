@@ -23,7 +23,7 @@ from approvals.requests import amend
 from approvals.requests.amend import NotAmendable
 from tests.checker import check
 from tests.concurrency import together
-from tests.conftest import database_url
+from tests.web import database_url
 
 ROUNDS = 12
 NO = VerdictInput(message="no")

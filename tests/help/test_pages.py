@@ -35,7 +35,8 @@ from approvals.models import ActionType, Agent, Approval, Membership, Tier, User
 from approvals.policy import snapshot
 from approvals.policy.authoring import files, packs, validation
 from console.help import pages
-from tests.conftest import ROOT, Web, replace_arguments
+from tests.conftest import ROOT, replace_arguments
+from tests.web import Web
 
 PAGES = pages.slugs()
 # What no pack has: reversible, and no rule asks about it.

@@ -1,35 +1,23 @@
 """Rows first, the right people, stop when it is settled, and one broken channel among several."""
 
-import socket
-import threading
-import time
 from datetime import time as clock_time
 from datetime import timedelta
 
 import pytest
 from django.core import mail
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
-from approvals import clock
-from approvals.db import secret_box, times
+from approvals.db import times
 from approvals.decisions import claims
-from approvals.decisions.card_version import card_version_of, load
+from approvals.decisions.card_version import card_version_of
 from approvals.decisions.decide import decide
 from approvals.decisions.undo import undo
 from approvals.decisions.verdict_input import VerdictInput
-from approvals.models import Absence, Approval, Channel, Delivery, Membership, User
-from approvals.notify import notifications, sending, services
+from approvals.models import Absence, Approval, Channel, Membership, User
+from approvals.notify import notifications, sending
 from approvals.people import on_call
 from tests.notify.conftest import carry_all, later
+from tests.notify.rows import rows
 from tests.text_search import mentions
-
-
-def rows(**of) -> list[Delivery]:
-    return list(Delivery.objects.filter(channel="notice", **of).order_by("created_at"))
-
-
-# --- Who
 
 
 def test_an_arrival_reaches_the_persons_channel_with_type_agent_tier_deadline_and_link_and_nothing_else(
@@ -245,223 +233,3 @@ def test_a_verdict_that_is_taken_back_does_not_bring_old_news(alice, channel, wi
     carry_all(later(minutes=10))
 
     assert not sink.got
-
-
-# --- Broken channels
-
-
-def test_one_broken_channel_silences_no_other_and_stands_once_on_the_timeline(alice, channel, propose, sink, caplog):
-    broken = channel(alice, url=f"json://127.0.0.1:{closed_port(sink)}/secret-token", name="Broken")
-    works = channel(alice)
-    approval = propose()
-    carry_all()
-
-    assert len(sink.got) == 1
-    broken.refresh_from_db()
-    works.refresh_from_db()
-    assert (broken.state, works.state) == ("failed", "works")
-    assert broken.error
-    for at in (1, 2, 3):
-        carry_all(later(hours=at))
-    [event] = approval.events.filter(kind="delivery")
-    assert event.facts == {"by": "json", "to": "Alice", "failed": True}
-    assert rows(via=broken)[0].attempts == 4
-    assert len(sink.got) == 1
-    logged_text = caplog.text + broken.error + str(event.facts) + rows(via=broken)[0].last_error
-    assert "secret-token" not in logged_text
-
-
-def closed_port(sink) -> int:
-    from django.conf import settings
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings.ASSENT_TELL_PRIVATE.append(f"127.0.0.1:{port}")
-    return port
-
-
-def test_a_channel_that_never_works_ends_as_dead_and_is_listed(alice, channel, propose, sink):
-    channel(alice)
-    propose(timeout=timedelta(days=2))
-    sink.status = 500
-    Approval.objects.update(due_at=None)
-    for at in range(1, 12):
-        carry_all(later(minutes=20 * at))
-
-    [row] = rows()
-    assert (row.status, row.attempts) == ("dead", sending.ATTEMPTS)
-    assert mentions(row.last_error, "500") or "Internal" in row.last_error
-
-
-def test_a_channel_that_came_back_works_again(alice, channel, propose, sink):
-    alices_channel = channel(alice)
-    propose()
-    sink.status = 503
-    carry_all()
-    sink.status = 200
-    carry_all(later(minutes=10))
-    alices_channel.refresh_from_db()
-
-    assert (alices_channel.state, alices_channel.error, alices_channel.failures) == ("works", "", 0)
-    assert len(sink.got) == 1
-
-
-def test_a_service_that_says_nothing_holds_a_worker_only_so_long(alice, channel, propose, sink, monkeypatch):
-    monkeypatch.setattr(services, "PATIENCE", 0.3)
-    alices_channel = channel(alice)
-    propose()
-    sink.hang = threading.Event()
-    start = time.monotonic()
-    carry_all()
-    sink.hang.set()
-
-    assert time.monotonic() - start < 5
-    alices_channel.refresh_from_db()
-    assert alices_channel.state == "failed"
-
-
-def test_an_address_that_cannot_be_read_any_more_says_so(alice, channel, propose, sink):
-    alices_channel = channel(alice)
-    Channel.objects.filter(pk=alices_channel.pk).update(kept="nonsense")
-    propose()
-    carry_all()
-    alices_channel.refresh_from_db()
-
-    assert "Add it anew" in alices_channel.error
-
-
-def test_the_address_is_no_plain_text_in_the_database(alice, channel):
-    alices_channel = channel(alice)
-
-    assert "secret-token" not in alices_channel.kept
-    assert "secret-token" in secret_box.open_secret(alices_channel.kept).decode()
-
-
-# --- Bundles
-
-
-def test_five_hundred_arrivals_are_two_messages(alice, channel, propose, sink):
-    channel(alice)
-    propose()
-    carry_all()
-    for _ in range(12):
-        propose()
-    carry_all()
-    carry_all(later(minutes=1))
-    assert len(sink.got) == 1
-
-    carry_all(later(minutes=6))
-    assert len(sink.got) == 2
-    assert sink.got[1]["title"] == "12 more wait"
-    assert sink.texts[1].count("/approvals/") == 10
-    assert "And 2 more" in sink.texts[1]
-    assert {row.status for row in rows()} == {"done"}
-
-
-def test_a_bundle_leaves_out_what_is_settled(alice, channel, propose, sink):
-    channel(alice)
-    approvals = [propose() for _ in range(3)]
-    decide(card_version_of(approvals[1]), by=alice, verdict="approve")
-    carry_all()
-
-    assert sink.got[0]["title"] == "2 wait"
-    assert str(approvals[1].pk) not in sink.texts[0]
-
-
-def test_what_is_urgent_waits_a_minute_at_most_for_the_bundle(alice, bob, channel, propose, sink):
-    channel(bob, carries="both")
-    Channel.objects.create(user=bob, service="mail", active=False)
-    propose(amount=6000)
-    carry_all()
-    claims.escalate(propose().pk, by=alice)
-    carry_all(later(seconds=30))
-    assert len(sink.got) == 1
-    carry_all(later(seconds=70))
-    assert len(sink.got) == 2
-
-
-# --- Due soon
-
-
-def test_three_quarters_into_the_tiers_time_it_is_said_once(alice, channel, propose, sink):
-    channel(alice)
-    User.objects.filter(pk=alice.pk).update(notify_new="none")
-    approval = propose()
-    assert approval.remind_at - approval.created_at == 0.75 * (approval.due_at - approval.created_at)
-    with times.at(approval.remind_at - timedelta(seconds=1)):
-        assert clock.sweep().reminded == 0
-    for _ in range(2):
-        with times.at(approval.remind_at):
-            clock.sweep()
-    carry_all(approval.remind_at + timedelta(seconds=2))
-
-    assert [(row.topic, row.urgent) for row in rows(via__service="json")] == [("soon", True)]
-    assert sink.got[0]["title"] == "Refund is due soon in tier 1"
-    assert load(approval.pk).remind_at is None
-
-
-def test_the_next_tier_has_a_reminder_of_its_own(alice, bob, propose):
-    approval = propose()
-    with times.at(approval.due_at):
-        clock.sweep()
-    escalated = load(approval.pk)
-
-    assert escalated.tier_id == 2
-    assert escalated.due_at - escalated.remind_at == 0.25 * (escalated.due_at - approval.due_at)
-
-
-def test_who_is_reading_it_is_reminded_when_the_claim_ends(alice, bob, channel, propose):
-    channel(alice)
-    approval = propose()
-    claims.claim(approval.pk, by=alice)
-    moment = times.now() + timedelta(minutes=11, seconds=30)
-    with times.at(moment):
-        assert notifications.remind() == 0
-        Approval.objects.filter(pk=approval.pk).update(claimed_by=None, claim_until=None)
-        assert notifications.remind() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_clocks_remind_once(alice, channel, propose):
-    from tests.concurrency import together
-
-    channel(alice)
-    for _ in range(20):
-        propose()
-    Approval.objects.update(remind_at=times.now())
-    together(notifications.remind, notifications.remind)
-
-    assert len(rows(topic="soon", via__service="json")) == 20
-
-
-# --- What it costs
-
-
-def test_a_queue_without_channels_costs_one_query(alice, refunds, propose):
-    propose()
-    with CaptureQueriesContext(connection) as without:
-        propose()
-    channel_queries = [one for one in without.captured_queries if "approvals_channel" in one["sql"]]
-
-    assert len(channel_queries) == 1
-
-
-def test_the_queries_do_not_grow_with_people_and_arrivals(robot, person, commerce, channel, refunds):
-    from approvals.requests import intake
-    from approvals.requests.submission import Item, Submission
-
-    def submitted(count: int) -> int:
-        args = {"order": "1", "amount": 1, "currency": "EUR"}
-        submissions = [Submission((Item(id="a", action="refund", args=args),), "sha256:x") for _ in range(count)]
-        with CaptureQueriesContext(connection) as queries:
-            intake.submit(robot, submissions)
-        return len(queries)
-
-    channel(person("anna", tier=1, domain=commerce))
-    submitted(1)
-    few = submitted(1)
-    for n in range(10):
-        channel(person(f"person{n}", tier=1, domain=commerce))
-    assert submitted(50) == few
-    assert len(rows()) == 2 + 50 * 11

@@ -10,7 +10,7 @@ from approvals.execution.consume import PermitRefused, PermitUse, PermitUsed, Wo
 from approvals.models import Approval, AuditEvent, Consumption, Outcome
 from tests.checker import check
 from tests.concurrency import together
-from tests.conftest import database_url
+from tests.web import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 5

@@ -17,8 +17,8 @@ from approvals.policy import snapshot
 from approvals.requests import intake
 from approvals.requests.submission import Item, RunRef, Submission
 from tests.checker import check
-from tests.conftest import database_url
 from tests.plans.conftest import mail, step, together
+from tests.web import database_url
 
 
 @pytest.fixture

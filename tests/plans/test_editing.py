@@ -13,8 +13,8 @@ from approvals.errors import BadVerdict, NotAllowed
 from approvals.models import PlannedStep
 from approvals.policy import snapshot
 from tests.checker import check
-from tests.conftest import database_url
 from tests.plans.conftest import mail, step
+from tests.web import database_url
 
 
 def replace_arguments(args) -> list[dict]:

@@ -21,8 +21,8 @@ from approvals.policy import grant_conditions, snapshot
 from approvals.requests import intake
 from approvals.requests.submission import Item, Submission
 from tests.checker import check
-from tests.conftest import database_url
 from tests.plans.conftest import together
+from tests.web import database_url
 
 CASES = json.loads((Path(__file__).parents[1] / "grants_cases.json").read_text())
 SMALL = ({"path": "amount", "op": "le", "value": "500"}, {"path": "currency", "op": "eq", "value": "EUR"})

@@ -15,8 +15,8 @@ from approvals.models import Agent, Approval, Autonomy, Consumption, Grant, Inci
 from approvals.policy import snapshot
 from approvals.values import schema
 from tests.checker import check
-from tests.conftest import database_url
 from tests.plans.conftest import together
+from tests.web import database_url
 
 SMALL = ({"path": "amount", "op": "le", "value": "500"},)
 

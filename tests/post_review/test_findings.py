@@ -12,10 +12,10 @@ from approvals.execution.post_review import AlreadyReviewed
 from approvals.models import Approval, Incident, PostReview
 from approvals.requests.submission import Item, RunRef
 from tests.checker import check
-from tests.conftest import database_url
 from tests.permits.conftest import executor_of
 from tests.post_review.conftest import UNDO, WINDOW, flag_problem, fresh, mark_fine, report_step, review_of
 from tests.runs.conftest import KEY
+from tests.web import database_url
 
 
 def deliveries(approval: Approval) -> list[tuple[str, dict]]:

@@ -13,9 +13,9 @@ from approvals.execution.steps import StepReport
 from approvals.models import Approval, AuditEvent, PostReview
 from tests.checker import check
 from tests.concurrency import together
-from tests.conftest import database_url
 from tests.permits.conftest import executor_of
 from tests.post_review.conftest import UNDO, WINDOW, flag_problem, fresh, mark_fine, review_of
+from tests.web import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 12

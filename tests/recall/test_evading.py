@@ -17,8 +17,9 @@ from approvals.models import Agent, Approval, Decision, Grant
 from approvals.policy import snapshot
 from approvals.requests.submission import RunRef
 from tests.checker import check
-from tests.conftest import REFUND, database_url
+from tests.conftest import REFUND
 from tests.recall.conftest import approve, fresh
+from tests.web import database_url
 
 NO = VerdictInput(reason="not_justified", message="The photo shows another lid.")
 CLAIM = {

@@ -28,8 +28,8 @@ from approvals.policy import snapshot
 from approvals.requests import amend
 from tests.checker import check
 from tests.concurrency import rounds, together
-from tests.conftest import database_url
 from tests.recall.conftest import WHY, approve, fresh, kinds, plan, propose_step, step  # noqa: F401
+from tests.web import database_url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
 ROUNDS = 1000

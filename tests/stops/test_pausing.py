@@ -13,7 +13,7 @@ from approvals.errors import BadVerdict, NotAllowed
 from approvals.execution import agent_pause
 from approvals.models import Agent, AuditEvent, Decision
 from tests.checker import check
-from tests.conftest import database_url
+from tests.web import database_url
 
 
 def test_the_page_pauses_and_resumes_with_a_line_in_the_history(robot, refund, mia, as_):

@@ -14,7 +14,7 @@ from approvals.execution.consume import STOPPED, PermitRefused, PermitUse, Permi
 from approvals.models import Approval, AuditEvent, Consumption, Stop
 from tests.checker import check
 from tests.concurrency import together
-from tests.conftest import database_url
+from tests.web import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 8

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assent import Assent
+from assent import Assent, AsyncAssent
 from assent.testing import FakeGateway
 
 
@@ -44,3 +44,23 @@ def killed(client_of: Callable[..., Assent]) -> Callable[..., Assent]:
         return client_of()
 
     return kill
+
+
+@pytest.fixture
+async def aclient(fake, tmp_path):
+    async with AsyncAssent(fake.url, fake.key, transport=fake.transport, state=tmp_path, patience=0.3) as client:
+        yield client
+
+
+@pytest.fixture
+def pay_into() -> Callable[[list[str]], Callable[..., dict[str, str]]]:
+    """The action itself: pay_into(ledger) notes there what it paid."""
+
+    def into(ledger: list[str]) -> Callable[..., dict[str, str]]:
+        def pay(order: str, amount: str, currency: str) -> dict[str, str]:
+            ledger.append(amount)
+            return {"paid": amount}
+
+        return pay
+
+    return into

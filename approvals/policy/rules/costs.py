@@ -146,7 +146,7 @@ def _loop(loop: Loop, shapes: Shapes) -> Cost:
 
 
 def _call(call: Call, shapes: Shapes) -> Cost:
-    parts = [_cost(one, shapes) for one in call.args]
+    parts = [_cost(arg, shapes) for arg in call.args]
     whole = _together(parts)
     sizes = [part.size for part in parts]
     own, size = 1.0, 0.0
@@ -198,7 +198,7 @@ def _size(shape: Shape, shapes: Shapes) -> tuple[float, bool]:
     open_text = OPEN_ITEM_TEXT if shapes.loops else OPEN_TEXT
     named = part.get("type")
     if isinstance(options := part.get("enum"), list | tuple):
-        return max((len(one) for one in options if isinstance(one, str)), default=0), False
+        return max((len(option) for option in options if isinstance(option, str)), default=0), False
     if named in ("integer", "number", "boolean", "null"):
         return 0, False
     if named == "string":
@@ -214,7 +214,7 @@ def _size(shape: Shape, shapes: Shapes) -> tuple[float, bool]:
 
 
 def _both_open(call: Call) -> bool:
-    return not any(isinstance(one, Constant) for one in call.args)
+    return not any(isinstance(arg, Constant) for arg in call.args)
 
 
 def _pattern(node: Node | None) -> Node | None:

@@ -116,7 +116,7 @@ class Shapes:
             return Shape(path, property_schema)
         closed = here.get("additionalProperties") is False and not any(word in here for word in _OPEN)
         if closed and isinstance(fields, Mapping) and name not in fields:
-            raise Closed(path, [f"{shape.path}.{one}" for one in fields], at)
+            raise Closed(path, [f"{shape.path}.{field}" for field in fields], at)
         return Shape(path)
 
     def _item(self, shape: Shape) -> Shape:

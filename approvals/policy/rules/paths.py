@@ -39,7 +39,7 @@ def placeholders(template: str) -> list[str]:
 def subschema(schema: Mapping[str, Json], path: str) -> Mapping[str, Json] | None:
     """The schema of the argument at a dotted path or JSON pointer; None where the schema leaves open what is there.
 
-    Raises Missing where the schema lists its fields and this one is not among them.
+    Raises UnknownField where the schema lists its fields and this one is not among them.
     """
     parts = path[1:].split("/") if path.startswith("/") else path.split(".")
     here: Json = schema

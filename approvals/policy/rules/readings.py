@@ -248,7 +248,7 @@ class _Explainer:
 
 def _chain(node: Node, function: str) -> list[Node]:
     if isinstance(node, Call) and node.function == function:
-        return [part for one in node.args for part in _chain(one, function)]
+        return [part for arg in node.args for part in _chain(arg, function)]
     return [node]
 
 

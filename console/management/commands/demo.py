@@ -35,7 +35,9 @@ class Command(BaseCommand):
         courses.play_waiting_run(cast, agents)
         while seal.seal(now=times.now(), everything=True):
             pass  # a newcomer's first feed has everything that was made up
-        keyring.write(data, url=settings.ASSENT_BASE_URL, roles={one.username: one.role for one in people.PEOPLE})
+        keyring.write(
+            data, url=settings.ASSENT_BASE_URL, roles={person.username: person.role for person in people.PEOPLE}
+        )
 
 
 def _policy() -> list[packs.Pack]:

@@ -41,7 +41,7 @@ def client(
 ) -> Assent:
     """A client whose approvals are asked for in this terminal.
 
-    `beside_gateway` lets it run although ASSENT_URL points at a real one. Raises NotHere.
+    `beside_gateway` lets it run although ASSENT_URL points at a real one. Raises NoTerminal.
     """
     approver = Approver(agent, beside_gateway=beside_gateway, read=read, out=out)
     return Assent(approver.url, approver.key, agent=agent, state=_folder(), transport=approver.transport)
@@ -50,7 +50,7 @@ def client(
 def async_client(
     *, agent: str = "developer", beside_gateway: bool = False, read: Read = input, out: TextIO | None = None
 ) -> AsyncAssent:
-    """The same for asyncio. Raises NotHere."""
+    """The same for asyncio. Raises NoTerminal."""
     approver = Approver(agent, beside_gateway=beside_gateway, read=read, out=out)
     return AsyncAssent(approver.url, approver.key, agent=agent, state=_folder(), transport=approver.transport)
 
@@ -61,7 +61,7 @@ def _folder() -> str:
 
 
 class Approver(FakeGateway):
-    """A gateway in this process whose reviewer is the person at the terminal. Raises NotHere."""
+    """A gateway in this process whose reviewer is the person at the terminal. Raises NoTerminal."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Approver(FakeGateway):
         self._one_at_a_time = threading.Lock()
 
     def decide(self, request: str) -> None:
-        """Ask for whatever still waits in a request. Raises NotHere when the input ends."""
+        """Ask for whatever still waits in a request. Raises NoTerminal when the input ends."""
         with self._one_at_a_time:
             pause = self.state.pauses.get(request)
             for asked_item in pause.items if pause else ():
