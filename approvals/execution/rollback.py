@@ -91,7 +91,7 @@ def _failed(step: Step, approval: Approval | None, detail: str, *, by: Agent, no
 
 def _record_event(approval_id: UUID, kind: str, actor: audit.Actor, step: Step, *, now: datetime) -> None:
     facts: dict[str, Json] = {"step": step.key, "attempts": step.attempts}
-    audit.move([audit.Move(approval_id, kind, actor, expect={}, facts=facts)], now=now)
+    audit.move_one(audit.Move(approval_id, kind, actor, expect={}, facts=facts), now=now)
 
 
 # --- Undos that nobody reports

@@ -129,18 +129,16 @@ def confirm(approval_id: UUID, *, by: User, ran: bool, note: str) -> Approval:
         )
     result = Outcome.Result.SUCCEEDED if ran else Outcome.Result.SKIPPED
     outcome = Outcome.objects.create(approval=approval, result=result, detail=note, reported_at=now, reported_by=by)
-    [_moved] = audit.move(
-        [
-            audit.Move(
-                approval.pk,
-                AuditEvent.Kind.OUTCOME,
-                audit.Actor.person(by),
-                expect={"status": Status.RELEASED},
-                sets={"status": STATUS_AFTER[result]},
-                facts={"result": result.value},
-                digests=recorded.related_digests(outcome=outcome),
-            )
-        ],
+    audit.move_held(
+        audit.Move(
+            approval.pk,
+            AuditEvent.Kind.OUTCOME,
+            audit.Actor.person(by),
+            expect={"status": Status.RELEASED},
+            sets={"status": STATUS_AFTER[result]},
+            facts={"result": result.value},
+            digests=recorded.related_digests(outcome=outcome),
+        ),
         now=now,
     )
     spending.give_back(approval, result, by_person=True)
