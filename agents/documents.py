@@ -3,15 +3,11 @@
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import cache
-from uuid import UUID
-
-from django.conf import settings
-from django.urls import reverse
 
 from agents import confidence
 from approvals.db import times
 from approvals.decisions import agent_questions
+from approvals.links import Page, link
 from approvals.models import AgentQuestion, Approval, ApprovalRequest, Outcome, PostReview
 from approvals.models.approval import DECIDED, OPEN, Route, Status
 from approvals.models.policy import Silence
@@ -20,7 +16,6 @@ from approvals.requests import decision_document
 from approvals.values.schema import Json
 from approvals.workload import expected_wait
 
-_ANY = UUID(int=0)
 _RESULTS = {
     Status.EXECUTED: Outcome.Result.SUCCEEDED,
     Status.FAILED: Outcome.Result.FAILED,
@@ -66,8 +61,8 @@ def of_request(
         "decide": request.decide,
         "run": {"id": request.run.key, "name": request.run.name, "step": request.step} if request.run else None,
         "labels": request.labels,
-        "review_url": _url("card:card", items[0].pk),
-        "decision_url": _url("api:decision", request.pk),
+        "review_url": link(Page.CARD, items[0].pk),
+        "decision_url": link(Page.DECISION, request.pk),
         "items": [_item(one) for one in items],
     }
     if open_questions := [agent_questions.api_question(one) for one in questions]:
@@ -77,22 +72,12 @@ def of_request(
     return document
 
 
-def _url(name: str, pk: UUID) -> str:
-    return settings.ASSENT_BASE_URL + _path(name).replace(str(_ANY), str(pk))
-
-
-@cache
-def _path(name: str) -> str:
-    # Resolving the same two names took as long as the rest of the document.
-    return reverse(name, args=[_ANY])
-
-
 def addresses_of(approval: Approval) -> dict[str, Json]:
     """Where an approval waits: its request, the decision's address for the agent, the card's for people."""
     return {
         "request": str(approval.request_id),
-        "decision_url": _url("api:decision", approval.request_id),
-        "review_url": _url("card:card", approval.pk),
+        "decision_url": link(Page.DECISION, approval.request_id),
+        "review_url": link(Page.CARD, approval.pk),
     }
 
 

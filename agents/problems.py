@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 import psycopg
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
-from django.urls import reverse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -24,6 +22,7 @@ from approvals.execution.recall import TooLate
 from approvals.execution.rollback import NothingUndoesIt
 from approvals.execution.rollback import UndoAlreadyClosed as UndoClosed
 from approvals.execution.steps import NotApproved, RunStopped, StepDiffers, TooManySteps
+from approvals.links import Page, link
 from approvals.policy.snapshot import NoPolicy
 from approvals.requests.amend import NotAmendable
 from approvals.requests.attachments import QuotaExceeded
@@ -62,7 +61,7 @@ class Problem(exceptions.APIException):
     def document(self) -> dict[str, Json]:
         """The problem as JSON: type, title, status, detail, code, and errors where fields are at fault."""
         document: dict[str, Json] = {
-            "type": f"{settings.ASSENT_BASE_URL}{reverse('help:page', args=['errors'])}#{self.code}",
+            "type": f"{link(Page.ERRORS)}#{self.code}",
             "title": HTTPStatus(self.status_code).phrase,
             "status": self.status_code,
             "detail": self.sentence,

@@ -18,7 +18,7 @@ from approvals.decisions.claims import escalation_to
 from approvals.execution import kill_switch, post_review_queue, rollback, run_endings, runs, unconfirmed
 from approvals.history import audit, recorded
 from approvals.models import Approval, AuditEvent, Decision, Proposal
-from approvals.models.approval import Source, Status
+from approvals.models.approval import NO_CLAIM, Source, Status
 from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.notify import notifications, outbox
 from approvals.people.roster import ReviewersOnCall
@@ -193,9 +193,6 @@ def _move_due(
     )
 
 
-_FREE = {"claimed_by_id": None, "claim_until": None}
-
-
 def _release(rows: Sequence[Approval], now: datetime) -> int:
     """Release verdicts whose undo window is over, so that their agents can read them."""
     moved = _move_due(
@@ -226,7 +223,7 @@ def _expire(rows: Sequence[Approval], now: datetime) -> int:
         AuditEvent.Kind.EXPIRED,
         audit.EXPIRED,
         now,
-        sets=lambda _: {"status": Status.EXPIRED, **_FREE},
+        sets=lambda _: {"status": Status.EXPIRED, **NO_CLAIM},
         facts=lambda approval: {"silence": approval.on_timeout, **({"stopped": True} if stopped else {})},
     )
     moved += _release_by_silence([] if stopped else [row for row in rows if _consent(row) is not None], now)
@@ -264,10 +261,8 @@ def _consent(approval: Approval) -> str | None:
 def _release_by_silence(rows: Sequence[Approval], now: datetime) -> list[Approval]:
     proposals = Proposal.objects.filter(pk__in=[row.proposal_id for row in rows if row.proposal_id])
     guesses: dict[UUID | None, Json] = dict(proposals.values_list("pk", "best_guess"))
-    decisions = {
-        approval.pk: Decision(
-            answer=guesses.get(approval.proposal_id) if _consent(approval) == Verdict.ANSWER else None
-        )
+    answers = {
+        approval.pk: guesses.get(approval.proposal_id) if _consent(approval) == Verdict.ANSWER else None
         for approval in rows
     }
     moved = _move_due(
@@ -281,13 +276,13 @@ def _release_by_silence(rows: Sequence[Approval], now: datetime) -> list[Approva
             "source": Source.TIMEOUT,
             "decided_at": now,
             "released_at": now,
-            **_FREE,
+            **NO_CLAIM,
         },
         facts=lambda approval: {"silence": approval.on_timeout, "verdict": _consent(approval)},
-        digests=lambda approval: {"decision": recorded.stored_decision_digest(decisions[approval.pk])},
+        digests=lambda approval: {"decision": recorded.decision_digest({"answer": answers[approval.pk]})},
     )
     Decision.objects.bulk_create(
-        Decision.on(approval, surface="clock", at=now, answer=decisions[approval.pk].answer) for approval in moved
+        Decision.on(approval, surface="clock", at=now, answer=answers[approval.pk]) for approval in moved
     )
     post_review_queue.open_after_silence(moved, now=now)
     return moved
@@ -329,7 +324,7 @@ def _unclaim(rows: Sequence[Approval], now: datetime) -> int:
         due = escalation.due_after_idle_claim(
             approval, policies[approval.policy_id], since=since.get(approval.pk), now=now
         )
-        return {**_FREE, "due_at": due}
+        return {**NO_CLAIM, "due_at": due}
 
     moved = _move_due(
         rows,

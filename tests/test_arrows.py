@@ -39,6 +39,10 @@ def breaks(module: str, forbidden: set[str]) -> bool:
     return any(module == one or module.startswith(one + ".") for one in forbidden)
 
 
+def breaks_any(modules: set[str], forbidden: set[str]) -> bool:
+    return any(breaks(module, forbidden) for module in modules)
+
+
 @pytest.mark.parametrize("house", FORBIDDEN)
 def test_arrows_run_one_way(house):
     files = [path for path in (ROOT / house).rglob("*.py") if "migrations" not in path.parts]
@@ -50,6 +54,17 @@ def test_arrows_run_one_way(house):
     }
 
     assert files
+    assert not wrong
+
+
+def test_the_domain_knows_no_urls():
+    """Ids go to `approvals.links`, addresses come out. The pages of the admin are pages."""
+    wrong = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "approvals").rglob("*.py")
+        if "admin" not in path.parts and breaks_any(imports(path), {"django.urls", "django.shortcuts"})
+    }
+
     assert not wrong
 
 

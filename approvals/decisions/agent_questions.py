@@ -40,23 +40,21 @@ def ask(approval_id: UUID, *, by: User, text: str) -> AgentQuestion:
     if approval.inquiries.filter(answered_at=None).count() >= MOST:
         raise BadVerdict([Fault("/text", _("The agent has not answered %(most)d questions yet.") % {"most": MOST})])
     inquiry = AgentQuestion(id=new_id(), approval=approval, user=by, text=clean_text, asked_at=now)
-    moved = audit.move(
-        [
-            audit.Move(
-                approval.pk,
-                AuditEvent.Kind.ASKED,
-                audit.Actor.person(by),
-                expect={"status": Status.PENDING},
-                facts={"question": str(inquiry.pk)},
-                digests=recorded.related_digests(question=inquiry),
-            )
-        ],
+    moved = audit.move_one(
+        audit.Move(
+            approval.pk,
+            AuditEvent.Kind.ASKED,
+            audit.Actor.person(by),
+            expect={"status": Status.PENDING},
+            facts={"question": str(inquiry.pk)},
+            digests=recorded.related_digests(question=inquiry),
+        ),
         now=now,
         guard=audit.UNLESS_OVER,
     )
     if not moved:
         raise NoLongerPending(load(approval_id))
-    inquiry.seq = moved[0].event_seq
+    inquiry.seq = moved.event_seq
     inquiry.save(force_insert=True)
     outbox.publish(
         [
@@ -85,17 +83,15 @@ def answer(inquiry: AgentQuestion, *, by: Agent, text: str) -> AgentQuestion:
     inquiry.answer, inquiry.answered_at = clean_text, now
     inquiry.read_at = inquiry.read_at or now
     inquiry.save(update_fields=["answer", "answered_at", "read_at"])
-    audit.move(
-        [
-            audit.Move(
-                inquiry.approval_id,
-                AuditEvent.Kind.ANSWERED,
-                audit.Actor.of(by),
-                expect={},
-                facts={"question": str(inquiry.pk)},
-                digests=recorded.related_digests(answer=inquiry),
-            )
-        ],
+    audit.move_one(
+        audit.Move(
+            inquiry.approval_id,
+            AuditEvent.Kind.ANSWERED,
+            audit.Actor.of(by),
+            expect={},
+            facts={"question": str(inquiry.pk)},
+            digests=recorded.related_digests(answer=inquiry),
+        ),
         now=now,
     )
     return inquiry

@@ -15,7 +15,7 @@ from approvals.decisions.verdict_input import LONGEST_TEXT
 from approvals.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
 from approvals.history import audit, recorded
 from approvals.models import Approval, AuditEvent, Note, User
-from approvals.models.approval import Status
+from approvals.models.approval import NO_CLAIM, Status
 from approvals.notify import notifications, outbox
 from approvals.people import access
 from approvals.policy import snapshot
@@ -36,21 +36,19 @@ def claim(approval_id: UUID, *, by: User, take_over: bool = False) -> Approval:
     if "claim" not in may and not (take_over and "take_over" in may):
         raise NotAllowed(_("%(who)s is reviewing this.") % {"who": _holder(approval)} if "take_over" in may else "")
     mine = approval.claimed_by_id == by.pk
-    moved = audit.move(
-        [
-            audit.Move(
-                approval.pk,
-                AuditEvent.Kind.CLAIMED,
-                audit.Actor.person(by),
-                expect={"status": Status.PENDING, "claimed_by_id": approval.claimed_by_id},
-                sets={
-                    "claimed_by_id": by.pk,
-                    "claim_until": now + approval.tier.claim,
-                    "first_opened_at": approval.first_opened_at or now,
-                },
-                facts={"extended": True} if mine else {"from": _holder(approval)} if take_over else {},
-            )
-        ],
+    moved = audit.move_one(
+        audit.Move(
+            approval.pk,
+            AuditEvent.Kind.CLAIMED,
+            audit.Actor.person(by),
+            expect={"status": Status.PENDING, "claimed_by_id": approval.claimed_by_id},
+            sets={
+                "claimed_by_id": by.pk,
+                "claim_until": now + approval.tier.claim,
+                "first_opened_at": approval.first_opened_at or now,
+            },
+            facts={"extended": True} if mine else {"from": _holder(approval)} if take_over else {},
+        ),
         now=now,
         guard=audit.UNLESS_OVER,
     )
@@ -73,16 +71,14 @@ def release_claim(approval_id: UUID, *, by: User) -> Approval:
     approval = load(approval_id)
     since = escalation.held_since([approval_id]).get(approval_id)
     due = escalation.due_after_idle_claim(approval, snapshot.load(approval.policy_id), since=since, now=now)
-    moved = audit.move(
-        [
-            audit.Move(
-                approval_id,
-                AuditEvent.Kind.UNCLAIMED,
-                audit.Actor.person(by),
-                expect={"status": Status.PENDING, "claimed_by_id": by.pk, "due_at": approval.due_at},
-                sets={"claimed_by_id": None, "claim_until": None, "due_at": due},
-            )
-        ],
+    moved = audit.move_one(
+        audit.Move(
+            approval_id,
+            AuditEvent.Kind.UNCLAIMED,
+            audit.Actor.person(by),
+            expect={"status": Status.PENDING, "claimed_by_id": by.pk, "due_at": approval.due_at},
+            sets={**NO_CLAIM, "due_at": due},
+        ),
         now=now,
     )
     if not moved:
@@ -108,14 +104,14 @@ def escalate(approval_id: UUID, *, by: User, note: str = "") -> Approval:
     written = note_of(approval, by=by, text=note, now=now) if note.strip() else None
     move = escalation_to(approval, receiver, audit.Actor.person(by), kept=True)
     move = replace(move, digests=recorded.related_digests(note=written))
-    moved = audit.move([move], now=now, guard=audit.UNLESS_OVER)
+    moved = audit.move_one(move, now=now, guard=audit.UNLESS_OVER)
     if not moved:
         current = load(approval_id)
         raise OutOfDate(current) if current.status == Status.PENDING else NoLongerPending(current)
     if written:
-        save_note(written, moved[0])
-    notifications.notify(moved, notifications.ESCALATED, now=now)
-    outbox.notify_escalated(moved)
+        save_note(written, moved)
+    notifications.notify([moved], notifications.ESCALATED, now=now)
+    outbox.notify_escalated([moved])
     return load(approval_id)
 
 
@@ -138,8 +134,7 @@ def escalation_to(approval: Approval, receiver: escalation.Receiver, actor: audi
             "due_at": receiver.due_at,
             "escalations": approval.escalations + 1,
             "breaches": approval.breaches + (0 if kept else 1),
-            "claimed_by_id": None,
-            "claim_until": None,
+            **NO_CLAIM,
         },
         facts={"from": approval.tier_id, "to": receiver.tier.pk, "due_at": receiver.due_at.isoformat()},
     )
@@ -158,7 +153,7 @@ def comment(approval_id: UUID, *, by: User, text: str) -> Approval:
     note = note_of(approval, by=by, text=text, now=now)
     digests = recorded.related_digests(note=note)
     commented = audit.Move(approval.pk, AuditEvent.Kind.COMMENTED, audit.Actor.person(by), expect={}, digests=digests)
-    [moved] = audit.move([commented], now=now)
+    moved = audit.move_held(commented, now=now)
     save_note(note, moved)
     return load(approval_id)
 

@@ -27,7 +27,7 @@ from approvals.errors import (
 )
 from approvals.history import audit, recorded
 from approvals.models import Approval, AuditEvent, Decision, User, Vote
-from approvals.models.approval import ItemType, Source, Status
+from approvals.models.approval import NO_CLAIM, ItemType, Source, Status
 from approvals.models.policy import Verdict
 from approvals.notify import notifications, outbox
 from approvals.people import access
@@ -78,7 +78,7 @@ def _decide(seen: CardVersion, *, by: User, verdict: str, verdict_input: Verdict
     if approving and change.several and change.counts:
         vote = _vote(approval, change, by=by, loan=loan, note=verdict_input.message or "", now=now)
         move = replace(move, digests={**move.digests, **recorded.related_digests(vote=vote)})
-    moved = audit.move([move], now=now, guard=audit.UNLESS_OVER)
+    moved = audit.move_one(move, now=now, guard=audit.UNLESS_OVER)
     if not moved:
         current = load(seen.id)
         unchanged = (current.revision, current.round, current.stage) == (seen.revision, seen.round, seen.stage)
@@ -92,10 +92,10 @@ def _decide(seen: CardVersion, *, by: User, verdict: str, verdict_input: Verdict
         change.proposal.save(force_insert=True)
     if vote:
         _cast(vote)
-    if not final and moved[0].queue != approval.queue:
-        notifications.notify(moved, notifications.NEW, now=now)
-        outbox.tell_staged(moved)
-    settled = _with_relations(moved[0], approval, change, by=by if final else None)
+    if not final and moved.queue != approval.queue:
+        notifications.notify([moved], notifications.NEW, now=now)
+        outbox.tell_staged([moved])
+    settled = _with_relations(moved, approval, change, by=by if final else None)
     if final:
         _record(settled, by=by, loan=loan, verdict_input=verdict_input, now=now)
         if settled.status == Status.RELEASED:
@@ -242,8 +242,7 @@ def _settling(
             # Who decides at once has opened it with the same press.
             "first_opened_at": approval.first_opened_at or (now if verdict_input.surface == "page" else None),
             **change.columns,
-            "claimed_by_id": None,
-            "claim_until": None,
+            **NO_CLAIM,
             "votes": min(votes, change.approvers) if counted else approval.votes,
         },
         facts={
@@ -274,7 +273,7 @@ def _counting(
     now: datetime,
 ) -> audit.Move:
     """The move of one approval among several: the row counts, so that two at once cannot both be the last."""
-    columns = {**change.columns, "votes": votes, "claimed_by_id": None, "claim_until": None}
+    columns = {**change.columns, "votes": votes, **NO_CLAIM}
     went = columns.get("tier_id", approval.tier_id), columns.get("domain_id", approval.domain_id)
     moves = went != (approval.tier_id, approval.domain_id)
     facts = (
@@ -307,8 +306,7 @@ def _to_next_stage(
     columns = {
         **change.columns,
         **stages.stage_columns(approval, change.required_stages, following, now=now),
-        "claimed_by_id": None,
-        "claim_until": None,
+        **NO_CLAIM,
     }
     return audit.Move(
         approval.pk,

@@ -38,16 +38,14 @@ def give(run_id: UUID, *, by: User, text: str, approval_id: UUID | None = None) 
         raise NotAllowed(_("This run was ended; nobody reads advice for it."))
     given = Guidance.objects.create(run=run, approval_id=approval_id, user=by, text=clean_text, given_at=now)
     # History is kept by approvals: advice for the whole run stands in that of its newest one.
-    audit.move(
-        [
-            audit.Move(
-                approval.pk,
-                AuditEvent.Kind.GUIDED,
-                audit.Actor.person(by),
-                expect={},
-                facts={"guidance": str(given.pk), "run": run.key},
-            )
-        ],
+    audit.move_one(
+        audit.Move(
+            approval.pk,
+            AuditEvent.Kind.GUIDED,
+            audit.Actor.person(by),
+            expect={},
+            facts={"guidance": str(given.pk), "run": run.key},
+        ),
         now=now,
     )
     _tell([(given, approval)])

@@ -12,7 +12,7 @@ from approvals.decisions.card_version import load
 from approvals.errors import BadVerdict, NoLongerPending, NotAllowed
 from approvals.history import audit
 from approvals.models import Approval, AuditEvent, User
-from approvals.models.approval import Status
+from approvals.models.approval import NO_CLAIM, Status
 from approvals.people import access
 from approvals.values.schema import Fault
 
@@ -51,22 +51,20 @@ def snooze(approval_id: UUID, *, by: User, until: datetime) -> Approval:
         raise BadVerdict([Fault("/until", _("The deadline is too near to set this aside."))])
     if not now < until <= last:
         raise BadVerdict([Fault("/until", _("Choose a time before the deadline."))])
-    moved = audit.move(
-        [
-            audit.Move(
-                approval.pk,
-                AuditEvent.Kind.SNOOZED,
-                audit.Actor.person(by),
-                expect={
-                    "status": Status.PENDING,
-                    "claimed_by_id": approval.claimed_by_id,
-                    "due_at": approval.due_at,
-                    "revision": approval.revision,
-                },
-                sets={"snoozed_until": until, "claimed_by_id": None, "claim_until": None},
-                facts={"until": until.isoformat()},
-            )
-        ],
+    moved = audit.move_one(
+        audit.Move(
+            approval.pk,
+            AuditEvent.Kind.SNOOZED,
+            audit.Actor.person(by),
+            expect={
+                "status": Status.PENDING,
+                "claimed_by_id": approval.claimed_by_id,
+                "due_at": approval.due_at,
+                "revision": approval.revision,
+            },
+            sets={"snoozed_until": until, **NO_CLAIM},
+            facts={"until": until.isoformat()},
+        ),
         now=now,
         guard=audit.UNLESS_OVER,
     )

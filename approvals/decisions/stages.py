@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from approvals.decisions import escalation
 from approvals.errors import BadVerdict
 from approvals.models import Approval
-from approvals.models.approval import queue_name
+from approvals.models.approval import NO_CLAIM, queue_name
 from approvals.people.access import Authority
 from approvals.policy import snapshot
 from approvals.policy.stages import Stages
@@ -51,8 +51,7 @@ def stage_columns(approval: Approval, required_stages: Stages, number: int, *, n
     tiers = snapshot.load(approval.policy_id).tiers_in(stage.domain)
     return {
         **columns,
-        "claimed_by_id": None,
-        "claim_until": None,
+        **NO_CLAIM,
         "tiers_visited": [*approval.tiers_visited, stage.tier],
         "queues_visited": [*approval.queues_so_far, queue],
         "due_at": escalation.due_of(approval, tiers, stage.tier, now=now),

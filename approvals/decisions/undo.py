@@ -39,40 +39,38 @@ def undo(approval_id: UUID, *, by: User) -> Approval:
     first = _agents_proposal(approval)
     required_stages, columns = state_before_changes(approval)
     moves = (required_stages[0].tier, required_stages[0].domain) != (approval.tier_id, approval.domain_id)
-    moved = audit.move(
-        [
-            audit.Move(
-                approval.pk,
-                AuditEvent.Kind.UNDONE,
-                audit.Actor.person(by),
-                expect={"status": Status.HELD, "round": approval.round, "decided_by_id": by.pk},
-                sets={
-                    "status": Status.PENDING,
-                    **NO_VERDICT,
-                    "round": approval.round + 1,
-                    "votes": 0,
-                    "revision": first.revision,
-                    "proposal_id": first.pk,
-                    "digest": first.digest,
-                    **columns,
-                    **stages.stage_columns(approval, required_stages, 0, now=now),
-                },
-                facts={
-                    "verdict": approval.verdict,
-                    "round": approval.round + 1,
-                    **(stages.stage_change_facts(approval, required_stages, 0, None) if moves else {}),
-                },
-            )
-        ],
+    moved = audit.move_one(
+        audit.Move(
+            approval.pk,
+            AuditEvent.Kind.UNDONE,
+            audit.Actor.person(by),
+            expect={"status": Status.HELD, "round": approval.round, "decided_by_id": by.pk},
+            sets={
+                "status": Status.PENDING,
+                **NO_VERDICT,
+                "round": approval.round + 1,
+                "votes": 0,
+                "revision": first.revision,
+                "proposal_id": first.pk,
+                "digest": first.digest,
+                **columns,
+                **stages.stage_columns(approval, required_stages, 0, now=now),
+            },
+            facts={
+                "verdict": approval.verdict,
+                "round": approval.round + 1,
+                **(stages.stage_change_facts(approval, required_stages, 0, None) if moves else {}),
+            },
+        ),
         now=now,
         guard=audit.HOLDING,
     )
     if not moved:
         raise NoLongerPending(load(approval_id))
-    take_back_grants(moved, by=audit.Actor.person(by), now=now)
+    take_back_grants([moved], by=audit.Actor.person(by), now=now)
     if moves:
-        notifications.notify(moved, notifications.NEW, now=now)
-        outbox.tell_staged(moved)
+        notifications.notify([moved], notifications.NEW, now=now)
+        outbox.tell_staged([moved])
     return load(approval_id)
 
 

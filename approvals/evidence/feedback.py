@@ -63,7 +63,7 @@ def rows(approvals: QuerySet[Approval]) -> list[tuple[Approval, Mapping[str, Jso
 def _row(approval: Approval) -> dict[str, Json]:
     own: list[Proposal] = getattr(approval, "own", [])
     standing: list[Decision] = getattr(approval, "standing", [])
-    decision = standing[0] if standing else Decision()
+    decision = standing[0] if standing else None
     proposed = next((one for one in reversed(own) if one.revision <= approval.revision), None)
     before = _proposed(approval, proposed)
     runs = approval.verdict in (Verdict.APPROVE, Verdict.MODIFY)
@@ -78,11 +78,11 @@ def _row(approval: Approval) -> dict[str, Json]:
         "decided": after,
         "verdict": approval.verdict,
         "source": approval.source,
-        "reason": decision.reason,
-        "message": decision.message,
-        "alternative": decision.alternative or None,
-        "answer": decision.answer,
-        "guidance": decision.guidance or None,
+        "reason": decision.reason if decision else "",
+        "message": decision.message if decision else None,
+        "alternative": (decision.alternative or None) if decision else None,
+        "answer": decision.answer if decision else None,
+        "guidance": (decision.guidance or None) if decision else None,
         "edits": list(edits(before, after)) if runs else [],
         "outcome": outcome.result if outcome else None,
         "decided_at": approval.decided_at.isoformat() if approval.decided_at else None,

@@ -10,11 +10,10 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from approvals.db import times
-from approvals.db.ids import new_id
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.history import audit, recorded
 from approvals.models import Agent, Approval, AuditEvent, Decision, SystemAuditEvent, User
-from approvals.models.approval import Source, Status
+from approvals.models.approval import NO_CLAIM, Source, Status
 from approvals.models.policy import Verdict
 from approvals.people import access
 from approvals.requests.closing import close_settled
@@ -93,11 +92,10 @@ def _reject(agent: Agent, *, by: User, why: str, now: datetime) -> int:
                     "decided_by_id": by.pk,
                     "decided_at": now,
                     "released_at": now,
-                    "claimed_by_id": None,
-                    "claim_until": None,
+                    **NO_CLAIM,
                 },
                 facts={"verdict": Verdict.REJECT, "surface": "agent", "all": True},
-                digests={"decision": recorded.stored_decision_digest(Decision(message=why))},
+                digests={"decision": recorded.decision_digest({"message": why})},
             )
             for approval in rows
         ],
@@ -105,20 +103,7 @@ def _reject(agent: Agent, *, by: User, why: str, now: datetime) -> int:
         guard=audit.UNLESS_OVER,
     )
     Decision.objects.bulk_create(
-        Decision(
-            id=new_id(),
-            approval=approval,
-            revision=approval.revision,
-            round=approval.round,
-            verdict=Verdict.REJECT,
-            source=Source.HUMAN,
-            user=by,
-            tier_id=approval.tier_id,
-            surface="agent",
-            message=why,
-            decided_at=now,
-        )
-        for approval in moved
+        Decision.on(approval, surface="agent", at=now, user=by, message=why) for approval in moved
     )
     if moved:
         close_settled(moved, now=now)

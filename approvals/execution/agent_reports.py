@@ -85,18 +85,16 @@ def report_outcome(
     outcome = Outcome.objects.create(
         approval=approval, result=result, detail=detail, data=dict(data or {}), reported_at=now
     )
-    audit.move(
-        [
-            audit.Move(
-                approval.pk,
-                AuditEvent.Kind.OUTCOME,
-                audit.Actor.of(by),
-                expect={"status": approval.status},
-                sets={} if recalled else {"status": STATUS_AFTER[Outcome.Result(result)]},
-                facts={"result": result, **({"permit": "not used"} if _ran_without_a_permit(approval, result) else {})},
-                digests=recorded.related_digests(outcome=outcome),
-            )
-        ],
+    audit.move_one(
+        audit.Move(
+            approval.pk,
+            AuditEvent.Kind.OUTCOME,
+            audit.Actor.of(by),
+            expect={"status": approval.status},
+            sets={} if recalled else {"status": STATUS_AFTER[Outcome.Result(result)]},
+            facts={"result": result, **({"permit": "not used"} if _ran_without_a_permit(approval, result) else {})},
+            digests=recorded.related_digests(outcome=outcome),
+        ),
         now=now,
     )
     if recalled:
@@ -123,18 +121,16 @@ def record_reversal(approval: Approval, *, by: Agent, now: datetime, step: str =
         outcome, _ = Outcome.objects.update_or_create(
             approval=approval, defaults={"result": _UNDONE}, create_defaults={"result": _UNDONE, "reported_at": now}
         )
-    audit.move(
-        [
-            audit.Move(
-                approval.pk,
-                AuditEvent.Kind.REVERSED,
-                audit.Actor.of(by),
-                expect={"status": approval.status},
-                sets={"status": Status.COMPENSATED} if stood and not recalled else {},
-                facts={"step": step} if step else {},
-                digests=recorded.related_digests(outcome=outcome),
-            )
-        ],
+    audit.move_one(
+        audit.Move(
+            approval.pk,
+            AuditEvent.Kind.REVERSED,
+            audit.Actor.of(by),
+            expect={"status": approval.status},
+            sets={"status": Status.COMPENSATED} if stood and not recalled else {},
+            facts={"step": step} if step else {},
+            digests=recorded.related_digests(outcome=outcome),
+        ),
         now=now,
     )
 

@@ -193,18 +193,16 @@ def _used(use: PermitUse, approval: Approval, *, by: Agent, now: datetime) -> Pe
     consumption = Consumption.objects.create(
         approval=approval, jti=use.jti, agent=by, attempt=use.attempt, executor=use.executor, consumed_at=now
     )
-    [used] = audit.move(
-        [
-            audit.Move(
-                approval.pk,
-                AuditEvent.Kind.CONSUMED,
-                audit.Actor.of(by),
-                expect={"status": Status.RELEASED, "consumed_at": None},
-                sets={"consumed_at": now},
-                facts={"jti": str(use.jti), "digest": approval.digest},
-                digests=recorded.related_digests(use=consumption),
-            )
-        ],
+    used = audit.move_held(
+        audit.Move(
+            approval.pk,
+            AuditEvent.Kind.CONSUMED,
+            audit.Actor.of(by),
+            expect={"status": Status.RELEASED, "consumed_at": None},
+            sets={"consumed_at": now},
+            facts={"jti": str(use.jti), "digest": approval.digest},
+            digests=recorded.related_digests(use=consumption),
+        ),
         now=now,
     )
     used.request, used.proposal = approval.request, approval.proposal

@@ -245,7 +245,7 @@ def _origin_faults(wish: GrantRequest, origin: Approval, *, now: datetime) -> li
 
 
 def _tell(origin: Approval, facts: Mapping[str, Json], *, by: User, now: datetime) -> None:
-    audit.move(
-        [audit.Move(origin.pk, AuditEvent.Kind.GRANTED, audit.Actor.person(by), expect={}, facts=facts)],
+    audit.move_one(
+        audit.Move(origin.pk, AuditEvent.Kind.GRANTED, audit.Actor.person(by), expect={}, facts=facts),
         now=now,
     )

@@ -50,18 +50,16 @@ def open_incident(approval: Approval, *, by: User | Agent, severity: str, text: 
     if existing is not None:
         return existing, False
     incident = Incident.objects.create(approval=approval, severity=severity, text=clean_text, opened_by=person)
-    audit.move(
-        [
-            audit.Move(
-                approval.pk,
-                AuditEvent.Kind.INCIDENT,
-                actor,
-                expect={},
-                sets={"faulted_at": now},
-                facts={"incident": str(incident.pk), "severity": severity},
-                digests=recorded.related_digests(incident=incident),
-            )
-        ],
+    audit.move_one(
+        audit.Move(
+            approval.pk,
+            AuditEvent.Kind.INCIDENT,
+            actor,
+            expect={},
+            sets={"faulted_at": now},
+            facts={"incident": str(incident.pk), "severity": severity},
+            digests=recorded.related_digests(incident=incident),
+        ),
         now=now,
     )
     outbox.tell_incident(incident, approval)

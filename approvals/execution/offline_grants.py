@@ -283,18 +283,16 @@ def _ran(approval: Approval, use: OfflineUse, *, by: Agent, now: datetime) -> No
     consumption = Consumption.objects.create(
         approval=approval, jti=jti, agent=by, attempt=use.key[:64], executor="offline", consumed_at=now
     )
-    audit.move(
-        [
-            audit.Move(
-                approval.pk,
-                AuditEvent.Kind.CONSUMED,
-                audit.Actor.of(by),
-                expect={},
-                sets={"consumed_at": now},
-                facts={"jti": str(jti), "digest": approval.digest},
-                digests=recorded.related_digests(use=consumption),
-            )
-        ],
+    audit.move_one(
+        audit.Move(
+            approval.pk,
+            AuditEvent.Kind.CONSUMED,
+            audit.Actor.of(by),
+            expect={},
+            sets={"consumed_at": now},
+            facts={"jti": str(jti), "digest": approval.digest},
+            digests=recorded.related_digests(use=consumption),
+        ),
         now=now,
         ran=True,
     )
@@ -308,12 +306,8 @@ def _alarm(approval: Approval, use: OfflineUse, faults: Sequence[str], *, by: Ag
     incident = Incident.objects.create(approval=approval, severity=Incident.Severity.CRITICAL, text=text[:4000])
     facts: dict[str, Json] = {"incident": str(incident.pk), "severity": incident.severity, "offline": True}
     digests = recorded.related_digests(incident=incident)
-    audit.move(
-        [
-            audit.Move(
-                approval.pk, AuditEvent.Kind.INCIDENT, audit.Actor.of(by), expect={}, facts=facts, digests=digests
-            )
-        ],
+    audit.move_one(
+        audit.Move(approval.pk, AuditEvent.Kind.INCIDENT, audit.Actor.of(by), expect={}, facts=facts, digests=digests),
         now=now,
     )
     outbox.tell_incident(incident, approval)

@@ -173,7 +173,7 @@ def _record(
     written = note_of(Approval(pk=look.pk), by=by, text=note, now=now) if note else None
     digests = recorded.related_digests(outcome=outcome, note=written)
     move = audit.Move(look.pk, kind, audit.Actor.person(by), {}, sets or {}, facts, digests)
-    [moved] = audit.move([move], now=now)
+    moved = audit.move_held(move, now=now)
     if written:
         save_note(written, moved)
     return moved

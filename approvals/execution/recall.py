@@ -84,7 +84,7 @@ def recall(seen: CardVersion, *, by: User, verdict_input: VerdictInput) -> Appro
         **({"for": loan.username} if loan else {}),
     }
     rows = _rows([approval], by=by, loan=loan, verdict_input=verdict_input, now=now)
-    moved = audit.move([_move(approval, actor, facts, rows)], now=now)
+    moved = audit.move_one(_move(approval, actor, facts, rows), now=now)
     if not moved:
         current = load(seen.id)
         _refuse_unless_possible(current, seen, by=by)
@@ -93,14 +93,14 @@ def recall(seen: CardVersion, *, by: User, verdict_input: VerdictInput) -> Appro
     unused, with_plan = _unused_steps(approval), {**facts, "with": str(approval.pk)}
     rows |= _rows(unused, by=by, loan=loan, verdict_input=verdict_input, now=now)
     steps = audit.move([_move(step, actor, with_plan, rows) for step in unused], now=now)
-    recalled = [*moved, *steps]
+    recalled = [moved, *steps]
     Decision.objects.filter(decision_document.STANDS, approval__in=recalled).update(recalled_at=now)
     Recall.objects.bulk_create(rows[approval.pk] for approval in recalled)
     take_back_grants(recalled, by=actor, now=now)
     PostReview.objects.filter(pk__in=recalled, finding=PostReview.Finding.OPEN).update(
         finding=PostReview.Finding.RECALLED, by=by, at=now
     )
-    spending.give_back_recalled(moved[0])
+    spending.give_back_recalled(moved)
     _answer_anew(recalled)
     return load(approval.pk)
 
@@ -222,5 +222,5 @@ def ran_anyway(approval: Approval, result: str, *, now: datetime) -> None:
     facts: dict[str, Json] = {"incident": str(incident.pk), "severity": incident.severity, "recalled": True}
     digests = recorded.related_digests(incident=incident)
     move = audit.Move(approval.pk, AuditEvent.Kind.INCIDENT, audit.POLICY, {}, {"faulted_at": now}, facts, digests)
-    audit.move([move], now=now)
+    audit.move_one(move, now=now)
     outbox.tell_incident(incident, approval)

@@ -122,18 +122,16 @@ def _current(before: Json, seen: Mapping[str, Json]) -> Json:
 
 def _end(approval: Approval, moved: Sequence[str], *, by: Agent, now: datetime) -> None:
     outcome = Outcome.objects.create(approval=approval, result=Outcome.Result.SKIPPED, reported_at=now)
-    [_] = audit.move(
-        [
-            audit.Move(
-                approval.pk,
-                AuditEvent.Kind.RETURNED,
-                audit.Actor.of(by),
-                expect={"status": Status.RELEASED, "consumed_at": None},
-                sets={"status": Status.SKIPPED},
-                facts={"moved": list(moved)},
-                digests=recorded.related_digests(outcome=outcome),
-            )
-        ],
+    audit.move_held(
+        audit.Move(
+            approval.pk,
+            AuditEvent.Kind.RETURNED,
+            audit.Actor.of(by),
+            expect={"status": Status.RELEASED, "consumed_at": None},
+            sets={"status": Status.SKIPPED},
+            facts={"moved": list(moved)},
+            digests=recorded.related_digests(outcome=outcome),
+        ),
         now=now,
     )
     spending.give_back(approval, Outcome.Result.SKIPPED)

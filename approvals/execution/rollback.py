@@ -3,16 +3,14 @@
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from urllib.parse import urljoin
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from approvals import links
 from approvals.db import times
 from approvals.errors import BadVerdict, NotAllowed, ReviewError
 from approvals.execution.agent_reports import record_reversal as reverse_approval
@@ -91,7 +89,7 @@ def _failed(step: Step, approval: Approval | None, detail: str, *, by: Agent, no
 
 def _record_event(approval_id: UUID, kind: str, actor: audit.Actor, step: Step, *, now: datetime) -> None:
     facts: dict[str, Json] = {"step": step.key, "attempts": step.attempts}
-    audit.move([audit.Move(approval_id, kind, actor, expect={}, facts=facts)], now=now)
+    audit.move_one(audit.Move(approval_id, kind, actor, expect={}, facts=facts), now=now)
 
 
 # --- Undos that nobody reports
@@ -158,7 +156,7 @@ def letter(delivery: Delivery) -> tuple[str, str] | None:
         "%(count)d steps of the run “%(run)s” of %(agent)s were to be undone and are not.",
         count,
     ) % {"count": count, "run": plain(str(run))[:120], "agent": run.agent.name}
-    link = urljoin(settings.ASSENT_BASE_URL, reverse("runs:run", args=[run.pk]))
+    link = links.link(links.Page.RUN, run.pk)
     return subject, body + "\n" + _("Its agent may go on trying; a person can close it by hand:") + f"\n\n{link}\n"
 
 

@@ -7,15 +7,14 @@ one of them; it is never run again by itself.
 import logging
 from collections.abc import Sequence
 from datetime import datetime
-from urllib.parse import urljoin
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from approvals import links
 from approvals.db import times
 from approvals.decisions.card_version import load
 from approvals.decisions.verdict_input import LONGEST_TEXT
@@ -101,7 +100,7 @@ def letter(delivery: Delivery) -> tuple[str, str] | None:
         "agent": approval.agent.name,
         "kind": kind,
         "at": f"{approval.consumed_at:%Y-%m-%d %H:%M:%S}",
-        "link": urljoin(settings.ASSENT_BASE_URL, reverse("card:card", args=[approval.pk])),
+        "link": links.link(links.Page.CARD, approval.pk),
     }
     return subject, body
 
@@ -129,18 +128,16 @@ def confirm(approval_id: UUID, *, by: User, ran: bool, note: str) -> Approval:
         )
     result = Outcome.Result.SUCCEEDED if ran else Outcome.Result.SKIPPED
     outcome = Outcome.objects.create(approval=approval, result=result, detail=note, reported_at=now, reported_by=by)
-    [_moved] = audit.move(
-        [
-            audit.Move(
-                approval.pk,
-                AuditEvent.Kind.OUTCOME,
-                audit.Actor.person(by),
-                expect={"status": Status.RELEASED},
-                sets={"status": STATUS_AFTER[result]},
-                facts={"result": result.value},
-                digests=recorded.related_digests(outcome=outcome),
-            )
-        ],
+    audit.move_held(
+        audit.Move(
+            approval.pk,
+            AuditEvent.Kind.OUTCOME,
+            audit.Actor.person(by),
+            expect={"status": Status.RELEASED},
+            sets={"status": STATUS_AFTER[result]},
+            facts={"result": result.value},
+            digests=recorded.related_digests(outcome=outcome),
+        ),
         now=now,
     )
     spending.give_back(approval, result, by_person=True)

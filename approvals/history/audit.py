@@ -174,6 +174,18 @@ def move(moves: Sequence[Move], *, now: datetime, guard: str = "", ran: bool = F
     return [row for _, _, row in moved_rows]
 
 
+def move_one(transition: Move, *, now: datetime, guard: str = "", ran: bool = False) -> Approval | None:
+    """The same for one approval: as the move left it, or None where somebody else was first."""
+    moved = move([transition], now=now, guard=guard, ran=ran)
+    return moved[0] if moved else None
+
+
+def move_held(transition: Move, *, now: datetime, ran: bool = False) -> Approval:
+    """The same where nobody can be first: the caller holds the row, or expects nothing of it."""
+    [moved] = move([transition], now=now, ran=ran)
+    return moved
+
+
 def _may_let_run(sets: Mapping[str, object]) -> bool:
     """Whether a move could let something run. A rejection lets nothing; where it is older, the row tells of it."""
     if sets.get("consumed_at") is not None:

@@ -36,6 +36,7 @@ COLUMNS = frozenset(
 )
 # What a person or policy says with a verdict; the rest of a decision is in columns of its approval.
 DECISION = ("reason", "message", "answer", "alternative", "guidance", "stop", "remember")
+_UNSAID = {field.name: field.get_default() for field in Decision._meta.concrete_fields if field.name in DECISION}
 
 
 def state_of(columns: Mapping[str, object]) -> dict[str, Json]:
@@ -53,8 +54,8 @@ def plain(value: object) -> Json:
 
 
 def decision_digest(verdict_input: Mapping[str, object]) -> str:
-    """The digest of what was said with a verdict, by the names in DECISION."""
-    return digest_of([verdict_input[name] for name in DECISION])  # type: ignore[misc]  # texts and JSON
+    """The digest of what was said with a verdict, by the names in DECISION; what is left out was not said."""
+    return digest_of([verdict_input.get(name, _UNSAID[name]) for name in DECISION])  # type: ignore[misc]  # texts and JSON
 
 
 def stored_decision_digest(row: Decision) -> str:

@@ -4,6 +4,7 @@ Arguments and texts live in `Proposal`, which retention and erasure may empty; t
 lists, deadlines, races and evidence need.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.contrib.postgres.fields import ArrayField
@@ -147,6 +148,10 @@ class Route(models.TextChoices):
 
 # How many stages there are.
 _STAGES = models.Func("stages", function="jsonb_array_length", output_field=models.IntegerField())
+
+
+# Columns of a claim that ends, as a move sets them.
+NO_CLAIM: Mapping[str, object] = {"claimed_by_id": None, "claim_until": None}
 
 
 class Approval(models.Model):

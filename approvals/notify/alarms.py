@@ -6,15 +6,12 @@ Webhooks and notifications are rows of the same table; `webhooks` and `sending` 
 import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from urllib.parse import urljoin
 
-from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from approvals import canary
+from approvals import canary, links
 from approvals.db import times
 from approvals.execution import rollback, unconfirmed
 from approvals.models import Delivery
@@ -73,7 +70,6 @@ def _of_a_dead_webhook(delivery: Delivery) -> tuple[str, str] | None:
     newest = dead.order_by("-done_at").first()
     if newest is None:
         return None
-    list_url = reverse("admin:approvals_delivery_changelist")
     subject = _("Webhooks of %(agent)s were given up") % {"agent": endpoint.agent.name}
     body = _(
         "%(count)d webhooks to %(url)s were not delivered and are tried no more.\nLast: %(error)s\n\n"
@@ -82,7 +78,7 @@ def _of_a_dead_webhook(delivery: Delivery) -> tuple[str, str] | None:
         "count": dead.count(),
         "url": endpoint.url,
         "error": newest.last_error,
-        "link": urljoin(settings.ASSENT_BASE_URL, f"{list_url}?status__exact=dead&endpoint__id__exact={endpoint.pk}"),
+        "link": links.link(links.Page.GIVEN_UP, endpoint.pk),
     }
     return subject, body
 

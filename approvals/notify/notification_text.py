@@ -6,15 +6,14 @@ Messages stand on lock screens and in foreign services; whoever may read more op
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime
-from urllib.parse import urljoin
 
 from django.conf import settings
-from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from approvals import links
 from approvals.models import Approval, Channel
 from approvals.people import on_call
 
@@ -42,7 +41,9 @@ def message(approvals: Sequence[Approval], topic: str, *, more: bool = False) ->
     title = ngettext("%(count)d more waits", "%(count)d more wait", len(approvals)) if more else _("%(count)d wait")
     lines = [f"{line(one)}\n{link(one)}" for one in approvals[:LISTED]]
     if len(approvals) > LISTED:
-        lines.append(_("And %(count)d more:") % {"count": len(approvals) - LISTED} + f"\n{inbox()}")
+        lines.append(
+            _("And %(count)d more:") % {"count": len(approvals) - LISTED} + f"\n{links.link(links.Page.INBOX)}"
+        )
     return title % count, "\n\n".join(lines) + "\n"
 
 
@@ -88,11 +89,7 @@ def type_title(approval: Approval) -> str:
 
 def link(approval: Approval) -> str:
     """The card itself. Opening it decides nothing, and asks who one is."""
-    return urljoin(settings.ASSENT_BASE_URL, reverse("card:card", args=[approval.pk]))
-
-
-def inbox() -> str:
-    return urljoin(settings.ASSENT_BASE_URL, reverse("inbox:inbox"))
+    return links.link(links.Page.CARD, approval.pk)
 
 
 def test_message() -> tuple[str, str]:

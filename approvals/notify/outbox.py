@@ -10,12 +10,11 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Q
-from django.urls import reverse
 
 from approvals.db import bulk, times
 from approvals.db.ids import new_id
+from approvals.links import Page, link
 from approvals.models import Approval, ApprovalRequest, Delivery, Endpoint, Incident
 from approvals.values.schema import Json
 
@@ -114,7 +113,7 @@ def _publish_waiting(approvals: Iterable[Approval], topic: str) -> None:
                     "stages": len(approval.stages),
                     "due_at": approval.due_at.isoformat() if approval.due_at else None,
                     "expires_at": approval.expires_at.isoformat() if approval.expires_at else None,
-                    "decision_url": decision_url(approval.request_id),
+                    "decision_url": link(Page.DECISION, approval.request_id),
                 },
                 approval_id=approval.pk,
                 callback_url=urls.get(approval.request_id, ""),
@@ -138,7 +137,7 @@ def tell_recalled(recalled: Sequence[tuple[ApprovalRequest, Approval]]) -> None:
                     "request": str(request.pk),
                     "item": approval.item,
                     "status": "recalled",
-                    "decision_url": decision_url(request.pk),
+                    "decision_url": link(Page.DECISION, request.pk),
                 },
                 approval.pk,
                 request.callback_url,
@@ -159,11 +158,6 @@ def tell_incident(incident: Incident, approval: Approval) -> None:
     publish([AgentMessage(approval.agent_id, INCIDENT, data, approval.pk, approval.request.callback_url)])
 
 
-def decision_url(request_id: UUID) -> str:
-    """Where the agent reads the decision."""
-    return settings.ASSENT_BASE_URL + reverse("api:decision", args=[request_id])
-
-
 def _closed_summary(request: ApprovalRequest) -> dict[str, Json]:
     """Of the answer: who was asked, and what became of each. No arguments and no words."""
     decision_document = json.loads(request.answer)
@@ -174,7 +168,7 @@ def _closed_summary(request: ApprovalRequest) -> dict[str, Json]:
             {name: item.get(name) for name in ("id", "status", "verdict", "source")}
             for item in decision_document["items"]
         ],
-        "decision_url": decision_url(request.pk),
+        "decision_url": link(Page.DECISION, request.pk),
     }
 
 

@@ -7,15 +7,13 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from threading import Lock
-from urllib.parse import urljoin
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection, transaction
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from approvals import links
 from approvals.db import bulk, times
 from approvals.db.ids import new_id
 from approvals.models import Approval, Delivery, Domain, NotificationRecord, Tier, User
@@ -136,8 +134,4 @@ def letter(delivery: Delivery) -> tuple[str, str] | None:
         len(approvals),
     ) % {"count": len(approvals), "queue": queue_label, "since": f"{approvals[0].created_at:%Y-%m-%d %H:%M}"}
     people = _("Who reviews there, and by which channels they are reached:")
-    return subject, f"{body}\n\n{people}\n{urljoin(settings.ASSENT_BASE_URL, _page_of(tier))}\n"
-
-
-def _page_of(tier: int) -> str:
-    return reverse("admin:approvals_tier_change", args=[tier])
+    return subject, f"{body}\n\n{people}\n{links.link(links.Page.TIER, tier)}\n"

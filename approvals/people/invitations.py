@@ -1,23 +1,20 @@
 """The way to a password: a link to the person, good once and for three days. No admin sets one for somebody else."""
 
-from urllib.parse import urljoin
-
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
-from django.conf import settings
 from django.core.mail import EmailMessage
-from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from approvals import links
 from approvals.history import audit
 from approvals.models import SystemAuditEvent, User
 
 
 def link(person: User) -> str:
     """Where the person sets a password; over with the first password that is set."""
-    key = {"uidb36": user_pk_to_url_str(person), "key": default_token_generator.make_token(person)}
-    return urljoin(settings.ASSENT_BASE_URL, reverse("account_reset_password_from_key", kwargs=key))
+    token = default_token_generator.make_token(person)
+    return links.link(links.Page.PASSWORD, user_pk_to_url_str(person), token)
 
 
 def invite(person: User, *, by: audit.Actor) -> bool:

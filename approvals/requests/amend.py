@@ -18,7 +18,7 @@ from approvals.decisions.revise import Revision, revise
 from approvals.errors import ReviewError
 from approvals.history import audit, recorded
 from approvals.models import Agent, Approval, AuditEvent, Decision, Proposal
-from approvals.models.approval import ItemType, Route, Source, Status
+from approvals.models.approval import NO_CLAIM, ItemType, Route, Source, Status
 from approvals.models.policy import Verdict
 from approvals.notify import notifications, outbox
 from approvals.requests.closing import close_settled
@@ -81,13 +81,13 @@ def _amend(approval_id: UUID, change: Callable[[Item], Item], *, by: Agent) -> A
     }
     facts = _facts(approval, own, revision)
     move = audit.Move(approval.pk, AuditEvent.Kind.AMENDED, audit.Actor.of(by), expect, revision.columns, facts)
-    moved = audit.move([move], now=now, guard=audit.UNLESS_OVER)
+    moved = audit.move_one(move, now=now, guard=audit.UNLESS_OVER)
     if not moved:
         _refuse_unless_pending(load(approval_id), times.now())
         return None
     proposal.save(force_insert=True)
     if evaluation.routing.route == Route.REJECT:
-        _refuse(moved[0], evaluation, now=now)
+        _refuse(moved, evaluation, now=now)
     amended = load(approval_id)
     if amended.status == Status.PENDING and amended.queue != approval.queue:
         risen = amended.tier_id > approval.tier_id
@@ -124,29 +124,26 @@ def _facts(approval: Approval, own: Proposal, revision: Revision) -> dict[str, J
 
 
 def _refuse(approval: Approval, evaluation: Evaluation, *, now: datetime) -> None:
-    """End an approval whose revision policy refuses, as if it had been submitted like that."""
-    moved = audit.move(
-        [
-            audit.Move(
-                approval.pk,
-                AuditEvent.Kind.RELEASED,
-                audit.POLICY,
-                expect={"status": Status.PENDING, "revision": approval.revision},
-                sets={
-                    "status": Status.RELEASED,
-                    "route": Route.REJECT,
-                    "verdict": Verdict.REJECT,
-                    "source": Source.POLICY,
-                    "decided_at": now,
-                    "released_at": now,
-                    "claimed_by_id": None,
-                    "claim_until": None,
-                },
-                facts={"verdict": Verdict.REJECT, "source": Source.POLICY},
-                digests={"decision": recorded.stored_decision_digest(Decision(message=refusal(evaluation.routing)))},
-            )
-        ],
+    """Policy refuses the revision: it ends here, as it would have ended at the door."""
+    refused = audit.move_held(
+        audit.Move(
+            approval.pk,
+            AuditEvent.Kind.RELEASED,
+            audit.POLICY,
+            expect={"status": Status.PENDING, "revision": approval.revision},
+            sets={
+                "status": Status.RELEASED,
+                "route": Route.REJECT,
+                "verdict": Verdict.REJECT,
+                "source": Source.POLICY,
+                "decided_at": now,
+                "released_at": now,
+                **NO_CLAIM,
+            },
+            facts={"verdict": Verdict.REJECT, "source": Source.POLICY},
+            digests={"decision": recorded.decision_digest({"message": refusal(evaluation.routing)})},
+        ),
         now=now,
     )
-    Decision.on(moved[0], surface="policy", at=now, message=refusal(evaluation.routing)).save(force_insert=True)
-    close_settled(moved, now=now)
+    Decision.on(refused, surface="policy", at=now, message=refusal(evaluation.routing)).save(force_insert=True)
+    close_settled([refused], now=now)

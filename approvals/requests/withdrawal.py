@@ -9,7 +9,7 @@ from datetime import datetime
 
 from approvals.history import audit
 from approvals.models import Approval, AuditEvent, Grant
-from approvals.models.approval import Source, Status
+from approvals.models.approval import NO_CLAIM, Source, Status
 from approvals.models.policy import Verdict
 from approvals.values.schema import Json
 
@@ -33,8 +33,7 @@ def withdraw(
                 expect={"status": approval.status, "round": approval.round},
                 sets={
                     "status": Status.CANCELLED,
-                    "claimed_by_id": None,
-                    "claim_until": None,
+                    **NO_CLAIM,
                     "faulted_at": now if _evades(approval, actor) else approval.faulted_at,
                     **NO_VERDICT,
                 },
@@ -63,4 +62,4 @@ def take_back_grants(approvals: Sequence[Approval], *, by: audit.Actor, now: dat
         if not standing.update(revoked_at=now, revoked_by_id=by.user_id) or grant.origin_id is None:
             continue
         facts: dict[str, Json] = {"grant": str(grant.pk), "revoked": True}
-        audit.move([audit.Move(grant.origin_id, AuditEvent.Kind.GRANTED, by, expect={}, facts=facts)], now=now)
+        audit.move_one(audit.Move(grant.origin_id, AuditEvent.Kind.GRANTED, by, expect={}, facts=facts), now=now)
