@@ -36,12 +36,12 @@ def members(kind: type) -> Iterator[tuple[str, object]]:
 
 
 def everything() -> dict[str, object]:
-    found: dict[str, object] = {}
+    by_name: dict[str, object] = {}
     for name, thing in shown():
-        found[name] = thing
+        by_name[name] = thing
         if inspect.isclass(thing):
-            found |= dict(members(thing))
-    return found
+            by_name |= dict(members(thing))
+    return by_name
 
 
 EVERYTHING = everything()

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class AsyncDriver(AsyncEffects):
-    """Carries out flows, each effect where it is awaited."""
+    """Carries out flows, one effect after the other."""
 
     async def drive(self, flow: Flow[T]) -> T:
         """Run a flow to its end. Raises what it raises."""

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Driver(Effects):
-    """Carries out flows, each effect where it is awaited."""
+    """Carries out flows, one effect after the other."""
 
     def drive(self, flow: Flow[T]) -> T:
         """Run a flow to its end. Raises what it raises."""
