@@ -61,6 +61,7 @@ class EventStreamClient:
             "headers": headers,
         }
         self.incoming: asyncio.Queue[dict[str, object]] = asyncio.Queue()
+        self.incoming.put_nowait({"type": "http.request"})
         self.status = 0
         self.raw = b""
         self.ended = False
@@ -486,7 +487,8 @@ async def test_what_the_server_buffers_without_end_is_bounded_too(secret, propos
 
     scope = EventStreamClient(secret, "after=0")
     await scope.close()
-    task = asyncio.create_task(application(scope.scope, asyncio.Queue().get, partial(handle_reply, protocol)))
+    scope.incoming.put_nowait({"type": "http.request"})
+    task = asyncio.create_task(application(scope.scope, scope.incoming.get, partial(handle_reply, protocol)))
     for _ in range(20):
         await in_database(propose)
         await in_database(seal_now)
