@@ -16,45 +16,12 @@ from agents.models import Scope
 from agents.problems import Problem, agents_only, people_only, scope_missing, unauthorized
 
 
-def secret_in(header: str) -> str:
-    """The secret of an Authorization header. Raises Problem 401 when there is none, or another scheme."""
-    scheme, _, secret = header.partition(" ")
+def secret_of(request: Request) -> str:
+    """The secret of the Authorization header. Raises Problem 401 when there is none, or another scheme."""
+    scheme, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer" or not secret or " " in secret.strip():
         raise unauthorized()
     return secret.strip()
-
-
-def agent_behind(secret: str, scope: str) -> Caller:
-    """The agent that presents this secret. Raises Problem 401; 403 for a person's token or a key without the scope."""
-    return as_agent(keys.who(secret), scope)
-
-
-def as_agent(caller: Caller | None, scope: str) -> Caller:
-    """The caller that was recognised, if it is an agent whose key may do this. Raises Problem 401, 403."""
-    if caller is None:
-        raise unauthorized()
-    if caller.agent_id is None:
-        raise agents_only()
-    if scope and scope not in caller.scopes:
-        raise scope_missing(scope)
-    return caller
-
-
-def limited(caller: Caller) -> limits.Allowance:
-    """Count this call. Raises Problem 429 above the key's limit."""
-    return within(limits.take(caller.key_id))
-
-
-def within(allowance: limits.Allowance) -> limits.Allowance:
-    """Raises Problem 429 for a call above its key's limit."""
-    if allowance.exceeded:
-        raise Problem(
-            429,
-            "too_many_requests",
-            f"This key may call {allowance.limit} times a minute; again in {allowance.seconds_left} s.",
-            headers=allowance.headers(),
-        )
-    return allowance
 
 
 def caller_of(request: Request) -> Caller:
@@ -68,7 +35,10 @@ class BearerKey(BaseAuthentication):
     """Recognises the key; a request without one that is in force ends here with 401."""
 
     def authenticate(self, request: Request) -> tuple[Caller, Caller]:
-        caller = keys.who(secret_in(request.META.get("HTTP_AUTHORIZATION", "")))
+        secret = secret_of(request)
+        # Calls that are answered as a set had their keys looked up together.
+        callers: Mapping[str, Caller] | None = getattr(request, "callers", None)
+        caller = keys.who(secret) if callers is None else callers.get(secret)
         if caller is None:
             raise unauthorized()
         return caller, caller
@@ -87,7 +57,12 @@ class IsAgent(BasePermission):
         scopes: Mapping[str, str] = getattr(view, "scopes", {})
         # A method that a view says nothing of writes, unless it only reads.
         usual = Scope.READ if request.method in SAFE_METHODS else Scope.SUBMIT
-        as_agent(caller_of(request), scopes.get(request.method or "", usual))
+        needed = scopes.get(request.method or "", usual)
+        caller = caller_of(request)
+        if caller.agent_id is None:
+            raise agents_only()
+        if needed and needed not in caller.scopes:
+            raise scope_missing(needed)
         return True
 
 
@@ -104,8 +79,17 @@ class KeyRate(BaseThrottle):
     """The limit of the key, counted on every call."""
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        # The answer's headers say what is left.
-        request.allowance = limited(caller_of(request))  # type: ignore[attr-defined]  # Call has it
+        # The answer's headers say what is left. Calls that are answered as a set were counted together.
+        counted: limits.Allowance | None = getattr(request, "counted", None)
+        allowance = counted or limits.take(caller_of(request).key_id)
+        if allowance.exceeded:
+            raise Problem(
+                429,
+                "too_many_requests",
+                f"This key may call {allowance.limit} times a minute; again in {allowance.seconds_left} s.",
+                headers=allowance.headers(),
+            )
+        request.allowance = allowance  # type: ignore[attr-defined]  # Call has it
         return True
 
 

@@ -1,6 +1,6 @@
-"""Server-sent events of an agent's own requests: a small ASGI application beside Django.
+"""Server-sent events of an agent's own requests.
 
-GET /api/v1/events. The number of an event is its place in history, so `Last-Event-ID` resumes after any interruption
+The number of an event is its place in history, so `Last-Event-ID` resumes after any interruption
 with nothing lost and nothing twice. One task of a process reads for all of its streams, in one query; a stream that
 resumes far back first reads on its own until it has caught up.
 """
@@ -12,21 +12,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
-from urllib.parse import parse_qs
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from agents import feed, keys, problems, send_buffer
-from agents.asgi import Receive, Scope, Send, header, refusal, send_reply
-from agents.auth import agent_behind, limited, secret_in
+from django.http import HttpResponse
+
+from agents import feed, keys, send_buffer, threads
+from agents.asgi import Send
 from agents.keys import Caller
-from agents.long_poll import in_thread
 from agents.models import Scope as KeyScope
 from agents.problems import Problem, invalid
 from approvals.history import seal
 from approvals.values.schema import Fault
 
-EVENTS_PATH = "/api/v1/events"
 KEEP_ALIVE = 15.0  # seconds without an event, after which a comment says that the stream lives
 TICK = 0.5  # seconds between two looks; the sealer numbers what was committed within a second
 KEY_CHECK = 1.5  # seconds; with the two for which a key is remembered, a revocation holds within five
@@ -34,11 +32,7 @@ MOST_BEHIND = 1 << 20  # bytes that a slow reader may leave lying in this proces
 MOST_QUEUED = 1000  # events
 MOST_STREAMS = 100  # of one key in one process
 
-_OPENED = {
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-store",
-    "x-accel-buffering": "no",
-}
+_OPENED = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +122,7 @@ class Hub:
 
     async def _read(self) -> bool:
         async with self.reading:
-            page = await in_thread(feed.read, list(self.streams), self.position)
+            page = await threads.reads.run(feed.read, list(self.streams), self.position)
             self.position = page.upto
         for event in page.events:
             for stream in self.streams.get(event.agent_id, ()):
@@ -138,7 +132,7 @@ class Hub:
     async def _check(self) -> None:
         """End the streams of keys that are no longer in force."""
         everyone = [stream for those in self.streams.values() for stream in those]
-        callers = await in_thread(keys.who_all, {stream.secret for stream in everyone})
+        callers = await threads.reads.run(keys.who_all, {stream.secret for stream in everyone})
         for stream in everyone:
             caller = callers.get(stream.secret)
             if caller is None or KeyScope.READ not in caller.scopes:
@@ -153,43 +147,36 @@ def hub() -> Hub:
     return hubs.setdefault(asyncio.get_running_loop(), Hub())
 
 
-def is_streaming(scope: Mapping[str, object]) -> bool:
-    return scope["method"] == "GET" and scope["path"] == EVENTS_PATH
+class EventStream(HttpResponse):
+    """An answer that goes on: the door has it serve itself."""
+
+    def __init__(self, caller: Caller, secret: str, wish: StreamOptions) -> None:
+        super().__init__(headers=_OPENED)
+        self.stream = Stream(caller, secret, start_number(wish))
+        self.types = wish.types
+
+    async def serve(self, gone: "asyncio.Future[None]", send: Send) -> None:
+        """Send what happens until nobody listens any more."""
+        headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in self.items()]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        try:
+            await _serve(self.stream, self.types, gone, send)
+        finally:
+            hub().leave(self.stream)
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """GET /api/v1/events."""
-    try:
-        secret = secret_in(header(scope, b"authorization") or "")
-        caller = await in_thread(_admit, secret)
-        wish = stream_options(_query(scope), header(scope, b"last-event-id"))
-        stream = Stream(caller, secret, await in_thread(start_number, wish))
-        if hub().of_key(caller) >= MOST_STREAMS:
-            raise Problem(429, "too_many_streams", f"This key has {MOST_STREAMS} streams open.")
-    except Problem as problem:
-        problems.log(problem, f"GET {EVENTS_PATH}")
-        await send_reply(send, refusal(problem))
-        return
-    except Exception:
-        logger.exception("GET %s failed", EVENTS_PATH)
-        await send_reply(send, refusal(Problem(500, "internal_error", "Something went wrong here. Ask again.")))
-        return
-    gone = asyncio.ensure_future(_gone(receive))
-    try:
-        await _serve(stream, wish.types, gone, send)
-    finally:
-        gone.cancel()
-        hub().leave(stream)
+def within_streams(caller: Caller) -> None:
+    """Raises Problem 429 where the key has as many streams as it may."""
+    if hub().of_key(caller) >= MOST_STREAMS:
+        raise Problem(429, "too_many_streams", f"This key has {MOST_STREAMS} streams open.")
 
 
 async def _serve(stream: Stream, types: frozenset[str], gone: "asyncio.Future[None]", send: Send) -> None:
-    headers = [(name.encode(), value.encode()) for name, value in _OPENED.items()]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
     say = partial(_say, send)
     await say(b"retry: 1000\n\n")
     caught_up = False
     while not caught_up and not gone.done():
-        page = await in_thread(feed.read, [stream.caller.agent_id], stream.position)
+        page = await threads.reads.run(feed.read, [stream.caller.agent_id], stream.position)
         stream.position = page.upto
         await say(feed.lines(page.events, types) or b": reading\n\n")
         if await send_buffer.is_stuck(send, MOST_BEHIND, gone):
@@ -228,17 +215,6 @@ async def _say(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-def _admit(secret: str) -> Caller:
-    caller = agent_behind(secret, KeyScope.READ)
-    limited(caller)
-    return caller
-
-
 def start_number(wish: StreamOptions) -> int:
     """The number after which the stream begins. Raises Problem 422 for one that was not given yet."""
     last = seal.feed()
@@ -247,11 +223,6 @@ def start_number(wish: StreamOptions) -> int:
     if wish.after > last:
         raise invalid([Fault("/after", f"The newest event has the number {last}.")])
     return wish.after
-
-
-def _query(scope: Mapping[str, object]) -> dict[str, list[str]]:
-    raw = scope.get("query_string", b"")
-    return parse_qs(raw.decode("latin-1") if isinstance(raw, bytes) else "", keep_blank_values=True)
 
 
 def stream_options(query: Mapping[str, list[str]], last_event_id: str | None) -> StreamOptions:

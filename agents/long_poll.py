@@ -6,22 +6,18 @@ channel layer says that something was settled, and on a timer, because a push is
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
-from django.db import close_old_connections, connection
+from django.db import connection
 
-from agents import push
+from agents import push, threads
 from approvals.history.audit import AuditedChange
 from approvals.models import AuditEvent
-
-_T = TypeVar("_T")
 
 GROUP = "decisions"
 _TIMER = 1.0
@@ -49,9 +45,6 @@ WHERE i.read_at IS NULL AND i.answered_at IS NULL AND a.status = 'pending' AND a
 """
 
 logger = logging.getLogger(__name__)
-
-# Reads are short, so a few threads serve every waiter.
-_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="wait")
 
 
 @dataclass(eq=False, slots=True)
@@ -107,7 +100,7 @@ class LongPolls:
 
     async def _read(self, request_ids: Collection[UUID]) -> None:
         try:
-            self._wake(await in_thread(_standings, request_ids))
+            self._wake(await threads.reads.run(_standings, request_ids))
         except Exception:
             logger.exception("The waiting agents could not be looked up; again in a second.")
             await asyncio.sleep(_TIMER)
@@ -154,18 +147,6 @@ def _standings(waiting: Collection[UUID]) -> list[tuple[UUID, bool, int]]:
     with connection.cursor() as cursor:
         cursor.execute(_STANDINGS, {"waiting": [str(request) for request in waiting]})
         return [(pk, wakes, left) for pk, wakes, left in cursor.fetchall()]
-
-
-async def in_thread(work: Callable[..., _T], *arguments: object) -> _T:
-    """Run a short read in one of the few threads, and give its connection back to the pool."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, _with_connection, work, arguments)
-
-
-def _with_connection(work: Callable[..., _T], arguments: Sequence[object]) -> _T:
-    try:
-        return work(*arguments)
-    finally:
-        close_old_connections()
 
 
 def announce(changes: Sequence[AuditedChange]) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import IO
 
 from django.http import HttpRequest
-from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
 from agents.problems import Problem, invalid
@@ -42,21 +41,14 @@ class StrictJSONParser(BaseParser):
 
 def read(stream: IO[bytes] | HttpRequest) -> bytes:
     """The body, never more than the limit of it, whatever length the headers claim. Raises Problem 413."""
-    raw = stream.read(LIMIT + 1)
+    return within_limit(stream.read(LIMIT + 1))
+
+
+def within_limit(raw: bytes) -> bytes:
+    """Raises Problem 413 for what is longer."""
     if len(raw) > LIMIT:
-        raise too_large()
+        raise Problem(413, "body_too_large", "The body is larger than 1 MB.")
     return raw
-
-
-def body(raw: bytes, kind: str) -> dict[str, Json]:
-    """The JSON object in a body, which `kind` must announce. Raises Problem 400, 413, 415."""
-    if len(raw) > LIMIT:
-        raise too_large()
-    if not raw:
-        raise empty()
-    if not is_json(kind):
-        raise UnsupportedMediaType(kind)
-    return loads(raw)
 
 
 def is_json(kind: str) -> bool:
@@ -97,11 +89,6 @@ def loads(raw: bytes) -> dict[str, Json]:
     if faults:
         raise invalid(faults)
     return value
-
-
-def too_large() -> Problem:
-    """413: more than the limit."""
-    return Problem(413, "body_too_large", "The body is larger than 1 MB.")
 
 
 def empty() -> Problem:

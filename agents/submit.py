@@ -1,153 +1,142 @@
-"""Submitting, without a thread and a transaction for each call: a small ASGI application beside Django.
-
-POST /api/v1/requests and /api/v1/requests/bulk. What is to be said of keys, limits, bodies and answers is said by the
-functions that the agents' views use; those (agents.api.requests) describe both endpoints, and serve them under WSGI.
-"""
+"""Submitting, without a thread and a transaction for each call: what arrives at once is answered as a set."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
-from agents import asgi, auth, keys, limits, parsers, problems
-from agents.asgi import Receive, Reply, Scope, Send
+from django.http import HttpRequest, HttpResponseBase
+from rest_framework.response import Response
+
+from agents import auth, keys, limits
+from agents.api.base import Call, HeldView
 from agents.keys import Caller
 from agents.limits import Allowance
-from agents.models import Scope as KeyScope
 from agents.problems import Problem
-from agents.submission_calls import REQUESTS_PATH, BulkSubmission, SingleSubmission, SubmissionCall
+from agents.submission_calls import SubmissionCall
 from agents.writer import CoalescingWriter, Full
 from approvals.requests import intake
 from approvals.requests.submission import AgentSubmission, Answer
 
-PATHS: Mapping[str, type[SubmissionCall]] = {REQUESTS_PATH: SingleSubmission, f"{REQUESTS_PATH}/bulk": BulkSubmission}
 MOST_COALESCED = 64
 # Reading a large body takes long: whoever sent a small one does not wait for it.
 SMALL = 32 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingCall:
-    """A call as it came in."""
+class SubmitView(HeldView):
+    """An endpoint whose POST says what the call's body asks to be taken: it is taken with what others submit."""
 
-    path: str
-    authorization: str
-    kind: str
-    key: str | None
-    raw: bytes
+    single: ClassVar[bool] = True  # one request a call; else many, which are a set already
+
+    def post(self, call: Call) -> SubmissionCall:
+        raise NotImplementedError
+
+    async def dispatch(  # type: ignore[override]  # as HeldView's
+        self, request: HttpRequest, *args: object, **kwargs: object
+    ) -> HttpResponseBase:
+        if request.method != "POST":
+            return await super().dispatch(request, *args, **kwargs)
+        call = self.begin(request, *args, **kwargs)
+        writer = coalesced if self.single and len(call.raw) <= SMALL else direct
+        try:
+            return await writer.put(PendingCall(self, call))
+        except Full:
+            problem = Problem(503, "busy", "Too many requests are waiting to be taken.", headers={"Retry-After": "1"})
+        except Exception:  # logged where it happened
+            problem = Problem(500, "internal_error", "Something went wrong here. Ask again.")
+        return self.finalize_response(call, self.handle_exception(problem))
 
 
 @dataclass(slots=True)
-class Call:
-    """A call that is being answered; it has its reply as soon as something is wrong with it."""
+class PendingCall:
+    """A call that is being answered; it has its response as soon as something is wrong with it."""
 
-    sent: IncomingCall
+    view: SubmitView
+    call: Call
     secret: str = ""
-    caller: Caller | None = None
-    allowance: Allowance | None = None
-    asking: SubmissionCall | None = None
-    reply: Reply | None = None
+    reading: SubmissionCall | None = None
+    response: Response | None = None
 
     def attempt(self, step: Callable[[], None]) -> None:
-        """Go a step further, unless it has its reply; what goes wrong here is this call's own."""
-        if self.reply is None:
+        """Go a step further, unless it has its response; what goes wrong here is this call's own."""
+        if self.response is None:
             try:
                 step()
             except Exception as error:
                 self.fail(error)
 
     def fail(self, error: Exception) -> None:
-        problem = problems.problem_logged(error, f"POST {self.sent.path}")
-        self.reply = asgi.refusal(problem, self._headers())
+        self.response = self.view.handle_exception(error)
 
     def present(self) -> None:
-        self.secret = auth.secret_in(self.sent.authorization)
+        self.secret = auth.secret_of(self.call)
 
     def recognise(self, callers: Mapping[str, Caller]) -> None:
-        self.caller = auth.as_agent(callers.get(self.secret), KeyScope.SUBMIT)
+        self.call.callers = callers
+        self.view.perform_authentication(self.call)
+        self.view.check_permissions(self.call)
 
     def count(self, allowance: Allowance) -> None:
-        self.allowance = auth.within(allowance)
+        self.call.counted = allowance
+        self.view.check_throttles(self.call)
 
     def read(self) -> None:
-        body = parsers.body(self.sent.raw, self.sent.kind)
-        self.asking = PATHS[self.sent.path].read(body, self.sent.key)
+        self.reading = self.view.post(self.call)
 
     def submissions(self) -> list[AgentSubmission]:
-        """What is to be taken of it: nothing where it has its reply."""
-        if self.reply or self.asking is None or self.caller is None or self.caller.agent_id is None:
+        """What is to be taken of it: nothing where it has its response."""
+        if self.response or self.reading is None:
             return []
-        return [AgentSubmission(self.caller.agent_id, one) for one in self.asking.submissions]
+        return [AgentSubmission(self.call.agent_id, submission) for submission in self.reading.submissions]
 
     def tell(self, answers: Sequence[Answer]) -> None:
-        if self.asking is not None:
-            reply = self.asking.reply(answers)
-            self.reply = asgi.reply(reply.document, reply.status, {**self._headers(), **reply.headers})
+        if self.reading is not None:
+            reply = self.reading.reply(answers)
+            self.response = Response(reply.document, status=reply.status, headers=reply.headers)
 
-    def _headers(self) -> dict[str, str]:
-        return self.allowance.headers() if self.allowance else {}
+    def finished(self) -> Response:
+        """The response, with its headers and bytes."""
+        try:
+            return self._rendered()
+        except Exception as error:
+            self.fail(error)
+            return self._rendered()
+
+    def _rendered(self) -> Response:
+        return self.view.finalize_response(self.call, self.response).render()
 
 
-def answer_calls(sent: Sequence[IncomingCall]) -> list[Reply]:
+def answer_calls(calls: Sequence[PendingCall]) -> list[Response]:
     """Answer a set of calls, in the same order: one look at their keys, one message to Redis, one transaction."""
-    calls = [Call(one) for one in sent]
-    for call in calls:
-        call.attempt(call.present)
-    callers = keys.who_all({call.secret for call in calls if call.secret})
-    for call in calls:
-        call.attempt(partial(call.recognise, callers))
-    recognised = [(call, call.caller) for call in calls if call.caller]
-    for (call, _), allowance in zip(
-        recognised, limits.take_all([caller.key_id for _, caller in recognised]), strict=True
-    ):
-        call.attempt(partial(call.count, allowance))
-    for call in calls:
-        call.attempt(call.read)
+    for pending in calls:
+        pending.attempt(pending.present)
+    callers = keys.who_all({pending.secret for pending in calls if pending.secret})
+    for pending in calls:
+        pending.attempt(partial(pending.recognise, callers))
+    admitted = [pending for pending in calls if pending.response is None]
+    allowances = limits.take_all([pending.call.auth.key_id for pending in admitted])
+    for pending, allowance in zip(admitted, allowances, strict=True):
+        pending.attempt(partial(pending.count, allowance))
+    for pending in calls:
+        pending.attempt(pending.read)
     _take_submissions(calls)
-    return [call.reply for call in calls if call.reply]
+    return [pending.finished() for pending in calls]
 
 
-def _take_submissions(calls: Sequence[Call]) -> None:
-    submissions_by_call = [call.submissions() for call in calls]
-    whole = [one for some in submissions_by_call for one in some]
+def _take_submissions(calls: Sequence[PendingCall]) -> None:
+    submissions_by_call = [pending.submissions() for pending in calls]
+    whole = [submission for submissions in submissions_by_call for submission in submissions]
     try:
         answers = iter(intake.take(whole) if whole else [])
     except Exception as error:  # there is no policy, or no database: nobody's submission was taken
-        for call in calls:
-            if call.reply is None:
-                call.fail(error)
+        for pending in calls:
+            if pending.response is None:
+                pending.fail(error)
         return
-    for call, some in zip(calls, submissions_by_call, strict=True):
-        call.attempt(partial(call.tell, [next(answers) for _ in some]))
+    for pending, submissions in zip(calls, submissions_by_call, strict=True):
+        pending.attempt(partial(pending.tell, [next(answers) for _ in submissions]))
 
 
-together = CoalescingWriter(answer_calls, most=MOST_COALESCED)
+coalesced = CoalescingWriter(answer_calls, most=MOST_COALESCED)
 # A bulk call is a set already.
-apart = CoalescingWriter(answer_calls, most=1, threads=2, room=64)
-
-
-def is_submitting(scope: Mapping[str, object]) -> bool:
-    """True for the two endpoints that this application answers."""
-    return scope["method"] == "POST" and scope["path"] in PATHS
-
-
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """POST /api/v1/requests and /api/v1/requests/bulk."""
-    raw = await asgi.body_of(receive, parsers.LIMIT)
-    if raw is None:
-        return
-    sent = IncomingCall(
-        path=str(scope["path"]),
-        authorization=asgi.header(scope, b"authorization") or "",
-        kind=asgi.header(scope, b"content-type") or "",
-        key=asgi.header(scope, b"idempotency-key"),
-        raw=raw,
-    )
-    small = PATHS[sent.path] is SingleSubmission and len(raw) <= SMALL
-    try:
-        reply = await (together if small else apart).put(sent)
-    except Full:
-        busy = Problem(503, "busy", "Too many requests are waiting to be taken.", headers={"Retry-After": "1"})
-        reply = asgi.refusal(busy)
-    except Exception:  # logged where it happened
-        reply = asgi.refusal(Problem(500, "internal_error", "Something went wrong here. Ask again."))
-    await asgi.send_reply(send, reply)
+direct = CoalescingWriter(answer_calls, most=1, threads=2, room=64)

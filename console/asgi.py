@@ -18,7 +18,7 @@ from django.urls import path
 
 pages = get_asgi_application()
 
-from agents import events, submit, wait  # noqa: E402  # models need the application registry above
+from agents import door  # noqa: E402  # models need the application registry above
 from console.inbox.consumers import InboxConsumer  # noqa: E402
 
 Scope = dict[str, Any]
@@ -45,12 +45,8 @@ static = handler(settings.STATIC_MIDDLEWARE)
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
     """Agents that submit or wait are answered beside Django: they take no thread and no transaction of their own."""
     request_path = scope["path"]
-    if submit.is_submitting(scope):
-        await submit.application(scope, receive, send)
-    elif wait.is_waiting(scope):
-        await wait.application(scope, receive, send)
-    elif events.is_streaming(scope):
-        await events.application(scope, receive, send)
+    if view := door.view_of(scope):
+        await door.application(view, scope, receive, send)
     elif request_path.startswith(("/api/v1/", "/.well-known/")):
         await api(scope, receive, send)
     elif request_path.startswith(settings.STATIC_URL):

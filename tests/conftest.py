@@ -7,12 +7,14 @@ agent called robot. Mia manages, Otto audits, Ada administers, Root is superuser
 import functools
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import hypothesis
 import pytest
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.cache import cache
@@ -21,6 +23,8 @@ from django.db.backends.postgresql.creation import DatabaseCreation
 from django.test import Client, TransactionTestCase
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from agents.threads import Threads
+from agents.writer import CoalescingWriter
 from approvals.decisions.card_version import load
 from approvals.execution import permits
 from approvals.models import (
@@ -121,6 +125,24 @@ def no_signer() -> None:
     """A test's signing key and the pace of its queues go with its database; the process must not remember them."""
     permits.forget()
     expected_wait.forget()
+
+
+@pytest.fixture(autouse=True)
+def in_the_tests_transaction(request, monkeypatch) -> None:
+    """Where only a test's own connection sees its rows, what has threads of its own works in the test's instead."""
+    marker = request.node.get_closest_marker("django_db")
+    if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
+        return
+
+    async def run(threads: Threads, work: Callable[..., object], *arguments: object) -> object:
+        return await sync_to_async(work)(*arguments)
+
+    async def put(writer: CoalescingWriter, work_item: object) -> object:
+        [answer] = await sync_to_async(writer._work)([work_item])
+        return answer
+
+    monkeypatch.setattr(Threads, "run", run)
+    monkeypatch.setattr(CoalescingWriter, "put", put)
 
 
 # --- People

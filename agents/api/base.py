@@ -1,7 +1,10 @@
 """What every endpoint does alike: recognise the key, count the call, read the body strictly, answer in JSON."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
+from functools import cached_property
+from inspect import iscoroutinefunction
 from io import BytesIO
 from typing import ClassVar, Literal, TypeVar
 from uuid import UUID
@@ -15,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents import limits, parsers, schemas
+from agents import limits, parsers, schemas, threads
 from agents.auth import BearerKey, IsAgent, IsPerson, KeyRate
 from agents.keys import Caller
 from agents.parsers import is_json
@@ -33,7 +36,7 @@ PAGED: Mapping[str, Schema] = {
     "cursor": text(1000, says="Where the page before ended."),
 }
 
-_Handler = TypeVar("_Handler", bound=Callable[..., HttpResponseBase])
+_Handler = TypeVar("_Handler", bound=Callable[..., object])
 
 
 class OnlyJSON(BaseContentNegotiation):
@@ -54,10 +57,18 @@ class Call(Request):
 
     auth: Caller
     allowance: limits.Allowance | None = None
+    # What was found out for all calls of a set together, see agents.submit.
+    callers: Mapping[str, Caller] | None = None
+    counted: limits.Allowance | None = None
     body_is_optional = False
 
+    @cached_property
+    def raw(self) -> bytes:
+        """The body, one byte more than the limit of it where it is longer."""
+        return self._request.read(parsers.LIMIT + 1)
+
     def _load_stream(self) -> None:
-        raw = parsers.read(self._request)
+        raw = parsers.within_limit(self.raw)
         if not raw and not self.body_is_optional:
             raise parsers.empty()
         # None is DRF's word for no body; the stubs do not know it.
@@ -128,6 +139,51 @@ class AgentView(View):
         return Agent.objects.get(pk=call.agent_id)
 
 
+class HeldView(AgentView):
+    """An endpoint whose calls may wait: the site's door calls it beside Django's handler (agents.door).
+
+    Handlers that are coroutines hold no thread; the others run in one.
+    """
+
+    view_is_async = True
+
+    async def dispatch(  # type: ignore[override]  # what is async is awaited by whoever calls the view
+        self, request: HttpRequest, *args: object, **kwargs: object
+    ) -> HttpResponseBase:
+        call = self.begin(request, *args, **kwargs)
+        try:
+            response = await self.respond(call, *args, **kwargs)
+        except Exception as error:
+            response = self.handle_exception(error)
+        return self.finalize_response(call, response, *args, **kwargs)
+
+    def begin(self, request: HttpRequest, *args: object, **kwargs: object) -> Call:
+        """The call of a request, where the framework's methods look for it."""
+        self.args, self.kwargs = args, kwargs
+        self.headers = self.default_response_headers
+        self.request = call = self.initialize_request(request, *args, **kwargs)
+        return call
+
+    async def respond(self, call: Call, *args: object, **kwargs: object) -> Response:
+        """Admit the call and have its method answer it. Raises what the method raises."""
+        method = (call.method or "").lower()
+        handler = getattr(self, method if method in self.http_method_names else "", self.http_method_not_allowed)
+        if iscoroutinefunction(handler):
+            await threads.reads.run(self.initial, call)
+            response: Response = await handler(call, *args, **kwargs)
+            return response
+        return await threads.pages.run(self._admitted, handler, call, *args)
+
+    def _admitted(self, handler: Callable[..., Response], call: Call, *args: object) -> Response:
+        self.initial(call)
+        return handler(call, *args, **self.kwargs)
+
+    def readmit(self, call: Call) -> None:
+        """Ask again who calls: the key may have been revoked meanwhile. Raises Problem 401, 403."""
+        call._authenticate()
+        self.check_permissions(call)
+
+
 class PersonView(View):
     """An endpoint for people's tools."""
 
@@ -179,6 +235,13 @@ class Query:
             return UUID(given)
         except ValueError:
             raise invalid([Fault(f"/{name}", "A UUID.")]) from None
+
+    def seconds(self, name: str, most: float) -> float:
+        """A span of at most so many seconds, with up to three decimals; 0 where it is not given."""
+        given = self.text(name) if name in self._given else "0"
+        if not re.fullmatch(r"\d{1,3}(\.\d{1,3})?", given) or float(given) > most:
+            raise invalid([Fault(f"/{name}", f"Seconds from 0 to {most:.0f}.")])
+        return float(given)
 
     def rows(self, most: int = MOST_ROWS, usual: int = _ROWS) -> int:
         """How many rows a page has: `limit`, 1 to `most`, else the usual number."""

@@ -1,16 +1,14 @@
 """What happened to the agent's requests, as a stream."""
 
-from django.http import HttpResponse
-
-from agents import events, feed
-from agents.api.base import AgentView, Call, documented
+from agents import auth, events, threads
+from agents.api.base import Call, HeldView, documented
 from agents.schemas.build import Schema, text
 
 _NUMBER: Schema = {"type": "string", "pattern": "^[0-9]{1,18}$"}
 
 
-class Events(AgentView):
-    """Served by ASGI, `agents.events` answers instead, beside Django; this one says what there is, and ends."""
+class Events(HeldView):
+    """Whatever comes, as long as the agent listens."""
 
     @documented(
         "Listen to what happens to the agent's requests (server-sent events)",
@@ -27,12 +25,8 @@ class Events(AgentView):
         headers={"Last-Event-ID": {**_NUMBER, "description": "As `after`: what a client sends when it reconnects."}},
         problems=[422],
     )
-    def get(self, call: Call) -> HttpResponse:
+    async def get(self, call: Call) -> events.EventStream:
         query = {name: call.query_params.getlist(name) for name in call.query_params}
         wish = events.stream_options(query, call.headers.get("Last-Event-ID"))
-        after, content, whole = events.start_number(wish), b"retry: 1000\n\n", False
-        while not whole:
-            page = feed.read([call.agent_id], after)
-            after, whole = page.upto, page.whole
-            content += feed.lines(page.events, wish.types)
-        return HttpResponse(content, content_type="text/event-stream; charset=utf-8")
+        events.within_streams(call.auth)
+        return await threads.reads.run(events.EventStream, call.auth, auth.secret_of(call), wish)

@@ -1,6 +1,7 @@
 """An agent asks: submit, read, withdraw, and report what became of it."""
 
 from collections.abc import Mapping
+from functools import partial
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Prefetch, Q
@@ -8,18 +9,16 @@ from django.http import HttpResponse
 from rest_framework.response import Response
 
 from agents import cursors, documents, wait
-from agents.api.base import PAGED, AgentView, Call, Query, documented
+from agents.api.base import PAGED, AgentView, Call, HeldView, Query, documented
 from agents.models import Scope
-from agents.problems import invalid, not_found
+from agents.problems import not_found
 from agents.schemas.build import TIME, non_empty_text, one_of, text
-from agents.submission_calls import BulkSubmission, SingleSubmission, SubmissionCall
+from agents.submission_calls import BulkSubmission, SingleSubmission
+from agents.submit import SubmitView
 from approvals.db import times
 from approvals.decisions import agent_questions
 from approvals.execution import agent_reports as agents_own
 from approvals.models import Agent, Approval, ApprovalRequest, Outcome
-from approvals.requests import intake
-from approvals.requests.submission import AgentSubmission
-from approvals.values.schema import Fault
 
 
 def own(agent: Agent | UUID | None, pk: UUID) -> ApprovalRequest:
@@ -34,14 +33,7 @@ def items_of(request: ApprovalRequest) -> list[Approval]:
     return list(request.approvals.order_by("position"))
 
 
-def take_submission(call: Call, asking: type[SubmissionCall]) -> Response:
-    """Take what the call asks. Where the site is served by ASGI, agents.submit answers instead, beside Django."""
-    body = asking.read(call.json(), call.headers.get("Idempotency-Key"))
-    reply = body.reply(intake.take([AgentSubmission(call.agent_id, one) for one in body.submissions]))
-    return Response(reply.document, status=reply.status, headers=reply.headers)
-
-
-class Requests(AgentView):
+class Requests(SubmitView):
     """Submit one, list one's own."""
 
     @documented(
@@ -54,8 +46,8 @@ class Requests(AgentView):
         },
         problems=[400, 409, 413, 415, 422],
     )
-    def post(self, call: Call) -> Response:
-        return take_submission(call, SingleSubmission)
+    def post(self, call: Call) -> SingleSubmission:
+        return SingleSubmission.read(call.json(), call.META.get("HTTP_IDEMPOTENCY_KEY"))
 
     @documented(
         "List the agent's own requests, newest first",
@@ -102,8 +94,10 @@ class Requests(AgentView):
         )
 
 
-class Bulk(AgentView):
+class Bulk(SubmitView):
     """Many at once, each with its own answer."""
+
+    single = False
 
     @documented(
         "Submit up to 500 requests; each is answered as it would be alone",
@@ -112,8 +106,8 @@ class Bulk(AgentView):
         answers={200: "BulkAnswer"},
         problems=[400, 409, 413, 415, 422],
     )
-    def post(self, call: Call) -> Response:
-        return take_submission(call, BulkSubmission)
+    def post(self, call: Call) -> BulkSubmission:
+        return BulkSubmission.read(call.json(), call.META.get("HTTP_IDEMPOTENCY_KEY"))
 
 
 class RequestDetail(AgentView):
@@ -127,8 +121,8 @@ class RequestDetail(AgentView):
         return Response(documents.of_request(request, items_of(request), questions=questions))
 
 
-class RequestDecision(AgentView):
-    """The decision as it stands now. With `wait`, `agents.wait` answers instead, beside Django."""
+class RequestDecision(HeldView):
+    """The decision, as it stands now or as soon as there is news."""
 
     @documented(
         "Read the decision, or wait for it",
@@ -147,12 +141,17 @@ class RequestDecision(AgentView):
         },
         problems=[404, 422],
     )
-    def get(self, call: Call, pk: UUID) -> HttpResponse:
-        first = Query(call, ["wait", "first"]).text("first") or "0"
-        if first not in ("0", "1"):
-            raise invalid([Fault("/first", wait.FIRST)])
-        look = wait.read_decision(pk, call.agent_id, first=first == "1")
-        return HttpResponse(look.body, status=look.status, content_type="application/json")
+    async def get(self, call: Call, pk: UUID) -> HttpResponse:
+        query = Query(call, ["wait", "first"])
+        seconds, first = query.seconds("wait", wait.LONGEST), query.choice("first", ("0", "1")) == "1"
+        look = partial(wait.read_decision, pk, call.agent_id, first=first)
+
+        def look_again() -> wait.DecisionState:
+            self.readmit(call)
+            return look()
+
+        state = await wait.until_news(pk, seconds, look, look_again)
+        return HttpResponse(state.body, status=state.status, content_type="application/json")
 
 
 class Cancel(AgentView):

@@ -142,7 +142,7 @@ class RuleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs onl
     def clean_expression(self) -> str:
         text: str = self.cleaned_data["expression"]
         try:
-            expressions.compile(text)
+            expressions.compiled_expression(text)
         except expressions.BadExpression as bad:
             raise ValidationError(str(bad)) from bad
         return text

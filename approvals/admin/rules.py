@@ -21,7 +21,7 @@ from approvals.policy.authoring import validation
 from approvals.policy.authoring.condition_trial import try_condition
 from approvals.policy.rules import fit
 from approvals.policy.rules.completions import completions
-from approvals.policy.rules.expressions import BadExpression, Expression
+from approvals.policy.rules.expressions import BadExpression, Expression, compiled_expression
 from approvals.policy.rules.readings import explained
 
 SHOWN = 140  # characters of a condition in the list
@@ -72,13 +72,13 @@ class RuleAdmin(PolicyAdmin):
         text, type = request.POST.get("expression", ""), _type(request.POST.get("action_type", ""))
         schema = type.schema if type else None
         try:
-            expression = Expression(text)
-            wrong = fit.unfit(text, schema, str(type))
+            expression = compiled_expression(text)
+            wrong = fit.unfit(expression, schema, str(type))
         except BadExpression as bad:
             return JsonResponse({"faults": [_fault(bad)]})
         if wrong:
             return JsonResponse({"faults": [_fault(one) for one in wrong]})
-        objection = validation.stated_complaint(text) if request.POST.get("effect") == Rule.Effect.ALLOW else ""
+        objection = validation.stated_complaint(expression) if request.POST.get("effect") == Rule.Effect.ALLOW else ""
         if objection:
             return JsonResponse({"faults": [{"line": 0, "column": 0, "message": objection}]})
         return JsonResponse({"faults": [], "words": explained(text, schema), "past": _past(expression, type)})

@@ -27,7 +27,7 @@ from approvals.models.policy import Gate, Reversibility, Verdict
 from approvals.people import access
 from approvals.policy import grant_conditions, snapshot
 from approvals.policy.rules import fit
-from approvals.policy.rules.expressions import BadExpression
+from approvals.policy.rules.expressions import BadExpression, compiled_expression
 from approvals.policy.snapshot import TypePolicy
 from approvals.requests.submission import RESERVED
 from approvals.values.schema import Fault, Json
@@ -218,7 +218,7 @@ def _expression_faults(wish: GrantRequest, kind: TypePolicy) -> list[Fault]:
     if not wish.expression.strip():
         return [Fault("/expression", _("Leave it empty, or write an expression."))] if wish.expression else []
     try:
-        wrong = fit.unfit(wish.expression, kind.schema, kind.title)
+        wrong = fit.unfit(compiled_expression(wish.expression), kind.schema, kind.title)
     except BadExpression as error:
         wrong = [error]
     return [Fault("/expression", str(one)) for one in wrong]

@@ -9,7 +9,6 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from django.db import connection
 from approvals.policy import grant_conditions, messages
 from approvals.policy.assessed import Assessment, Flag
 from approvals.policy.evaluation_input import EvaluationInput
-from approvals.policy.rules.expressions import BadExpression, Expression
+from approvals.policy.rules.expressions import BadExpression, compiled_expression
 from approvals.values.characters import plain
 from approvals.values.edits import edits
 from approvals.values.schema import Json, NotCanonical, canonical
@@ -65,9 +64,12 @@ class StandingApproval:
             return False
         if not self.expression:
             return True
-        compiled = _compiled(self.expression)
+        try:
+            expression = compiled_expression(self.expression)
+        except BadExpression:
+            return False  # written for another release: it covers nothing
         signals = {signal.name: float(signal.value) for signal in assessment.signals}
-        return compiled is not None and compiled.holds(question.facts(signals, assessment.run)) is True
+        return expression.holds(question.facts(signals, assessment.run)) is True
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,14 +248,6 @@ def read_pre_approvals(
                 for pk, agent, action, conditions_json, expression, tier, left, by, at in cursor.fetchall()
             ]
     return PreApprovals(steps, grants)
-
-
-@lru_cache(maxsize=256)
-def _compiled(text: str) -> Expression | None:
-    try:
-        return Expression(text)
-    except BadExpression:
-        return None  # written for another release: it covers nothing
 
 
 def _edit_sentence(edit: Mapping[str, Json]) -> str:

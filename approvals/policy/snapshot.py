@@ -18,7 +18,7 @@ from approvals.models import Approval, PolicyVersion, SystemAuditEvent, User
 from approvals.models.policy import CONSENTING, Gate, OptimisticExecution, OverloadMode, Rule, Silence, SpendOf
 from approvals.policy.authoring import documents
 from approvals.policy.authoring.documents import NUMBERS, SPANS, Row, faults_of, snapshot_of_tables
-from approvals.policy.rules.expressions import BadExpression, Expression
+from approvals.policy.rules.expressions import BadExpression, Expression, compiled_expression
 from approvals.values.schema import Fault, Json, Validator
 
 KEPT = 16  # compiled versions in memory
@@ -305,7 +305,7 @@ def _type(name: str, row: Row, shared: list[RulePolicy]) -> TypePolicy:
 
 def _rule(row: Row) -> RulePolicy:
     try:
-        expression = Expression(row["when"])
+        expression: Expression | None = compiled_expression(row["when"])
     except BadExpression:
         expression = None  # written for another release: it could not be told, so it asks a person
     return RulePolicy(

@@ -11,7 +11,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
 
-from agents import keys, long_poll, push, wait
+from agents import keys, long_poll, push
 from approvals import clock
 from approvals.db import times
 from approvals.decisions.card_version import card_version_of
@@ -228,21 +228,27 @@ async def test_many_wait_and_hold_no_thread_each(http, refund, alice):
 
 
 async def test_an_agent_that_hangs_up_is_forgotten(secret, refund):
+    from console.asgi import application
+
     scope = {
+        "type": "http",
         "method": "GET",
         "path": path(refund).partition("?")[0],
         "query_string": b"wait=30",
         "headers": [(b"authorization", f"Bearer {secret}".encode())],
     }
     sent = []
+    body = [{"type": "http.request"}]
 
     async def receive() -> dict[str, object]:
+        if body:
+            return body.pop()
         await until_async(lambda: waiters(refund))
         return {"type": "http.disconnect"}
 
     async def send(message: dict[str, object]) -> None:
         sent.append(message)
 
-    await asyncio.wait_for(wait.application(scope, receive, send), 25)
+    await asyncio.wait_for(application(scope, receive, send), 25)
     assert sent == []
     assert not any(one.waiters for one in long_poll.wakers.values())

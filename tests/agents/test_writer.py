@@ -231,7 +231,7 @@ async def test_what_was_acknowledged_is_there_after_the_process_was_killed(web, 
     assert await read(lambda: check(database_url())) == []
 
 
-# --- Two doors, one house
+# --- One door
 
 BODIES = [
     b"",
@@ -255,8 +255,8 @@ BODIES = [
 
 
 @pytest.mark.parametrize("path", ["requests", "requests/bulk"])
-async def test_the_views_answer_as_the_door_does(path, http, api, refunds):
-    """The views serve the same endpoints under WSGI, and describe them."""
+async def test_the_site_answers_as_a_test_is_answered(path, http, api, refunds):
+    """Tests call the views through Django's handler, agents through the site's door: the headers are theirs, too."""
     kind = {"Content-Type": "application/json"}
     cases = [(body, {**bearer(api.secret), **kind}) for body in BODIES]
     ordinary = BODIES[-3]
@@ -309,12 +309,14 @@ async def test_whoever_leaves_before_the_body_is_there_gets_nothing():
     async def send(message: dict[str, object]) -> None:
         sent_messages.append(message)
 
-    await submit.application({"path": REQUESTS, "method": "POST", "headers": []}, gone, send)
+    from console.asgi import application
+
+    await application({"type": "http", "path": REQUESTS, "method": "POST", "headers": []}, gone, send)
     assert sent_messages == []
 
 
 async def test_when_too_many_wait_the_next_is_told_to_come_back(http, api, request_body, monkeypatch):
-    monkeypatch.setattr(submit, "together", CoalescingWriter(submit.answer_calls, most=1, room=0))
+    monkeypatch.setattr(submit, "coalesced", CoalescingWriter(submit.answer_calls, most=1, room=0))
     answer = await ask(http, api.secret, request_body())
     assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (503, "busy", "1")
 

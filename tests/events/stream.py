@@ -29,6 +29,7 @@ class EventStreamClient:
             "headers": headers,
         }
         self.incoming: asyncio.Queue[dict[str, object]] = asyncio.Queue()
+        self.incoming.put_nowait({"type": "http.request"})
         self.status = 0
         self.raw = b""
         self.ended = False

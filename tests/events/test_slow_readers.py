@@ -59,7 +59,8 @@ async def test_what_the_server_buffers_without_end_is_bounded_too(secret, propos
 
     scope = EventStreamClient(secret, "after=0")
     await scope.close()
-    task = asyncio.create_task(application(scope.scope, asyncio.Queue().get, partial(handle_reply, protocol)))
+    scope.incoming.put_nowait({"type": "http.request"})
+    task = asyncio.create_task(application(scope.scope, scope.incoming.get, partial(handle_reply, protocol)))
     for _ in range(20):
         await in_database(propose)
         await in_database(seal_now)

@@ -14,7 +14,8 @@ from approvals.policy import snapshot
 from approvals.policy.assessed import Assessment
 from approvals.policy.assessment import EvaluationInput
 from approvals.policy.authoring import packs
-from approvals.policy.rules.expressions import Expression
+from approvals.policy.rules import expressions
+from approvals.policy.rules.expressions import compiled_expression
 from approvals.policy.snapshot import Policy, RulePolicy, TierPolicy, TypePolicy
 from approvals.values.schema import Validator, digest_of
 
@@ -33,7 +34,7 @@ def rule():
 
     def make(when, **changes):
         facts = {"effect": "review", "tier": None, "approvers": 1, "message": "Because.", **changes}
-        return RulePolicy(name=facts.pop("name", when), text=when, expression=Expression(when), **facts)
+        return RulePolicy(name=facts.pop("name", when), text=when, expression=compiled_expression(when), **facts)
 
     return make
 
@@ -206,3 +207,19 @@ def past_approval(published):
 
 def person():
     return User.objects.get_or_create(username="alice", defaults={"email": "alice@example.org"})[0]
+
+
+@pytest.fixture
+def compiles(monkeypatch):
+    """The texts that the expression compiler was given since the test began, one entry each time."""
+    texts = []
+
+    class Counted(expressions.Expression):
+        def __init__(self, text):
+            texts.append(text)
+            super().__init__(text)
+
+    expressions.compiled_expression.cache_clear()
+    monkeypatch.setattr(expressions, "Expression", Counted)
+    yield texts
+    expressions.compiled_expression.cache_clear()

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from approvals.policy.rules.costs import MOST_ROUNDS, MOST_STEPS, cost_of, too_dear
-from approvals.policy.rules.expressions import Expression, Facts
+from approvals.policy.rules.expressions import Facts, compiled_expression
 
 TEXT = {"type": "string", "maxLength": 40}
 
@@ -23,7 +23,7 @@ OPEN = fields(lines=listed(), words=listed(items={"type": "string"}), text={"typ
 
 
 def refused(text, schema=OPEN):
-    return too_dear(Expression(text), schema)
+    return too_dear(compiled_expression(text), schema)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ DEAR = [
 
 @pytest.mark.parametrize(("text", "schema", "worst"), DEAR)
 def test_the_dearest_that_is_admitted_is_evaluated_and_not_given_up(text, schema, worst):
-    expression, schema = Expression(text), fields(a=schema)
+    expression, schema = compiled_expression(text), fields(a=schema)
     cost = cost_of(expression, schema)
     facts = Facts(
         args={"a": worst},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from approvals.policy.rules.expressions import BadExpression, Expression
+from approvals.policy.rules.expressions import BadExpression, compiled_expression
 from approvals.policy.rules.fit import unfit
 
 SCHEMA = {
@@ -24,7 +24,7 @@ SCHEMA = {
 
 
 def complaints(text, schema=SCHEMA):
-    return [bad.message for bad in unfit(text, schema, "Freight")]
+    return [bad.message for bad in unfit(compiled_expression(text), schema, "Freight")]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,6 @@ def test_a_hint_for_a_text_amount_works():
 )
 def test_the_parsers_complaints_are_in_words(text, complaint):
     with pytest.raises(BadExpression) as bad:
-        Expression(text)
+        compiled_expression(text)
     assert bad.value.message == complaint
     assert "expecting" not in str(bad.value) and "token" not in str(bad.value)

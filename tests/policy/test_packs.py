@@ -13,6 +13,7 @@ from approvals.policy.precedent.flags import LABELS
 from approvals.policy.precedent.signals import WEIGHTS
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding
+from approvals.policy.rules.expressions import compiled_expression
 from approvals.policy.rules.fit import unfit
 from approvals.values.schema import check_schema, headline
 
@@ -60,7 +61,7 @@ def test_a_pack_is_a_real_start(name):
         assert all(field.get("title") for field in type.schema["properties"].values())
         for rule in rules:
             rule.clean_fields(exclude=["action_type", "tier"])
-            assert unfit(rule.expression, type.schema, type.title) == []
+            assert unfit(compiled_expression(rule.expression), type.schema, type.title) == []
 
 
 def test_the_order_of_fields_is_written_down(shipped):

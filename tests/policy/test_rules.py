@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from approvals.models import Rule
+from approvals.policy import snapshot
 from approvals.policy.assessment import History, RunPast, assess, recall
-from approvals.policy.authoring import validation
+from approvals.policy.authoring import documents, validation
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding
-from approvals.policy.rules.expressions import BadExpression, compile
+from approvals.policy.rules.expressions import BadExpression, compiled_expression
+from approvals.policy.rules.readings import explained
 
 SCHEMA = {
     "type": "object",
@@ -75,13 +78,34 @@ def test_what_can_work_is_not(text):
     assert complaints(text) == []
 
 
+def test_a_rule_is_compiled_once_for_all_that_is_asked_of_it(compiles):
+    text = "value > 1.0 && args.amount < 250.0 && now > timestamp('2026-12-24T00:00:00Z')"
+
+    assert complaints(text, effect="allow") == []
+    assert explained(text, SCHEMA) != text
+    assert compiles == [text]
+
+
+@pytest.mark.django_db
+def test_a_whole_policy_is_validated_and_loaded_with_one_compile_a_rule(published, compiles):
+    document = documents.snapshot_of_tables()
+    rules = [rule for type in document["types"].values() for rule in type["rules"]] + document["rules"]
+
+    assert validation.faults(document) == []
+    Rule.objects.create(name="new", expression='agent == "mallory"', effect="block", message="Not Mallory.")
+    snapshot.publish(by=None, note="new")
+    snapshot.current()
+
+    assert sorted(compiles) == sorted({*(rule["when"] for rule in rules), 'agent == "mallory"'})
+
+
 def test_an_unknown_name_has_a_nearest():
     with pytest.raises(BadExpression, match="“valeu” is not known; did you mean “value”"):
-        compile("valeu > 1.0")
+        compiled_expression("valeu > 1.0")
     with pytest.raises(BadExpression, match="did you mean “startsWith”"):
-        compile("currency.startswith('E')")
+        compiled_expression("currency.startswith('E')")
     with pytest.raises(BadExpression, match="“>” does not go with a time and a whole number"):
-        compile("now > 5")
+        compiled_expression("now > 5")
 
 
 @pytest.mark.parametrize(

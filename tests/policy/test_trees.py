@@ -3,7 +3,7 @@
 import pytest
 
 from approvals.policy.authoring import packs
-from approvals.policy.rules.expressions import BadExpression, compile
+from approvals.policy.rules.expressions import BadExpression, compiled_expression
 from approvals.policy.rules.trees import Call, Field, Loop, Unreadable, line_and_column, reads, tree_of, written
 
 TEXTS = [
@@ -28,8 +28,8 @@ def every_text():
 
 def test_what_is_written_from_a_tree_means_the_same():
     for text in every_text():
-        once = written(compile(text).tree)
-        assert written(compile(once).tree) == once, text
+        once = written(compiled_expression(text).tree)
+        assert written(compiled_expression(once).tree) == once, text
 
 
 def test_the_loops_are_put_together_again():
@@ -41,14 +41,14 @@ def test_the_loops_are_put_together_again():
         "map": "args.a.map(x, x + 1)",
     }
     for macro, text in loops.items():
-        tree = compile(text if macro in ("all", "exists", "exists_one") else f"{text} == []").tree
+        tree = compiled_expression(text if macro in ("all", "exists", "exists_one") else f"{text} == []").tree
         loop = tree if isinstance(tree, Loop) else tree.args[0]
         assert (loop.macro, loop.name, len(loop.inner)) == (macro, "x", 1)
 
 
 def test_places_count_characters_and_not_bytes():
     text = 'args.name == "äöü" &&\n  args.amount > 5'
-    tree = compile(text).tree
+    tree = compiled_expression(text).tree
 
     right = tree.args[1]
     assert isinstance(right, Call) and isinstance(right.args[0], Field)
@@ -58,7 +58,7 @@ def test_places_count_characters_and_not_bytes():
 def test_what_is_read_is_told_with_its_steps_and_not_what_a_loop_calls_the_same():
     text = 'signals["precedent"] > 0.5 && signals[args.x] > 0.5 && args.l.all(context, context.a > run.steps)'
 
-    assert [(name, steps) for name, steps, _at in reads(compile(text).tree)] == [
+    assert [(name, steps) for name, steps, _at in reads(compiled_expression(text).tree)] == [
         ("signals", ("precedent",)),
         ("args", ("x",)),
         ("signals", (None,)),
@@ -74,4 +74,4 @@ def test_what_is_not_of_the_library_is_unreadable():
 
 def test_what_is_nested_too_deeply_is_told_so():
     with pytest.raises(BadExpression, match="nested too deeply; make it two rules"):
-        compile("!(" * 60 + "value > 1.0" + ")" * 60)
+        compiled_expression("!(" * 60 + "value > 1.0" + ")" * 60)

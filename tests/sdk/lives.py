@@ -61,15 +61,15 @@ class KillPoint:
 
 def run_script(amount: str, order: str, moment: KillPoint) -> None:
     """The script, in this process, with every effect of it passing by the moment."""
-    send, write = drive.Driver._call, os.write
+    send, write = drive.Effects._call, os.write
 
-    def call(hands: drive.Driver, wire_call: wire.Call) -> object:
+    def call(hands: drive.Effects, wire_call: wire.Call) -> object:
         name = next(
             (word for shape, word in NAMES.items() if re.search(shape, f"{wire_call.method} {wire_call.path}")), "call"
         )
         return moment.around(name, lambda: send(hands, wire_call))
 
-    drive.Driver._call = call
+    drive.Effects._call = call
     paid = re.compile(rb'\{"order"')
     os.write = lambda file, data: (
         moment.around("pay", lambda: write(file, data)) if paid.match(data) else write(file, data)

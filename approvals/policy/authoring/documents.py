@@ -10,7 +10,7 @@ from django.db import models
 
 from approvals.models import ActionType, Currency, Rule, Threshold, Tier
 from approvals.models.people import Terms
-from approvals.policy.rules.expressions import BadExpression, Expression
+from approvals.policy.rules.expressions import BadExpression, compiled_expression
 from approvals.values.schema import BadSchema, Fault, Validator, digest_of, pointer_of, storable
 
 # A row of the snapshot as JSON: its shape is that of `snapshot_of()`, and of nothing else.
@@ -255,7 +255,7 @@ def _rule_faults(path: list[str], rules: list[Row]) -> list[Fault]:
     faults = []
     for row in rules:
         try:
-            Expression(row["when"])
+            compiled_expression(row["when"])
         except BadExpression as error:
             faults.append(Fault(pointer_of([*path, "rules", row["name"]]), str(error)))
     return faults

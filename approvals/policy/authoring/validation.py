@@ -37,7 +37,7 @@ from approvals.policy.precedent.reader import LOOK_BACK
 from approvals.policy.precedent.repeats import REJECTIONS
 from approvals.policy.precedent.signals import WEIGHTS
 from approvals.policy.rules import fit
-from approvals.policy.rules.expressions import BadExpression, Expression
+from approvals.policy.rules.expressions import BadExpression, Expression, compiled_expression
 from approvals.policy.rules.paths import UnknownField, not_known_sentence, placeholders, subschema
 from approvals.values.schema import Fault, Json, pointer_of
 
@@ -259,10 +259,10 @@ def of_rates(rates: Mapping[str, str]) -> Iterator[str]:
 
 def of_rule(columns: Columns, schema: Mapping[str, Json] | None, title: str) -> Complaints:
     """A rule that compiles: what it names against the schema of its action type, and what may follow from it."""
-    text = columns.get("expression") or "true"
-    wrong = fit.unfit(text, schema, title)
+    expression = compiled_expression(columns.get("expression") or "true")
+    wrong = fit.unfit(expression, schema, title)
     yield from (("expression", str(one)) for one in wrong)
-    if not wrong and columns.get("effect") == Rule.Effect.ALLOW and (message := stated_complaint(text)):
+    if not wrong and columns.get("effect") == Rule.Effect.ALLOW and (message := stated_complaint(expression)):
         yield "expression", message
     if columns.get("effect") != Rule.Effect.REVIEW:
         if columns.get("tier_id"):
@@ -272,9 +272,9 @@ def of_rule(columns: Columns, schema: Mapping[str, Json] | None, title: str) -> 
     yield from stage_rules.of_rule(columns)
 
 
-def stated_complaint(text: str) -> str:
-    """Why an expression that compiles may not let anything pass: it goes by what the agent says of itself."""
-    names = Expression(text).stated_names
+def stated_complaint(expression: Expression) -> str:
+    """Why an expression may not let anything pass: it goes by what the agent says of itself."""
+    names = expression.stated_names
     if not names:
         return ""
     message = _(
@@ -454,7 +454,7 @@ def _rules(
 ) -> Iterator[Fault]:
     for row in rule_rows:
         try:
-            Expression(row["when"])
+            compiled_expression(row["when"])
         except BadExpression:
             continue  # said already, with its line and column
         complaints = [

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from cel_expr_python import cel  # type: ignore[import-untyped]  # has stubs, lacks the marker
 from django.utils.translation import gettext as _
@@ -102,7 +102,7 @@ class Facts:
 
 
 class Expression:
-    """A compiled expression. Raises BadExpression when made from a text that does not compile to true or false."""
+    """A compiled expression; `compiled_expression` makes it."""
 
     def __init__(self, text: str) -> None:
         if len(text) > LONGEST:
@@ -149,8 +149,11 @@ class Expression:
         return bool(result.value())
 
 
-def compile(text: str) -> Expression:
-    """Compile a rule. Raises BadExpression with line and column."""
+@lru_cache(maxsize=1024)
+def compiled_expression(text: str) -> Expression:
+    """The expression of a text, compiled once in a process. Raises BadExpression, with line and column, where it does
+    not compile to true or false.
+    """
     return Expression(text)
 
 

@@ -45,30 +45,29 @@ _TYPES = {
 _WORDS = {"string": "text", "int": "whole number", "double": "number", "bool": "true or false"}
 
 
-def unfit(text: str, schema: Schema | None, title: str) -> list[BadExpression]:
-    """What keeps an expression that compiles from being a rule of this action type (None: of every one)."""
-    expression = Expression(text)
+def unfit(expression: Expression, schema: Schema | None, title: str) -> list[BadExpression]:
+    """What keeps an expression from being a rule of this action type (None: of every one)."""
     if unknown := list(_unknown(expression, schema or {}, title)):
         return unknown
-    if wrong := misfit(text, schema or {}):
+    if wrong := misfit(expression, schema or {}):
         return [wrong]
     doomed = [*_doomed(expression), *_impossible(expression, schema or {})]
     dear = None if doomed else costs.too_dear(expression, schema or {})
     return [dear] if dear else doomed
 
 
-def unknown_paths(text: str, schema: Schema) -> list[str]:
+def unknown_paths(expression: Expression, schema: Schema) -> list[str]:
     """Paths such as `args.amuont` that the schema closes out, and signals that there are not.
 
     Only what the schema surely forbids is reported: an object that lists its properties and allows no others.
     """
-    return list(dict.fromkeys(closed.path for closed in _closed(Expression(text), schema)))
+    return list(dict.fromkeys(closed.path for closed in _closed(expression, schema)))
 
 
-def misfit(text: str, schema: Mapping[str, Json]) -> BadExpression | None:
+def misfit(expression: Expression, schema: Mapping[str, Json]) -> BadExpression | None:
     """The first place at which something is used as another type than its schema gives it; None: all fits."""
-    typed = dict(_typed(Expression(text), schema))
-    bare = _HAS.sub(lambda match: "true".ljust(len(match.group())), text)
+    typed = dict(_typed(expression, schema))
+    bare = _HAS.sub(lambda match: "true".ljust(len(match.group())), expression.text)
     error = _compiles(bare, typed)
     if error and mixes_numbers(error.raw):
         # 2 < 2.5 is told at run time, whatever the compiler says of it.

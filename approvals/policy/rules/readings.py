@@ -11,7 +11,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from approvals.policy.rules.expressions import BadExpression, Expression
+from approvals.policy.rules.expressions import BadExpression, compiled_expression
 from approvals.policy.rules.operands import VARIABLES, Closed, Schema, Shape, Shapes
 from approvals.policy.rules.trees import Call, Constant, Field, Items, Loop, Name, Node, Unreadable, reads, written
 
@@ -75,7 +75,7 @@ class _NotExplainable(Exception):
 def explained(text: str, schema: Schema | None = None) -> str:
     """An expression in words, with the titles of the schema; the expression itself where it does not compile."""
     try:
-        tree = Expression(text).tree
+        tree = compiled_expression(text).tree
     except (BadExpression, Unreadable):
         return text
     return _Explainer(Shapes(schema or {})).clause(tree)

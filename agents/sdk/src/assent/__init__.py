@@ -9,9 +9,8 @@
 this call did not run the action.
 """
 
+from assent.aio.client import AsyncAssent
 from assent.checkpoint import Checkpoint
-from assent.client import Assent
-from assent.client_async import AsyncAssent
 from assent.defaults import async_client, client, requires_approval
 from assent.errors import (
     AlreadyRan,
@@ -39,6 +38,7 @@ from assent.errors import (
     WorldMoved,
 )
 from assent.shapes import Decision, Event, Item, Question, Request, Verdict
+from assent.sync.client import Assent
 
 __all__ = [
     "AlreadyRan",

@@ -41,7 +41,7 @@ class Checkpoint:
         return {"version": _VERSION, **state}
 
     def save(self, path: str | Path) -> None:
-        """Write it; when this returns it survives a power cut. Raises NotSerialisable, and the old file stays."""
+        """Write it to `path`; once this returns it survives a power cut. Raises NotSerialisable; the old file stays."""
         file = Path(path)
         content = json.dumps(self.document(), ensure_ascii=False).encode()
         try:
@@ -52,7 +52,7 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: str | Path) -> Checkpoint | None:
-        """What was saved, or None. Raises BrokenJournal for a file that is something else."""
+        """What was saved at `path`, or None. Raises BrokenJournal for a file that is something else."""
         file = Path(path)
         try:
             state = json.loads(file.read_bytes())

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from typing import ParamSpec, TypeVar, Unpack
 
-from assent.client import Assent
-from assent.client_async import AsyncAssent
-from assent.guards import decorator
+from assent.aio.client import AsyncAssent
+from assent.decorators import decorator
 from assent.shapes import Describe, GuardOptions
+from assent.sync.client import Assent
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -61,5 +61,9 @@ def requires_approval(
     describe: Describe | None = None,
     **guarding: Unpack[GuardOptions],
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """`Assent.requires_approval` with the client that the environment describes when the function is called."""
-    return decorator(client, async_client, action, run, without, describe, guarding)
+    """`Assent.requires_approval` with the client that the environment describes when the function is called.
+
+    `action` is what is proposed, `run` the key of the workflow. Parameters named in `without` are not sent;
+    `describe(arguments)` returns what goes with one call.
+    """
+    return decorator(client, action, run, without, describe, guarding)

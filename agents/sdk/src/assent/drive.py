@@ -1,4 +1,4 @@
-"""The two drivers: they carry out what the core yields. No rule lives here."""
+"""The effects that the core yields, carried out in a thread or in an event loop; `aio.drive` drives the flows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpx
 
 from assent.core import Settings
-from assent.wire import Answer, Call, Disk, Flow, Invoke, NoAnswer, Sleep
+from assent.wire import Answer, Call, Disk, Invoke, NoAnswer, Sleep
 
 T = TypeVar("T")
 
@@ -20,8 +20,8 @@ def headers(settings: Settings) -> dict[str, str]:
     return {"Authorization": f"Bearer {settings.key}", "Accept": "application/json", "User-Agent": "assent-python/0.1"}
 
 
-class Driver:
-    """Carries a flow out in this thread."""
+class Effects:
+    """Effects in this thread."""
 
     def __init__(self, settings: Settings, transport: httpx.BaseTransport | None) -> None:
         self.transport = transport
@@ -32,35 +32,18 @@ class Driver:
     def close(self) -> None:
         self.http.close()
 
-    def drive(self, flow: Flow[T]) -> T:
-        """Run a flow to its end. Raises what it raises."""
-        reply: object = None
-        error: Exception | None = None
-        try:
-            while True:
-                try:
-                    effect = flow.throw(error) if error else flow.send(reply)
-                except StopIteration as end:
-                    result: T = end.value
-                    return result
-                reply, error = None, None
-                try:
-                    match effect:
-                        case Call():
-                            reply = self._call(effect)
-                        case Sleep():
-                            time.sleep(effect.seconds)
-                        case Disk():
-                            reply = effect.work()
-                        case Invoke():
-                            reply = effect.function()
-                            if inspect.isawaitable(reply):
-                                _close_coroutine(reply)
-                                raise TypeError("A coroutine function needs AsyncAssent.")
-                except Exception as raised:
-                    error = raised
-        finally:
-            flow.close()
+    def _sleep(self, pause: Sleep) -> None:
+        time.sleep(pause.seconds)
+
+    def _work(self, disk: Disk) -> object:
+        return disk.work()
+
+    def _invoke(self, invocation: Invoke) -> object:
+        reply = invocation.function()
+        if inspect.isawaitable(reply):
+            _close_coroutine(reply)
+            raise TypeError("A coroutine function needs AsyncAssent.")
+        return reply
 
     def _call(self, call: Call) -> Answer | NoAnswer:
         try:
@@ -70,8 +53,8 @@ class Driver:
         return Answer(answer.status_code, dict(answer.headers), answer.content)
 
 
-class AsyncDriver:
-    """Carries a flow out in whatever event loop it is awaited in; each loop has its own connections."""
+class AsyncEffects:
+    """Effects in whatever event loop they are awaited in; each loop has its own connections."""
 
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
         self._settings, self._transport = settings, transport
@@ -98,34 +81,15 @@ class AsyncDriver:
             await self._http.aclose()
         self._http = None
 
-    async def drive(self, flow: Flow[T]) -> T:
-        """Run a flow to its end. Raises what it raises."""
-        reply: object = None
-        error: Exception | None = None
-        try:
-            while True:
-                try:
-                    effect = flow.throw(error) if error else flow.send(reply)
-                except StopIteration as end:
-                    result: T = end.value
-                    return result
-                reply, error = None, None
-                try:
-                    match effect:
-                        case Call():
-                            reply = await self._call(effect)
-                        case Sleep():
-                            await asyncio.sleep(effect.seconds)
-                        case Disk():
-                            reply = await _to_its_end(asyncio.to_thread(effect.work))
-                        case Invoke():
-                            reply = effect.function()
-                            if inspect.isawaitable(reply):
-                                reply = await reply
-                except Exception as raised:
-                    error = raised
-        finally:
-            flow.close()
+    async def _sleep(self, pause: Sleep) -> None:
+        await asyncio.sleep(pause.seconds)
+
+    async def _work(self, disk: Disk) -> object:
+        return await _to_its_end(asyncio.to_thread(disk.work))
+
+    async def _invoke(self, invocation: Invoke) -> object:
+        reply = invocation.function()
+        return await reply if inspect.isawaitable(reply) else reply
 
     async def _call(self, call: Call) -> Answer | NoAnswer:
         try:

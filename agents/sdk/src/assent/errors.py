@@ -67,10 +67,12 @@ class Rejected(Denied):
 
     @property
     def reason(self) -> str:
+        """What that person wrote, perhaps nothing."""
         return self.item.message or ""
 
     @property
     def stop(self) -> bool:
+        """Whether the whole run is to end."""
         return self.item.stop
 
 
@@ -103,6 +105,7 @@ class Recalled(Denied):
 
     @property
     def reason(self) -> str:
+        """A word of the list of reasons for a recall."""
         return str(self.item.document.get("reason") or "")
 
 
@@ -115,6 +118,7 @@ class Answered(Denied):
 
     @property
     def answer(self) -> Json:
+        """What the person answered, any JSON."""
         return self.item.answer
 
 

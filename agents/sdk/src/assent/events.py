@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Mapping
 
-import httpx
-
-from assent.core import API
-from assent.drive import AsyncDriver, Driver
 from assent.errors import BadRequest
 from assent.shapes import Event
 from assent.wire import Answer, problem_in
 
-_SILENCE = 90.0  # seconds; the server says something more often
+SILENCE = 90.0  # seconds; the server says something more often
 _FIRST, _LONGEST = 0.5, 30.0  # seconds before it connects again
 
 
@@ -65,43 +59,3 @@ def refused(status: int, headers: Mapping[str, str], content: bytes) -> None:
     """Raises BadRequest for an answer after which connecting again is of no use."""
     if 400 <= status < 500 and status not in (408, 425, 429):
         raise BadRequest(problem_in(Answer(status, headers, content)), status=status)
-
-
-def stream(hands: Driver, after: str | None) -> Iterator[Event]:
-    """Events from `after` on, without end. Raises BadRequest."""
-    reader = Reader(after)
-    while True:
-        try:
-            timeout = httpx.Timeout(30.0, read=_SILENCE)
-            with hands.http.stream("GET", API + "events", headers=reader.headers(), timeout=timeout) as answer:
-                if answer.status_code != 200:
-                    answer.read()
-                    refused(answer.status_code, dict(answer.headers), answer.content)
-                else:
-                    for line in answer.iter_lines():
-                        event = reader.line(line)
-                        if event is not None:
-                            yield event
-        except httpx.TransportError:
-            pass
-        time.sleep(reader.again)
-
-
-async def astream(hands: AsyncDriver, after: str | None) -> AsyncIterator[Event]:
-    """Events from `after` on, without end. Raises BadRequest."""
-    reader = Reader(after)
-    while True:
-        try:
-            timeout = httpx.Timeout(30.0, read=_SILENCE)
-            async with hands.http.stream("GET", API + "events", headers=reader.headers(), timeout=timeout) as answer:
-                if answer.status_code != 200:
-                    await answer.aread()
-                    refused(answer.status_code, dict(answer.headers), answer.content)
-                else:
-                    async for line in answer.aiter_lines():
-                        event = reader.line(line)
-                        if event is not None:
-                            yield event
-        except httpx.TransportError:
-            pass
-        await asyncio.sleep(reader.again)

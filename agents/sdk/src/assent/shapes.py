@@ -136,6 +136,7 @@ class Verdict:
 
     @property
     def may_run(self) -> bool:
+        """Whether a permit comes with it: it was approved, as proposed or modified."""
         return self.status == "decided" and self.verdict in ("approve", "modify")
 
 
@@ -158,10 +159,12 @@ class Decision:
 
     @property
     def verdict(self) -> str | None:
+        """The only item's verdict: approve, modify, reject, answer, skip; None where nobody gave one."""
         return self.item.verdict
 
     @property
     def action(self) -> str:
+        """The only item's action, as it was approved."""
         return self.item.action
 
     @property
@@ -172,14 +175,17 @@ class Decision:
 
     @property
     def answer(self) -> Json:
+        """What was answered to the only item's question."""
         return self.item.answer
 
     @property
     def message(self) -> str | None:
+        """What the reviewer wrote to the agent; None for nothing."""
         return self.item.message
 
     @property
     def permit(self) -> str | None:
+        """The only item's signed permit, where it may run."""
         return self.item.permit
 
 

@@ -17,11 +17,11 @@ from typing import TextIO
 import anyio.to_thread
 import httpx
 
-from assent.client import Assent
-from assent.client_async import AsyncAssent
+from assent.aio.client import AsyncAssent
 from assent.errors import AssentError
 from assent.screen import value, visible
 from assent.shapes import Json, Object
+from assent.sync.client import Assent
 from assent.testing import Answer, AskedItem, FakeGateway
 from assent.testing.records import ANSWER, APPROVE, MODIFY, REJECT, SKIP
 from assent.testing.routes import match_route

@@ -3,9 +3,9 @@
 import argparse
 
 from assent.cli.out import Out, argument_type, document
-from assent.client import Assent
 from assent.screen import value, visible
 from assent.shapes import Decision, Request, SubmissionOptions
+from assent.sync.client import Assent
 
 _TEXTS = ("step", "key", "summary", "reasoning", "subject", "value")
 

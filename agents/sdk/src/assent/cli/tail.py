@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from assent.cli.out import Out
-from assent.client import Assent
 from assent.files import atomically
 from assent.screen import value, visible
 from assent.shapes import Object
+from assent.sync.client import Assent
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:

@@ -1,17 +1,20 @@
+# Made by agents/sdk/make_sync.py of assent/aio/client.py: change that one.
+
 """The client for code without an event loop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar, Unpack
+from typing import ParamSpec, Self, TypeVar, Unpack
 
 import httpx
 
-from assent import binding, events, fewshot, flows, grants, guards, permits, reporting, runs, talk
+from assent import binding, fewshot, flows, grants, permits, reporting, talk
 from assent.approved_call import ProposedCall
 from assent.core import Core, Settings
-from assent.drive import Driver
+from assent.coroutines import WithCoroutines
+from assent.decorators import decorator
 from assent.shapes import (
     Attachment,
     Consumed,
@@ -29,16 +32,15 @@ from assent.shapes import (
     SubmissionOptions,
     Verdict,
 )
+from assent.sync import events, guards, runs
+from assent.sync.drive import Driver
 from assent.wire import Flow
-
-if TYPE_CHECKING:
-    from assent.client_async import AsyncAssent
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class Assent:
+class Assent(WithCoroutines):
     """A connection to Assent for one agent. Safe to share between threads; close it, or use it in a `with`.
 
     `url` and `key` default to ASSENT_URL and ASSENT_KEY. `state` is the folder of the journal (ASSENT_STATE, else a
@@ -61,7 +63,6 @@ class Assent:
         self.settings = Settings.resolve(url, key, agent=agent, state=state, timeout=timeout, patience=patience)
         self._core = Core(self.settings)
         self._hands = Driver(self.settings, transport)
-        self._sibling: AsyncAssent | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +71,7 @@ class Assent:
         self.close()
 
     def close(self) -> None:
+        """Close the connections and the journal."""
         self._hands.close()
         self._core.close()
 
@@ -88,10 +90,10 @@ class Assent:
         preconditions: Object | None = None,
         **asking: Unpack[SubmissionOptions],
     ) -> Request:
-        """Propose one action. What policy settles at once comes back decided, with `decision` inside.
+        """Propose one `action` with its `args`. What policy settles at once comes back decided, with `decision` inside.
 
-        `preconditions` are facts that the approval rests on, as they are now. Raises BadRequest, Unavailable,
-        NotSerialisable.
+        `run` is the key of the workflow it belongs to; `preconditions` are facts that the approval rests on, as they
+        are now. Raises BadRequest, Unavailable, NotSerialisable.
         """
         return self.do(flows.submit(self._core, action, args, run=run, preconditions=preconditions, asking=asking))
 
@@ -104,32 +106,40 @@ class Assent:
         run: str | None = None,
         **asking: Unpack[SubmissionOptions],
     ) -> Request:
-        """Put a question to people; `wait` then returns a decision with `answer`. Raises as `submit`."""
+        """Put a question, the `prompt`, to people; `wait` then returns a decision with `answer`. Raises as `submit`.
+
+        The answer has the shape of `response_schema` (JSON Schema; without it any). `best_guess` is what holds where
+        nobody answers; `run` is the key of the workflow.
+        """
         return self.do(flows.ask(self._core, prompt, response_schema, best_guess, run=run, asking=asking))
 
     def plan(self, steps: Sequence[Object], *, run: str | None = None, **asking: Unpack[SubmissionOptions]) -> Request:
-        """Have several steps reviewed at once: {"id", "action": {"name", "args"}, "depends_on"?, "undo"?} each.
+        """Have several `steps` reviewed at once: {"id", "action": {"name", "args"}, "depends_on"?, "undo"?} each.
 
-        A later `submit` or `guard` of exactly such a step passes without asking. Raises as `submit`.
+        `run` is the key of the workflow. A later `submit` or `guard` of exactly such a step passes without asking.
+        Raises as `submit`.
         """
         return self.do(flows.plan(self._core, steps, run=run, asking=asking))
 
     def send(self, request: Object, *, key: str | None = None) -> Request:
-        """Submit a request as the API takes it: several items, questions and plans mixed. Raises as `submit`."""
+        """Submit a `request` as the API takes it: several items, questions and plans mixed. Raises as `submit`.
+
+        `key` is the idempotency key, where the request carries none.
+        """
         return self.do(flows.send(self._core, request, key=key))
 
     def evaluate(self, action: str, args: Mapping[str, Json], **asking: Unpack[SubmissionOptions]) -> Object:
-        """What policy would do with this proposal; nothing is stored."""
+        """What policy would do with this `action` and its `args`; nothing is stored."""
         return self.do(flows.evaluate(self._core, action, args, asking=asking))
 
     def read(self, request: Request | str) -> Request:
-        """The request as it stands now."""
+        """The `request`, or the one of that id, as it stands now."""
         return self.do(flows.read(self._core, request))
 
     def wait(
         self, request: Request | str, *, timeout: float | None = None, on_question: OnQuestion | None = None
     ) -> Decision:
-        """Wait until a request is decided, at most `timeout` seconds (None: as long as it takes).
+        """Wait until a `request` is decided, at most `timeout` seconds (None: as long as it takes).
 
         Of a single item that may not run this raises Rejected, RefusedByPolicy, Expired or Cancelled; of several,
         look at each of `items`. Raises StillPending when the time is up, Unavailable after ten minutes without
@@ -144,6 +154,7 @@ class Assent:
     ) -> guards.Guard:
         """`with client.guard("refund", args) as go: pay(**go.args)`: the body runs once, with what was approved.
 
+        `action` and `args` are what is proposed, `run` is the key of the workflow.
         Entering submits, waits, holds the permit against the arguments and uses it; leaving reports what became of
         it. Entering raises every error of this package, and the body is then not run: AlreadyRan when an earlier
         life of this process ran it, Unconfirmed when nobody knows.
@@ -159,11 +170,14 @@ class Assent:
         run: str | None = None,
         **guarding: Unpack[GuardOptions],
     ) -> T:
-        """Run `function(**approved arguments)` under `guard` and return its result; ran it before, the kept result."""
-        bound = binding.Bound.plain(function, args)
-        return guards.call_guarded(
-            self.do, ProposedCall.by(self._core, action, args, run, guarding, function=bound), bound
-        )
+        """Run `function(**approved arguments)` under `guard` and return its result; ran it before, the kept result.
+
+        `action`, `args` and `run` as in `guard`.
+        """
+        bound = binding.Bound.plain(function, args, coroutines=False)
+        proposed_call = ProposedCall.by(self._core, action, args, run, guarding, function=bound)
+        result: T = guards.call_guarded(self.do, proposed_call, bound)
+        return result
 
     def requires_approval(
         self,
@@ -176,18 +190,12 @@ class Assent:
     ) -> Callable[[Callable[P, T]], Callable[P, T]]:
         """Decorate a function so that each call is proposed, waited for, and run with the approved arguments.
 
-        Parameters named in `without` (and self, cls) are not sent; `describe(arguments)` returns what goes with one
-        call, such as {"summary": "…"}. Coroutine functions stay coroutine functions.
+        Coroutine functions stay coroutine functions.
+
+        `action` is what is proposed, `run` the key of the workflow. Parameters named in `without` (and self, cls) are
+        not sent; `describe(arguments)` returns what goes with one call, such as {"summary": "…"}.
         """
-        return guards.decorator(lambda: self, self.asynchronous, action, run, without, describe, guarding)
-
-    def asynchronous(self) -> AsyncAssent:
-        """The same client for coroutines: same journal, same occurrences. It needs no closing of its own."""
-        from assent.client_async import AsyncAssent
-
-        if self._sibling is None:
-            self._sibling = AsyncAssent.beside(self._core, self._hands.transport)
-        return self._sibling
+        return decorator(lambda: self, action, run, without, describe, guarding)
 
     def consume(
         self,
@@ -199,10 +207,12 @@ class Assent:
         executor: str = "",
         attachments: Sequence[str] = (),
     ) -> Consumed:
-        """Hold a permit (or the decision with it) against the arguments about to run, and use it.
+        """Hold a permit (or the `decision` with it) against the arguments about to run, and use it.
 
-        `args` default to the approved ones; `attachments` are digests. `attempt` repeats a try whose answer was
-        lost. Raises PermitRefused (its `reason` and text say why), WorldMoved, Unavailable.
+        `args` default to the approved ones; `attachments` are digests; `preconditions` are the facts as they are now,
+        or what looks at them. `attempt` repeats a try whose answer was lost; `executor` names who runs it.
+
+        Raises PermitRefused (its `reason` and text say why), WorldMoved, Unavailable.
         """
         return self.do(
             permits.consume(
@@ -225,17 +235,26 @@ class Assent:
         detail: str = "",
         data: Object | None = None,
     ) -> None:
-        """Report what became of it: succeeded, failed, skipped or compensated. The first report counts."""
+        """Report what became of a `request`, or of one `item` of it. The first report counts.
+
+        `result` is succeeded, failed, skipped or compensated; `detail` says it in words, `data` as JSON.
+        """
         self.do(flows.outcome(self._core, request, result, item=item, detail=detail, data=data))
 
     def lease(
         self, request: Request | str, *, worker: str | None = None, seconds: int = 60, release: bool = False
     ) -> Lease:
-        """Be the only worker that acts on a decision, for `seconds`. Raises BadRequest (code leased): another is."""
+        """Be the only `worker` that acts on a `request`'s decision, for `seconds`; `release` gives it back.
+
+        Raises BadRequest (code leased): another is.
+        """
         return self.do(talk.lease(self._core, request, worker=worker, seconds=seconds, release=release))
 
     def run(self, key: str, name: str = "") -> runs.Run:
-        """A workflow whose steps can be undone. The same `key` after a crash goes on where it was."""
+        """A workflow whose steps can be undone; people read its `name`.
+
+        The same `key` after a crash goes on where it was.
+        """
         return runs.Run(self.do, self._core, key, name)
 
     def report(self) -> int:
@@ -249,31 +268,37 @@ class Assent:
     # --- Words both ways
 
     def amend(self, request: Request | str, *, item: str | None = None, **changes: Json) -> Request:
-        """Replace fields of a pending item (args, summary, reasoning, context …): a new revision."""
+        """Replace fields of a pending `item` of a `request` (args, summary, reasoning, context …): a new revision."""
         return self.do(talk.amend(self._core, request, item=item, changes=changes))
 
     def cancel(self, request: Request | str, *, reason: str = "") -> Request:
-        """Withdraw a request. Raises BadRequest (code already_closed) after the decision."""
+        """Withdraw a `request`, with a `reason`. Raises BadRequest (code already_closed) after the decision."""
         return self.do(talk.cancel(self._core, request, reason=reason))
 
     def answer(self, question: str, text: str) -> None:
-        """Answer a reviewer's question, by its id."""
+        """Answer a reviewer's `question`, by its id, with a `text`."""
         self.do(talk.answer(self._core, question, text))
 
     def attach(self, path: str | Path, *, media_type: str | None = None) -> Attachment:
-        """Send a file (PDF, image, text; 10 MB), to be named in `attachments`."""
+        """Send the file at `path` (PDF, image, text; 10 MB), to be named in `attachments`; `media_type` by its name."""
         return self.do(talk.attach(self._core, Path(path), media_type=media_type))
 
     def incident(self, request: Request | Decision | str, severity: str, text: str, *, item: str | None = None) -> None:
-        """Say that an approved action caused harm."""
+        """Say that an approved action, an `item` of a `request`, caused harm.
+
+        `severity` is low, high or critical; `text` says what happened.
+        """
         self.do(talk.incident(self._core, request, severity, text, item=item))
 
     def feedback(self, action: str = "", limit: int = 50, *, since: str = "") -> Sequence[Object]:
-        """Decided proposals, newest first: proposed, decided, verdict, reason, message, edits, outcome each."""
+        """Decided proposals, newest first: proposed, decided, verdict, reason, message, edits, outcome each.
+
+        Those of one `action` type, or of all; at most `limit`; decided `since` that time (RFC 3339).
+        """
         return self.do(talk.feedback(self._core, action, limit, since=since))
 
     def few_shot(self, action: str, limit: int = 8) -> str:
-        """Recent decisions on an action type as text for a model's context."""
+        """The `limit` most recent decisions on an `action` type as text for a model's context."""
         return fewshot.few_shot(self.feedback(action, limit), action=action)
 
     def events(self, after: str | None = None) -> Iterator[Event]:

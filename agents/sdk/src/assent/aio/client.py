@@ -8,10 +8,12 @@ from typing import ParamSpec, Self, TypeVar, Unpack
 
 import httpx
 
-from assent import binding, events, fewshot, flows, grants, guards, permits, reporting, runs_async, talk
+from assent import binding, fewshot, flows, grants, permits, reporting, talk
+from assent.aio import events, guards, runs
+from assent.aio.drive import AsyncDriver
 from assent.approved_call import ProposedCall
 from assent.core import Core, Settings
-from assent.drive import AsyncDriver
+from assent.decorators import async_decorator
 from assent.shapes import (
     Attachment,
     Consumed,
@@ -36,7 +38,7 @@ P = ParamSpec("P")
 
 
 class AsyncAssent:
-    """As `Assent`, for coroutines: everything that waits is awaited. Close it, or use it in an `async with`.
+    """A connection to Assent for one agent. Safe to share between coroutines; close it, or use it in an `async with`.
 
     `url` and `key` default to ASSENT_URL and ASSENT_KEY. `state` is the folder of the journal (ASSENT_STATE, else a
     folder under the user's own state directory). `agent` is the name that permits must carry; without it the server
@@ -59,15 +61,6 @@ class AsyncAssent:
         self._core = Core(self.settings)
         self._hands = AsyncDriver(self.settings, transport)
 
-    @classmethod
-    def beside(cls, core: Core, transport: httpx.BaseTransport | None) -> AsyncAssent:
-        """A client over the core of another one: the same journal, the same occurrences."""
-        made = cls.__new__(cls)
-        made.settings, made._core = core.settings, core
-        both = transport if isinstance(transport, httpx.AsyncBaseTransport) else None
-        made._hands = AsyncDriver(core.settings, both)
-        return made
-
     async def __aenter__(self) -> Self:
         return self
 
@@ -75,6 +68,7 @@ class AsyncAssent:
         await self.close()
 
     async def close(self) -> None:
+        """Close the connections and the journal."""
         await self._hands.close()
         self._core.close()
 
@@ -93,10 +87,10 @@ class AsyncAssent:
         preconditions: Object | None = None,
         **asking: Unpack[SubmissionOptions],
     ) -> Request:
-        """Propose one action. What policy settles at once comes back decided, with `decision` inside.
+        """Propose one `action` with its `args`. What policy settles at once comes back decided, with `decision` inside.
 
-        `preconditions` are facts that the approval rests on, as they are now. Raises BadRequest, Unavailable,
-        NotSerialisable.
+        `run` is the key of the workflow it belongs to; `preconditions` are facts that the approval rests on, as they
+        are now. Raises BadRequest, Unavailable, NotSerialisable.
         """
         return await self.do(
             flows.submit(self._core, action, args, run=run, preconditions=preconditions, asking=asking)
@@ -111,34 +105,42 @@ class AsyncAssent:
         run: str | None = None,
         **asking: Unpack[SubmissionOptions],
     ) -> Request:
-        """Put a question to people; `wait` then returns a decision with `answer`. Raises as `submit`."""
+        """Put a question, the `prompt`, to people; `wait` then returns a decision with `answer`. Raises as `submit`.
+
+        The answer has the shape of `response_schema` (JSON Schema; without it any). `best_guess` is what holds where
+        nobody answers; `run` is the key of the workflow.
+        """
         return await self.do(flows.ask(self._core, prompt, response_schema, best_guess, run=run, asking=asking))
 
     async def plan(
         self, steps: Sequence[Object], *, run: str | None = None, **asking: Unpack[SubmissionOptions]
     ) -> Request:
-        """Have several steps reviewed at once: {"id", "action": {"name", "args"}, "depends_on"?, "undo"?} each.
+        """Have several `steps` reviewed at once: {"id", "action": {"name", "args"}, "depends_on"?, "undo"?} each.
 
-        A later `submit` or `guard` of exactly such a step passes without asking. Raises as `submit`.
+        `run` is the key of the workflow. A later `submit` or `guard` of exactly such a step passes without asking.
+        Raises as `submit`.
         """
         return await self.do(flows.plan(self._core, steps, run=run, asking=asking))
 
     async def send(self, request: Object, *, key: str | None = None) -> Request:
-        """Submit a request as the API takes it: several items, questions and plans mixed. Raises as `submit`."""
+        """Submit a `request` as the API takes it: several items, questions and plans mixed. Raises as `submit`.
+
+        `key` is the idempotency key, where the request carries none.
+        """
         return await self.do(flows.send(self._core, request, key=key))
 
     async def evaluate(self, action: str, args: Mapping[str, Json], **asking: Unpack[SubmissionOptions]) -> Object:
-        """What policy would do with this proposal; nothing is stored."""
+        """What policy would do with this `action` and its `args`; nothing is stored."""
         return await self.do(flows.evaluate(self._core, action, args, asking=asking))
 
     async def read(self, request: Request | str) -> Request:
-        """The request as it stands now."""
+        """The `request`, or the one of that id, as it stands now."""
         return await self.do(flows.read(self._core, request))
 
     async def wait(
         self, request: Request | str, *, timeout: float | None = None, on_question: OnQuestion | None = None
     ) -> Decision:
-        """Wait until a request is decided, at most `timeout` seconds (None: as long as it takes).
+        """Wait until a `request` is decided, at most `timeout` seconds (None: as long as it takes).
 
         Of a single item that may not run this raises Rejected, RefusedByPolicy, Expired or Cancelled; of several,
         look at each of `items`. Raises StillPending when the time is up, Unavailable after ten minutes without
@@ -153,6 +155,7 @@ class AsyncAssent:
     ) -> guards.AsyncGuard:
         """`async with client.guard("refund", args) as go: pay(**go.args)`: the body runs once, with what was approved.
 
+        `action` and `args` are what is proposed, `run` is the key of the workflow.
         Entering submits, waits, holds the permit against the arguments and uses it; leaving reports what became of
         it. Entering raises every error of this package, and the body is then not run: AlreadyRan when an earlier
         life of this process ran it, Unconfirmed when nobody knows.
@@ -168,10 +171,13 @@ class AsyncAssent:
         run: str | None = None,
         **guarding: Unpack[GuardOptions],
     ) -> T:
-        """Run `function(**approved arguments)` under `guard` and return its result; ran it before, the kept result."""
+        """Run `function(**approved arguments)` under `guard` and return its result; ran it before, the kept result.
+
+        `action`, `args` and `run` as in `guard`.
+        """
         bound = binding.Bound.plain(function, args, coroutines=True)
         proposed_call = ProposedCall.by(self._core, action, args, run, guarding, function=bound)
-        result: T = await guards.call_guarded_async(self.do, proposed_call, bound)
+        result: T = await guards.call_guarded(self.do, proposed_call, bound)
         return result
 
     def requires_approval(
@@ -183,13 +189,14 @@ class AsyncAssent:
         describe: Describe | None = None,
         **guarding: Unpack[GuardOptions],
     ) -> Callable[[Callable[P, T]], Callable[P, T]]:
-        """Decorate a coroutine function so that each call is proposed, waited for, and run with the approved
-        arguments. A plain function raises TypeError: it would have to block, so that it needs `Assent`.
+        """Decorate a function so that each call is proposed, waited for, and run with the approved arguments.
 
-        Parameters named in `without` (and self, cls) are not sent; `describe(arguments)` returns what goes with one
-        call, such as {"summary": "…"}.
+        A plain function raises TypeError: it needs `Assent`.
+
+        `action` is what is proposed, `run` the key of the workflow. Parameters named in `without` (and self, cls) are
+        not sent; `describe(arguments)` returns what goes with one call, such as {"summary": "…"}.
         """
-        return guards.async_decorator(lambda: self, action, run, without, describe, guarding)
+        return async_decorator(lambda: self, action, run, without, describe, guarding)
 
     async def consume(
         self,
@@ -201,10 +208,12 @@ class AsyncAssent:
         executor: str = "",
         attachments: Sequence[str] = (),
     ) -> Consumed:
-        """Hold a permit (or the decision with it) against the arguments about to run, and use it.
+        """Hold a permit (or the `decision` with it) against the arguments about to run, and use it.
 
-        `args` default to the approved ones; `attachments` are digests. `attempt` repeats a try whose answer was
-        lost. Raises PermitRefused (its `reason` and text say why), WorldMoved, Unavailable.
+        `args` default to the approved ones; `attachments` are digests; `preconditions` are the facts as they are now,
+        or what looks at them. `attempt` repeats a try whose answer was lost; `executor` names who runs it.
+
+        Raises PermitRefused (its `reason` and text say why), WorldMoved, Unavailable.
         """
         return await self.do(
             permits.consume(
@@ -227,18 +236,27 @@ class AsyncAssent:
         detail: str = "",
         data: Object | None = None,
     ) -> None:
-        """Report what became of it: succeeded, failed, skipped or compensated. The first report counts."""
+        """Report what became of a `request`, or of one `item` of it. The first report counts.
+
+        `result` is succeeded, failed, skipped or compensated; `detail` says it in words, `data` as JSON.
+        """
         await self.do(flows.outcome(self._core, request, result, item=item, detail=detail, data=data))
 
     async def lease(
         self, request: Request | str, *, worker: str | None = None, seconds: int = 60, release: bool = False
     ) -> Lease:
-        """Be the only worker that acts on a decision, for `seconds`. Raises BadRequest (code leased): another is."""
+        """Be the only `worker` that acts on a `request`'s decision, for `seconds`; `release` gives it back.
+
+        Raises BadRequest (code leased): another is.
+        """
         return await self.do(talk.lease(self._core, request, worker=worker, seconds=seconds, release=release))
 
-    def run(self, key: str, name: str = "") -> runs_async.AsyncRun:
-        """A workflow whose steps can be undone. The same `key` after a crash goes on where it was."""
-        return runs_async.AsyncRun(self.do, self._core, key, name)
+    def run(self, key: str, name: str = "") -> runs.AsyncRun:
+        """A workflow whose steps can be undone; people read its `name`.
+
+        The same `key` after a crash goes on where it was.
+        """
+        return runs.AsyncRun(self.do, self._core, key, name)
 
     async def report(self) -> int:
         """Report what ran and could not be told: outcomes, uses of standing approvals. Returns how many."""
@@ -251,38 +269,44 @@ class AsyncAssent:
     # --- Words both ways
 
     async def amend(self, request: Request | str, *, item: str | None = None, **changes: Json) -> Request:
-        """Replace fields of a pending item (args, summary, reasoning, context …): a new revision."""
+        """Replace fields of a pending `item` of a `request` (args, summary, reasoning, context …): a new revision."""
         return await self.do(talk.amend(self._core, request, item=item, changes=changes))
 
     async def cancel(self, request: Request | str, *, reason: str = "") -> Request:
-        """Withdraw a request. Raises BadRequest (code already_closed) after the decision."""
+        """Withdraw a `request`, with a `reason`. Raises BadRequest (code already_closed) after the decision."""
         return await self.do(talk.cancel(self._core, request, reason=reason))
 
     async def answer(self, question: str, text: str) -> None:
-        """Answer a reviewer's question, by its id."""
+        """Answer a reviewer's `question`, by its id, with a `text`."""
         await self.do(talk.answer(self._core, question, text))
 
     async def attach(self, path: str | Path, *, media_type: str | None = None) -> Attachment:
-        """Send a file (PDF, image, text; 10 MB), to be named in `attachments`."""
+        """Send the file at `path` (PDF, image, text; 10 MB), to be named in `attachments`; `media_type` by its name."""
         return await self.do(talk.attach(self._core, Path(path), media_type=media_type))
 
     async def incident(
         self, request: Request | Decision | str, severity: str, text: str, *, item: str | None = None
     ) -> None:
-        """Say that an approved action caused harm."""
+        """Say that an approved action, an `item` of a `request`, caused harm.
+
+        `severity` is low, high or critical; `text` says what happened.
+        """
         await self.do(talk.incident(self._core, request, severity, text, item=item))
 
     async def feedback(self, action: str = "", limit: int = 50, *, since: str = "") -> Sequence[Object]:
-        """Decided proposals, newest first: proposed, decided, verdict, reason, message, edits, outcome each."""
+        """Decided proposals, newest first: proposed, decided, verdict, reason, message, edits, outcome each.
+
+        Those of one `action` type, or of all; at most `limit`; decided `since` that time (RFC 3339).
+        """
         return await self.do(talk.feedback(self._core, action, limit, since=since))
 
     async def few_shot(self, action: str, limit: int = 8) -> str:
-        """Recent decisions on an action type as text for a model's context."""
+        """The `limit` most recent decisions on an `action` type as text for a model's context."""
         return fewshot.few_shot(await self.feedback(action, limit), action=action)
 
     def events(self, after: str | None = None) -> AsyncIterator[Event]:
         """The feed of the agent's own requests from `after` (an event's id), reconnecting by itself, without end."""
-        return events.astream(self._hands, after)
+        return events.stream(self._hands, after)
 
     async def whoami(self) -> Identity:
         """Whose key this is."""

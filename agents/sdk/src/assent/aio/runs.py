@@ -1,18 +1,17 @@
-"""A workflow of an agent whose steps can be undone, for coroutines: `runs` says how."""
+"""A workflow of an agent whose steps can be undone: `assent.runs` says how."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
-from assent import guards, rollback, steps
+from assent import rollback, steps
+from assent.aio import guards
 from assent.binding import Bound
 from assent.core import Core
 from assent.errors import AlreadyRan, Denied
+from assent.guards import AsyncDrive, finished_async
 from assent.runs import BaseRun
 from assent.shapes import GuardOptions, Guidance, Json, Object, Rollback, StepGuardOptions
 from assent.steps import Step, StepDeclaration
@@ -22,9 +21,9 @@ T = TypeVar("T")
 
 
 class AsyncRun(BaseRun):
-    """A run of `AsyncAssent`: everything that waits is awaited; undos may be coroutine functions."""
+    """A run of `AsyncAssent`; made by `client.run(key, name)`."""
 
-    def __init__(self, do: guards.AsyncDrive, core: Core, key: str, name: str) -> None:
+    def __init__(self, do: AsyncDrive, core: Core, key: str, name: str) -> None:
         super().__init__(core, key, name)
         self._do = do
 
@@ -56,7 +55,8 @@ class AsyncRun(BaseRun):
     ) -> AsyncStepGuard:
         """`async with run.step(…) as step:` a step, asked for when it has an `action`, recorded with its `undo`.
 
-        The undo is called with the approved arguments, unless `undo_args` or `step.undo_with(…)` says otherwise.
+        Its `name` is its own in the run, `args` are the arguments. The undo is called with the approved arguments,
+        unless `undo_args` or `step.undo_with(…)` says otherwise; `repeatable`: running it twice does no harm.
         Entering raises AlreadyRan where an earlier life did it.
         """
         return AsyncStepGuard(self._do, self._declaration(name, action, args, undo, undo_args, repeatable, guarding))
@@ -74,7 +74,10 @@ class AsyncRun(BaseRun):
         **guarding: Unpack[StepGuardOptions],
     ) -> T | None:
         """A step that is one function: `function(**approved arguments)`. What an earlier life ran is not run again:
-        its kept result comes back (None for a step without an action)."""
+        its kept result comes back (None for a step without an action).
+
+        `name`, `action`, `args`, `undo`, `undo_args` and `repeatable` as in `step`.
+        """
         bound: Bound[Any] = Bound.plain(function, args or (), coroutines=True)
         declaration = self._declaration(name, action, args, undo, undo_args, repeatable, guarding, bound)
         try:
@@ -82,12 +85,7 @@ class AsyncRun(BaseRun):
         except AlreadyRan as ran:
             return steps.result_of(ran, declaration)  # type: ignore[return-value]  # as JSON carried it
         try:
-            result = bound.call(step.args)
-            if isinstance(result, Future):
-                result = asyncio.wrap_future(result)
-            if inspect.isawaitable(result):
-                result = await result
-            step.result = result  # kept if it is JSON
+            step.result = result = await finished_async(bound.call(step.args))  # kept if it is JSON
         except BaseException as error:
             await self._do(steps.end(step, error))
             raise
@@ -95,7 +93,7 @@ class AsyncRun(BaseRun):
         return result  # type: ignore[no-any-return]  # what the function says that it returns
 
     def guard(self, action: str, args: Mapping[str, Json], **guarding: Unpack[GuardOptions]) -> guards.AsyncGuard:
-        """`Assent.guard` inside this run."""
+        """A client's `guard` inside this run: of the `action` with these `args`."""
         return guards.AsyncGuard(self._do, self._proposed_call(action, args, guarding, None), self._on_no)
 
     async def call(
@@ -105,9 +103,9 @@ class AsyncRun(BaseRun):
         function: Callable[..., T | Awaitable[T]],
         **guarding: Unpack[GuardOptions],
     ) -> T:
-        """`Assent.call` inside this run."""
+        """A client's `call` inside this run: `function(**approved args)` of the `action`."""
         bound = Bound.plain(function, args, coroutines=True)
-        result: T = await guards.call_guarded_async(
+        result: T = await guards.call_guarded(
             self._do, self._proposed_call(action, args, guarding, bound), bound, self._on_no
         )
         return result
@@ -139,12 +137,12 @@ class AsyncRun(BaseRun):
 class AsyncStepGuard:
     """A step in an `async with`."""
 
-    def __init__(self, do: guards.AsyncDrive, declaration: StepDeclaration) -> None:
-        self._do, self._wanted = do, declaration
+    def __init__(self, do: AsyncDrive, declaration: StepDeclaration) -> None:
+        self._do, self._declaration = do, declaration
         self._step: Step | None = None
 
     async def __aenter__(self) -> Step:
-        self._step = await self._do(steps.begin(self._wanted))
+        self._step = await self._do(steps.begin(self._declaration))
         return self._step
 
     async def __aexit__(

@@ -1,0 +1,41 @@
+"""The driver for coroutines: it carries out what the core yields. No rule lives here."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from assent.drive import AsyncEffects
+from assent.wire import Call, Disk, Flow, Invoke, Sleep
+
+T = TypeVar("T")
+
+
+class AsyncDriver(AsyncEffects):
+    """Carries out flows, one effect after the other."""
+
+    async def drive(self, flow: Flow[T]) -> T:
+        """Run a flow to its end. Raises what it raises."""
+        reply: object = None
+        error: Exception | None = None
+        try:
+            while True:
+                try:
+                    effect = flow.throw(error) if error else flow.send(reply)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                reply, error = None, None
+                try:
+                    match effect:
+                        case Call():
+                            reply = await self._call(effect)
+                        case Sleep():
+                            await self._sleep(effect)
+                        case Disk():
+                            reply = await self._work(effect)
+                        case Invoke():
+                            reply = await self._invoke(effect)
+                except Exception as raised:
+                    error = raised
+        finally:
+            flow.close()

@@ -1,0 +1,52 @@
+"""The gate as Python has it: an `async with`, and a function that is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from assent.approved_call import ApprovedCall, ProposedCall
+from assent.binding import Bound
+from assent.errors import AlreadyRan, Denied
+from assent.guards import AsyncDrive, enter_gate, finished_async, kept_result
+from assent.reporting import leave
+from assent.wire import Flow
+
+
+class AsyncGuard:
+    """`async with client.guard(action, args) as go:` the body runs once, with `go.args`; put what is to be kept into
+    `go.result`. An exception of the body is reported as failed and goes on."""
+
+    def __init__(
+        self, do: AsyncDrive, proposed_call: ProposedCall, on_no: Callable[[Denied], Flow[None]] | None = None
+    ) -> None:
+        self._do, self._asked, self._on_no = do, proposed_call, on_no
+        self._go: ApprovedCall | None = None
+
+    async def __aenter__(self) -> ApprovedCall:
+        self._go = await self._do(enter_gate(self._asked, self._on_no))
+        return self._go
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self._go is not None:
+            await self._do(leave(self._go, error))
+
+
+async def call_guarded(
+    do: AsyncDrive, proposed_call: ProposedCall, bound: Bound[Any], on_no: Callable[[Denied], Flow[None]] | None = None
+) -> Any:  # what the function returns
+    """Run a function through the gate; what an earlier life ran and kept is returned instead."""
+    try:
+        go = await do(enter_gate(proposed_call, on_no))
+    except AlreadyRan as ran:
+        return kept_result(ran)
+    try:
+        go.result = result = await finished_async(bound.call(go.args))  # kept if it is JSON
+    except BaseException as error:
+        await do(leave(go, error))
+        raise
+    await do(leave(go, None))
+    return result
