@@ -17,7 +17,8 @@ from agents.webhooks import sender, signing
 from agents.webhooks.post import Poster
 from approvals.db import times
 from approvals.models import Channel, Delivery, Endpoint
-from approvals.notify import alarms, webhooks
+from approvals.notify import letters, webhooks
+from approvals.notify.retry_policy import WEBHOOK
 from tests.conftest import ROOT
 from tests.delivery.conftest import verified
 from tests.text_search import mentions
@@ -110,7 +111,7 @@ def test_what_a_killed_sender_had_under_way_arrives_nevertheless(receiver, endpo
     receiver.answers = None
 
     assert sender.send() == 0, "they are taken for the time of an attempt"
-    assert Delivery.objects.filter(status="due", due_at__lte=times.now() + webhooks.LEASE).count() == 3
+    assert Delivery.objects.filter(status="due", due_at__lte=times.now() + WEBHOOK.lease).count() == 3
     make_due()
     assert sender.send() == 3
     assert {got.id for got in receiver.received[3:]} == {str(row.pk) for row in rows}
@@ -167,7 +168,7 @@ def test_ten_attempts_take_about_75_hours_and_then_it_is_dead_and_said(receiver,
     assert timedelta(hours=67) < waited < timedelta(hours=84)
     assert sender.send() == 0
     letter = Delivery.objects.get(channel="mail")
-    alarms.attempt(str(letter.pk))
+    letters.deliver(str(letter.pk))
     [sent] = mail.outbox
     assert sent.to == [olga.email]
     assert "robot" in sent.subject and "HTTP 500" in sent.body and f"endpoint__id__exact={webhook.pk}" in sent.body

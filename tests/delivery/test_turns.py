@@ -12,7 +12,7 @@ from agents.webhooks import sender
 from agents.webhooks.post import Poster
 from approvals.db import times
 from approvals.models import Delivery
-from approvals.notify import webhooks
+from approvals.notify import deliveries, webhooks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,7 +73,7 @@ def test_rests_grow_and_end(endpoint, queue):
     rests = []
     for _ in range(9):
         before = times.now()
-        webhooks.failed(row, webhooks.AttemptFailure("away"))
+        deliveries.record_failure([row], deliveries.NotDelivered("away"))
         webhook.refresh_from_db()
         rests.append((webhook.rests_until - before).total_seconds())
 
@@ -84,7 +84,7 @@ def test_rests_grow_and_end(endpoint, queue):
 def test_one_answer_that_refuses_a_webhook_does_not_hold_up_the_next(endpoint, queue):
     webhook = endpoint("https://example.com/")
     [row] = queue(webhook)
-    webhooks.failed(row, webhooks.AttemptFailure("HTTP 404", 404, alive=True))
+    deliveries.record_failure([row], deliveries.NotDelivered("HTTP 404", 404, alive=True))
 
     webhook.refresh_from_db()
     assert (webhook.failures, webhook.rests_until) == (0, None)
@@ -97,9 +97,9 @@ def test_a_dead_one_is_replayed_under_its_id_and_so_are_all_of_an_endpoint(recei
     webhook, other = endpoint(receiver.url), endpoint(receiver.url)
     rows = queue(webhook, 3, status="dead", attempts=10)
     queue(other, 1, status="dead", attempts=10)
-    assert webhooks.replay(Delivery.objects.filter(pk=rows[0].pk)) == 1
+    assert deliveries.replay(Delivery.objects.filter(pk=rows[0].pk)) == 1
     sender.send()
-    assert webhooks.replay(Delivery.objects.filter(endpoint=webhook, status="dead")) == 2
+    assert deliveries.replay(Delivery.objects.filter(endpoint=webhook, status="dead")) == 2
     sender.send()
 
     assert receiver.received[0].id == str(rows[0].pk)
@@ -112,7 +112,7 @@ def test_what_is_under_way_and_what_belongs_to_an_endpoint_that_is_off_is_not_re
     queue(endpoint("https://example.com/"))
     queue(endpoint("https://example.com/", active=False), 1, status="dead")
 
-    assert webhooks.replay(Delivery.objects.all()) == 0
+    assert deliveries.replay(Delivery.objects.all()) == 0
 
 
 def test_mail_is_no_webhook(bob, endpoint, queue):
@@ -122,7 +122,7 @@ def test_mail_is_no_webhook(bob, endpoint, queue):
     assert not webhooks.ready()
     assert webhooks.take_due(10, {}) == []
     Delivery.objects.update(status="dead")
-    assert webhooks.replay(Delivery.objects.all()) == 0
+    assert deliveries.replay(Delivery.objects.all()) == 0
 
 
 # --- Shifts

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from approvals.db import secret_box
 from approvals.models import Approval, Channel
-from approvals.notify import sending, services
+from approvals.notify import services
+from approvals.notify.retry_policy import NOTIFICATION
 from tests.notify.conftest import carry_all, later
 from tests.notify.rows import rows
 from tests.text_search import mentions
@@ -53,7 +54,7 @@ def test_a_channel_that_never_works_ends_as_dead_and_is_listed(alice, channel, p
         carry_all(later(minutes=20 * at))
 
     [row] = rows()
-    assert (row.status, row.attempts) == ("dead", sending.ATTEMPTS)
+    assert (row.status, row.attempts) == ("dead", NOTIFICATION.attempts)
     assert mentions(row.last_error, "500") or "Internal" in row.last_error
 
 

@@ -8,6 +8,7 @@ from approvals.decisions.card_version import card_version_of
 from approvals.decisions.decide import decide
 from approvals.models import Channel, Delivery
 from approvals.notify import sending
+from approvals.notify.retry_policy import NOTIFICATION
 from tests.concurrency import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,9 +60,9 @@ def test_a_worker_that_died_with_a_channel_is_followed_by_another(sink, channel,
     alices_channel = channel(alice)
     propose()
     now = sending.times.now()
-    Channel.objects.filter(pk=alices_channel.pk).update(leased_until=now + sending.LEASE)
+    Channel.objects.filter(pk=alices_channel.pk).update(leased_until=now + NOTIFICATION.lease)
     sending.send_due(alices_channel.pk)
     assert not sink.got
-    with sending.times.at(now + sending.LEASE):
+    with sending.times.at(now + NOTIFICATION.lease):
         sending.send_due(alices_channel.pk)
     assert len(sink.got) == 1
