@@ -3,6 +3,7 @@
 import ast
 import builtins
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,16 @@ OWN = {  # where the word is that file's own
     "agents/sdk/src/assent/shapes.py": {"Event", "Question"},
     "agents/sdk/src/assent/webhooks.py": {"Event"},
     "agents/demo/home.py": {"Case"},
+}
+APART = (
+    "agents/sdk/",  # a distribution of its own, which cannot import the domain's
+    "agents/api/",  # each class is an address, and is called as what is done there
+)
+TWICE = {
+    "Command": "Django finds management commands by it",
+    "Page": "of the event feed, and of a list in the console",
+    "Call": "of an expression, and of an agent at the fast door of submissions",
+    "Signal": "a part of the confidence, and its line on the card",
 }
 RAISES = re.compile(r"\b[Rr]aises ([A-Z]\w+(?:(?:, and |, or |, | and | or )[A-Z]\w+)*)")
 SHORT = 3  # lines of a comprehension, in which the loop variable may be anything
@@ -48,6 +59,19 @@ def names(tree: ast.AST, short: int = SHORT) -> Iterator[tuple[str, int]]:
             case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
                 yield name, node.lineno
         yield from names(node, short)
+
+
+def test_a_class_name_stands_for_one_thing():
+    homes = defaultdict(list)
+    for wing in ("approvals", "agents", "console"):
+        for path in files(wing):
+            name = str(path.relative_to(ROOT))
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef) and not name.startswith(APART):
+                    homes[node.name].append(name)
+
+    assert homes
+    assert {name: where for name, where in homes.items() if len(where) > 1 and name not in TWICE} == {}
 
 
 def is_strict(path: Path) -> bool:

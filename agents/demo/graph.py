@@ -26,7 +26,7 @@ PAYMENTS_DESK = "payments@northwind.example"
 PATIENCE = 2 * 60 * 60  # seconds until nobody's answer is the answer
 
 
-class State(TypedDict, total=False):
+class GraphState(TypedDict, total=False):
     """What a case knows. `decision` is the answer to the question asked, as Assent gave it."""
 
     number: int
@@ -48,27 +48,27 @@ class ProcessContext:
     item: str = ""
 
 
-Graph = CompiledStateGraph[State, ProcessContext, State, State]
+Graph = CompiledStateGraph[GraphState, ProcessContext, GraphState, GraphState]
 
 
-def plan(state: State) -> State:
+def plan(state: GraphState) -> GraphState:
     """Read the case and decide what would help. A model would stand here."""
     return {"draft": asdict(cases.proposal_of_case(state["number"]))}
 
 
-def ask(state: State) -> State:
+def ask(state: GraphState) -> GraphState:
     """Stop here until somebody has decided. This node runs again from its top when the case is resumed."""
     return {"decision": interrupt({"action": state["draft"]["action"], "args": state["draft"]["args"]})}
 
 
-def next_node(state: State) -> str:
+def next_node(state: GraphState) -> str:
     """Only a decision that lets it run leads to `act`; whatever else it says leads to `stop`."""
     decision = state["decision"]
     runs = decision.get("status") == "decided" and decision.get("verdict") in {"approve", "modify"}
     return "act" if runs else "stop"
 
 
-def act(state: State, runtime: Runtime[ProcessContext]) -> State:
+def act(state: GraphState, runtime: Runtime[ProcessContext]) -> GraphState:
     """Do what was approved, with the approved arguments, if nobody did it yet."""
     hands, draft = runtime.context, state["draft"]
     about = request_options(cases.proposal_of_case(state["number"]), hands.thread, hands.key, hands.item)
@@ -92,11 +92,11 @@ def act(state: State, runtime: Runtime[ProcessContext]) -> State:
     return _ended(True, f"Mail to {to}: {subject}")
 
 
-def _ended(well: bool, reason: str) -> State:
+def _ended(well: bool, reason: str) -> GraphState:
     return {"end": "sent" if well else "failed", "reason": reason}
 
 
-def _after_kill(hands: ProcessContext, unknown: Unconfirmed) -> State:
+def _after_kill(hands: ProcessContext, unknown: Unconfirmed) -> GraphState:
     """A process was killed between permit and report. Nothing is sent again: either it is there, or people are told."""
     if not mail.is_delivered(hands.home.mail, message_id(hands)):
         return {"end": "unconfirmed", "reason": "The permit was used, and no mail was sent. People decide what now."}
@@ -105,7 +105,7 @@ def _after_kill(hands: ProcessContext, unknown: Unconfirmed) -> State:
     return _ended(True, "The mail was sent by a process that was killed before it could say so.")
 
 
-def stop(state: State) -> State:
+def stop(state: GraphState) -> GraphState:
     """Send nothing, and remember why. Silence is not a refusal, and is not called one."""
     decision = state["decision"]
     status, message = decision.get("status"), decision.get("message")
@@ -158,7 +158,7 @@ def message_id(hands: ProcessContext) -> str:
 def open_workflow(home: AgentFolder) -> Iterator[Graph]:
     """The workflow on the checkpoints of `home`."""
     with contextlib.closing(sqlite3.connect(home.checkpoints, check_same_thread=False, timeout=30)) as connection:
-        built = StateGraph(State, context_schema=ProcessContext)
+        built = StateGraph(GraphState, context_schema=ProcessContext)
         built.add_node("plan", plan)
         built.add_node("ask", ask)
         built.add_node("act", act)

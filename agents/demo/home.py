@@ -13,7 +13,7 @@ from typing import TypedDict
 AGENT = "support-agent"
 
 
-class Stage(StrEnum):
+class CaseStage(StrEnum):
     """Before its question is asked, while it is, and after all."""
 
     STARTING = "starting"
@@ -26,7 +26,7 @@ class Case:
     """How far one case is. The checkpoints are the truth; this is the note on the door."""
 
     number: int
-    stage: Stage = Stage.STARTING
+    stage: CaseStage = CaseStage.STARTING
     request: str = ""
     end: str = ""
     reason: str = ""
@@ -85,7 +85,7 @@ class AgentFolder:
     def case(self, thread: str) -> Case:
         """The note of `thread`; raises FileNotFoundError when there is none."""
         note = json.loads((self.cases / f"{thread}.json").read_text())
-        return Case(**{**note, "stage": Stage(note["stage"])})
+        return Case(**{**note, "stage": CaseStage(note["stage"])})
 
     def note(self, case: Case) -> None:
         """Write the note whole or not at all: a process killed meanwhile leaves the old one."""

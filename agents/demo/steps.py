@@ -6,19 +6,19 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from agents.demo import cases
-from agents.demo.graph import ProcessContext, State, open_workflow, request_options
-from agents.demo.home import AgentFolder, Case, Stage
+from agents.demo.graph import GraphState, ProcessContext, open_workflow, request_options
+from agents.demo.home import AgentFolder, Case, CaseStage
 
 
 def propose(home: AgentFolder, thread: str) -> Case:
     """Run the case up to its question and submit that; the process may then end."""
     with home.alone(thread), connected(home) as assent:
         case = home.case(thread)
-        if case.stage == Stage.STARTING:
+        if case.stage == CaseStage.STARTING:
             try:
-                case = Case(case.number, Stage.WAITING, request=_submit_question(home, case, assent).id)
+                case = Case(case.number, CaseStage.WAITING, request=_submit_question(home, case, assent).id)
             except BadRequest as refusal:
-                case = Case(case.number, Stage.DONE, "", "failed", f"Assent did not take the question: {refusal}")
+                case = Case(case.number, CaseStage.DONE, "", "failed", f"Assent did not take the question: {refusal}")
             home.note(case)
         return case
 
@@ -27,7 +27,7 @@ def resume(home: AgentFolder, thread: str) -> Case:
     """Go on with a case whose question is answered; without an answer, or a second time, nothing happens."""
     with home.alone(thread), connected(home) as assent:
         case = home.case(thread)
-        if case.stage == Stage.WAITING:
+        if case.stage == CaseStage.WAITING:
             try:
                 decision = assent.read(case.request).decision
             except BadRequest as refusal:
@@ -36,7 +36,7 @@ def resume(home: AgentFolder, thread: str) -> Case:
                 if decision is None:
                     return case
                 end, reason = _resume_workflow(home, case, assent, decision)
-            case = Case(case.number, Stage.DONE, case.request, end, reason)
+            case = Case(case.number, CaseStage.DONE, case.request, end, reason)
             home.note(case)
         return case
 
@@ -52,7 +52,7 @@ def _submit_question(home: AgentFolder, case: Case, assent: Assent) -> Request:
     with open_workflow(home) as graph:
         state = graph.get_state(config)
         if not state.interrupts:
-            begin: State | None = None if state.values else {"number": case.number}
+            begin: GraphState | None = None if state.values else {"number": case.number}
             graph.invoke(begin, config, context=ProcessContext(home, assent, case.thread), durability="sync")
             state = graph.get_state(config)
         (question,) = state.interrupts

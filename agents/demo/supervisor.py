@@ -10,14 +10,14 @@ import httpx
 from assent import AsyncAssent, BadRequest, Denied, StillPending, Unavailable
 
 from agents.demo import mail
-from agents.demo.home import AgentFolder, Case, Stage
+from agents.demo.home import AgentFolder, Case, CaseStage
 
 AT_ONCE = 3
 FIRST_AFTER = 8.0  # seconds; a newcomer has just opened the inbox
 HOLDS = 25  # seconds that one long poll may hang
 
 
-class Supervisor:
+class ThreadSupervisor:
     """Keeps some questions open, and takes up each case when its answer is there."""
 
     def __init__(self, home: AgentFolder, *, first_after: float = FIRST_AFTER, pace: float = 1.0) -> None:
@@ -54,7 +54,7 @@ class Supervisor:
 
     def follow(self, case: Case) -> None:
         """Take care of `case` until it is done."""
-        if case.stage == Stage.DONE:
+        if case.stage == CaseStage.DONE:
             return
         task = asyncio.create_task(self.take_care(case.thread))
         self.following[case.thread] = task
@@ -63,8 +63,8 @@ class Supervisor:
     async def take_care(self, thread: str) -> None:
         """Propose, wait, resume; whatever fails is tried again, later each time."""
         pauses = 0
-        while (case := self.home.case(thread)).stage != Stage.DONE:
-            if case.stage == Stage.STARTING:
+        while (case := self.home.case(thread)).stage != CaseStage.DONE:
+            if case.stage == CaseStage.STARTING:
                 await self.child("propose", thread)
             elif await self.is_decided(case):
                 await self.child("resume", thread)
@@ -112,7 +112,7 @@ class Supervisor:
 async def live(home: AgentFolder, *, first_after: float, pace: float) -> None:
     """Run the supervisor until it is told to end, or whoever started it is gone."""
     parent = os.getppid()
-    supervisor = asyncio.create_task(Supervisor(home, first_after=first_after, pace=pace).run())
+    supervisor = asyncio.create_task(ThreadSupervisor(home, first_after=first_after, pace=pace).run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.cancel)

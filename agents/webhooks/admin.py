@@ -216,7 +216,7 @@ def _tried(endpoint: Endpoint) -> dict[str, object]:
         payload={"type": _TEST, "timestamp": times.now().isoformat(), "data": {"endpoint": str(endpoint.pk)}},
     )
 
-    async def send() -> post.Answer:
+    async def send() -> post.EndpointAnswer:
         async with post.Poster() as poster:
             return await sender.attempt(delivery, poster)
 

@@ -38,7 +38,7 @@ class Unanswered(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EndpointAnswer:
     """An endpoint's answer; its body is nobody's business. `wait` is what Retry-After wishes."""
 
     status: int
@@ -102,7 +102,7 @@ class Poster:
         await self._stack.aclose()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EndpointAnswer:
         """Send it. Raises Forbidden where no webhook goes, Unanswered when no answer came in time."""
         target = addresses.read(url)
         start = time.monotonic()
@@ -114,7 +114,7 @@ class Poster:
         except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError, OSError) as error:
             raise Unanswered(str(error) or type(error).__name__) from error
 
-    async def _post(self, target: Target, body: bytes, headers: Mapping[str, str], start: float) -> Answer:
+    async def _post(self, target: Target, body: bytes, headers: Mapping[str, str], start: float) -> EndpointAnswer:
         host = f"[{target.host}]" if ":" in target.host else target.host
         usual = {"https": 443, "http": 80}[target.scheme]
         sent = {
@@ -129,7 +129,7 @@ class Poster:
             scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
         )
         async with pool.stream("POST", address, headers=list(sent.items()), content=body) as response:
-            answer = Answer(response.status, time.monotonic() - start, _wait(response.headers))
+            answer = EndpointAnswer(response.status, time.monotonic() - start, _wait(response.headers))
             with suppress(TimeoutError, httpcore.NetworkError, httpcore.ProtocolError):
                 async with asyncio.timeout(_AFTERWARDS):
                     await _read(response)

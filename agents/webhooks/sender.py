@@ -20,7 +20,7 @@ from django.db import close_old_connections, connections
 
 from agents.webhooks import signing
 from agents.webhooks.addresses import Forbidden
-from agents.webhooks.post import Answer, Poster, Unanswered
+from agents.webhooks.post import EndpointAnswer, Poster, Unanswered
 from approvals.db import secret_box
 from approvals.models import Delivery
 from approvals.notify import deliveries, webhooks
@@ -142,7 +142,7 @@ def _kept(work: Callable[..., _T], arguments: tuple[object, ...]) -> _T:
         close_old_connections()
 
 
-async def attempt(delivery: Delivery, poster: Poster) -> Answer:
+async def attempt(delivery: Delivery, poster: Poster) -> EndpointAnswer:
     """Sign it and send it, whatever the books say of it. Raises Forbidden, Unanswered, WrongSecret."""
     endpoint = delivery.endpoint
     if endpoint is None:
@@ -161,7 +161,7 @@ async def attempt(delivery: Delivery, poster: Poster) -> Answer:
     )
 
 
-def failure_of(answer: Answer) -> NotDelivered | None:
+def failure_of(answer: EndpointAnswer) -> NotDelivered | None:
     """What an answer means; None: it was taken."""
     status = answer.status
     if 200 <= status < 300:

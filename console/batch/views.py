@@ -41,7 +41,7 @@ A_LINE = 48  # characters of a text that is wide enough to want a column of its 
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class VaryingField:
     """A field that varies. Numbers also have their range and sum."""
 
     path: str
@@ -52,7 +52,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class BatchCell:
     """One value of a varying field; `odd` where the number is far from the others, `long` where it reads in lines."""
 
     value: facts.Value | None
@@ -66,7 +66,7 @@ class BatchLine:
     """One approval and its values of the varying fields."""
 
     approval: Approval
-    cells: list[Cell]
+    cells: list[BatchCell]
 
 
 class BatchSelection:
@@ -118,7 +118,7 @@ class BatchSelection:
         return [fact for fact in facts.facts_of(first.proposal.args) if fact.path not in varying]
 
     @property
-    def columns(self) -> list[Column]:
+    def columns(self) -> list[VaryingField]:
         """The fields that differ, in the order of the first one's arguments."""
         values = [self._values(approval) for approval in self.approvals]
         paths = list(dict.fromkeys(path for value in values for path in value))
@@ -147,7 +147,7 @@ class BatchSelection:
                 odd = number is not None and bool(middle) and abs(number) > OUTLIER * abs(middle or 0)
                 value = values.get(column.path)
                 shown = facts.shown(value) if column.path in values else None
-                cells.append(Cell(shown, column.numeric, odd, isinstance(value, str) and len(value) > A_LINE))
+                cells.append(BatchCell(shown, column.numeric, odd, isinstance(value, str) and len(value) > A_LINE))
             lines.append(BatchLine(approval, cells))
         return lines
 
@@ -226,12 +226,12 @@ def _page(request: ConsoleRequest, context: dict[str, object], *, status: int = 
     return render(request, "inbox.html", {**list_context(request), **context}, status=status)
 
 
-def _column(path: str, values: Sequence[Json]) -> Column:
+def _column(path: str, values: Sequence[Json]) -> VaryingField:
     numbers = [_number(value) for value in values]
     present = [number for number in numbers if number is not None]
     if len(present) != len(values) or not present:
-        return Column(path, False)
-    return Column(path, True, min(present), max(present), sum(present))
+        return VaryingField(path, False)
+    return VaryingField(path, True, min(present), max(present), sum(present))
 
 
 def _number(value: Json) -> float | None:

@@ -6,13 +6,13 @@ from contextlib import nullcontext
 from console.bench import memory
 from console.bench.figure import Figure
 from console.bench.load import percentile
-from console.bench.stage import Stage
+from console.bench.stage import BenchStage
 from console.startup.terminal import Refused
 
 WAITING = 2000
 
 
-def waiters(stage: Stage) -> list[Figure]:
+def waiters(stage: BenchStage) -> list[Figure]:
     """What an agent that waits costs beside its connection, and whether so many hold up who is decided upon."""
     each = WAITING // len(stage.seeded["keys"]) + 1
     pid = stage.web.child.pid if stage.web.child else 0
@@ -58,7 +58,7 @@ def waiters(stage: Stage) -> list[Figure]:
     ]
 
 
-def webhooks(stage: Stage) -> list[Figure]:
+def webhooks(stage: BenchStage) -> list[Figure]:
     """From the commit to a webhook's first attempt, while thousands queue behind an endpoint that never answers."""
     count, queued = 400, 10_000
     receiving = stage.start_crowd(do="receive", count=count + 1, seconds=90)
@@ -78,7 +78,7 @@ def webhooks(stage: Stage) -> list[Figure]:
     ]
 
 
-def deadlines(stage: Stage) -> list[Figure]:
+def deadlines(stage: BenchStage) -> list[Figure]:
     """Ten thousand deadlines in one second: from the first until a clock has settled the last, and each how often."""
     count = 10_000
     figures = []

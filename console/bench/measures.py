@@ -13,7 +13,7 @@ from pathlib import Path
 from console.bench import many, memory
 from console.bench.figure import Figure
 from console.bench.load import percentile
-from console.bench.stage import ROOT, Stage
+from console.bench.stage import ROOT, BenchStage
 from console.startup.terminal import Refused, phase
 
 OPEN_INBOXES = 50
@@ -21,7 +21,7 @@ PASTS = (1_000, 1_000_000)
 REST = 15.0  # seconds after the start until memory is at rest
 
 
-def submit(stage: Stage) -> list[Figure]:
+def submit(stage: BenchStage) -> list[Figure]:
     """One request per call from 32 clients with a key each, in turns with the view that does nothing; then bulk."""
     calls = {True: [0, 0.0], False: [0, 0.0]}
     took: list[float] = []
@@ -46,7 +46,7 @@ def submit(stage: Stage) -> list[Figure]:
     ]
 
 
-def live(stage: Stage) -> list[Figure]:
+def live(stage: BenchStage) -> list[Figure]:
     """From the agent's call to the frame on another person's screen, over every one of the open inboxes."""
     cookies = (stage.seeded["cookies"] * OPEN_INBOXES)[:OPEN_INBOXES]
     marks = 60
@@ -66,7 +66,7 @@ def live(stage: Stage) -> list[Figure]:
     ]
 
 
-def release(stage: Stage) -> list[Figure]:
+def release(stage: BenchStage) -> list[Figure]:
     """From the commit that releases a verdict to the waiting agent's next line, over long poll."""
     count, at_once = 150, 20
     key = stage.seeded["keys"][2]
@@ -85,7 +85,7 @@ def release(stage: Stage) -> list[Figure]:
     ]
 
 
-def inbox(stage: Stage) -> list[Figure]:
+def inbox(stage: BenchStage) -> list[Figure]:
     """The inbox page with a thousand approvals waiting."""
     stage.seed(1000)
     took = stage.asks(do="page", cookie=stage.seeded["cookies"][0], path="/", times=60).result()["took"]
@@ -96,7 +96,7 @@ def inbox(stage: Stage) -> list[Figure]:
     ]
 
 
-def rehearsal(stage: Stage) -> list[Figure]:
+def rehearsal(stage: BenchStage) -> list[Figure]:
     """What a draft that concerns all of them would have done to the last 10,000 approvals."""
     stage.seed(10_000)
     report = stage.start_rehearsal(10_000).result()
@@ -107,7 +107,7 @@ def rehearsal(stage: Stage) -> list[Figure]:
     ]
 
 
-def routing(stage: Stage) -> list[Figure]:
+def routing(stage: BenchStage) -> list[Figure]:
     """One proposal through a hundred rules, all signals and all flags, with little history and with much."""
     by_size = stage.start_routing(*PASTS).result()
     figures = []
@@ -175,7 +175,7 @@ def _fresh_installation() -> tuple[dict[str, float], float]:
                 up.communicate()
 
 
-STAGED: dict[str, Callable[[Stage], list[Figure]]] = {
+STAGED: dict[str, Callable[[BenchStage], list[Figure]]] = {
     # In this order: what `submit` leaves behind must not lie on the pages of the others.
     "live": live,
     "release": release,
@@ -194,7 +194,7 @@ def run(which: str, data: Path) -> list[Figure]:
     figures: list[Figure] = []
     measurements = [name for name in STAGED if which in {name, "all"}]
     if measurements:
-        with Stage() as stage:
+        with BenchStage() as stage:
             for name in measurements:
                 with phase(name):
                     figures += STAGED[name](stage)

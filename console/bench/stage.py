@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 
 
-class Stage:
+class BenchStage:
     """PostgreSQL, Redis, the clock and one Daphne, with content; `seeded` is what seed.py says of it."""
 
     port: int

@@ -25,7 +25,7 @@ DEEPEST = 6
 AT = "/answer"
 
 
-class Answer:
+class AnswerInProgress:
     """An answer for one card: `control` draws it, `value` is what was given so far."""
 
     def __init__(self, node: Node, form: Mapping[str, str] | None = None) -> None:
@@ -108,9 +108,9 @@ class Answer:
             control.label = _("%(label)s (optional)") % {"label": control.label}
 
 
-def answer_to(proposal: Proposal | None, form: Mapping[str, str] | None = None) -> Answer | None:
+def answer_to(proposal: Proposal | None, form: Mapping[str, str] | None = None) -> AnswerInProgress | None:
     """The answer to a question that has a schema; None where any text will do."""
-    return Answer(proposal.schema, form) if proposal is not None and proposal.schema else None
+    return AnswerInProgress(proposal.schema, form) if proposal is not None and proposal.schema else None
 
 
 def typed_json(side: Side) -> str:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from approvals.decisions import unsent_text
 from approvals.people import access
-from console.card.unsent_text import Unreadable, read
+from console.card.unsent_text import BadUnsentText, read
 from console.http import ConsoleRequest, content_or_404
 
 
@@ -48,7 +48,7 @@ def _keep(request: ConsoleRequest) -> HttpResponse:
             turn=message.turn,
             instead_of=message.instead_of,
         )
-    except Unreadable:
+    except BadUnsentText:
         return HttpResponse(status=400)
     except unsent_text.UnsentTextTooLong as error:
         return JsonResponse({"error": str(error)}, status=413)

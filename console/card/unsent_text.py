@@ -20,7 +20,7 @@ VERDICTS = frozenset({"card:decide", "card:modify", "plan:plan", "grants:like"})
 LARGEST = 4 * unsent_text.LONGEST  # bytes of a message, before it is read at all
 
 
-class Unreadable(Exception):
+class BadUnsentText(Exception):
     """What a page sent is no unsent text."""
 
 
@@ -49,16 +49,16 @@ def read(body: bytes) -> Message:
                 instead_of = str(given.get("instead_of", ""))[:80]
                 return Message(_form(given), tab[:40], turn, _texts(fields), instead_of, person)
     except (ValueError, RecursionError) as error:
-        raise Unreadable from error
-    raise Unreadable
+        raise BadUnsentText from error
+    raise BadUnsentText
 
 
 def _form(given: Mapping[str, Any]) -> FormKey:
     slot, version = given.get("slot"), given.get("version", "")
     if not isinstance(slot, str) or not 0 < len(slot) <= 60 or not isinstance(version, str) or len(version) > 200:
-        raise Unreadable
+        raise BadUnsentText
     if "\0" in slot + version:
-        raise Unreadable
+        raise BadUnsentText
     return FormKey(slot, version, _id(given.get("approval")), _id(given.get("run")))
 
 
@@ -70,7 +70,7 @@ def _texts(fields: Mapping[str, Any]) -> dict[str, list[str]]:
     if not all(
         isinstance(values, list) and all(isinstance(value, str) for value in values) for values in fields.values()
     ):
-        raise Unreadable
+        raise BadUnsentText
     return dict(fields)
 
 
@@ -104,7 +104,7 @@ def _delete_sent_texts(request: HttpRequest) -> None:
     try:
         given = json.loads(request.POST["unsent"])
         forms = [_form({**given, "slot": slot}) for slot in given["slots"]]
-    except (ValueError, TypeError, KeyError, Unreadable):
+    except (ValueError, TypeError, KeyError, BadUnsentText):
         return  # nothing that a page of ours sends
     tab, instead_of = str(given.get("tab", ""))[:40], str(given.get("instead_of", ""))[:80]
     for form in forms[:10]:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from approvals.values.edits import Side, same
 from approvals.values.schema import Json, pointer_of
-from console.controls.schemas import Node, Shape, branch_for, label_of, shape_of, type_of
+from console.controls.schemas import Node, ValueShape, branch_for, label_of, shape_of, type_of
 
 DEEPEST = 8  # groups within each other; what lies deeper is JSON
 MOST = 4000  # controls of one form
@@ -69,7 +69,7 @@ class Control:
     text: str = ""
     choices: Sequence[Choice] = ()
     fields: list["Control"] = field(default_factory=list)
-    shape: Shape | None = None
+    shape: ValueShape | None = None
     required: bool = False
     nullable: bool = False
     named: bool = False  # a new field, whose name is typed, too
@@ -179,7 +179,7 @@ def in_schema_order(schema: Json, root: Node, value: Json, depth: int = 0) -> Js
     return value
 
 
-def _field_schema(shape: Shape, name: str) -> Json:
+def _field_schema(shape: ValueShape, name: str) -> Json:
     return shape.properties[name] if name in shape.properties else shape.of_key(name)
 
 
@@ -211,7 +211,7 @@ class Builder:
             self._text(made, shape)
         return made
 
-    def _container(self, made: Control, shape: Shape, value: Json, depth: int) -> None:
+    def _container(self, made: Control, shape: ValueShape, value: Json, depth: int) -> None:
         fitting = branch_for(shape, value, self.root)
         size = len(value) if isinstance(value, Mapping | list | tuple) else 0
         if fitting is None or depth > DEEPEST or size > self.left:
@@ -227,7 +227,7 @@ class Builder:
             made.begins = {} if types == ("object",) else [] if types == ("array",) else None
         return None
 
-    def _fields(self, shape: Shape, value: Mapping[str, Json], pointer: str, depth: int) -> Iterator[Control]:
+    def _fields(self, shape: ValueShape, value: Mapping[str, Json], pointer: str, depth: int) -> Iterator[Control]:
         for name in [*shape.properties, *(name for name in value if name not in shape.properties)]:
             side: Side = (value[name],) if name in value else ()
             inner = pointer + pointer_of([name])
@@ -239,7 +239,7 @@ class Builder:
             made.named = made.new = True
             yield made
 
-    def _entries(self, shape: Shape, value: Sequence[Json], pointer: str, depth: int) -> Iterator[Control]:
+    def _entries(self, shape: ValueShape, value: Sequence[Json], pointer: str, depth: int) -> Iterator[Control]:
         for number, inner in enumerate(value):
             where, name = f"{pointer}/{number}", str(number + 1)
             made = self.control(
@@ -270,7 +270,7 @@ class Builder:
             choices.insert(0, Choice("", _("not set"), chosen=not made.side))
         made.choices = choices
 
-    def _text(self, made: Control, shape: Shape) -> None:
+    def _text(self, made: Control, shape: ValueShape) -> None:
         """A text box, with how it is read beside it where there is more than one way."""
         types = shape.types or ("string", "number", "boolean", "object")
         readings = list(dict.fromkeys(reading for kind in types for reading in _readings(kind)))
@@ -319,7 +319,7 @@ def _display_text(side: Side, reading: str) -> str:
     return ""
 
 
-def _is_long(made: Control, shape: Shape, readings: Sequence[str]) -> bool:
+def _is_long(made: Control, shape: ValueShape, readings: Sequence[str]) -> bool:
     if "text" not in readings:
         return "json" in readings and made.reading == "json"
     longest = shape.number("maxLength")

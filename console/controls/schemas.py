@@ -30,7 +30,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Shape:
+class ValueShape:
     """A schema node with its references followed and its parts merged.
 
     `types` are those of JSON Schema without null, empty for any; `branches` are those of a union that stayed several.
@@ -89,7 +89,7 @@ class Shape:
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def shape_of(node: Json, root: Node) -> Shape:
+def shape_of(node: Json, root: Node) -> ValueShape:
     """The shape that a node of the schema `root` gives its value."""
     merged = _merged(node, root, frozenset(), 0)
     union = next((name for name in _UNIONS if _is_list(merged.get(name))), "")
@@ -100,7 +100,7 @@ def shape_of(node: Json, root: Node) -> Shape:
     return _united(rest, list(_flattened(branches, root, 0)))
 
 
-def branch_for(shape: Shape, value: Json, root: Node) -> Shape | None:
+def branch_for(shape: ValueShape, value: Json, root: Node) -> ValueShape | None:
     """The shape for a value: of a union the branch that fits it; None where none does."""
     if not shape.branches:
         return shape if not shape.types or type_of(value) in _widened(shape.types) else None
@@ -131,7 +131,7 @@ def _widened(types: Sequence[str]) -> set[str]:
     return {*types, *(("integer", "number") if {"number", "integer"} & set(types) else ())}
 
 
-def _matches_types(branch: Shape, value: Json, root: Node) -> bool:
+def _matches_types(branch: ValueShape, value: Json, root: Node) -> bool:
     if branch.options:
         return any(same(option.value, value) for option in branch.options)
     if branch.types and type_of(value) not in _widened(branch.types):
@@ -210,7 +210,7 @@ def _flattened(branches: Sequence[Node], root: Node, depth: int) -> Iterator[Nod
         yield from _flattened(inner[:MOST_BRANCHES], root, depth + 1)
 
 
-def _united(rest: Node, branches: Sequence[Node]) -> Shape:
+def _united(rest: Node, branches: Sequence[Node]) -> ValueShape:
     """A union: a list of values, one schema and null, or several schemas."""
     shapes = [_shape_without_union(branch) for branch in branches]
     real = [(branch, shape) for branch, shape in zip(branches, shapes, strict=True) if not _is_null(branch)]
@@ -218,17 +218,17 @@ def _united(rest: Node, branches: Sequence[Node]) -> Shape:
     if branches and all(shape.options or _is_null(branch) for branch, shape in zip(branches, shapes, strict=True)):
         options = [option for branch, shape in real for option in _titled(branch, shape.options)]
         listed = (*options, Option(None, "null")) if nullable and not _has_null(options) else tuple(options)
-        return Shape(rest, (), nullable, listed)
+        return ValueShape(rest, (), nullable, listed)
     if len(real) == 1:
         branch, shape = real[0]
         subject = {name: rest[name] for name in ("title", "description", "default") if name in rest}
         joined = _shape_without_union({**_joined(dict(rest), dict(branch)), **subject})
-        return Shape(joined.node, joined.types or shape.types, nullable, joined.options)
+        return ValueShape(joined.node, joined.types or shape.types, nullable, joined.options)
     types = tuple(dict.fromkeys(kind for _, shape in real for kind in (shape.types or TYPES)))
-    return Shape(rest, types, nullable, branches=tuple(_joined(dict(rest), dict(branch)) for branch, _ in real))
+    return ValueShape(rest, types, nullable, branches=tuple(_joined(dict(rest), dict(branch)) for branch, _ in real))
 
 
-def _shape_without_union(node: Node) -> Shape:
+def _shape_without_union(node: Node) -> ValueShape:
     names = _names(node.get("type"))
     types = tuple(name for name in names if name in TYPES)
     nullable = "null" in names or node.get("nullable") is True
@@ -236,7 +236,7 @@ def _shape_without_union(node: Node) -> Shape:
     if not types and not options and "null" not in names:
         types = ("object",) if isinstance(node.get("properties"), Mapping) else types
         types = ("array",) if not types and isinstance(node.get("prefixItems"), list) else types
-    return Shape(node, types, nullable or (not types and not options), options)
+    return ValueShape(node, types, nullable or (not types and not options), options)
 
 
 def _options(node: Node) -> tuple[Option, ...]:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from approvals.values.schema import Fault
 from console.controls.build import Control, all_controls
-from console.controls.schemas import Shape
+from console.controls.schemas import ValueShape
 
 _SCALARS = {"integer", "number", "string", "boolean", "array", "object"}
 
@@ -43,7 +43,7 @@ def _nearest(controls: dict[str, Control], pointer: str) -> Control | None:
     return controls.get(pointer)
 
 
-def sentence(fault: Fault, shape: Shape | None) -> str:
+def sentence(fault: Fault, shape: ValueShape | None) -> str:
     """What to enter instead; the schema's own description where only a pattern refused it."""
     if shape is None:
         return fault.message
@@ -63,7 +63,7 @@ def sentence(fault: Fault, shape: Shape | None) -> str:
     return fault.message
 
 
-def _of_types(shape: Shape) -> str:
+def _of_types(shape: ValueShape) -> str:
     types = set(shape.types) & _SCALARS
     if types == {"integer"}:
         return _("Enter a whole number.")
@@ -76,7 +76,7 @@ def _of_types(shape: Shape) -> str:
     return ""
 
 
-def _of_form(shape: Shape) -> str:
+def _of_form(shape: ValueShape) -> str:
     formats = {
         "date": _("Enter a date, like 2026-11-28."),
         "time": _("Enter a time, like 17:30:00Z."),
@@ -88,7 +88,7 @@ def _of_form(shape: Shape) -> str:
     return formats.get(shape.text("format")) or shape.text("description") or _("This does not have the right form.")
 
 
-def _of_numbers(keyword: str, shape: Shape) -> str:
+def _of_numbers(keyword: str, shape: ValueShape) -> str:
     limit = shape.number(keyword)
     if limit is None:
         return ""
@@ -101,7 +101,7 @@ def _of_numbers(keyword: str, shape: Shape) -> str:
     }[keyword] % {"limit": limit}
 
 
-def _of_lengths(keyword: str, shape: Shape) -> str:
+def _of_lengths(keyword: str, shape: ValueShape) -> str:
     limit = shape.number(keyword)
     if limit is None:
         return ""

@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\Z", 
 _BREAK = re.compile(r"\r\n|\r|\n")
 
 
-class Unreadable(ValueError):
+class UnreadableInput(ValueError):
     """What was typed is no value; the message says why."""
 
 
@@ -125,7 +125,7 @@ def _whole(schema: Node, value: Side, mode: str) -> Control:
 def _listed(text: str) -> Sequence[Json]:
     try:
         listed = read_json(text) if text and len(text) <= LONGEST else []
-    except Unreadable as error:
+    except UnreadableInput as error:
         raise NoEdit(str(error)) from error
     if not isinstance(listed, list) or len(text) > LONGEST:
         raise NoEdit
@@ -151,7 +151,7 @@ def _read(
             raise NoEdit
         try:
             operation = _operation(draft, control, entry, made)
-        except Unreadable as error:
+        except UnreadableInput as error:
             unread.append((entry, str(error)))
         else:
             made += [operation] if operation else []
@@ -171,11 +171,11 @@ def _operation(
 
 def _new_field(draft: EditInProgress, control: Control, entry: TouchedControl, made: Sequence[Operation]) -> Operation:
     if not entry.name:
-        raise Unreadable(_("Enter a name for the new field."))
+        raise UnreadableInput(_("Enter a name for the new field."))
     pointer = control.pointer + pointer_of([entry.name])
     taken = {inner.pointer for inner in all_controls(draft.control) if inner.side} | {one.path for one in made}
     if pointer in taken:
-        raise Unreadable(_("There is a field of this name already."))
+        raise UnreadableInput(_("There is a field of this name already."))
     if control.kind == "absent":
         return Operation("add", pointer, _empty(control))
     return Operation("add", pointer, _value(control, entry, ""))
@@ -205,7 +205,7 @@ def read_number(text: str, *, whole: bool = False) -> int | float:
     """A number as it was typed: 20 stays whole, 1.0 keeps its point. Raises Unreadable, also for what is rounded."""
     text = text.strip()
     if not _NUMBER.match(text):
-        raise Unreadable(_("Enter a whole number.") if whole else _("Enter a number, like 12.50."))
+        raise UnreadableInput(_("Enter a whole number.") if whole else _("Enter a number, like 12.50."))
     if text.lstrip("-").isdigit():
         return _whole_number(text)
     return _exact(text)
@@ -219,9 +219,9 @@ def read_json(text: str) -> Json:
         )
     except json.JSONDecodeError as error:
         where = {"line": error.lineno, "column": error.colno, "why": error.msg}
-        raise Unreadable(_("This is not JSON: line %(line)d, column %(column)d: %(why)s.") % where) from error
+        raise UnreadableInput(_("This is not JSON: line %(line)d, column %(column)d: %(why)s.") % where) from error
     except RecursionError as error:
-        raise Unreadable(_("This is not JSON: it is nested too deep.")) from error
+        raise UnreadableInput(_("This is not JSON: it is nested too deep.")) from error
     return value
 
 
@@ -253,25 +253,25 @@ def with_original_line_breaks(before: str, typed: str) -> str:
 
 def _whole_number(text: str) -> int:
     if len(text.lstrip("-")) > 16 or abs(int(text)) >= 2**53:
-        raise Unreadable(_("This number has more digits than can be kept exactly; it would need to be a text."))
+        raise UnreadableInput(_("This number has more digits than can be kept exactly; it would need to be a text."))
     return int(text)
 
 
 def _exact(text: str) -> float:
     value = float(text)
     if Decimal(text) != Decimal(repr(value)) or abs(value) >= 2**53:
-        raise Unreadable(_("This number has more digits than can be kept exactly; it would need to be a text."))
+        raise UnreadableInput(_("This number has more digits than can be kept exactly; it would need to be a text."))
     return value
 
 
 def _refuse(constant: str) -> float:
-    raise Unreadable(_("This is not JSON: %(constant)s is no number.") % {"constant": constant})
+    raise UnreadableInput(_("This is not JSON: %(constant)s is no number.") % {"constant": constant})
 
 
 def _no_repeats(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise Unreadable(_("This is not JSON: a name appears twice in one object."))
+        raise UnreadableInput(_("This is not JSON: a name appears twice in one object."))
     return made
 
 

@@ -33,7 +33,7 @@ _LINE = 200  # characters of a text in one row
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ConditionRow:
     """One condition as it is typed: `on` False is left out."""
 
     number: int
@@ -111,7 +111,7 @@ def _span(hours: int) -> str:
     return ngettext("%d day", "%d days", hours // 24) % (hours // 24)
 
 
-def rows_like(approval: Approval, kind: TypePolicy) -> list[Row]:
+def rows_like(approval: Approval, kind: TypePolicy) -> list[ConditionRow]:
     """Conditions for the next like what a card shows, each of them checked: its value as a limit, the rest as it is.
 
     Who wants to let more pass takes conditions away. A text that no line can hold counts by how it begins.
@@ -126,19 +126,19 @@ def rows_like(approval: Approval, kind: TypePolicy) -> list[Row]:
         text = plain(value)
         if isinstance(value, str) and (len(text) > _LINE or len(text.splitlines()) > 1):
             beginning = text.splitlines()[0][:_LINE]
-            rows.append(Row(number, path, "starts", beginning, on=bool(beginning)))
+            rows.append(ConditionRow(number, path, "starts", beginning, on=bool(beginning)))
         else:
-            rows.append(Row(number, path, "le" if limit else "eq", text, on=True))
+            rows.append(ConditionRow(number, path, "le" if limit else "eq", text, on=True))
     return rows
 
 
-def read_rows(posted: Mapping[str, str], kind: TypePolicy) -> tuple[list[Row], list[dict[str, Json]]]:
+def read_rows(posted: Mapping[str, str], kind: TypePolicy) -> tuple[list[ConditionRow], list[dict[str, Json]]]:
     """What was typed, and the conditions it says, each value as its argument's schema wants it."""
     numbers = sorted(
         int(name.removeprefix("path-")) for name in posted if name.startswith("path-") and name[5:].isdecimal()
     )
     rows = [
-        Row(
+        ConditionRow(
             number,
             posted[f"path-{number}"][:200],
             posted.get(f"op-{number}", "eq"),
@@ -155,7 +155,7 @@ def read_rows(posted: Mapping[str, str], kind: TypePolicy) -> tuple[list[Row], l
     return rows, typed_conditions
 
 
-def with_faults(rows: Sequence[Row], faults: Sequence[Fault]) -> tuple[list[Row], list[Fault]]:
+def with_faults(rows: Sequence[ConditionRow], faults: Sequence[Fault]) -> tuple[list[ConditionRow], list[Fault]]:
     """The rows with what is wrong beside them; and the faults that are none of theirs."""
     chosen = [row for row in rows if row.on and row.path]
     errors: dict[int, str] = {}
@@ -169,7 +169,7 @@ def with_faults(rows: Sequence[Row], faults: Sequence[Fault]) -> tuple[list[Row]
     return [replace(row, error=errors.get(row.number, "")) for row in rows], left
 
 
-def _value(row: Row, part: Mapping[str, Json]) -> Json:
+def _value(row: ConditionRow, part: Mapping[str, Json]) -> Json:
     if row.op == "in":
         return [_single(text.strip(), part) for text in row.value.split(",") if text.strip()]
     if row.op in ("lt", "le", "gt", "ge", "starts"):

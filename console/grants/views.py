@@ -28,7 +28,7 @@ from console.card.verdict import decided, offered
 from console.card.views import conflict, on_card_version, once_per_attempt, panel, show
 from console.forms import VerdictForm
 from console.grants import grant_form
-from console.grants.grant_form import GrantForm, Row
+from console.grants.grant_form import ConditionRow, GrantForm
 from console.http import ConsoleRequest, visible_or_404
 
 PAGE = 100
@@ -105,7 +105,7 @@ def grant_new(request: ConsoleRequest) -> HttpResponse:
         return render(request, "grant_new.html", context)
     if request.method != "POST":
         blank = [
-            Row(n, path)
+            ConditionRow(n, path)
             for n, (path, _part) in enumerate(grant_conditions.paths_of(kind.schema)[: grant_conditions.MOST])
         ]
         return render(request, "grant_new.html", {**context, **_form_context(kind, agent, authority, None, blank)})
@@ -191,7 +191,7 @@ def _form_context(
     agent: Agent,
     authority: access.Authority,
     form: GrantForm | None,
-    rows: Sequence[Row],
+    rows: Sequence[ConditionRow],
     faults: Sequence[Fault] = (),
 ) -> dict[str, object]:
     """What the form's template reads; faults stand beside their fields and rows."""

@@ -47,7 +47,7 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class HelpPart:
     """A stretch of prose, or a snippet in one or several languages."""
 
     html: SafeString | None = None
@@ -63,12 +63,12 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class HelpPage:
     """One help page."""
 
     slug: str
     title: str
-    parts: tuple[Part, ...]
+    parts: tuple[HelpPart, ...]
     headings: tuple[Heading, ...]
 
 
@@ -90,7 +90,7 @@ def slugs() -> list[str]:
     return [slug for _, group in ORDER for slug in group]
 
 
-def page(slug: str) -> Page:
+def page(slug: str) -> HelpPage:
     """A page by its name. Raises KeyError for one that does not exist."""
     if slug not in slugs():
         raise KeyError(slug)
@@ -99,13 +99,13 @@ def page(slug: str) -> Page:
 
 
 @cache
-def _page(slug: str, source: Path, _modified: int) -> Page:
+def _page(slug: str, source: Path, _modified: int) -> HelpPage:
     tokens = _markdown.parse(source.read_text())
     headings = tuple(_named(tokens))
     for token in tokens:
         _link(token)
     title = tokens[1].content if tokens and tokens[0].type == "heading_open" else slug
-    return Page(slug, title, tuple(_parts(tokens)), headings)
+    return HelpPage(slug, title, tuple(_parts(tokens)), headings)
 
 
 def _named(tokens: Sequence[Token]) -> Iterator[Heading]:
@@ -133,7 +133,7 @@ def _link(token: Token) -> None:
             child.attrSet("href", reverse("help:page", args=[match[1]]) + (match[2] or ""))
 
 
-def _parts(tokens: Sequence[Token]) -> Iterator[Part]:
+def _parts(tokens: Sequence[Token]) -> Iterator[HelpPart]:
     prose: list[Token] = []
     codes: list[Code] = []
     for token in tokens:
@@ -143,16 +143,16 @@ def _parts(tokens: Sequence[Token]) -> Iterator[Part]:
                 prose = []
             language = token.info.split()[0] if token.info.strip() else "text"
             if codes and (language in {code.language for code in codes} or not _pair(codes[-1].language, language)):
-                yield Part(codes=tuple(codes))
+                yield HelpPart(codes=tuple(codes))
                 codes = []
             codes.append(_code(language, token.content))
             continue
         if codes:
-            yield Part(codes=tuple(codes))
+            yield HelpPart(codes=tuple(codes))
             codes = []
         prose.append(token)
     if codes:
-        yield Part(codes=tuple(codes))
+        yield HelpPart(codes=tuple(codes))
     if prose:
         yield _prose(prose)
 
@@ -161,9 +161,9 @@ def _pair(first: str, second: str) -> bool:
     return {first, second} == {"python", "sh"}
 
 
-def _prose(tokens: Sequence[Token]) -> Part:
+def _prose(tokens: Sequence[Token]) -> HelpPart:
     # Our own pages, with HTML in them switched off.
-    return Part(html=mark_safe(_markdown.renderer.render(tokens, _markdown.options, {})))  # noqa: S308
+    return HelpPart(html=mark_safe(_markdown.renderer.render(tokens, _markdown.options, {})))  # noqa: S308
 
 
 def _code(language: str, text: str) -> Code:

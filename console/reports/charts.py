@@ -58,7 +58,7 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ChartPoint:
     """A value over a place on the axis; None where there is nothing to say. `note` is what a pointer reads."""
 
     label: str
@@ -193,7 +193,7 @@ class Whisker:
 def line(
     title: str,
     text: str,
-    traces: Sequence[tuple[str, Sequence[Point]]],
+    traces: Sequence[tuple[str, Sequence[ChartPoint]]],
     *,
     steps: Sequence[float],
     label: Format,
@@ -311,7 +311,7 @@ def _share_at(index: int, many: int, *, centred: bool) -> float:
     return index / (many - 1)
 
 
-def _trace(frame: Frame, look: str, points: Sequence[Point], top: float) -> Trace:
+def _trace(frame: Frame, look: str, points: Sequence[ChartPoint], top: float) -> Trace:
     drawn = [
         (
             Dot(

@@ -27,7 +27,7 @@ Value = str | int | float | Decimal | datetime | timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class CsvColumn:
     name: str
     meaning: Promise
     value: Callable[[Approval], Value]
@@ -41,50 +41,52 @@ def _stages(approval: Approval) -> str:
     return " > ".join(f"{stage['tier']} {stage['domain']}" for stage in approval.stages)
 
 
-DECISIONS: list[Column] = [
-    Column("id", _("The approval."), lambda approval: str(approval.pk)),
-    Column("agent", _("Who proposed it."), lambda approval: approval.agent.name),
-    Column("action_type", _("What kind of action."), lambda approval: approval.action_type_id),
-    Column("item_type", _("action, question or plan"), lambda approval: approval.item_type),
-    Column("subject", _("Whom or what it concerns."), lambda approval: approval.subject),
-    Column("route", _("auto, review or reject: what policy did with it."), lambda approval: approval.route),
-    Column("reason_code", _("Why."), lambda approval: approval.reason_code),
-    Column("policy_version", _("The policy it arrived under."), lambda approval: approval.policy_id),
-    Column("confidence", _("Composite confidence, 0 to 1."), lambda approval: approval.confidence),
-    Column("value", _("In base currency."), lambda approval: approval.value),
-    Column("impact", _("low, medium or high"), lambda approval: approval.impact),
-    Column("reversibility", _("reversible, partial or irreversible"), lambda approval: approval.reversibility),
-    Column("tier_started", _("Level of the tier where it started."), lambda approval: _tiers(approval)[0]),
-    Column("tier", _("Level of the tier where it is or ended."), lambda approval: approval.tier_id),
-    Column("stages", _("Who approved one after the other: tier and domain of each; empty for all at once."), _stages),
-    Column(
+DECISIONS: list[CsvColumn] = [
+    CsvColumn("id", _("The approval."), lambda approval: str(approval.pk)),
+    CsvColumn("agent", _("Who proposed it."), lambda approval: approval.agent.name),
+    CsvColumn("action_type", _("What kind of action."), lambda approval: approval.action_type_id),
+    CsvColumn("item_type", _("action, question or plan"), lambda approval: approval.item_type),
+    CsvColumn("subject", _("Whom or what it concerns."), lambda approval: approval.subject),
+    CsvColumn("route", _("auto, review or reject: what policy did with it."), lambda approval: approval.route),
+    CsvColumn("reason_code", _("Why."), lambda approval: approval.reason_code),
+    CsvColumn("policy_version", _("The policy it arrived under."), lambda approval: approval.policy_id),
+    CsvColumn("confidence", _("Composite confidence, 0 to 1."), lambda approval: approval.confidence),
+    CsvColumn("value", _("In base currency."), lambda approval: approval.value),
+    CsvColumn("impact", _("low, medium or high"), lambda approval: approval.impact),
+    CsvColumn("reversibility", _("reversible, partial or irreversible"), lambda approval: approval.reversibility),
+    CsvColumn("tier_started", _("Level of the tier where it started."), lambda approval: _tiers(approval)[0]),
+    CsvColumn("tier", _("Level of the tier where it is or ended."), lambda approval: approval.tier_id),
+    CsvColumn(
+        "stages", _("Who approved one after the other: tier and domain of each; empty for all at once."), _stages
+    ),
+    CsvColumn(
         "stage",
         _("Which of the stages it is or ended in, from 1."),
         lambda approval: approval.stage + 1 if approval.stages else None,
     ),
-    Column("escalations", _("How often it left a tier."), lambda approval: approval.escalations),
-    Column("breaches", _("How many tiers did not answer in time."), lambda approval: approval.breaches),
-    Column(
+    CsvColumn("escalations", _("How often it left a tier."), lambda approval: approval.escalations),
+    CsvColumn("breaches", _("How many tiers did not answer in time."), lambda approval: approval.breaches),
+    CsvColumn(
         "status", _("pending, held, released, executed, failed, expired, cancelled …"), lambda approval: approval.status
     ),
-    Column(
+    CsvColumn(
         "verdict", _("approve, modify, reject, answer or skip; empty while open"), lambda approval: approval.verdict
     ),
-    Column("source", _("human, policy, timeout or grant"), lambda approval: approval.source),
-    Column(
+    CsvColumn("source", _("human, policy, timeout or grant"), lambda approval: approval.source),
+    CsvColumn(
         "decided_by",
         _("The person's user name."),
         lambda approval: approval.decided_by.username if approval.decided_by else "",
     ),
-    Column("created_at", _("When it arrived, UTC."), lambda approval: approval.created_at),
-    Column("due_at", _("When the tier should have answered, UTC."), lambda approval: approval.due_at),
-    Column("expires_at", _("The deadline, UTC."), lambda approval: approval.expires_at),
-    Column("decided_at", _("When the verdict was given, UTC."), lambda approval: approval.decided_at),
-    Column("released_at", _("When the agent could know it, UTC."), lambda approval: approval.released_at),
-    Column("seconds_to_decision", _("From created_at to decided_at."), _seconds),
-    Column("agent_model", _("As the agent stated it."), lambda approval: approval.agent_model),
-    Column("prompt_version", _("As the agent stated it."), lambda approval: approval.prompt_version),
-    Column("tool_version", _("As the agent stated it."), lambda approval: approval.tool_version),
+    CsvColumn("created_at", _("When it arrived, UTC."), lambda approval: approval.created_at),
+    CsvColumn("due_at", _("When the tier should have answered, UTC."), lambda approval: approval.due_at),
+    CsvColumn("expires_at", _("The deadline, UTC."), lambda approval: approval.expires_at),
+    CsvColumn("decided_at", _("When the verdict was given, UTC."), lambda approval: approval.decided_at),
+    CsvColumn("released_at", _("When the agent could know it, UTC."), lambda approval: approval.released_at),
+    CsvColumn("seconds_to_decision", _("From created_at to decided_at."), _seconds),
+    CsvColumn("agent_model", _("As the agent stated it."), lambda approval: approval.agent_model),
+    CsvColumn("prompt_version", _("As the agent stated it."), lambda approval: approval.prompt_version),
+    CsvColumn("tool_version", _("As the agent stated it."), lambda approval: approval.tool_version),
 ]
 
 FIGURES = [

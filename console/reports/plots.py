@@ -12,11 +12,11 @@ from approvals.evidence.metrics import ESCALATION_LINE, Figures, Report, Span
 from approvals.evidence.rates import Rate
 from console.reports import charts
 from console.reports.axes import DASH, length, percent, share_steps, time_label, time_steps
-from console.reports.charts import Bars, Bin, Diagonal, Line, Point, Series
+from console.reports.charts import Bars, Bin, ChartPoint, Diagonal, Line, Series
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class DataCell:
     """A number of a data table and the row set behind it ("": none)."""
 
     text: str
@@ -28,7 +28,7 @@ class DataRow:
     label: str
     first: date
     last: date
-    cells: Sequence[Cell]
+    cells: Sequence[DataCell]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def _rates(
 ) -> ChartWithTable:
     rates = [(span, rate_of(span.figures)) for span in report.spans]
     points = [
-        Point(
+        ChartPoint(
             span_label(span),
             rate.share,
             rate.low if rate.whole else None,
@@ -172,9 +172,9 @@ def _rates(
                 span.first,
                 span.last,
                 (
-                    Cell(percent(rate.share), of) if rate.share is not None else Cell(DASH),
-                    Cell(str(rate.whole), "review" if of == "escalated" else "judged"),
-                    Cell(f"{percent(rate.low)} {DASH} {percent(rate.high)}" if rate.whole else DASH),
+                    DataCell(percent(rate.share), of) if rate.share is not None else DataCell(DASH),
+                    DataCell(str(rate.whole), "review" if of == "escalated" else "judged"),
+                    DataCell(f"{percent(rate.low)} {DASH} {percent(rate.high)}" if rate.whole else DASH),
                 ),
             )
             for span, rate in rates
@@ -203,9 +203,9 @@ def _times(report: Report) -> ChartWithTable:
                 span.first,
                 span.last,
                 (
-                    Cell(_duration_text(span.figures.median), "decided"),
-                    Cell(_duration_text(span.figures.p95), "decided"),
-                    Cell(str(span.figures.decided), "decided"),
+                    DataCell(_duration_text(span.figures.median), "decided"),
+                    DataCell(_duration_text(span.figures.p95), "decided"),
+                    DataCell(str(span.figures.decided), "decided"),
                 ),
             )
             for span in report.spans
@@ -240,7 +240,7 @@ def _stacked(report: Report, title: str, text: str, parts: Sequence[tuple[str, s
                 _long(span),
                 span.first,
                 span.last,
-                [Cell(str(counts[of][index]), of) for of, _look, _name in parts],
+                [DataCell(str(counts[of][index]), of) for of, _look, _name in parts],
             )
             for index, span in enumerate(report.spans)
         ],
@@ -265,8 +265,8 @@ def _rate_text(rate: Rate) -> str:
     return _("%(share)s of %(many)d") % {"share": percent(rate.share), "many": rate.whole}
 
 
-def _time_point(span: Span, took: timedelta | None) -> Point:
-    return Point(
+def _time_point(span: Span, took: timedelta | None) -> ChartPoint:
+    return ChartPoint(
         span_label(span),
         took.total_seconds() if took is not None else None,
         note=f"{_long(span)}: {_duration_text(took)}",

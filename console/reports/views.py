@@ -136,7 +136,7 @@ class GroupLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class GroupTable:
     """Groups under one heading; `parameter` is the filter that narrows to one of them.
 
     `decided_only`: they count what one person or each person decided, so volume and escalations say nothing.
@@ -160,7 +160,7 @@ class Table:
         return _("Nothing arrived in this selection.")
 
 
-def tables(form: SelectionForm, figures: Report, *, personal: bool) -> list[Table]:
+def tables(form: SelectionForm, figures: Report, *, personal: bool) -> list[GroupTable]:
     """The report by action type, agent, tier and person; a person's own has no people."""
 
     def lines(parameter: str, groups: Sequence[FigureGroup], value: str = "key") -> list[GroupLine]:
@@ -174,9 +174,9 @@ def tables(form: SelectionForm, figures: Report, *, personal: bool) -> list[Tabl
         return made
 
     groups = [
-        Table("type", _("By action"), _("Action"), lines("type", figures.by_type), personal),
-        Table("agent", _("By agent"), _("Agent"), lines("agent", figures.by_agent, "name"), personal),
-        Table("tier", _("By tier"), _("Started in tier"), lines("tier", figures.by_tier), personal),
+        GroupTable("type", _("By action"), _("Action"), lines("type", figures.by_type), personal),
+        GroupTable("agent", _("By agent"), _("Agent"), lines("agent", figures.by_agent, "name"), personal),
+        GroupTable("tier", _("By tier"), _("Started in tier"), lines("tier", figures.by_tier), personal),
     ]
     if personal:
         return groups
@@ -186,7 +186,7 @@ def tables(form: SelectionForm, figures: Report, *, personal: bool) -> list[Tabl
             "few": figures.few,
             "least": metrics.PERSON_NEEDS,
         }
-    return [*groups, Table("person", _("By person"), _("Person"), lines("person", figures.by_person), True, few)]
+    return [*groups, GroupTable("person", _("By person"), _("Person"), lines("person", figures.by_person), True, few)]
 
 
 def reasons() -> dict[str, str]:

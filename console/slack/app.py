@@ -117,7 +117,7 @@ class Press:
     verdict: str
 
 
-class Refused(Exception):
+class PressRefused(Exception):
     """Nothing is decided; the sentence is for whoever pressed."""
 
 
@@ -128,7 +128,7 @@ def interaction(payload: Mapping[str, Json]) -> Answer:
             _open_dialog(payload)
         elif payload.get("type") == "view_submission":
             return _submit_verdict(payload)
-    except Refused as refused:
+    except PressRefused as refused:
         if payload.get("type") == "view_submission":
             return {"response_action": "update", "view": _message_dialog(str(refused))}
         _whisper(payload, str(refused))
@@ -159,7 +159,7 @@ def _open_dialog(payload: Mapping[str, Json]) -> None:
             patience=2.5,
         )
     except slack.Unreachable as error:
-        raise Refused(str(error)) from None
+        raise PressRefused(str(error)) from None
 
 
 def _submit_verdict(payload: Mapping[str, Json]) -> Answer:
@@ -169,9 +169,9 @@ def _submit_verdict(payload: Mapping[str, Json]) -> Answer:
         kept = json.loads(str(view.get("private_metadata")))
         value, verdict, conversation, stamp = (str(kept[name]) for name in ("value", "verdict", "place", "stamp"))
     except (ValueError, KeyError, TypeError):
-        raise Refused(_("This dialog is not from here.")) from None
+        raise PressRefused(_("This dialog is not from here.")) from None
     if verdict not in (Verdict.APPROVE, Verdict.REJECT):
-        raise Refused(_("This dialog is not from here."))
+        raise PressRefused(_("This dialog is not from here."))
     press = _read_press(payload, value, verdict, conversation, stamp)
     _current_approval(press)
     try:
@@ -180,9 +180,9 @@ def _submit_verdict(payload: Mapping[str, Json]) -> Answer:
         return {"response_action": "errors", "errors": {"message": str(error)}}
     except NoLongerPending as error:
         _close(press.message)
-        raise Refused(str(error)) from None
+        raise PressRefused(str(error)) from None
     except ReviewError as error:
-        raise Refused(str(error)) from None
+        raise PressRefused(str(error)) from None
     _close(press.message, settled)
     return {"response_action": "clear"}
 
@@ -193,16 +193,16 @@ def _read_press(payload: Mapping[str, Json], value: str, verdict: str, conversat
     team = str(_part(payload, "team").get("id") or account.get("team_id") or "")
     user = slack.person_of(team, str(account.get("id", "")))
     if user is None:
-        raise Refused(_("This Slack account is linked to nobody. Link it on your page of notifications."))
+        raise PressRefused(_("This Slack account is linked to nobody. Link it on your page of notifications."))
     try:
         seen = slack.seen_of(value)
     except ValueError:
-        raise Refused(_("This button is not from here.")) from None
+        raise PressRefused(_("This button is not from here.")) from None
     message = SlackMessage.objects.filter(
         slack_channel=conversation, slack_ts=stamp, user=user, approval=seen.id
     ).first()
     if message is None or (message.revision, message.round, message.digest) != (seen.revision, seen.round, seen.digest):
-        raise Refused(_("This card was sent to somebody else."))
+        raise PressRefused(_("This card was sent to somebody else."))
     return Press(user, message, seen, verdict)
 
 
@@ -211,15 +211,17 @@ def _current_approval(press: Press) -> Approval:
     approval = load(press.seen.id)
     if approval.status != Status.PENDING:
         _close(press.message)
-        raise Refused(how_it_ended(approval))
+        raise PressRefused(how_it_ended(approval))
     seen = press.seen
     if (approval.revision, approval.round, approval.digest) != (seen.revision, seen.round, seen.digest):
         _close(press.message)
-        raise Refused(
+        raise PressRefused(
             _("This was changed since. Read it on its card: %(link)s") % {"link": notification_text.link(approval)}
         )
     if not slack.has_buttons(approval, press.user):
-        raise Refused(_("You cannot settle this here. Its card: %(link)s") % {"link": notification_text.link(approval)})
+        raise PressRefused(
+            _("You cannot settle this here. Its card: %(link)s") % {"link": notification_text.link(approval)}
+        )
     return approval
 
 
@@ -288,7 +290,7 @@ def _proposal_blocks(approval: Approval) -> list[Json]:
         value = "".join(text for text, _token in [*fact.value.head, *fact.value.rest]) if fact.value else ""
         lines.append(f"{fact.path}: {value}")
     if len(lines) > MOST_FACTS or any(len(line) > LONGEST_VALUE for line in lines):
-        raise Refused(
+        raise PressRefused(
             _("This is too long to be shown here. Its card: %(link)s") % {"link": notification_text.link(approval)}
         )
     blocks: list[Json] = [{"type": "section", "text": slack.text(line)} for line in lines]

@@ -40,7 +40,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OPEN_FILES = 65_536
 
 
-class Stopped(BaseException):
+class StopRequested(BaseException):
     """Somebody asked Assent to stop; not an Exception, so that nothing on the way takes it for a failure."""
 
 
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         with closing(listen(options.port)) as listener:
             _start(options, home, listener, supervisor)
             supervisor.run()
-    except Stopped:
+    except StopRequested:
         say("\nStopping …")
         return 0
     finally:
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_IGN)
-    raise Stopped
+    raise StopRequested
 
 
 def _start(options: argparse.Namespace, home: DataDirectory, listener: socket.socket, supervisor: Supervisor) -> None:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 BROKEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
-class Part(template.Node):
+class PartNode(template.Node):
     """What stands between the tags; its JSON where that fails."""
 
     child_nodelists = ("nodelist",)
@@ -46,9 +46,9 @@ def render_or_raw(show: Callable[[], SafeString], raw: Callable[[], Json]) -> Sa
 
 
 @register.tag
-def part(parser: Parser, token: Token) -> Part:
+def part(parser: Parser, token: Token) -> PartNode:
     """{% part proposal.args %}…{% endpart %}: the part that is made of this value."""
     raw = parser.compile_filter(token.split_contents()[1])
     nodelist = parser.parse(("endpart",))
     parser.delete_first_token()
-    return Part(nodelist, raw)
+    return PartNode(nodelist, raw)

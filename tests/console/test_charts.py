@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from console.reports import axes, charts
 from console.reports.axes import length, percent
-from console.reports.charts import FRAME, Bin, Point, Series
+from console.reports.charts import FRAME, Bin, ChartPoint, Series
 
 
 @given(st.integers(0, 10**9))
@@ -63,7 +63,12 @@ def test_small_shares_keep_their_decimal():
 
 
 def test_a_line_is_broken_where_nothing_is_known():
-    points = [Point("1", 0.5, 0.4, 0.6), Point("2", 0.6, 0.5, 0.7), Point("3", None), Point("4", 1, 0.9, 1)]
+    points = [
+        ChartPoint("1", 0.5, 0.4, 0.6),
+        ChartPoint("2", 0.6, 0.5, 0.7),
+        ChartPoint("3", None),
+        ChartPoint("4", 1, 0.9, 1),
+    ]
     chart = charts.line("Rate", "", [("line-main", points)], steps=[0, 0.5, 1], label=percent)
     [trace] = chart.traces
     assert trace.line.count("M") == 2
@@ -99,7 +104,7 @@ def test_a_dot_of_the_reliability_diagram_grows_with_its_number_by_area():
 
 
 def test_nothing_to_draw_is_said():
-    assert charts.line("", "", [("line-main", [Point("1", None)])], steps=[0, 1], label=percent).is_empty
+    assert charts.line("", "", [("line-main", [ChartPoint("1", None)])], steps=[0, 1], label=percent).is_empty
     assert charts.bars("", "", ["1"], [Series("a", "bar-main", [0])]).is_empty
     assert charts.bars("", "", [], []).is_empty
     assert charts.spark([4]) is None
@@ -109,7 +114,12 @@ def test_nothing_to_draw_is_said():
 def test_a_drawn_chart_has_a_name_and_no_style_of_its_own(name):
     chart = {
         "line": lambda: charts.line(
-            "A <b> & c", "", [("line-main", [Point("1", 1.0)])], steps=[0, 1], label=percent, reference=(0.2, "20 %")
+            "A <b> & c",
+            "",
+            [("line-main", [ChartPoint("1", 1.0)])],
+            steps=[0, 1],
+            label=percent,
+            reference=(0.2, "20 %"),
         ),
         "bars": lambda: charts.bars("A <b> & c", "", ["<i>"], [Series("a", "bar-main", [1])]),
         "reliability": lambda: charts.diagonal("A <b> & c", "", [Bin(0.5, 0.5, 0.4, 0.6, 3, "<i>")]),

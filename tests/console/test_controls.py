@@ -12,7 +12,7 @@ from approvals.values.edits import apply, operations
 from console.controls import build, typed
 from console.controls.build import all_controls, controls_of, position_id
 from console.controls.schemas import shape_of
-from console.controls.typed import NoEdit, Unreadable, posted_draft, read_number, with_original_line_breaks
+from console.controls.typed import NoEdit, UnreadableInput, posted_draft, read_number, with_original_line_breaks
 
 CASES = Path(__file__).parents[1] / "cases"
 TOOLS = json.loads((CASES / "tool-schemas.json").read_text())["cases"]
@@ -192,7 +192,7 @@ def test_a_field_is_added_by_name_and_none_twice():
 
 @pytest.mark.parametrize("text", ["", "x", "12,5", "+1", "1_0", "01", ".5", "0x1", "٣", "1e400", "9007199254740992"])
 def test_what_is_no_number_or_would_be_rounded_is_refused(text):
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableInput):
         read_number(text)
 
 

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from agents.webhooks import addresses
 from agents.webhooks.addresses import Forbidden
-from agents.webhooks.post import Answer, Poster, Unanswered, resolve
+from agents.webhooks.post import EndpointAnswer, Poster, Unanswered, resolve
 
 NEVER = [
     # This machine
@@ -128,8 +128,8 @@ def test_exceptions_are_hosts_that_somebody_named(settings):
 # --- At the moment of connecting
 
 
-def post(url: str, **options: object) -> Answer:
-    async def send() -> Answer:
+def post(url: str, **options: object) -> EndpointAnswer:
+    async def send() -> EndpointAnswer:
         async with Poster(patience=5, **options) as poster:
             return await poster.post(url, b"{}", {"webhook-id": "1"})
 

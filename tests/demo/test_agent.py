@@ -123,7 +123,7 @@ def test_a_decision_that_was_changed_on_the_way_is_not_carried_out(agent, gatewa
     thread = thread_of(agent, A_MAIL)
     agent.here("propose", thread)
     gateway.approve()
-    (request,) = gateway.state.pauses.values()
+    (request,) = gateway.state.requests.values()
     request.document = request.document.replace(cases.proposal_of_case(A_MAIL).args["to"], "x@elsewhere.example")
 
     agent.here("resume", thread)

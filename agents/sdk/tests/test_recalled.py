@@ -62,10 +62,10 @@ def test_the_first_document_stays_as_it_was(fake, client):
     [taken] = fake.recall()
     assert (taken.action, fake.recall()) == ("refund", [])
 
-    pause = fake.state.pauses[decision.request]
-    assert pause.document != pause.recalled
-    first = fake.state.pauses[decision.request].document
-    assert '"recalled"' not in first and '"recalled"' in pause.newest
+    request = fake.state.requests[decision.request]
+    assert request.document != request.recalled
+    first = fake.state.requests[decision.request].document
+    assert '"recalled"' not in first and '"recalled"' in request.newest
 
 
 def test_what_was_used_is_not_recalled_any_more(fake, client):

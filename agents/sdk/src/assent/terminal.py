@@ -87,10 +87,10 @@ class Approver(FakeGateway):
     def decide(self, request: str) -> None:
         """Ask for whatever still waits in a request. Raises NoTerminal when the input ends."""
         with self._one_at_a_time:
-            pause = self.state.pauses.get(request)
-            for asked_item in pause.items if pause else ():
-                if pause and asked_item.status == "pending":
-                    self.state.settle(pause, asked_item, self._ask_person(asked_item))
+            fake_request = self.state.requests.get(request)
+            for asked_item in fake_request.items if fake_request else ():
+                if fake_request and asked_item.status == "pending":
+                    self.state.settle(fake_request, asked_item, self._ask_person(asked_item))
 
     def _ask_person(self, asked_item: AskedItem) -> Answer:
         self._show(asked_item)

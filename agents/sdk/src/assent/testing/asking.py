@@ -28,11 +28,11 @@ class RequestEndpoints(EndpointBase):
                 raise Refusal(422, "idempotency_key_reused", "This idempotency key was used for another request.")
             return Reply(200, self._state_of(existing), {"idempotent-replayed": "true"})
         self._check_action_types(items, sent)
-        pause = self.open_request(content, items, key)
+        request = self.open_request(content, items, key)
         # As on the server: policy answers at once, a person a moment later.
-        self.answer_what_waits(pause, only_policy=True)
-        document = self._state_of(pause)
-        self.answer_what_waits(pause)
+        self.answer_what_waits(request, only_policy=True)
+        document = self._state_of(request)
+        self.answer_what_waits(request)
         return Reply(201, document)
 
     def _check_action_types(self, items: list[Object], body: Object) -> None:
@@ -41,61 +41,61 @@ class RequestEndpoints(EndpointBase):
 
     def open_request(self, body: Object, items: list[Object], key: str) -> FakeRequest:
         """A new request of these items."""
-        pause = FakeRequest(str(uuid.uuid4()), body, [], self.state.now())
-        run = pause.run or {}
+        request = FakeRequest(str(uuid.uuid4()), body, [], self.state.now())
+        run = request.run or {}
         for item in items:
             subject = next(name for name in ("action", "question", "plan") if name in item)
             named = item[subject] if subject == "action" else {"name": subject, "args": item[subject]}
             action = named if isinstance(named, Mapping) else {}
             asked_item = AskedItem(
-                pause.id, str(item["id"]), subject, str(action["name"]), action.get("args", {}), item
+                request.id, str(item["id"]), subject, str(action["name"]), action.get("args", {}), item
             )
             asked_item.run, asked_item.step, asked_item.key = str(run.get("id", "")), str(run.get("step", "")), key
             asked_item.digest = self.state.digest(asked_item)
-            pause.items.append(asked_item)
+            request.items.append(asked_item)
         if run:
             self.state.run(str(run["id"])).name = str(run["name"])
-        self.state.pauses[pause.id] = pause
-        for asked_item in pause.items:
+        self.state.requests[request.id] = request
+        for asked_item in request.items:
             self.state.happened("submitted", asked_item)
         if key:
-            self.state.keys[key] = pause
-        return pause
+            self.state.keys[key] = request
+        return request
 
     def read(self, call: Call, pk: str) -> Reply:
-        return Reply(200, self._state_of(self._pause(pk)))
+        return Reply(200, self._state_of(self._request(pk)))
 
     def listed(self, call: Call) -> Reply:
-        pauses = [self._state_of(pause) for pause in reversed(self.state.pauses.values())]
+        requests = [self._state_of(request) for request in reversed(self.state.requests.values())]
         status = call.query.get("status")
-        documents = [{name: one[name] for name in one if name not in ("decision", "questions")} for one in pauses]
+        documents = [{name: one[name] for name in one if name not in ("decision", "questions")} for one in requests]
         return Reply(200, {"requests": [one for one in documents if status in (None, one["status"])], "next": None})
 
     def decision(self, call: Call, pk: str) -> Reply:
-        pause = self._pause(pk)
-        if pause.document:
-            document = pause.document if call.query.get("first") == "1" else pause.newest
+        request = self._request(pk)
+        if request.document:
+            document = request.document if call.query.get("first") == "1" else request.newest
             return Reply(200, json.loads(document), content=document.encode())
-        settled = [one.decided for one in pause.items if one.status != "pending"]
-        partial: Document = {"request": pause.id, "status": "pending"}
-        partial["items"] = settled if pause.body.get("decide") == "independently" else []
-        if questions := unanswered(pause):
+        settled = [one.decided for one in request.items if one.status != "pending"]
+        partial: Document = {"request": request.id, "status": "pending"}
+        partial["items"] = settled if request.body.get("decide") == "independently" else []
+        if questions := unanswered(request):
             partial["questions"] = questions
         return Reply(202, partial)
 
     def cancel(self, call: Call, pk: str) -> Reply:
         checked("Cancellation", call.body(optional=True))
-        pause = self._pause(pk)
-        if pause.document:
+        request = self._request(pk)
+        if request.document:
             raise Refusal(409, "already_closed", "This request is closed already.")
-        for asked_item in pause.items:
+        for asked_item in request.items:
             if asked_item.status == "pending":
-                self.state.settle(pause, asked_item, Answer("cancelled"))
-        return Reply(200, self._state_of(pause))
+                self.state.settle(request, asked_item, Answer("cancelled"))
+        return Reply(200, self._state_of(request))
 
     def amend(self, call: Call, pk: str, item: str) -> Reply:
         body = checked("Amendment", call.body())
-        pause, asked_item = self._item(pk, item)
+        request, asked_item = self._item(pk, item)
         if asked_item.status != "pending":
             raise Refusal(409, "no_longer_pending", "This was decided already.")
         kind = self.state.kinds.get(asked_item.action)
@@ -106,21 +106,21 @@ class RequestEndpoints(EndpointBase):
         asked_item.revision += 1
         asked_item.digest = self.state.digest(asked_item)
         self.state.happened("amended", asked_item, revision=asked_item.revision)
-        document = self._state_of(pause)
-        self.answer_what_waits(pause)
+        document = self._state_of(request)
+        self.answer_what_waits(request)
         return Reply(200, document)
 
     def lease(self, call: Call, pk: str) -> Reply:
         body = checked("LeaseWish", call.body())
-        pause, now = self._pause(pk), self.state.now()
+        request, now = self._request(pk), self.state.now()
         worker = str(body["worker"])
-        if pause.lease and pause.lease[0] != worker and pause.lease[1] > now:
-            raise Refusal(409, "leased", "Another worker acts on this decision.", until=rfc3339(pause.lease[1]))
+        if request.lease and request.lease[0] != worker and request.lease[1] > now:
+            raise Refusal(409, "leased", "Another worker acts on this decision.", until=rfc3339(request.lease[1]))
         if body.get("release"):
-            pause.lease = None
+            request.lease = None
             return Reply(200, {"worker": worker, "until": None})
         until = now + timedelta(seconds=float(str(body.get("seconds", 60))))
-        pause.lease = (worker, until)
+        request.lease = (worker, until)
         return Reply(200, {"worker": worker, "until": rfc3339(until)})
 
     def evaluate(self, call: Call) -> Reply:

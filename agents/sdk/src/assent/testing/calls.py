@@ -56,55 +56,55 @@ class EndpointBase:
         self.moved = moved
         self.reported: list[Reported] = []
 
-    def answer_what_waits(self, pause: FakeRequest, *, only_policy: bool = False) -> None:
+    def answer_what_waits(self, request: FakeRequest, *, only_policy: bool = False) -> None:
         """Follow the instructions for every item that still waits."""
-        for asked_item in pause.items:
+        for asked_item in request.items:
             answer = self.look_up(asked_item) if asked_item.status == "pending" else None
             if answer is None or answer.says == "waiting" or (only_policy and answer.source == "human"):
                 continue
             if self.state.stopped and answer.says not in (REJECT, EXPIRED, CANCELLED):
                 continue
-            questions = [question for question in pause.questions if question["item"] == asked_item.item]
+            questions = [question for question in request.questions if question["item"] == asked_item.item]
             if answer.question is not None and not questions:
-                self._ask(pause, asked_item, answer.question)
+                self._ask(request, asked_item, answer.question)
             if answer.question is None or (questions and all(question.get("answer") for question in questions)):
                 answer.used()
-                self.state.settle(pause, asked_item, answer)
+                self.state.settle(request, asked_item, answer)
 
-    def _ask(self, pause: FakeRequest, asked_item: AskedItem, text: str) -> None:
+    def _ask(self, request: FakeRequest, asked_item: AskedItem, text: str) -> None:
         question: Document = {"id": str(uuid.uuid4()), "item": asked_item.item, "text": text, "from": "Test Reviewer"}
-        pause.questions.append({**question, "asked_at": rfc3339(self.state.now())})
+        request.questions.append({**question, "asked_at": rfc3339(self.state.now())})
         self.state.happened("asked", asked_item, question=question["id"])
 
-    def _pause(self, pk: str) -> FakeRequest:
-        if pk not in self.state.pauses:
+    def _request(self, pk: str) -> FakeRequest:
+        if pk not in self.state.requests:
             raise not_found()
-        return self.state.pauses[pk]
+        return self.state.requests[pk]
 
     def _item(self, pk: str, item: str) -> tuple[FakeRequest, AskedItem]:
-        pause = self._pause(pk)
-        asked_item = next((one for one in pause.items if one.item == item), None)
+        request = self._request(pk)
+        asked_item = next((one for one in request.items if one.item == item), None)
         if asked_item is None:
             raise not_found()
-        return pause, asked_item
+        return request, asked_item
 
-    def _state_of(self, pause: FakeRequest) -> Document:
+    def _state_of(self, request: FakeRequest) -> Document:
         document: Document = {
-            "id": pause.id,
-            "status": pause.status,
-            "created_at": rfc3339(pause.created),
-            "closed_at": rfc3339(pause.closed) if pause.closed else None,
-            "decide": pause.body.get("decide", "together"),
-            "run": pause.run,
-            "labels": pause.body.get("labels", {}),
-            "review_url": review_url(pause.id),
-            "decision_url": decision_url(pause.id),
-            "items": [self._item_of(one) for one in pause.items],
+            "id": request.id,
+            "status": request.status,
+            "created_at": rfc3339(request.created),
+            "closed_at": rfc3339(request.closed) if request.closed else None,
+            "decide": request.body.get("decide", "together"),
+            "run": request.run,
+            "labels": request.body.get("labels", {}),
+            "review_url": review_url(request.id),
+            "decision_url": decision_url(request.id),
+            "items": [self._item_of(one) for one in request.items],
         }
-        if questions := unanswered(pause):
+        if questions := unanswered(request):
             document["questions"] = questions
-        if pause.document:
-            document["decision"] = json.loads(pause.newest)
+        if request.document:
+            document["decision"] = json.loads(request.newest)
         return document
 
     def _item_of(self, asked_item: AskedItem) -> Document:
@@ -134,11 +134,11 @@ class EndpointBase:
         }
 
 
-def unanswered(pause: FakeRequest) -> list[Json]:
+def unanswered(request: FakeRequest) -> list[Json]:
     """The reviewers' questions that the agent has not answered."""
     return [
         {name: value for name, value in question.items() if name != "answer"}
-        for question in pause.questions
+        for question in request.questions
         if not question.get("answer")
     ]
 

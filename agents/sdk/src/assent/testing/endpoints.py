@@ -121,14 +121,14 @@ class Endpoints(ExecutionEndpoints):
 
     def answer(self, call: Call, pk: str) -> Reply:
         body = checked("QuestionAnswer", call.body())
-        for pause in self.state.pauses.values():
-            for question in pause.questions:
+        for request in self.state.requests.values():
+            for question in request.questions:
                 if question["id"] == pk:
                     question["answer"] = body["answer"]
-                    self.answer_what_waits(pause)
+                    self.answer_what_waits(request)
                     document: Document = {
                         "id": pk,
-                        "request": pause.id,
+                        "request": request.id,
                         "item": question["item"],
                         "text": question["text"],
                     }

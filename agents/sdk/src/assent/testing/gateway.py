@@ -77,8 +77,8 @@ class FakeGateway(Verdicts, Checks):
         """Any instruction, and at once to whatever waits."""
         with self._lock:
             self._answers.append(answer)
-            for pause in list(self.state.pauses.values()):
-                self._endpoints.answer_what_waits(pause)
+            for request in list(self.state.requests.values()):
+                self._endpoints.answer_what_waits(request)
 
     def action_type(
         self,
@@ -98,14 +98,14 @@ class FakeGateway(Verdicts, Checks):
         """A reviewer takes back what was approved and not used, of one action or all; returns what was taken back."""
         with self._lock:
             unused = [
-                (pause, asked_item)
-                for pause, asked_item in self.state.items()
+                (request, asked_item)
+                for request, asked_item in self.state.items()
                 if asked_item.status == "decided" and asked_item.decided["verdict"] in ("approve", "modify")
                 if asked_item.jti not in self.state.used and action in (None, asked_item.action)
                 if not any((told.request, told.item) == (asked_item.request, asked_item.item) for told in self.reported)
             ]
-            for pause, asked_item in unused:
-                self.state.recall(pause, asked_item, reason, message)
+            for request, asked_item in unused:
+                self.state.recall(request, asked_item, reason, message)
             return [one for _, one in unused]
 
     def guide(self, run: str, text: str, **about: Json) -> None:
@@ -127,8 +127,8 @@ class FakeGateway(Verdicts, Checks):
         """Let everything go on; what waits is answered as told."""
         with self._lock:
             self.state.stopped = False
-            for pause in list(self.state.pauses.values()):
-                self._endpoints.answer_what_waits(pause)
+            for request in list(self.state.requests.values()):
+                self._endpoints.answer_what_waits(request)
 
     def object_to(self, run: str, step: str) -> None:
         """A reviewer looks at what a run did, and asks for one step to be undone."""
@@ -283,8 +283,8 @@ class FakeGateway(Verdicts, Checks):
         return any(one.hits(action) for one in self._moved)
 
     def _require_instruction(self, pk: str) -> None:
-        pause = self.state.pauses[pk]
-        untold = [one for one in pause.items if one.status == "pending" and self._look_up(one) is None]
+        request = self.state.requests[pk]
+        untold = [one for one in request.items if one.status == "pending" and self._look_up(one) is None]
         if untold:
             name = untold[0].action
             raise NoInstruction(

@@ -29,7 +29,7 @@ class ExecutionEndpoints(RequestEndpoints):
         issued = next((pair for pair in self.state.items() if pair[1].jti == jti), None)
         if issued is None:
             raise Refusal(404, "permit_foreign", "This agent has no such permit.")
-        pause, asked_item = issued
+        request, asked_item = issued
         if body["permit"] != asked_item.permit or asked_item.forged in _TAMPERED:
             raise Refusal(403, "permit_tampered", "The signature does not fit: the token was changed.")
         if body["action_digest"] != asked_item.digest or asked_item.forged:
@@ -45,11 +45,11 @@ class ExecutionEndpoints(RequestEndpoints):
             return Reply(200, {**before, "replayed": True})
         if self.state.now().timestamp() >= asked_item.permit_ends + 30:
             raise Refusal(409, "permit_expired", "The permit is over; ask again.")
-        self._hold_against(pause, asked_item, observed if isinstance(observed, Mapping) else {})
+        self._hold_against(request, asked_item, observed if isinstance(observed, Mapping) else {})
         at = rfc3339(self.state.now())
         permit_use: Document = {
             "jti": jti,
-            "request": pause.id,
+            "request": request.id,
             "item": asked_item.item,
             "consumed_at": at,
             "action": asked_item.action,
@@ -64,11 +64,11 @@ class ExecutionEndpoints(RequestEndpoints):
         args = action["args"] if isinstance(action, Mapping) else None
         self.state.happened("consumed", asked_item, jti=jti)
         self.consumed.append(
-            Consumed(pause.id, asked_item.item, asked_item.action, args, jti, attempt, executor, seen, at)
+            Consumed(request.id, asked_item.item, asked_item.action, args, jti, attempt, executor, seen, at)
         )
         return Reply(200, permit_use)
 
-    def _hold_against(self, pause: FakeRequest, asked_item: AskedItem, observed: Object) -> None:
+    def _hold_against(self, request: FakeRequest, asked_item: AskedItem, observed: Object) -> None:
         """What was approved rested on something: is it still so? Raises Refusal."""
         unseen = sorted(set(asked_item.preconditions) - set(observed))
         if unseen:
@@ -77,7 +77,7 @@ class ExecutionEndpoints(RequestEndpoints):
             observed[name] != value for name, value in asked_item.preconditions.items()
         ):
             item = {**asked_item.sent, "preconditions": {**asked_item.preconditions, **observed}}
-            again = self.open_request(pause.body, [item], "")
+            again = self.open_request(request.body, [item], "")
             self.answer_what_waits(again)
             links = {"decision_url": decision_url(again.id), "review_url": review_url(again.id)}
             sentence = "What was approved rested on something that changed since; the reviewer is asked again."

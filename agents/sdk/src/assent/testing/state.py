@@ -91,7 +91,7 @@ class State:
         self.agent = agent
         self.signer = permits.Signer()
         self.published = [self.signer]
-        self.pauses: dict[str, FakeRequest] = {}
+        self.requests: dict[str, FakeRequest] = {}
         self.keys: dict[str, FakeRequest] = {}
         self.kinds: dict[str, Kind] = {}  # action types; without any, whatever is asked is one
         self.runs: dict[str, Run] = {}
@@ -109,9 +109,9 @@ class State:
         return datetime.now(UTC) + self.shift
 
     def items(self) -> Iterator[tuple[FakeRequest, AskedItem]]:
-        for pause in self.pauses.values():
-            for asked_item in pause.items:
-                yield pause, asked_item
+        for request in self.requests.values():
+            for asked_item in request.items:
+                yield request, asked_item
 
     def happened(self, kind: str, asked_item: AskedItem, **facts: Json) -> None:
         """Something about an item, for the event stream."""
@@ -146,7 +146,7 @@ class State:
         attachments = [self.attachments.get(str(name)) for name in named] if isinstance(named, list) else []
         return [str(file["digest"]) for file in attachments if file]
 
-    def settle(self, pause: FakeRequest, asked_item: AskedItem, answer: Answer) -> None:
+    def settle(self, request: FakeRequest, asked_item: AskedItem, answer: Answer) -> None:
         """Decide an item; with the last of them the request is closed and its document written."""
         asked_item.answer = answer
         now = self.now()
@@ -162,10 +162,10 @@ class State:
             runs = answer.says in (APPROVE, MODIFY) and asked_item.subject == "action"
             asked_item.digest = self.digest(asked_item, args) if asked_item.subject == "action" else asked_item.digest
             asked_item.revision += runs and args != asked_item.args
-            asked_item.decided = self._decided(pause, asked_item, answer, args, now)
+            asked_item.decided = self._decided(request, asked_item, answer, args, now)
             self.happened("released", asked_item, verdict=answer.says, source=answer.source)
-        if all(item.status != "pending" for item in pause.items):
-            self.close(pause, now)
+        if all(item.status != "pending" for item in request.items):
+            self.close(request, now)
 
     def _could_be_decided(self, asked_item: AskedItem, answer: Answer, args: Json) -> None:
         """The gateway takes no verdict that an action type, or the agent, does not offer. Raises AssertionError."""
@@ -183,14 +183,14 @@ class State:
                 f"No reviewer can let {asked_item.action!r} run with {args}: {faults[0][0]}: {faults[0][1]}"
             )
 
-    def close(self, pause: FakeRequest, now: datetime) -> None:
-        kinds = {"decided" if one.status == "recalled" else one.status for one in pause.items}
-        pause.status = kinds.pop() if len(kinds) == 1 else "decided"
-        pause.closed = now
-        document = {"request": pause.id, "status": pause.status, "items": [one.decided for one in pause.items]}
-        pause.document = json.dumps({**document, "resume": pause.body.get("resume", {})}, separators=(",", ":"))
+    def close(self, request: FakeRequest, now: datetime) -> None:
+        kinds = {"decided" if one.status == "recalled" else one.status for one in request.items}
+        request.status = kinds.pop() if len(kinds) == 1 else "decided"
+        request.closed = now
+        document = {"request": request.id, "status": request.status, "items": [one.decided for one in request.items]}
+        request.document = json.dumps({**document, "resume": request.body.get("resume", {})}, separators=(",", ":"))
 
-    def recall(self, pause: FakeRequest, asked_item: AskedItem, reason: str, message: str | None) -> None:
+    def recall(self, request: FakeRequest, asked_item: AskedItem, reason: str, message: str | None) -> None:
         """Take a released approval back: a second document, and the first stays."""
         now = rfc3339(self.now())
         asked_item.status = "recalled"
@@ -204,14 +204,14 @@ class State:
         }
         asked_item.decided |= {"permit": None, "plan": None, "reason": reason, "message": sentence}
         asked_item.decided |= {"recalled_at": now, "recalled_by": {"tier": 1, "name": REVIEWER}}
-        if pause.document:
-            document = json.loads(pause.newest)
-            document["items"] = [item.decided for item in pause.items]
-            pause.recalled = json.dumps(document, separators=(",", ":"))
+        if request.document:
+            document = json.loads(request.newest)
+            document["items"] = [item.decided for item in request.items]
+            request.recalled = json.dumps(document, separators=(",", ":"))
         self.happened("recalled", asked_item, reason=reason, source="human", tier=1)
 
     def _decided(
-        self, pause: FakeRequest, asked_item: AskedItem, answer: Answer, args: Json, now: datetime
+        self, request: FakeRequest, asked_item: AskedItem, answer: Answer, args: Json, now: datetime
     ) -> Document:
         may_run = answer.says in (APPROVE, MODIFY)
         document: Document = {
@@ -242,12 +242,12 @@ class State:
             self.run(asked_item.run).end(asked_to_undo=answer.source == "human", stopped=answer.stop)
         if may_run and asked_item.subject == "action":
             document["action"] = {"name": asked_item.action, "args": args}
-            document["permit"] = self._permit(pause, asked_item, answer, now)
+            document["permit"] = self._permit(request, asked_item, answer, now)
         if may_run and asked_item.subject == "plan":
             document["plan"] = {"steps": self._steps(asked_item)}
         return document
 
-    def _permit(self, pause: FakeRequest, asked_item: AskedItem, answer: Answer, now: datetime) -> str:
+    def _permit(self, request: FakeRequest, asked_item: AskedItem, answer: Answer, now: datetime) -> str:
         asked_item.jti = str(uuid.uuid4())
         asked_item.permit_ends = now.timestamp() + answer.permit_valid
         claims: Document = {
@@ -256,7 +256,7 @@ class State:
             "jti": asked_item.jti,
             "iat": int(now.timestamp()),
             "exp": int(asked_item.permit_ends),
-            "request": pause.id,
+            "request": request.id,
             "item": asked_item.item,
             "revision": asked_item.revision,
             "action": asked_item.action,
