@@ -12,7 +12,7 @@ BY_NAME = {
     "handler500",  # Django's name for it
     "sent_by_agents",  # what the client's fake gateway was written with
     # Tables of what becomes of each column, held against the model by tests/decisions/test_revising.py.
-    *("COMPUTED_OF_PROPOSAL", "OF_ATTEMPTS", "ENTERING", "LEFT_ALONE", "COPIED"),
+    *("COMPUTED_OF_PROPOSAL", "OF_ATTEMPTS", "ENTERING", "LEFT_ALONE", "COPIED", "OWN"),
 }
 
 

@@ -20,8 +20,9 @@ from approvals.execution import returns
 from approvals.models import Approval, Proposal, User
 from approvals.models.approval import ItemType, Route
 from approvals.models.policy import CONSENTING, Gate, Reversibility, Silence, Verdict
-from approvals.policy import messages, snapshot
+from approvals.policy import messages, reasons, snapshot
 from approvals.policy import stages as demands
+from approvals.policy.reasons import Reason
 from approvals.policy.routing import strictest
 from approvals.policy.snapshot import Policy, Stage, TypePolicy
 from approvals.policy.stages import Stages
@@ -106,7 +107,7 @@ def revise(approval: Approval, before: Proposal, item: Item, *, by: User | None,
     policy = snapshot.load(approval.policy_id)
     case = _case(approval, before, item, policy, by=by, now=now)
     if by is not None and case.routing.route == Route.REJECT:
-        why = "; ".join(case.routing.reasons)
+        why = "; ".join(map(messages.sentence, case.routing.reasons))
         raise BadVerdict([Fault("/args", _("Policy refuses this: %(why)s") % {"why": why})])
     required_stages = demands.merged_with(demands.required_stages_of(approval), _demanded(approval, case, by=by))
     newest = approval.proposals.order_by("-revision").values_list("revision", flat=True).first() or 0
@@ -295,7 +296,7 @@ def _columns(
 ) -> Mapping[str, object]:
     """What of the row the revision changes. It starts with its first stage."""
     routing, assessment = case.routing, case.assessment
-    reasons, code = _why(approval, case, required_stages, by=proposal.author)
+    all_reasons, code = _why(approval, case, required_stages, by=proposal.author)
     return {
         "revision": proposal.revision,
         "proposal_id": proposal.pk,
@@ -306,7 +307,7 @@ def _columns(
         "assessment": new_rows.stored_assessment(case),
         "flagged": len(assessment.flags),
         "confidence": assessment.composite,
-        "reasons": reasons,
+        "reasons": reasons.as_json(all_reasons),
         "reason_code": code,
         "reversibility": case.reversibility,
         "allowed": new_rows.allowed_verdicts(case),
@@ -319,17 +320,20 @@ def _columns(
     }
 
 
-def _why(approval: Approval, case: Evaluation, required_stages: Stages, *, by: User | None) -> tuple[list[str], str]:
+def _why(approval: Approval, case: Evaluation, required_stages: Stages, *, by: User | None) -> tuple[list[Reason], str]:
     """Why people are asked, and its code: for what it is now, and for what it was where that asked for more."""
     if case.routing.route == Route.AUTO:
         # Why a first one would have passed is no reason to ask: it waits because people were asked.
-        return list(dict.fromkeys([messages.ASKED_BEFORE, *approval.reasons])), approval.reason_code
-    reasons = list(case.routing.reasons)
+        before = reasons.read(approval.reasons)
+        return reasons.unique([reasons.AskedBeforeChange(), *before]), approval.reason_code
+    all_reasons = list(case.routing.reasons)
+    if case.routing.route == Route.REJECT:
+        return all_reasons, case.routing.reason_code
     if required_stages != _demanded(approval, case, by=by):
-        reasons.append(messages.STAYS.format(stages=demands.stages_in_words(required_stages)))
+        all_reasons.append(reasons.StaysStrict(required_stages))
     if approval.typed and not case.routing.typed and approval.gate != Gate.MANUAL:
-        reasons.append(messages.TYPED)
-    return list(dict.fromkeys(reasons)), case.routing.reason_code
+        all_reasons.append(reasons.TypedConfirmation())
+    return reasons.unique(all_reasons), case.routing.reason_code
 
 
 def _silence(approval: Approval, case: Evaluation, *, by: User | None) -> str:

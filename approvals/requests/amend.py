@@ -23,7 +23,6 @@ from approvals.models.policy import Verdict
 from approvals.notify import notifications, outbox
 from approvals.requests.closing import close_settled
 from approvals.requests.evaluation import Evaluation
-from approvals.requests.new_rows import refusal
 from approvals.requests.submission import BadSubmission, Item, as_item
 from approvals.values import schema
 from approvals.values.schema import Fault, Json
@@ -125,6 +124,7 @@ def _facts(approval: Approval, own: Proposal, revision: Revision) -> dict[str, J
 
 def _refuse(approval: Approval, case: Evaluation, *, now: datetime) -> None:
     """Policy refuses the revision: it ends here, as it would have ended at the door."""
+    decision = Decision(message=case.routing.quoted_message or None)
     moved = audit.move(
         [
             audit.Move(
@@ -143,10 +143,10 @@ def _refuse(approval: Approval, case: Evaluation, *, now: datetime) -> None:
                     "claim_until": None,
                 },
                 facts={"verdict": Verdict.REJECT, "source": Source.POLICY},
-                digests={"decision": recorded.stored_decision_digest(Decision(message=refusal(case.routing)))},
+                digests={"decision": recorded.stored_decision_digest(decision, approval.reasons)},
             )
         ],
         now=now,
     )
-    Decision.on(moved[0], surface="policy", at=now, message=refusal(case.routing)).save(force_insert=True)
+    Decision.on(moved[0], surface="policy", at=now, message=decision.message).save(force_insert=True)
     close_settled(moved, now=now)

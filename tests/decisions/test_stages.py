@@ -22,7 +22,7 @@ from approvals.notify import notifications
 from approvals.people import access
 from approvals.policy import snapshot
 from approvals.requests import amend
-from tests.conftest import replace_arguments
+from tests.conftest import replace_arguments, sentences_of
 
 NO = VerdictInput(message="no", reason="not_justified")
 HALF = VerdictInput(edits=replace_arguments({"order": "456", "amount": 210, "currency": "EUR"}))
@@ -88,7 +88,7 @@ def test_it_arrives_in_the_first_stage(payout):
         {"tier": 1, "domain": "commerce", "approvers": 1},
         {"tier": 2, "domain": "legal", "approvers": 1},
     ]
-    assert payout.reasons[-1] == "Two stages: tier 1 commerce, then tier 2 legal."
+    assert sentences_of(payout.reasons)[-1] == "Two stages: tier 1 commerce, then tier 2 legal."
 
 
 def test_an_approval_in_the_first_stage_sends_it_to_the_next(payout, alice, lena):

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from itertools import product
 from types import SimpleNamespace
@@ -7,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from approvals.policy import messages
+from approvals.policy import messages, reasons
 from approvals.policy.assessed import RuleMatch
-from approvals.policy.assessment import Flag, History, assess
+from approvals.policy.assessment import History, assess
+from approvals.policy.reasons import Burst
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding
 from approvals.policy.worth import Worth, worth
+from tests.conftest import sentences_of
 
+BURST = Burst(12, timedelta(minutes=10), "Refund", "robot")
 TWO = AgentStanding(level=2)
 
 
@@ -28,7 +32,7 @@ class TestRows:
         question = make_question(kind(strategy="never"))
         routing = route(question, make_assessment(), policy, AgentStanding(paused=True, level=4, breaker_open=True))
         assert (routing.route, routing.reason_code) == ("reject", "policy_violation")
-        assert routing.reasons == ["The agent is paused; nothing of it runs."]
+        assert sentences_of(routing.reasons) == ["The agent is paused; nothing of it runs."]
 
     def test_a_blocking_rule_refuses_at_every_level(self, make_question, make_assessment, policy):
         for level in (1, 2, 3, 4):
@@ -36,7 +40,7 @@ class TestRows:
                 make_question(), make_assessment(matched=[match("block")]), policy, AgentStanding(level=level)
             )
             assert (routing.route, routing.reason_code) == ("reject", "policy_violation")
-            assert "'big': Big." in routing.reasons[0]
+            assert "'big': Big." in sentences_of(routing.reasons)[0]
 
     def test_block_beats_review(self, make_question, make_assessment, policy):
         routing = route(
@@ -84,16 +88,18 @@ class TestRows:
             make_question(kind(strategy="never")), make_assessment(matched=[demand]), policy, AgentStanding(level=4)
         )
         assert (routing.route, routing.reason_code) == ("review", "high_risk")
-        assert "big" in routing.reasons[0]
+        assert "big" in sentences_of(routing.reasons)[0]
 
     def test_a_rule_that_failed_says_so(self, make_question, make_assessment, policy):
         routing = route(make_question(), make_assessment(matched=[match(failed=True)]), policy, TWO)
-        assert routing.reasons == ["The rule 'big' could not be evaluated for this proposal, so a person is asked."]
+        assert sentences_of(routing.reasons) == [
+            "The rule 'big' could not be evaluated for this proposal, so a person is asked."
+        ]
 
     def test_a_rule_that_only_shows_asks_nobody_and_is_said(self, make_question, make_assessment, policy):
         routing = route(make_question(), make_assessment(matched=[match("flag")]), policy, TWO)
         assert routing.route == "auto"
-        assert "Rule 'big': Big." in routing.reasons
+        assert "Rule 'big': Big." in sentences_of(routing.reasons)
 
     def test_irreversible_asks_at_every_level(self, make_question, make_assessment, policy, kind):
         for level, strategy in product((2, 3, 4), ("never", "always", "risk", "confidence")):
@@ -112,11 +118,11 @@ class TestRows:
             assert (routing.route, routing.gate) == ("review", "manual")
 
     def test_a_flag_asks_only_where_the_action_type_names_it(self, make_question, make_assessment, policy, kind):
-        up = make_assessment(flags=[Flag("burst", "12 in 10 minutes")])
+        up = make_assessment(flags=[BURST])
         assert route(make_question(kind(flags=("duplicate",))), up, policy, TWO).route == "auto"
         routing = route(make_question(kind(flags=("burst",))), up, policy, AgentStanding(level=4))
         assert (routing.route, routing.reason_code) == ("review", "high_risk")
-        assert routing.reasons == ["Flag: 12 in 10 minutes."]
+        assert sentences_of(routing.reasons) == ["Flag: 12 proposals of Refund by robot in 10 minutes."]
 
     def test_level_four_passes_what_is_reversible(self, make_question, make_assessment, policy, kind):
         low = make_assessment("0.10", "0.10")
@@ -155,7 +161,7 @@ class TestRows:
             four = route(question, assessment, policy, AgentStanding(level=4))
             three = route(question, assessment, policy, AgentStanding(level=3))
             if passes:
-                assert (four.route, four.reasons) == ("auto", [messages.LEVEL_FOUR])
+                assert (four.route, sentences_of(four.reasons)) == ("auto", [messages.sentence(reasons.LevelFour())])
             else:
                 assert four == three
                 assert four.route == ("auto" if stated else "reject")
@@ -176,7 +182,7 @@ class TestRows:
 
     def test_risk_passes_when_nothing_matched(self, make_question, make_assessment, policy, kind):
         routing = route(make_question(kind(strategy="risk")), make_assessment("0.10", "0.10"), policy, TWO)
-        assert (routing.route, routing.reasons) == ("auto", ["No rule and no flag asks for a person."])
+        assert (routing.route, sentences_of(routing.reasons)) == ("auto", ["No rule and no flag asks for a person."])
 
 
 class TestBands:
@@ -197,7 +203,7 @@ class TestBands:
     def test_an_agent_cannot_talk_itself_into_auto(self, make_question, make_assessment, policy):
         routing = route(make_question(), make_assessment("0.990", "0.599"), policy, TWO)
         assert (routing.route, routing.reason_code) == ("review", "low_confidence")
-        assert "by our own signals alone it is 0.599" in routing.reasons[0]
+        assert "by our own signals alone it is 0.599" in sentences_of(routing.reasons)[0]
         assert route(make_question(), make_assessment("0.990", "0.600"), policy, TWO).route == "auto"
 
     def test_want_of_history_alone_refuses_nobody(self, make_question, make_assessment, policy):
@@ -210,7 +216,7 @@ class TestBands:
         assert route(make_question(), replace(make_assessment(), own=None), policy, TWO).route == "review"
 
     def test_a_refusal_tells_the_agent_what_to_do(self, make_question, make_assessment, policy):
-        assert "reformulate" in route(make_question(), make_assessment("0.100"), policy, TWO).reasons[0]
+        assert "reformulate" in sentences_of(route(make_question(), make_assessment("0.100"), policy, TWO).reasons)[0]
 
 
 REVERSIBILITIES = ("reversible", "partial", "irreversible")
@@ -253,9 +259,9 @@ def test_every_cell_of_level_strategy_reversibility_band_and_rules(
         routing = route(question, assessment, policy, AgentStanding(level=level))
         cell = (level, strategy, reversibility, gate, band, rules, impact)
         assert (cell, routing.route) == (cell, promised(*cell))
-        assert routing.reasons and routing.reason_code
+        assert sentences_of(routing.reasons) and routing.reason_code
         # Whatever settles it, every matching rule is named.
-        reasons_text = " ".join(routing.reasons)
+        reasons_text = " ".join(sentences_of(routing.reasons))
         assert all(f"'{name}'" in reasons_text for name in rules)
 
 
@@ -272,7 +278,7 @@ class TestAllow:
                     question, make_assessment("0.10", "0.10", matched=[self.ALLOW]), policy, AgentStanding(level=level)
                 )
                 assert (routing.route, routing.reason_code) == ("auto", "passed")
-                assert routing.reasons == ["Rule 'small' lets it pass: Small ones pass."]
+                assert sentences_of(routing.reasons) == ["Rule 'small' lets it pass: Small ones pass."]
 
     @pytest.mark.parametrize(
         ("changes", "standing", "first"),
@@ -283,18 +289,20 @@ class TestAllow:
             ({}, AgentStanding(level=4, breaker_open=True), "breaker"),
             ({"reversibility": "irreversible"}, TWO, "cannot be undone"),
             ({"gate": "manual"}, TWO, "types a value"),
-            ({"flags": ("burst",)}, TWO, "12 in 10 minutes"),
+            ({"flags": ("burst",)}, TWO, "in 10 minutes"),
             ({"currency_path": "currency"}, TWO, "has no rate"),
         ],
     )
     def test_what_is_stricter_holds_and_the_rule_is_said_to_be_overruled(
         self, make_question, make_assessment, policy, kind, changes, standing, first
     ):
-        assessment = make_assessment(matched=[self.ALLOW], flags=[Flag("burst", "12 in 10 minutes")])
+        assessment = make_assessment(matched=[self.ALLOW], flags=[BURST])
         routing = route(make_question(kind(strategy="never", **changes)), assessment, policy, standing)
         assert routing.route == ("reject" if standing.paused or standing.stopped else "review")
-        assert first in routing.reasons[0]
-        assert routing.reasons[-1] == ("Rule 'small' would let it pass, but something stricter holds: Small ones pass.")
+        assert first in sentences_of(routing.reasons)[0]
+        assert sentences_of(routing.reasons)[-1] == (
+            "Rule 'small' would let it pass, but something stricter holds: Small ones pass."
+        )
 
     @pytest.mark.parametrize(
         "stricter",
@@ -305,13 +313,13 @@ class TestAllow:
             make_question(), make_assessment(matched=[self.ALLOW, stricter]), policy, AgentStanding(level=4)
         )
         assert (routing.route, routing.strict) == ("review", True)
-        assert any("would let it pass, but" in reason for reason in routing.reasons)
+        assert any("would let it pass, but" in reason for reason in sentences_of(routing.reasons))
 
     def test_a_block_beats_everything(self, make_question, make_assessment, policy):
         assessment = make_assessment(matched=[self.ALLOW, match("review"), match("block", name="no")])
         routing = route(make_question(), assessment, policy, AgentStanding(level=4))
         assert routing.route == "reject"
-        assert routing.reasons == [
+        assert sentences_of(routing.reasons) == [
             "Refused by the rule 'no': Big.",
             "Rule 'small' would let it pass, but something stricter holds: Small ones pass.",
             "Rule 'big': Big.",
@@ -320,8 +328,10 @@ class TestAllow:
     def test_an_agents_own_word_lets_nothing_pass(self, make_question, make_assessment, policy, kind):
         talk = match("allow", name="talk", uses_stated=True)
         routing = route(make_question(kind(strategy="always")), make_assessment(matched=[talk]), policy, TWO)
-        assert (routing.route, routing.reasons[0]) == ("review", "This action always asks a person.")
-        assert routing.reasons[1].startswith("Rule 'talk' lets nothing pass, because it goes by what the agent says")
+        assert (routing.route, sentences_of(routing.reasons)[0]) == ("review", "This action always asks a person.")
+        assert sentences_of(routing.reasons)[1].startswith(
+            "Rule 'talk' lets nothing pass, because it goes by what the agent says"
+        )
 
     def test_the_same_from_the_expression_on(self, make_question, policy, kind, rule):
         for text, passes in [
@@ -354,7 +364,7 @@ class TestSoftGates:
             (make_assessment(), AgentStanding(level=1)),
             (make_assessment(), AgentStanding(level=2, breaker_open=True)),
             (make_assessment(matched=[match()]), TWO),
-            (make_assessment(flags=[Flag("burst", "10")]), TWO),
+            (make_assessment(flags=[BURST]), TWO),
         ]:
             routing = route(question, assessment, policy, standing)
             assert (routing.gate, routing.strict) == ("hard", True)
@@ -380,7 +390,7 @@ class TestTiers:
     def test_the_reason_names_value_and_ceiling(self, make_question, make_assessment, policy, kind):
         routing = route(make_question(kind(strategy="always"), value=Decimal("6200")), make_assessment(), policy, TWO)
         assert routing.reason_code == "high_risk"
-        assert "6,200.00 EUR is above the ceiling of tier 1 (5,000.00 EUR)" in routing.reasons[-1]
+        assert "6,200.00 EUR is above the ceiling of tier 1 (5,000.00 EUR)" in sentences_of(routing.reasons)[-1]
 
     def test_the_highest_of_type_rule_and_value(self, make_question, make_assessment, policy, kind):
         def tier(own=1, ruled=None, value="10"):
@@ -416,7 +426,7 @@ class TestTiers:
             make_question(kind(approvers=2)), make_assessment(matched=[match(approvers=3), match()]), policy, TWO
         )
         assert routing.approvers == 3
-        assert routing.reasons[-1] == "3 people must approve."
+        assert sentences_of(routing.reasons)[-1] == "3 people must approve."
 
 
 class TestWorth:
