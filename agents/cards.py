@@ -1,6 +1,5 @@
 """An approval as a person's tool reads it: the same card as on the page."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from agents import confidence
@@ -10,7 +9,8 @@ from approvals.models import Approval, PostReview, Recall, User
 from approvals.models.approval import ItemType, Status
 from approvals.models.policy import Verdict
 from approvals.people import access
-from approvals.policy import snapshot
+from approvals.policy import messages, snapshot
+from approvals.policy.reasons import Flag
 from approvals.requests import decision_document
 from approvals.values.schema import Json
 
@@ -83,10 +83,12 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
         "policy_text": kind.policy_text if (kind := snapshot.type_of(approval)) else "",
         "policy_version": approval.policy_id,
         "reason_code": approval.reason_code,
-        "reasons": approval.reasons if content else [],
-        "signals": _assessed_list(approval, "signals") if content else [],
+        "reasons": messages.documents(approval.reasons) if content else [],
+        "signals": [confidence.signal_document(row) for row in approval.assessment.get("signals", ())]
+        if content
+        else [],
         "confidence": confidence.confidence_document(approval.assessment) if content else None,
-        "shadow": approval.shadowed if content else None,
+        "shadow": messages.shadow_document(approval.shadowed) if content else None,
         "value": None if approval.value is None or not content else str(approval.value),
         "impact": approval.impact,
         "reversibility": approval.reversibility,
@@ -169,11 +171,6 @@ def _post_review(approval: Approval) -> Json:
     }
 
 
-def _assessed_list(approval: Approval, name: str) -> list[Json]:
-    value: Json = approval.assessment.get(name)
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
-
-
 def _conversation(approval: Approval) -> list[Json]:
     return [
         {
@@ -189,7 +186,6 @@ def _conversation(approval: Approval) -> list[Json]:
 
 def _flags(approval: Approval) -> list[Json]:
     return [
-        {"name": str(flag.get("name", "")), "text": str(flag.get("text", ""))}
-        for flag in _assessed_list(approval, "flags")
-        if isinstance(flag, Mapping)
+        {"name": flag.name, "text": messages.sentence(flag)}
+        for flag in map(Flag.of_json, approval.assessment.get("flags", ()))
     ]

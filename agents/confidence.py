@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from approvals.policy import messages
+from approvals.policy.reasons import Reason
 from approvals.values.schema import Json
 
 
@@ -19,8 +21,13 @@ def confidence_document(assessment: Mapping[str, Any]) -> dict[str, Json] | None
         "composite": composite,
         "own": assessment.get("own"),
         "observed": dict(seen) if seen else None,
-        "signals": [dict(one) for one in assessment["signals"]],
+        "signals": [signal_document(signal) for signal in assessment["signals"]],
         "missing": list(assessment.get("missing", ())),
         "impact": assessment.get("impact"),
         "thresholds": dict(assessment["thresholds"]) if "thresholds" in assessment else None,
     }
+
+
+def signal_document(signal: Mapping[str, Any]) -> dict[str, Json]:
+    """A stored signal, with what it is made of in words."""
+    return {**signal, "note": messages.sentence(Reason.of_json(signal["note"]))}

@@ -11,6 +11,7 @@ from approvals.links import Page, link
 from approvals.models import AgentQuestion, Approval, ApprovalRequest, Outcome, PostReview
 from approvals.models.approval import DECIDED, OPEN, Route, Status
 from approvals.models.policy import Silence
+from approvals.policy import messages
 from approvals.policy.routing_codes import BEFORE_REVIEW, DEGRADED
 from approvals.requests import decision_document
 from approvals.values.schema import Json
@@ -112,9 +113,9 @@ def _item(approval: Approval) -> dict[str, Json]:
         "revision": approval.revision,
         "action_digest": approval.digest,
         "reason_code": approval.reason_code,
-        "reasons": approval.reasons,
+        "reasons": messages.documents(approval.reasons),
         "confidence": confidence.confidence_document(approval.assessment),
-        "shadow": approval.shadowed,
+        "shadow": messages.shadow_document(approval.shadowed),
         "due_at": moment(approval.due_at),
         "expires_at": moment(approval.expires_at),
         "on_timeout": approval.on_timeout,

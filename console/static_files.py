@@ -7,9 +7,11 @@ behaviours, and each of those what it needs. Joined they are found like any othe
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import BaseFinder
+from django.core.checks import CheckMessage
 from django.core.files.storage import FileSystemStorage, Storage
 from django.utils._os import safe_join
 from whitenoise.storage import CompressedManifestStaticFilesStorage as Manifest
@@ -82,10 +84,12 @@ class JoinedFinder(BaseFinder):
     def __init__(self, *args: object, **kwargs: object) -> None:
         self.storage = FileSystemStorage(location=settings.ASSENT_DATA / "joined")
 
-    def check(self, **kwargs: object) -> list[object]:
+    def check(self, **kwargs: object) -> list[CheckMessage]:
         return []
 
-    def find(self, path: str, find_all: bool = False, **kwargs: object) -> str | list[str]:
+    def find(
+        self, path: str, find_all: bool = False, **kwargs: object
+    ) -> Any:  # as Django asks: a path, or a list of them
         if path not in JOINED:
             return []
         made = Path(safe_join(self.storage.location, path))
@@ -105,7 +109,7 @@ class JoinedFinder(BaseFinder):
             yield path, self.storage
 
 
-class HashedStorage(Manifest):
+class HashedStorage(Manifest):  # type: ignore[misc]  # whitenoise ships no types
     """Browsers may keep every file for ever; a new version has a new name."""
 
     support_js_module_import_aggregation = True
@@ -114,7 +118,7 @@ class HashedStorage(Manifest):
     patterns = tuple(pattern for pattern in Manifest.patterns if pattern[0] == "*.css")
     _js_module_import_aggregation_patterns = (
         "js/*.js",
-        Manifest._js_module_import_aggregation_patterns[1],  # type: ignore[attr-defined]  # the stubs leave it out
+        Manifest._js_module_import_aggregation_patterns[1],
     )
 
     def compress_files(self, paths: Iterable[str]) -> Iterator[tuple[str, str]]:

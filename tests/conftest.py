@@ -8,7 +8,7 @@ import functools
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -38,11 +38,24 @@ from approvals.models import (
     User,
 )
 from approvals.policy import snapshot
+from approvals.policy.messages import sentence
+from approvals.policy.reasons import Flag, Reason, Row
 from approvals.requests import intake
 from approvals.requests.submission import Item, Receipt, Submission
 from approvals.values.edits import Operation
 from approvals.workload import expected_wait
 from tests.web import Web
+
+
+def sentences_of(reasons: Iterable[Reason | Row]) -> list[str]:
+    """What reasons say, as a routing has them or as a row keeps them."""
+    return [sentence(reason if isinstance(reason, Reason) else Reason.of_json(reason)) for reason in reasons]
+
+
+def flag_names(rows: Iterable[Row]) -> set[str]:
+    """What the stored flags are listed by."""
+    return {Flag.of_json(row).name for row in rows}
+
 
 ROOT = Path(__file__).resolve().parents[1]
 # Collecting and hashing static files is `up`'s business; in here they are taken from the tree.

@@ -13,7 +13,7 @@ BY_NAME = {
     "AtOnce",  # the first migration
     "sent_by_agents",  # what the client's fake gateway was written with
     # Tables of what becomes of each column, held against the model by tests/decisions/test_revising.py.
-    *("COMPUTED_OF_PROPOSAL", "OF_ATTEMPTS", "ENTERING", "LEFT_ALONE", "COPIED"),
+    *("COMPUTED_OF_PROPOSAL", "OF_ATTEMPTS", "ENTERING", "LEFT_ALONE", "COPIED", "OWN"),
 }
 
 

@@ -13,6 +13,7 @@ from approvals.db import times
 from approvals.execution import offline_grants
 from approvals.execution.offline_grants import OfflineUse
 from approvals.models import Grant
+from approvals.policy import messages
 from approvals.values.schema import Fault, Json
 
 
@@ -60,7 +61,7 @@ class GrantUses(AgentView):
                         "key": recorded_use.use.key,
                         "request": str(recorded_use.approval.request_id),
                         "status": "violation" if recorded_use.faults else "recorded",
-                        "reasons": list(recorded_use.faults),
+                        "reasons": messages.documents(fault.as_json() for fault in recorded_use.faults),
                         "replayed": recorded_use.replayed,
                     }
                     for recorded_use in recorded

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from agents import confidence, submissions
 from agents.api.base import AgentView, Call, Query, View, documented
 from agents.problems import not_found
-from approvals.policy import snapshot
+from approvals.policy import messages, snapshot
 from approvals.policy.snapshot import Policy, TypePolicy
 from approvals.requests import intake
 from approvals.requests.submission import BadSubmission
@@ -45,9 +45,9 @@ class Evaluate(AgentView):
                         "stages": [stage.as_json() for stage in routing.stages],
                         "typed": routing.typed,
                         "reason_code": routing.reason_code,
-                        "reasons": list(routing.reasons),
+                        "reasons": messages.documents(reason.as_json() for reason in routing.reasons),
                         "confidence": confidence.confidence_document(assessment.as_json()),
-                        "shadow": None if routing.shadowed is None else dict(routing.shadowed),
+                        "shadow": messages.shadow_document(routing.shadowed),
                     }
                     for item, domain, routing, assessment in evaluations
                 ],

@@ -1,9 +1,10 @@
 """The shapes of a confidence and of what shadow mode did not ask."""
 
-from agents.schemas.build import FLAG, NUMBER, WHOLE, Schema, answer_object, array, one_of, or_null, ref
+from agents.schemas.build import ANY_OBJECT, FLAG, NUMBER, WHOLE, Schema, answer_object, array, one_of, or_null, ref
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Impact
 from approvals.policy.precedent.signals import WEIGHTS
+from approvals.policy.reasons import CODES
 
 STRING: Schema = {"type": "string"}
 _SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
@@ -42,6 +43,13 @@ CONFIDENCE: Schema = answer_object(
     ),
 )
 
+REASON: Schema = answer_object(
+    says="Why policy asks, passes or refuses.",
+    code=one_of(sorted(CODES), says="Which reason it is, for programs."),
+    parameters={**ANY_OBJECT, "description": "What its sentence names: a rule, a tier, an amount, a time."},
+    text={**STRING, "description": "What it says, for people."},
+)
+
 SHADOW: Schema = answer_object(
     says="Shadow mode: nobody was asked, and this is what would have been.",
     route=one_of((Route.REVIEW.value, Route.REJECT.value)),
@@ -50,5 +58,5 @@ SHADOW: Schema = answer_object(
     approvers=WHOLE,
     stages=array(answer_object(tier=WHOLE, domain=STRING, approvers=WHOLE)),
     reason_code=STRING,
-    reasons=array(STRING),
+    reasons=array(ref("Reason")),
 )

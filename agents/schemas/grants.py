@@ -62,7 +62,7 @@ COMPONENTS: dict[str, Schema] = {
                 key=STRING,
                 request=ID,
                 status=one_of(("recorded", "violation"), says="A violation was recorded, and raised an alarm."),
-                reasons=array(STRING, says="What the token did not cover."),
+                reasons=array(ref("Reason"), says="What the token did not cover."),
                 replayed=FLAG,
             )
         )

@@ -16,7 +16,7 @@ from agents.schemas.build import (
     or_null,
     ref,
 )
-from agents.schemas.confidence import CONFIDENCE, SHADOW, SIGNAL
+from agents.schemas.confidence import CONFIDENCE, REASON, SHADOW, SIGNAL
 from approvals.execution import recall
 from approvals.models import ApprovalRequest, Outcome, PostReview
 from approvals.models.approval import ItemType, Kind, Route, Source, Status
@@ -53,7 +53,7 @@ _ROUTED: dict[str, Schema] = {
     "approvers": {**WHOLE, "description": "How many people must approve; with stages, in the present one."},
     **_STAGED,
     "reason_code": {**STRING, "description": "Why, in a word for programs; the help on requests lists them."},
-    "reasons": array(STRING, says="Why it takes this route, in words."),
+    "reasons": array(ref("Reason"), says="Why it takes this route."),
 }
 
 # What a list of cards shows; `null` where the reader may see that it exists and not what it says.
@@ -90,6 +90,7 @@ _ENTRY: dict[str, Schema] = {
 
 COMPONENTS: dict[str, Schema] = {
     "Confidence": CONFIDENCE,
+    "Reason": REASON,
     "Signal": SIGNAL,
     "Shadow": SHADOW,
     "ItemState": answer_object(
@@ -152,6 +153,7 @@ COMPONENTS: dict[str, Schema] = {
         permit={**or_null(STRING), "description": "A JWS, present when it may run: one use, bound to action_digest."},
         answer=ANYTHING,
         message={**or_null(STRING), "description": 'null: no message; "" is a message.'},
+        reasons=array(ref("Reason"), says="Why policy refused it; `message` says the same in one."),
         reason=one_of(recall.REASONS, says="recalled: why it was taken back."),
         recalled_at=TIME,
         recalled_by=_DECIDED_BY,
@@ -263,7 +265,7 @@ COMPONENTS: dict[str, Schema] = {
         policy_text=STRING,
         policy_version=WHOLE,
         reason_code=STRING,
-        reasons=array(STRING),
+        reasons=array(ref("Reason")),
         signals=array(ANY_OBJECT),
         confidence=or_null(ref("Confidence")),
         shadow=or_null(ref("Shadow")),

@@ -1,5 +1,6 @@
 """A rehearsal on its page: asked for, awaited, and read by who may not open the cards, too."""
 
+from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -20,6 +21,8 @@ from approvals.people import access
 from approvals.policy.authoring import rehearsal_jobs, stage_rules, versions
 from approvals.policy.authoring.rehearsal import MOST, Period
 from approvals.policy.authoring.versions import NotPublished
+from approvals.policy.messages import sentences
+from approvals.policy.reasons import Row
 from approvals.policy.snapshot import Unpublishable
 from approvals.values import characters
 
@@ -27,6 +30,21 @@ SIZES = (100, 500, 1000, 5000, MOST)
 ROWS = 50  # on one page
 SUMMED = 12  # agents, action types, tiers that a sum names
 
+# What is said of a movement for which no reason differs: it is the action type itself that does.
+OF_THE_TYPE = {
+    "tier_up": gettext_lazy("The lowest tier of the action type, or what a tier may decide, is higher."),
+    "tier_down": gettext_lazy("The lowest tier of the action type, or what a tier may decide, is lower."),
+    "stages_more": gettext_lazy("More people approve, one after the other."),
+    "stages_fewer": gettext_lazy("Fewer people approve, one after the other, or less senior ones."),
+    "stages": gettext_lazy("The same people approve in another order."),
+    "typed_more": gettext_lazy("Who approves types a value."),
+    "typed_fewer": gettext_lazy("Who approves types no value any more."),
+    "approvers_more": gettext_lazy("More people must approve."),
+    "approvers_fewer": gettext_lazy("Fewer people must approve."),
+    "gate": gettext_lazy("The gate of the action type is another."),
+    "domain": gettext_lazy("The action type belongs to another domain."),
+    "silence": gettext_lazy("Silence means something else at the deadline."),
+}
 ROUTES = {
     "auto": gettext_lazy("passes"),
     "review": gettext_lazy("asks"),
@@ -170,10 +188,15 @@ def rows_of(movements: list[RoutingChange], request: HttpRequest) -> list[dict[s
                 "before": outcome_text(before, after),
                 "after": outcome_text(after, before),
                 "becomes": after["route"],
-                "why": movement.why,
+                "why": why_text(movement.kind, movement.why),
             }
         )
     return rows
+
+
+def why_text(kind: str, rows: Iterable[Row]) -> str:
+    """Why an approval moves so: the reasons that differ, else what of the action type does."""
+    return " ".join(sentences(rows)) or str(OF_THE_TYPE.get(kind, ""))
 
 
 def movement_label(kind: str) -> str:

@@ -12,6 +12,7 @@ from approvals.admin.rehearsals import ROUTES
 from approvals.models import Agent
 from approvals.policy.authoring import documents, stage_rules, versions
 from approvals.policy.authoring.documents import Row
+from approvals.policy.messages import sentence
 from approvals.policy.snapshot import compiled
 from approvals.requests import sample
 from approvals.requests.sample import SampleResult
@@ -83,7 +84,7 @@ def _result(sent: dict[str, Any], snapshot: Row) -> dict[str, Any]:
     return {
         "route": sample_result.routing.route,
         "words": _outcome_text(sample_result),
-        "reasons": sample_result.routing.reasons,
+        "reasons": list(map(sentence, sample_result.routing.reasons)),
     }
 
 

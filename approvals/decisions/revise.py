@@ -20,8 +20,9 @@ from approvals.execution import returns
 from approvals.models import Approval, Proposal, User
 from approvals.models.approval import ItemType, Route
 from approvals.models.policy import CONSENTING, Gate, Reversibility, Silence, Verdict
-from approvals.policy import messages, snapshot
+from approvals.policy import messages, reasons, snapshot
 from approvals.policy import stages as demands
+from approvals.policy.reasons import Reason
 from approvals.policy.routing import strictest
 from approvals.policy.snapshot import Policy, Stage, TypePolicy
 from approvals.policy.stages import Stages
@@ -106,7 +107,7 @@ def revise(approval: Approval, before: Proposal, item: Item, *, by: User | None,
     policy = snapshot.load(approval.policy_id)
     evaluation = _evaluate(approval, before, item, policy, by=by, now=now)
     if by is not None and evaluation.routing.route == Route.REJECT:
-        why = "; ".join(evaluation.routing.reasons)
+        why = "; ".join(map(messages.sentence, evaluation.routing.reasons))
         raise BadVerdict([Fault("/args", _("Policy refuses this: %(why)s") % {"why": why})])
     required_stages = demands.merged_with(demands.required_stages_of(approval), _demanded(approval, evaluation, by=by))
     newest = approval.proposals.order_by("-revision").values_list("revision", flat=True).first() or 0
@@ -301,7 +302,7 @@ def _columns(
 ) -> Mapping[str, object]:
     """What of the row the revision changes. It starts with its first stage."""
     routing, assessment = evaluation.routing, evaluation.assessment
-    reasons, code = _why(approval, evaluation, required_stages, by=proposal.author)
+    all_reasons, code = _why(approval, evaluation, required_stages, by=proposal.author)
     return {
         "revision": proposal.revision,
         "proposal_id": proposal.pk,
@@ -312,7 +313,7 @@ def _columns(
         "assessment": new_rows.stored_assessment(evaluation),
         "flagged": len(assessment.flags),
         "confidence": assessment.composite,
-        "reasons": reasons,
+        "reasons": reasons.as_json(all_reasons),
         "reason_code": code,
         "reversibility": evaluation.reversibility,
         "allowed": new_rows.allowed_verdicts(evaluation),
@@ -327,17 +328,20 @@ def _columns(
 
 def _why(
     approval: Approval, evaluation: Evaluation, required_stages: Stages, *, by: User | None
-) -> tuple[list[str], str]:
+) -> tuple[list[Reason], str]:
     """Why people are asked, and its code: for what it is now, and for what it was where that asked for more."""
     if evaluation.routing.route == Route.AUTO:
         # Why a first one would have passed is no reason to ask: it waits because people were asked.
-        return list(dict.fromkeys([messages.ASKED_BEFORE, *approval.reasons])), approval.reason_code
-    reasons = list(evaluation.routing.reasons)
+        before = reasons.read(approval.reasons)
+        return reasons.unique([reasons.AskedBeforeChange(), *before]), approval.reason_code
+    all_reasons = list(evaluation.routing.reasons)
+    if evaluation.routing.route == Route.REJECT:
+        return all_reasons, evaluation.routing.reason_code
     if required_stages != _demanded(approval, evaluation, by=by):
-        reasons.append(messages.STAYS.format(stages=demands.stages_in_words(required_stages)))
+        all_reasons.append(reasons.StaysStrict(required_stages))
     if approval.typed and not evaluation.routing.typed and approval.gate != Gate.MANUAL:
-        reasons.append(messages.TYPED)
-    return list(dict.fromkeys(reasons)), evaluation.routing.reason_code
+        all_reasons.append(reasons.TypedConfirmation())
+    return reasons.unique(all_reasons), evaluation.routing.reason_code
 
 
 def _silence(approval: Approval, evaluation: Evaluation, *, by: User | None) -> str:

@@ -10,6 +10,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from approvals.models import Approval, ApprovalRequest, Decision, Proposal
 from approvals.models.approval import DECIDED, ItemType, Kind
 from approvals.models.policy import Verdict
+from approvals.policy import messages
 from approvals.values.edits import edits
 from approvals.values.schema import Json
 
@@ -52,7 +53,7 @@ def rows(approvals: QuerySet[Approval]) -> list[tuple[Approval, Mapping[str, Jso
     """Each approval with its row; four queries for all of them."""
     own = Proposal.objects.filter(author=None).only("approval", "revision", "args", "prompt", "steps")
     standing = Decision.objects.filter(undone_at=None)
-    queryset = approvals.select_related("proposal", "outcome").defer("assessment", "reasons")
+    queryset = approvals.select_related("proposal", "outcome").defer("assessment")
     queryset = queryset.prefetch_related(
         Prefetch("proposals", own.order_by("revision"), to_attr="own"),
         Prefetch("decisions", standing, to_attr="standing"),
@@ -79,7 +80,7 @@ def _row(approval: Approval) -> dict[str, Json]:
         "verdict": approval.verdict,
         "source": approval.source,
         "reason": decision.reason if decision else "",
-        "message": decision.message if decision else None,
+        "message": messages.message_of(approval, decision) if decision else None,
         "alternative": (decision.alternative or None) if decision else None,
         "answer": decision.answer if decision else None,
         "guidance": (decision.guidance or None) if decision else None,

@@ -25,7 +25,7 @@ from approvals.models import Agent, Approval, AuditEvent, Grant, Rule, User
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Verdict
 from approvals.people import access
-from approvals.policy import grant_conditions, snapshot
+from approvals.policy import grant_conditions, messages, snapshot
 from approvals.policy.rules import fit
 from approvals.policy.rules.expressions import BadExpression, compiled_expression
 from approvals.policy.snapshot import TypePolicy
@@ -237,7 +237,7 @@ def _origin_faults(wish: GrantRequest, origin: Approval, *, now: datetime) -> li
         return [Fault("/conditions", _("This does not cover the request on the card."))]
     routing = reevaluate(origin, proposal, snapshot.current(), now=now).routing
     if routing.route == Route.REJECT:
-        why = "; ".join(routing.reasons)
+        why = "; ".join(map(messages.sentence, routing.reasons))
         return [Fault("/action", _("Policy refuses this: %(why)s") % {"why": why})]
     if routing.tier > wish.tier:
         return [Fault("/tier", _("The request on the card needs tier %(tier)d.") % {"tier": routing.tier})]

@@ -8,7 +8,7 @@ violation with an incident: what ran, ran.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 
 from django.conf import settings
@@ -24,8 +24,9 @@ from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility
 from approvals.notify import outbox
 from approvals.people import access
-from approvals.policy import grant_conditions, messages, snapshot
+from approvals.policy import grant_conditions, messages, reasons, snapshot
 from approvals.policy.pre_approvals import StandingApproval
+from approvals.policy.reasons import Reason
 from approvals.policy.routing_codes import POLICY_VIOLATION, PRE_APPROVED
 from approvals.policy.routing_decision import Routing
 from approvals.policy.snapshot import Policy, TypePolicy
@@ -66,7 +67,7 @@ class RecordedUse:
 
     use: OfflineUse
     approval: Approval
-    faults: tuple[str, ...] = ()
+    faults: tuple[Reason, ...] = ()
     replayed: bool = False
 
 
@@ -167,12 +168,12 @@ def _report(grant: Grant, use: OfflineUse, *, by: Agent) -> RecordedUse:
     unstorable = schema.storable(use.args)
     if unstorable:
         raise NotReportable(f"{unstorable[0].pointer or 'The arguments'}: {unstorable[0].message}")
-    faults: list[str] = []
+    faults: list[Reason] = []
 
     def judged(evaluation: Evaluation) -> Evaluation:
         faults.extend(_faults(grant, use, evaluation, by=by, now=now))
         if not faults and not _take_reserved_use(grant):
-            faults.append(messages.BEYOND_COUNT.format(most=grant.reserved))
+            faults.append(reasons.NoUsesLeft(grant.reserved))
         return replace(evaluation, routing=_routed(grant, evaluation.routing, faults, use))
 
     submission = Submission(
@@ -191,8 +192,8 @@ def _report(grant: Grant, use: OfflineUse, *, by: Agent) -> RecordedUse:
         raise NotReportable("Another report of the same use is being taken; ask again.")
     approval = answer.approvals[0]
     if answer.replayed:
-        reasons = [str(reason) for reason in approval.reasons] if approval.route == Route.REJECT else []
-        return RecordedUse(use, approval, tuple(reasons), replayed=True)
+        stored_reasons = reasons.read(approval.reasons) if approval.route == Route.REJECT else []
+        return RecordedUse(use, approval, tuple(stored_reasons), replayed=True)
     if faults:
         _alarm(approval, use, faults, by=by, now=now)
     else:
@@ -200,29 +201,29 @@ def _report(grant: Grant, use: OfflineUse, *, by: Agent) -> RecordedUse:
     return RecordedUse(use, approval, tuple(faults))
 
 
-def _faults(grant: Grant, use: OfflineUse, evaluation: Evaluation, *, by: Agent, now: datetime) -> list[str]:
-    """What its token did not cover, in words."""
-    all_faults = []
+def _faults(grant: Grant, use: OfflineUse, evaluation: Evaluation, *, by: Agent, now: datetime) -> list[Reason]:
+    """What its token did not cover."""
+    all_faults: list[Reason] = []
     if use.action != grant.action_type_id:
-        all_faults.append(messages.BEYOND_ACTION.format(action=use.action[:80]))
+        all_faults.append(reasons.NotGivenForAction(use.action[:80]))
     elif faults := _argument_faults(evaluation, use):
-        all_faults.append(messages.BEYOND_SCHEMA.format(pointer=faults[0].pointer or "/", message=faults[0].message))
+        all_faults.append(reasons.ArgumentsOfAnotherAction(faults[0].pointer or "/", faults[0].message))
     if use.digest not in _digests(use, evaluation, by):
-        all_faults.append(messages.BEYOND_DIGEST)
+        all_faults.append(reasons.AnotherDigest())
     if not grant_conditions.all_hold(grant.conditions, use.args):
-        all_faults.append(messages.BEYOND_CONDITIONS)
+        all_faults.append(reasons.ConditionsNotMet())
     ends = min(filter(None, (grant.expires_at, grant.revoked_at)))
     if not grant.granted_at - EARLY <= use.at <= min(ends, now) + (EARLY if ends > now else timedelta(0)):
-        all_faults.append(messages.BEYOND_TIME.format(at=f"{use.at:%Y-%m-%d %H:%M:%S} UTC"))
+        all_faults.append(reasons.NotInForce(use.at.astimezone(UTC)))
     if by.paused_at is not None and use.at > by.paused_at:
-        all_faults.append(messages.PAUSED)
+        all_faults.append(reasons.AgentPaused())
     kind = evaluation.type
     if kind.reversibility != Reversibility.REVERSIBLE or kind.gate == Gate.MANUAL:
-        all_faults.append(messages.BEYOND_KIND)
+        all_faults.append(reasons.NeverUnasked())
     if evaluation.routing.route == Route.REJECT and evaluation.routing.reason_code == POLICY_VIOLATION:
         all_faults += [reason for reason in evaluation.routing.reasons if reason not in all_faults]
     if evaluation.routing.tier > grant.tier_id:
-        all_faults.append(messages.BEYOND_TIER.format(tier=evaluation.routing.tier, most=grant.tier_id))
+        all_faults.append(reasons.TierOutOfReach(evaluation.routing.tier, grant.tier_id))
     return all_faults
 
 
@@ -249,31 +250,32 @@ def _take_reserved_use(grant: Grant) -> bool:
     )
 
 
-def _routed(grant: Grant, routing: Routing, faults: Sequence[str], use: OfflineUse) -> Routing:
+def _routed(grant: Grant, routing: Routing, faults: Sequence[Reason], use: OfflineUse) -> Routing:
     """A use that was covered passed; one that was not is refused, though it ran."""
     giver = grant.granted_by.name
     held = StandingApproval(
         grant.pk, grant.agent_id, grant.action_type_id, (), "", grant.tier_id, grant.most, giver, grant.granted_at
     )
-    at = f"{use.at:%Y-%m-%d %H:%M:%S} UTC"
+    at = use.at.astimezone(UTC)
     routing = replace(routing, stages=(), typed=False)  # nobody is asked any more
     if faults:
-        reasons = [messages.OFFLINE_BEYOND.format(by=giver, at=at), *faults]
         return replace(
             routing,
             route=Route.REJECT,
             reason_code=POLICY_VIOLATION,
-            reasons=reasons,
+            reasons=[reasons.RanBeyondApproval(at, giver), *faults],
             grant=held,
             step=None,
             shadowed=None,
         )
-    reasons = [
-        messages.GRANTED.format(by=giver, day=grant.granted_at.date().isoformat()),
-        messages.OFFLINE.format(at=at),
-    ]
     return replace(
-        routing, route=Route.AUTO, reason_code=PRE_APPROVED, reasons=reasons, grant=held, step=None, shadowed=None
+        routing,
+        route=Route.AUTO,
+        reason_code=PRE_APPROVED,
+        reasons=[reasons.StandingApprovalGiven(giver, grant.granted_at.date()), reasons.RanOffline(at)],
+        grant=held,
+        step=None,
+        shadowed=None,
     )
 
 
@@ -300,9 +302,8 @@ def _ran(approval: Approval, use: OfflineUse, *, by: Agent, now: datetime) -> No
         agent_reports.report_outcome(approval, by=by, result=Outcome.Result(use.outcome), detail=use.detail)
 
 
-def _alarm(approval: Approval, use: OfflineUse, faults: Sequence[str], *, by: Agent, now: datetime) -> None:
-    came = use.outcome or "an unknown outcome"
-    text = f"{messages.OFFLINE_RAN.format(at=f'{use.at:%Y-%m-%d %H:%M:%S} UTC', outcome=came)} {' '.join(faults)}"
+def _alarm(approval: Approval, use: OfflineUse, faults: Sequence[Reason], *, by: Agent, now: datetime) -> None:
+    text = messages.beyond_standing_approval(use.at.astimezone(UTC), use.outcome, faults)
     incident = Incident.objects.create(approval=approval, severity=Incident.Severity.CRITICAL, text=text[:4000])
     facts: dict[str, Json] = {"incident": str(incident.pk), "severity": incident.severity, "offline": True}
     digests = recorded.related_digests(incident=incident)

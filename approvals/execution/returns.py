@@ -13,7 +13,7 @@ from approvals.execution import spending
 from approvals.history import audit, recorded
 from approvals.models import Agent, Approval, AuditEvent, Outcome, Proposal
 from approvals.models.approval import Source, Status
-from approvals.policy import messages
+from approvals.policy.reasons import WorldMoved
 from approvals.policy.stages import required_stages_of
 from approvals.requests import intake
 from approvals.requests.submission import Receipt, ReturnedFrom, RunRef, Submission, as_item
@@ -71,7 +71,7 @@ def returned_of(approval: Approval) -> ReturnedFrom | None:
         required_stages=required_stages_of(approval),
         typed=approval.typed,
         gate=approval.gate,
-        reason=messages.WORLD_MOVED.format(names=", ".join(event.facts["moved"])),
+        reason=WorldMoved(tuple(event.facts["moved"])),
     )
 
 
@@ -88,7 +88,6 @@ def _submission(
         current=_current(proposal.current, seen),
         preconditions=seen,
     )
-    reason = messages.WORLD_MOVED.format(names=", ".join(moved))
     human = approval.source == Source.HUMAN
     return Submission(
         items=(item,),
@@ -108,7 +107,7 @@ def _submission(
             required_stages=required_stages_of(approval),
             typed=approval.typed,
             gate=approval.gate,
-            reason=reason,
+            reason=WorldMoved(tuple(moved)),
         ),
     )
 

@@ -23,8 +23,9 @@ from django.db import connection
 from approvals.models import Approval, Outcome
 from approvals.models.approval import ItemType, Kind, Route, Status
 from approvals.models.policy import Gate, Verdict
-from approvals.policy import checkpoints, messages
+from approvals.policy import checkpoints
 from approvals.policy.checkpoints import PassedSpending, SpendingScope
+from approvals.policy.reasons import OfStep
 from approvals.policy.routing import route
 from approvals.policy.snapshot import Policy
 from approvals.requests.evaluation import Evaluation
@@ -174,14 +175,13 @@ def _plan_within(
             of_step = replace(question, type=step.type, value=step.worth.value)
             asks = checkpoints.costly(of_step, assessment, policy.base)
             if asks is not None:
-                reason = messages.STEP_SAYS.format(number=number, action=step.title, text=asks.text)
                 gate = Gate.HARD if evaluation.routing.gate in (Gate.SOFT, Gate.CLARIFY) else evaluation.routing.gate
                 routing = replace(
                     evaluation.routing,
                     route=Route.REVIEW,
                     gate=gate,
                     reason_code=asks.code,
-                    reasons=[reason],
+                    reasons=[OfStep(number, step.title, asks.reason)],
                     strict=True,
                     shadowed=None,
                 )

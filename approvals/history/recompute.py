@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -116,10 +117,12 @@ class Recomputation:
     def _decisions(self, expected: Mapping[UUID, Expected]) -> str:
         missing = {(pk, place) for pk, of in expected.items() for place in of.decisions}
         decisions = Decision.objects.filter(approval__in=expected).order_by("approval_id", "decided_at")
+        refused = Approval.objects.filter(pk__in=expected, source=Source.POLICY, verdict=Verdict.REJECT)
+        refused_for = dict(refused.values_list("pk", "reasons"))
         for decision in decisions.iterator(chunk_size=SET):
             of = expected[decision.approval_id]
             decision_key: DecisionKey = (decision.revision, decision.round)
-            if lie := _mismatch(decision, decision_key, of):
+            if lie := _mismatch(decision, decision_key, of, refused_for.get(decision.approval_id, ())):
                 return f"the decision on approval {decision.approval_id} {lie}"
             missing.discard((decision.approval_id, decision_key))
         return f"a decision on approval {min(pk for pk, _ in missing)} is missing" if missing else ""
@@ -196,8 +199,9 @@ def decision_documents(requests: "QuerySet[ApprovalRequest]") -> str:
 
 def _documents(requests: Sequence[ApprovalRequest]) -> str:
     items: dict[UUID, list[Approval]] = defaultdict(list)
-    columns = ("request_id", "item", "status", "item_type", "digest", "policy_id", "proposal__name", "proposal__args")
-    approvals = Approval.objects.filter(request__in=requests).select_related("proposal").only(*columns)
+    columns = ("request_id", "item", "status", "item_type", "digest", "policy_id", "reasons")
+    approvals = Approval.objects.filter(request__in=requests).select_related("proposal")
+    approvals = approvals.only(*columns, "proposal__name", "proposal__args")
     for approval in approvals.order_by("request_id", "position"):
         items[approval.request_id].append(approval)
     decisions = {
@@ -247,6 +251,7 @@ def _document_matches(
         by = item.get("decided_by")
         says = {**item, "decided_by": by.get("tier") if isinstance(by, dict) else by}
         says["permit"] = bool(item.get("permit"))
+        says["reasons"] = [_without_text(reason) for reason in item.get("reasons", ())]
         if any(says.get(name) != value for name, value in expected.items()):
             return False
     return True
@@ -257,19 +262,28 @@ def _recalled(recall: Recall) -> dict[str, Json]:
     return {"status": "recalled", "verdict": None, "permit": False, "reason": recall.reason, "recalled_at": at}
 
 
+def _without_text(reason: Mapping[str, Any]) -> Json:
+    return {"code": reason.get("code"), **reason.get("parameters", {})}
+
+
 def _decided(approval: Approval, decision: Decision) -> dict[str, Json]:
     """What the document says of an approval that was decided so."""
     proposal = approval.proposal
     runs = decision.verdict in (Verdict.APPROVE, Verdict.MODIFY) and approval.item_type == ItemType.ACTION
     return {
         **({} if runs else {"permit": False}),
+        # What policy refuses for is worded where it is read: by which reasons is compared, not how they are put.
+        **(
+            {"reasons": approval.reasons}
+            if decision.refused_by_policy
+            else {"reasons": [], "message": decision.message}
+        ),
         "status": "decided",
         "verdict": decision.verdict,
         "source": decision.source,
         "action": {"name": proposal.name, "args": proposal.args} if runs and proposal else None,
         "action_digest": approval.digest,
         "answer": decision.answer,
-        "message": decision.message,
         "alternative": decision.alternative or None,
         "guidance": decision.guidance or None,
         "stop": decision.stop,
@@ -292,7 +306,7 @@ def policy() -> str:
     return f"{min(published)} was published and is missing" if published else ""
 
 
-def _mismatch(decision: Decision, decision_key: DecisionKey, expected: Expected) -> str:
+def _mismatch(decision: Decision, decision_key: DecisionKey, expected: Expected, refused_for: Sequence[Json]) -> str:
     """What a decision says, where its event recorded something else."""
     event = expected.decisions.get(decision_key)
     if event is None:
@@ -305,7 +319,8 @@ def _mismatch(decision: Decision, decision_key: DecisionKey, expected: Expected)
     ):
         if in_row != in_events:
             return _mismatch_sentence(column, in_row, in_events)
-    if _digest_or_empty(recorded.stored_decision_digest, decision) != event.digest:
+    reasons = refused_for if decision.refused_by_policy else ()
+    if _digest_or_empty(recorded.stored_decision_digest, decision, reasons) != event.digest:
         return "says other words (message, answer, reason …) than were given"
     gone = "recalled" if expected.state["status"] == Status.RECALLED else "standing"
     in_events = gone if decision_key == expected.standing else "undone"

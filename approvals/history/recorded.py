@@ -3,7 +3,7 @@
 Events are chained; rows are not. By what is recorded here each row can be held against its events (see `recompute`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -58,9 +58,10 @@ def decision_digest(verdict_input: Mapping[str, object]) -> str:
     return digest_of([verdict_input.get(name, _UNSAID[name]) for name in DECISION])  # type: ignore[misc]  # texts and JSON
 
 
-def stored_decision_digest(row: Decision) -> str:
-    """The same of a decision as it is stored, or about to be."""
-    return decision_digest({name: getattr(row, name) for name in DECISION})
+def stored_decision_digest(row: Decision, refused_for: Sequence[Json] = ()) -> str:
+    """The same of a decision as it is stored, or about to be; with the reasons that policy refuses for."""
+    values: list[Json] = [getattr(row, name) for name in DECISION]
+    return digest_of([*values, list(refused_for)] if refused_for else values)
 
 
 @dataclass(frozen=True, slots=True)

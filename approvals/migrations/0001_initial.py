@@ -761,7 +761,7 @@ class Migration(migrations.Migration):
                 ('rank', models.PositiveSmallIntegerField(help_text='0 to 2: to be looked at first.')),
                 ('before', models.JSONField()),
                 ('after', models.JSONField()),
-                ('why', models.TextField()),
+                ('why', models.JSONField(default=list)),
                 ('approval', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='approvals.approval')),
                 ('rehearsal', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='movements', to='approvals.rehearsal')),
             ],

@@ -69,7 +69,7 @@ class Rehearsal(models.Model):
 
 
 class RoutingChange(models.Model):
-    """One approval that the draft would have routed another way. Holds routes and policy's words, no content."""
+    """One approval that the draft would have routed another way. Holds routes and policy's reasons, no content."""
 
     rehearsal = models.ForeignKey(Rehearsal, models.CASCADE, related_name="movements")
     approval = models.ForeignKey(Approval, models.CASCADE, related_name="+")
@@ -77,7 +77,7 @@ class RoutingChange(models.Model):
     rank = models.PositiveSmallIntegerField(help_text="0 to 2: to be looked at first.")
     before = models.JSONField()
     after = models.JSONField()
-    why = models.TextField()
+    why = models.JSONField(default=list)
 
     class Meta:
         ordering = ["rank", "id"]

@@ -99,6 +99,11 @@ class Decision(models.Model):
     def __str__(self) -> str:
         return f"{self.verdict} · {self.approval}"
 
+    @property
+    def refused_by_policy(self) -> bool:
+        """What is said with it are the approval's reasons; `message` is a person's of before, or none."""
+        return self.source == Source.POLICY and self.verdict == Verdict.REJECT
+
     @classmethod
     def on(cls, approval: Approval, *, surface: str, at: datetime, **given: Any) -> "Decision":
         """What was decided of an approval as its row says by now: its verdict in this round; not saved."""

@@ -1,23 +1,15 @@
 """What is known of a proposal before anything is decided: the values that routing weighs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from approvals.policy import reasons
 from approvals.policy.evaluation_input import Repeat, RunPast
 from approvals.policy.precedent.curves import Observed
 from approvals.policy.precedent.signals import Signal
+from approvals.policy.reasons import Flag
 from approvals.policy.snapshot import Stage
 from approvals.values.schema import Json
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """Something unusual: its name, a sentence with the number, and the numbers as data."""
-
-    name: str
-    text: str
-    data: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +70,7 @@ class Assessment:
                     "value": float(signal.value),
                     "weight": float(signal.weight),
                     "ours": signal.ours,
-                    "note": signal.note,
+                    "note": signal.note.as_json(),
                 }
                 for signal in self.signals
             ],
@@ -86,7 +78,7 @@ class Assessment:
             "composite": None if self.composite is None else float(self.composite),
             "own": None if self.own is None else float(self.own),
             "without_precedent": None if self.without_precedent is None else float(self.without_precedent),
-            "flags": [{"name": flag.name, "text": flag.text, "data": flag.data} for flag in self.flags],
+            "flags": reasons.as_json(self.flags),
             "rules": [
                 {
                     "name": rule.name,

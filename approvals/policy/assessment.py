@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 from approvals.models.policy import Rule
-from approvals.policy.assessed import Assessment, Flag, RuleMatch
+from approvals.policy.assessed import Assessment, RuleMatch
 from approvals.policy.evaluation_input import EvaluationInput, History, Repeat, RunPast
 from approvals.policy.precedent import signals
 from approvals.policy.precedent.curves import Observed, ScoreCurve
 from approvals.policy.precedent.flags import flags_of
 from approvals.policy.precedent.reader import read_histories
 from approvals.policy.precedent.signals import Signal
+from approvals.policy.reasons import Flag, Reason
 from approvals.policy.snapshot import TypePolicy
 
 __all__ = [
@@ -44,8 +45,8 @@ def recall(question: EvaluationInput, stored: Mapping[str, Any]) -> Assessment:
     newcomer = "precedent" not in stored_signals or stored.get("without_precedent") is not None
     if "precedent" in stored_signals:
         value, note = Decimal(str(stored_signals["precedent"]["value"])), stored_signals["precedent"]["note"]
-        precedent = replace(precedent, value=value, note=note)
-    flags = [Flag(row["name"], row["text"], row["data"]) for row in stored.get("flags", ())]
+        precedent = replace(precedent, value=value, note=Reason.of_json(note))
+    flags = [Flag.of_json(row) for row in stored.get("flags", ())]
     past = stored.get("run") or {}
     run = RunPast(**{**past, "since": timedelta(seconds=past["since"])}) if past else RunPast()
     weighed = _weighed(question, precedent, flags, run, Decimal(stored.get("spent", 0)), newcomer=newcomer)

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from approvals.models.policy import SpendOf
-from approvals.policy import messages
+from approvals.policy import reasons
 from approvals.policy.assessed import Assessment
 from approvals.policy.evaluation_input import EvaluationInput
+from approvals.policy.reasons import Reason
 from approvals.policy.routing_codes import COST, PERIODIC
 from approvals.policy.snapshot import TypePolicy
 
@@ -25,10 +26,10 @@ HOUR = timedelta(hours=1)  # how finely spending is counted
 
 
 class CheckpointReason(NamedTuple):
-    """Why a person is asked: the reason code, and the reason in words."""
+    """Why a person is asked: the routing's code, and the reason."""
 
     code: str
-    text: str
+    reason: Reason
 
 
 def periodic(question: EvaluationInput, assessment: Assessment) -> CheckpointReason | None:
@@ -38,10 +39,9 @@ def periodic(question: EvaluationInput, assessment: Assessment) -> CheckpointRea
     kind, past = question.type, assessment.run
     step = past.steps + 1
     if kind.every_steps is not None and step >= kind.every_steps:
-        return CheckpointReason(PERIODIC, messages.EVERY_STEPS.format(step=step, every=kind.every_steps))
+        return CheckpointReason(PERIODIC, reasons.StepOfRun(step, kind.every_steps))
     if kind.every_time is not None and past.since >= kind.every_time:
-        text = messages.EVERY_TIME.format(since=messages.span(past.since), every=messages.span(kind.every_time))
-        return CheckpointReason(PERIODIC, text)
+        return CheckpointReason(PERIODIC, reasons.TimeOfRun(past.since, kind.every_time))
     return None
 
 
@@ -55,13 +55,13 @@ def costly(question: EvaluationInput, assessment: Assessment, base: str) -> Chec
         return None
     return CheckpointReason(
         COST,
-        messages.COST.format(
-            whose=messages.WHOSE[spender_key(kind, question.run)],
-            spent=f"{assessment.spent:,.2f}",
-            value=f"{value:,.2f}",
-            limit=f"{kind.spend_limit:,.2f}",
+        reasons.SpendingAboveLimit(
+            of=spender_key(kind, question.run),
+            spent=assessment.spent,
+            value=value,
+            limit=kind.spend_limit,
             base=base,
-            window=messages.span(kind.spend_window),
+            window=kind.spend_window,
         ),
     )
 

@@ -7,15 +7,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from approvals.policy import messages
 from approvals.policy.precedent.comparison_keys import Keys
 from approvals.policy.precedent.curves import ScoreCurve
 from approvals.policy.rules.expressions import Facts
 from approvals.policy.snapshot import TypePolicy
-from approvals.values.characters import plain
 from approvals.values.schema import Json, pick
-
-_NAMED = 3  # changed paths that a sentence about a repeat lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +121,6 @@ class Repeat:
         """As `as_json` stored it."""
         fields = {**stored, "id": UUID(stored["id"]), "day": date.fromisoformat(stored["day"])}
         return cls(**{**fields, "changed": tuple(stored["changed"])})
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """What a sentence about it names."""
-        shown = [f"`{plain(path.removeprefix('/'))[:60]}`" for path in self.changed[:_NAMED]]
-        only = messages.ONLY_CHANGED.format(paths=", ".join(shown)) if shown else messages.NOTHING_CHANGED
-        reason = messages.REJECTED_FOR.get(self.reason, "")
-        return {"day": self.day.isoformat(), "why": f" ({reason})" if reason else "", "changed": only}
 
 
 @dataclass(frozen=True, slots=True)

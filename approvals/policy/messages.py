@@ -1,172 +1,101 @@
-"""Every message of policy, in one place.
+"""What the reasons of policy say: here a reason becomes a sentence, in the language of its reader (see `sentences`).
 
-They are stored with the approval as they were said, in English: a reason is evidence, and does not change with the
-reader's language or with the next release. Names of action types, rules and tiers are the admin's own.
+Names of action types, rules and tiers are the admin's own; what an agent wrote is shown plain.
 """
 
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import singledispatch
 
-PAUSED = "The agent is paused; nothing of it runs."
-STOPPED = "A reviewer ended the whole run; nothing more of it runs."
-HALTED = "Everything was stopped when this arrived, so a person decides what policy would have let pass."
-BLOCKED = "Refused by the rule '{name}': {message}"
-UNPARSED = "The arguments did not parse, so they could not be checked; they can be modified or rejected, not approved."
-BREAKER = "The breaker of this agent and action is open; everything asks a person."
-LEVEL_ONE = "This agent is at level 1 (full human control) for this action."
-BY_LAW = "The law wants a person for this; nothing lifts that."
-RULE = "Rule '{name}': {message}"
-ALLOWED = "Rule '{name}' lets it pass: {message}"
-OVERRULED = "Rule '{name}' would let it pass, but something stricter holds: {message}"
-STATED = "Rule '{name}' lets nothing pass, because it goes by what the agent says of itself: {message}"
-RULE_FAILED = "The rule '{name}' could not be evaluated for this proposal, so a person is asked."
-UNKNOWN_CURRENCY = "The currency {currency} has no rate in the policy, so the highest tier decides."
-UNREADABLE_VALUE = "The value is not a number, so the highest tier decides."
-IRREVERSIBLE = "This action cannot be undone; a person always decides."
-MANUAL = "This action always asks a person, who types a value and signs in again."
-FLAG = "Flag: {text}."
-EVERY_STEPS = "Step {step} of the run since a person last decided; every {every} asks."
-EVERY_TIME = "{since} of the run since it began or a person last decided in it; every {every} asks."
-COST = (
-    "Spending of {whose}: {spent} {base} in the last {window}, and {value} {base} more would be above the limit of "
-    "{limit} {base}."
-)
-WHOSE = {"agent": "this agent", "run": "this run"}
-SHADOW = "Shadow mode: nobody is asked. It would have asked tier {tier}:"
-SHADOW_REFUSES = "Shadow mode: nobody is asked. It would have been refused:"
-NEVER = "This action needs no person."
-LEVEL_FOUR = (
-    "This agent is at level 4 (autonomy with audit) for this action, which can be undone, is of low impact, and lies "
-    "within the lowest ceiling."
-)
-CONFIDENT = "Confidence {composite} is at or above {auto} for {impact} impact, and {own} by our own signals alone."
-UNSUPPORTED = (
-    "Confidence {composite} is at or above {auto}, but by our own signals alone it is {own}, "
-    "below {review}; the agent's own numbers do not let it pass."
-)
-HESITANT = "Confidence {composite} is below {auto} and at or above {review} for {impact} impact."
-NEWCOMER = "Confidence {composite} is below {review} only because people have decided nothing of this agent and action."
-TOO_LOW = "Confidence {composite} is below {review} for {impact} impact; reformulate the proposal and ask again."
-LOWERED = (
-    "Confidence {composite} is at or above {auto}, but what people approved of such proposals is {share} for this "
-    "agent ({decided} decided, {of_agent} of them its own), so a person is asked."
-)
-UNMEASURED = "No signal carries weight, so there is no confidence to pass by."
-FIXED = "This action always asks a person."
-NOTHING_MATCHED = "No rule and no flag asks for a person."
-VALUE_RAISES = (
-    "The value {value} {base} is above the ceiling of tier {below} ({ceiling} {base}), so tier {tier} decides."
-)
-PLANNED = "Covered by plan {plan}, step {step} ({name}): a person approved exactly this."
-ANSWERED = "It nearly repeats what a person rejected on {day}{why}, and {changed}: the same answer holds."
-EXHAUSTED = "The run gets no further with this: {tries} attempts were rejected."
-QUOTED = "It was said then: “{message}”"
-GRANTED = "Covered by the standing approval that {by} gave on {day}."
-OFFLINE = "It ran at {at}, while Assent could not be asked."
-OFFLINE_BEYOND = "It ran at {at} unasked, and the standing approval that {by} gave did not cover it."
-OFFLINE_RAN = "Ran unasked at {at} with {outcome}, beyond its standing approval."
-BEYOND_ACTION = "It was not given for {action}."
-BEYOND_SCHEMA = "The arguments are none of this action: {pointer}: {message}"
-BEYOND_DIGEST = "The digest is not that of what is reported."
-BEYOND_CONDITIONS = "The arguments do not meet its conditions."
-BEYOND_TIME = "It was not in force at {at}."
-BEYOND_KIND = "This action always asks a person, or cannot be undone."
-BEYOND_TIER = "It needs tier {tier}; the standing approval reaches tier {most}."
-BEYOND_COUNT = "All {most} uses that were set aside for it had been made."
-UNPLANNED = "Deviates from the approved plan: no step of it is like this"
-DEVIATES = "Deviates from the approved plan, step {step} ({name}): {why}"
-DIFFERS = "{path} is {is}, approved was {was}"
-AND_MORE = " and {count} more"
-NOTHING = "nothing"
-PLANNED_ONCE = "it has run already"
-PLANNED_LATER = "it comes after {names}"
-PLANNED_OTHERWISE = "the step is {action}"
-PLANNED_FOR_OTHER = "it concerns something else, or comes with other files"
-STEP_SAYS = "Step {number}, {action}: {text}"
-WORLD_MOVED = "This was approved, and then the world moved: {names} is no longer what it was."
-ASKED_BEFORE = "As it is now nothing asks for a person; before it was changed:"
-STAYS = "Before it was changed it needed more, and that stays: {stages}."
-AHEAD_VETO = "It goes on at once. A reviewer may stop it until its deadline; that ends its run and undoes it."
-AHEAD_REVIEW = "It goes on at once. What its run did is reviewed together when the run has ended."
-AHEAD_WITHOUT_UNDO = "It waits, because the request names nothing that undoes it."
-SEVERAL = "{approvers} people must approve."
-STAGES = "{number} stages: {stages}."
-STAGE = "tier {tier} {domain}"
-STAGE_OF_SEVERAL = "tier {tier} {domain} ({approvers} people)"
-COUNTED = {2: "Two", 3: "Three", 4: "Four", 5: "Five"}
-ANOTHER_FIELD = "Tier {tier} {domain} decides this."
-TYPED = "Who approves this types a value."
-QUEUE_FULL = "Tier {tier} {domain} is full ({waiting} of {limit} wait)"
-QUEUE_EMPTY = "Nobody is on duty in tier {tier} {domain}"
-REFUSED = "{why}, so this was not taken; come back {when}."
-UNASKED = "{why}; this can be undone and is of low impact, so it passes and is looked at afterwards."
-COME_AFTER = "after {at}"
-COME_LATER = "later"
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-AGENT_SAYS = "as the agent states it"
-NO_PRECEDENT = "no decisions by people yet; a newcomer counts as one approval in four"
-PRECEDENT = "{approved} of the last {decided} approved unchanged by people"
-ALIGNED = "arguments fit the schema, no rule matched"
-MISALIGNED = "rules that matched: {rules}, flags: {flags}"
-IMPACT = "{reversibility}, {band} impact"
+from approvals.models import Approval, Decision
+from approvals.policy import reasons
+from approvals.policy.precedent.flags import LABELS
+from approvals.policy.reasons import Reason, Row
+from approvals.policy.sentences import SENTENCES
+from approvals.policy.snapshot import Stage
+from approvals.values.characters import plain
+from approvals.values.schema import Json, NotCanonical, canonical
 
-FIRST_TIME = "First time that {agent} proposes {action}"
-DUPLICATE = "The same action {status} ({id})"
-DUPLICATE_HERE = "The same action is in this submission already"
-UNUSUAL_AMOUNT = "{ratio} times the usual value{key} of {usual} (median of the last {count} approved)"
-USUAL_FOR = " for {key}"
-FREQUENCY = "{nth} time for {subject} in {span}: {action}"
-FREQUENT = "More than {count} times for {subject} in {span}: {action}"
-BURST = "{count} proposals of {action} by {agent} in {minutes} minutes"
-ALIKE = "{count} alike proposals of {action} by {agent} in {span}"
-MORE_THAN = "More than {count}"
-REPEATS_PERSON = "{nth} attempt at what was rejected on {day}{why}; {changed}"
-REPEATS_POLICY = "{nth} attempt at what policy refused on {day}; {changed}"
-ONLY_CHANGED = "only {paths} changed"
-NOTHING_CHANGED = "nothing changed"
-HIDDEN = "Hidden or misleading characters ({kinds}) in {where}"
-NUMBERS = "Numbers in the summary that the arguments do not contain: {numbers}"
-RECIPIENTS = "Recipients in the summary that the arguments do not contain: {recipients}"
+_SPENDERS = {"agent": _("this agent"), "run": _("this run")}
+_PATHS = 3  # changed paths that a sentence about a repeat lists
+_EDITS = 5  # fields that differ from a plan's step
+_LONGEST = 60  # characters of a value
 
 # What became of the twin of a duplicate, by its status. Agents read reasons: of a held verdict they do not know yet.
-TWIN = {
-    "pending": "is pending already",
-    "held": "is pending already",
-    "released": "was approved already",
-    "executed": "was executed already",
+_TWIN = {
+    "pending": _("is pending already"),
+    "held": _("is pending already"),
+    "released": _("was approved already"),
+    "executed": _("was executed already"),
 }
-CHARACTERS = {
-    "bidi": "text direction",
-    "zero_width": "zero width",
-    "tag": "invisible tags",
-    "control": "control characters",
-    "mixed_script": "look-alike alphabets in one word",
+_CHARACTERS = {
+    "bidi": _("text direction"),
+    "zero_width": _("zero width"),
+    "tag": _("invisible tags"),
+    "control": _("control characters"),
+    "mixed_script": _("look-alike alphabets in one word"),
 }
 # The pick-list of a rejection. What a person wrote beside it is content, and not said in a reason.
 REJECTED_FOR = {
-    "wrong_amount": "the amount is wrong",
-    "wrong_recipient": "the recipient or target is wrong",
-    "not_justified": "not justified",
-    "policy": "against policy",
-    "duplicate": "a duplicate",
-    "unclear": "unclear, ask again with more",
-    "other": "something else",
+    "wrong_amount": _("the amount is wrong"),
+    "wrong_recipient": _("the recipient or target is wrong"),
+    "not_justified": _("not justified"),
+    "policy": _("against policy"),
+    "duplicate": _("a duplicate"),
+    "unclear": _("unclear, ask again with more"),
+    "other": _("something else"),
 }
+_COUNTED = {2: _("Two"), 3: _("Three"), 4: _("Four"), 5: _("Five")}
 _ORDINALS = ("", "First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
 
 
-def nth(number: int) -> str:
-    """Third, tenth, 11th: as a sentence begins."""
-    return _ORDINALS[number] if number < len(_ORDINALS) else ordinal(number)
+# --- What readers call
 
 
-def ordinal(number: int) -> str:
-    """2 is 2nd, 11 is 11th, 23 is 23rd."""
-    if number % 100 in (11, 12, 13):
-        return f"{number}th"
-    return f"{number}" + {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+def sentences(rows: Iterable[Row]) -> list[str]:
+    """What the reasons that a row keeps say."""
+    return [sentence(reason) for reason in reasons.read(rows)]
 
 
-_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+def document(row: Row) -> dict[str, Json]:
+    """A stored reason as it goes over the wire: its code, its parameters, and the sentence."""
+    reason = Reason.of_json(row)
+    return {"code": reason.code, "parameters": reason.parameters, "text": sentence(reason)}
+
+
+def documents(rows: Iterable[Row]) -> list[Json]:
+    """Stored reasons as they go over the wire."""
+    return [document(row) for row in rows]
+
+
+def shadow_document(shadowed: Mapping[str, Json] | None) -> dict[str, Json] | None:
+    """What shadow mode did not ask, as it goes over the wire."""
+    return None if shadowed is None else {**shadowed, "reasons": documents(_rows(shadowed["reasons"]))}
+
+
+def message_of(approval: Approval, decision: Decision) -> str | None:
+    """What the agent is told with a verdict: a person's words, or why policy refused, with a person's earlier ones."""
+    if not decision.refused_by_policy:
+        return decision.message
+    text = "; ".join(sentences(approval.reasons))
+    return (
+        text + " " + _("It was said then: “{message}”").format(message=decision.message) if decision.message else text
+    )
+
+
+def beyond_standing_approval(at: datetime, outcome: str, faults: Iterable[Reason]) -> str:
+    """The text of the incident that a use raises which its standing approval did not cover."""
+    text = _("Ran unasked at {at:%Y-%m-%d %H:%M:%S} UTC with {outcome}, beyond its standing approval.")
+    return " ".join([text.format(at=at, outcome=outcome or _("an unknown outcome")), *map(sentence, faults)])
+
+
+@singledispatch
+def sentence(reason: Reason) -> str:
+    """What a reason says."""
+    return str(SENTENCES[type(reason)]).format(**_parameters(reason))
 
 
 def span(of: timedelta) -> str:
@@ -177,3 +106,218 @@ def span(of: timedelta) -> str:
         if count:
             parts.append(f"{count} {unit}" if count == 1 else f"{count} {unit}s")
     return " ".join(parts[:2]) or "0 seconds"
+
+
+_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+# --- Reasons whose sentence depends on their parameters
+
+
+@sentence.register
+def _spending(reason: reasons.SpendingAboveLimit) -> str:
+    return str(SENTENCES[type(reason)]).format(**{**_parameters(reason), "of": _SPENDERS[reason.of]})
+
+
+@sentence.register
+def _answered(reason: reasons.AnsweredBefore) -> str:
+    facts = {"day": reason.day, "reason": _rejected_for(reason.reason), "changed": _changed(reason.changed)}
+    return str(SENTENCES[type(reason)]).format(**facts)
+
+
+@sentence.register
+def _in_stages(reason: reasons.InStages) -> str:
+    number = _COUNTED.get(len(reason.stages), len(reason.stages))
+    return _("{number} stages: {stages}.").format(number=number, stages=_shown(reason.stages))
+
+
+@sentence.register
+def _no_longer(reason: reasons.NoLonger) -> str:
+    return str(SENTENCES[type(reason)]).format(reasons=" ".join(map(sentence, reason.reasons)))
+
+
+@sentence.register
+def _for_capacity(reason: reasons.QueueLacks) -> str:
+    if reason.limit is None:
+        lack = _("Nobody is on duty in tier {tier} {domain}")
+    else:
+        lack = _("Tier {tier} {domain} is full ({waiting} of {limit} wait)")
+    why = lack.format(**_parameters(reason))
+    if not isinstance(reason, reasons.RefusedForCapacity):
+        text = _("{why}; this can be undone and is of low impact, so it passes and is looked at afterwards.")
+        return text.format(why=why)
+    if reason.back_at is None:
+        return _("{why}, so this was not taken; come back later.").format(why=why)
+    text = _("{why}, so this was not taken; come back after {at:%Y-%m-%d %H:%M} UTC.")
+    return text.format(why=why, at=reason.back_at)
+
+
+@sentence.register
+def _duplicate(flag: reasons.Duplicate) -> str:
+    if flag.approval is None:
+        return str(_("The same action is in this submission already"))
+    return _("The same action {status} ({approval})").format(status=_TWIN[flag.status], approval=flag.approval)
+
+
+@sentence.register
+def _unusual_amount(flag: reasons.UnusualAmount) -> str:
+    text = _("{ratio:,.1f} times the usual value of {usual:,.2f} (median of the last {count} approved)")
+    if flag.key:
+        text = _("{ratio:,.1f} times the usual value for {key} of {usual:,.2f} (median of the last {count} approved)")
+    return text.format(**{**_parameters(flag), "key": flag.key.replace(":", " ", 1)})
+
+
+@sentence.register
+def _frequency(flag: reasons.Frequency) -> str:
+    if flag.uncounted:
+        return _("More than {nth} times for {subject} in {window}: {action}").format(**_parameters(flag))
+    text = _("{nth} time for {subject} in {window}: {action}")
+    return text.format(**{**_parameters(flag), "nth": ordinal(flag.nth)})
+
+
+@sentence.register
+def _burst(flag: reasons.Burst) -> str:
+    count = _("More than {count}").format(count=flag.count) if flag.uncounted else str(flag.count)
+    text = _("{count} proposals of {action} by {agent} in {window}")
+    if flag.alike:
+        text = _("{count} alike proposals of {action} by {agent} in {window}")
+    return text.format(**{**_parameters(flag), "count": count})
+
+
+@sentence.register
+def _near_repeat(flag: reasons.NearRepeat) -> str:
+    text = _("{nth} attempt at what policy refused on {day}; {changed}")
+    if flag.by_person:
+        text = _("{nth} attempt at what was rejected on {day}{reason}; {changed}")
+    nth = _ORDINALS[flag.attempt] if flag.attempt < len(_ORDINALS) else ordinal(flag.attempt)
+    return text.format(nth=nth, day=flag.day, reason=_rejected_for(flag.reason), changed=_changed(flag.changed))
+
+
+@sentence.register
+def _hidden_characters(flag: reasons.HiddenCharacters) -> str:
+    kinds = ", ".join(str(_CHARACTERS[kind]) for kind in flag.kinds)
+    text = _("Hidden or misleading characters ({kinds}) in {where}")
+    return text.format(kinds=kinds, where=_listed(flag.where, flag.more))
+
+
+@sentence.register
+def _numbers(flag: reasons.NumbersNotInArguments) -> str:
+    text = _("Numbers in the summary that the arguments do not contain: {numbers}")
+    return text.format(numbers=_listed(flag.numbers, flag.more))
+
+
+@sentence.register
+def _recipients(flag: reasons.RecipientsNotInArguments) -> str:
+    text = _("Recipients in the summary that the arguments do not contain: {recipients}")
+    return text.format(recipients=_listed(flag.recipients, flag.more))
+
+
+@sentence.register
+def _deviates(flag: reasons.Deviates) -> str:
+    if flag.step is None:
+        return str(_("Deviates from the approved plan: no step of it is like this"))
+    if flag.waits:
+        why = _("it comes after {names}").format(names=", ".join(map(plain, flag.waits)))
+    elif flag.used:
+        why = str(_("it has run already"))
+    elif flag.action:
+        why = _("the step is {action}").format(action=plain(flag.action))
+    elif flag.differs:
+        edits = [_edit(edit) for edit in flag.differs[:_EDITS]]
+        why = _listed(edits, len(flag.differs) - len(edits), "; ")
+    else:
+        why = str(_("it concerns something else, or comes with other files"))
+    text = _("Deviates from the approved plan, step {number} ({step}): {why}")
+    return text.format(number=flag.number, step=plain(flag.step)[:_LONGEST], why=why)
+
+
+@sentence.register
+def _flag_is_up(reason: reasons.FlagIsUp) -> str:
+    return _("Flag: {flag}.").format(flag=LABELS.get(reason.flag, reason.flag))
+
+
+@sentence.register
+def _unfit(reason: reasons.ArgumentsUnfit) -> str:
+    fields = ", ".join(reason.fields) or _("a field that it does not know")
+    return _("The arguments do not fit the schema: {fields}.").format(fields=fields)
+
+
+@sentence.register
+def _precedent(reason: reasons.Precedent) -> str:
+    if not reason.decided:
+        return str(_("no decisions by people yet; a newcomer counts as one approval in four"))
+    return _("{approved} of the last {decided} approved unchanged by people").format(**_parameters(reason))
+
+
+@sentence.register
+def _alignment(reason: reasons.Alignment) -> str:
+    if not reason.parsed:
+        return str(_("the arguments did not parse"))
+    if not reason.rules and not reason.flags:
+        return str(_("arguments fit the schema, no rule matched"))
+    return _("rules that matched: {rules}, flags: {flags}").format(**_parameters(reason))
+
+
+# --- What stands in a sentence
+
+
+def _parameters(reason: Reason) -> dict[str, object]:
+    return {name: _shown(getattr(reason, name)) for name in reasons.parameters_of(type(reason))}
+
+
+def _shown(value: object) -> object:
+    """A parameter as a sentence shows it; numbers, days and times as they are, since each sentence says how."""
+    if isinstance(value, timedelta):
+        return span(value)
+    if isinstance(value, Reason):
+        return sentence(value)
+    if isinstance(value, tuple):
+        stages = [_stage(part) for part in value if isinstance(part, Stage)]
+        return str(_(", then ")).join(stages) if stages else ", ".join(map(str, value))
+    return value
+
+
+def _stage(stage: Stage) -> str:
+    """tier 1 commerce; tier 2 legal (2 people)"""
+    text = ngettext("tier {tier} {domain}", "tier {tier} {domain} ({approvers} people)", stage.approvers)
+    return text.format(tier=stage.tier, domain=stage.domain, approvers=stage.approvers)
+
+
+def _rejected_for(reason: str) -> str:
+    return f" ({REJECTED_FOR[reason]})" if reason in REJECTED_FOR else ""
+
+
+def _changed(paths: Sequence[str]) -> str:
+    shown = [f"`{plain(path.removeprefix('/'))[:_LONGEST]}`" for path in paths[:_PATHS]]
+    return _("only {paths} changed").format(paths=", ".join(shown)) if shown else str(_("nothing changed"))
+
+
+def _listed(items: Sequence[str], more: int, between: str = ", ") -> str:
+    listed = between.join(items)
+    return _("{listed} and {count} more").format(listed=listed, count=more) if more else listed
+
+
+def _edit(edit: Row) -> str:
+    values = {name: _value(edit[name]) if name in edit else _("nothing") for name in ("from", "to")}
+    text = _("{path} is {now}, approved was {before}")
+    return text.format(path=plain(str(edit["path"])), now=values["to"], before=values["from"])
+
+
+def _value(value: Json) -> str:
+    try:
+        text = value if isinstance(value, str) else canonical(value).decode()
+    except NotCanonical:
+        return "?"
+    shown = plain(text)
+    return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
+
+
+def ordinal(number: int) -> str:
+    """2 is 2nd, 11 is 11th, 23 is 23rd."""
+    if number % 100 in (11, 12, 13):
+        return f"{number}th"
+    return f"{number}" + {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+
+
+def _rows(value: Json) -> list[Row]:
+    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list | tuple) else []

@@ -8,7 +8,7 @@ from dataclasses import replace
 from approvals.models import PostReview
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, OptimisticExecution, Reversibility
-from approvals.policy import messages
+from approvals.policy import reasons
 from approvals.policy.evaluation_input import EvaluationInput
 from approvals.policy.routing_codes import BEFORE_REVIEW
 from approvals.policy.routing_decision import Routing
@@ -26,8 +26,8 @@ def runs_before_review(routing: Routing, question: EvaluationInput) -> Routing:
     if not why or not question.run or routing.route != Route.REVIEW or not _only_strategy_asks(routing):
         return routing
     if question.type.reversibility == Reversibility.PARTIAL and not question.undoable:
-        return replace(routing, reasons=[*routing.reasons, messages.AHEAD_WITHOUT_UNDO])
-    reason = messages.AHEAD_VETO if why == PostReview.Why.VETO else messages.AHEAD_REVIEW
+        return replace(routing, reasons=[*routing.reasons, reasons.WaitsWithoutUndo()])
+    reason = reasons.GoesOnUnlessStopped() if why == PostReview.Why.VETO else reasons.GoesOnBeforeReview()
     return replace(
         routing, route=Route.AUTO, reason_code=BEFORE_REVIEW, reasons=[*routing.reasons, reason], post_review=why
     )

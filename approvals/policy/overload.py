@@ -11,7 +11,7 @@ from typing import TypeAlias
 from approvals.models.approval import Route
 from approvals.models.overload import Overload
 from approvals.models.policy import Gate, Impact, OverloadMode, Reversibility
-from approvals.policy import messages
+from approvals.policy import reasons
 from approvals.policy.routing_codes import DEGRADED
 from approvals.policy.routing_decision import Routing, Shortage
 from approvals.policy.snapshot import Policy
@@ -96,7 +96,9 @@ def apply_overload(
             route=Route.REJECT,
             reason_code=DEGRADED,
             reasons=[
-                messages.REFUSED.format(why=_shortage_sentence(lacking), when=_back_at_phrase(lacking)),
+                reasons.RefusedForCapacity(
+                    lacking.tier, lacking.domain, lacking.waiting, lacking.limit, lacking.back_at
+                ),
                 *routing.reasons,
             ],
             shortage=lacking,
@@ -115,20 +117,12 @@ def apply_overload(
     )
     if not passes:
         return routing
-    reasons = [messages.UNASKED.format(why=_shortage_sentence(lacking)), *routing.reasons]
+    passed = reasons.PassedForCapacity(lacking.tier, lacking.domain, lacking.waiting, lacking.limit)
     return replace(
-        routing, route=Route.AUTO, reason_code=DEGRADED, reasons=reasons, post_review=PASSED, shortage=lacking
-    )
-
-
-def _shortage_sentence(lacking: Shortage) -> str:
-    words_of = messages.QUEUE_FULL if lacking.why == Overload.Why.FULL else messages.QUEUE_EMPTY
-    return words_of.format(tier=lacking.tier, domain=lacking.domain, waiting=lacking.waiting, limit=lacking.limit)
-
-
-def _back_at_phrase(lacking: Shortage) -> str:
-    return (
-        messages.COME_AFTER.format(at=f"{lacking.back_at:%Y-%m-%d %H:%M} UTC")
-        if lacking.back_at
-        else messages.COME_LATER
+        routing,
+        route=Route.AUTO,
+        reason_code=DEGRADED,
+        reasons=[passed, *routing.reasons],
+        post_review=PASSED,
+        shortage=lacking,
     )

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Impact, Reversibility
-from approvals.policy import messages, shadow, stages
-from approvals.policy.assessed import Assessment, Flag
+from approvals.policy import reasons, shadow, stages
+from approvals.policy.assessed import Assessment
 from approvals.policy.routing import strictest
 from approvals.policy.routing_codes import HIGH_RISK
 from approvals.policy.routing_decision import EvaluatedStep, Routing
@@ -28,18 +28,17 @@ def plan_routing(own: Routing, steps: Sequence[EvaluatedStep]) -> Routing:
     parts = [own, *(step.routing for step in steps)]
     worst = max(parts, key=lambda part: _ROUTES.index(Route(part.route)))
     named = [
-        messages.STEP_SAYS.format(number=number, action=step.title, text=text)
+        reasons.OfStep(number, step.title, reason)
         for number, step in enumerate(steps, start=1)
-        for text in step.routing.reasons
+        for reason in step.routing.reasons
         if _explains_plan(step.routing, own, worst)
     ]
     if worst.route == Route.REJECT:
-        reasons = named or list(own.reasons)
         return replace(
             own,
             route=Route.REJECT,
             reason_code=worst.reason_code,
-            reasons=reasons,
+            reasons=list(named) or list(own.reasons),
             quoted_message=worst.quoted_message,
             shadowed=None,
         )
@@ -56,11 +55,7 @@ def plan_routing(own: Routing, steps: Sequence[EvaluatedStep]) -> Routing:
         route=worst.route,
         gate=gate,
         reason_code=HIGH_RISK if tier > own.tier else worst.reason_code,
-        reasons=list(
-            dict.fromkeys(
-                [*all_reasons, *([stages.stages_sentence(required_stages)] if len(required_stages) > 1 else [])]
-            )
-        ),
+        reasons=reasons.unique([*all_reasons, *stages.reasons_of(required_stages)]),
         approvable=all(part.approvable for part in parts),
         strict=strict,
         typed=any(part.typed for part in parts),
@@ -86,11 +81,7 @@ def _combined_stages(own: Routing, steps: Sequence[EvaluatedStep]) -> Stages:
 def plan_assessment(own: Assessment, steps: Sequence[EvaluatedStep]) -> Assessment:
     """The assessment of a plan: with every flag of its steps, which name the step, and the highest impact."""
     flags = [
-        Flag(
-            flag.name,
-            messages.STEP_SAYS.format(number=number, action=step.title, text=flag.text),
-            {**flag.data, "step": str(step.sent.get("id", ""))},
-        )
+        reasons.FlagOfStep(number, step.title, str(step.sent.get("id", "")), flag)
         for number, step in enumerate(steps, start=1)
         for flag in step.assessment.flags
     ]

@@ -14,18 +14,15 @@ from uuid import UUID
 
 from django.db import connection
 
-from approvals.policy import grant_conditions, messages
-from approvals.policy.assessed import Assessment, Flag
+from approvals.policy import grant_conditions
+from approvals.policy.assessed import Assessment
 from approvals.policy.evaluation_input import EvaluationInput
+from approvals.policy.reasons import Deviates
 from approvals.policy.rules.expressions import BadExpression, compiled_expression
-from approvals.values.characters import plain
 from approvals.values.edits import edits
-from approvals.values.schema import Json, NotCanonical, canonical
+from approvals.values.schema import Json
 
-DEVIATES = "deviates"
-_MOST_SHOWN = 5  # fields that differ, in words
-_RECORDED = 50
-_LONGEST = 60  # characters of a value
+_RECORDED = 50  # fields that differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class PreApproval:
 
     step: ApprovedStep | None = None
     grants: tuple[StandingApproval, ...] = ()
-    deviation: Flag | None = None
+    deviation: Deviates | None = None
 
 
 NONE = PreApproval()
@@ -131,37 +128,25 @@ class PreApprovals:
         done = {other.step for other in self.steps if other.plan == step.plan and self._is_used(other)}
         return [name for name in step.depends_on if name not in done]
 
-    def _deviation(self, planned: Sequence[ApprovedStep], question: EvaluationInput, names: Sequence[str]) -> Flag:
-        """How it differs from the step of the same id, in words; and by field, as data."""
+    def _deviation(self, planned: Sequence[ApprovedStep], question: EvaluationInput, names: Sequence[str]) -> Deviates:
+        """How it differs from the step of the same id."""
         newest = list(reversed(planned))  # of two plans of a run the later one is meant
         named = [step for name in names for step in newest if name and step.step == name]
         equal = [step for step in newest if step.digest == question.digest]
         step = next(iter([*equal, *named]), None)
         if step is None:
-            return Flag(DEVIATES, messages.UNPLANNED, {"plan": str(newest[0].plan), "step": None, "differs": []})
+            return Deviates(newest[0].plan)
         action = step.action.get("name")
-        differs = edits(step.action.get("args"), question.args)[:_RECORDED]
-        if step.digest == question.digest:
-            waits = self._waits_for(step)
-            why = messages.PLANNED_LATER.format(names=", ".join(map(plain, waits))) if waits else messages.PLANNED_ONCE
-        elif action != question.type.name:
-            why = messages.PLANNED_OTHERWISE.format(action=plain(str(action)))
-        elif differs:
-            why = "; ".join(_edit_sentence(path) for path in differs[:_MOST_SHOWN])
-            why += messages.AND_MORE.format(count=len(differs) - _MOST_SHOWN) if len(differs) > _MOST_SHOWN else ""
-        else:
-            why = messages.PLANNED_FOR_OTHER
-        return _flag(step, why, differs)
+        differs = tuple(edits(step.action.get("args"), question.args)[:_RECORDED])
+        equals = step.digest == question.digest
+        waits = tuple(self._waits_for(step)) if equals else ()
+        other = str(action) if action != question.type.name and not equals else ""
+        return Deviates(step.plan, step.step, step.number, waits, equals and not waits, other, differs)
 
 
-def used_step_flag(step: ApprovedStep) -> Flag:
+def used_step_flag(step: ApprovedStep) -> Deviates:
     """What a proposal is told that equals a step which another one has just used."""
-    return _flag(step, messages.PLANNED_ONCE, [])
-
-
-def _flag(step: ApprovedStep, why: str, differs: Sequence[Json]) -> Flag:
-    text = messages.DEVIATES.format(step=step.number, name=plain(step.step)[:_LONGEST], why=why)
-    return Flag(DEVIATES, text, {"plan": str(step.plan), "step": step.step, "differs": list(differs)})
+    return Deviates(step.plan, step.step, step.number, used=True)
 
 
 NO_PRE_APPROVALS = PreApprovals()
@@ -248,17 +233,3 @@ def read_pre_approvals(
                 for pk, agent, action, conditions_json, expression, tier, left, by, at in cursor.fetchall()
             ]
     return PreApprovals(steps, grants)
-
-
-def _edit_sentence(edit: Mapping[str, Json]) -> str:
-    values = {name: _short(edit[name]) if name in edit else messages.NOTHING for name in ("from", "to")}
-    return messages.DIFFERS.format(path=plain(str(edit["path"])), was=values["from"], **{"is": values["to"]})
-
-
-def _short(value: Json) -> str:
-    try:
-        text = value if isinstance(value, str) else canonical(value).decode()
-    except NotCanonical:
-        return "?"
-    shown = plain(text)
-    return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"

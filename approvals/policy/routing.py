@@ -1,18 +1,19 @@
 """Should a person be asked, and which? A pure function of the proposal, its assessment, the policy and the standing.
 
-The steps run in the order of the table below; the first that settles it ends it, and each says so in words.
+The steps run in the order of the table below; the first that settles it ends it, and each gives its reason.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Impact, Reversibility, Rule, Strategy
-from approvals.policy import checkpoints, messages, shadow, stages
+from approvals.policy import checkpoints, reasons, shadow, stages
 from approvals.policy.assessed import Assessment, RuleMatch
 from approvals.policy.checkpoints import CheckpointReason
 from approvals.policy.evaluation_input import EvaluationInput
 from approvals.policy.pre_approvals import NONE, ApprovedStep, PreApproval, StandingApproval
+from approvals.policy.reasons import Reason
 from approvals.policy.routing_codes import (
     FIXED,
     HIGH_RISK,
@@ -34,7 +35,7 @@ from approvals.values.characters import plain
 class _Choice:
     route: str
     code: str
-    messages: list[str]
+    reasons: Sequence[Reason]
     strict: bool = False
     step: ApprovedStep | None = None
     grant: StandingApproval | None = None
@@ -48,7 +49,7 @@ def route(
     standing: AgentStanding,
     cover: PreApproval = NONE,
 ) -> Routing:
-    """Route one proposal: auto, review or reject, with gate, tier, number of approvers, and the reasons in words.
+    """Route one proposal: auto, review or reject, with gate, tier, number of approvers, and the reasons.
 
     `cover` is what was approved beforehand that could let it pass. Whether there is room for what would wait is the
     last step, and stands in `shortage`: it is asked where something arrives, and of nothing that waits already.
@@ -62,16 +63,15 @@ def route(
     gate = Gate.HARD if settled.strict and question.type.gate == Gate.SOFT else question.type.gate
     approvers = max([question.type.approvers, *(match.approvers for match in assessment.matched)])
     passes = settled.route == Route.AUTO
-    reasons = list(
-        dict.fromkeys([*settled.messages, *_further_reasons(assessment, raised if review else "", passes=passes)])
-    )
     routing = Routing(
         route=settled.route,
         gate=gate,
         tier=tier,
         approvers=approvers,
         reason_code=HIGH_RISK if review and raised and settled.code == FIXED else settled.code,
-        reasons=reasons,
+        reasons=reasons.unique(
+            [*settled.reasons, *_further_reasons(assessment, raised if review else None, passes=passes)]
+        ),
         approvable=not question.unchecked,
         strict=settled.strict,
         step=settled.step,
@@ -83,21 +83,19 @@ def route(
 
 
 def _staged(routing: Routing, type: TypePolicy, assessment: Assessment) -> Routing:
-    """With the stages and the typed value that rules demand, and how many must approve, in words."""
+    """With the stages and the typed value that rules demand, and how many must approve."""
     [flat] = routing.required_stages(type.domain)
     required_stages = stages.required_stages_for(type, assessment.matched, flat)
     typed = stages.approves(type) and any(match.typed for match in assessment.matched)
-    reasons = list(routing.reasons)
-    if len(required_stages) > 1:
-        reasons.append(stages.stages_sentence(required_stages))
-    elif required_stages[0].domain != type.domain:
-        reasons.append(messages.ANOTHER_FIELD.format(tier=required_stages[0].tier, domain=required_stages[0].domain))
+    all_reasons = [*routing.reasons, *stages.reasons_of(required_stages)]
+    if len(required_stages) == 1 and required_stages[0].domain != type.domain:
+        all_reasons.append(reasons.AnotherDomain(required_stages[0].tier, required_stages[0].domain))
     if len(required_stages) == 1 and required_stages[0].approvers > 1:
-        reasons.append(messages.SEVERAL.format(approvers=required_stages[0].approvers))
+        all_reasons.append(reasons.SeveralPeople(required_stages[0].approvers))
     if typed and routing.gate != Gate.MANUAL:
-        reasons.append(messages.TYPED)
+        all_reasons.append(reasons.TypedConfirmation())
     routing = routing if required_stages == (flat,) else routing.asking(required_stages)
-    return replace(routing, typed=typed, reasons=reasons)
+    return replace(routing, typed=typed, reasons=all_reasons)
 
 
 _GATES = (Gate.CLARIFY, Gate.SOFT, Gate.ASYNC, Gate.HARD, Gate.MANUAL)
@@ -108,7 +106,7 @@ def strictest(gates: Iterable[str]) -> Gate:
     return max((Gate(gate) for gate in gates), key=_GATES.index)
 
 
-def reroute(routing: Routing, before: Stages, *, domain: str, gate: str, typed: bool, reason: str) -> Routing:
+def reroute(routing: Routing, before: Stages, *, domain: str, gate: str, typed: bool, reason: Reason) -> Routing:
     """The route of what people approved before the world moved: they decide again, and `before` says who did.
 
     What policy refuses meanwhile stays refused; a score too low to be asked about does not undo that people were.
@@ -118,18 +116,14 @@ def reroute(routing: Routing, before: Stages, *, domain: str, gate: str, typed: 
     passing = routing.route == Route.AUTO
     required_stages = stages.merged_with(before, routing.required_stages(domain))
     # Why a first one would have passed is no reason to ask.
-    reasons = [
-        reason,
-        *([] if passing else routing.reasons),
-        *([stages.stages_sentence(required_stages)] if len(required_stages) > 1 else []),
-    ]
+    all_reasons = [reason, *([] if passing else routing.reasons), *stages.reasons_of(required_stages)]
     return replace(
         routing.asking(required_stages),
         route=Route.REVIEW,
         gate=strictest([Gate.HARD if routing.gate == Gate.SOFT else routing.gate, gate]),
         typed=routing.typed or typed,
         reason_code=WORLD_MOVED,
-        reasons=list(dict.fromkeys(reasons)),
+        reasons=reasons.unique(all_reasons),
         strict=True,
         step=None,  # nor is anything given beforehand used up by it
         grant=None,
@@ -173,23 +167,23 @@ def _routing_table(
     if standing.level >= 3 or type.strategy == Strategy.CONFIDENCE:
         yield _by_confidence(assessment)
     if type.strategy == Strategy.ALWAYS:
-        yield _Choice(Route.REVIEW, FIXED, [messages.FIXED])
-    yield _Choice(Route.AUTO, PASSED, [messages.NOTHING_MATCHED])
-    yield _Choice(Route.REVIEW, STOPPED, [messages.HALTED], strict=True)
+        yield _Choice(Route.REVIEW, FIXED, [reasons.AlwaysAsks()])
+    yield _Choice(Route.AUTO, PASSED, [reasons.NothingAsks()])
+    yield _Choice(Route.REVIEW, STOPPED, [reasons.EverythingStopped()], strict=True)
 
 
 def _stopped_or_paused(standing: AgentStanding) -> _Choice | None:
     if standing.stopped:
-        return _Choice(Route.REJECT, POLICY_VIOLATION, [messages.STOPPED])
-    return _Choice(Route.REJECT, POLICY_VIOLATION, [messages.PAUSED]) if standing.paused else None
+        return _Choice(Route.REJECT, POLICY_VIOLATION, [reasons.RunStopped()])
+    return _Choice(Route.REJECT, POLICY_VIOLATION, [reasons.AgentPaused()]) if standing.paused else None
 
 
 def _blocked(assessment: Assessment) -> _Choice | None:
     blocking = [match for match in assessment.matched if match.effect == Rule.Effect.BLOCK and not match.failed]
     if not blocking:
         return None
-    reasons = [messages.BLOCKED.format(name=match.name, message=match.message) for match in blocking]
-    return _Choice(Route.REJECT, POLICY_VIOLATION, reasons)
+    refusals = [reasons.RuleRefuses(match.name, match.message) for match in blocking]
+    return _Choice(Route.REJECT, POLICY_VIOLATION, refusals)
 
 
 def _repeated(type: TypePolicy, assessment: Assessment, cover: PreApproval) -> _Choice | None:
@@ -198,46 +192,46 @@ def _repeated(type: TypePolicy, assessment: Assessment, cover: PreApproval) -> _
     if repeat is None or cover.step is not None or cover.grants:
         return None
     if type.most_attempts is not None and repeat.tries >= type.most_attempts:
-        reasons = [messages.EXHAUSTED.format(tries=repeat.tries)]
+        reason: Reason = reasons.AttemptsExhausted(repeat.tries)
     elif type.rejects_repeats and repeat.settled:
-        reasons = [messages.ANSWERED.format(**repeat.facts)]
+        reason = reasons.AnsweredBefore(repeat.day, repeat.reason, tuple(plain(path) for path in repeat.changed))
     else:
         return None
-    quoted = messages.QUOTED.format(message=repeat.message) if repeat.message and repeat.by_person else ""
-    return _Choice(Route.REJECT, POLICY_VIOLATION, reasons, quoted=quoted)
+    quoted = repeat.message if repeat.by_person else ""
+    return _Choice(Route.REJECT, POLICY_VIOLATION, [reason], quoted=quoted)
 
 
 def _unparsed(question: EvaluationInput) -> _Choice | None:
     if not question.unchecked:
         return None
-    return _Choice(Route.REVIEW, POLICY_VIOLATION, [messages.UNPARSED], strict=True)
+    return _Choice(Route.REVIEW, POLICY_VIOLATION, [reasons.ArgumentsUnparsed()], strict=True)
 
 
 def _breaker_or_level_one(standing: AgentStanding) -> _Choice | None:
     if standing.breaker_open:
-        return _Choice(Route.REVIEW, HIGH_RISK, [messages.BREAKER], strict=True)
+        return _Choice(Route.REVIEW, HIGH_RISK, [reasons.BreakerOpen()], strict=True)
     if standing.level <= 1:
-        return _Choice(Route.REVIEW, FIXED, [messages.LEVEL_ONE], strict=True)
+        return _Choice(Route.REVIEW, FIXED, [reasons.LevelOne()], strict=True)
     return None
 
 
 def _required_by_law(type: TypePolicy) -> _Choice | None:
     """What the law wants a person for: nothing below lifts it."""
-    return _Choice(Route.REVIEW, FIXED, [messages.BY_LAW], strict=True) if type.by_law else None
+    return _Choice(Route.REVIEW, FIXED, [reasons.RequiredByLaw()], strict=True) if type.by_law else None
 
 
 def _planned(cover: PreApproval) -> _Choice | None:
     """A step of an approved plan was read by a person to the letter, so neither rules nor reversibility ask again."""
     if cover.step is None:
         return None
-    reason = messages.PLANNED.format(plan=cover.step.plan, step=cover.step.number, name=plain(cover.step.step))
+    reason = reasons.PlannedStepApproved(cover.step.plan, cover.step.number, plain(cover.step.step))
     return _Choice(Route.AUTO, PRE_APPROVED, [reason], step=cover.step)
 
 
 def _deviating(cover: PreApproval) -> _Choice | None:
     if cover.deviation is None:
         return None
-    return _Choice(Route.REVIEW, HIGH_RISK, [messages.FLAG.format(text=cover.deviation.text)], strict=True)
+    return _Choice(Route.REVIEW, HIGH_RISK, [reasons.Flagged(cover.deviation)], strict=True)
 
 
 def _granted(type: TypePolicy, cover: PreApproval, tier: int) -> _Choice | None:
@@ -247,7 +241,7 @@ def _granted(type: TypePolicy, cover: PreApproval, tier: int) -> _Choice | None:
     grant = next((one for one in cover.grants if one.tier >= tier), None)
     if grant is None:
         return None
-    reason = messages.GRANTED.format(by=grant.by, day=grant.at.date().isoformat())
+    reason = reasons.StandingApprovalGiven(grant.by, grant.at.date())
     return _Choice(Route.AUTO, PRE_APPROVED, [reason], grant=grant)
 
 
@@ -256,8 +250,8 @@ def _demanded(assessment: Assessment) -> _Choice | None:
     demanding = [match for match in assessment.matched if match.failed or _demands(match)]
     if not demanding:
         return None
-    # The words of every matching rule follow anyway; what settles it comes first.
-    return _Choice(Route.REVIEW, HIGH_RISK, [_rule_sentence(match) for match in demanding], strict=True)
+    # Every matching rule follows anyway; what settles it comes first.
+    return _Choice(Route.REVIEW, HIGH_RISK, [_rule_reason(match) for match in demanding], strict=True)
 
 
 def _demands(match: RuleMatch) -> bool:
@@ -267,24 +261,24 @@ def _demands(match: RuleMatch) -> bool:
 
 def _unvalued(question: EvaluationInput, value: Worth) -> _Choice | None:
     if value.unknown_currency:
-        text = messages.UNKNOWN_CURRENCY.format(currency=question.currency[:12] or "?")
+        reason: Reason = reasons.UnknownCurrency(question.currency[:12] or "?")
     elif value.unreadable:
-        text = messages.UNREADABLE_VALUE
+        reason = reasons.UnreadableValue()
     else:
         return None
-    return _Choice(Route.REVIEW, HIGH_RISK, [text], strict=True)
+    return _Choice(Route.REVIEW, HIGH_RISK, [reason], strict=True)
 
 
 def _irreversible_or_manual(type: TypePolicy) -> _Choice | None:
     if type.reversibility == Reversibility.IRREVERSIBLE:
-        return _Choice(Route.REVIEW, HIGH_RISK, [messages.IRREVERSIBLE], strict=True)
+        return _Choice(Route.REVIEW, HIGH_RISK, [reasons.CannotBeUndone()], strict=True)
     if type.gate == Gate.MANUAL:
-        return _Choice(Route.REVIEW, HIGH_RISK, [messages.MANUAL], strict=True)
+        return _Choice(Route.REVIEW, HIGH_RISK, [reasons.TypedAndSignedIn()], strict=True)
     return None
 
 
 def _flagged(type: TypePolicy, assessment: Assessment) -> _Choice | None:
-    up = [messages.FLAG.format(text=flag.text) for flag in assessment.flags if flag.name in type.flags]
+    up = [reasons.Flagged(flag) for flag in assessment.flags if flag.name in type.flags]
     return _Choice(Route.REVIEW, HIGH_RISK, up, strict=True) if up else None
 
 
@@ -295,12 +289,12 @@ def _allowed(assessment: Assessment) -> _Choice | None:
         for match in assessment.matched
         if match.effect == Rule.Effect.ALLOW and not match.failed and not match.uses_stated
     ]
-    return _Choice(Route.AUTO, PASSED, [_rule_sentence(match) for match in allowing]) if allowing else None
+    return _Choice(Route.AUTO, PASSED, [_rule_reason(match) for match in allowing]) if allowing else None
 
 
 def _checkpoint(asks: CheckpointReason | None) -> _Choice | None:
     """On top of any strategy, so that silence lets nothing run there."""
-    return None if asks is None else _Choice(Route.REVIEW, asks.code, [asks.text], strict=True)
+    return None if asks is None else _Choice(Route.REVIEW, asks.code, [asks.reason], strict=True)
 
 
 def _needs_no_person(
@@ -311,11 +305,11 @@ def _needs_no_person(
     Anything else is at level 4 what it is at level 3.
     """
     if question.type.strategy == Strategy.NEVER:
-        return _Choice(Route.AUTO, PASSED, [messages.NEVER])
+        return _Choice(Route.AUTO, PASSED, [reasons.NeedsNoPerson()])
     within = question.value is None or lowest.ceiling is None or abs(question.value) <= lowest.ceiling
     harmless = question.type.reversibility == Reversibility.REVERSIBLE and assessment.impact == Impact.LOW
     if standing.level >= 4 and harmless and within:
-        return _Choice(Route.AUTO, PASSED, [messages.LEVEL_FOUR])
+        return _Choice(Route.AUTO, PASSED, [reasons.LevelFour()])
     return None
 
 
@@ -328,33 +322,33 @@ def _by_confidence(assessment: Assessment) -> _Choice:
     composite, score, own = assessment.composite, assessment.score, assessment.own
     auto, review = assessment.thresholds
     if composite is None or score is None or own is None:
-        return _Choice(Route.REVIEW, LOW_CONFIDENCE, [messages.UNMEASURED])
-    facts = {"composite": composite, "own": own, "auto": auto, "review": review, "impact": assessment.impact}
+        return _Choice(Route.REVIEW, LOW_CONFIDENCE, [reasons.ConfidenceUnmeasured()])
+    facts = composite, own, auto, review, assessment.impact
     bare = assessment.without_precedent
     if composite < review and bare is not None and bare >= review:
-        return _Choice(Route.REVIEW, LOW_CONFIDENCE, [messages.NEWCOMER.format(**facts)])
+        return _Choice(Route.REVIEW, LOW_CONFIDENCE, [reasons.ConfidenceOfNewcomer(*facts)])
     if composite < review:
-        return _Choice(Route.REJECT, LOW_CONFIDENCE, [messages.TOO_LOW.format(**facts)])
+        return _Choice(Route.REJECT, LOW_CONFIDENCE, [reasons.ConfidenceTooLow(*facts)])
     if composite < auto:
-        return _Choice(Route.REVIEW, LOW_CONFIDENCE, [messages.HESITANT.format(**facts)])
+        return _Choice(Route.REVIEW, LOW_CONFIDENCE, [reasons.ConfidenceBetween(*facts)])
     if own < review:
-        return _Choice(Route.REVIEW, LOW_CONFIDENCE, [messages.UNSUPPORTED.format(**facts)])
+        return _Choice(Route.REVIEW, LOW_CONFIDENCE, [reasons.ConfidenceUnsupported(*facts)])
     seen = assessment.observed
     if seen is not None and score < auto:
-        lowered = messages.LOWERED.format(**facts, share=seen.share, decided=seen.decided, of_agent=seen.own)
+        lowered = reasons.ConfidenceLowered(*facts, seen.share, seen.decided, seen.own)
         return _Choice(Route.REVIEW, LOW_CONFIDENCE, [lowered])
-    return _Choice(Route.AUTO, PASSED, [messages.CONFIDENT.format(**facts)])
+    return _Choice(Route.AUTO, PASSED, [reasons.ConfidenceEnough(*facts)])
 
 
-def _tier(question: EvaluationInput, assessment: Assessment, policy: Policy, value: Worth) -> tuple[int, str]:
-    """The highest of the type's tier, the matching rules' and the value's; and the words when the value raised it."""
+def _tier(question: EvaluationInput, assessment: Assessment, policy: Policy, value: Worth) -> tuple[int, Reason | None]:
+    """The highest of the type's tier, the matching rules' and the value's; and the reason where the value raised it."""
     tiers = policy.tiers_in(question.type.domain)
     levels = sorted(tiers)
     ruled = max([question.type.tier, *(match.tier for match in assessment.matched if match.tier is not None)])
     if value.unknown_currency or value.unreadable:
-        return max(ruled, levels[-1]), ""
+        return max(ruled, levels[-1]), None
     if question.value is None:
-        return ruled, ""
+        return ruled, None
     size = abs(question.value)
     by_value, below = levels[0], None
     for level in levels:
@@ -363,25 +357,23 @@ def _tier(question: EvaluationInput, assessment: Assessment, policy: Policy, val
         if ceiling is None or size <= ceiling:
             break
         below = tiers[level]
-    if by_value <= ruled or below is None:
-        return max(ruled, by_value), ""
-    text = messages.VALUE_RAISES.format(
-        value=f"{size:,.2f}", base=policy.base, below=below.level, ceiling=f"{below.ceiling:,.2f}", tier=by_value
-    )
-    return by_value, text
+    if by_value <= ruled or below is None or below.ceiling is None:
+        return max(ruled, by_value), None
+    return by_value, reasons.ValueAboveCeiling(size, policy.base, below.level, below.ceiling, by_value)
 
 
-def _further_reasons(assessment: Assessment, raised: str, *, passes: bool) -> list[str]:
+def _further_reasons(assessment: Assessment, raised: Reason | None, *, passes: bool) -> list[Reason]:
     """What else a reader should know: every matching rule, and the value that raised the tier."""
     shown = [match for match in assessment.matched if match.failed or match.effect != Rule.Effect.BLOCK]
-    reasons = [_rule_sentence(match, passes=passes) for match in shown]
-    return [*reasons, raised] if raised else reasons
+    further = [_rule_reason(match, passes=passes) for match in shown]
+    return [*further, raised] if raised else further
 
 
-def _rule_sentence(match: RuleMatch, *, passes: bool = True) -> str:
+def _rule_reason(match: RuleMatch, *, passes: bool = True) -> Reason:
     if match.failed:
-        return messages.RULE_FAILED.format(name=match.name)
-    text = messages.RULE
+        return reasons.RuleFailed(match.name)
+    kind: type[reasons.RuleReason] = reasons.RuleMatched
     if match.effect == Rule.Effect.ALLOW:
-        text = messages.STATED if match.uses_stated else messages.ALLOWED if passes else messages.OVERRULED
-    return text.format(name=match.name, message=match.message)
+        kind = reasons.RuleLetsPass if passes else reasons.RuleOverruled
+        kind = reasons.RuleGoesByStated if match.uses_stated else kind
+    return kind(match.name, match.message)

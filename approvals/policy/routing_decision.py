@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from approvals.policy import reasons
 from approvals.policy.assessed import Assessment
 from approvals.policy.pre_approvals import ApprovedStep, StandingApproval
+from approvals.policy.reasons import Reason
 from approvals.policy.snapshot import Stage, TypePolicy
 from approvals.policy.stages import Stages
 from approvals.policy.worth import Worth
@@ -70,7 +72,7 @@ class Routing:
     tier: int
     approvers: int
     reason_code: str
-    reasons: list[str] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
     approvable: bool = True
     strict: bool = False
     step: ApprovedStep | None = None
@@ -143,7 +145,7 @@ class EvaluatedStep:
             "stages": [stage.as_json() for stage in self.routing.stages],
             "typed": self.routing.typed,
             "reason_code": self.routing.reason_code,
-            "reasons": list(self.routing.reasons),
+            "reasons": reasons.as_json(self.routing.reasons),
             "flags": assessment["flags"],
             "rules": assessment["rules"],
             "impact": assessment["impact"],

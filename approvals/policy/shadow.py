@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Rule
-from approvals.policy import messages
+from approvals.policy import reasons
 from approvals.policy.assessed import Assessment
 from approvals.policy.evaluation_input import EvaluationInput
+from approvals.policy.reasons import Reason
 from approvals.policy.routing_codes import POLICY_VIOLATION, SHADOW
 from approvals.policy.routing_decision import AgentStanding, EvaluatedStep, Routing
 from approvals.values.schema import Json
@@ -41,7 +42,7 @@ def let_through(routing: Routing) -> Routing:
         routing,
         route=Route.AUTO,
         reason_code=SHADOW,
-        reasons=[sentence_of(routing), *routing.reasons],
+        reasons=[_first_reason(routing), *routing.reasons],
         strict=False,
         shadowed=record(routing),
     )
@@ -56,22 +57,19 @@ def of_plan(routing: Routing, steps: Sequence[EvaluatedStep]) -> Routing:
         return routing
     tier = max(int(str(part["tier"])) for part in shadowed_parts)
     hardest = max(shadowed_parts, key=lambda part: (part["route"] == Route.REJECT, part["tier"]))
-    reasons = [str(text) for text in _texts(routing.shadowed)]
+    shadowed_reasons = _reasons(routing.shadowed)
     for number, step in enumerate(steps, start=1):
-        reasons += [
-            messages.STEP_SAYS.format(number=number, action=step.title, text=text)
-            for text in _texts(step.routing.shadowed)
-        ]
+        shadowed_reasons += [reasons.OfStep(number, step.title, reason) for reason in _reasons(step.routing.shadowed)]
     refused = hardest["route"] == Route.REJECT
-    first = messages.SHADOW_REFUSES if refused else messages.SHADOW.format(tier=tier)
+    first = reasons.ShadowRefuses() if refused else reasons.ShadowAsks(tier)
     approvers = max(int(str(part["approvers"])) for part in shadowed_parts)
-    shadowed_whole = {**hardest, "tier": tier, "approvers": approvers, "reasons": list[Json](reasons)}
-    return replace(routing, reason_code=SHADOW, reasons=[first, *reasons], shadowed=shadowed_whole)
+    shadowed_whole = {**hardest, "tier": tier, "approvers": approvers, "reasons": reasons.as_json(shadowed_reasons)}
+    return replace(routing, reason_code=SHADOW, reasons=[first, *shadowed_reasons], shadowed=shadowed_whole)
 
 
-def _texts(shadowed: Mapping[str, Json] | None) -> Sequence[Json]:
-    texts = (shadowed or {}).get("reasons")
-    return texts if isinstance(texts, list) else []
+def _reasons(shadowed: Mapping[str, Json] | None) -> list[Reason]:
+    rows = (shadowed or {}).get("reasons")
+    return reasons.read(row for row in rows if isinstance(row, Mapping)) if isinstance(rows, list) else []
 
 
 def record(routing: Routing) -> Mapping[str, Json]:
@@ -83,11 +81,9 @@ def record(routing: Routing) -> Mapping[str, Json]:
         "approvers": routing.approvers,
         "stages": [stage.as_json() for stage in routing.stages],
         "reason_code": routing.reason_code,
-        "reasons": list(routing.reasons),
+        "reasons": reasons.as_json(routing.reasons),
     }
 
 
-def sentence_of(routing: Routing) -> str:
-    if routing.route == Route.REJECT:
-        return messages.SHADOW_REFUSES
-    return messages.SHADOW.format(tier=routing.tier)
+def _first_reason(routing: Routing) -> Reason:
+    return reasons.ShadowRefuses() if routing.route == Route.REJECT else reasons.ShadowAsks(routing.tier)

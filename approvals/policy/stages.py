@@ -15,8 +15,8 @@ from typing import TypeAlias
 
 from approvals.models import Approval
 from approvals.models.policy import Verdict
-from approvals.policy import messages
 from approvals.policy.assessed import RuleMatch
+from approvals.policy.reasons import InStages
 from approvals.policy.snapshot import Stage, TypePolicy
 
 Stages: TypeAlias = tuple[Stage, ...]  # one: everybody at once. Each names its field.
@@ -128,20 +128,9 @@ def asks_at_least(these: Stages, those: Stages) -> bool:
     return True
 
 
-def stages_sentence(stages: Stages) -> str:
-    """In words: "Two stages: tier 1 commerce, then tier 2 legal (2 people)." """
-    number = messages.COUNTED.get(len(stages), str(len(stages)))
-    return messages.STAGES.format(number=number, stages=stages_in_words(stages))
-
-
-def stages_in_words(stages: Stages) -> str:
-    """In words, in order: "tier 1 commerce, then tier 2 legal (2 people)"."""
-    return ", then ".join(
-        (messages.STAGE if stage.approvers == 1 else messages.STAGE_OF_SEVERAL).format(
-            tier=stage.tier, domain=stage.domain, approvers=stage.approvers
-        )
-        for stage in stages
-    )
+def reasons_of(stages: Stages) -> list[InStages]:
+    """That several approve one after the other, where they do."""
+    return [InStages(stages)] if len(stages) > 1 else []
 
 
 def _raised(stage: Stage, to: Stage) -> Stage:

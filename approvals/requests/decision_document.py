@@ -9,7 +9,7 @@ from approvals.execution import permits, plans, runs
 from approvals.models import Approval, ApprovalRequest, Decision, Recall, User
 from approvals.models.approval import DECIDED, OPEN, RUNNING, ItemType, Source, Status
 from approvals.models.policy import Verdict
-from approvals.policy import snapshot
+from approvals.policy import messages, snapshot
 from approvals.policy.snapshot import Policy
 from approvals.policy.stages import required_stages_of
 from approvals.values.compact import compact
@@ -108,9 +108,9 @@ def open_document(request: ApprovalRequest, questions: Sequence[Json] = ()) -> d
 # A decision that was neither undone while it was held nor recalled after its release.
 STANDS = Q(undone_at=None, recalled_at=None)
 
-# Why it was asked and what else was said of it: no answer repeats that, and reading it took most of the time.
+# What else was said of it: no answer repeats that, and reading it took most of the time.
 _DEFERRED = (
-    *("assessment", "reasons", "proposal__context", "proposal__current", "proposal__preconditions"),
+    *("assessment", "proposal__context", "proposal__current", "proposal__preconditions"),
     *("proposal__alternatives", "proposal__signals", "proposal__schema", "proposal__reasoning", "proposal__summary"),
     *("action_type__schema", "action_type__weights", "action_type__flags"),
 )
@@ -162,7 +162,7 @@ def item_document(
         "action_digest": approval.digest,
         "permit": None,
         "answer": decision.answer,
-        "message": decision.message,
+        "message": messages.message_of(approval, decision),
         "stop": decision.stop,
         "remember": decision.remember,
         "compensate": [],
@@ -173,8 +173,10 @@ def item_document(
         "approved_by": approved_by(approval) if may_run and decision.source == Source.HUMAN else [],
         "policy_version": approval.policy_id,
     }
+    if decision.refused_by_policy:
+        api_item["reasons"] = messages.documents(approval.reasons)
     if approval.shadowed is not None:
-        api_item["shadow"] = approval.shadowed
+        api_item["shadow"] = messages.shadow_document(approval.shadowed)
     if decision.verdict == Verdict.REJECT and request.run_id is not None:
         api_item["compensate"] = runs.compensations(request.run_id)
     if decision.source == Source.HUMAN and decision.user is not None:

@@ -23,6 +23,7 @@ from approvals.models import (
 )
 from approvals.models.approval import ItemType, Kind, Route, Source, Status
 from approvals.models.policy import CONSENTING, GOING_ON, Gate, Reversibility, Silence, Verdict
+from approvals.policy import reasons
 from approvals.policy.routing_decision import Routing
 from approvals.policy.snapshot import Policy, TypePolicy
 from approvals.requests import closing
@@ -82,7 +83,9 @@ def new_request(
         if evaluation.routing.route != Route.REVIEW:
             decision = _by_policy(approval, evaluation.routing, now=now)
             draft.decisions.append(decision)
-            digests["decision"] = recorded.stored_decision_digest(decision)
+            digests["decision"] = recorded.stored_decision_digest(
+                decision, approval.reasons if decision.verdict == Verdict.REJECT else ()
+            )
             why = post_review_queue.why_of(evaluation) if evaluation.routing.route == Route.AUTO else ""
             entries.append((AuditEvent.Kind.RELEASED, audit.POLICY, _released(approval, evaluation.routing, why)))
             if why:
@@ -135,7 +138,7 @@ def _approval(
         reversibility=evaluation.reversibility,
         by_law=evaluation.type.by_law,
         reason_code=routing.reason_code,
-        reasons=list(routing.reasons),
+        reasons=reasons.as_json(routing.reasons),
         assessment=stored_assessment(evaluation),
         flagged=len(assessment.flags),
         confidence=assessment.composite,
@@ -187,11 +190,6 @@ def allowed_verdicts(evaluation: Evaluation) -> list[str]:
     """The verdicts that may be given; nobody approves what could not be checked."""
     may = allowed(evaluation.item, evaluation.type)
     return [verdict for verdict in may if evaluation.routing.approvable or verdict != Verdict.APPROVE]
-
-
-def refusal(routing: Routing) -> str:
-    """What policy's refusal says to the agent: its reasons, and a person's own words where it answers with them."""
-    return "; ".join(routing.reasons) + (f" {routing.quoted_message}" if routing.quoted_message else "")
 
 
 def stored_assessment(evaluation: Evaluation) -> dict[str, Json]:
@@ -287,4 +285,4 @@ def _by_policy(approval: Approval, routing: Routing, *, now: datetime) -> Decisi
     approval.verdict = Verdict.APPROVE if passes else Verdict.REJECT
     approval.source = Source.GRANT if passes and routing.covered else Source.POLICY
     approval.decided_at = approval.released_at = now
-    return Decision.on(approval, surface="policy", at=now, message=None if passes else refusal(routing))
+    return Decision.on(approval, surface="policy", at=now, message=routing.quoted_message or None)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from approvals.models import Approval, ApprovalRequest, Proposal
 from approvals.models.approval import ItemType
+from approvals.policy.reasons import WorldMoved
 from approvals.policy.snapshot import Stage
 from approvals.values.schema import Fault, Json
 
@@ -125,7 +126,7 @@ class ReturnedFrom:
     required_stages: tuple[Stage, ...]
     typed: bool
     gate: str
-    reason: str
+    reason: WorldMoved
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from approvals.models.approval import DECIDED, ItemType, Status
 from approvals.models.policy import Gate, Silence, Verdict
 from approvals.people import access, second_admin
 from approvals.policy import snapshot
+from approvals.policy.messages import sentence, sentences
+from approvals.policy.reasons import Reason
 from approvals.requests.attachments import IMAGES
 from approvals.values.schema import Json
 from console.card import questions, reasons, stages
@@ -337,17 +339,17 @@ class Card:
         )
 
     @property
-    def flags(self) -> list[Mapping[str, Json]]:
+    def flags(self) -> list[str]:
         """What is unusual; of what came back, only what was not so when it was approved."""
         seen = (
             self.approval.returned_from.assessment.get("flags", [])
             if self.moved and self.approval.returned_from
             else []
         )
-        return [flag for flag in self.approval.assessment.get("flags", []) if flag not in seen]
+        return sentences(flag for flag in self.approval.assessment.get("flags", []) if flag not in seen)
 
     @cached_property
-    def whys(self) -> list[reasons.Reason]:
+    def whys(self) -> list[reasons.ShownReason]:
         """The reasons, with every rule that matched and the ones that decided."""
         return reasons.reasons_of(self.approval)
 
@@ -359,7 +361,7 @@ class Card:
                 _signal(str(signal.get("name"))),
                 signal.get("value"),
                 signal.get("weight"),
-                str(signal.get("note") or ""),
+                sentence(Reason.of_json(signal["note"])),
                 not signal.get("ours", True),
             )
             for signal in assessment.get("signals", [])

@@ -9,16 +9,12 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from approvals.models import Approval
 from approvals.models.policy import Rule
-from approvals.policy import messages, snapshot
+from approvals.policy import reasons, snapshot
+from approvals.policy.messages import sentence
+from approvals.policy.reasons import Reason
 from approvals.policy.rules.readings import explained
 from approvals.policy.snapshot import TypePolicy
 
-_SENTENCES = {
-    "block": (messages.BLOCKED,),
-    "review": (messages.RULE,),
-    "flag": (messages.RULE,),
-    "allow": (messages.ALLOWED, messages.OVERRULED, messages.STATED),
-}
 _EFFECTS = {
     Rule.Effect.BLOCK.value: gettext_lazy("refuses"),
     Rule.Effect.REVIEW.value: gettext_lazy("asks a person"),
@@ -40,47 +36,52 @@ class Matched:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class ShownReason:
     """One reason: a sentence of policy, or a rule."""
 
     text: str = ""
     rule: Matched | None = None
 
 
-def reasons_of(approval: Approval) -> list[Reason]:
-    """The reasons in their order, each rule in the place of its sentence, and then the rules that no reason names."""
-    reasons = [str(reason) for reason in approval.reasons]
+def reasons_of(approval: Approval) -> list[ShownReason]:
+    """The reasons in their order, each rule in the place of its reason, and then the rules that no reason names."""
+    stored = reasons.read(approval.reasons)
     rules = [row for row in approval.assessment.get("rules", []) if isinstance(row, Mapping)]
-    if not rules:
-        return [Reason(text) for text in reasons]
-    index_by_sentence = {sentence: place for place, row in enumerate(rules) for sentence in _sentences(row)}
-    deciding = _deciding(rules, reasons, index_by_sentence)
-    kind = snapshot.type_of(approval)
-    shown: dict[int, Reason] = {}
+    indexes = [_index_of(reason, rules) for reason in stored]
+    deciding = _deciding(rules, stored)
+    kind = snapshot.type_of(approval) if rules else None
+    shown: set[int] = set()
     whys = []
-    for text in reasons:
-        index = index_by_sentence.get(text)
+    for reason, index in zip(stored, indexes, strict=True):
         if index is None:
-            whys.append(Reason(text))
+            whys.append(ShownReason(sentence(reason)))
         elif index not in shown:
-            shown[index] = Reason(rule=_matched(rules[index], kind, approval, decided=index in deciding))
-            whys.append(shown[index])
+            shown.add(index)
+            whys.append(ShownReason(rule=_matched(rules[index], kind, approval, decided=index in deciding)))
     rest = [place for place in range(len(rules)) if place not in shown]
-    return whys + [Reason(rule=_matched(rules[place], kind, approval, decided=False)) for place in rest]
+    return whys + [ShownReason(rule=_matched(rules[place], kind, approval, decided=False)) for place in rest]
 
 
-def _deciding(
-    rules: Sequence[Mapping[str, Any]], reasons: Sequence[str], index_by_sentence: Mapping[str, int]
-) -> set[int]:
+def _index_of(reason: Reason, rules: Sequence[Mapping[str, Any]]) -> int | None:
+    """Which of the rules that matched it speaks of."""
+    if isinstance(reason, reasons.RuleFailed):
+        named = (place for place, row in enumerate(rules) if row.get("failed") and row["name"] == reason.rule)
+    elif isinstance(reason, reasons.RuleReason):
+        names = (reason.rule, reason.message)
+        named = (place for place, row in enumerate(rules) if (row["name"], row["message"]) == names)
+    else:
+        return None
+    return next(named, None)
+
+
+def _deciding(rules: Sequence[Mapping[str, Any]], stored: Sequence[Reason]) -> set[int]:
     """The rules that settled it: where the first reason is a rule's, all that ask for the same."""
-    first = next((text for text in reasons if not text.startswith(_WORLD_MOVED_PREFIX)), "")
-    if first not in index_by_sentence:
+    first = next((reason for reason in stored if not isinstance(reason, reasons.WorldMoved)), None)
+    index = None if first is None else _index_of(first, rules)
+    if index is None:
         return set()
-    weight = _weight(rules[index_by_sentence[first]])
+    weight = _weight(rules[index])
     return {place for place, row in enumerate(rules) if _weight(row) == weight and weight}
-
-
-_WORLD_MOVED_PREFIX = messages.WORLD_MOVED.split(":")[0]
 
 
 def _weight(row: Mapping[str, Any]) -> str:
@@ -92,12 +93,6 @@ def _weight(row: Mapping[str, Any]) -> str:
     if row["effect"] == Rule.Effect.FLAG and row.get("tier") is None and (row.get("approvers") or 1) <= 1:
         return ""
     return "block" if row["effect"] == Rule.Effect.BLOCK else "review"
-
-
-def _sentences(row: Mapping[str, Any]) -> list[str]:
-    if row.get("failed"):
-        return [messages.RULE_FAILED.format(name=row["name"])]
-    return [text.format(name=row["name"], message=row["message"]) for text in _SENTENCES.get(row["effect"], ())]
 
 
 def _matched(row: Mapping[str, Any], kind: TypePolicy | None, approval: Approval, *, decided: bool) -> Matched:

@@ -15,7 +15,7 @@ from approvals.execution import plans
 from approvals.models import Approval, PlannedStep
 from approvals.models.policy import Gate, Reversibility, Verdict
 from approvals.people.access import Authority
-from approvals.policy import messages, snapshot
+from approvals.policy import messages, reasons, snapshot
 from approvals.policy.stages import includes_queue, required_stages_of
 from approvals.values import edits, schema
 from approvals.values.schema import Json
@@ -82,7 +82,15 @@ class PlanStepLine:
     @property
     def reasons(self) -> list[str]:
         """Why it needs whom it needs; that it always asks, the plan says for all of them."""
-        return [str(reason) for reason in _list(self.assessed.get("reasons")) if reason != messages.FIXED]
+        why = [reason for reason in reasons.read(self._rows("reasons")) if not isinstance(reason, reasons.AlwaysAsks)]
+        return list(map(messages.sentence, why))
+
+    @property
+    def flags(self) -> list[str]:
+        return messages.sentences(self._rows("flags"))
+
+    def _rows(self, name: str) -> list[Mapping[str, Json]]:
+        return [row for row in _list(self.assessed.get(name)) if isinstance(row, Mapping)]
 
     @property
     def for_ever(self) -> bool:

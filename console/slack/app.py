@@ -27,6 +27,7 @@ from approvals.models import Approval, SlackMessage, User
 from approvals.models.approval import Status
 from approvals.models.policy import Verdict
 from approvals.notify import notification_text, slack
+from approvals.policy.messages import sentences
 from approvals.values.schema import Json
 from console.card.facts import facts_of
 from console.labels import REASONS
@@ -294,7 +295,7 @@ def _proposal_blocks(approval: Approval) -> list[Json]:
             _("This is too long to be shown here. Its card: %(link)s") % {"link": notification_text.link(approval)}
         )
     blocks: list[Json] = [{"type": "section", "text": slack.text(line)} for line in lines]
-    why = "\n".join(map(str, approval.reasons))[:2900]
+    why = "\n".join(sentences(approval.reasons))[:2900]
     if why:
         blocks += [{"type": "divider"}, {"type": "context", "elements": [slack.text(why)]}]
     return blocks

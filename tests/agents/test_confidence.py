@@ -89,4 +89,4 @@ def test_a_limit_says_its_numbers_to_the_agent(api, refunds, conforms):
     snapshot.publish(by=None, note="a limit")
     item = conforms("RequestState", api.post("requests", {"items": [ITEM]}))["items"][0]
     assert (item["route"], item["reason_code"]) == ("review", "cost_threshold")
-    assert "6,000.00 EUR more would be above the limit of 1,000.00 EUR" in item["reasons"][0]
+    assert "6,000.00 EUR more would be above the limit of 1,000.00 EUR" in item["reasons"][0]["text"]

@@ -50,7 +50,7 @@ def test_the_answer_and_the_rehearsal_name_the_stages(publish_stages, api, confo
         "commerce",
         False,
     )
-    assert evaluated_item["reasons"][-1] == "Two stages: tier 1 commerce, then tier 2 legal."
+    assert evaluated_item["reasons"][-1]["text"] == "Two stages: tier 1 commerce, then tier 2 legal."
 
 
 def test_without_stages_there_is_none_to_be_in(refunds, api):

@@ -13,11 +13,11 @@ from approvals.decisions.undo import undo
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import OutOfDate
 from approvals.models import AuditEvent, Decision, Rule
-from approvals.policy import messages, snapshot
+from approvals.policy import messages, reasons, snapshot
 from approvals.requests.amend import NotAmendable, amend
 from approvals.requests.submission import Item
 from tests.checker import check
-from tests.conftest import replace_arguments
+from tests.conftest import replace_arguments, sentences_of
 from tests.web import database_url
 
 
@@ -155,7 +155,10 @@ def test_what_would_pass_now_still_waits_for_who_was_asked(refunds, propose, api
 
     after = load(refund.pk)
     assert (after.status, after.route, after.tier_id) == ("pending", "review", 1)
-    assert after.reasons == [messages.ASKED_BEFORE, *refund.reasons]
+    assert sentences_of(after.reasons) == [
+        messages.sentence(reasons.AskedBeforeChange()),
+        *sentences_of(refund.reasons),
+    ]
 
 
 def test_silence_approves_no_arguments_that_came_later(refunds, propose, robot):

@@ -11,10 +11,11 @@ from approvals.decisions.card_version import CardVersion, load
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.models import Agent, Decision
 from approvals.policy import snapshot
+from approvals.policy.messages import message_of
 from approvals.policy.precedent import repeats
 from approvals.requests import amend, intake
 from approvals.requests.submission import Item, RunRef, Submission
-from tests.conftest import replace_arguments
+from tests.conftest import flag_names, replace_arguments, sentences_of
 
 MAIL = {
     "type": "object",
@@ -57,7 +58,7 @@ def mail(number):
 
 
 def names_of(approval):
-    return {flag["name"] for flag in approval.assessment["flags"]}
+    return flag_names(approval.assessment["flags"])
 
 
 def reject(approval, by, **verdict_input):
@@ -88,7 +89,7 @@ def test_two_hundred_alike_mails_in_a_night_stop_at_the_tenth(propose, mails):
     assert not any("burst" in names_of(one) for one in passed)
     tenth = sent[9]
     assert (tenth.route, tenth.status, tenth.reason_code) == ("review", "pending", "high_risk")
-    assert tenth.reasons == ["Flag: 10 alike proposals of Send_mail by robot in 12 hours."]
+    assert sentences_of(tenth.reasons) == ["Flag: 10 alike proposals of Send_mail by robot in 12 hours."]
     assert all(one.route == "review" for one in sent[9:])
     assert len({one.similarity_key for one in sent}) == 1
 
@@ -168,9 +169,11 @@ def test_the_third_attempt_is_linked_with_the_second_and_says_what_changed(propo
     second = reject(second, alice)
     third = propose(action="claim", args=claim("it was the post"), run=RUN)
     assert (third.repeats_id, third.attempt) == (second.pk, 3)
-    [flag] = [one for one in third.assessment["flags"] if one["name"] == "near_repeat"]
+    [flag] = [one for one in third.assessment["flags"] if one["code"] == "near_repeat"]
     day = second.decided_at.date().isoformat()
-    assert flag["text"] == f"Third attempt at what was rejected on {day} (not justified); only `reason` changed"
+    assert sentences_of([flag]) == [
+        f"Third attempt at what was rejected on {day} (not justified); only `reason` changed"
+    ]
     assert "photo" not in str(third.assessment) + str(third.reasons)
 
 
@@ -216,9 +219,11 @@ def test_the_answer_to_a_repetition_is_the_earlier_one_in_its_own_words(propose,
     again = propose(action="claim", args=claim("the lid broke on its way"))
     assert (again.status, again.verdict, again.source) == ("released", "reject", "policy")
     assert (again.repeats_id, again.reason_code) == (first.pk, "policy_violation")
-    message = Decision.objects.get(approval=again).message
+    decision = Decision.objects.get(approval=again)
+    assert decision.message == "The photo shows another lid."
+    message = message_of(again, decision)
     assert message.endswith("the same answer holds. It was said then: “The photo shows another lid.”")
-    assert not any("photo" in reason for reason in again.reasons)
+    assert not any("photo" in reason for reason in sentences_of(again.reasons))
     # However often: it is always the person's word that answers, and the attempts are counted.
     third = propose(action="claim", args=claim("it was the post"))
     assert (third.status, third.repeats_id, third.attempt) == ("released", first.pk, 3)
@@ -260,9 +265,9 @@ def test_a_run_gets_no_further_and_another_run_is_not_held_to_it(propose, claims
         reject(tried, alice)
     fourth = propose(action="claim", args=claim("please, one more time", amount=40), run=RUN)
     assert (fourth.status, fourth.verdict, fourth.attempt) == ("released", "reject", 4)
-    assert fourth.reasons == ["The run gets no further with this: 3 attempts were rejected."]
+    assert sentences_of(fourth.reasons) == ["The run gets no further with this: 3 attempts were rejected."]
     fifth = propose(action="claim", args=claim("please, one more time", amount=40), run=RUN)
-    assert fifth.reasons == ["The run gets no further with this: 4 attempts were rejected."]
+    assert sentences_of(fifth.reasons) == ["The run gets no further with this: 4 attempts were rejected."]
     elsewhere = propose(action="claim", args=claim("please, one more time", amount=40), run=RunRef("run-2"))
     assert (elsewhere.status, elsewhere.attempt) == ("pending", 6)
 

@@ -18,7 +18,7 @@ from approvals.requests import amend, intake
 from approvals.requests.submission import Item, Submission
 from approvals.workload import overload, queues
 from tests.concurrency import together
-from tests.conftest import replace_arguments
+from tests.conftest import replace_arguments, sentences_of
 
 MONDAY = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -117,7 +117,7 @@ def test_nobody_on_duty_is_told_with_the_hour_at_which_somebody_comes(limit, pro
     with times.at(MONDAY + timedelta(hours=6)):
         refused = propose()
 
-    assert refused.reasons[0] == (
+    assert sentences_of(refused.reasons)[0] == (
         "Nobody is on duty in tier 1 commerce, so this was not taken; come back after 2026-12-01 09:00 UTC."
     )
 

@@ -14,11 +14,12 @@ from approvals.errors import BadVerdict, NotAllowed
 from approvals.execution import returns
 from approvals.models import Agent, Approval, Proposal, Rule
 from approvals.models.approval import Status
-from approvals.policy import messages, snapshot
+from approvals.policy import messages, reasons, snapshot
 from approvals.requests.amend import amend
 from approvals.requests.submission import PROPOSAL_FIELDS, Item, Submission
 from console.card.stages import vote_sentence
 from tests.checker import check
+from tests.conftest import flag_names, sentences_of
 from tests.decisions.revising import PROSE, UNDO, args, modify
 from tests.plans.conftest import kinds, mail, plan, step  # noqa: F401
 from tests.text_search import mentions
@@ -94,7 +95,7 @@ def test_a_modification_is_judged_as_an_amendment_to_the_same_would_be(propose, 
     assert modification.value == other.value == 4999
     assert modification.impact == other.impact == "medium"
     assert [rule["name"] for rule in modification.assessment["rules"]] == ["large"]
-    assert messages.RULE.format(name="large", message="large") in modification.reasons
+    assert messages.sentence(reasons.RuleMatched("large", "large")) in sentences_of(modification.reasons)
     for name in ("assessment", "reasons", "reason_code", "confidence", "flagged", "gate", "typed", "allowed"):
         assert getattr(modification, name) == getattr(other, name), name
 
@@ -102,11 +103,11 @@ def test_a_modification_is_judged_as_an_amendment_to_the_same_would_be(propose, 
 def test_a_modification_says_what_its_own_arguments_flag(propose, two_person, alice):
     propose(250, order="789")
     refund = propose(420)
-    assert "duplicate" not in [flag["name"] for flag in refund.assessment["flags"]]
+    assert "duplicate" not in flag_names(refund.assessment["flags"])
     modify(refund, alice, 250, "789")
 
     after = load(refund.pk)
-    assert "duplicate" in [flag["name"] for flag in after.assessment["flags"]]
+    assert "duplicate" in flag_names(after.assessment["flags"])
     assert after.flagged == len(after.assessment["flags"])
 
 
@@ -128,8 +129,11 @@ def test_what_was_asked_before_is_said_and_stays(propose, alice, bob, carol):
 
     after = load(refund.pk)
     assert (after.tier_id, after.approvers, after.value) == (2, 2, 50)
-    assert after.reasons[-1] == "Before it was changed it needed more, and that stays: tier 2 commerce (2 people)."
-    assert not any(mentions(reason, "6000") for reason in after.reasons)
+    assert (
+        sentences_of(after.reasons)[-1]
+        == "Before it was changed it needed more, and that stays: tier 2 commerce (2 people)."
+    )
+    assert not any(mentions(reason, "6000") for reason in sentences_of(after.reasons))
     with pytest.raises(NotAllowed):
         decide(card_version_of(after), by=alice, verdict="approve")
     assert decide(card_version_of(after), by=carol, verdict="approve").status == Status.RELEASED
@@ -144,7 +148,11 @@ def test_what_would_pass_now_says_so_and_why_it_was_asked(refunds, propose, alic
     once = modify(refund, alice, 50)
     twice = modify(refund, bob, 60)
 
-    assert once.reasons == twice.reasons == [messages.ASKED_BEFORE, *refund.reasons]
+    assert (
+        sentences_of(once.reasons)
+        == sentences_of(twice.reasons)
+        == [messages.sentence(reasons.AskedBeforeChange()), *sentences_of(refund.reasons)]
+    )
     assert once.status == Status.PENDING
 
 

@@ -15,10 +15,11 @@ from approvals.decisions.verdict_input import VerdictInput
 from approvals.execution import returns
 from approvals.models import Approval, ApprovalRequest
 from approvals.models.approval import Status
-from approvals.policy import messages, snapshot
+from approvals.policy import messages, reasons, snapshot
 from approvals.requests.amend import amend
 from approvals.requests.submission import PROPOSAL_FIELDS, RunRef
 from tests.checker import check
+from tests.conftest import sentences_of
 from tests.decisions.revising import PROSE, args, modify
 from tests.plans.conftest import kinds, mail, plan, step  # noqa: F401
 from tests.web import database_url
@@ -137,13 +138,13 @@ def returned(propose, alice, robot):
 
 
 def test_what_came_back_says_so_after_every_change(returned, alice, robot):
-    why = messages.WORLD_MOVED.format(names="order_status")
-    assert returned.reasons[0] == why
+    why = messages.sentence(reasons.WorldMoved(("order_status",)))
+    assert sentences_of(returned.reasons)[0] == why
     amend(returned.pk, lambda item: replace(item, args=args(300)), by=robot)
 
     after = load(returned.pk)
-    assert (after.reasons[0], after.reason_code, after.value) == (why, "world_moved", 300)
-    assert modify(returned, alice, 200).reasons[0] == why
+    assert (sentences_of(after.reasons)[0], after.reason_code, after.value) == (why, "world_moved", 300)
+    assert sentences_of(modify(returned, alice, 200).reasons)[0] == why
 
 
 def test_what_comes_back_keeps_every_word_and_the_request_it_was_in(returned):

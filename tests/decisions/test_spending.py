@@ -22,7 +22,7 @@ from approvals.requests import intake
 from approvals.requests.submission import AgentSubmission, Item, Receipt, RunRef, Submission
 from tests.checker import check
 from tests.concurrency import together
-from tests.conftest import replace_arguments
+from tests.conftest import replace_arguments, sentences_of
 from tests.plans.conftest import kinds, plan, propose_step, step  # noqa: F401  # fixtures of plans
 from tests.web import database_url
 
@@ -151,7 +151,7 @@ class TestLimits:
         assert propose(amount=700, order="1").route == "auto"
         approval = propose(amount=300.01, order="2")
         assert (approval.route, approval.reason_code, approval.status) == ("review", "cost_threshold", "pending")
-        assert approval.reasons[0].startswith(
+        assert sentences_of(approval.reasons)[0].startswith(
             "Spending of this agent: 700.00 EUR in the last 1 day, and 300.01 EUR more"
         )
         assert propose(amount=300, order="3").route == "auto"
@@ -193,7 +193,9 @@ class TestLimits:
         assert plan(step("a", 600), step("b", 400)).route == "auto"
         plan_approval = plan(step("c", 600), step("d", 400))
         assert (plan_approval.route, plan_approval.reason_code) == ("review", "cost_threshold")
-        assert plan_approval.reasons[0].startswith("Step 1, refund (c): Spending of this agent: 1,000.00 EUR")
+        assert sentences_of(plan_approval.reasons)[0].startswith(
+            "Step 1, refund (c): Spending of this agent: 1,000.00 EUR"
+        )
 
     def test_the_number_of_queries_does_not_grow_with_the_past(self, limited, robot):
         def cost():

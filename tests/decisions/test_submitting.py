@@ -16,6 +16,7 @@ from approvals.models import Agent, Approval, ApprovalRequest, AuditEvent, Auton
 from approvals.models.approval import Status
 from approvals.requests import intake
 from approvals.requests.submission import AgentSubmission, BadSubmission, Item, KeyReused, Receipt, RunRef, Submission
+from tests.conftest import sentences_of
 
 ARGS = {"order": "456", "amount": 420, "currency": "EUR"}
 ITEM = Item(id="call_1", action="refund", args=ARGS)
@@ -27,7 +28,7 @@ def submission(*items: Item, content: str = "sha256:a", **fields) -> Submission:
 
 def test_a_request_waits_with_route_tier_deadlines_and_reasons(refund):
     assert (refund.status, refund.route, refund.gate, refund.tier_id) == (Status.PENDING, "review", "hard", 1)
-    assert refund.reasons
+    assert sentences_of(refund.reasons)
     assert refund.proposal.headline == "refund 420 EUR to order 456"
     assert refund.subject == "order:456"
     assert refund.due_at < refund.expires_at == refund.created_at + timedelta(hours=4)

@@ -8,6 +8,7 @@ from approvals.models import Approval, ApprovalRequest, AuditEvent, Consumption
 from approvals.people import access
 from approvals.policy import snapshot
 from approvals.requests.submission import RunRef
+from tests.conftest import sentences_of
 from tests.permits.conftest import executor_of
 
 WORLD = {"order_status": "delivered", "version": 7}
@@ -61,7 +62,7 @@ def test_it_comes_back_to_who_approved_it_with_what_was_seen(delivered, alice, b
         "world_moved",
         alice,
     )
-    assert "order_status is no longer what it was" in new.reasons[0]
+    assert "order_status is no longer what it was" in sentences_of(new.reasons)[0]
     assert (new.item, new.digest, new.tier_id) == (old.item, old.digest, old.tier_id)
     assert new.proposal.args == old.proposal.args and new.proposal.preconditions == MOVED
     request = new.request
@@ -110,7 +111,9 @@ def test_what_policy_alone_had_let_through_comes_back_to_the_queue(propose, api,
 
     new = Approval.objects.get(returned_from=passed)
     assert (new.status, new.route, new.originally_approved_by) == ("pending", "review", None)
-    assert new.reasons == ["This was approved, and then the world moved: order_status is no longer what it was."]
+    assert sentences_of(new.reasons) == [
+        "This was approved, and then the world moved: order_status is no longer what it was."
+    ]
 
 
 def test_a_standing_approval_is_not_used_up_by_what_comes_back(propose, api, refunds, robot, alice):

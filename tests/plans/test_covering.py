@@ -17,6 +17,7 @@ from approvals.policy import snapshot
 from approvals.requests import intake
 from approvals.requests.submission import Item, RunRef, Submission
 from tests.checker import check
+from tests.conftest import flag_names, sentences_of
 from tests.plans.conftest import mail, step, together
 from tests.web import database_url
 
@@ -36,7 +37,7 @@ def test_a_step_that_equals_its_approved_digest_runs_at_once_and_once(approved, 
 
     assert (passed.route, passed.source, passed.plan_id, passed.status) == ("auto", "grant", plan.pk, "released")
     assert passed.reason_code == "covered"
-    assert passed.reasons[0].startswith(f"Covered by plan {plan.pk}, step 1 (a)")
+    assert sentences_of(passed.reasons)[0].startswith(f"Covered by plan {plan.pk}, step 1 (a)")
     assert passed.events.get(kind="released").facts == {
         "verdict": "approve", "source": "grant", "plan": str(plan.pk), "step": 1,
     }  # fmt: skip
@@ -150,14 +151,14 @@ def test_an_item_of_a_planned_run_that_equals_no_step_deviates_and_says_how(appr
     approved(step("a"), mail("b"), run="thread-7")
 
     more = propose_step(step("a", 500), run="thread-7")
-    [flag] = [one for one in more.assessment["flags"] if one["name"] == "deviates"]
+    [flag] = [one for one in more.assessment["flags"] if one["code"] == "deviates"]
     assert (more.route, more.reason_code) == ("review", "high_risk")
-    assert flag["text"] == "Deviates from the approved plan, step 1 (a): /amount is 500, approved was 420"
-    assert flag["data"]["differs"] == [{"path": "/amount", "from": 420, "to": 500}]
+    assert sentences_of([flag]) == ["Deviates from the approved plan, step 1 (a): /amount is 500, approved was 420"]
+    assert flag["differs"] == [{"path": "/amount", "from": 420, "to": 500}]
     unknown = propose_step(step("z", 7), run="thread-7")
-    assert "no step of it is like this" in unknown.reasons[0]
+    assert "no step of it is like this" in sentences_of(unknown.reasons)[0]
     propose_step(step("a"), run="thread-7")
-    assert "has run already" in propose_step(step("a"), run="thread-7").reasons[0]
+    assert "has run already" in sentences_of(propose_step(step("a"), run="thread-7").reasons)[0]
     assert propose_step(step("a", 500), run="elsewhere").route == "auto"
 
 
@@ -214,7 +215,7 @@ def test_of_twenty_at_once_one_is_covered_and_the_others_are_asked(approved, pro
     assert sorted(one.route for one in approvals) == ["auto", *["review"] * 19]
     [covered] = [one for one in approvals if one.route == "auto"]
     assert PlannedStep.objects.get().used_by_id == covered.pk
-    assert all("deviates" in {flag["name"] for flag in one.assessment["flags"]} for one in approvals if one != covered)
+    assert all("deviates" in flag_names(one.assessment["flags"]) for one in approvals if one != covered)
     assert check(database_url()) == []
 
 

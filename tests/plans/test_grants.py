@@ -21,6 +21,7 @@ from approvals.policy import grant_conditions, snapshot
 from approvals.requests import intake
 from approvals.requests.submission import Item, Submission
 from tests.checker import check
+from tests.conftest import sentences_of
 from tests.plans.conftest import together
 from tests.web import database_url
 
@@ -60,7 +61,7 @@ def test_what_it_covers_passes_until_its_count_is_used(standing_approval, propos
         standing_approval.pk,
         "covered",
     )
-    assert approvals[0].reasons[0].startswith("Covered by the standing approval that Bob gave on ")
+    assert sentences_of(approvals[0].reasons)[0].startswith("Covered by the standing approval that Bob gave on ")
     assert approvals[0].events.get(kind="released").facts["grant"] == str(standing_approval.pk)
     standing_approval.refresh_from_db()
     assert (standing_approval.used, standing_approval.left) == (3, 0)

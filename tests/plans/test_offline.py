@@ -15,6 +15,7 @@ from approvals.models import Agent, Approval, Autonomy, Consumption, Grant, Inci
 from approvals.policy import snapshot
 from approvals.values import schema
 from tests.checker import check
+from tests.conftest import sentences_of
 from tests.plans.conftest import together
 from tests.web import database_url
 
@@ -137,7 +138,7 @@ def test_a_use_becomes_an_approval_with_its_outcome_and_a_permit_that_is_used_up
         "executed",
         "auto",
     )
-    assert "while Assent could not be asked" in approval.reasons[1]
+    assert "while Assent could not be asked" in sentences_of(approval.reasons)[1]
     assert Consumption.objects.get(approval=approval).executor == "offline"
     assert [one.kind for one in approval.events.order_by("seq")] == ["submitted", "released", "consumed", "outcome"]
     assert json.loads(approval.request.answer)["items"][0]["source"] == "grant"
@@ -183,7 +184,7 @@ def test_a_use_beyond_its_scope_is_recorded_as_a_violation_and_alarmed(sent, rea
     incident = Incident.objects.get()
 
     assert use_state["status"] == "violation"
-    assert any(one.startswith(reason) for one in use_state["reasons"])
+    assert any(one["text"].startswith(reason) for one in use_state["reasons"])
     assert (approval.source, approval.verdict, approval.grant) == ("policy", "reject", standing_approval)
     assert approval.events.filter(kind="incident").exists()
     assert (incident.approval, incident.severity) == (approval, "critical")
@@ -208,7 +209,7 @@ def test_what_policy_refuses_is_alarmed(standing_approval, api, credits):
     [use_state] = report(api, standing_approval, use()).json()["uses"]
 
     assert use_state["status"] == "violation"
-    assert "Refused by the rule 'no': no" in use_state["reasons"]
+    assert "Refused by the rule 'no': no" in [one["text"] for one in use_state["reasons"]]
 
 
 @pytest.mark.parametrize(

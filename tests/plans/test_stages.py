@@ -11,6 +11,7 @@ from approvals.errors import BadVerdict, NotAllowed
 from approvals.models import Domain, Rule
 from approvals.people import access
 from approvals.policy import snapshot
+from tests.conftest import sentences_of
 from tests.plans.conftest import mail, step
 
 
@@ -57,7 +58,7 @@ def test_the_stages_of_a_step_are_the_plans(staged, plan, alice, lena):
     proposed = plan(step("a"), step("b", 5))
     assert stages_of(proposed) == [(1, "commerce", 1), (2, "legal", 1)]
     assert (proposed.tier_id, proposed.domain_id) == (1, "commerce")
-    assert proposed.reasons[-1] == "Two stages: tier 1 commerce, then tier 2 legal."
+    assert sentences_of(proposed.reasons)[-1] == "Two stages: tier 1 commerce, then tier 2 legal."
 
     on = decide(card_version_of(proposed), by=alice, verdict="approve")
     assert (on.stage, on.queue) == (1, "2.legal")

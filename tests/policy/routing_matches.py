@@ -1,8 +1,12 @@
-"""Rules that matched."""
+"""Rules that matched, and a flag."""
+
+from datetime import timedelta
 
 from approvals.policy.assessed import RuleMatch
+from approvals.policy.reasons import Burst
 from approvals.policy.routing_decision import AgentStanding
 
+BURST = Burst(12, timedelta(minutes=10), "Refund", "robot")
 TWO = AgentStanding(level=2)
 
 

@@ -22,6 +22,7 @@ from approvals.policy.pre_approvals import ApprovedStep, PreApproval, StandingAp
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding
 from approvals.requests.submission import BadSubmission
+from tests.conftest import sentences_of
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 STANDING = PreApproval(grants=(StandingApproval(UUID(int=1), UUID(int=7), "refund", (), "", 3, 5, "Bob", AT),))
@@ -99,7 +100,7 @@ def test_an_agents_wish_and_silence_lift_it_neither(human_only_type, propose):
         propose(action="tag", on_timeout="approve")
     tag = propose(action="tag")
     assert (tag.route, tag.by_law, tag.on_timeout) == ("review", True, "reject")
-    assert "The law wants a person for this; nothing lifts that." in tag.reasons
+    assert "The law wants a person for this; nothing lifts that." in sentences_of(tag.reasons)
     with times.at(tag.expires_at):
         clock.sweep()
     assert load(tag.pk).status == "expired"

@@ -9,6 +9,7 @@ from approvals.policy import messages
 from approvals.policy.evaluation_input import RunPast
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding
+from tests.conftest import sentences_of
 
 TWO = AgentStanding(level=2)
 
@@ -30,7 +31,7 @@ class TestPeriodic:
         question = make_question(kind(strategy="never", every_steps=10), run="thread-7")
         routing = route(question, make_assessment(run=past(9)), policy, TWO)
         assert routing.reason_code == "periodic_checkpoint"
-        assert routing.reasons == ["Step 10 of the run since a person last decided; every 10 asks."]
+        assert sentences_of(routing.reasons) == ["Step 10 of the run since a person last decided; every 10 asks."]
 
     def test_every_half_hour_asks(self, make_question, make_assessment, policy, kind):
         question = make_question(kind(strategy="never", every_time=timedelta(minutes=30)), run="thread-7")
@@ -40,7 +41,7 @@ class TestPeriodic:
         )
         routing = route(question, make_assessment(run=past(3, timedelta(minutes=30))), policy, TWO)
         assert (routing.route, routing.reason_code) == ("review", "periodic_checkpoint")
-        assert routing.reasons == [
+        assert sentences_of(routing.reasons) == [
             "30 minutes of the run since it began or a person last decided in it; every 30 minutes asks."
         ]
 
@@ -79,7 +80,7 @@ class TestCost:
         question = make_question(kind(strategy="never", spend_limit=Decimal(1000)), value=Decimal("120.50"))
         routing = route(question, make_assessment(spent=Decimal("950")), policy, TWO)
         assert routing.reason_code == "cost_threshold"
-        assert routing.reasons == [
+        assert sentences_of(routing.reasons) == [
             "Spending of this agent: 950.00 EUR in the last 1 day, and 120.50 EUR more would be above the limit of "
             "1,000.00 EUR."
         ]
@@ -88,8 +89,8 @@ class TestCost:
         type = kind(strategy="never", spend_limit=Decimal(10), spend_of="run", spend_window=timedelta(hours=36))
         inside = route(make_question(type, run="thread-7"), make_assessment(), policy, TWO)
         outside = route(make_question(type), make_assessment(), policy, TWO)
-        assert inside.reasons[0].startswith("Spending of this run: 0.00 EUR in the last 1 day 12 hours")
-        assert outside.reasons[0].startswith("Spending of this agent")
+        assert sentences_of(inside.reasons)[0].startswith("Spending of this run: 0.00 EUR in the last 1 day 12 hours")
+        assert sentences_of(outside.reasons)[0].startswith("Spending of this agent")
 
     @pytest.mark.parametrize("strategy", ["never", "always", "risk", "confidence"])
     @pytest.mark.parametrize("level", [2, 3, 4])

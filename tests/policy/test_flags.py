@@ -5,8 +5,10 @@ from uuid import UUID
 import pytest
 
 from approvals.policy.evaluation_input import History, SameDigest
+from approvals.policy.messages import sentence
 from approvals.policy.precedent.comparison_keys import Keys
 from approvals.policy.precedent.flags import LABELS, flags_of
+from approvals.policy.reasons import Duplicate, FirstTime, UnusualAmount
 
 KNOWN = History(proposed=5)
 
@@ -20,18 +22,16 @@ def test_an_ordinary_proposal_has_no_flag(make_question):
 
 
 def test_first_time(make_question):
-    assert flags_by_name(make_question(), History())["first_time"].text == "First time that robot proposes Refund"
+    assert flags_by_name(make_question(), History())["first_time"] == FirstTime("robot", "Refund")
 
 
 def test_a_duplicate_names_its_twin(make_question):
     twin = UUID(int=9)
     flag = flags_by_name(make_question(), replace(KNOWN, twin=SameDigest(twin, "executed")))["duplicate"]
-    assert str(twin) in flag.text and "executed already" in flag.text
-    assert flag.data == {"approval": str(twin), "status": "executed"}
-    assert (
-        "submission"
-        in flags_by_name(make_question(), replace(KNOWN, twin=SameDigest(None, "pending")))["duplicate"].text
-    )
+    assert str(twin) in sentence(flag) and "executed already" in sentence(flag)
+    assert flag == Duplicate(twin, "executed")
+    here = flags_by_name(make_question(), replace(KNOWN, twin=SameDigest(None, "pending")))["duplicate"]
+    assert "submission" in sentence(here)
 
 
 @pytest.mark.parametrize(
@@ -52,28 +52,28 @@ def test_an_unusual_value_is_three_times_the_median_of_at_least_five(make_questi
 def test_the_ratio_is_said(make_question):
     past = replace(KNOWN, amounts=(Decimal("42.00"),) * 7)
     flag = flags_by_name(make_question(value=Decimal("130.20")), past)["unusual_amount"]
-    assert flag.text == "3.1 times the usual value of 42.00 (median of the last 7 approved)"
-    assert flag.data == {"ratio": 3.1, "usual": "42.00", "count": 7}
+    assert sentence(flag) == "3.1 times the usual value of 42.00 (median of the last 7 approved)"
+    assert flag == UnusualAmount(Decimal("3.1"), Decimal("42.00"), 7)
 
 
 def test_frequency_counts_this_one(make_question):
     past = replace(KNOWN, same_subject=1, keys=Keys(count="customer:981"))
     flag = flags_by_name(make_question(subject="customer:981"), past)["frequency"]
-    assert flag.text == "2nd time for customer:981 in 7 days: Refund"
-    assert flag.data["nth"] == 2
+    assert sentence(flag) == "2nd time for customer:981 in 7 days: Refund"
+    assert flag.nth == 2
 
 
 def test_a_burst_starts_with_the_tenth(make_question):
     assert "burst" not in flags_by_name(make_question(), replace(KNOWN, recent=8))
-    assert flags_by_name(make_question(), replace(KNOWN, recent=9))["burst"].data["count"] == 10
+    assert flags_by_name(make_question(), replace(KNOWN, recent=9))["burst"].count == 10
 
 
 def test_hidden_characters_are_found_in_arguments_keys_and_summary(make_question):
     flag = flags_by_name(
         make_question(args={"amount": 50, "note": ["ok", "a\u202eb"], "p\u0430y": 1}, summary="\u200b")
     )["hidden_characters"]
-    assert flag.data["kinds"] == ["bidi", "mixed_script", "zero_width"]
-    assert set(flag.data["where"]) == {"summary", "/note/1", "/p\u0430y"}
+    assert flag.kinds == ("bidi", "mixed_script", "zero_width")
+    assert set(flag.where) == {"summary", "/note/1", "/p\u0430y"}
 
 
 @pytest.mark.parametrize(
@@ -118,14 +118,14 @@ def test_numbers_that_only_the_summary_knows(make_question, summary, strange):
     flag = flags_by_name(make_question(args=args, summary=summary, subject="customer:981")).get(
         "numbers_not_in_arguments"
     )
-    assert (flag.data["numbers"] if flag else []) == strange
+    assert (list(flag.numbers) if flag else []) == strange
 
 
 def test_recipients_that_only_the_summary_knows(make_question):
     args = {"to": "ann@mail.example"}
     assert flags_by_name(make_question(args=args, summary="Mail to Ann@mail.example")) == {}
     flag = flags_by_name(make_question(args=args, summary="Mail to bob99@mail.example"))["recipients_not_in_arguments"]
-    assert flag.data == {"recipients": ["bob99@mail.example"]}
+    assert flag.recipients == ("bob99@mail.example",)
     assert "numbers_not_in_arguments" not in flags_by_name(
         make_question(args=args, summary="Mail to bob99@mail.example")
     )

@@ -8,9 +8,11 @@ import pytest
 
 from approvals.models import Agent
 from approvals.policy.assessment import read_histories
+from approvals.policy.messages import sentence
 from approvals.policy.precedent import reader
 from approvals.policy.precedent.comparison_keys import keys_of
 from approvals.policy.precedent.flags import flags_of
+from approvals.policy.reasons import UnusualAmount
 
 DAY = timedelta(days=1)
 ARGS = {"order": "456", "amount": 50, "department": "ops"}
@@ -41,15 +43,18 @@ def test_the_usual_value_is_of_the_key_whoever_proposed(published_question, past
     past_approval("refund", value="9.00", baseline_key="department:sales", times=9)
     past_approval("refund", value="9.00", baseline_key="department:ops", verdict="reject")
     raised_flag = flag(published_question(value=372, baseline_path="department"), "unusual_amount")
-    assert raised_flag.text == "3.1 times the usual value for department ops of 120.00 (median of the last 5 approved)"
-    assert raised_flag.data == {"ratio": 3.1, "usual": "120.00", "count": 5, "key": "department:ops"}
+    assert (
+        sentence(raised_flag)
+        == "3.1 times the usual value for department ops of 120.00 (median of the last 5 approved)"
+    )
+    assert raised_flag == UnusualAmount(Decimal("3.1"), Decimal("120.00"), 5, "department:ops")
 
 
 def test_without_the_argument_the_agents_own_usual_value_holds(published_question, past_approval):
     past_approval("refund", value="10.00", times=5)
     bare = {"order": "456", "amount": 50}
     raised_flag = flag(published_question(bare, value=50, baseline_path="department"), "unusual_amount")
-    assert raised_flag.text == "5.0 times the usual value of 10.00 (median of the last 5 approved)"
+    assert sentence(raised_flag) == "5.0 times the usual value of 10.00 (median of the last 5 approved)"
 
 
 @pytest.mark.parametrize(("times", "raised"), [("5.00", False), ("4.99", True)])
@@ -63,9 +68,11 @@ def test_what_is_counted_and_within_which_time_is_the_types_to_say(published_que
     past_approval("refund", frequency_key="department:ops", subject="order:2", ago=20 * DAY)
     past_approval("refund", frequency_key="order:456", subject="order:456", times=5)
     facts = {"frequency_path": "department", "subject": "order:456"}
-    assert flag(published_question(**facts), "frequency").text.startswith("2nd time for department:ops in 7 days: ")
+    assert sentence(flag(published_question(**facts), "frequency")).startswith(
+        "2nd time for department:ops in 7 days: "
+    )
     month = flag(published_question(**facts, frequency_window=30 * DAY), "frequency")
-    assert month.text.startswith("3rd time for department:ops in 30 days: ")
+    assert sentence(month).startswith("3rd time for department:ops in 30 days: ")
     assert flag(published_question(**facts, frequency_from=3), "frequency") is None
     assert flag(published_question(**facts, frequency_from=3, frequency_window=30 * DAY), "frequency")
 
@@ -80,8 +87,8 @@ def test_alike_ones_are_of_the_same_agent_and_counted_whatever_became_of_them(pu
     past_approval("refund", similarity_key="0" * 64, times=3, ago=hours)
     past_approval("refund", similarity_key=like, agent=Agent.objects.create(name="other"), ago=hours)
     raised_flag = flag(published_question(), "burst")
-    assert raised_flag.text == f"10 alike proposals of {published_question().type.title} by robot in 12 hours"
-    assert raised_flag.data == {"alike": 10, "hours": 12}
+    assert sentence(raised_flag) == f"10 alike proposals of {published_question().type.title} by robot in 12 hours"
+    assert (raised_flag.count, raised_flag.alike, raised_flag.window) == (10, True, timedelta(hours=12))
     assert flag(published_question(burst_from=11), "burst") is None
     assert flag(published_question(burst_window=timedelta(hours=1)), "burst") is None
     assert flag(published_question({"order": "457", "amount": 50}), "burst") is None
@@ -89,7 +96,7 @@ def test_alike_ones_are_of_the_same_agent_and_counted_whatever_became_of_them(pu
 
 def test_ten_in_ten_minutes_are_a_burst_though_none_is_like_another(published_question, past_approval):
     past_approval("refund", times=9, ago=timedelta(minutes=5))
-    assert flag(published_question(), "burst").text.endswith("in 10 minutes")
+    assert sentence(flag(published_question(), "burst")).endswith("in 10 minutes")
     assert flag(published_question(burst_from=11), "burst") is None
 
 
@@ -110,8 +117,8 @@ def test_of_a_hot_key_a_bounded_number_is_looked_at_and_the_text_says_so(
     like = keys_of(published_question().type, ARGS, "").similarity_key
     past_approval("refund", frequency_key="department:ops", similarity_key=like, times=9, ago=timedelta(hours=2))
     question = published_question(frequency_path="department", burst_from=3)
-    assert flag(question, "frequency").text.startswith("More than 4 times for department:ops in 7 days: ")
-    assert flag(question, "burst").text.startswith("More than 4 alike proposals of ")
+    assert sentence(flag(question, "frequency")).startswith("More than 4 times for department:ops in 7 days: ")
+    assert sentence(flag(question, "burst")).startswith("More than 4 alike proposals of ")
 
 
 def test_refused_ones_hide_nothing_of_a_key(published_question, past_approval, monkeypatch):
@@ -148,4 +155,4 @@ def test_one_message_asks_for_everything_at_once(published_question, django_asse
 def test_an_agent_does_not_learn_of_a_held_verdict_from_a_flag(published_question, past_approval, now):
     question = published_question()
     past_approval("refund", digest=question.digest, status="held", released_at=None, hold_until=now)
-    assert "is pending already" in flag(question, "duplicate").text
+    assert "is pending already" in sentence(flag(question, "duplicate"))

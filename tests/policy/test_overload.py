@@ -11,6 +11,7 @@ from approvals.policy.overload import UNLIMITED, Queue, Queues, apply_overload
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding, Routing
 from approvals.policy.snapshot import CapacityPolicy
+from tests.conftest import sentences_of
 
 FULL, EMPTY, BOTH = Queue(waiting=10), Queue(waiting=3, staffed=False), Queue(waiting=10, staffed=False)
 TWO = AgentStanding(level=2)
@@ -81,10 +82,10 @@ def test_who_is_refused_is_told_why_and_when_to_come_back(route_under_load, now)
     routing = route_under_load(replace(FULL, back_at=now + timedelta(minutes=20)), "reject")
 
     assert routing.reason_code == "degraded"
-    assert routing.reasons[0] == (
+    assert sentences_of(routing.reasons)[0] == (
         "Tier 1 commerce is full (10 of 10 wait), so this was not taken; come back after 2026-11-20 09:20 UTC."
     )
-    assert "always asks" in routing.reasons[1]
+    assert "always asks" in sentences_of(routing.reasons)[1]
     assert routing.post_review == ""
 
 
@@ -92,7 +93,7 @@ def test_what_passes_is_looked_at_afterwards(route_under_load):
     routing = route_under_load(EMPTY, when_empty="pass")
 
     assert (routing.reason_code, routing.post_review) == ("degraded", "degraded")
-    assert routing.reasons[0].startswith("Nobody is on duty in tier 1 commerce; this can be undone")
+    assert sentences_of(routing.reasons)[0].startswith("Nobody is on duty in tier 1 commerce; this can be undone")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from approvals.policy.routing_decision import AgentStanding
 from approvals.policy.rules.expressions import compiled_expression
 from approvals.policy.rules.fit import unfit
 from approvals.values.schema import check_schema, headline
+from tests.conftest import sentences_of
 
 EVERY = [(scenario.pack, scenario.name, scenario) for name in packs.names() for scenario in packs.read(name).scenarios]
 
@@ -33,7 +34,7 @@ def test_the_scenario_takes_its_route(shipped, now, pack, name, scenario):
     standing = AgentStanding(level=scenario.level or question.type.level)
     routing = route(question, assess(question, scenario.past), shipped, standing)
     assert (routing.route, routing.tier, routing.reason_code) == (scenario.route, scenario.tier, scenario.reason_code)
-    assert routing.reasons
+    assert sentences_of(routing.reasons)
     own = question.type.domain
     if scenario.stages:
         assert routing.stages == tuple(replace(one, domain=one.domain or own) for one in scenario.stages)
@@ -105,8 +106,8 @@ def test_an_agents_first_try_is_answered_by_the_core_and_asks_a_person(shipped, 
     assert question.type.check(args) == []
     for level in (1, 2):
         routing = route(question, assess(question, History()), shipped, AgentStanding(level=level))
-        assert (routing.route, routing.approvable) == ("review", True), routing.reasons
-        assert not any("could not be evaluated" in reason for reason in routing.reasons)
+        assert (routing.route, routing.approvable) == ("review", True), sentences_of(routing.reasons)
+        assert not any("could not be evaluated" in reason for reason in sentences_of(routing.reasons))
 
 
 def test_a_policy_read_from_files_is_the_one_published_from_tables(db):

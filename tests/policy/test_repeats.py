@@ -22,6 +22,7 @@ from approvals.policy.precedent.repeats import Rejected, repeat_of
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding
 from approvals.values.edits import changed_paths, compared
+from tests.conftest import sentences_of
 
 WHEN = datetime(2026, 11, 19, 9, 0, tzinfo=UTC)
 ARGS = {"order": "456", "amount": 50, "reason": "the lid is cracked"}
@@ -70,14 +71,17 @@ def test_the_flag_says_which_attempt_at_what_and_what_changed_and_none_of_a_pers
     question = attempt(reason="the lid is very cracked")
     past = History(proposed=1, repeat=repeat_of(question, [rejected(attempt=2)], None))
     [flag] = [one for one in flags_of(question, past) if one.name == "near_repeat"]
-    assert flag.text == "Third attempt at what was rejected on 2026-11-19 (not justified); only `reason` changed"
-    assert flag.data == {"approval": str(UUID(int=1)), "attempt": 3, "changed": ["/reason"]}
+    assert (
+        messages.sentence(flag)
+        == "Third attempt at what was rejected on 2026-11-19 (not justified); only `reason` changed"
+    )
+    assert (flag.approval, flag.attempt, flag.changed) == (UUID(int=1), 3, ("/reason",))
 
 
 def test_nothing_changed_and_policy_refused_have_their_words(attempt):
     past = History(proposed=1, repeat=repeat_of(attempt(), [rejected(by_person=False, reason="")], None))
     [flag] = [one for one in flags_of(attempt(), past) if one.name == "near_repeat"]
-    assert flag.text == "Second attempt at what policy refused on 2026-11-19; nothing changed"
+    assert messages.sentence(flag) == "Second attempt at what policy refused on 2026-11-19; nothing changed"
 
 
 def test_every_reason_of_the_pick_list_has_words():
@@ -235,8 +239,8 @@ def test_the_earlier_rejection_answers_where_the_type_says_so(routed, level):
     repeat_reason = (
         "It nearly repeats what a person rejected on 2026-11-19 (not justified), and only `reason` changed: "
     )
-    assert routing.reasons == [repeat_reason + "the same answer holds."]
-    assert routing.quoted_message == "It was said then: “The photo shows another lid.”"
+    assert sentences_of(routing.reasons) == [repeat_reason + "the same answer holds."]
+    assert routing.quoted_message == "The photo shows another lid."
 
 
 def test_an_answer_never_overrides_what_a_person_gave_beforehand(routed, attempt, kind):
@@ -261,7 +265,7 @@ def test_a_run_gets_no_further_after_so_many_attempts(routed):
     three = [rejected(id=UUID(int=3), attempt=3), *two]
     routing = routed(past=three, most_attempts=3)
     assert routing.route == "reject"
-    assert routing.reasons == ["The run gets no further with this: 3 attempts were rejected."]
+    assert sentences_of(routing.reasons) == ["The run gets no further with this: 3 attempts were rejected."]
     elsewhere = [replace(one, run="run-2") for one in three]
     assert routed(past=elsewhere, most_attempts=3).route == "review"
 
@@ -274,6 +278,8 @@ def test_what_is_stored_of_a_repeat_comes_back_without_a_persons_words(attempt):
 
 def test_paths_that_an_agent_named_are_shown_plainly_and_short(attempt):
     question = attempt(args={**ARGS, "a\u202eb" + "x" * 200: "some words"})
-    sentence = messages.REPEATS_PERSON.format(nth="Second", **repeat_of(question, [rejected()], None).facts)
+    past = History(proposed=1, repeat=repeat_of(question, [rejected()], None))
+    [flag] = [one for one in flags_of(question, past) if one.name == "near_repeat"]
+    sentence = messages.sentence(flag)
     assert "\u202e" not in sentence and len(sentence) < 200
     assert Verdict.REJECT not in sentence.split()

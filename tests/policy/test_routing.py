@@ -1,4 +1,4 @@
-"""None"""
+"""Each row of the table that policy goes through, and their order."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -6,11 +6,12 @@ from itertools import product
 
 import pytest
 
-from approvals.policy import messages
-from approvals.policy.assessment import Flag, History, assess
+from approvals.policy import messages, reasons
+from approvals.policy.assessment import History, assess
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding
-from tests.policy.routing_matches import TWO, match
+from tests.conftest import sentences_of
+from tests.policy.routing_matches import BURST, TWO, match
 
 
 class TestRows:
@@ -20,7 +21,7 @@ class TestRows:
         question = make_question(kind(strategy="never"))
         routing = route(question, make_assessment(), policy, AgentStanding(paused=True, level=4, breaker_open=True))
         assert (routing.route, routing.reason_code) == ("reject", "policy_violation")
-        assert routing.reasons == ["The agent is paused; nothing of it runs."]
+        assert sentences_of(routing.reasons) == ["The agent is paused; nothing of it runs."]
 
     def test_a_blocking_rule_refuses_at_every_level(self, make_question, make_assessment, policy):
         for level in (1, 2, 3, 4):
@@ -28,7 +29,7 @@ class TestRows:
                 make_question(), make_assessment(matched=[match("block")]), policy, AgentStanding(level=level)
             )
             assert (routing.route, routing.reason_code) == ("reject", "policy_violation")
-            assert "'big': Big." in routing.reasons[0]
+            assert "'big': Big." in sentences_of(routing.reasons)[0]
 
     def test_block_beats_review(self, make_question, make_assessment, policy):
         routing = route(
@@ -76,16 +77,18 @@ class TestRows:
             make_question(kind(strategy="never")), make_assessment(matched=[demand]), policy, AgentStanding(level=4)
         )
         assert (routing.route, routing.reason_code) == ("review", "high_risk")
-        assert "big" in routing.reasons[0]
+        assert "big" in sentences_of(routing.reasons)[0]
 
     def test_a_rule_that_failed_says_so(self, make_question, make_assessment, policy):
         routing = route(make_question(), make_assessment(matched=[match(failed=True)]), policy, TWO)
-        assert routing.reasons == ["The rule 'big' could not be evaluated for this proposal, so a person is asked."]
+        assert sentences_of(routing.reasons) == [
+            "The rule 'big' could not be evaluated for this proposal, so a person is asked."
+        ]
 
     def test_a_rule_that_only_shows_asks_nobody_and_is_said(self, make_question, make_assessment, policy):
         routing = route(make_question(), make_assessment(matched=[match("flag")]), policy, TWO)
         assert routing.route == "auto"
-        assert "Rule 'big': Big." in routing.reasons
+        assert "Rule 'big': Big." in sentences_of(routing.reasons)
 
     def test_irreversible_asks_at_every_level(self, make_question, make_assessment, policy, kind):
         for level, strategy in product((2, 3, 4), ("never", "always", "risk", "confidence")):
@@ -104,11 +107,11 @@ class TestRows:
             assert (routing.route, routing.gate) == ("review", "manual")
 
     def test_a_flag_asks_only_where_the_action_type_names_it(self, make_question, make_assessment, policy, kind):
-        up = make_assessment(flags=[Flag("burst", "12 in 10 minutes")])
+        up = make_assessment(flags=[BURST])
         assert route(make_question(kind(flags=("duplicate",))), up, policy, TWO).route == "auto"
         routing = route(make_question(kind(flags=("burst",))), up, policy, AgentStanding(level=4))
         assert (routing.route, routing.reason_code) == ("review", "high_risk")
-        assert routing.reasons == ["Flag: 12 in 10 minutes."]
+        assert sentences_of(routing.reasons) == ["Flag: 12 proposals of Refund by robot in 10 minutes."]
 
     def test_level_four_passes_what_is_reversible(self, make_question, make_assessment, policy, kind):
         low = make_assessment("0.10", "0.10")
@@ -147,7 +150,7 @@ class TestRows:
             four = route(question, assessment, policy, AgentStanding(level=4))
             three = route(question, assessment, policy, AgentStanding(level=3))
             if passes:
-                assert (four.route, four.reasons) == ("auto", [messages.LEVEL_FOUR])
+                assert (four.route, sentences_of(four.reasons)) == ("auto", [messages.sentence(reasons.LevelFour())])
             else:
                 assert four == three
                 assert four.route == ("auto" if stated else "reject")
@@ -168,7 +171,7 @@ class TestRows:
 
     def test_risk_passes_when_nothing_matched(self, make_question, make_assessment, policy, kind):
         routing = route(make_question(kind(strategy="risk")), make_assessment("0.10", "0.10"), policy, TWO)
-        assert (routing.route, routing.reasons) == ("auto", ["No rule and no flag asks for a person."])
+        assert (routing.route, sentences_of(routing.reasons)) == ("auto", ["No rule and no flag asks for a person."])
 
 
 class TestBands:
@@ -189,7 +192,7 @@ class TestBands:
     def test_an_agent_cannot_talk_itself_into_auto(self, make_question, make_assessment, policy):
         routing = route(make_question(), make_assessment("0.990", "0.599"), policy, TWO)
         assert (routing.route, routing.reason_code) == ("review", "low_confidence")
-        assert "by our own signals alone it is 0.599" in routing.reasons[0]
+        assert "by our own signals alone it is 0.599" in sentences_of(routing.reasons)[0]
         assert route(make_question(), make_assessment("0.990", "0.600"), policy, TWO).route == "auto"
 
     def test_want_of_history_alone_refuses_nobody(self, make_question, make_assessment, policy):
@@ -202,7 +205,7 @@ class TestBands:
         assert route(make_question(), replace(make_assessment(), own=None), policy, TWO).route == "review"
 
     def test_a_refusal_tells_the_agent_what_to_do(self, make_question, make_assessment, policy):
-        assert "reformulate" in route(make_question(), make_assessment("0.100"), policy, TWO).reasons[0]
+        assert "reformulate" in sentences_of(route(make_question(), make_assessment("0.100"), policy, TWO).reasons)[0]
 
 
 REVERSIBILITIES = ("reversible", "partial", "irreversible")
@@ -245,7 +248,7 @@ def test_every_cell_of_level_strategy_reversibility_band_and_rules(
         routing = route(question, assessment, policy, AgentStanding(level=level))
         cell = (level, strategy, reversibility, gate, band, rules, impact)
         assert (cell, routing.route) == (cell, promised(*cell))
-        assert routing.reasons and routing.reason_code
+        assert sentences_of(routing.reasons) and routing.reason_code
         # Whatever settles it, every matching rule is named.
-        reasons_text = " ".join(routing.reasons)
+        reasons_text = " ".join(sentences_of(routing.reasons))
         assert all(f"'{name}'" in reasons_text for name in rules)

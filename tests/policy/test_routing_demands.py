@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from approvals.policy.assessment import Flag, History, assess
+from approvals.policy.assessment import History, assess
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding
 from approvals.policy.worth import Worth, worth
-from tests.policy.routing_matches import TWO, match
+from tests.conftest import sentences_of
+from tests.policy.routing_matches import BURST, TWO, match
 
 
 class TestAllow:
@@ -28,7 +29,7 @@ class TestAllow:
                     question, make_assessment("0.10", "0.10", matched=[self.ALLOW]), policy, AgentStanding(level=level)
                 )
                 assert (routing.route, routing.reason_code) == ("auto", "passed")
-                assert routing.reasons == ["Rule 'small' lets it pass: Small ones pass."]
+                assert sentences_of(routing.reasons) == ["Rule 'small' lets it pass: Small ones pass."]
 
     @pytest.mark.parametrize(
         ("changes", "standing", "first"),
@@ -39,18 +40,20 @@ class TestAllow:
             ({}, AgentStanding(level=4, breaker_open=True), "breaker"),
             ({"reversibility": "irreversible"}, TWO, "cannot be undone"),
             ({"gate": "manual"}, TWO, "types a value"),
-            ({"flags": ("burst",)}, TWO, "12 in 10 minutes"),
+            ({"flags": ("burst",)}, TWO, "in 10 minutes"),
             ({"currency_path": "currency"}, TWO, "has no rate"),
         ],
     )
     def test_what_is_stricter_holds_and_the_rule_is_said_to_be_overruled(
         self, make_question, make_assessment, policy, kind, changes, standing, first
     ):
-        assessment = make_assessment(matched=[self.ALLOW], flags=[Flag("burst", "12 in 10 minutes")])
+        assessment = make_assessment(matched=[self.ALLOW], flags=[BURST])
         routing = route(make_question(kind(strategy="never", **changes)), assessment, policy, standing)
         assert routing.route == ("reject" if standing.paused or standing.stopped else "review")
-        assert first in routing.reasons[0]
-        assert routing.reasons[-1] == ("Rule 'small' would let it pass, but something stricter holds: Small ones pass.")
+        assert first in sentences_of(routing.reasons)[0]
+        assert sentences_of(routing.reasons)[-1] == (
+            "Rule 'small' would let it pass, but something stricter holds: Small ones pass."
+        )
 
     @pytest.mark.parametrize(
         "stricter",
@@ -61,13 +64,13 @@ class TestAllow:
             make_question(), make_assessment(matched=[self.ALLOW, stricter]), policy, AgentStanding(level=4)
         )
         assert (routing.route, routing.strict) == ("review", True)
-        assert any("would let it pass, but" in reason for reason in routing.reasons)
+        assert any("would let it pass, but" in reason for reason in sentences_of(routing.reasons))
 
     def test_a_block_beats_everything(self, make_question, make_assessment, policy):
         assessment = make_assessment(matched=[self.ALLOW, match("review"), match("block", name="no")])
         routing = route(make_question(), assessment, policy, AgentStanding(level=4))
         assert routing.route == "reject"
-        assert routing.reasons == [
+        assert sentences_of(routing.reasons) == [
             "Refused by the rule 'no': Big.",
             "Rule 'small' would let it pass, but something stricter holds: Small ones pass.",
             "Rule 'big': Big.",
@@ -76,8 +79,10 @@ class TestAllow:
     def test_an_agents_own_word_lets_nothing_pass(self, make_question, make_assessment, policy, kind):
         talk = match("allow", name="talk", uses_stated=True)
         routing = route(make_question(kind(strategy="always")), make_assessment(matched=[talk]), policy, TWO)
-        assert (routing.route, routing.reasons[0]) == ("review", "This action always asks a person.")
-        assert routing.reasons[1].startswith("Rule 'talk' lets nothing pass, because it goes by what the agent says")
+        assert (routing.route, sentences_of(routing.reasons)[0]) == ("review", "This action always asks a person.")
+        assert sentences_of(routing.reasons)[1].startswith(
+            "Rule 'talk' lets nothing pass, because it goes by what the agent says"
+        )
 
     def test_the_same_from_the_expression_on(self, make_question, policy, kind, rule):
         for text, passes in [
@@ -110,7 +115,7 @@ class TestSoftGates:
             (make_assessment(), AgentStanding(level=1)),
             (make_assessment(), AgentStanding(level=2, breaker_open=True)),
             (make_assessment(matched=[match()]), TWO),
-            (make_assessment(flags=[Flag("burst", "10")]), TWO),
+            (make_assessment(flags=[BURST]), TWO),
         ]:
             routing = route(question, assessment, policy, standing)
             assert (routing.gate, routing.strict) == ("hard", True)
@@ -136,7 +141,7 @@ class TestTiers:
     def test_the_reason_names_value_and_ceiling(self, make_question, make_assessment, policy, kind):
         routing = route(make_question(kind(strategy="always"), value=Decimal("6200")), make_assessment(), policy, TWO)
         assert routing.reason_code == "high_risk"
-        assert "6,200.00 EUR is above the ceiling of tier 1 (5,000.00 EUR)" in routing.reasons[-1]
+        assert "6,200.00 EUR is above the ceiling of tier 1 (5,000.00 EUR)" in sentences_of(routing.reasons)[-1]
 
     def test_the_highest_of_type_rule_and_value(self, make_question, make_assessment, policy, kind):
         def tier(own=1, ruled=None, value="10"):
@@ -172,7 +177,7 @@ class TestTiers:
             make_question(kind(approvers=2)), make_assessment(matched=[match(approvers=3), match()]), policy, TWO
         )
         assert routing.approvers == 3
-        assert routing.reasons[-1] == "3 people must approve."
+        assert sentences_of(routing.reasons)[-1] == "3 people must approve."
 
 
 class TestWorth:

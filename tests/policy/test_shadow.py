@@ -11,14 +11,16 @@ from django.db import IntegrityError, transaction
 from approvals.models import Approval, Autonomy
 from approvals.policy import snapshot
 from approvals.policy.assessed import RuleMatch
-from approvals.policy.assessment import Flag
 from approvals.policy.evaluation_input import RunPast
+from approvals.policy.reasons import Burst
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding
 from approvals.requests import intake
 from approvals.requests.submission import Item, Submission
+from tests.conftest import sentences_of
 from tests.plans.conftest import kinds, plan, propose_step, step  # noqa: F401  # fixtures of plans
 
+BURST = Burst(12, timedelta(minutes=10), "Refund", "robot")
 SHADOW = AgentStanding(level=2, shadow=True)
 
 
@@ -30,7 +32,7 @@ def test_what_would_be_asked_passes_with_what_would_have_been_asked(make_questio
     question = make_question(kind(strategy="always", gate="soft"))
     routing = route(question, make_assessment(matched=[match(tier=2, approvers=2)]), policy, SHADOW)
     assert (routing.route, routing.reason_code, routing.strict) == ("auto", "shadow", False)
-    assert routing.reasons == [
+    assert sentences_of(routing.reasons) == [
         "Shadow mode: nobody is asked. It would have asked tier 2:",
         "Rule 'big': Big.",
         "2 people must approve.",
@@ -42,7 +44,10 @@ def test_what_would_be_asked_passes_with_what_would_have_been_asked(make_questio
         "approvers": 2,
         "stages": [],
         "reason_code": "high_risk",
-        "reasons": ["Rule 'big': Big.", "2 people must approve."],
+        "reasons": [
+            {"code": "rule_matched", "rule": "big", "message": "Big."},
+            {"code": "several_people", "approvers": 2},
+        ],
     }
     json.dumps(routing.shadowed)
 
@@ -50,8 +55,8 @@ def test_what_would_be_asked_passes_with_what_would_have_been_asked(make_questio
 def test_what_would_be_refused_for_want_of_confidence_passes_and_says_so(make_question, make_assessment, policy):
     routing = route(make_question(), make_assessment("0.100", "0.100"), policy, SHADOW)
     assert (routing.route, routing.shadowed["route"]) == ("auto", "reject")
-    assert routing.reasons[0] == "Shadow mode: nobody is asked. It would have been refused:"
-    assert "reformulate" in routing.reasons[1]
+    assert sentences_of(routing.reasons)[0] == "Shadow mode: nobody is asked. It would have been refused:"
+    assert "reformulate" in sentences_of(routing.reasons)[1]
 
 
 def test_what_passes_anyway_is_no_shadow(make_question, make_assessment, policy):
@@ -73,7 +78,10 @@ def test_of_a_whole_action_type_every_cell_passes(
 def test_flags_checkpoints_and_spending_are_kept_for_later(make_question, make_assessment, policy, kind):
     type = kind(strategy="never", flags=("burst",), every_steps=1, spend_limit=Decimal(1))
     flagged = route(
-        make_question(type, run="a"), make_assessment(flags=[Flag("burst", "12 in 10 minutes")]), policy, SHADOW
+        make_question(type, run="a"),
+        make_assessment(flags=[BURST]),
+        policy,
+        SHADOW,
     )
     periodic = route(
         make_question(type, run="a"), make_assessment(run=RunPast(steps=4, since=timedelta(0))), policy, SHADOW
@@ -136,7 +144,7 @@ def test_an_agent_in_shadow_runs_and_the_card_keeps_what_would_have_been_asked(i
         "shadow",
     )
     assert (approval.shadowed["route"], approval.shadowed["tier"]) == ("review", 2)
-    assert "above the ceiling of tier 1" in " ".join(approval.shadowed["reasons"])
+    assert "above the ceiling of tier 1" in " ".join(sentences_of(approval.shadowed["reasons"]))
 
 
 def test_another_agent_with_the_same_action_is_asked(in_shadow, propose, db):
@@ -158,7 +166,7 @@ def test_a_plan_of_steps_in_shadow_names_each(robot, kinds, plan):  # noqa: F811
         Autonomy.objects.create(agent=robot, action_type=kinds[name], level=2, shadow=True)
     approval = plan(step("a", 6_000), step("b", 10))
     assert (approval.route, approval.reason_code, approval.shadowed["tier"]) == ("auto", "shadow", 2)
-    assert any(text.startswith("Step 1, refund (a): ") for text in approval.shadowed["reasons"])
+    assert any(text.startswith("Step 1, refund (a): ") for text in sentences_of(approval.shadowed["reasons"]))
 
 
 def test_a_plan_with_one_step_that_must_be_asked_is_asked(robot, kinds, plan):  # noqa: F811

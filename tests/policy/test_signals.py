@@ -11,6 +11,7 @@ from approvals.policy.precedent import signals
 from approvals.policy.precedent.signals import Signal, composite
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding
+from tests.conftest import flag_names
 
 STATED = {"stated_confidence": 0.95, "tool_validity": 1.0, "retrieval_relevance": 0.9}
 
@@ -184,4 +185,4 @@ def test_what_is_stored_names_every_part(make_question, kind, rule):
         "observed",
     }
     assert stored["thresholds"] == {"auto": 0.85, "review": 0.6}
-    assert [flag["name"] for flag in stored["flags"]] == ["first_time"]
+    assert flag_names(stored["flags"]) == {"first_time"}

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from approvals.policy import stages
 from approvals.policy.assessed import RuleMatch
+from approvals.policy.reasons import WorldMoved
 from approvals.policy.routing import reroute, route
 from approvals.policy.routing_decision import AgentStanding
 from approvals.policy.snapshot import Stage
+from tests.conftest import sentences_of
 
 TWO = AgentStanding(level=2)
 ONE, TWO_LEGAL = Stage(1, "commerce"), Stage(2, "legal")
@@ -34,7 +36,7 @@ def test_a_rule_asks_one_after_the_other(make_question, make_assessment, policy)
     assert (routing.route, routing.reason_code, routing.strict) == ("review", "high_risk", True)
     assert stages_of(routing) == [(1, "commerce", 1), (2, "legal", 1)]
     assert (routing.tier, routing.domain, routing.approvers) == (1, "commerce", 1)
-    assert routing.reasons[-1] == "Two stages: tier 1 commerce, then tier 2 legal."
+    assert sentences_of(routing.reasons)[-1] == "Two stages: tier 1 commerce, then tier 2 legal."
 
 
 def test_how_many_of_a_stage_is_said(make_question, make_assessment, policy):
@@ -42,8 +44,8 @@ def test_how_many_of_a_stage_is_said(make_question, make_assessment, policy):
     routing = route(make_question(), make_assessment(matched=[match(*three)]), policy, TWO)
 
     sentence = "Three stages: tier 1 commerce, then tier 2 legal (2 people), then tier 3 finance."
-    assert routing.reasons[-1] == sentence
-    assert not [reason for reason in routing.reasons if reason.endswith("people must approve.")]
+    assert sentences_of(routing.reasons)[-1] == sentence
+    assert not [reason for reason in sentences_of(routing.reasons) if reason.endswith("people must approve.")]
 
 
 def test_the_first_stage_may_be_of_another_field(make_question, make_assessment, policy):
@@ -55,7 +57,7 @@ def test_one_stage_is_no_order_and_may_name_another_field(make_question, make_as
     routing = route(make_question(), make_assessment(matched=[match(Stage(2, "legal", 2))]), policy, TWO)
 
     assert (routing.stages, routing.tier, routing.domain, routing.approvers) == ((), 2, "legal", 2)
-    assert routing.reasons[-2:] == ["Tier 2 legal decides this.", "2 people must approve."]
+    assert sentences_of(routing.reasons)[-2:] == ["Tier 2 legal decides this.", "2 people must approve."]
 
 
 @pytest.mark.parametrize("effect", ["review", "flag"])
@@ -85,11 +87,11 @@ def test_what_is_refused_or_passes_asks_for_no_stages(make_question, make_assess
 def test_a_typed_value_is_said_unless_the_gate_asks_for_it_anyway(make_question, make_assessment, policy, kind):
     rule = [match(typed=True)]
     routing = route(make_question(), make_assessment(matched=rule), policy, TWO)
-    assert (routing.typed, routing.reasons[-1]) == (True, "Who approves this types a value.")
+    assert (routing.typed, sentences_of(routing.reasons)[-1]) == (True, "Who approves this types a value.")
 
     manual = route(make_question(kind(gate="manual", strategy="always")), make_assessment(matched=rule), policy, TWO)
     assert manual.typed
-    assert "Who approves this types a value." not in manual.reasons
+    assert "Who approves this types a value." not in sentences_of(manual.reasons)
 
 
 def test_a_question_is_answered_once_by_the_highest_of_the_stages(make_question, make_assessment, policy, kind):
@@ -202,7 +204,10 @@ def test_covering_asks_each_of_a_stage_of_its_own():
 
 def test_what_comes_back_asks_all_its_stages_again(make_question, make_assessment, policy, kind):
     passing = route(make_question(kind(strategy="never")), make_assessment(), policy, TWO)
-    back = reroute(passing, (ONE, TWO_LEGAL), domain="commerce", gate="hard", typed=True, reason="It moved.")
+    back = reroute(passing, (ONE, TWO_LEGAL), domain="commerce", gate="hard", typed=True, reason=WorldMoved(("order",)))
 
     assert (back.route, back.stages, back.typed, back.strict) == ("review", (ONE, TWO_LEGAL), True, True)
-    assert back.reasons == ["It moved.", "Two stages: tier 1 commerce, then tier 2 legal."]
+    assert sentences_of(back.reasons) == [
+        "This was approved, and then the world moved: order is no longer what it was.",
+        "Two stages: tier 1 commerce, then tier 2 legal.",
+    ]

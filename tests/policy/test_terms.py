@@ -18,6 +18,7 @@ from approvals.policy.authoring import documents, file_writer, files, tables, va
 from approvals.policy.authoring.coverage import ReviewerRoster, gaps_of
 from approvals.policy.authoring.differences import changes, location_of
 from approvals.policy.snapshot import Hours
+from tests.conftest import sentences_of
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 NIGHT = Hours(time(22), time(6), frozenset(range(1, 6)), "Europe/Vienna")  # 21:00 to 05:00 UTC in winter
@@ -42,7 +43,7 @@ def test_a_value_goes_to_the_tier_whose_ceiling_holds_in_its_domain(both, propos
 
     assert (refund.tier_id, dose.tier_id) == (1, 2)
     assert propose(100, action="dose").tier_id == 1
-    assert any("ceiling of tier 1 (100.00 EUR)" in reason for reason in dose.reasons)
+    assert any("ceiling of tier 1 (100.00 EUR)" in reason for reason in sentences_of(dose.reasons))
 
 
 def test_the_time_to_answer_is_the_domains(both, propose):

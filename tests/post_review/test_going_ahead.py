@@ -17,6 +17,7 @@ from approvals.policy.routing_decision import Routing
 from approvals.requests import intake
 from approvals.requests.amend import amend
 from approvals.requests.submission import Item, RunRef, Submission
+from tests.conftest import sentences_of
 from tests.post_review.conftest import UNDO, WINDOW, fresh, review_of
 from tests.runs.conftest import KEY
 
@@ -32,7 +33,7 @@ def test_a_soft_gate_may_let_the_agent_go_on_with_a_window_to_stop_it(vetoable):
     )
     assert (row.why, row.finding, row.until) == ("veto", "open", vetoable.created_at + WINDOW)
     assert (row.tier_id, row.domain_id, row.run.key) == (1, "commerce", KEY)
-    assert "stop it until its deadline" in vetoable.reasons[-1]
+    assert "stop it until its deadline" in sentences_of(vetoable.reasons)[-1]
     assert vetoable.events.get(kind="released").facts["audit"] == "veto"
 
 
@@ -85,7 +86,7 @@ def test_what_is_partly_reversible_goes_ahead_only_with_its_undo_in_the_request(
     action_type("label", reversibility="partial", runs_before_review="review")
     waits, goes = propose_in_run("label", order="1"), propose_in_run("label", order="2", undo=UNDO)
 
-    assert (waits.status, waits.reasons[-1]) == (
+    assert (waits.status, sentences_of(waits.reasons)[-1]) == (
         "pending",
         "It waits, because the request names nothing that undoes it.",
     )

@@ -61,7 +61,7 @@ def test_a_recalled_plan_lets_no_further_step_pass_and_takes_back_what_has_not_r
     assert document(waiting)["items"][0]["status"] == "recalled"
     later = propose_step(step("c"), run="thread-7")
     assert (later.status, later.plan) == ("pending", None)
-    assert not any(flag["name"] == "deviates" for flag in later.assessment["flags"])
+    assert not any(flag["code"] == "deviates" for flag in later.assessment["flags"])
 
 
 def test_one_step_of_a_plan_is_recalled_alone(plan, propose_step, alice):
@@ -104,7 +104,7 @@ def test_what_was_recalled_is_no_precedent_no_usual_value_and_no_duplicate(propo
     assert propose().assessment["flags"] != []
     take_back(first, by=alice)
     again = propose(order="456")
-    assert not any(flag["name"] == "duplicate" and str(first.pk) in str(flag) for flag in again.assessment["flags"])
+    assert not any(flag["code"] == "duplicate" and str(first.pk) in str(flag) for flag in again.assessment["flags"])
 
 
 @pytest.mark.parametrize(

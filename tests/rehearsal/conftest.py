@@ -6,10 +6,18 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
+from approvals.admin.rehearsals import why_text
 from approvals.models import ActionType, PolicyVersion, Rule, User
 from approvals.people import roles
 from approvals.policy.authoring import versions
 from approvals.policy.authoring.rehearsal import Period, RehearsalPart, rehearse
+from approvals.policy.authoring.rehearsed_routes import RouteDifference
+from approvals.policy.reasons import as_json
+
+
+def why_of(moved: RouteDifference) -> str:
+    """What the page says of a movement."""
+    return why_text(moved.kind, as_json(moved.why))
 
 
 @pytest.fixture

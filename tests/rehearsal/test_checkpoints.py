@@ -10,6 +10,7 @@ from approvals.models import Autonomy, Spend
 from approvals.policy.authoring import differences, versions
 from approvals.policy.authoring.versions import draft
 from approvals.requests.submission import RunRef
+from tests.rehearsal.conftest import why_of
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_limit_that_is_new_is_held_against_what_was_spent_then(
     rehearsal_result = rehearse_draft()
 
     assert [moved.approval_id for moved in rehearsal_result.moved] == [rows[-1].pk]
-    assert rehearsal_result.moved[0].why.startswith(
+    assert why_of(rehearsal_result.moved[0]).startswith(
         "Spending of this agent: 800.00 EUR in the last 1 day, and 250.00 EUR more"
     )
     change_action_type(spend_limit=799, spend_window=timedelta(days=1))
@@ -62,7 +63,7 @@ def test_every_so_many_steps_is_told_from_what_was_stored(
     change_action_type(every_steps=4)
     [moved] = rehearse_draft().moved
     assert (moved.approval_id, moved.kind) == (rows[3].pk, "auto_review")
-    assert moved.why.startswith("Step 4 of the run")
+    assert why_of(moved).startswith("Step 4 of the run")
 
 
 def test_shadow_mode_moves_what_asked_to_what_passes_and_holds_no_content(
@@ -74,7 +75,7 @@ def test_shadow_mode_moves_what_asked_to_what_passes_and_holds_no_content(
     change_action_type(shadow=True)
     [moved] = rehearse_draft().moved
     assert (moved.kind, moved.rank) == ("review_auto", 2)
-    assert "Shadow mode: nobody is asked. It would have asked tier 1:" in moved.why
+    assert "Shadow mode: nobody is asked. It would have asked tier 1:" in why_of(moved)
 
 
 def test_what_an_agent_in_shadow_would_have_been_asked_moves_nothing(

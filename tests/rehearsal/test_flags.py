@@ -8,6 +8,7 @@ from approvals.admin.rehearsals import LEFT_OUT
 from approvals.decisions.card_version import card_version_of
 from approvals.decisions.decide import decide
 from approvals.decisions.verdict_input import VerdictInput
+from tests.rehearsal.conftest import why_of
 
 
 def test_a_flag_that_asks_from_now_on_is_rehearsed_as_it_was_recorded(
@@ -23,7 +24,7 @@ def test_a_flag_that_asks_from_now_on_is_rehearsed_as_it_was_recorded(
     assert not rehearsal_result.left_out
     [moved] = rehearsal_result.moved
     assert (moved.approval_id, moved.kind) == (second.pk, "auto_review") != (first.pk, "auto_review")
-    assert moved.why.startswith("Flag: Again for the same subject.")
+    assert why_of(moved).startswith("Flag: Again for the same subject.")
 
 
 @pytest.mark.parametrize(
@@ -76,5 +77,5 @@ def test_answering_repetitions_is_rehearsed_without_a_word_of_them(
     [moved] = rehearse_draft().moved
 
     assert (moved.approval_id, moved.kind) == (again.pk, "review_reject")
-    assert "It nearly repeats what a person rejected: the same answer holds." in moved.why
-    assert "why" not in moved.why.split("`") and not re.search(r"\b20\d\d\b", moved.why)
+    assert "It nearly repeats what a person rejected: the same answer holds." in why_of(moved)
+    assert "why" not in why_of(moved).split("`") and not re.search(r"\b20\d\d\b", why_of(moved))

@@ -8,6 +8,7 @@ from approvals.db import times
 from approvals.models import Approval, Domain, Run
 from approvals.policy.authoring import file_writer, files, versions
 from approvals.policy.authoring.documents import snapshot_of_tables
+from tests.rehearsal.conftest import why_of
 
 ACTION = '[[action]]\nname = "refund"'
 STAGE = 'effect = "review", stage = [{}]'
@@ -75,7 +76,10 @@ def test_a_draft_that_lets_pass_moves_what_nothing_stricter_holds(staffed_refund
     rehearsal_result = rehearse_draft()
 
     kinds = {moved.approval_id: moved for moved in rehearsal_result.moved}
-    assert (kinds[small.pk].kind, kinds[small.pk].why.split(": ")[0]) == ("review_auto", "Rule 'small' lets it pass")
+    assert (kinds[small.pk].kind, why_of(kinds[small.pk]).split(": ")[0]) == (
+        "review_auto",
+        "Rule 'small' lets it pass",
+    )
     assert big.pk not in kinds
 
 

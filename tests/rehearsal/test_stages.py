@@ -8,6 +8,7 @@ from approvals.policy.authoring import rehearsed_routes
 from approvals.policy.authoring.differences import changes
 from approvals.policy.authoring.rehearsed_routes import RoutingOutcome
 from approvals.policy.snapshot import Stage
+from tests.rehearsal.conftest import why_of
 
 ONE, LEGAL = {"tier": 1, "domain": "", "approvers": 1}, {"tier": 2, "domain": "legal", "approvers": 1}
 
@@ -44,7 +45,7 @@ def test_every_way_to_move(legal, propose, rule, publish, rehearse_draft, before
         1,
         [(kind, rank)],
     )
-    assert rehearsal_result.moved[0].why
+    assert why_of(rehearsal_result.moved[0])
     assert movement_label(kind) != kind
 
 
@@ -58,7 +59,7 @@ def test_a_stage_taken_away_is_told_with_both_orders(legal, propose, rule, publi
     before, after = moved.before.as_json(), moved.after.as_json()
     assert outcome_text(before, after) == "asks tier 1 of commerce, then tier 2 of legal"
     assert outcome_text(after, before) == "asks tier 1"
-    assert moved.why == "No longer: Two stages: tier 1 commerce, then tier 2 legal."
+    assert why_of(moved) == "No longer: Two stages: tier 1 commerce, then tier 2 legal."
 
 
 def test_the_same_stages_move_nothing(legal, propose, rule, publish, change_action_type, rehearse_draft):

@@ -14,6 +14,7 @@ from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import NoLongerPending
 from approvals.models import Approval, Delivery, Endpoint, Run
 from approvals.requests.submission import Item
+from tests.conftest import sentences_of
 from tests.permits.conftest import executor_of
 from tests.runs.conftest import KEY, RELEASE, document_item
 
@@ -89,7 +90,7 @@ def test_what_is_asked_in_a_stopped_run_is_refused_with_the_reason(propose_in_ru
         "policy",
         "policy_violation",
     )
-    assert later.reasons == ["A reviewer ended the whole run; nothing more of it runs."]
+    assert sentences_of(later.reasons) == ["A reviewer ended the whole run; nothing more of it runs."]
     assert propose_in_run(key="another", order="9").status == "pending"
     [judged] = api.post("evaluate", request_body(run={"id": KEY})).json()["items"]
     assert judged["route"] == "reject"

@@ -14,6 +14,7 @@ from approvals.errors import NotAllowed, OutOfDate
 from approvals.models import AuditEvent, Vote
 from approvals.models.approval import Status
 from approvals.people import access
+from tests.conftest import sentences_of
 from tests.stages.builders import NO, stage_state
 
 
@@ -24,7 +25,7 @@ def test_it_arrives_in_the_first_stage(payout):
         {"tier": 1, "domain": "commerce", "approvers": 1},
         {"tier": 2, "domain": "legal", "approvers": 1},
     ]
-    assert payout.reasons[-1] == "Two stages: tier 1 commerce, then tier 2 legal."
+    assert sentences_of(payout.reasons)[-1] == "Two stages: tier 1 commerce, then tier 2 legal."
 
 
 def test_an_approval_in_the_first_stage_sends_it_to_the_next(payout, alice, lena):

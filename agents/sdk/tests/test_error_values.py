@@ -20,7 +20,7 @@ MADE = {
     errors.Denied: lambda: errors.Denied("text", request="r", item=ITEM),
     errors.Rejected: lambda: rejected(),
     errors.Blocked: lambda: errors.Blocked("text", request="r", item=ITEM, history=[{"reason": "no"}]),
-    errors.RefusedByPolicy: lambda: errors.RefusedByPolicy("text", request="r", item=ITEM, reasons=["a rule"]),
+    errors.RefusedByPolicy: lambda: errors.RefusedByPolicy("text", request="r", item=ITEM),
     errors.Expired: lambda: errors.Expired("text", request="r", item=ITEM),
     errors.Cancelled: lambda: errors.Cancelled("text", request="r", item=ITEM),
     errors.Recalled: lambda: errors.Recalled("text", request="r", item=ITEM),

@@ -77,7 +77,7 @@ def test_each_ending_is_its_own(fake, http):
     assert (item["verdict"], item["source"], item["message"], item["stop"]) == ("reject", "human", "too much", True)
     fake.refuse("no refunds on Sundays")
     request = ask(http)
-    assert request["status"] == "decided" and request["items"][0]["reasons"] == ["no refunds on Sundays"]
+    assert request["status"] == "decided" and request["items"][0]["reasons"][0]["text"] == "no refunds on Sundays"
     assert request["decision"]["items"][0]["source"] == "policy"
     fake.expire()
     assert (item := decided(http, ask(http)))["status"] == "expired" and item["verdict"] is None

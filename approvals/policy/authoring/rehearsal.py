@@ -20,7 +20,7 @@ from django.db.models import Q, QuerySet
 from approvals.models import Approval, Autonomy, Proposal
 from approvals.models.approval import ItemType, Kind, Route, Source
 from approvals.models.policy import Reversibility
-from approvals.policy import messages
+from approvals.policy import reasons
 from approvals.policy.assessed import Assessment
 from approvals.policy.assessment import recall
 from approvals.policy.authoring import rehearsed_routes
@@ -29,6 +29,7 @@ from approvals.policy.authoring.rehearsed_routes import GONE, UNFIT, RouteDiffer
 from approvals.policy.evaluation_input import EvaluationInput
 from approvals.policy.precedent.past_spending import SpendingCutoff, cutoff_of
 from approvals.policy.precedent.past_spending import spending_before as spent_before
+from approvals.policy.reasons import Reason
 from approvals.policy.routing_decision import AgentStanding
 from approvals.policy.snapshot import Policy, TypePolicy, compiled
 from approvals.policy.worth import worth
@@ -187,7 +188,7 @@ class _Comparison:
                 rank = self._rank(row, before, after)
                 part.moved.append(
                     RouteDifference(
-                        row["id"], kind, rank, before, after, rehearsed_routes.reason_for_change(before, after)
+                        row["id"], kind, rank, before, after, rehearsed_routes.reasons_for_change(before, after)
                     )
                 )
         return part
@@ -200,7 +201,7 @@ class _Comparison:
         before_and_after = []
         for policy, kind in zip((self.base, self.draft), kinds, strict=True):
             if kind is None:
-                before_and_after.append(RoutingOutcome(GONE, reasons=(rehearsed_routes.NOT_KNOWN,)))
+                before_and_after.append(RoutingOutcome(GONE, reasons=(reasons.ActionTypeUnknown(),)))
                 continue
             if (
                 checked
@@ -216,10 +217,10 @@ class _Comparison:
             assessment = self._with_spending(row, kind, assessment)
             level, shadow = self.levels.get((row["agent_id"], name), (kind.level, False))
             standing = AgentStanding(
-                paused=messages.PAUSED in row["reasons"],
+                paused=reasons.names(row["reasons"], reasons.AgentPaused),
                 level=level,
                 shadow=shadow,
-                breaker_open=messages.BREAKER in row["reasons"],
+                breaker_open=reasons.names(row["reasons"], reasons.BreakerOpen),
             )
             before_and_after.append(rehearsed_routes.outcome(question, assessment, policy, standing))
         return before_and_after[0], before_and_after[1]
@@ -336,12 +337,12 @@ def _proposals(approvals: Sequence[UUID]) -> dict[UUID, Proposal]:
     return {one.approval_id: one for one in proposals.distinct("approval_id").only(*columns)}
 
 
-def _unfit(kind: TypePolicy, proposal: Proposal) -> str:
+def _unfit(kind: TypePolicy, proposal: Proposal) -> Reason | None:
     faults = kind.check(proposal.args)
     if not faults:
-        return ""
+        return None
     # Fields that the schema does not name are the agent's words.
     fields = kind.schema.get("properties")
     named = {fault.pointer.split("/")[1] for fault in faults if fault.pointer.count("/")}
     known_fields = sorted(name for name in named if isinstance(fields, Mapping) and name in fields)
-    return rehearsed_routes.UNFIT_ARGUMENTS.format(fields=", ".join(known_fields) or "a field that it does not know")
+    return reasons.ArgumentsUnfit(tuple(known_fields))

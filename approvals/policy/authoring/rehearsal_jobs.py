@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from approvals.db import times
 from approvals.models import Rehearsal, RoutingChange, User
+from approvals.policy import reasons
 from approvals.policy.authoring import documents, rehearsal, versions
 from approvals.policy.authoring.rehearsal import MOST, Period
 from approvals.policy.authoring.versions import NotPublished
@@ -93,7 +94,7 @@ def _carry_out(rehearsal_row: Rehearsal) -> None:
                     rank=moved.rank,
                     before=moved.before.as_json(),
                     after=moved.after.as_json(),
-                    why=moved.why,
+                    why=reasons.as_json(moved.why),
                 )
                 for moved in part.moved
             )

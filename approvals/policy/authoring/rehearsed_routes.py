@@ -1,50 +1,26 @@
-"""How the routes of two policies differ for an approval, in words that show none of its content.
+"""How the routes of two policies differ for an approval, by reasons that show none of its content."""
 
-Said in English, as everything that policy says: it is stored with the rehearsal.
-"""
-
-import re
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from approvals.models.approval import Route
 from approvals.models.policy import CONSENTING
-from approvals.policy import messages
+from approvals.policy import reasons
 from approvals.policy.assessed import Assessment
 from approvals.policy.evaluation_input import EvaluationInput
 from approvals.policy.optimistic import runs_before_review
-from approvals.policy.precedent.flags import LABELS
+from approvals.policy.reasons import Reason
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding, Routing
 from approvals.policy.snapshot import Policy, Stage
 from approvals.policy.stages import Stages, asks_at_least
+from approvals.values.stored import fields_json
 
 GONE = "gone"  # there is no such action type; the agent is told so
 UNFIT = "unfit"  # the arguments do not fit the schema; the agent is told so
 
-NOT_KNOWN = "There is no such action type."
-UNFIT_ARGUMENTS = "The arguments do not fit the schema: {fields}."
-RAISED = "The value is above the ceiling of tier {below}, so tier {tier} decides."
-CURRENCY = "The currency has no rate in the policy, so the highest tier decides."
-REPEATED = "It nearly repeats what a person rejected: the same answer holds."
-NO_LONGER = "No longer: {said}"
-# Where no reason differs it is the action type itself that does.
-OWN = {
-    "tier_up": "The lowest tier of the action type, or what a tier may decide, is higher.",
-    "tier_down": "The lowest tier of the action type, or what a tier may decide, is lower.",
-    "stages_more": "More people approve, one after the other.",
-    "stages_fewer": "Fewer people approve, one after the other, or less senior ones.",
-    "stages": "The same people approve in another order.",
-    "typed_more": "Who approves types a value.",
-    "typed_fewer": "Who approves types no value any more.",
-    "approvers_more": "More people must approve.",
-    "approvers_fewer": "Fewer people must approve.",
-    "gate": "The gate of the action type is another.",
-    "domain": "The action type belongs to another domain.",
-    "silence": "Silence means something else at the deadline.",
-}
-_RAISED = re.compile(r"^The value .* is above the ceiling of tier (\d+) .* so tier (\d+) decides\.$")
 _FREEDOM = {Route.AUTO.value: 2, Route.REVIEW.value: 1}
 
 
@@ -63,7 +39,7 @@ class RoutingOutcome:
     silence: str = ""  # a Silence that lets it run at the deadline, else nothing
     stages: Stages = ()
     typed: bool = False
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
     @property
     def required_stages(self) -> Stages:
@@ -71,7 +47,7 @@ class RoutingOutcome:
         return self.stages or (Stage(self.tier or 0, self.domain, self.approvers),)
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "stages": [stage.as_json() for stage in self.stages]}
+        return fields_json(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +59,7 @@ class RouteDifference:
     rank: int
     before: RoutingOutcome
     after: RoutingOutcome
-    why: str
+    why: Sequence[Reason]
 
 
 def outcome(
@@ -91,7 +67,7 @@ def outcome(
 ) -> RoutingOutcome:
     """Route it, and keep what two policies may differ in."""
     routing = runs_before_review(route(question, assessment, policy, standing), question)
-    reasons = tuple(_bare(reason, assessment) for reason in routing.reasons)
+    reasons = tuple(_bare(reason) for reason in routing.reasons)
     if routing.route != Route.REVIEW:
         return RoutingOutcome(routing.route, reasons=reasons)
     return RoutingOutcome(
@@ -138,12 +114,11 @@ def loosens(before: RoutingOutcome, after: RoutingOutcome) -> bool:
     return fewer or bool(after.silence and not before.silence)
 
 
-def reason_for_change(before: RoutingOutcome, after: RoutingOutcome) -> str:
-    """What is said of it now and was not said before; else what is no longer said; else what differs in its type."""
+def reasons_for_change(before: RoutingOutcome, after: RoutingOutcome) -> list[Reason]:
+    """The reasons of now that there were not before, else those that there are no longer; none: its type differs."""
     new = [reason for reason in after.reasons if reason not in before.reasons]
-    old = [reason for reason in before.reasons if reason not in after.reasons]
-    reasons = [*new, *([NO_LONGER.format(said=" ".join(old))] if old and (not new or loosens(before, after)) else [])]
-    return " ".join(reasons) or OWN.get(movement_of(before, after), "")
+    old = tuple(reason for reason in before.reasons if reason not in after.reasons)
+    return [*new, *([reasons.NoLonger(old)] if old and (not new or loosens(before, after)) else [])]
 
 
 def _silence(question: EvaluationInput, routing: Routing) -> str:
@@ -152,13 +127,16 @@ def _silence(question: EvaluationInput, routing: Routing) -> str:
     return "" if routing.strict or silence not in CONSENTING else str(silence)
 
 
-def _bare(reason: str, assessment: Assessment) -> str:
+def _bare(reason: Reason) -> Reason:
     """The reason without what it tells of the approval: a rehearsal is read by who may not open the cards."""
-    for flag in assessment.flags:
-        if reason == messages.FLAG.format(text=flag.text):
-            return messages.FLAG.format(text=LABELS.get(flag.name, flag.name))
-    if reason.startswith(messages.ANSWERED.split("{")[0]):
-        return REPEATED
-    if match := _RAISED.match(reason):
-        return RAISED.format(below=match[1], tier=match[2])
-    return CURRENCY if reason.startswith(messages.UNKNOWN_CURRENCY.split("{")[0]) else reason
+    match reason:
+        case reasons.Flagged(flag=flag):
+            return reasons.FlagIsUp(flag.name)
+        case reasons.AnsweredBefore():
+            return reasons.RepeatsRejected()
+        case reasons.ValueAboveCeiling(below=below, tier=tier):
+            return reasons.ValueRaisesTier(below, tier)
+        case reasons.UnknownCurrency():
+            return reasons.CurrencyWithoutRate()
+        case _:
+            return reason

@@ -24,7 +24,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from approvals.policy import messages
+from approvals.policy import reasons
 from approvals.policy.evaluation_input import EvaluationInput, Repeat, SameDigest
 from approvals.policy.rules.paths import UnknownField, subschema
 from approvals.values.edits import Edit, Side, compared
@@ -116,7 +116,7 @@ LEFT JOIN LATERAL (
 ) AS overruling ON true
 WHERE approval.subject = ANY (%(subjects)s::text[]) AND approval.id <> ALL (%(own)s::uuid[])
   AND (approval.released_at IS NOT NULL OR approval.status = 'cancelled') AND proposal.parsed
-  AND NOT jsonb_exists_any(approval.reasons, %(not_of_it)s) AND pg_column_size(proposal.args) <= %(largest)s
+  AND NOT approval.reasons @> ANY (%(not_of_it)s::jsonb[]) AND pg_column_size(proposal.args) <= %(largest)s
 ORDER BY decision.decided_at DESC
 """
 
@@ -137,7 +137,7 @@ def values(questions: Iterable[EvaluationInput], now: datetime) -> dict[str, Any
         "rejections": REJECTIONS,
         "requests": PAUSES,
         "largest": LARGEST,
-        "not_of_it": [messages.PAUSED, messages.STOPPED],
+        "not_of_it": [json.dumps([reason.as_json()]) for reason in (reasons.AgentPaused(), reasons.RunStopped())],
     }
 
 

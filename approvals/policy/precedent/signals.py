@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 
 from approvals.models.policy import Impact, Reversibility, Rule
-from approvals.policy import messages
+from approvals.policy import reasons
 from approvals.policy.evaluation_input import EvaluationInput, History
+from approvals.policy.reasons import Reason
 
 WEIGHTS: Mapping[str, Decimal] = {
     "stated_confidence": Decimal("0.15"),
@@ -61,7 +62,7 @@ class Signal:
     value: Decimal
     weight: Decimal
     ours: bool
-    note: str
+    note: Reason
 
 
 def impact_of(question: EvaluationInput) -> str:
@@ -84,18 +85,14 @@ def stated(question: EvaluationInput) -> list[Signal]:
     for name in STATED:
         value = _share(question.stated.get(name))
         if value is not None:
-            signals.append(Signal(name, value, weights[name], False, messages.AGENT_SAYS))
+            signals.append(Signal(name, value, weights[name], False, reasons.StatedByAgent()))
     return signals
 
 
 def precedent(question: EvaluationInput, history: History) -> Signal:
     """How often people approved this agent's proposals of this kind unchanged, smoothed."""
     value = Decimal(history.approved + PRIOR_APPROVED) / Decimal(history.decided + PRIOR_DECIDED)
-    note = (
-        messages.PRECEDENT.format(approved=history.approved, decided=history.decided)
-        if history.decided
-        else messages.NO_PRECEDENT
-    )
+    note = reasons.Precedent(history.approved, history.decided)
     return Signal("precedent", _rounded(value), weights_of(question)["precedent"], True, note)
 
 
@@ -103,14 +100,14 @@ def impact(question: EvaluationInput) -> Signal:
     """How little there is to lose: reversibility and value."""
     band = impact_of(question)
     value = HARMLESS[question.type.reversibility, band]
-    note = messages.IMPACT.format(reversibility=question.type.reversibility, band=band)
+    note = reasons.Harm(question.type.reversibility, band)
     return Signal("impact", value, weights_of(question)["impact"], True, note)
 
 
 def alignment(question: EvaluationInput, *, effects: Sequence[str], flags: int) -> Signal:
     """How the proposal sits with policy: the effects of the rules that matched, and how many flags are up."""
     value = Decimal(0) if question.unchecked else min((ALIGNMENT[effect] for effect in effects), default=Decimal(1))
-    note = messages.ALIGNED if value == 1 and not flags else messages.MISALIGNED.format(rules=len(effects), flags=flags)
+    note = reasons.Alignment(len(effects), flags, parsed=not question.unchecked)
     weight = weights_of(question)["policy"]
     return Signal("policy", max(value - PER_FLAG * flags, Decimal(0)), weight, True, note)
 

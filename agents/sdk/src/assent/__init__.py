@@ -37,7 +37,7 @@ from assent.errors import (
     Unconfirmed,
     WorldMoved,
 )
-from assent.shapes import Decision, Event, Item, Question, Request, Verdict
+from assent.shapes import Decision, Event, Item, Question, Reason, Request, Verdict
 from assent.sync.client import Assent
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "NotSerialisable",
     "PermitRefused",
     "Question",
+    "Reason",
     "Recalled",
     "RefusedByPolicy",
     "Rejected",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from assent.shapes import Decision, Item, Json, Object, Question, Request, Verdict
+from assent.shapes import Decision, Item, Json, Object, Question, Reason, Request, Verdict
 
 
 def request_of(document: Object, *, replayed: bool = False) -> Request:
@@ -58,7 +58,7 @@ def _item(document: Object) -> Item:
         revision=revision if isinstance(revision, int) else 0,
         action_digest=_text(document.get("action_digest")),
         reason_code=_text(document.get("reason_code")),
-        reasons=tuple(_text(one) for one in _list(document.get("reasons"))),
+        reasons=_reasons(document),
         outcome=_word(document.get("outcome")),
         document=document,
     )
@@ -79,6 +79,7 @@ def _verdict(document: Object) -> Verdict:
         alternative=_word(document.get("alternative")),
         answer=document.get("answer"),
         message=_word(document.get("message")),
+        reasons=_reasons(document),
         stop=document.get("stop") is True,
         remember=document.get("remember"),
         compensate=tuple(objects(document.get("compensate"))),
@@ -89,6 +90,17 @@ def _verdict(document: Object) -> Verdict:
         policy_version=version if isinstance(version, int) else None,
         document=document,
     )
+
+
+def _reasons(document: Object) -> tuple[Reason, ...]:
+    reasons = objects(document.get("reasons"))
+    return tuple(
+        Reason(_text(one.get("code")), _text(one.get("text")), _object(one.get("parameters"))) for one in reasons
+    )
+
+
+def _object(value: Json) -> Object:
+    return value if isinstance(value, Mapping) else {}
 
 
 def objects(value: Json) -> list[Object]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from assent.shapes import Json, Rollback, Verdict
+    from assent.shapes import Json, Reason, Rollback, Verdict
 
 
 class _Portable(Exception):
@@ -85,11 +85,12 @@ class Blocked(Rejected):
 
 
 class RefusedByPolicy(Denied):
-    """A rule said no, nobody was asked. `reasons` are policy's own sentences."""
+    """A rule said no, nobody was asked."""
 
-    def __init__(self, text: str, *, request: str, item: Verdict, reasons: Sequence[str] = ()) -> None:
-        super().__init__(text, request=request, item=item)
-        self.reasons = tuple(reasons)
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why policy refused it: each with its code, its parameters, and its sentence."""
+        return self.item.reasons
 
 
 class Expired(Denied):

@@ -19,7 +19,6 @@ from assent.errors import (
     RefusedByPolicy,
     Rejected,
     StillPending,
-    Unavailable,
 )
 from assent.shapes import Args, Decision, Identity, Json, Object, OnQuestion, Request, SubmissionOptions, Verdict
 from assent.wire import Flow, invoke
@@ -180,8 +179,6 @@ def wait(
         decision = yield from _wait_until_closed(core, id_of(request), timeout, on_question)
     if len(decision.items) == 1:
         no = denial_of(decision.item, decision.request)
-        if isinstance(no, RefusedByPolicy):
-            no = yield from _with_reasons(core, no)
         if no is not None:
             raise no
     return decision
@@ -214,17 +211,6 @@ def _wait_until_closed(
             raise StillPending(f"Nobody decided {request} within {timeout:g} s; it stays open.", request=request)
 
 
-def _with_reasons(core: Core, no: RefusedByPolicy) -> Flow[RefusedByPolicy]:
-    """The same refusal with policy's own sentences, if they can be had."""
-    try:
-        state = yield from read(core, no.request)
-    except Unavailable:
-        return no
-    reasons = [reason for one in state.items if one.id == no.item.id for reason in one.reasons]
-    sentence = f"Policy refused it: {'; '.join(reasons)}." if reasons else str(no)
-    return RefusedByPolicy(sentence, request=no.request, item=no.item, reasons=reasons)
-
-
 def denial_of(item: Verdict, request: str) -> Denied | None:
     """The error that a settled item means to whoever wants to run it; None where it may run or answers."""
     if item.status == "expired":
@@ -235,7 +221,9 @@ def denial_of(item: Verdict, request: str) -> Denied | None:
         return Cancelled(item.message or "The request was withdrawn.", request=request, item=item)
     if item.verdict == "reject":
         if item.source == "policy":
-            return RefusedByPolicy(item.message or "Policy refused it.", request=request, item=item)
+            texts = "; ".join(reason.text for reason in item.reasons)
+            text = f"Policy refused it: {texts}." if texts else item.message or "Policy refused it."
+            return RefusedByPolicy(text, request=request, item=item)
         by = f" by {item.decided_by}" if item.decided_by else ""
         why = f": {item.message}" if item.message else ", without a reason."
         return Rejected(f"Rejected{by}{why}", request=request, item=item)

@@ -89,6 +89,15 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why policy asks, passes or refuses: a code for programs, what it names, and the sentence for people."""
+
+    code: str
+    text: str
+    parameters: Object = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One item of a request as policy took it. `status`: pending, decided, expired, cancelled, recalled,
     superseded."""
@@ -99,7 +108,7 @@ class Item:
     revision: int
     action_digest: str
     reason_code: str = ""
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     outcome: str | None = None
     document: Object = field(default_factory=dict, repr=False)
 
@@ -110,7 +119,8 @@ class Verdict:
 
     `verdict`: approve, modify, reject, answer, skip.
 
-    `args` are the approved arguments: after a modification the full replacement, not a patch.
+    `args` are the approved arguments: after a modification the full replacement, not a patch. `reasons` say why policy
+    refused it.
     """
 
     id: str
@@ -124,6 +134,7 @@ class Verdict:
     alternative: str | None = None
     answer: Json = None
     message: str | None = None
+    reasons: tuple[Reason, ...] = ()
     stop: bool = False
     remember: Json = None
     compensate: tuple[Object, ...] = ()

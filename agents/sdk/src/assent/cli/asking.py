@@ -70,7 +70,7 @@ def _print_decision(client: Assent, request: Request | str, timeout: float | Non
 def _tell_request(request: Request, out: Out) -> None:
     lines = [f"{request.id}  {request.status}{'  (asked before)' if request.replayed else ''}"]
     for item in request.items:
-        why = f"  {'; '.join(visible(reason) for reason in item.reasons)}" if item.reasons else ""
+        why = f"  {'; '.join(visible(reason.text) for reason in item.reasons)}" if item.reasons else ""
         lines.append(f"  {visible(item.id)}: {item.status}, {item.route}{why}")
     lines.append(f"  review: {request.review_url}")
     out.tell(request.document, *lines)

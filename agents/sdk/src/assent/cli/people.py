@@ -127,7 +127,8 @@ def _card(card: Object) -> list[str]:
     if isinstance(question, Mapping):
         lines.append(f"  question: {visible(str(question.get('prompt')))}")
     lines += [f"  ⚑ {visible(str(flag.get('text')))}" for flag in objects(card.get("flags"))]
-    for name in ("policy_text", "reasons", "value", "reversibility", "current", "alternatives"):
+    lines += [f"  reason: {visible(str(reason.get('text')))}" for reason in objects(card.get("reasons"))]
+    for name in ("policy_text", "value", "reversibility", "current", "alternatives"):
         if content := card.get(name):
             lines.append(f"  {name.replace('_', ' ')}: {value(content)}")
     weighed = card.get("confidence")

@@ -136,7 +136,7 @@ class RequestEndpoints(EndpointBase):
             by_policy = answer is not None and answer.source != "human"
             route = ("reject" if answer and answer.says == "reject" else "auto") if by_policy else "review"
             evaluation: Document = {"id": item["id"], "route": route, "gate": "hard", **AT_ONCE}
-            reasons = list(answer.reasons) if answer else []
+            reasons = answer.reason_documents if answer else []
             items.append({**evaluation, "reason_code": "fixed", "reasons": reasons, "confidence": None, "shadow": None})
         return Reply(200, {"policy_version": POLICY_VERSION, "items": items})
 

@@ -126,7 +126,7 @@ class EndpointBase:
             "confidence": None,
             "shadow": None,
             "reason_code": "policy_violation" if route == "reject" else "fixed",
-            "reasons": list(asked_item.answer.reasons) if asked_item.answer else [],
+            "reasons": asked_item.answer.reason_documents if asked_item.answer else [],
             "due_at": None,
             "expires_at": None,
             "on_timeout": "reject",

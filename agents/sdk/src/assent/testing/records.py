@@ -33,6 +33,11 @@ class Answer:
     question: str | None = None  # asked before anything is decided
     permit_valid: float = 86_400.0  # seconds; below zero: over before it is used
 
+    @property
+    def reason_documents(self) -> list[Json]:
+        """The reasons as the API gives them."""
+        return [{"code": "rule_matched", "parameters": {}, "text": reason} for reason in self.reasons]
+
     def fits(self, action: str) -> bool:
         """Whether this is about an action, and not used up."""
         return self.times != 0 and self.action in (None, action)

@@ -237,6 +237,8 @@ class State:
             else [],
             "policy_version": POLICY_VERSION,
         }
+        if answer.says == REJECT and answer.source == "policy":
+            document["reasons"] = answer.reason_documents
         if answer.says == REJECT and asked_item.run:
             document["compensate"] = list(self.run(asked_item.run).compensations())
             self.run(asked_item.run).end(asked_to_undo=answer.source == "human", stopped=answer.stop)
