@@ -23,6 +23,7 @@ from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.notify import notifications, outbox
 from approvals.people.roster import ReviewersOnCall
 from approvals.policy import snapshot
+from approvals.policy.compiled_policy import Policy
 from approvals.requests.closing import close_settled
 from approvals.values.schema import Json
 
@@ -340,7 +341,7 @@ def _unclaim(rows: Sequence[Approval], now: datetime) -> int:
     return len(moved)
 
 
-def _policies(rows: Sequence[Approval]) -> dict[int, snapshot.Policy]:
+def _policies(rows: Sequence[Approval]) -> dict[int, Policy]:
     return {number: snapshot.load(number) for number in {one.policy_id for one in rows}}
 
 

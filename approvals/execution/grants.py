@@ -26,9 +26,9 @@ from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Verdict
 from approvals.people import access
 from approvals.policy import grant_conditions, snapshot
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.rules import fit
 from approvals.policy.rules.expressions import BadExpression
-from approvals.policy.snapshot import TypePolicy
 from approvals.requests.submission import RESERVED
 from approvals.values.schema import Fault, Json
 

@@ -11,7 +11,7 @@ from approvals.policy import messages
 from approvals.policy.precedent.comparison_keys import Keys
 from approvals.policy.precedent.curves import ScoreCurve
 from approvals.policy.rules.expressions import Facts
-from approvals.policy.snapshot import TypePolicy
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.values.characters import plain
 from approvals.values.schema import Json, pick
 

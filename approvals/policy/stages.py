@@ -17,7 +17,7 @@ from approvals.models import Approval
 from approvals.models.policy import Verdict
 from approvals.policy import messages
 from approvals.policy.assessed import RuleMatch
-from approvals.policy.snapshot import Stage, TypePolicy
+from approvals.policy.compiled_policy import Stage, TypePolicy
 
 Stages: TypeAlias = tuple[Stage, ...]  # one: everybody at once. Each names its field.
 

@@ -8,10 +8,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from approvals.models import Approval
-from approvals.models.policy import Rule
+from approvals.models.rule import Rule
 from approvals.policy import messages, snapshot
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.rules.readings import explained
-from approvals.policy.snapshot import TypePolicy
 
 _SENTENCES = {
     "block": (messages.BLOCKED,),
@@ -130,4 +130,4 @@ def _when(row: Mapping[str, Any], kind: TypePolicy | None) -> str:
     same = ("name", "effect", "message")
     rules = kind.rules if kind else ()
     match = next((rule for rule in rules if all(getattr(rule, name) == row[name] for name in same)), None)
-    return explained(match.text, kind.schema) if match and kind else ""
+    return explained(match.when, kind.schema) if match and kind else ""

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from approvals.policy import stages
 from approvals.policy.assessed import RuleMatch
+from approvals.policy.compiled_policy import Stage
 from approvals.policy.routing import reroute, route
 from approvals.policy.routing_decision import AgentStanding
-from approvals.policy.snapshot import Stage
 
 TWO = AgentStanding(level=2)
 ONE, TWO_LEGAL = Stage(1, "commerce"), Stage(2, "legal")

@@ -17,7 +17,7 @@ from approvals.policy import hours, snapshot
 from approvals.policy.authoring import documents, file_writer, files, tables, validation
 from approvals.policy.authoring.coverage import ReviewerRoster, gaps_of
 from approvals.policy.authoring.differences import changes, location_of
-from approvals.policy.snapshot import Hours
+from approvals.policy.compiled_policy import Hours
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 NIGHT = Hours(time(22), time(6), frozenset(range(1, 6)), "Europe/Vienna")  # 21:00 to 05:00 UTC in winter

@@ -12,12 +12,12 @@ from approvals.models.approval import Route
 from approvals.models.policy import CONSENTING
 from approvals.policy import messages
 from approvals.policy.assessed import Assessment
+from approvals.policy.compiled_policy import Policy, Stage
 from approvals.policy.evaluation_input import EvaluationInput
 from approvals.policy.optimistic import runs_before_review
 from approvals.policy.precedent.flags import LABELS
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding, Routing
-from approvals.policy.snapshot import Policy, Stage
 from approvals.policy.stages import Stages, asks_at_least
 
 GONE = "gone"  # there is no such action type; the agent is told so
