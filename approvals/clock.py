@@ -23,6 +23,7 @@ from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.notify import notifications, outbox
 from approvals.people.roster import ReviewersOnCall
 from approvals.policy import snapshot
+from approvals.policy.compiled_policy import Policy
 from approvals.requests.closing import close_settled
 from approvals.values.schema import Json
 
@@ -338,7 +339,7 @@ def _unclaim(rows: Sequence[Approval], now: datetime) -> int:
     return len(moved)
 
 
-def _policies(rows: Sequence[Approval]) -> dict[int, snapshot.Policy]:
+def _policies(rows: Sequence[Approval]) -> dict[int, Policy]:
     return {number: snapshot.load(number) for number in {row.policy_id for row in rows}}
 
 

@@ -8,7 +8,7 @@ from agents import confidence, submissions
 from agents.api.base import AgentView, Call, Query, View, documented
 from agents.problems import not_found
 from approvals.policy import messages, snapshot
-from approvals.policy.snapshot import Policy, TypePolicy
+from approvals.policy.compiled_policy import Policy, TypePolicy
 from approvals.requests import intake
 from approvals.requests.submission import BadSubmission
 from approvals.values.schema import Json

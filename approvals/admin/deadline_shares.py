@@ -9,7 +9,7 @@ from approvals.decisions.escalation import chain, sharing_deadline
 from approvals.models import DomainTerms, Tier
 from approvals.models.policy import GOING_ON, Gate, Silence
 from approvals.policy import hours, messages
-from approvals.policy.snapshot import TierPolicy
+from approvals.policy.compiled_policy import TierPolicy
 from approvals.values import durations
 
 LONGEST = timedelta(days=366)

@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.html import conditional_escape
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.widgets import (
@@ -139,6 +140,12 @@ class Zone(forms.ChoiceField):
             },
             **{"label": _("Time zone"), "widget": UnfoldAdminSelect2Widget, **kwargs},
         )
+
+
+def column_texts(model: type[models.Model], name: str) -> dict[str, Any]:
+    """Label and help of a control that stands in for a column's own: what the column says."""
+    column = next(field for field in model._meta.concrete_fields if field.name == name)
+    return {"label": capfirst(column.verbose_name), "help_text": column.help_text}
 
 
 def use_minute_inputs(form: forms.BaseForm, *names: str) -> None:

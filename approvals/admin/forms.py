@@ -19,13 +19,13 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from approvals.admin.fields import Days, Zone, use_minute_inputs
+from approvals.admin.fields import Days, Zone, column_texts, use_minute_inputs
 from approvals.admin.weights import PRESETS, Weights
 from approvals.execution import permits
 from approvals.models import ActionType, Autonomy, Tier
 from approvals.models.people import workdays
 from approvals.models.policy import Accompanying, Verdict, default_allowed
-from approvals.policy.authoring import validation
+from approvals.policy.authoring import action_type_checks, field_checks, validation
 from approvals.policy.precedent.flags import LABELS
 from approvals.values.schema import Json, check_schema
 
@@ -58,11 +58,10 @@ STARTER = {
 
 class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     schema = IndentedJson(
-        label=gettext_lazy("JSON Schema of the arguments"),
+        **column_texts(ActionType, "schema"),
         initial=STARTER,
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 18, "spellcheck": "false"}),
-        help_text=gettext_lazy("What agents may send as arguments; reviewers get their form from it."),
     )
     preset = forms.ChoiceField(
         label=gettext_lazy("Bands"),
@@ -70,10 +69,10 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
         choices=[("", gettext_lazy("As written below")), *((name, one.title) for name, one in PRESETS.items())],
         widget=UnfoldAdminRadioSelectWidget,
     )
-    weights = Weights(label=gettext_lazy("Signal weights"))
-    allowed = Names(label=gettext_lazy("Allowed verdicts"), choices=Verdict.choices, initial=default_allowed)
-    flags = Names(label=gettext_lazy("Flags that ask a person"), required=False)
-    required = Names(label=gettext_lazy("What agents must say"), required=False, choices=Accompanying.choices)
+    weights = Weights(**column_texts(ActionType, "weights"))
+    allowed = Names(**column_texts(ActionType, "allowed"), choices=Verdict.choices, initial=default_allowed)
+    flags = Names(**column_texts(ActionType, "flags"), required=False)
+    required = Names(**column_texts(ActionType, "required"), required=False, choices=Accompanying.choices)
 
     class Media:
         js = (Script("js/admin-shares.js", type="module"), Script("js/admin-sections.js", type="module"))
@@ -86,20 +85,8 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
             choices: Any = self.fields[name]
             choices.choices = [("", _("Choose")), *((value, label) for value, label in choices.choices if value)]
         self.fields["flags"].choices = [(name, str(label)) for name, label in LABELS.items()]  # type: ignore[attr-defined]
-        self.fields["flags"].help_text = _("The others only inform.")
-        self.fields["required"].help_text = _("A request without it is refused (422) with the place that is empty.")
-        self.fields["weights"].help_text = _("0 to 1 each; empty: the default that it shows. 0 silences a signal.")
         self.fields["preset"].help_text = _("What is chosen here is what “passes from” and “a person from” become.")
         self.fields["expires_after"].widget.attrs["data-shares"] = reverse("admin:approvals_actiontype_shares")
-        self.fields["permit_valid"].help_text = _("How long what was approved may still run.")
-        self.fields["reversibility"].help_text = _(
-            "The first filter. Irreversible: always asks, by a hard or manual gate. Only what is reversible may run "
-            "because nobody answered."
-        )
-        self.fields["on_timeout"].help_text = _(
-            "What happens at the deadline when nobody decided. “Runs” and “best guess” are for reversible actions only."
-        )
-        self.fields["gate"].help_text = _("Soft and work queue are for what can wait or be undone.")
 
     def clean_schema(self) -> Mapping[str, Json]:
         value: Mapping[str, Json] = self.cleaned_data["schema"] or {}
@@ -120,7 +107,7 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
         stored: dict[str, float] = self.instance.weights or {}
         if value == stored:
             return stored
-        if wrong := list(validation.of_weights(value)):
+        if wrong := list(field_checks.weights(value)):
             raise ValidationError(wrong)
         return value
 
@@ -137,7 +124,7 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
         cleaned = super().clean() or {}
         if preset := PRESETS.get(cleaned.pop("preset", "")):
             cleaned |= {"auto_threshold": preset.auto, "review_threshold": preset.review}
-        complain(self, validation.of_type({name: cleaned[name] for name in cleaned if name != "weights"}))
+        complain(self, action_type_checks.of_type({name: cleaned[name] for name in cleaned if name != "weights"}))
         return cleaned
 
     def _in_order(self, name: str) -> list[str]:
@@ -150,7 +137,7 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
 class ThresholdForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
-        complain(self, validation.of_bands(cleaned.get("auto"), cleaned.get("review"), "auto", "review"))
+        complain(self, action_type_checks.of_band(cleaned))
         return cleaned
 
 
@@ -164,11 +151,10 @@ class TermsForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs on
     """A ceiling, the time to answer and its hours: a tier's own, or those of a domain."""
 
     workdays = Days(
-        label=gettext_lazy("Working days"),
+        **column_texts(Tier, "workdays"),
         initial=workdays,
-        help_text=gettext_lazy("Days of the week on which the hours begin."),
     )
-    time_zone = Zone(help_text=gettext_lazy("In which the hours are meant; it knows when clocks are changed there."))
+    time_zone = Zone(**column_texts(Tier, "time_zone"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -240,10 +226,10 @@ class AutonomyForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs
         if cleaned.get("shadow") and not (stored and stored.shadow):
             if not self.signs:
                 self.add_error("shadow", _("Shadow mode asks nobody any more, so a manager signs it."))
-            if fault := validation.shadow_fault(type.reversibility, type.gate):
+            if fault := action_type_checks.shadow_fault(type.reversibility, type.gate):
                 self.add_error("shadow", fault)
         if stored and stored.breaker_open and not cleaned.get("breaker_open") and not self.signs:
             self.add_error("breaker_open", _("An open breaker is closed by a manager."))
-        if fault := validation.level_fault(level, type.reversibility):
+        if fault := action_type_checks.level_fault(level, type.reversibility):
             self.add_error("level", fault)
         return cleaned

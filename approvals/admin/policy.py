@@ -24,7 +24,10 @@ from approvals.models import ActionType, Autonomy, Currency, DomainTerms, Thresh
 from approvals.policy.authoring import advice, validation
 from approvals.policy.authoring.coverage import Gap, ReviewerRoster
 from approvals.policy.authoring.documents import snapshot_of_tables
+from approvals.policy.authoring.fields import ACTION_TYPE, TIER
 from approvals.policy.authoring.tables import schema_version
+
+TIER_FORM, TYPE_FORM = TIER.layout(), ACTION_TYPE.layout()
 
 
 @admin.register(Tier)
@@ -33,9 +36,9 @@ class TierAdmin(NeverDeleted, PolicyAdmin):
     inlines = [DomainTermsInline, CapacityInline, MembershipInline, ChannelInline]
     list_display = ("__str__", "up_to", "sla", "hold", "next", "reviewers", "silent", "active")
     fieldsets = (
-        (None, {"fields": ("level", "name", "ceiling", "second_factor", "active")}),
-        (_("Time"), {"fields": ("sla", "next", "hold", "claim")}),
-        (_("Working hours"), {"fields": ("working", ("opens", "closes"), "workdays", "time_zone")}),
+        (None, {"fields": ("level", *TIER_FORM["authority"], "active")}),
+        (_("Time"), {"fields": TIER_FORM["time"]}),
+        (_("Working hours"), {"fields": TIER_FORM["hours"]}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tier]:
@@ -56,7 +59,7 @@ class TierAdmin(NeverDeleted, PolicyAdmin):
             return fieldsets
         (title, first), *rest = fieldsets
         return [
-            (title, {**first, "fields": ("level", "name", "ceiling", "ceiling_below", "second_factor", "active")}),
+            (title, {**first, "fields": [*first["fields"][:-1], "ceiling_below", first["fields"][-1]]}),
             *rest,
         ]
 
@@ -108,49 +111,31 @@ class ActionTypeAdmin(NeverDeleted, PolicyAdmin):
     list_select_related = ("domain", "tier")
     search_fields = ("name", "title")
     fieldsets = (
-        (None, {"fields": ("name", "title", "headline", "domain", "policy_text", "active")}),
-        (
-            _("What agents send"),
-            {
-                "fields": (
-                    "schema",
-                    ("value_path", "currency_path"),
-                    ("subject_path", "subject_kind"),
-                    "required",
-                )
-            },
-        ),
+        (None, {"fields": ("name", *TYPE_FORM["card"], "active")}),
+        (_("What agents send"), {"fields": TYPE_FORM["sent"]}),
         (
             _("Asking a person"),
             {
-                "fields": (
-                    ("reversibility", "strategy"),
-                    ("gate", "tier"),
-                    ("approvers", "level"),
-                    "by_law",
-                    "flags",
-                    "allowed",
-                    "reason_required",
-                ),
+                "fields": TYPE_FORM["asks"],
                 "description": _("Reversibility decides first; rules, flags and the value only raise what is asked."),
             },
         ),
         (
             _("Confidence"),
             {
-                "fields": ("preset", ("auto_threshold", "review_threshold"), "weights"),
+                "fields": ("preset", *TYPE_FORM["confidence"]),
                 "description": _(
                     "At or above “passes from” it runs; at or above “a person from” somebody is asked; below, it is "
                     "refused and the agent told to reformulate. Bands by impact, below, take their place."
                 ),
             },
         ),
-        (_("Time and silence"), {"fields": ("expires_after", "on_timeout", "permit_valid")}),
+        (_("Time and silence"), {"fields": TYPE_FORM["time"]}),
         (
             _("Checkpoints"),
             {
                 "classes": ("collapse",),
-                "fields": (("every_steps", "every_time"), ("spend_limit", "spend_window"), "spend_of"),
+                "fields": TYPE_FORM["checkpoints"],
                 "description": _("Whatever the strategy, also at level 4."),
             },
         ),
@@ -158,20 +143,11 @@ class ActionTypeAdmin(NeverDeleted, PolicyAdmin):
             _("What is unusual"),
             {
                 "classes": ("collapse",),
-                "fields": (
-                    ("baseline_path", "usual_times"),
-                    "frequency_path",
-                    ("frequency_from", "frequency_window"),
-                    ("burst_from", "burst_window"),
-                    ("rejects_repeats", "most_attempts"),
-                ),
+                "fields": TYPE_FORM["unusual"],
                 "description": _("Told from our own history, and shown on the card with the number behind it."),
             },
         ),
-        (
-            _("Before review, audit, shadow"),
-            {"classes": ("collapse",), "fields": ("runs_before_review", "sample", "shadow")},
-        ),
+        (_("Before review, audit, shadow"), {"classes": ("collapse",), "fields": TYPE_FORM["ahead"]}),
     )
 
     @display(description=_("action type"), ordering="title", header=True)

@@ -10,10 +10,11 @@ from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from approvals.admin.base import NarrowInline, without_buttons
-from approvals.admin.fields import AdminDefaults, Zone
+from approvals.admin.fields import AdminDefaults, Zone, column_texts
 from approvals.admin.forms import TermsForm, complain
 from approvals.models import Capacity, DomainTerms
 from approvals.policy.authoring import validation
+from approvals.policy.authoring.fields import TERMS
 
 
 class QueueFormSet(PaginationInlineFormSet):
@@ -33,7 +34,7 @@ class QueueFormSet(PaginationInlineFormSet):
 
 class DomainTermsForm(TermsForm):
     # Plain, since a row that is added on the page gets no box to search in.
-    time_zone = Zone(widget=UnfoldAdminSelectWidget)
+    time_zone = Zone(**column_texts(DomainTerms, "time_zone"), widget=UnfoldAdminSelectWidget)
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
@@ -48,26 +49,13 @@ class DomainTermsInline(AdminDefaults, StackedInline):
     extra = 0
     verbose_name = _("domain with terms of its own")
     verbose_name_plural = _("terms by domain; a domain without any has those above")
-    fieldsets = (
-        (None, {"fields": ("domain", ("ceiling", "sla"), "working", ("opens", "closes"), "workdays", "time_zone")}),
-    )
+    fieldsets = ((None, {"fields": [column for section in TERMS.layout().values() for column in section]}),)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         return without_buttons(super().formfield_for_dbfield(db_field, request, **kwargs))
 
 
 class CapacityForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "limit" in self.fields:
-            self.fields["limit"].help_text = _(
-                "Empty: no limit. A rehearsal tells nothing of it: how full the queue was then is not known."
-            )
-        if "when_full" in self.fields:
-            self.fields["when_full"].help_text = _(
-                "What passes is looked at afterwards, and never what rules, flags, level 1 or a manual gate ask for."
-            )
-
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
         complain(self, validation.of_capacity(cleaned))

@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from approvals.admin.fields import column_texts
 from approvals.admin.forms import complain
-from approvals.models import ActionType, Domain, Tier
+from approvals.models import ActionType, Domain, Rule, Tier
 from approvals.policy.authoring import stage_rules, validation
 from approvals.policy.rules import expressions
 
@@ -110,12 +111,8 @@ class StagesField(forms.Field):
 
 class RuleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     stages = StagesField(
-        label=gettext_lazy("Stages"),
+        **column_texts(Rule, "stages"),
         required=False,
-        help_text=gettext_lazy(
-            "For what several tiers approve one after the other; without stages everybody of the tier above may. "
-            "Nobody approves twice."
-        ),
     )
 
     class Meta:

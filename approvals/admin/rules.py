@@ -19,11 +19,13 @@ from approvals.admin.ruleform import RuleForm
 from approvals.models import ActionType, Rule
 from approvals.policy.authoring import validation
 from approvals.policy.authoring.condition_trial import try_condition
+from approvals.policy.authoring.fields import RULE
 from approvals.policy.rules import fit
 from approvals.policy.rules.completions import completions
 from approvals.policy.rules.expressions import BadExpression, Expression, compiled_expression
 from approvals.policy.rules.readings import explained
 
+RULE_FORM = RULE.layout()
 SHOWN = 140  # characters of a condition in the list
 
 
@@ -36,9 +38,9 @@ class RuleAdmin(PolicyAdmin):
     search_fields = ("name", "message", "expression")
     autocomplete_fields = ("action_type",)
     fieldsets = (
-        (None, {"fields": ("name", "action_type", "active")}),
-        (gettext_lazy("Condition"), {"fields": ("expression",)}),
-        (gettext_lazy("Consequence"), {"fields": ("effect", "message", "tier", "approvers", "stages", "typed")}),
+        (None, {"fields": (*RULE_FORM["name"], "action_type", "active")}),
+        (gettext_lazy("Condition"), {"fields": RULE_FORM["condition"]}),
+        (gettext_lazy("Consequence"), {"fields": RULE_FORM["consequence"]}),
     )
 
     @display(description=gettext_lazy("when"))

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from approvals.admin.rehearsals import ROUTES
 from approvals.models import Agent
 from approvals.policy.authoring import documents, stage_rules, versions
-from approvals.policy.authoring.documents import Row
+from approvals.policy.authoring.fields import Row
 from approvals.policy.messages import sentence
 from approvals.policy.snapshot import compiled
 from approvals.requests import sample

@@ -25,7 +25,7 @@ from approvals.models import Domain, PolicyVersion, Rehearsal
 from approvals.policy import snapshot
 from approvals.policy.authoring import file_writer, files, versions
 from approvals.policy.authoring.differences import changes
-from approvals.policy.authoring.documents import Row
+from approvals.policy.authoring.fields import Row
 from approvals.policy.authoring.versions import EMPTY, NotPublished
 
 Page = Callable[..., HttpResponse]

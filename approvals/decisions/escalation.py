@@ -10,7 +10,7 @@ from approvals.models.approval import Status
 from approvals.models.policy import GOING_ON, Silence
 from approvals.people.roster import ReviewersOnCall
 from approvals.policy import hours
-from approvals.policy.snapshot import Policy, TierPolicy
+from approvals.policy.compiled_policy import Policy, TierPolicy
 
 LEAST_AFTER_IDLE_CLAIM = timedelta(minutes=1)  # that a tier has at least when a claim ends idle
 

@@ -22,9 +22,9 @@ from approvals.models.approval import ItemType, Route
 from approvals.models.policy import CONSENTING, Gate, Reversibility, Silence, Verdict
 from approvals.policy import messages, reasons, snapshot
 from approvals.policy import stages as demands
+from approvals.policy.compiled_policy import Policy, Stage, TypePolicy
 from approvals.policy.reasons import Reason
 from approvals.policy.routing import strictest
-from approvals.policy.snapshot import Policy, Stage, TypePolicy
 from approvals.policy.stages import Stages
 from approvals.policy.worth import worth
 from approvals.requests import attachments, new_rows

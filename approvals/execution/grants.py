@@ -26,9 +26,9 @@ from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Verdict
 from approvals.people import access
 from approvals.policy import grant_conditions, messages, snapshot
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.rules import fit
 from approvals.policy.rules.expressions import BadExpression, compiled_expression
-from approvals.policy.snapshot import TypePolicy
 from approvals.requests.submission import RESERVED
 from approvals.values.schema import Fault, Json
 

@@ -25,11 +25,11 @@ from approvals.models.policy import Gate, Reversibility
 from approvals.notify import outbox
 from approvals.people import access
 from approvals.policy import grant_conditions, messages, reasons, snapshot
+from approvals.policy.compiled_policy import Policy, TypePolicy
 from approvals.policy.pre_approvals import StandingApproval
 from approvals.policy.reasons import Reason
 from approvals.policy.routing_codes import POLICY_VIOLATION, PRE_APPROVED
 from approvals.policy.routing_decision import Routing
-from approvals.policy.snapshot import Policy, TypePolicy
 from approvals.requests import intake
 from approvals.requests.evaluation import Evaluation
 from approvals.requests.submission import Answer, Item, KeyReused, Receipt, Submission

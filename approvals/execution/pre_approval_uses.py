@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from approvals.policy.snapshot import Policy
+from approvals.policy.compiled_policy import Policy
 from approvals.requests.evaluation import Evaluation
 
 # Locked in one order, so that two sets never wait for each other. With its plan: who recalls it at the same moment

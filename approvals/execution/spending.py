@@ -25,9 +25,9 @@ from approvals.models.approval import ItemType, Kind, Route, Status
 from approvals.models.policy import Gate, Verdict
 from approvals.policy import checkpoints
 from approvals.policy.checkpoints import PassedSpending, SpendingScope
+from approvals.policy.compiled_policy import Policy
 from approvals.policy.reasons import OfStep
 from approvals.policy.routing import route
-from approvals.policy.snapshot import Policy
 from approvals.requests.evaluation import Evaluation
 
 NOT_RUN = frozenset({Outcome.Result.FAILED, Outcome.Result.SKIPPED, Outcome.Result.COMPENSATED})

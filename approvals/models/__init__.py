@@ -4,17 +4,19 @@ from approvals.models.accounts import AccountEvent
 from approvals.models.approval import Approval, ApprovalRequest
 from approvals.models.conversation import AgentQuestion, Attachment, Guidance
 from approvals.models.counters import AgentCurve, Curve, Spend
+from approvals.models.currency import Currency
 from approvals.models.event import AuditEvent, Delivery, Endpoint, LastCheckpoint, Seal, SystemAuditEvent, SystemChain
 from approvals.models.evidence import Autonomy, Incident, Outcome
 from approvals.models.grant import Grant, PlannedStep
 from approvals.models.notify import Channel, NotificationRecord, SlackAccount, SlackMessage
-from approvals.models.overload import Overload
+from approvals.models.overload import Capacity, Overload
 from approvals.models.people import Absence, Agent, Domain, DomainTerms, Membership, SecondAdminRequest, Tier, User
 from approvals.models.permit import Consumption, SigningKey
-from approvals.models.policy import ActionType, Capacity, Currency, PolicyVersion, Rule, Threshold
+from approvals.models.policy import ActionType, PolicyVersion
 from approvals.models.post_review import PostReview
 from approvals.models.proposal import Proposal
 from approvals.models.publishing import PublishRequest, Rehearsal, RoutingChange
+from approvals.models.rule import Rule, Threshold
 from approvals.models.run import Run, Step
 from approvals.models.stop import Stop
 from approvals.models.unsent import UnsentText

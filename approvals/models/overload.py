@@ -1,5 +1,6 @@
-"""When a queue had no room, or nobody: from when until when, and what became of what came meanwhile."""
+"""How much may wait in a queue; when one had no room, or nobody, and what became of what came meanwhile."""
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -54,3 +55,48 @@ class Overload(models.Model):
     @property
     def queue(self) -> str:
         return queue_name(self.tier_id, self.domain_id)
+
+
+class Capacity(models.Model):
+    """How much may wait in a queue, and what happens to more. Nothing of it is entered because of an error."""
+
+    tier = models.ForeignKey(Tier, models.CASCADE, related_name="capacities", verbose_name=_("tier"))
+    domain = models.ForeignKey(
+        Domain,
+        models.PROTECT,
+        related_name="capacities",
+        verbose_name=_("domain"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: every domain that has no row of its own."),
+    )
+    limit = models.PositiveIntegerField(
+        _("may wait"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Empty: no limit. A rehearsal tells nothing of it: how full the queue was then is not known."),
+    )
+    when_full = models.CharField(
+        _("when full"),
+        max_length=6,
+        choices=OverloadMode.choices,
+        default=OverloadMode.QUEUE,
+        help_text=_(
+            "What passes is looked at afterwards, and never what rules, flags, level 1 or a manual gate ask for."
+        ),
+    )
+    when_empty = models.CharField(
+        _("when nobody is on duty"), max_length=6, choices=OverloadMode.choices, default=OverloadMode.QUEUE
+    )
+
+    class Meta:
+        verbose_name = _("capacity")
+        verbose_name_plural = _("capacities")
+        constraints = [
+            models.UniqueConstraint(fields=["tier", "domain"], name="capacity_once_per_queue", nulls_distinct=False),
+            models.CheckConstraint(condition=Q(limit=None) | Q(limit__gt=0), name="capacity_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tier} · {self.domain or _('every domain')}"

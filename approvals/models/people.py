@@ -163,9 +163,14 @@ class Terms(models.Model):
     )
     workdays = ArrayField(
         models.PositiveSmallIntegerField(), verbose_name=_("working days"), default=workdays, blank=True,
-        help_text=_("Days of the week on which the hours begin, 1 is Monday."),
+        help_text=_("Days of the week on which the hours begin."),
     )  # fmt: skip
-    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default="UTC",
+        help_text=_("In which the hours are meant; it knows when clocks are changed there."),
+    )
 
     class Meta:
         abstract = True

@@ -103,15 +103,34 @@ class ActionType(models.Model):
     )
     domain = models.ForeignKey(Domain, models.PROTECT, verbose_name=_("domain"), related_name="action_types")
     pack = models.SlugField(_("pack"), max_length=40, blank=True, editable=False)
-    schema = OrderedJSONField(_("JSON Schema of the arguments"), default=dict, blank=True)
+    schema = OrderedJSONField(
+        _("JSON Schema of the arguments"),
+        default=dict,
+        blank=True,
+        help_text=_("What agents may send as arguments; reviewers get their form from it."),
+    )
     schema_version = models.PositiveIntegerField(default=1, editable=False)
     policy_text = models.TextField(
         _("policy in words"), blank=True, help_text=_("Reviewers read it on the card, as plain text.")
     )
 
-    reversibility = models.CharField(_("reversibility"), max_length=12, choices=Reversibility.choices)
+    reversibility = models.CharField(
+        _("reversibility"),
+        max_length=12,
+        choices=Reversibility.choices,
+        help_text=_(
+            "The first filter. Irreversible: always asks, by a hard or manual gate. Only what is reversible may run "
+            "because nobody answered."
+        ),
+    )
     strategy = models.CharField(_("when a person is asked"), max_length=10, choices=Strategy.choices)
-    gate = models.CharField(_("how"), max_length=7, choices=Gate.choices, default=Gate.HARD)
+    gate = models.CharField(
+        _("how"),
+        max_length=7,
+        choices=Gate.choices,
+        default=Gate.HARD,
+        help_text=_("Soft and work queue are for what can wait or be undone."),
+    )
     tier = models.ForeignKey(Tier, models.PROTECT, verbose_name=_("lowest tier"), related_name="action_types")
     approvers = models.PositiveSmallIntegerField(
         _("people who must approve"), default=1, validators=[MinValueValidator(1), MaxValueValidator(5)]
@@ -197,10 +216,13 @@ class ActionType(models.Model):
     )
 
     weights = models.JSONField(
-        _("signal weights"), default=dict, blank=True, help_text=_("Empty: the default weights.")
+        _("signal weights"),
+        default=dict,
+        blank=True,
+        help_text=_("0 to 1 each; empty: the default that it shows. 0 silences a signal."),
     )
     flags = models.JSONField(
-        _("flags that ask a person"), default=list, blank=True, help_text=_("Names of flags; the others only inform.")
+        _("flags that ask a person"), default=list, blank=True, help_text=_("The others only inform.")
     )
 
     value_path = models.CharField(
@@ -213,7 +235,15 @@ class ActionType(models.Model):
     subject_kind = models.CharField(_("kind of subject"), max_length=40, blank=True)
 
     expires_after = models.DurationField(_("deadline after"), default=timedelta(hours=4))
-    on_timeout = models.CharField(_("silence means"), max_length=10, choices=Silence.choices, default=Silence.REJECT)
+    on_timeout = models.CharField(
+        _("silence means"),
+        max_length=10,
+        choices=Silence.choices,
+        default=Silence.REJECT,
+        help_text=_(
+            "What happens at the deadline when nobody decided. “Runs” and “best guess” are for reversible actions only."
+        ),
+    )
     permit_valid = models.DurationField(
         _("permit lasts"),
         default=timedelta(hours=24),
@@ -326,65 +356,6 @@ class ActionType(models.Model):
         return self.title
 
 
-class Rule(models.Model):
-    """An expression over a proposal and what follows when it is true."""
-
-    class Effect(models.TextChoices):
-        BLOCK = "block", _("Refuse")
-        REVIEW = "review", _("Ask a person")
-        FLAG = "flag", _("Only show it on the card")
-        ALLOW = "allow", _("Let it pass, where nothing stricter holds")
-
-    name = models.CharField(_("name"), max_length=120)
-    action_type = models.ForeignKey(
-        ActionType,
-        models.CASCADE,
-        related_name="rules",
-        verbose_name=_("action type"),
-        null=True,
-        blank=True,
-        help_text=_("Empty: every action type."),
-    )
-    expression = models.TextField(
-        _("when"),
-        help_text=_(
-            "CEL over args, value, currency, agent, action, signals, context, run, now: "
-            'args.amount > 250.0 && args.currency == "EUR". Write double(args.count) * 1.5 for whole numbers.'
-        ),
-    )
-    effect = models.CharField(_("then"), max_length=6, choices=Effect.choices, default=Effect.REVIEW)
-    tier = models.ForeignKey(
-        Tier, models.PROTECT, verbose_name=_("at least tier"), null=True, blank=True, related_name="rules"
-    )
-    approvers = models.PositiveSmallIntegerField(
-        _("people who must approve"), default=1, validators=[MinValueValidator(1), MaxValueValidator(5)]
-    )
-    stages = models.JSONField(
-        _("stages"),
-        default=list,
-        blank=True,
-        help_text=_("One after the other, each with its tier, domain (empty: the action type's) and people."),
-    )
-    typed = models.BooleanField(
-        _("typed confirmation"), default=False, help_text=_("Who approves types a value of the arguments.")
-    )
-    message = models.CharField(
-        _("in words"), max_length=300, help_text=_("What reviewer and agent read when it matches.")
-    )
-    active = models.BooleanField(_("active"), default=True)
-
-    class Meta:
-        verbose_name = _("rule")
-        verbose_name_plural = _("rules")
-        ordering = ["action_type", "name"]
-        constraints = [
-            models.UniqueConstraint(fields=["action_type", "name"], name="rule_name_once", nulls_distinct=False)
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-
 class Impact(models.TextChoices):
     """Bands of value in base currency: low up to 100, medium up to 5,000, high above; irreversible is always high."""
 
@@ -393,86 +364,12 @@ class Impact(models.TextChoices):
     HIGH = "high", _("High impact")
 
 
-class Threshold(models.Model):
-    """Confidence bands of an action type for one impact; without a row the action type's own hold."""
-
-    action_type = models.ForeignKey(
-        ActionType, models.CASCADE, related_name="thresholds", verbose_name=_("action type")
-    )
-    impact = models.CharField(_("impact"), max_length=6, choices=Impact.choices)
-    auto = models.DecimalField(_("passes from"), max_digits=4, decimal_places=3)
-    review = models.DecimalField(_("a person from"), max_digits=4, decimal_places=3)
-
-    class Meta:
-        verbose_name = _("threshold")
-        verbose_name_plural = _("thresholds")
-        constraints = [
-            models.UniqueConstraint(fields=["action_type", "impact"], name="threshold_once_per_impact"),
-            models.CheckConstraint(
-                condition=Q(auto__gte=models.F("review")) & Q(review__gte=0) & Q(auto__lte=1),
-                name="threshold_is_ordered",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.action_type} · {self.get_impact_display()}"
-
-
 class OverloadMode(models.TextChoices):
     """What becomes of what would wait in a queue that is full, or in which nobody is on duty."""
 
     QUEUE = "queue", _("It waits all the same")
     REJECT = "reject", _("It is refused, and the agent told to come back")
     PASS = "pass", _("Reversible ones of low impact pass and are looked at afterwards; the rest waits")
-
-
-class Capacity(models.Model):
-    """How much may wait in a queue, and what happens to more. Nothing of it is entered because of an error."""
-
-    tier = models.ForeignKey(Tier, models.CASCADE, related_name="capacities", verbose_name=_("tier"))
-    domain = models.ForeignKey(
-        Domain,
-        models.PROTECT,
-        related_name="capacities",
-        verbose_name=_("domain"),
-        null=True,
-        blank=True,
-        help_text=_("Empty: every domain that has no row of its own."),
-    )
-    limit = models.PositiveIntegerField(
-        _("may wait"), null=True, blank=True, validators=[MinValueValidator(1)], help_text=_("Empty: no limit.")
-    )
-    when_full = models.CharField(_("when full"), max_length=6, choices=OverloadMode.choices, default=OverloadMode.QUEUE)
-    when_empty = models.CharField(
-        _("when nobody is on duty"), max_length=6, choices=OverloadMode.choices, default=OverloadMode.QUEUE
-    )
-
-    class Meta:
-        verbose_name = _("capacity")
-        verbose_name_plural = _("capacities")
-        constraints = [
-            models.UniqueConstraint(fields=["tier", "domain"], name="capacity_once_per_queue", nulls_distinct=False),
-            models.CheckConstraint(condition=Q(limit=None) | Q(limit__gt=0), name="capacity_is_positive"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.tier} · {self.domain or _('every domain')}"
-
-
-class Currency(models.Model):
-    """What one unit is worth in base currency. The base currency's own rate is 1."""
-
-    code = models.CharField(_("code"), max_length=3, primary_key=True)
-    rate = models.DecimalField(_("in base currency"), max_digits=16, decimal_places=8)
-
-    class Meta:
-        verbose_name = _("currency")
-        verbose_name_plural = _("currencies")
-        ordering = ["code"]
-        constraints = [models.CheckConstraint(condition=Q(rate__gt=0), name="currency_rate_is_positive")]
-
-    def __str__(self) -> str:
-        return self.code
 
 
 class PolicyVersion(models.Model):

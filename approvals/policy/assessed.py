@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from approvals.policy import reasons
+from approvals.policy.compiled_policy import Stage
 from approvals.policy.evaluation_input import Repeat, RunPast
 from approvals.policy.precedent.curves import Observed
 from approvals.policy.precedent.signals import Signal
 from approvals.policy.reasons import Flag
-from approvals.policy.snapshot import Stage
 from approvals.values.schema import Json
 
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from approvals.models.policy import Rule
+from approvals.models.rule import Rule
 from approvals.policy.assessed import Assessment, RuleMatch
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.evaluation_input import EvaluationInput, History, Repeat, RunPast
 from approvals.policy.precedent import signals
 from approvals.policy.precedent.curves import Observed, ScoreCurve
@@ -15,7 +16,6 @@ from approvals.policy.precedent.flags import flags_of
 from approvals.policy.precedent.reader import read_histories
 from approvals.policy.precedent.signals import Signal
 from approvals.policy.reasons import Flag, Reason
-from approvals.policy.snapshot import TypePolicy
 
 __all__ = [
     "Assessment",

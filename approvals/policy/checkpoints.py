@@ -15,10 +15,10 @@ from uuid import UUID
 from approvals.models.policy import SpendOf
 from approvals.policy import reasons
 from approvals.policy.assessed import Assessment
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.evaluation_input import EvaluationInput
 from approvals.policy.reasons import Reason
 from approvals.policy.routing_codes import COST, PERIODIC
-from approvals.policy.snapshot import TypePolicy
 
 RUN_LOOK_BACK = 200  # newest approvals of a run; a bound on the work, and so on `every_steps`
 LONGEST_WINDOW = timedelta(days=31)

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.precedent.comparison_keys import Keys
 from approvals.policy.precedent.curves import ScoreCurve
 from approvals.policy.rules.expressions import Facts
-from approvals.policy.snapshot import TypePolicy
 from approvals.values.schema import Json, pick
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from approvals.people.on_call import zone
-from approvals.policy.snapshot import Hours, TierPolicy
+from approvals.policy.compiled_policy import Hours, TierPolicy
 
 _DAY = timedelta(days=1)
 _NONE = timedelta(0)

@@ -12,10 +12,10 @@ from django.utils.translation import ngettext
 
 from approvals.models import Approval, Decision
 from approvals.policy import reasons
+from approvals.policy.compiled_policy import Stage
 from approvals.policy.precedent.flags import LABELS
 from approvals.policy.reasons import Reason, Row
 from approvals.policy.sentences import SENTENCES
-from approvals.policy.snapshot import Stage
 from approvals.values.characters import plain
 from approvals.values.schema import Json, NotCanonical, canonical
 

@@ -9,10 +9,10 @@ from approvals.models import PostReview
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, OptimisticExecution, Reversibility
 from approvals.policy import reasons
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.evaluation_input import EvaluationInput
 from approvals.policy.routing_codes import BEFORE_REVIEW
 from approvals.policy.routing_decision import Routing
-from approvals.policy.snapshot import TypePolicy
 
 
 def runs_before_review(routing: Routing, question: EvaluationInput) -> Routing:

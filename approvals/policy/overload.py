@@ -12,9 +12,9 @@ from approvals.models.approval import Route
 from approvals.models.overload import Overload
 from approvals.models.policy import Gate, Impact, OverloadMode, Reversibility
 from approvals.policy import reasons
+from approvals.policy.compiled_policy import Policy
 from approvals.policy.routing_codes import DEGRADED
 from approvals.policy.routing_decision import Routing, Shortage
-from approvals.policy.snapshot import Policy
 
 PASSED = "degraded"  # the reason for which what passed is looked at afterwards
 

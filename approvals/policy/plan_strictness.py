@@ -8,10 +8,10 @@ from approvals.models.approval import Route
 from approvals.models.policy import Gate, Impact, Reversibility
 from approvals.policy import reasons, shadow, stages
 from approvals.policy.assessed import Assessment
+from approvals.policy.compiled_policy import Stage
 from approvals.policy.routing import strictest
 from approvals.policy.routing_codes import HIGH_RISK
 from approvals.policy.routing_decision import EvaluatedStep, Routing
-from approvals.policy.snapshot import Stage
 from approvals.policy.stages import Stages
 
 _ROUTES = (Route.AUTO, Route.REVIEW, Route.REJECT)

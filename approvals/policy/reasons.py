@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 from uuid import UUID
 
-from approvals.policy.snapshot import Stage
+from approvals.policy.compiled_policy import Stage
 from approvals.values import stored
 from approvals.values.schema import Json
 

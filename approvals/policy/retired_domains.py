@@ -6,7 +6,8 @@ from django.utils.translation import gettext as _
 
 from approvals.models import Domain, PolicyVersion
 from approvals.policy.authoring import documents
-from approvals.policy.authoring.documents import Row, snapshot_of_tables
+from approvals.policy.authoring.documents import snapshot_of_tables
+from approvals.policy.authoring.fields import Row
 
 
 def reasons_to_keep(domain: Domain) -> Iterator[str]:

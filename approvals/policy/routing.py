@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from approvals.models.approval import Route
-from approvals.models.policy import Gate, Impact, Reversibility, Rule, Strategy
+from approvals.models.policy import Gate, Impact, Reversibility, Strategy
+from approvals.models.rule import Rule
 from approvals.policy import checkpoints, reasons, shadow, stages
 from approvals.policy.assessed import Assessment, RuleMatch
 from approvals.policy.checkpoints import CheckpointReason
+from approvals.policy.compiled_policy import Policy, TierPolicy, TypePolicy
 from approvals.policy.evaluation_input import EvaluationInput
 from approvals.policy.pre_approvals import NONE, ApprovedStep, PreApproval, StandingApproval
 from approvals.policy.reasons import Reason
@@ -25,7 +27,6 @@ from approvals.policy.routing_codes import (
     WORLD_MOVED,
 )
 from approvals.policy.routing_decision import AgentStanding, Routing
-from approvals.policy.snapshot import Policy, TierPolicy, TypePolicy
 from approvals.policy.stages import Stages
 from approvals.policy.worth import Worth, worth
 from approvals.values.characters import plain

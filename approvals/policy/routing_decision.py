@@ -6,9 +6,9 @@ from datetime import datetime
 
 from approvals.policy import reasons
 from approvals.policy.assessed import Assessment
+from approvals.policy.compiled_policy import Stage, TypePolicy
 from approvals.policy.pre_approvals import ApprovedStep, StandingApproval
 from approvals.policy.reasons import Reason
-from approvals.policy.snapshot import Stage, TypePolicy
 from approvals.policy.stages import Stages
 from approvals.policy.worth import Worth
 from approvals.values.characters import plain

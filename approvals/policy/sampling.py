@@ -9,8 +9,8 @@ from decimal import Decimal
 from uuid import UUID
 
 from approvals.models.approval import Route
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.routing_decision import AgentStanding, Routing
-from approvals.policy.snapshot import TypePolicy
 
 FLOOR = Decimal("0.05")  # of what passes at level 4, autonomy with audit, however little the action type asks for
 _LABEL = b"assent.sample:"

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from approvals.models.approval import Route
-from approvals.models.policy import Gate, Reversibility, Rule
+from approvals.models.policy import Gate, Reversibility
+from approvals.models.rule import Rule
 from approvals.policy import reasons
 from approvals.policy.assessed import Assessment
 from approvals.policy.evaluation_input import EvaluationInput

@@ -16,8 +16,8 @@ from typing import TypeAlias
 from approvals.models import Approval
 from approvals.models.policy import Verdict
 from approvals.policy.assessed import RuleMatch
+from approvals.policy.compiled_policy import Stage, TypePolicy
 from approvals.policy.reasons import InStages
-from approvals.policy.snapshot import Stage, TypePolicy
 
 Stages: TypeAlias = tuple[Stage, ...]  # one: everybody at once. Each names its field.
 

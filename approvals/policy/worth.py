@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
-from approvals.policy.snapshot import Policy, TypePolicy
+from approvals.policy.compiled_policy import Policy, TypePolicy
 from approvals.values.schema import Json, pick
 
 _CENT = Decimal("0.01")

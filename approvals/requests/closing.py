@@ -11,7 +11,7 @@ from approvals.execution import plans, runs, spending
 from approvals.models import Approval, ApprovalRequest, Decision
 from approvals.models.approval import OPEN, SETTLED, Status
 from approvals.notify import outbox
-from approvals.policy.snapshot import Policy
+from approvals.policy.compiled_policy import Policy
 from approvals.requests import decision_document
 
 

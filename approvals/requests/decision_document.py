@@ -10,7 +10,7 @@ from approvals.models import Approval, ApprovalRequest, Decision, Recall, User
 from approvals.models.approval import DECIDED, OPEN, RUNNING, ItemType, Source, Status
 from approvals.models.policy import Verdict
 from approvals.policy import messages, snapshot
-from approvals.policy.snapshot import Policy
+from approvals.policy.compiled_policy import Policy
 from approvals.policy.stages import required_stages_of
 from approvals.values.compact import compact
 from approvals.values.schema import Json

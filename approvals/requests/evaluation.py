@@ -14,13 +14,13 @@ from approvals.policy import overload, plan_strictness, pre_approvals
 from approvals.policy.assessed import Assessment
 from approvals.policy.assessment import EvaluationInput, History, assess, read_histories
 from approvals.policy.checkpoints import PassedSpending, purse_of
+from approvals.policy.compiled_policy import Policy, TypePolicy
 from approvals.policy.optimistic import runs_before_review
 from approvals.policy.overload import UNLIMITED, Queues
 from approvals.policy.pre_approvals import PreApproval
 from approvals.policy.precedent.comparison_keys import Keys
 from approvals.policy.routing import reroute, route
 from approvals.policy.routing_decision import AgentStanding, EvaluatedStep, Routing
-from approvals.policy.snapshot import Policy, TypePolicy
 from approvals.policy.worth import Worth, worth
 from approvals.requests.attachments import NO_FILES, FileRecord, Files
 from approvals.requests.submission import AgentSubmission, Item, item_of

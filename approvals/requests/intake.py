@@ -22,8 +22,9 @@ from approvals.models import Agent, Approval, ApprovalRequest, Run
 from approvals.notify import notifications, outbox
 from approvals.policy import snapshot
 from approvals.policy.assessed import Assessment
+from approvals.policy.compiled_policy import Policy
 from approvals.policy.routing_decision import Routing
-from approvals.policy.snapshot import NoPolicy, Policy
+from approvals.policy.snapshot import NoPolicy
 from approvals.requests import attachments, decision_document
 from approvals.requests.attachments import Files
 from approvals.requests.evaluation import Evaluation, evaluate_items

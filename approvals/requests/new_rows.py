@@ -24,8 +24,8 @@ from approvals.models import (
 from approvals.models.approval import ItemType, Kind, Route, Source, Status
 from approvals.models.policy import CONSENTING, GOING_ON, Gate, Reversibility, Silence, Verdict
 from approvals.policy import reasons
+from approvals.policy.compiled_policy import Policy, TypePolicy
 from approvals.policy.routing_decision import Routing
-from approvals.policy.snapshot import Policy, TypePolicy
 from approvals.requests import closing
 from approvals.requests.evaluation import Evaluation
 from approvals.requests.submission import CANARY, PROPOSAL_FIELDS, AgentSubmission, Submission

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from approvals.db import times
 from approvals.models import Agent
 from approvals.models.approval import Route
+from approvals.policy.compiled_policy import Policy
 from approvals.policy.routing_decision import Routing
-from approvals.policy.snapshot import Policy
 from approvals.requests.evaluation import evaluate_items
 from approvals.requests.submission import AgentSubmission, Item, Submission
 from approvals.requests.validation import faults_of

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from approvals.models import Approval, ApprovalRequest, Proposal
 from approvals.models.approval import ItemType
+from approvals.policy.compiled_policy import Stage
 from approvals.policy.reasons import WorldMoved
-from approvals.policy.snapshot import Stage
 from approvals.values.schema import Fault, Json
 
 # Questions and plans are routed by the policy of these two action types, which every installation has.

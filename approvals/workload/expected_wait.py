@@ -21,8 +21,8 @@ from approvals.models import Approval
 from approvals.models.policy import Silence
 from approvals.people.on_call import FORTNIGHT, Roster
 from approvals.policy import hours, snapshot
+from approvals.policy.compiled_policy import Policy, TierPolicy
 from approvals.policy.overload import Key
-from approvals.policy.snapshot import Policy, TierPolicy
 
 FEWEST = 5  # decisions of a queue, from which its pace is told
 _LATEST = 1000

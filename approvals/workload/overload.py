@@ -20,10 +20,11 @@ from approvals.models.approval import queue_name
 from approvals.people import access
 from approvals.people.access import Authority
 from approvals.policy import overload, snapshot
+from approvals.policy.compiled_policy import Policy
 from approvals.policy.overload import Key
 from approvals.policy.routing_codes import DEGRADED
 from approvals.policy.routing_decision import Shortage
-from approvals.policy.snapshot import NoPolicy, Policy
+from approvals.policy.snapshot import NoPolicy
 from approvals.workload import queues
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from django.db import connection
 
 from approvals.models.policy import OverloadMode
 from approvals.people.on_call import Roster
+from approvals.policy.compiled_policy import NO_CAPACITY, Policy, TypePolicy
 from approvals.policy.overload import UNLIMITED, Key, Queue, Queues
-from approvals.policy.snapshot import NO_CAPACITY, Policy, TypePolicy
 from approvals.workload import expected_wait
 
 # Counted no further than the limit, and in the index of the queue alone.

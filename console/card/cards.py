@@ -18,6 +18,7 @@ from approvals.models.approval import DECIDED, ItemType, Status
 from approvals.models.policy import Gate, Silence, Verdict
 from approvals.people import access, second_admin
 from approvals.policy import snapshot
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.messages import sentence, sentences
 from approvals.policy.reasons import Reason
 from approvals.requests.attachments import IMAGES
@@ -403,7 +404,7 @@ class Card:
         return self._type.policy_text if self._type else ""
 
     @cached_property
-    def _type(self) -> snapshot.TypePolicy | None:
+    def _type(self) -> TypePolicy | None:
         return snapshot.type_of(self.approval)
 
     @cached_property

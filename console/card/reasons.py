@@ -8,12 +8,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from approvals.models import Approval
-from approvals.models.policy import Rule
+from approvals.models.rule import Rule
 from approvals.policy import reasons, snapshot
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.messages import sentence
 from approvals.policy.reasons import Reason
 from approvals.policy.rules.readings import explained
-from approvals.policy.snapshot import TypePolicy
 
 _EFFECTS = {
     Rule.Effect.BLOCK.value: gettext_lazy("refuses"),
@@ -125,4 +125,4 @@ def _when(row: Mapping[str, Any], kind: TypePolicy | None) -> str:
     same = ("name", "effect", "message")
     rules = kind.rules if kind else ()
     match = next((rule for rule in rules if all(getattr(rule, name) == row[name] for name in same)), None)
-    return explained(match.text, kind.schema) if match and kind else ""
+    return explained(match.when, kind.schema) if match and kind else ""

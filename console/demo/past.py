@@ -25,7 +25,7 @@ from approvals.models.approval import Status
 from approvals.models.policy import Gate, Verdict
 from approvals.people import access
 from approvals.policy import snapshot
-from approvals.policy.snapshot import Policy
+from approvals.policy.compiled_policy import Policy
 from approvals.requests import intake
 from approvals.requests.submission import Item, Receipt, RunRef, Submission
 from approvals.values.edits import Operation, operations

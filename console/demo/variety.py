@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
-from approvals.policy.snapshot import TypePolicy
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.values import schema
 from approvals.values.schema import Json
 

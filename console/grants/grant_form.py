@@ -12,7 +12,7 @@ from approvals.execution.grants import LONGEST_REASON, MOST, GrantRequest, offli
 from approvals.models import Agent, Approval
 from approvals.people.access import Authority
 from approvals.policy import grant_conditions
-from approvals.policy.snapshot import TypePolicy
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.values import schema
 from approvals.values.schema import Fault, Json
 from console.card.facts import plain

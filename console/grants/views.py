@@ -21,7 +21,7 @@ from approvals.models.approval import Status
 from approvals.models.policy import Verdict
 from approvals.people import access
 from approvals.policy import grant_conditions, snapshot
-from approvals.policy.snapshot import TypePolicy
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.values.schema import Fault, Json
 from console.card import toasts
 from console.card.verdict import decided, offered

@@ -16,6 +16,7 @@ from approvals.models import Approval, PlannedStep
 from approvals.models.policy import Gate, Reversibility, Verdict
 from approvals.people.access import Authority
 from approvals.policy import messages, reasons, snapshot
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.stages import includes_queue, required_stages_of
 from approvals.values import edits, schema
 from approvals.values.schema import Json
@@ -224,7 +225,7 @@ class PlanView:
             raise BadPlanEdit from error
 
     @cached_property
-    def _types(self) -> Mapping[str, "snapshot.TypePolicy"]:
+    def _types(self) -> Mapping[str, "TypePolicy"]:
         return snapshot.load(self.approval.policy_id).types
 
     @cached_property

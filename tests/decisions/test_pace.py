@@ -20,7 +20,7 @@ from approvals.decisions.card_version import card_version_of
 from approvals.decisions.decide import decide
 from approvals.models import Membership, Tier
 from approvals.policy import snapshot
-from approvals.policy.snapshot import TierPolicy
+from approvals.policy.compiled_policy import TierPolicy
 from approvals.requests.submission import Item
 from approvals.workload import expected_wait
 from approvals.workload.expected_wait import OnCallPeriod, PastVerdict, WaitEstimate, decision_paces

@@ -13,10 +13,10 @@ from approvals.models import Agent, Approval, ApprovalRequest, User
 from approvals.policy import snapshot
 from approvals.policy.assessed import Assessment
 from approvals.policy.assessment import EvaluationInput
-from approvals.policy.authoring import packs
+from approvals.policy.authoring import fields, packs
+from approvals.policy.compiled_policy import Policy, RulePolicy, TierPolicy, TypePolicy
 from approvals.policy.rules import expressions
 from approvals.policy.rules.expressions import compiled_expression
-from approvals.policy.snapshot import Policy, RulePolicy, TierPolicy, TypePolicy
 from approvals.values.schema import Validator, digest_of
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -34,7 +34,7 @@ def rule():
 
     def make(when, **changes):
         facts = {"effect": "review", "tier": None, "approvers": 1, "message": "Because.", **changes}
-        return RulePolicy(name=facts.pop("name", when), text=when, expression=compiled_expression(when), **facts)
+        return RulePolicy(name=facts.pop("name", when), when=when, expression=compiled_expression(when), **facts)
 
     return make
 
@@ -45,32 +45,26 @@ def kind():
 
     def make(**changes):
         facts = {
+            **{field.name: field.loaded({}) for field in fields.ACTION_TYPE},
             "name": "refund",
             "title": "Refund",
             "headline": "refund {amount} to {order}",
             "domain": "commerce",
-            "pack": "",
             "schema": {"type": "object"},
-            "schema_version": 1,
-            "policy_text": "",
             "reversibility": "reversible",
             "strategy": "confidence",
-            "gate": "hard",
             "tier": 1,
-            "approvers": 1,
             "allowed": ("approve", "modify", "reject"),
             "level": 2,
             "auto_threshold": Decimal("0.85"),
             "review_threshold": Decimal("0.60"),
-            "weights": {},
             "flags": (),
+            "required": (),
             "value_path": "amount",
-            "currency_path": "",
             "subject_path": "order",
             "subject_kind": "order",
             "expires_after": timedelta(hours=4),
             "on_timeout": "reject",
-            "reason_required": True,
             "rules": (),
             "thresholds": {},
             **changes,

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from approvals.policy import hours
-from approvals.policy.snapshot import Hours, TierPolicy
+from approvals.policy.compiled_policy import Hours, TierPolicy
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 OFFICE = Hours(time(9), time(17), frozenset({1, 2, 3, 4, 5}), "Europe/Berlin")

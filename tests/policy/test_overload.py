@@ -7,10 +7,10 @@ from itertools import product
 import pytest
 
 from approvals.policy.assessed import RuleMatch
+from approvals.policy.compiled_policy import CapacityPolicy
 from approvals.policy.overload import UNLIMITED, Queue, Queues, apply_overload
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding, Routing
-from approvals.policy.snapshot import CapacityPolicy
 from tests.conftest import sentences_of
 
 FULL, EMPTY, BOTH = Queue(waiting=10), Queue(waiting=3, staffed=False), Queue(waiting=10, staffed=False)

@@ -15,9 +15,9 @@ from django.utils.functional import Promise
 from django.utils.translation import override
 
 from approvals.policy import messages, reasons
+from approvals.policy.compiled_policy import Stage
 from approvals.policy.reasons import CODES, Flag, FlagOfStep, Reason, parameters_of
 from approvals.policy.sentences import SENTENCES
-from approvals.policy.snapshot import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 FAMILIES = {"rule_reason", "confidence", "queue_lacks", "flag"}  # of several, never used by themselves

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from approvals.policy import stages
 from approvals.policy.assessed import RuleMatch
+from approvals.policy.compiled_policy import Stage
 from approvals.policy.reasons import WorldMoved
 from approvals.policy.routing import reroute, route
 from approvals.policy.routing_decision import AgentStanding
-from approvals.policy.snapshot import Stage
 from tests.conftest import sentences_of
 
 TWO = AgentStanding(level=2)

@@ -17,7 +17,7 @@ from approvals.policy import hours, snapshot
 from approvals.policy.authoring import documents, file_writer, files, tables, validation
 from approvals.policy.authoring.coverage import ReviewerRoster, gaps_of
 from approvals.policy.authoring.differences import changes, location_of
-from approvals.policy.snapshot import Hours
+from approvals.policy.compiled_policy import Hours
 from tests.conftest import sentences_of
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)

@@ -95,9 +95,9 @@ def test_a_change_reads_in_the_words_of_the_form(staffed_refunds, change_action_
     sentences = [str(one) for one in differences.changes(policy_draft.base.snapshot, policy_draft.snapshot)]
     assert sentences == [
         "Refund: a person every so many steps nothing → 10",
+        "Refund: a person every so often nothing → 30 min",
+        "Refund: a person above this spending nothing → 1000",
         "Refund: whose spending The agent's → One run's",
         "Refund: shadow mode no → yes",
-        "Refund: a person above this spending nothing → 1000",
-        "Refund: a person every so often nothing → 30 min",
     ]
     assert versions.draft().differs

@@ -7,7 +7,7 @@ from approvals.models import Domain, Rule
 from approvals.policy.authoring import rehearsed_routes
 from approvals.policy.authoring.differences import changes
 from approvals.policy.authoring.rehearsed_routes import RoutingOutcome
-from approvals.policy.snapshot import Stage
+from approvals.policy.compiled_policy import Stage
 from tests.rehearsal.conftest import why_of
 
 ONE, LEGAL = {"tier": 1, "domain": "", "approvers": 1}, {"tier": 2, "domain": "legal", "approvers": 1}

@@ -18,7 +18,8 @@ from approvals.models import Membership, PolicyVersion, Rule
 from approvals.models.policy import OverloadMode
 from approvals.people.on_call import Roster
 from approvals.people.reachable import having_second_factor, reachable
-from approvals.policy.authoring.documents import Row, snapshot_of_tables
+from approvals.policy.authoring.documents import snapshot_of_tables
+from approvals.policy.authoring.fields import Row
 
 
 @dataclass(frozen=True)

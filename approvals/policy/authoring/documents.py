@@ -2,59 +2,24 @@
 
 import json
 from collections.abc import Iterable
-from datetime import time, timedelta
 from decimal import Decimal
-from typing import Any, TypeAlias
 
 from django.db import models
 
 from approvals.models import ActionType, Currency, Rule, Threshold, Tier
-from approvals.models.people import Terms
+from approvals.policy.authoring.fields import (
+    ACTION_TYPE,
+    BAND,
+    CAPACITY,
+    CURRENCY,
+    RULE,
+    TERMS,
+    TIER,
+    PolicyFields,
+    Row,
+)
 from approvals.policy.rules.expressions import BadExpression, compiled_expression
 from approvals.values.schema import BadSchema, Fault, Validator, digest_of, pointer_of, storable
-
-# A row of the snapshot as JSON: its shape is that of `snapshot_of()`, and of nothing else.
-Row: TypeAlias = dict[str, Any]
-
-# Fields of ActionType that the snapshot holds unchanged.
-AS_THEY_ARE = [
-    "title",
-    "headline",
-    "pack",
-    "schema",
-    "schema_version",
-    "policy_text",
-    "reversibility",
-    "strategy",
-    "gate",
-    "approvers",
-    "allowed",
-    "level",
-    "weights",
-    "flags",
-    "value_path",
-    "currency_path",
-    "subject_path",
-    "subject_kind",
-    "on_timeout",
-    "reason_required",
-    "every_steps",
-    "spend_of",
-    "baseline_path",
-    "frequency_path",
-    "frequency_from",
-    "burst_from",
-    "rejects_repeats",
-    "most_attempts",
-    "runs_before_review",
-    "shadow",
-    "by_law",
-    "required",
-]
-# In seconds, and numbers as text; each NULL where its column is.
-SPANS = ["expires_after", "permit_valid", "every_time", "spend_window", "frequency_window", "burst_window"]
-NUMBERS = ["auto_threshold", "review_threshold", "spend_limit", "usual_times", "sample"]
-TIER_HOURS = ["working", "opens", "closes", "workdays", "time_zone"]
 
 
 def snapshot_of_tables() -> Row:
@@ -83,82 +48,25 @@ def snapshot_of(
 ) -> Row:
     """The snapshot of these rows, saved or not."""
     return {
-        "types": {type.name: _type_row(type, own, thresholds) for type, own, thresholds in types},
+        "types": {
+            type.name: {
+                **ACTION_TYPE.row(type),
+                "rules": _rule_rows(own),
+                "thresholds": {band.impact: list(BAND.row(band).values()) for band in bands},
+            }
+            for type, own, bands in types
+        },
         "rules": _rule_rows(rules),
         "tiers": {
             str(tier.level): {
-                "name": tier.name,
-                **_terms_row(tier),
-                "hold": tier.hold.total_seconds(),
-                "claim": tier.claim.total_seconds(),
-                "next": tier.next_id,
-                "second_factor": tier.second_factor,
-                "capacities": _capacity_rows(tier),
-                "terms": [
-                    {"domain": terms.domain_id, **_terms_row(terms)}
-                    for terms in sorted(_below(tier, "terms"), key=lambda terms: terms.domain_id)
-                ],
+                **TIER.row(tier),
+                "capacities": _rows_below(tier, "capacities", CAPACITY),
+                "terms": _rows_below(tier, "terms", TERMS),
             }
             for tier in tiers
         },
-        "rates": {currency.code: number(currency.rate) for currency in currencies},
+        "rates": {currency.code: CURRENCY.row(currency)["rate"] for currency in currencies},
     }
-
-
-def type_columns(row: Row) -> dict[str, Any]:
-    """The columns of an active ActionType that this row of a snapshot says; what an old version lacks has its default.
-
-    The inverse of a type in `snapshot_of`, rules and thresholds aside.
-    """
-    columns = {name: row[name] if name in row else default_of(name) for name in AS_THEY_ARE}
-    return {
-        **columns,
-        **{name: _duration(row[name]) if name in row else default_of(name) for name in SPANS},
-        **{name: _decimal(row[name] if name in row else default_of(name)) for name in NUMBERS},
-        "domain_id": row["domain"],
-        "tier_id": row["tier"],
-        "active": True,
-    }
-
-
-def default_of(name: str, model: type[models.Model] = ActionType) -> Any:
-    """What a column says of itself."""
-    return next(field.get_default() for field in model._meta.concrete_fields if field.name == name)
-
-
-def rule_columns(row: Row) -> dict[str, Any]:
-    """The columns of an active Rule, its name and action type aside."""
-    return {
-        "expression": row["when"],
-        "effect": row["effect"],
-        "tier_id": row["tier"],
-        "approvers": row["approvers"],
-        "stages": row.get("stages", []),
-        "typed": row.get("typed", False),
-        "message": row["message"],
-        "active": True,
-    }
-
-
-def tier_columns(row: Row) -> dict[str, Any]:
-    """The columns of an active Tier, its level, capacities and terms by domain aside."""
-    return {
-        "name": row["name"],
-        "next_id": row["next"],
-        **terms_columns(row),
-        "hold": timedelta(seconds=row["hold"]),
-        "claim": timedelta(seconds=row["claim"]),
-        "second_factor": row.get("second_factor", False),
-        "active": True,
-    }
-
-
-def terms_columns(row: Row) -> dict[str, Any]:
-    """The columns of a tier's terms, its own or a domain's; what an old version lacks has its default."""
-    hours = {name: row[name] if name in row else default_of(name, Tier) for name in TIER_HOURS}
-    for name in ("opens", "closes"):
-        hours[name] = time.fromisoformat(hours[name]) if hours[name] else None
-    return {"ceiling": _decimal(row["ceiling"]), "sla": timedelta(seconds=row["sla"]), **hours}
 
 
 def domains_of(snapshot: Row) -> set[str]:
@@ -176,62 +84,14 @@ def faults_of(snapshot: Row) -> list[Fault]:
     return storable(snapshot) or _unusable(snapshot)
 
 
-def _type_row(type: ActionType, rules: Iterable[Rule], thresholds: Iterable[Threshold]) -> Row:
-    return {
-        **{name: getattr(type, name) for name in AS_THEY_ARE},
-        "domain": type.domain_id,
-        "tier": type.tier_id,
-        **{name: _number(getattr(type, name)) for name in NUMBERS},
-        **{name: _seconds(getattr(type, name)) for name in SPANS},
-        "rules": _rule_rows(rules),
-        "thresholds": {row.impact: [number(row.auto), number(row.review)] for row in thresholds},
-    }
-
-
 def _rule_rows(rules: Iterable[Rule]) -> list[Row]:
-    return [
-        {
-            "name": rule.name,
-            "effect": rule.effect,
-            "tier": rule.tier_id,
-            "approvers": rule.approvers,
-            "stages": rule.stages,
-            "typed": rule.typed,
-            "message": rule.message,
-            "when": rule.expression,
-        }
-        for rule in sorted(rules, key=lambda rule: rule.name)
-        if rule.active
-    ]
+    return [RULE.row(rule) for rule in sorted(rules, key=lambda rule: rule.name) if rule.active]
 
 
-def _capacity_rows(tier: Tier) -> list[Row]:
-    return [
-        {
-            "domain": capacity.domain_id,
-            "limit": capacity.limit,
-            "when_full": capacity.when_full,
-            "when_empty": capacity.when_empty,
-        }
-        for capacity in sorted(_below(tier, "capacities"), key=lambda capacity: capacity.domain_id or "")
-    ]
-
-
-def _terms_row(terms: Terms) -> Row:
-    return {
-        "ceiling": None if terms.ceiling is None else number(terms.ceiling),
-        "sla": terms.sla.total_seconds(),
-        "working": terms.working,
-        "opens": _hour(terms.opens),
-        "closes": _hour(terms.closes),
-        "workdays": sorted(terms.workdays),
-        "time_zone": terms.time_zone,
-    }
-
-
-def _below(tier: Tier, name: str) -> Iterable[Any]:
-    """The rows under a tier; an unsaved one of a file or pack has none, and cannot be asked."""
-    return () if tier._state.adding else getattr(tier, name).all()
+def _rows_below(tier: Tier, name: str, fields: PolicyFields) -> list[Row]:
+    """The rows under a tier by domain; an unsaved one of a file or pack has none, and cannot be asked."""
+    below: Iterable[models.Model] = () if tier._state.adding else getattr(tier, name).all()
+    return sorted(map(fields.row, below), key=lambda row: row["domain"] or "")
 
 
 def _unusable(snapshot: Row) -> list[Fault]:
@@ -259,28 +119,3 @@ def _rule_faults(path: list[str], rules: list[Row]) -> list[Fault]:
         except BadExpression as error:
             faults.append(Fault(pointer_of([*path, "rules", row["name"]]), str(error)))
     return faults
-
-
-def _duration(seconds: float | None) -> timedelta | None:
-    return None if seconds is None else timedelta(seconds=seconds)
-
-
-def _seconds(span: timedelta | None) -> float | None:
-    return None if span is None else span.total_seconds()
-
-
-def _decimal(value: Decimal | str | None) -> Decimal | None:
-    return None if value is None else Decimal(value)
-
-
-def _number(value: Decimal | str | None) -> str | None:
-    return None if value is None else number(value)
-
-
-def _hour(moment: time | None) -> str | None:
-    return None if moment is None else moment.isoformat("minutes")
-
-
-def number(value: Decimal | str) -> str:
-    """One spelling of a number, whether it comes from a form, a file or a column: 0.850 is 0.85."""
-    return format(Decimal(value).normalize(), "f")

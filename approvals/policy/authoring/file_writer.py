@@ -4,41 +4,15 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
-from approvals.models import Tier
 from approvals.policy.authoring import documents
-from approvals.policy.authoring.documents import Row
-from approvals.values import durations
+from approvals.policy.authoring.fields import ACTION_TYPE, BAND, CAPACITY, RULE, TERMS, TIER, Row, band_row
 from approvals.values.schema import Json
 
 _BARE = re.compile(r"^[A-Za-z0-9_-]+$")
 _PLAIN = re.compile(r"^[^'\x00-\x08\x0a-\x1f\x7f]*$")  # what a literal string holds
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
-
-# The order in which a reader wants to know; what it does not name follows in its own order.
-_FIRST = ("title", "headline", "domain", "pack", "reversibility", "strategy", "gate", "tier", "approvers", "level")
-
-# Written only where it is not what leaving it out means: most action types want nothing of it.
-_QUIET = frozenset(
-    {
-        *(
-            "every_steps",
-            "every_time",
-            "spend_limit",
-            "spend_window",
-            "spend_of",
-            "runs_before_review",
-            "sample",
-            "shadow",
-            "by_law",
-            "required",
-        ),
-        *("baseline_path", "usual_times", "frequency_path", "frequency_from", "frequency_window"),
-        *("burst_from", "burst_window", "rejects_repeats", "most_attempts"),
-    }
-)
 
 
 def toml(snapshot: Row, domains: Mapping[str, str], *, heading: str = "") -> str:
@@ -49,40 +23,22 @@ def toml(snapshot: Row, domains: Mapping[str, str], *, heading: str = "") -> str
     if snapshot["rates"]:
         lines += ["", "[rates]  # worth of one unit in base currency; the base has 1", *_pairs(snapshot["rates"])]
     for level, row in sorted(snapshot["tiers"].items(), key=lambda pair: int(pair[0])):
-        spans = {name: _duration(row[name]) for name in ("hold", "claim")}
-        pairs = {"level": int(level), "name": row["name"], **_terms(row), **spans, "next": row["next"]}
-        pairs["second_factor"] = row.get("second_factor") or None  # left out where it is not demanded
-        lines += ["", "[[tier]]", *_pairs(pairs)]
-        for terms in row.get("terms", ()):
-            lines += ["", "[[tier.terms]]", *_pairs({"domain": terms["domain"], **_terms(terms)})]
-        for capacity in row.get("capacities", ()):
-            lines += ["", "[[tier.capacity]]", *_pairs(capacity)]
+        lines += ["", "[[tier]]", *_pairs({"level": int(level), **TIER.written(row)})]
+        for terms in row["terms"]:
+            lines += ["", "[[tier.terms]]", *_pairs(TERMS.written(terms))]
+        for capacity in row["capacities"]:
+            lines += ["", "[[tier.capacity]]", *_pairs(CAPACITY.written(capacity))]
     lines += _rules("rule", snapshot["rules"])
     for name, row in snapshot["types"].items():
         lines += _type(name, row)
     return "\n".join(lines).strip() + "\n"
 
 
-def _terms(row: Row) -> dict[str, Any]:
-    hours = {name: row.get(name) for name in documents.TIER_HOURS}
-    own_hours = {name: value for name, value in hours.items() if value != documents.default_of(name, Tier)}
-    return {"ceiling": row["ceiling"], "sla": _duration(row["sla"]), **own_hours}
-
-
 def _type(name: str, row: Row) -> Iterator[str]:
-    pairs: dict[str, Json] = {"name": name}
-    own = [*_FIRST, *(key for key in row if key not in _FIRST)]
-    for key in own:
-        value = row.get(key)
-        if key in _QUIET and value == _default_in_file(documents.default_of(key)):
-            continue
-        if key in documents.SPANS and value is not None:
-            pairs[key] = _duration(row[key])
-        elif key not in ("rules", "thresholds", "schema") and not _is_void(key, value):
-            pairs[key] = value
-    bands = {impact: dict(zip(("auto", "review"), band, strict=True)) for impact, band in row["thresholds"].items()}
-    if bands:
-        pairs["threshold"] = bands
+    pairs = {"name": name, **ACTION_TYPE.written(row)}
+    pairs.pop("schema", None)
+    if row["thresholds"]:
+        pairs["threshold"] = {impact: BAND.written(band_row(limits)) for impact, limits in row["thresholds"].items()}
     table = _as_table(row["schema"])
     if table is None:
         pairs["schema"] = json.dumps(row["schema"], indent=2, ensure_ascii=False)
@@ -96,28 +52,11 @@ def _type(name: str, row: Row) -> Iterator[str]:
 
 def _rules(header: str, rule_rows: Sequence[Row]) -> Iterator[str]:
     for row in rule_rows:
-        pairs = {name: row[name] for name in ("name", "when", "effect", "tier", "approvers", "message")}
-        if row["approvers"] == 1:
-            pairs.pop("approvers")
-        if row.get("typed"):
-            pairs["typed"] = True
+        pairs = RULE.written(row)
+        stages = pairs.pop("stage", ())
         yield from ("", f"[[{header}]]", *_pairs(pairs))
-        for stage in row.get("stages", ()):
-            yield from ("", f"[[{header}.stage]]", *_pairs({key: value or None for key, value in stage.items()}))
-
-
-def _default_in_file(default: Any) -> Any:
-    """A column's default as the snapshot spells it."""
-    if isinstance(default, timedelta):
-        return default.total_seconds()
-    return documents.number(default) if isinstance(default, str) and default[:1].isdigit() else default
-
-
-def _is_void(key: str, value: Json) -> bool:
-    """Nothing, where nothing is also what leaving it out means."""
-    if value in ("", [], {}) and key in documents.AS_THEY_ARE:
-        return bool(documents.default_of(key) == value)
-    return value is None
+        for stage in stages:
+            yield from ("", f"[[{header}.stage]]", *_pairs(stage))
 
 
 def _as_table(schema: Json) -> dict[str, Any] | None:
@@ -132,14 +71,9 @@ def _as_table(schema: Json) -> dict[str, Any] | None:
     return schema if json.dumps(back) == json.dumps(schema) else None
 
 
-def _duration(seconds: float) -> str:
-    return durations.written(timedelta(seconds=seconds))
-
-
 def _pairs(table: Mapping[str, Json]) -> Iterator[str]:
     for key, value in table.items():
-        if value is not None:
-            yield f"{_key(key)} = {_value(value, lines=True)}"
+        yield f"{_key(key)} = {_value(value, lines=True)}"
 
 
 def _key(key: str) -> str:

@@ -11,23 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
 from django.utils.translation import gettext as _
 
-from approvals.models import ActionType, Capacity, Rule, Tier
-from approvals.policy.authoring import documents
-from approvals.policy.authoring.documents import Row
-from approvals.policy.authoring.validation import unknown
+from approvals.models import ActionType
+from approvals.models.policy import Impact
+from approvals.policy.authoring.fields import ACTION_TYPE, BAND, CAPACITY, CURRENCY, RULE, TERMS, TIER, Row
+from approvals.policy.authoring.shapes import DURATION, LEVEL, NUMBER, Shape, object_schema
+from approvals.policy.rules.paths import not_known_sentence
 from approvals.values import durations
 from approvals.values.schema import Fault, Validator, pick
 
 # A table of a TOML file.
 Table: TypeAlias = dict[str, Any]
-
-_DURATION = "duration in words"
-_HOUR = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
-_NUMBER = {"anyOf": [{"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}, {"type": "number", "minimum": 0}]}
 
 
 class BadFile(ValueError):
@@ -64,10 +59,10 @@ def read(text: str, *, pack: str = "") -> PolicyFile:
     if wrong := [*_homeless(table, own, domains), *_homeless_stages(table, domains), *_twice(table)]:
         raise BadFile(wrong)
     snapshot: Row = {
-        "types": {one["name"]: _type_row(one, pack, own) for one in table.get("action", [])},
-        "rules": _rule_rows(table.get("rule", [])),
+        "types": {one["name"]: _type_row({"domain": own, "pack": pack, **one}) for one in table.get("action", [])},
+        "rules": _rule_rows(table),
         "tiers": {str(one["level"]): _tier_row(one) for one in table.get("tier", [])},
-        "rates": {code: documents.number(str(rate)) for code, rate in table.get("rates", {}).items()},
+        "rates": {code: CURRENCY.read({"rate": rate})["rate"] for code, rate in table.get("rates", {}).items()},
     }
     return PolicyFile(snapshot, bool(table.get("whole")), domains, table.get("scenario", []))
 
@@ -75,197 +70,63 @@ def read(text: str, *, pack: str = "") -> PolicyFile:
 # --- Rows
 
 
-def _type_row(table: Table, pack: str, domain: str) -> Row:
-    row: Row = {name: table.get(name, _plain(documents.default_of(name))) for name in documents.AS_THEY_ARE}
-    schema = table.get("schema", {})
-    row["schema"] = json.loads(schema) if isinstance(schema, str) else schema
-    row["pack"] = table.get("pack", pack)
-    for name in documents.SPANS:
-        length = durations.read(table[name]) if name in table else documents.default_of(name)
-        row[name] = None if length is None else length.total_seconds()
-    for name in documents.NUMBERS:
-        value = table.get(name, documents.default_of(name))
-        row[name] = None if value is None else documents.number(str(value))
+def _type_row(table: Table) -> Row:
+    bands = table.get("threshold", {})
     return {
-        **row,
-        "domain": table.get("domain", domain),
-        "tier": table["tier"],
-        "rules": _rule_rows(table.get("rule", [])),
-        "thresholds": {
-            impact: [documents.number(str(band["auto"])), documents.number(str(band["review"]))]
-            for impact, band in table.get("threshold", {}).items()
-        },
+        **ACTION_TYPE.read(table),
+        "rules": _rule_rows(table),
+        "thresholds": {impact: list(BAND.read(band).values()) for impact, band in bands.items()},
     }
 
 
-def _rule_rows(tables: Sequence[Table]) -> list[Row]:
-    return [
-        {
-            "name": table["name"],
-            "effect": table["effect"],
-            "tier": table.get("tier"),
-            "approvers": table.get("approvers", 1),
-            "stages": [
-                {"tier": stage["tier"], "domain": stage.get("domain", ""), "approvers": stage.get("approvers", 1)}
-                for stage in table.get("stage", [])
-            ],
-            "typed": table.get("typed", False),
-            "message": table["message"],
-            "when": table["when"],
-        }
-        for table in sorted(tables, key=lambda table: str(table["name"]))
-    ]
+def _rule_rows(table: Table) -> list[Row]:
+    return sorted(map(RULE.read, table.get("rule", [])), key=lambda row: str(row["name"]))
 
 
 def _tier_row(table: Table) -> Row:
-    return {
-        "name": table["name"],
-        **_terms_row(table),
-        **{name: durations.read(table[name]).total_seconds() for name in ("hold", "claim")},
-        "next": table.get("next"),
-        "second_factor": table.get("second_factor", False),
-        "capacities": [
-            {
-                "domain": capacity.get("domain"),
-                "limit": capacity.get("limit"),
-                **{
-                    name: capacity.get(name, str(documents.default_of(name, Capacity)))
-                    for name in ("when_full", "when_empty")
-                },
-            }
-            for capacity in sorted(table.get("capacity", []), key=lambda capacity: str(capacity.get("domain") or ""))
-        ],
-        "terms": [
-            {"domain": terms["domain"], **_terms_row(terms)}
-            for terms in sorted(table.get("terms", []), key=lambda terms: str(terms["domain"]))
-        ],
+    below = {
+        "capacities": map(CAPACITY.read, table.get("capacity", [])),
+        "terms": map(TERMS.read, table.get("terms", [])),
     }
-
-
-def _terms_row(table: Table) -> Row:
-    ceiling = table.get("ceiling")
     return {
-        "ceiling": None if ceiling is None else documents.number(str(ceiling)),
-        "sla": durations.read(table["sla"]).total_seconds(),
-        **{name: table.get(name, documents.default_of(name, Tier)) for name in documents.TIER_HOURS},
+        **TIER.read(table),
+        **{name: sorted(rows, key=lambda row: str(row["domain"] or "")) for name, rows in below.items()},
     }
-
-
-def _plain(value: Any) -> Any:
-    return [str(one) for one in value] if isinstance(value, list) else value
 
 
 # --- What a file may look like
 
 
 def _shape() -> Table:
-    """JSON Schema of a file, from the columns themselves."""
+    """JSON Schema of a file."""
     text: Table = {"type": "string"}
-    duration = {"type": "string", "format": _DURATION}
-    level = {"type": "integer", "minimum": 1, "maximum": 9}
-    approvers = {"type": "integer", "minimum": 1, "maximum": 5}
-    rule = _object(
-        {
-            "name": _column(Rule, "name"),
-            "when": _column(Rule, "expression"),
-            "effect": _column(Rule, "effect"),
-            "message": _column(Rule, "message"),
-            "tier": level,
-            "approvers": approvers,
-            "stage": {
-                "type": "array",
-                "items": _object({"tier": level, "domain": text, "approvers": approvers}, required=["tier"]),
-            },
-            "typed": {"type": "boolean"},
-        },
-        required=["name", "when", "effect", "message"],
-    )
-    band = _object({"auto": _NUMBER, "review": _NUMBER}, required=["auto", "review"])
-    bands = _object(dict.fromkeys(("low", "medium", "high"), band))
-    action = {
-        **{name: _column(ActionType, name) for name in ["name", *documents.AS_THEY_ARE]},
-        **dict.fromkeys(documents.SPANS, duration),
-        **dict.fromkeys(documents.NUMBERS, _NUMBER),
-        "schema": {"type": ["object", "string"]},
-        "domain": text,
-        "tier": level,
-        "rule": {"type": "array", "items": rule},
-        "threshold": bands,
-    }
-    terms = {
-        "ceiling": _NUMBER,
-        "sla": duration,
-        "working": {"type": "boolean"},
-        **{name: {"type": "string", "pattern": _HOUR} for name in ("opens", "closes")},
-        "workdays": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 7}},
-        "time_zone": {**text, "minLength": 1, "maxLength": 64},
-    }
-    tier = {
-        "level": level,
-        "name": {**text, "minLength": 1, "maxLength": 80},
-        **terms,
-        **dict.fromkeys(("hold", "claim"), duration),
-        "next": level,
-        "second_factor": {"type": "boolean"},
-        "terms": {"type": "array", "items": _object({"domain": text, **terms}, required=["domain", "sla"])},
-        "capacity": {
-            "type": "array",
-            "items": _object(
-                {
-                    "domain": text,
-                    "limit": {"type": "integer", "minimum": 1},
-                    **{name: _column(Capacity, name) for name in ("when_full", "when_empty")},
-                }
-            ),
-        },
-    }
-    domain = _object(
+    rules = _list(RULE.schema())
+    bands = object_schema(dict.fromkeys(Impact.values, BAND.schema()), required=[])
+    named = {"name": Shape().schema(ActionType._meta.get_field("name"))}
+    action = ACTION_TYPE.schema({**named, "rule": rules, "threshold": bands}, required=["name"])
+    below = {"terms": _list(TERMS.schema()), "capacity": _list(CAPACITY.schema())}
+    tier = TIER.schema({"level": LEVEL, **below}, required=["level"])
+    domain = object_schema(
         {"slug": {"type": "string", "pattern": "^[-a-zA-Z0-9_]{1,40}$"}, "name": {**text, "maxLength": 80}},
         required=["slug", "name"],
     )
-    return _object(
+    rates = {"type": "object", "propertyNames": {"pattern": "^[A-Z]{3}$"}, "additionalProperties": NUMBER}
+    return object_schema(
         {
             "whole": {"type": "boolean"},
-            "domain": {"anyOf": [domain, {"type": "array", "items": domain}]},
-            "rates": {"type": "object", "propertyNames": {"pattern": "^[A-Z]{3}$"}, "additionalProperties": _NUMBER},
-            "tier": {
-                "type": "array",
-                "items": _object(tier, required=["level", "name", "sla", "hold", "claim"]),
-            },
-            "rule": {"type": "array", "items": rule},
-            "action": {
-                "type": "array",
-                "items": _object(action, required=["name", "title", "headline", "reversibility", "strategy", "tier"]),
-            },
+            "domain": {"anyOf": [domain, _list(domain)]},
+            "rates": rates,
+            "tier": _list(tier),
+            "rule": rules,
+            "action": _list(action),
             "scenario": {"type": "array"},
-        }
+        },
+        required=[],
     )
 
 
-def _object(properties: Table, *, required: Sequence[str] = ()) -> Table:
-    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-
-
-def _column(model: type[models.Model], name: str) -> Table:
-    """JSON Schema of what this column holds."""
-    column = next(field for field in model._meta.concrete_fields if field.name == name)
-    if isinstance(column, models.JSONField):
-        listed = isinstance(column.get_default(), list)
-        return {"type": "array", "items": {"type": "string"}} if listed else {"type": "object"}
-    if isinstance(column, models.BooleanField):
-        return {"type": "boolean"}
-    if isinstance(column, models.IntegerField):
-        shape: Table = {"type": "integer"}
-        for validator in column.validators:
-            if isinstance(validator, MinValueValidator | MaxValueValidator):
-                shape["minimum" if isinstance(validator, MinValueValidator) else "maximum"] = validator.limit_value
-        return shape
-    if column.choices:
-        return {"enum": [str(value) for value, _label in column.flatchoices]}
-    shape = {"type": "string", "minLength": int(not column.blank)}
-    if isinstance(column, models.SlugField):
-        shape["pattern"] = "^[-a-zA-Z0-9_]*$"
-    return shape | ({"maxLength": column.max_length} if column.max_length else {})
+def _list(items: Table) -> Table:
+    return {"type": "array", "items": items}
 
 
 def _misshapen(table: Table) -> list[str]:
@@ -273,9 +134,11 @@ def _misshapen(table: Table) -> list[str]:
         return [_("%(place)s: a date is written in quotes.") % {"place": odd}]
     shape = _shape()
     messages = []
-    for fault in Validator(shape, formats={_DURATION: lambda text: not _no_duration(text)}).check(table):
+    for fault in Validator(shape, formats={DURATION: lambda text: not _no_duration(text)}).check(table):
         location, field_names = _location(fault, table, shape)
-        mend = unknown(fault.pointer.rsplit("/", 1)[-1], field_names) if "not known" in fault.message else fault.message
+        mend = fault.message
+        if "not known" in mend:
+            mend = not_known_sentence(fault.pointer.rsplit("/", 1)[-1], field_names)
         if fault.keyword == "format":
             mend = _no_duration(str(pick(table, fault.pointer)))
         messages.append(f"{location}: {mend}" if location else mend)
@@ -308,12 +171,12 @@ def _homeless(table: Table, own: str, domains: Mapping[str, str]) -> Iterator[st
         if not name:
             yield _("action “%(name)s”: name its domain.") % entry
         elif name not in domains:
-            yield _("action “%(name)s”, domain: %(mend)s") % {**entry, "mend": unknown(name, list(domains))}
+            yield _("action “%(name)s”, domain: %(mend)s") % {**entry, "mend": not_known_sentence(name, list(domains))}
     for entry in table.get("tier", []):
         for part in ("capacity", "terms"):
             for queue in entry.get(part, []):
                 if (name := queue.get("domain")) and name not in domains:
-                    facts = {**entry, "part": part, "mend": unknown(name, list(domains))}
+                    facts = {**entry, "part": part, "mend": not_known_sentence(name, list(domains))}
                     yield _("tier %(level)d, %(part)s: %(mend)s") % facts
 
 
@@ -323,7 +186,7 @@ def _homeless_stages(table: Table, domains: Mapping[str, str]) -> Iterator[str]:
         for number, stage in enumerate(rule.get("stage", []), 1):
             if stage.get("domain") and stage["domain"] not in domains:
                 message = _("rule “%(name)s”, stage %(number)d: %(mend)s")
-                mend = unknown(stage["domain"], list(domains))
+                mend = not_known_sentence(stage["domain"], list(domains))
                 yield message % {"name": rule["name"], "number": number, "mend": mend}
 
 
@@ -336,7 +199,7 @@ def _twice(table: Table) -> Iterator[str]:
             yield _("%(word)s “%(name)s” stands there twice.") % {"word": word, "name": name}
 
 
-def _dates(value: Any, path: tuple[str, ...]) -> Iterator[str]:
+def _dates(value: object, path: tuple[str, ...]) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, child in value.items():
             yield from _dates(child, (*path, key))

@@ -24,30 +24,19 @@ from approvals.policy import reasons
 from approvals.policy.assessed import Assessment
 from approvals.policy.assessment import recall
 from approvals.policy.authoring import rehearsed_routes
-from approvals.policy.authoring.documents import Row, type_columns
+from approvals.policy.authoring.fields import ACTION_TYPE, Row
 from approvals.policy.authoring.rehearsed_routes import GONE, UNFIT, RouteDifference, RoutingOutcome
+from approvals.policy.compiled_policy import Policy, TypePolicy
 from approvals.policy.evaluation_input import EvaluationInput
 from approvals.policy.precedent.past_spending import SpendingCutoff, cutoff_of
 from approvals.policy.precedent.past_spending import spending_before as spent_before
 from approvals.policy.reasons import Reason
 from approvals.policy.routing_decision import AgentStanding
-from approvals.policy.snapshot import Policy, TypePolicy, compiled
+from approvals.policy.snapshot import compiled
 from approvals.policy.worth import worth
 
 AT_ONCE = 500
 MOST = 10_000
-
-# What flags are made from. They are taken as they were recorded, since history is not what it was then.
-_FLAGGING = (
-    *("baseline_path", "usual_times", "frequency_path", "frequency_from", "frequency_window"),
-    *("burst_from", "burst_window"),
-)
-# What an action type says that no routing depends on.
-_IDLE = {
-    *("title", "headline", "pack", "policy_text", "subject_path", "subject_kind", "reason_required", "allowed"),
-    *("schema_version", "expires_after", "permit_valid"),
-    *_FLAGGING,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,12 +304,13 @@ def _limit(row: Row | None) -> tuple[Any, ...]:
 
 
 def _flag_settings(row: Row) -> Row:
-    columns = type_columns(row)
-    return {name: columns[name] for name in _FLAGGING}
+    """What flags are made from. They are taken as they were recorded, since history is not what it was then."""
+    return {field.name: field.of(row) for field in ACTION_TYPE if field.bears_on == "flags"}
 
 
 def _routing_part(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name not in _IDLE}
+    idle = {field.name for field in ACTION_TYPE if field.bears_on != "route"}
+    return {name: value for name, value in row.items() if name not in idle}
 
 
 def _why_left_out(row: Mapping[str, Any]) -> str:

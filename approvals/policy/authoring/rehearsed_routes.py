@@ -9,12 +9,12 @@ from approvals.models.approval import Route
 from approvals.models.policy import CONSENTING
 from approvals.policy import reasons
 from approvals.policy.assessed import Assessment
+from approvals.policy.compiled_policy import Policy, Stage
 from approvals.policy.evaluation_input import EvaluationInput
 from approvals.policy.optimistic import runs_before_review
 from approvals.policy.reasons import Reason
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding, Routing
-from approvals.policy.snapshot import Policy, Stage
 from approvals.policy.stages import Stages, asks_at_least
 from approvals.values.stored import fields_json
 

@@ -10,10 +10,8 @@ from django.db.utils import IntegrityError
 
 from approvals.models import ActionType, Capacity, Currency, Domain, DomainTerms, PolicyVersion, Rule, Threshold, Tier
 from approvals.policy.authoring import documents
-from approvals.policy.authoring.documents import Row
+from approvals.policy.authoring.fields import ACTION_TYPE, BAND, CAPACITY, CURRENCY, RULE, TERMS, TIER, Row, band_row
 from approvals.values.schema import Json
-
-CAPACITY = ("limit", "when_full", "when_empty")
 
 
 @transaction.atomic
@@ -44,15 +42,13 @@ def merge(snapshot: Row, domains: Mapping[str, str] | None = None) -> None:
     Domain.objects.bulk_create([Domain(slug=slug, name=name) for slug, name in names.items()], ignore_conflicts=True)
     # The end of the chain first: a tier refers to the next one, which is above it.
     for level, row in sorted(snapshot["tiers"].items(), key=lambda pair: -int(pair[0])):
-        _put(Tier, {"level": int(level)}, documents.tier_columns(row))
-        capacities = [(one["domain"], {name: one[name] for name in CAPACITY}) for one in row.get("capacities", ())]
-        _put_queues(Capacity, int(level), capacities)
-        terms = [(one["domain"], documents.terms_columns(one)) for one in row.get("terms", ())]
-        _put_queues(DomainTerms, int(level), terms)
+        _put(Tier, {"level": int(level)}, {**TIER.columns(row), "active": True})
+        _put_queues(Capacity, int(level), map(CAPACITY.columns, row["capacities"]))
+        _put_queues(DomainTerms, int(level), map(TERMS.columns, row["terms"]))
     for code, rate in snapshot["rates"].items():
-        _put(Currency, {"code": code}, {"rate": rate})
+        _put(Currency, {"code": code}, CURRENCY.columns({"rate": rate}))
     for name, row in snapshot["types"].items():
-        _put(ActionType, {"name": name}, documents.type_columns(row))
+        _put(ActionType, {"name": name}, {**ACTION_TYPE.columns(row), "active": True})
         _put_bands(name, row["thresholds"])
         _put_rules(name, row["rules"])
     _put_rules(None, snapshot["rules"])
@@ -112,24 +108,23 @@ def _put(model: type[models.Model], key: Mapping[str, object], columns: Mapping[
     """Update the row, else insert it; a row that says so already is not touched."""
     queryset = model._default_manager.filter(**key)
     if not queryset.update(**columns):
-        model(**key, **columns).save(force_insert=True)
+        model(**{**key, **columns}).save(force_insert=True)
 
 
-def _put_bands(name: str, bands: Mapping[str, Iterable[str]]) -> None:
+def _put_bands(name: str, bands: Mapping[str, Sequence[str]]) -> None:
     Threshold.objects.filter(action_type=name).exclude(impact__in=bands).delete()
-    for impact, (auto, review) in bands.items():
-        _put(Threshold, {"action_type_id": name, "impact": impact}, {"auto": auto, "review": review})
+    for impact, limits in bands.items():
+        _put(Threshold, {"action_type_id": name, "impact": impact}, BAND.columns(band_row(limits)))
 
 
 def _put_queues(
-    model: type[Capacity | DomainTerms],
-    level: int,
-    columns_by_domain: Sequence[tuple[str | None, Mapping[str, object]]],
+    model: type[Capacity | DomainTerms], level: int, columns_of_rows: Iterable[Mapping[str, object]]
 ) -> None:
     """The rows under a tier, one for each domain: exactly these."""
-    for domain, columns in columns_by_domain:
-        _put(model, {"tier_id": level, "domain_id": domain}, columns)
-    kept = {domain for domain, _columns in columns_by_domain}
+    kept = set()
+    for columns in columns_of_rows:
+        _put(model, {"tier_id": level, "domain_id": columns["domain_id"]}, columns)
+        kept.add(columns["domain_id"])
     for queue in model._default_manager.filter(tier=level):
         if queue.domain_id not in kept:
             queue.delete()
@@ -137,4 +132,4 @@ def _put_queues(
 
 def _put_rules(name: str | None, rule_rows: Iterable[Row]) -> None:
     for row in rule_rows:
-        _put(Rule, {"action_type_id": name, "name": row["name"]}, documents.rule_columns(row))
+        _put(Rule, {"action_type_id": name, "name": row["name"]}, {**RULE.columns(row), "active": True})

@@ -17,7 +17,8 @@ from approvals.policy import retired_domains, snapshot
 from approvals.policy.authoring import documents, files, tables, validation
 from approvals.policy.authoring.coverage import Gap, ReviewerRoster, gaps_of
 from approvals.policy.authoring.differences import PolicyChange, changes, location_of
-from approvals.policy.authoring.documents import Row, snapshot_of_tables
+from approvals.policy.authoring.documents import snapshot_of_tables
+from approvals.policy.authoring.fields import Row
 from approvals.policy.snapshot import NoPolicy
 
 LOOK_BACK = 200  # earlier versions in which a gap is looked for

@@ -3,8 +3,8 @@
 import hashlib
 from dataclasses import dataclass
 
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.precedent.similarity import similarity_key
-from approvals.policy.snapshot import TypePolicy
 from approvals.values.schema import Json, canonical, pick
 
 LONGEST = 200  # what the columns hold

@@ -14,7 +14,7 @@ from django.db import connection
 
 from approvals.models.policy import SpendOf
 from approvals.policy.checkpoints import hour_of
-from approvals.policy.snapshot import TypePolicy
+from approvals.policy.compiled_policy import TypePolicy
 
 _SPENT = """
 SELECT wanted.place, coalesce((

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 
-from approvals.models.policy import Impact, Reversibility, Rule
+from approvals.models.policy import Impact, Reversibility
+from approvals.models.rule import Rule
 from approvals.policy import reasons
 from approvals.policy.evaluation_input import EvaluationInput, History
 from approvals.policy.reasons import Reason

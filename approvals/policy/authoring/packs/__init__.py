@@ -14,10 +14,12 @@ from django.db import transaction
 
 from approvals.models import ActionType, Currency, Domain, Rule, Threshold, Tier
 from approvals.policy.authoring import files
-from approvals.policy.authoring.documents import Row, rule_columns, snapshot_of, tier_columns, type_columns
+from approvals.policy.authoring.documents import snapshot_of
+from approvals.policy.authoring.fields import ACTION_TYPE, BAND, RULE, TIER, Row, band_row
 from approvals.policy.authoring.files import Table
+from approvals.policy.compiled_policy import Policy, Stage
 from approvals.policy.evaluation_input import EvaluationInput, History, RunPast
-from approvals.policy.snapshot import Policy, Stage, compiled
+from approvals.policy.snapshot import compiled
 from approvals.policy.worth import worth
 from approvals.values import durations
 from approvals.values.schema import Json, action_digest, pick
@@ -112,7 +114,7 @@ def read(name: str) -> Pack:
         name=name,
         domain=Domain(slug=slug, name=title),
         types=[_type(one, row) for one, row in file.snapshot["types"].items()],
-        tiers=[Tier(level=int(level), **tier_columns(row)) for level, row in file.snapshot["tiers"].items()],
+        tiers=[Tier(level=int(level), **TIER.columns(row)) for level, row in file.snapshot["tiers"].items()],
         currencies=[Currency(code=code, rate=Decimal(rate)) for code, rate in file.snapshot["rates"].items()],
         scenarios=[_scenario(name, one) for one in file.scenarios],
     )
@@ -163,15 +165,10 @@ def _save(type: ActionType, rules: Sequence[Rule], thresholds: Sequence[Threshol
 
 
 def _type(name: str, row: Row) -> tuple[ActionType, list[Rule], list[Threshold]]:
-    type = ActionType(name=name, **type_columns(row))
-    return (
-        type,
-        [Rule(name=rule["name"], action_type=type, **rule_columns(rule)) for rule in row["rules"]],
-        [
-            Threshold(action_type=type, impact=impact, auto=Decimal(auto), review=Decimal(review))
-            for impact, (auto, review) in row["thresholds"].items()
-        ],
-    )
+    type = ActionType(name=name, **ACTION_TYPE.columns(row))
+    rules = [Rule(action_type=type, **RULE.columns(rule)) for rule in row["rules"]]
+    bands = [(impact, BAND.columns(band_row(limits))) for impact, limits in row["thresholds"].items()]
+    return type, rules, [Threshold(action_type=type, impact=impact, **columns) for impact, columns in bands]
 
 
 def _scenario(pack: str, table: Table) -> Scenario:
