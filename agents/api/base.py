@@ -24,7 +24,8 @@ from agents.keys import Caller
 from agents.parsers import is_json
 from agents.problems import agents_only, invalid, people_only
 from agents.schemas.build import Schema, integer, ref, text
-from approvals.db import times
+from approvals.db import cursors, times
+from approvals.db.cursors import Position
 from approvals.models import Agent, User
 from approvals.values.schema import Fault, Json
 
@@ -242,6 +243,14 @@ class Query:
         if not re.fullmatch(r"\d{1,3}(\.\d{1,3})?", given) or float(given) > most:
             raise invalid([Fault(f"/{name}", f"Seconds from 0 to {most:.0f}.")])
         return float(given)
+
+    def position(self, of: str) -> Position | None:
+        """Where the page before ended in the list named `of`; None on its first page."""
+        given = self.text("cursor")
+        position = cursors.read(given, of)
+        if given and position is None:
+            raise invalid([Fault("/cursor", "This cursor is not of this list.")])
+        return position
 
     def rows(self, most: int = MOST_ROWS, usual: int = _ROWS) -> int:
         """How many rows a page has: `limit`, 1 to `most`, else the usual number."""

@@ -9,11 +9,12 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 
-from agents import cursors
 from agents.api.base import AgentView, Call, Query, refusals, typed
 from agents.schemas.build import TIME, Schema, integer, ref, text
+from approvals.db import cursors
+from approvals.db.cursors import Position
 from approvals.evidence import feedback
-from approvals.evidence.feedback import FeedbackQuery, PagePosition
+from approvals.evidence.feedback import FeedbackQuery
 from approvals.models import Approval
 from approvals.values.compact import compact
 from approvals.values.schema import Json
@@ -47,18 +48,18 @@ class Feedback(AgentView):
         selection = FeedbackQuery(call.agent_id, query.text("action", 80), query.moment("since"))
         rows = query.rows(MOST, USUAL)
         listed = f"feedback|{call.agent_id}|{selection.action}|{selection.since}"
-        after = cursors.read(query.text("cursor"), listed) if query.text("cursor") else None
+        after = query.position(listed)
         response = StreamingHttpResponse(_lines(selection, after, rows), content_type=LINES)
         last = list(feedback.decided(selection, after).only("pk", "decided_at")[rows - 1 : rows + 1])
         position = feedback.position_of(last[0]) if len(last) > 1 else None
         if position is not None:
             given = {name: query.text(name) for name in ("action", "since", "limit") if query.text(name)}
-            onward = urlencode({**given, "cursor": cursors.write(listed, *position)})
+            onward = urlencode({**given, "cursor": cursors.write(listed, position)})
             response["Link"] = f'<{settings.ASSENT_BASE_URL}{reverse("api:feedback")}?{onward}>; rel="next"'
         return response
 
 
-async def _lines(selection: FeedbackQuery, after: PagePosition | None, most: int) -> AsyncIterator[str]:
+async def _lines(selection: FeedbackQuery, after: Position | None, most: int) -> AsyncIterator[str]:
     """Page by page: memory does not grow with what is asked for."""
     left = most
     while left > 0:
@@ -71,5 +72,5 @@ async def _lines(selection: FeedbackQuery, after: PagePosition | None, most: int
         after = feedback.position_of(page[-1][0])
 
 
-def _page(selection: FeedbackQuery, after: PagePosition | None, size: int) -> list[tuple[Approval, Mapping[str, Json]]]:
+def _page(selection: FeedbackQuery, after: Position | None, size: int) -> list[tuple[Approval, Mapping[str, Json]]]:
     return feedback.rows(feedback.decided(selection, after)[:size])

@@ -7,11 +7,12 @@ from django.db.models import Q
 from django.db.models.functions import Least
 from rest_framework.response import Response
 
-from agents import cards, cursors
+from agents import cards
 from agents.api.base import PAGED, Call, PersonView, Query, documented
 from agents.problems import Problem, invalid, not_found
 from agents.schemas.build import text
-from approvals.db import times
+from approvals.db import cursors, times
+from approvals.db.cursors import Position
 from approvals.decisions import batches, claims
 from approvals.decisions.card_version import CardVersion
 from approvals.decisions.decide import decide
@@ -62,8 +63,8 @@ class Inbox(PersonView):
         if agent:
             waiting = waiting.filter(agent__name=agent)
         listed = f"inbox|{call.user_id}|{action}|{agent}"
-        if query.text("cursor"):
-            at, pk = cursors.read(query.text("cursor"), listed)
+        if position := query.position(listed):
+            at, pk = position
             waiting = waiting.filter(Q(next_at__gt=at) | Q(next_at=at, pk__gt=pk))
         approvals = list(waiting.select_related(*_SHOWN)[: rows + 1])
         last = approvals[rows - 1] if len(approvals) > rows else None
@@ -74,7 +75,7 @@ class Inbox(PersonView):
         return Response(
             {
                 "approvals": [cards.entry(one, now=now) for one in approvals[:rows]],
-                "next": cursors.write(listed, last.next_at, last.pk) if last else None,
+                "next": cursors.write(listed, Position(last.next_at, last.pk)) if last else None,
             }
         )
 

@@ -4,18 +4,19 @@ from collections.abc import Mapping
 from functools import partial
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Prefetch, Q
+from django.db.models import Exists, OuterRef, Prefetch
 from django.http import HttpResponse
 from rest_framework.response import Response
 
-from agents import cursors, documents, wait
+from agents import documents, wait
 from agents.api.base import PAGED, AgentView, Call, HeldView, Query, documented
 from agents.models import Scope
 from agents.problems import not_found
 from agents.schemas.build import TIME, non_empty_text, one_of, text
 from agents.submission_calls import BulkSubmission, SingleSubmission
 from agents.submit import SubmitView
-from approvals.db import times
+from approvals.db import cursors, times
+from approvals.db.cursors import Position
 from approvals.decisions import agent_questions
 from approvals.execution import agent_reports as agents_own
 from approvals.models import Agent, Approval, ApprovalRequest, Outcome
@@ -77,9 +78,8 @@ class Requests(SubmitView):
         if since:
             requests = requests.filter(created_at__gte=since)
         listed = f"requests|{call.agent_id}|{status}|{action}|{since}"
-        if query.text("cursor"):
-            at, pk = cursors.read(query.text("cursor"), listed)
-            requests = requests.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=pk))
+        if position := query.position(listed):
+            requests = requests.filter(position.older("created_at"))
         ordered = Prefetch("approvals", Approval.objects.order_by("position"))
         request_rows = list(requests.select_related("run").prefetch_related(ordered)[: rows + 1])
         more = len(request_rows) > rows
@@ -89,7 +89,7 @@ class Requests(SubmitView):
                 "requests": [
                     documents.of_request(one, one.approvals.all(), decision=False) for one in request_rows[:rows]
                 ],
-                "next": cursors.write(listed, last.created_at, last.pk) if last else None,
+                "next": cursors.write(listed, Position(last.created_at, last.pk)) if last else None,
             }
         )
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet
 
+from approvals.db.cursors import Position
 from approvals.models import Approval, ApprovalRequest, Decision, Proposal
 from approvals.models.approval import DECIDED, ItemType, Kind
 from approvals.models.policy import Verdict
@@ -24,10 +25,7 @@ class FeedbackQuery:
     since: datetime | None = None
 
 
-PagePosition = tuple[datetime, UUID]  # when the last row read was decided, and which it was
-
-
-def decided(query: FeedbackQuery, after: PagePosition | None = None) -> QuerySet[Approval]:
+def decided(query: FeedbackQuery, after: Position | None = None) -> QuerySet[Approval]:
     """The approvals with a decision that the agent knows, newest first, after a place in that order."""
     known_to_agent = ~Q(request__status=ApprovalRequest.Status.PENDING) | Q(
         request__decide=ApprovalRequest.Decide.INDEPENDENTLY
@@ -40,13 +38,12 @@ def decided(query: FeedbackQuery, after: PagePosition | None = None) -> QuerySet
     if query.since:
         approvals = approvals.filter(decided_at__gte=query.since)
     if after is not None:
-        at, pk = after
-        approvals = approvals.filter(Q(decided_at__lt=at) | Q(decided_at=at, pk__lt=pk))
+        approvals = approvals.filter(after.older("decided_at"))
     return approvals.order_by("-decided_at", "-pk")
 
 
-def position_of(approval: Approval) -> PagePosition | None:
-    return (approval.decided_at, approval.pk) if approval.decided_at else None
+def position_of(approval: Approval) -> Position | None:
+    return Position(approval.decided_at, approval.pk) if approval.decided_at else None
 
 
 def rows(approvals: QuerySet[Approval]) -> list[tuple[Approval, Mapping[str, Json]]]:

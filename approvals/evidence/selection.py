@@ -145,22 +145,6 @@ def cohort(selection: Selection) -> QuerySet[Approval]:
     return approvals
 
 
-@dataclass(frozen=True, slots=True)
-class PagePosition:
-    """Where a page of rows ends, newest first; the next one starts after it."""
-
-    created_at: datetime
-    id: UUID
-
-
 def rows(selection: Selection, name: str) -> QuerySet[Approval]:
     """The rows behind one figure, newest first. Raises KeyError for a row set that does not exist."""
     return cohort(selection).filter(ROW_SETS[name].condition).order_by("-created_at", "-pk")
-
-
-def after(queryset: QuerySet[Approval], position: PagePosition) -> QuerySet[Approval]:
-    """The rest of `rows()` behind a place."""
-    # The first condition is implied by the second and is what the index can use.
-    return queryset.filter(created_at__lte=position.created_at).exclude(
-        created_at=position.created_at, pk__gte=position.id
-    )

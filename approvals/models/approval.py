@@ -147,6 +147,9 @@ class Route(models.TextChoices):
 
 
 # How many stages there are.
+# Above which used share of the time to the deadline it is how urgent; static/js/clock.js has the same.
+URGENCY = {"critical": 0.75, "high": 0.5, "medium": 0.25}
+
 _STAGES = models.Func("stages", function="jsonb_array_length", output_field=models.IntegerField())
 
 
@@ -521,7 +524,7 @@ class Approval(models.Model):
         if end is None:
             return "low"
         used = (now - self.created_at) / max(end - self.created_at, timedelta(seconds=1))
-        return "critical" if used > 0.75 else "high" if used > 0.5 else "medium" if used > 0.25 else "low"
+        return next((urgency for urgency, above in URGENCY.items() if used > above), "low")
 
     @property
     def overdue(self) -> bool:

@@ -1,7 +1,5 @@
 """What was decided: by oneself and by others, newest first."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -14,21 +12,22 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from approvals.db import times
-from approvals.models import ActionType, Agent, Approval
+from approvals.db import cursors, times
+from approvals.db.cursors import Position
+from approvals.models import ActionType, Approval
 from approvals.models.approval import Kind, Route, Status
 from approvals.models.policy import Verdict
 from approvals.people import access
 from console.http import ConsoleRequest, is_fragment
 from console.inbox import rows
+from console.list_filter import ListFilter
 
 PAGE = 50
 
 
-class HistoryFilter(forms.Form):
-    """The filters of the history; what is not valid is not applied."""
+class HistoryFilter(ListFilter):
+    """The filters of the history."""
 
-    q = forms.CharField(required=False, max_length=200, label=_("Search"))
     by = forms.ChoiceField(
         required=False,
         label=_("Decided by"),
@@ -65,30 +64,9 @@ class HistoryFilter(forms.Form):
     plan = forms.UUIDField(required=False)  # or one approved plan
 
     def __init__(self, data: object) -> None:
-        super().__init__(data)  # type: ignore[arg-type]  # a QueryDict, typed too narrowly by the stubs
+        super().__init__(data)
         types = ActionType.objects.order_by("title").values_list("name", "title")
-        agents = Agent.objects.order_by("name").values_list("name", flat=True)[:200]
-        for name, choices in (
-            ("type", [("", _("All actions")), *types]),
-            ("agent", [("", _("All agents")), *((name, name) for name in agents)]),
-        ):
-            field = self.fields[name]
-            if isinstance(field, forms.ChoiceField):
-                field.choices = choices
-
-    @property
-    def active(self) -> dict[str, str]:
-        self.is_valid()
-        return {name: value for name in self.fields if (value := self.cleaned_data.get(name))}
-
-    @property
-    def selects(self) -> list[dict[str, object]]:
-        active = self.active
-        return [
-            {"name": name, "label": field.label, "value": active.get(name, ""), "choices": field.choices}
-            for name, field in self.fields.items()
-            if isinstance(field, forms.ChoiceField)
-        ]
+        self.choose("type", [("", _("All actions")), *types])
 
     def apply(self, approvals: QuerySet[Approval], request: ConsoleRequest) -> QuerySet[Approval]:
         active = self.active
@@ -130,31 +108,15 @@ def history(request: ConsoleRequest) -> HttpResponse:
     searched = access.readable_to if chosen.active.get("q") else access.visible_to
     seen = rows.with_row_relations(searched(request.user, authority)).exclude(status=Status.PENDING)
     settled = chosen.apply(seen, request).order_by("-created_at", "-pk")
-    position = _read(request.GET.get("after", ""))
+    position = cursors.read(request.GET.get("after", ""), "history")
     if position:
-        at, pk = position
-        settled = settled.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=pk))
+        settled = settled.filter(position.older("created_at"))
     page_rows = list(settled[: PAGE + 1])
     shown = page_rows[:PAGE]
-    cursor = _write(shown[-1]) if len(page_rows) > PAGE else ""
+    cursor = cursors.write("history", Position(shown[-1].created_at, shown[-1].pk)) if len(page_rows) > PAGE else ""
     context = {
         "approvals": [(one, access.sees_content(one, request.user, authority)) for one in shown],
         "filter": chosen,
         "more": urlencode({**chosen.active, "after": cursor}) if cursor else "",
     }
     return render(request, "_history_rows.html" if is_fragment(request) and position else "history.html", context)
-
-
-def _write(approval: Approval) -> str:
-    return urlsafe_b64encode(f"{approval.created_at.isoformat()}|{approval.pk}".encode()).decode().rstrip("=")
-
-
-def _read(cursor: str) -> tuple[datetime, UUID] | None:
-    if not cursor or len(cursor) > 200:
-        return None
-    try:
-        at, pk = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split("|")
-        moment = times.read(at)
-        return (moment, UUID(pk)) if moment else None
-    except ValueError:
-        return None

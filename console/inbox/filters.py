@@ -1,9 +1,8 @@
 """What a list shows: filters that live in the URL, and pages by cursor."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django import forms
@@ -11,18 +10,20 @@ from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, V
 from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 
-from approvals.models import ActionType, Agent, Approval, Domain, PostReview, Tier, User
-from approvals.models.approval import Status, queue_name
+from approvals.db import cursors
+from approvals.db.cursors import Position
+from approvals.models import ActionType, Approval, Domain, PostReview, Tier, User
+from approvals.models.approval import URGENCY, Status, queue_name
+from console.list_filter import ListFilter
 
 PAGE = 50
 MOST = 1000
-NAMES = ("q", "queue", "type", "agent", "urgency", "mine")
+NO_END = datetime.max.replace(tzinfo=UTC)  # in a cursor, of what has no end
 
 
-class InboxFilter(forms.Form):
-    """The filters of the inbox. What is not valid is not applied."""
+class InboxFilter(ListFilter):
+    """The filters of the inbox."""
 
-    q = forms.CharField(required=False, max_length=200, label=_("Search"))
     queue = forms.ChoiceField(required=False, label=_("Queue"))
     type = forms.ChoiceField(required=False, label=_("Action"))
     agent = forms.ChoiceField(required=False, label=_("Agent"))
@@ -38,42 +39,14 @@ class InboxFilter(forms.Form):
     )
 
     def __init__(self, data: object, user: User, queues: Iterable[str]) -> None:
-        super().__init__(data)  # type: ignore[arg-type]  # a QueryDict, typed too narrowly by the stubs
+        super().__init__(data)
         self.user = user
         mine = frozenset(queues)
         self.queues = {name: title for name, title in titles().items() if name in mine}
         domains = {name.split(".", 1)[1] for name in self.queues}
         types = ActionType.objects.filter(domain__in=domains).order_by("title").values_list("name", "title")
-        agents = Agent.objects.order_by("name").values_list("name", flat=True)[:200]
-        self._choose("queue", [("", _("All queues")), *self.queues.items()])
-        self._choose("type", [("", _("All actions")), *types])
-        self._choose("agent", [("", _("All agents")), *((name, name) for name in agents)])
-
-    def _choose(self, name: str, choices: list[tuple[str, object]]) -> None:
-        field = self.fields[name]
-        if isinstance(field, forms.ChoiceField):
-            field.choices = choices
-
-    @property
-    def active(self) -> dict[str, str]:
-        """The filters that are set and valid."""
-        self.is_valid()
-        return {name: value for name in NAMES if (value := self.cleaned_data.get(name))}
-
-    @property
-    def active_count(self) -> int:
-        """How many of the lists are set."""
-        return len(self.active.keys() - {"q"})
-
-    @property
-    def selects(self) -> list[dict[str, object]]:
-        """The filters that are drawn as lists, with what is chosen."""
-        active = self.active
-        return [
-            {"name": name, "label": field.label, "value": active.get(name, ""), "choices": field.choices}
-            for name, field in self.fields.items()
-            if isinstance(field, forms.ChoiceField)
-        ]
+        self.choose("queue", [("", _("All queues")), *self.queues.items()])
+        self.choose("type", [("", _("All actions")), *types])
 
     def apply(self, approvals: QuerySet[Approval], now: datetime) -> QuerySet[Approval]:
         active = self.active
@@ -118,7 +91,7 @@ def _urgent(approvals: QuerySet[Approval], urgency: str, now: datetime) -> Query
     late = Q(due_at__lte=now) | Q(expires_at__lte=now) | OVERDUE
     if urgency == "late":
         return approvals.filter(late)
-    share = 0.25 if urgency == "critical" else 0.5
+    share = 1 - URGENCY[urgency]
     left = ExpressionWrapper(F("expires_at") - Value(now), output_field=DurationField())
     tail = ExpressionWrapper((F("expires_at") - F("created_at")) * Value(share), output_field=DurationField())
     return approvals.annotate(left=left, tail=tail).filter(late | Q(left__lt=F("tail")))
@@ -138,37 +111,20 @@ def page_of(approvals: QuerySet[Approval], cursor: str, first: Collection[UUID] 
     A cursor that is none of ours starts at the beginning.
     """
     approvals = approvals.annotate(at=Least("due_at", "expires_at"))
-    cursor_position = read_cursor(cursor)
+    cursor_position = cursors.read(cursor, "inbox")
     above = list(approvals.filter(pk__in=first)) if first and cursor_position is None else []
     approvals = approvals.exclude(pk__in=first) if first else approvals
     if cursor_position is not None:
         at, pk = cursor_position
-        later = Q(at=None, pk__gt=pk) if at is None else Q(at__gt=at) | Q(at=at, pk__gt=pk) | Q(at=None)
+        later = Q(at=None, pk__gt=pk) if at == NO_END else Q(at__gt=at) | Q(at=at, pk__gt=pk) | Q(at=None)
         approvals = approvals.filter(later)
     page_rows: list[Approval] = [*approvals[: PAGE + 1]]
     shown = page_rows[:PAGE]
     if len(page_rows) <= PAGE:
         return Page(above + shown, "")
     last = shown[-1]
-    return Page(above + shown, make_cursor(min(filter(None, (last.due_at, last.expires_at)), default=None), last.pk))
-
-
-def make_cursor(at: datetime | None, pk: UUID) -> str:
-    return urlsafe_b64encode(f"{at.isoformat() if at else ''}|{pk}".encode()).decode().rstrip("=")
-
-
-def read_cursor(cursor: str) -> tuple[datetime | None, UUID] | None:
-    if not cursor or len(cursor) > 200:
-        return None
-    try:
-        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        at, pk = text.split("|")
-        moment = datetime.fromisoformat(at) if at else None
-        if moment is not None and moment.utcoffset() != timedelta(0):
-            return None
-        return moment, UUID(pk)
-    except (ValueError, UnicodeDecodeError):
-        return None
+    at = min(filter(None, (last.due_at, last.expires_at)), default=NO_END)
+    return Page(above + shown, cursors.write("inbox", Position(at, last.pk)))
 
 
 def count_of(approvals: QuerySet[Approval] | QuerySet[PostReview]) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
-from threading import Lock
 from typing import TypedDict
 from uuid import UUID
 
@@ -15,10 +13,6 @@ from django.utils import translation
 
 from approvals.db import times
 from approvals.models import AgentQuestion, Approval
-
-_KEPT = 2000
-_cache: OrderedDict[tuple[UUID, int, str], str] = OrderedDict()
-_lock = Lock()
 
 # Texts and arguments are not for lists: a row names the headline only.
 _HEAVY = [
@@ -76,22 +70,11 @@ def render(approval: Approval, now: datetime) -> str:
 
 
 def render_rows(ids: Iterable[UUID], language: str) -> list[tuple[Approval, str]]:
-    """Rows as they are now, each rendered once a process for its language and state; unknown ids are left out."""
-    rendered_rows = []
+    """Rows as they are now; unknown ids are left out."""
     now = times.now()
     with translation.override(language):
-        for approval in with_row_relations(Approval.objects.filter(pk__in=list(ids))):
-            key = (approval.pk, approval.event_seq, language)
-            with _lock:
-                html = _cache.get(key)
-            if html is None:
-                html = render(approval, now)
-                with _lock:
-                    _cache[key] = html
-                    while len(_cache) > _KEPT:
-                        _cache.popitem(last=False)
-            rendered_rows.append((approval, html))
-    return rendered_rows
+        approvals = with_row_relations(Approval.objects.filter(pk__in=list(ids)))
+        return [(approval, render(approval, now)) for approval in approvals]
 
 
 class Row(State):

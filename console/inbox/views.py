@@ -26,7 +26,7 @@ from approvals.people import access
 from console.card import toasts
 from console.http import ConsoleRequest, is_fragment
 from console.inbox import live, rows
-from console.inbox.filters import MOST, NAMES, InboxFilter, count_of, page_of
+from console.inbox.filters import MOST, InboxFilter, count_of, page_of
 
 LAST = 5
 ALIKE = 3  # groups offered above the list
@@ -114,7 +114,7 @@ def list_context(request: ConsoleRequest) -> dict[str, object]:
 
 def filters_of(request: ConsoleRequest) -> dict[str, str]:
     """The filters that the URL carries along, as they are."""
-    return {name: request.GET[name][:200] for name in NAMES if request.GET.get(name)}
+    return {name: request.GET[name][:200] for name in InboxFilter.base_fields if request.GET.get(name)}
 
 
 def _template_groups(approvals: list[Approval]) -> list[dict[str, object]]:

@@ -11,10 +11,11 @@ from asgiref.sync import sync_to_async
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from approvals.db.cursors import Position
 from approvals.evidence import selection
 from approvals.evidence.metrics import FigureGroup, Report
 from approvals.evidence.rates import Rate
-from approvals.evidence.selection import PagePosition, Selection
+from approvals.evidence.selection import Selection
 from approvals.evidence.shadows import ShadowCount
 from approvals.models import Approval, SystemAuditEvent
 
@@ -119,14 +120,14 @@ def escaped_cell(value: Value) -> str:
 async def decisions(chosen: Selection, row_set: str) -> AsyncIterator[str]:
     """The rows of a row set as CSV, newest first, read page by page: memory does not grow with the selection."""
     yield MARK + _line([column.name for column in DECISIONS])
-    cursor: PagePosition | None = None
+    cursor: Position | None = None
     while True:
         page = await sync_to_async(_page)(chosen, row_set, cursor)
         if page:
             yield "".join(_line([column.value(one) for column in DECISIONS]) for one in page)
         if len(page) < PAGE:
             return
-        cursor = PagePosition(page[-1].created_at, page[-1].pk)
+        cursor = Position(page[-1].created_at, page[-1].pk)
 
 
 def system_events(events: Iterable[SystemAuditEvent]) -> Iterator[str]:
@@ -166,9 +167,9 @@ def shadow(pairs: Sequence[ShadowCount]) -> Iterator[str]:
         yield _line([pair.action_type, pair.agent, "", pair.all, pair.would_ask, pair.refused])
 
 
-def _page(chosen: Selection, row_set: str, cursor: PagePosition | None) -> list[Approval]:
+def _page(chosen: Selection, row_set: str, cursor: Position | None) -> list[Approval]:
     queryset = selection.rows(chosen, row_set).select_related("agent", "decided_by").defer("assessment", "reasons")
-    return list((selection.after(queryset, cursor) if cursor else queryset)[:PAGE])
+    return list((queryset.filter(cursor.older("created_at")) if cursor else queryset)[:PAGE])
 
 
 def _tiers(approval: Approval) -> list[int]:

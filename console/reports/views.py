@@ -13,16 +13,18 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from approvals.db import cursors
+from approvals.db.cursors import Position
 from approvals.evidence import metrics
 from approvals.evidence import selection as cohorts
 from approvals.evidence.calibration import calibration
 from approvals.evidence.metrics import FigureGroup, Figures, Report
-from approvals.evidence.selection import ROW_SETS, PagePosition
+from approvals.evidence.selection import ROW_SETS
 from approvals.models import User
 from approvals.people import access
 from approvals.people.access import Authority
 from console.http import ConsoleRequest, is_fragment
-from console.inbox.filters import count_of, make_cursor, read_cursor
+from console.inbox.filters import count_of
 from console.reports import exports, plots
 from console.reports.selection import RowsForm, SelectionForm, address
 
@@ -83,16 +85,15 @@ def rows(request: ConsoleRequest, form: RowsForm) -> HttpResponse:
         "agent", "action_type", "decided_by", "proposal"
     )
     approvals = approvals.annotate(took=F("decided_at") - F("created_at"))
-    position = read_cursor(request.GET.get("after", ""))
-    at = PagePosition(position[0], position[1]) if position and position[0] else None
-    ahead = list((cohorts.after(approvals, at) if at else approvals)[: PAGE + 1])
+    position = cursors.read(request.GET.get("after", ""), "report rows")
+    ahead = list((approvals.filter(position.older("created_at")) if position else approvals)[: PAGE + 1])
     shown = ahead[:PAGE]
     content = {
         "row_set": ROW_SETS[form.row_set],
         "count": count_of(approvals),
         "rows": [(one, access.sees_content(one, request.user, form.authority)) for one in shown],
-        "is_first": at is None,
-        "next": make_cursor(shown[-1].created_at, shown[-1].pk) if len(ahead) > PAGE else "",
+        "is_first": position is None,
+        "next": cursors.write("report rows", Position(shown[-1].created_at, shown[-1].pk)) if len(ahead) > PAGE else "",
     }
     return page(request, "rows", form, content)
 

@@ -9,21 +9,22 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from approvals.db import times
+from approvals.db import cursors, times
+from approvals.db.cursors import Position
 from approvals.decisions import guidance
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.execution import rollback
-from approvals.models import Agent, Run, Step
+from approvals.models import Run, Step
 from approvals.people import access
 from console.http import ConsoleRequest, is_fragment
-from console.inbox.filters import make_cursor, read_cursor
+from console.list_filter import ListFilter
 from console.runs.run_page import RunPage
 from console.runs.summaries import STATES, STUCK, UNDOING, RunState, matching_text, with_state
 
@@ -33,37 +34,15 @@ if TYPE_CHECKING:
 PAGE = 50
 
 
-class RunFilter(forms.Form):
-    """The filters of the list; what is not valid is not applied."""
+class RunFilter(ListFilter):
+    """The filters of the list."""
 
-    q = forms.CharField(required=False, max_length=200, label=gettext_lazy("Search"))
     state = forms.ChoiceField(
         required=False,
         label=gettext_lazy("State"),
         choices=[("", gettext_lazy("Any state")), *STATES.items()],
     )
     agent = forms.ChoiceField(required=False, label=gettext_lazy("Agent"))
-
-    def __init__(self, data: object) -> None:
-        super().__init__(data)  # type: ignore[arg-type]  # a QueryDict, typed too narrowly by the stubs
-        agents = Agent.objects.order_by("name").values_list("name", flat=True)[:200]
-        field = self.fields["agent"]
-        if isinstance(field, forms.ChoiceField):
-            field.choices = [("", gettext_lazy("All agents")), *((name, name) for name in agents)]
-
-    @property
-    def active(self) -> dict[str, str]:
-        self.is_valid()
-        return {name: value for name in self.fields if (value := self.cleaned_data.get(name))}
-
-    @property
-    def selects(self) -> list[dict[str, object]]:
-        active = self.active
-        return [
-            {"name": name, "label": field.label, "value": active.get(name, ""), "choices": field.choices}
-            for name, field in self.fields.items()
-            if isinstance(field, forms.ChoiceField)
-        ]
 
     def apply(self, queryset: QuerySet[WithAnnotations[Run, RunState]]) -> QuerySet[WithAnnotations[Run, RunState]]:
         active = self.active
@@ -86,13 +65,12 @@ def runs(request: ConsoleRequest) -> HttpResponse:
     chosen = RunFilter(request.GET)
     seen = with_state(access.runs_of(request.user), times.now()).select_related("agent")
     queryset = chosen.apply(seen).order_by("-created_at", "-pk")
-    position = read_cursor(request.GET.get("after", ""))
-    if position and position[0]:
-        at, pk = position
-        queryset = queryset.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=pk))
+    position = cursors.read(request.GET.get("after", ""), "runs")
+    if position:
+        queryset = queryset.filter(position.older("created_at"))
     rows = list(queryset[: PAGE + 1])
     shown = rows[:PAGE]
-    cursor = make_cursor(shown[-1].created_at, shown[-1].pk) if len(rows) > PAGE else ""
+    cursor = cursors.write("runs", Position(shown[-1].created_at, shown[-1].pk)) if len(rows) > PAGE else ""
     context = {
         "runs": [(one, STATES[one.state]) for one in shown],
         "filter": chosen,

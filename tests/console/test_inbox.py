@@ -4,14 +4,18 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from approvals.db import cursors
+from approvals.db.cursors import Position
 from approvals.decisions import claims
 from approvals.decisions.card_version import card_version_of
 from approvals.decisions.decide import decide
 from approvals.models import Approval
+from approvals.models.approval import URGENCY
 from console.inbox import filters
 
 FRAGMENT = {"HX-Request": "true"}
@@ -89,6 +93,16 @@ def test_pages_follow_by_cursor_and_meet_no_row_twice(propose, alice, as_, monke
 
     assert seen_ == expected
     assert after == ""
+
+
+def test_a_cursor_of_another_list_starts_at_the_beginning(refund, alice, as_):
+    cursor = cursors.write("history", Position(refund.created_at + timedelta(days=1), refund.pk))
+    assert rows(as_(alice).get("/", {"after": cursor})) == [str(refund.pk)]
+
+
+def test_the_clock_of_an_open_page_has_the_same_thresholds():
+    script = (settings.BASE_DIR / "static/js/clock.js").read_text()
+    assert {name: float(share) for share, name in re.findall(r'used > ([0-9.]+) \? "(\w+)"', script)} == URGENCY
 
 
 @pytest.mark.parametrize("cursor", ["%00", "AAAA", "x" * 300, "bm90fGE"])

@@ -8,8 +8,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from approvals.db.cursors import Position
 from approvals.evidence.metrics import ESCALATION_LINE, PERSON_NEEDS, enough_decisions, report
-from approvals.evidence.selection import ROW_SETS, PagePosition, Selection, after, cohort, rows
+from approvals.evidence.selection import ROW_SETS, Selection, cohort, rows
 from approvals.models import Incident
 from tests.evidence.builders import NOON
 
@@ -210,11 +211,11 @@ def test_pages_of_rows_are_complete_and_do_not_overlap(past, reviewers):
     seen, cursor = [], None
     while True:
         submitted_rows = rows(NOVEMBER, "submitted")
-        page = list((after(submitted_rows, cursor) if cursor else submitted_rows)[:4])
+        page = list((submitted_rows.filter(cursor.older("created_at")) if cursor else submitted_rows)[:4])
         if not page:
             break
         seen += page
-        cursor = PagePosition(page[-1].created_at, page[-1].pk)
+        cursor = Position(page[-1].created_at, page[-1].pk)
     assert [a.pk for a in seen] == [a.pk for a in rows(NOVEMBER, "submitted")]
     assert len(seen) == 25
 
