@@ -7,11 +7,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from approvals.models.verdict import RejectionReason
 from approvals.policy import messages
+from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.precedent.comparison_keys import Keys
 from approvals.policy.precedent.curves import ScoreCurve
 from approvals.policy.rules.expressions import Facts
-from approvals.policy.compiled_policy import TypePolicy
 from approvals.values.characters import plain
 from approvals.values.schema import Json, pick
 
@@ -131,7 +132,9 @@ class Repeat:
         """What a sentence about it names."""
         shown = [f"`{plain(path.removeprefix('/'))[:60]}`" for path in self.changed[:_NAMED]]
         only = messages.ONLY_CHANGED.format(paths=", ".join(shown)) if shown else messages.NOTHING_CHANGED
-        reason = messages.REJECTED_FOR.get(self.reason, "")
+        # What a person wrote beside the reason that was picked is content, and not said here.
+        label = str(RejectionReason(self.reason).label) if self.reason in RejectionReason else ""
+        reason = label[:1].lower() + label[1:]
         return {"day": self.day.isoformat(), "why": f" ({reason})" if reason else "", "changed": only}
 
 

@@ -141,16 +141,6 @@ CHARACTERS = {
     "control": "control characters",
     "mixed_script": "look-alike alphabets in one word",
 }
-# The pick-list of a rejection. What a person wrote beside it is content, and not said in a reason.
-REJECTED_FOR = {
-    "wrong_amount": "the amount is wrong",
-    "wrong_recipient": "the recipient or target is wrong",
-    "not_justified": "not justified",
-    "policy": "against policy",
-    "duplicate": "a duplicate",
-    "unclear": "unclear, ask again with more",
-    "other": "something else",
-}
 _ORDINALS = ("", "First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
 
 

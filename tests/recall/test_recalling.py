@@ -15,9 +15,10 @@ from approvals.errors import BadVerdict, NotAllowed, OutOfDate
 from approvals.execution import agent_reports, consume, grants, post_review, steps
 from approvals.execution.consume import RECALLED, PermitRefused, PermitUse
 from approvals.execution.grants import GrantRequest
-from approvals.execution.recall import REASONS, TooLate, recall
+from approvals.execution.recall import TooLate, recall
 from approvals.execution.steps import NotApproved, StepReport
 from approvals.models import Approval, Decision, Delivery, Endpoint, Grant, Incident, Outcome, PostReview, Recall, Spend
+from approvals.models.verdict import RecallReason
 from approvals.policy import snapshot
 from approvals.policy.authoring import packs
 from approvals.requests.submission import Item, RunRef
@@ -193,7 +194,7 @@ def test_a_reason_is_needed_and_other_needs_a_text(executor, alice):
     )
 
 
-@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("reason", RecallReason.values)
 def test_every_reason_of_the_list(reason, executor, alice):
     take_back(executor.approval, by=alice, verdict_input=VerdictInput(reason=reason, message="so"))
     assert Recall.objects.get().reason == reason
