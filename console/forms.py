@@ -10,11 +10,11 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from approvals.decisions.card_version import CardVersion
-from approvals.decisions.rejection_reasons import REASONS
-from approvals.decisions.verdict_input import LONGEST_TEXT
 from approvals.models import Approval, User
 from approvals.models.policy import Verdict
+from approvals.models.verdict import RejectionReason
 from approvals.people import absences
+from approvals.values import texts
 from approvals.values.schema import Fault
 
 # Nobody looks at one card for longer; a tab left open over night does not count as reading.
@@ -31,16 +31,16 @@ class VerdictForm(forms.Form):
     verdict = forms.ChoiceField(choices=Verdict.choices)
     version = forms.CharField(max_length=200)
     viewed = forms.IntegerField(required=False, min_value=0)
-    message = forms.CharField(required=False, max_length=LONGEST_TEXT)
-    reason = forms.ChoiceField(required=False, choices=[("", ""), *((name, name) for name in REASONS)])
+    message = forms.CharField(required=False, max_length=texts.MESSAGE)
+    reason = forms.ChoiceField(required=False, choices=[("", ""), *RejectionReason.choices])
     alternative = forms.CharField(required=False, max_length=200, strip=False)
     stop = forms.BooleanField(required=False)
     stay = forms.BooleanField(required=False)
     typed = forms.CharField(required=False, max_length=300)
     password = forms.CharField(required=False, max_length=1000, strip=False)
     passkey = forms.CharField(required=False, max_length=20_000)
-    answer = forms.CharField(required=False, max_length=LONGEST_TEXT)
-    guidance = forms.CharField(required=False, max_length=LONGEST_TEXT)
+    answer = forms.CharField(required=False, max_length=texts.MESSAGE)
+    guidance = forms.CharField(required=False, max_length=texts.MESSAGE)
     remember = forms.IntegerField(required=False, min_value=0)  # which of the agent's offers
 
     def seen(self, approval: Approval) -> CardVersion:
@@ -74,7 +74,7 @@ class RecallForm(forms.Form):
     """A recall of exactly what its card showed."""
 
     version = forms.CharField(max_length=200)
-    message = forms.CharField(required=False, max_length=LONGEST_TEXT)
+    message = forms.CharField(required=False, max_length=texts.MESSAGE)
     reason = forms.CharField(required=False, max_length=40)
 
     def seen(self, approval: Approval) -> CardVersion:
@@ -90,16 +90,16 @@ class RecallForm(forms.Form):
 class NoteForm(forms.Form):
     """Words for colleagues, with an escalation or by themselves."""
 
-    note = forms.CharField(required=False, max_length=LONGEST_TEXT)
-    text = forms.CharField(required=False, max_length=LONGEST_TEXT)
+    note = forms.CharField(required=False, max_length=texts.MESSAGE)
+    text = forms.CharField(required=False, max_length=texts.MESSAGE)
 
 
 class PickForm(forms.Form):
     """The approvals selected together, each as its row showed it: `id:version`."""
 
     verdict = forms.ChoiceField(required=False, choices=[("", ""), (Verdict.APPROVE, ""), (Verdict.REJECT, "")])
-    message = forms.CharField(required=False, max_length=LONGEST_TEXT)
-    reason = forms.ChoiceField(required=False, choices=[("", ""), *((name, name) for name in REASONS)])
+    message = forms.CharField(required=False, max_length=texts.MESSAGE)
+    reason = forms.ChoiceField(required=False, choices=[("", ""), *RejectionReason.choices])
 
     def __init__(self, data: Mapping[str, object], picks: list[str]) -> None:
         super().__init__(data)

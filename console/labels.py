@@ -25,27 +25,6 @@ DONE = {
     Verdict.SKIP.value: _("Skipped"),
 }
 
-# The pick-list of a rejection.
-REASONS = {
-    "wrong_amount": _("The amount is wrong"),
-    "wrong_recipient": _("The recipient or target is wrong"),
-    "not_justified": _("Not justified"),
-    "policy": _("Against policy"),
-    "duplicate": _("Duplicate"),
-    "unclear": _("Not enough information"),
-    "other": _("Something else"),
-}
-
-# The pick-list of a recall.
-RECALLS = {
-    "not_needed": _("No longer needed"),
-    "changed": _("The situation changed"),
-    "mistake": _("Approved by mistake"),
-    "duplicate": _("Duplicate"),
-    "policy": _("Against policy"),
-    "other": _("Something else"),
-}
-
 # What was held when its agent withdrew it, or its run was ended.
 HELD = {
     Verdict.APPROVE.value: _("while an approval was held"),

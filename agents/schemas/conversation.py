@@ -17,11 +17,11 @@ from agents.schemas.build import (
     text,
 )
 from agents.schemas.incoming import COMPONENTS as INCOMING
-from approvals.decisions import agent_questions
 from approvals.models import Incident, Outcome
 from approvals.models.approval import Source
 from approvals.models.policy import Verdict
 from approvals.requests.attachments import ENDINGS
+from approvals.values import texts
 
 STRING: Schema = {"type": "string"}
 # What an item may say and its amendment may say anew.
@@ -51,7 +51,7 @@ COMPONENTS: dict[str, Schema] = {
         text={**STRING, "description": "A reviewer's words."},
         asked_at=TIME,
     ),
-    "QuestionAnswer": fields(["answer"], answer=text(agent_questions.LONGEST, shortest=1)),
+    "QuestionAnswer": fields(["answer"], answer=text(texts.ACCOUNT, shortest=1)),
     "AnsweredQuestion": answer_object(id=ID, request=ID, item=STRING, text=STRING, answer=STRING, answered_at=TIME),
     "Guidance": answer_object(
         {"from": STRING},
@@ -67,7 +67,7 @@ COMPONENTS: dict[str, Schema] = {
         request=ID,
         item=non_empty_text(),
         severity=one_of(Incident.Severity.values),
-        text=text(4000, shortest=1),
+        text=text(texts.ACCOUNT, shortest=1),
     ),
     "IncidentState": answer_object(
         id=ID, request=ID, item=STRING, severity=one_of(Incident.Severity.values), text=STRING, opened_at=TIME

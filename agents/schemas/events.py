@@ -2,9 +2,9 @@
 
 from agents.feed import NAMES
 from agents.schemas.build import ANYTHING, DIGEST, ID, TIME, WHOLE, Schema, fields, one_of
-from approvals.execution import recall
 from approvals.models.approval import Source
 from approvals.models.policy import Verdict
+from approvals.models.verdict import RecallReason
 
 _STRING: Schema = {"type": "string"}
 
@@ -41,7 +41,7 @@ COMPONENTS: dict[str, Schema] = {
         step=_STRING,
         grant=ID,
         moved=ANYTHING,
-        reason=one_of(recall.REASONS, says="recalled: why it was taken back."),
+        reason=one_of(RecallReason.values, says="recalled: why it was taken back."),
         permit=one_of(["not used", "taken back"], says="outcome: it ran without; vetoed, objected: taken back unused."),
         undo=one_of(["asked"], says="vetoed, objected: what ran is to be undone."),
     ),

@@ -17,11 +17,12 @@ from agents.schemas.build import (
     seconds,
     text,
 )
-from approvals.execution import agent_pause, kill_switch, recall
+from approvals.execution import kill_switch
 from approvals.models import ApprovalRequest, Outcome
 from approvals.models.policy import Silence, Verdict
+from approvals.models.verdict import RecallReason
 from approvals.requests import attachments
-from approvals.values import edits
+from approvals.values import edits, texts
 
 MOST_ITEMS = 200
 MOST_REQUESTS = 500
@@ -116,7 +117,7 @@ _SEEN: dict[str, Schema] = {
 }
 _VERDICT: dict[str, Schema] = {
     "verdict": one_of(Verdict.values),
-    "message": or_null(text(10_000)),
+    "message": or_null(text(texts.MESSAGE)),
     "reason": text(40, says="From the pick-list of reasons."),
 }
 
@@ -167,7 +168,7 @@ COMPONENTS: dict[str, Schema] = {
         alternative=text(200, says="modify: the label of the chosen alternative."),
         answer={**ANYTHING, "description": "answer: any JSON."},
         stop={**FLAG, "description": "reject: end the whole run."},
-        guidance=text(4000),
+        guidance=text(texts.MESSAGE),
         remember={**ANYTHING, "description": "One of the offered permissions."},
     ),
     "Operation": fields(
@@ -181,16 +182,16 @@ COMPONENTS: dict[str, Schema] = {
         id=non_empty_text(),
         edits=array(ref("Operation"), edits.MOST_OPERATIONS, least=1),
         verdict=one_of((Verdict.APPROVE, Verdict.MODIFY, Verdict.REJECT)),
-        message=text(2000, says="reject: why."),
+        message=text(texts.WHY, says="reject: why."),
     ),
     "Recall": fields(
         ["revision", "round", "digest", "reason"],
         _SEEN,
         says="A recall of exactly what was read: revision, round, digest and, where it has any, stage of the card.",
-        reason=one_of(recall.REASONS, says="other: with a message."),
-        message=text(10_000, says="For the agent."),
+        reason=one_of(RecallReason.values, says="other: with a message."),
+        message=text(texts.MESSAGE, says="For the agent."),
     ),
-    "RejectAll": fields(["message"], message=non_empty_text(agent_pause.LONGEST_WHY, says="Why, for the agent.")),
+    "RejectAll": fields(["message"], message=non_empty_text(texts.WHY, says="Why, for the agent.")),
     "StopOrder": fields(
         ["why"], says="Stop everything.", why=non_empty_text(kill_switch.LONGEST_WHY, says="Every page shows it.")
     ),

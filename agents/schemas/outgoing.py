@@ -17,10 +17,10 @@ from agents.schemas.build import (
     ref,
 )
 from agents.schemas.confidence import CONFIDENCE, REASON, SHADOW, SIGNAL
-from approvals.execution import recall
 from approvals.models import ApprovalRequest, Outcome, PostReview
 from approvals.models.approval import ItemType, Kind, Route, Source, Status
 from approvals.models.policy import Accompanying, Gate, Impact, Reversibility, Silence, Strategy, Verdict
+from approvals.models.verdict import RecallReason
 
 AHEAD_OF = [PostReview.Why.VETO.value, PostReview.Why.REVIEW.value]
 STRING: Schema = {"type": "string"}
@@ -154,7 +154,7 @@ COMPONENTS: dict[str, Schema] = {
         answer=ANYTHING,
         message={**or_null(STRING), "description": 'null: no message; "" is a message.'},
         reasons=array(ref("Reason"), says="Why policy refused it; `message` says the same in one."),
-        reason=one_of(recall.REASONS, says="recalled: why it was taken back."),
+        reason=one_of(RecallReason.values, says="recalled: why it was taken back."),
         recalled_at=TIME,
         recalled_by=_DECIDED_BY,
         stop=FLAG,
@@ -283,7 +283,9 @@ COMPONENTS: dict[str, Schema] = {
         held_until=or_null(TIME),
         may_recall={**FLAG, "description": "It was released, its permit is unused, and this token may take it back."},
         recalled={
-            **or_null(answer_object(by=STRING, tier=WHOLE, reason=one_of(recall.REASONS), message=STRING, at=TIME)),
+            **or_null(
+                answer_object(by=STRING, tier=WHOLE, reason=one_of(RecallReason.values), message=STRING, at=TIME)
+            ),
             "description": "Who took it back after its release, and why.",
         },
         ended={**or_null(STRING), "description": "How a verdict ended that was held when its agent withdrew it."},

@@ -16,9 +16,9 @@ from approvals.models import Agent, AgentQuestion, AuditEvent, User
 from approvals.models.approval import Status
 from approvals.notify import outbox
 from approvals.people import access
+from approvals.values import texts
 from approvals.values.schema import Fault, Json
 
-LONGEST = 4000
 MOST = 20  # unanswered ones of an approval
 _NEXT = 50
 
@@ -128,8 +128,8 @@ def _checked(text: str, field: str = "/text") -> str:
     clean_text = text.strip()
     if not clean_text:
         raise BadVerdict([Fault(field, _("Write something first."))])
-    if len(clean_text) > LONGEST:
-        raise BadVerdict([Fault(field, _("At most %(most)d characters.") % {"most": LONGEST})])
+    if faults := texts.too_long(field, clean_text, texts.ACCOUNT):
+        raise BadVerdict(faults)
     return clean_text
 
 

@@ -11,7 +11,6 @@ from approvals.db import times
 from approvals.db.ids import new_id
 from approvals.decisions import escalation, stages
 from approvals.decisions.card_version import load
-from approvals.decisions.verdict_input import LONGEST_TEXT
 from approvals.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
 from approvals.history import audit, recorded
 from approvals.models import Approval, AuditEvent, Note, User
@@ -19,6 +18,7 @@ from approvals.models.approval import NO_CLAIM, Status
 from approvals.notify import notifications, outbox
 from approvals.people import access
 from approvals.policy import snapshot
+from approvals.values import texts
 from approvals.values.schema import Fault
 
 
@@ -159,8 +159,8 @@ def comment(approval_id: UUID, *, by: User, text: str) -> Approval:
 
 
 def _check(text: str) -> None:
-    if len(text) > LONGEST_TEXT:
-        raise BadVerdict([Fault("/text", _("At most %(most)d characters.") % {"most": LONGEST_TEXT})])
+    if faults := texts.too_long("/text", text):
+        raise BadVerdict(faults)
 
 
 def note_of(approval: Approval, *, by: User, text: str, now: datetime) -> Note:

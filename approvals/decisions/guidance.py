@@ -14,9 +14,9 @@ from approvals.history import audit
 from approvals.models import Approval, AuditEvent, Decision, Guidance, Run, User
 from approvals.notify import outbox
 from approvals.people import access
+from approvals.values import texts
 from approvals.values.schema import Fault, Json
 
-LONGEST = 10_000
 _LOOKED_AT = 50  # approvals of a run, newest first, for one that the person may decide
 
 
@@ -30,8 +30,8 @@ def give(run_id: UUID, *, by: User, text: str, approval_id: UUID | None = None) 
     clean_text = text.strip()
     if not clean_text:
         raise BadVerdict([Fault("/text", _("Write something first."))])
-    if len(clean_text) > LONGEST:
-        raise BadVerdict([Fault("/text", _("At most %(most)d characters.") % {"most": LONGEST})])
+    if faults := texts.too_long("/text", clean_text):
+        raise BadVerdict(faults)
     approval = _approval_to_advise_on(run_id, by=by, approval_id=approval_id, now=now)
     run = Run.objects.get(pk=run_id)
     if run.stopped_at is not None:

@@ -19,10 +19,9 @@ from approvals.models.policy import Verdict
 from approvals.people import access
 from approvals.policy.stages import includes_queue
 from approvals.requests.submission import as_item
-from approvals.values import edits, schema
+from approvals.values import edits, schema, texts
 from approvals.values.schema import Fault, Json
 
-LONGEST_REASON = 2000
 _STEP_KEYS = frozenset({"id", "edits", "verdict", "message"})
 _STEPS = "/args/steps"
 
@@ -118,9 +117,7 @@ def _misshapen(step_wish: Json, shown_by_id: Mapping[str, StepJson], seen: Mappi
         return Fault("/id", _("The step %(step)s appears twice.") % {"step": name})
     if step_wish.get("verdict", Verdict.APPROVE) not in (Verdict.APPROVE, Verdict.MODIFY, Verdict.REJECT):
         return Fault("/verdict", _("A step is approved or rejected."))
-    if len(str(step_wish.get("message") or "")) > LONGEST_REASON:
-        return Fault("/message", _("At most %(most)d characters.") % {"most": LONGEST_REASON})
-    return None
+    return next(iter(texts.too_long("/message", str(step_wish.get("message") or ""), texts.WHY)), None)
 
 
 def _step(shown: StepJson, first: StepJson, wish: StepJson) -> dict[str, Json]:

@@ -7,7 +7,6 @@ from enum import Enum
 
 from django.utils.translation import gettext as _
 
-from approvals.decisions.rejection_reasons import REASONS
 from approvals.errors import (
     NotAllowed,
 )
@@ -15,13 +14,12 @@ from approvals.execution import plans
 from approvals.models import Approval, Proposal
 from approvals.models.approval import ItemType
 from approvals.models.policy import Gate, Verdict
-from approvals.people import access
+from approvals.models.verdict import RejectionReason
+from approvals.people import eligibility
 from approvals.policy import snapshot
-from approvals.values import dialect, schema
+from approvals.values import dialect, schema, texts
 from approvals.values.edits import Operation
 from approvals.values.schema import Fault, Json
-
-LONGEST_TEXT = 10_000
 
 
 class NoAnswer(Enum):
@@ -71,14 +69,11 @@ NO_INPUT = VerdictInput()
 
 
 def verdict_faults(approval: Approval, verdict: str, verdict_input: VerdictInput) -> list[Fault]:
-    faults = [
-        Fault(f"/{name}", _("At most %(most)d characters.") % {"most": LONGEST_TEXT})
-        for name, text in (("message", verdict_input.message or ""), ("guidance", verdict_input.guidance))
-        if len(text) > LONGEST_TEXT
-    ]
-    if verdict_input.reason and verdict_input.reason not in REASONS:
+    faults = texts.too_long("/message", verdict_input.message or "")
+    faults += texts.too_long("/guidance", verdict_input.guidance)
+    if verdict_input.reason and verdict_input.reason not in RejectionReason.values:
         faults.append(Fault("/reason", _("This reason is not in the list.")))
-    unsaid = not (verdict_input.message or "").strip() and verdict_input.reason in ("", "other")
+    unsaid = not (verdict_input.message or "").strip() and verdict_input.reason in ("", RejectionReason.OTHER)
     if verdict == Verdict.REJECT and reason_required(approval) and unsaid:
         faults.append(Fault("/message", _("A rejection needs a reason: choose one or write one.")))
     if verdict == Verdict.ANSWER and approval.proposal is not None:
@@ -87,7 +82,7 @@ def verdict_faults(approval: Approval, verdict: str, verdict_input: VerdictInput
         approval.proposal.remember if approval.proposal else ()
     ):
         faults.append(Fault("/remember", _("The agent did not offer this.")))
-    if access.page_only(approval) and verdict in (Verdict.APPROVE, Verdict.MODIFY):
+    if eligibility.page_only(approval) and verdict in (Verdict.APPROVE, Verdict.MODIFY):
         faults += _confirmation_faults(approval, verdict_input)
     return faults
 

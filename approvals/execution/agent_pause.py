@@ -17,10 +17,10 @@ from approvals.models.approval import NO_CLAIM, Source, Status
 from approvals.models.policy import Verdict
 from approvals.people import access
 from approvals.requests.closing import close_settled
+from approvals.values import texts
 from approvals.values.schema import Fault
 
 SET = 200  # rows of one transaction
-LONGEST_WHY = 2000
 
 
 def pausable_by(user: User, authority: access.Authority | None = None) -> QuerySet[Agent]:
@@ -63,9 +63,9 @@ def reject_pending(agent: Agent, *, by: User, why: str) -> int:
     """Reject everything of the agent that waits, with these words for it; how many. Raises NotAllowed, BadVerdict."""
     _refuse_unless_allowed(agent, by)
     why = why.strip()
-    if not 0 < len(why) <= LONGEST_WHY or "\0" in why:
+    if not 0 < len(why) <= texts.WHY or "\0" in why:
         text = _("Say why, in a few words; the agent reads it.") if not why else _("At most %(most)d characters.")
-        raise BadVerdict([Fault("/message", text % {"most": LONGEST_WHY})])
+        raise BadVerdict([Fault("/message", text % {"most": texts.WHY})])
     done = 0
     while True:
         moved = _reject(agent, by=by, why=why, now=times.now())

@@ -10,9 +10,8 @@ from approvals.history import audit, recorded
 from approvals.models import Agent, Approval, AuditEvent, Incident, User
 from approvals.notify import outbox
 from approvals.people import access
+from approvals.values import texts
 from approvals.values.schema import Fault
-
-LONGEST = 4000
 
 
 class NothingRan(ReviewError):
@@ -32,9 +31,7 @@ def open_incident(approval: Approval, *, by: User | Agent, severity: str, text: 
     faults = [] if severity in Incident.Severity.values else [Fault("/severity", _("Low, high or critical."))]
     if not clean_text:
         faults.append(Fault("/text", _("Write what happened.")))
-    if len(clean_text) > LONGEST:
-        faults.append(Fault("/text", _("At most %(most)d characters.") % {"most": LONGEST}))
-    if faults:
+    if faults := [*faults, *texts.too_long("/text", clean_text, texts.ACCOUNT)]:
         raise BadVerdict(faults)
     if isinstance(by, User):
         person, actor = by, audit.Actor.person(by)

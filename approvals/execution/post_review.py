@@ -26,10 +26,10 @@ from approvals.notify import outbox
 from approvals.people import access
 from approvals.requests.closing import close_settled
 from approvals.requests.withdrawal import NO_VERDICT
+from approvals.values import texts
 from approvals.values.schema import Fault, Json
 
 FINE, OBJECTED = PostReview.Finding.FINE, PostReview.Finding.OBJECTED
-LONGEST = 4000
 MOST = 500  # looks at once
 
 
@@ -81,9 +81,7 @@ def _checked(finding: str, finding_input: FindingInput) -> FindingInput:
         raise BadVerdict([Fault("/finding", _("Choose OK, or flag a problem."))])
     if finding == OBJECTED and not note:
         faults.append(Fault("/note", _("Say what is wrong; the agent's people read it.")))
-    if len(note) > LONGEST:
-        faults.append(Fault("/note", _("At most %(most)d characters.") % {"most": LONGEST}))
-    if faults:
+    if faults := [*faults, *texts.too_long("/note", note, texts.ACCOUNT)]:
         raise BadVerdict(faults)
     return FindingInput(note, finding_input.undo, finding_input.severity)
 

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from approvals.db import times
 from approvals.decisions.card_version import CardVersion, load
-from approvals.decisions.verdict_input import LONGEST_TEXT, VerdictInput
+from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, NotAllowed, OutOfDate, ReviewError, how_it_ended
 from approvals.execution import spending
 from approvals.history import audit, recorded
@@ -35,13 +35,13 @@ from approvals.models import (
     User,
 )
 from approvals.models.approval import ItemType, Status
+from approvals.models.verdict import RecallReason
 from approvals.notify import outbox
 from approvals.people import access
 from approvals.requests import decision_document
 from approvals.requests.withdrawal import take_back_grants
+from approvals.values import texts
 from approvals.values.schema import Fault, Json
-
-REASONS = ("not_needed", "changed", "mistake", "duplicate", "policy", "other")
 
 RAN = "It was recalled before its permit was used, and its agent reports all the same that it ran."
 FAILED = "It was recalled before its permit was used, and its agent reports all the same that it tried, and failed."
@@ -108,13 +108,11 @@ def recall(seen: CardVersion, *, by: User, verdict_input: VerdictInput) -> Appro
 def faults_of(verdict_input: VerdictInput) -> list[Fault]:
     """What is missing of a recall's reason: one of the list, with a text where it is another."""
     message, faults = (verdict_input.message or "").strip(), []
-    if verdict_input.reason not in REASONS:
+    if verdict_input.reason not in RecallReason.values:
         faults.append(Fault("/reason", _("Choose why this is taken back.")))
-    if verdict_input.reason == "other" and not message:
+    if verdict_input.reason == RecallReason.OTHER and not message:
         faults.append(Fault("/message", _("Say why, in a few words; the agent reads it.")))
-    if len(message) > LONGEST_TEXT:
-        faults.append(Fault("/message", _("At most %(most)d characters.") % {"most": LONGEST_TEXT}))
-    return faults
+    return [*faults, *texts.too_long("/message", message)]
 
 
 def _refuse_unless_possible(approval: Approval, seen: CardVersion, *, by: User) -> None:
@@ -155,7 +153,9 @@ def _unused_steps(plan: Approval) -> list[Approval]:
     """What passed as a step of a plan, and has not run."""
     if plan.item_type != ItemType.PLAN:
         return []
-    return [step for step in plan.covered.filter(status=Status.RELEASED, consumed_at=None) if access.recallable(step)]
+    return [
+        step for step in plan.covered.filter(status=Status.RELEASED, consumed_at=None) if access.recallable(step)
+    ]
 
 
 def _rows(
@@ -199,7 +199,9 @@ def _answer_anew(approvals: Sequence[Approval]) -> None:
         if request.answer:
             request.recalled_answer = decision_document.recalled_document(request, recalled)
             request.save(update_fields=["recalled_answer"])
-    approvals_known_to_agent = [approval for approval in approvals if access.agent_knows(requests[approval.request_id])]
+    approvals_known_to_agent = [
+        approval for approval in approvals if access.agent_knows(requests[approval.request_id])
+    ]
     outbox.tell_recalled([(requests[approval.request_id], approval) for approval in approvals_known_to_agent])
 
 

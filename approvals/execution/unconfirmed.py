@@ -17,7 +17,6 @@ from django.utils.translation import gettext as _
 from approvals import links
 from approvals.db import times
 from approvals.decisions.card_version import load
-from approvals.decisions.verdict_input import LONGEST_TEXT
 from approvals.errors import BadVerdict, NotAllowed, ReviewError
 from approvals.execution import spending
 from approvals.execution.agent_reports import STATUS_AFTER
@@ -26,6 +25,7 @@ from approvals.models import Approval, AuditEvent, Delivery, Outcome, User
 from approvals.models.approval import Status
 from approvals.notify import alarms
 from approvals.people import access
+from approvals.values import texts
 from approvals.values.schema import Fault
 
 log = logging.getLogger(__name__)
@@ -122,9 +122,9 @@ def confirm(approval_id: UUID, *, by: User, ran: bool, note: str) -> Approval:
     if "confirm" not in access.actions_for(approval, by, now=now):
         raise NotAllowed
     note = note.strip()
-    if not note or len(note) > LONGEST_TEXT:
+    if not note or len(note) > texts.MESSAGE:
         raise BadVerdict(
-            [Fault("/note", _("Say how you know, in at most %(most)d characters.") % {"most": LONGEST_TEXT})]
+            [Fault("/note", _("Say how you know, in at most %(most)d characters.") % {"most": texts.MESSAGE})]
         )
     result = Outcome.Result.SUCCEEDED if ran else Outcome.Result.SKIPPED
     outcome = Outcome.objects.create(approval=approval, result=result, detail=note, reported_at=now, reported_by=by)

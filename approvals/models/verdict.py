@@ -1,17 +1,40 @@
 """What people say of an approval: votes, notes, and the decisions that stand or were taken back."""
 
 from datetime import datetime
-from typing import Any
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
 from approvals.db import bulk
 from approvals.db.ids import new_id
 from approvals.models.approval import Approval, Source
 from approvals.models.people import Tier, User
 from approvals.models.policy import Verdict
+
+
+class RejectionReason(models.TextChoices):
+    """What a rejection is given for: a list to pick from."""
+
+    WRONG_AMOUNT = "wrong_amount", _("The amount is wrong")
+    WRONG_RECIPIENT = "wrong_recipient", _("The recipient or target is wrong")
+    NOT_JUSTIFIED = "not_justified", _("Not justified")
+    POLICY = "policy", _("Against policy")
+    DUPLICATE = "duplicate", _("Duplicate")
+    UNCLEAR = "unclear", _("Not enough information")
+    OTHER = "other", _("Something else")
+
+
+class RecallReason(models.TextChoices):
+    """What is taken back for: a list to pick from."""
+
+    NOT_NEEDED = "not_needed", _("No longer needed")
+    CHANGED = "changed", _("The situation changed")
+    MISTAKE = "mistake", _("Approved by mistake")
+    DUPLICATE = "duplicate", _("Duplicate")
+    POLICY = "policy", _("Against policy")
+    OTHER = "other", _("Something else")
 
 
 class Vote(models.Model):
@@ -105,7 +128,7 @@ class Decision(models.Model):
         return self.source == Source.POLICY and self.verdict == Verdict.REJECT
 
     @classmethod
-    def on(cls, approval: Approval, *, surface: str, at: datetime, **given: Any) -> "Decision":
+    def on(cls, approval: Approval, *, surface: str, at: datetime, **given: object) -> "Decision":
         """What was decided of an approval as its row says by now: its verdict in this round; not saved."""
         return bulk.new_row(
             cls,

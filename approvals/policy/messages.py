@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from approvals.models import Approval, Decision
+from approvals.models.verdict import RejectionReason
 from approvals.policy import reasons
 from approvals.policy.compiled_policy import Stage
 from approvals.policy.precedent.flags import LABELS
@@ -37,16 +38,6 @@ _CHARACTERS = {
     "tag": _("invisible tags"),
     "control": _("control characters"),
     "mixed_script": _("look-alike alphabets in one word"),
-}
-# The pick-list of a rejection. What a person wrote beside it is content, and not said in a reason.
-REJECTED_FOR = {
-    "wrong_amount": _("the amount is wrong"),
-    "wrong_recipient": _("the recipient or target is wrong"),
-    "not_justified": _("not justified"),
-    "policy": _("against policy"),
-    "duplicate": _("a duplicate"),
-    "unclear": _("unclear, ask again with more"),
-    "other": _("something else"),
 }
 _COUNTED = {2: _("Two"), 3: _("Three"), 4: _("Four"), 5: _("Five")}
 _ORDINALS = ("", "First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
@@ -284,7 +275,11 @@ def _stage(stage: Stage) -> str:
 
 
 def _rejected_for(reason: str) -> str:
-    return f" ({REJECTED_FOR[reason]})" if reason in REJECTED_FOR else ""
+    """The reason that was picked. What a person wrote beside it is content, and not said in a reason."""
+    if reason not in RejectionReason:
+        return ""
+    label = str(RejectionReason(reason).label)
+    return f" ({label[:1].lower()}{label[1:]})"
 
 
 def _changed(paths: Sequence[str]) -> str:

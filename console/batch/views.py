@@ -17,6 +17,7 @@ from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import NotAllowed
 from approvals.models import Approval, User
 from approvals.models.approval import Status
+from approvals.models.verdict import RejectionReason
 from approvals.people import access
 from approvals.values.schema import Json
 from console.card import facts, toasts
@@ -24,7 +25,6 @@ from console.card.views import attempt_of
 from console.forms import PickForm
 from console.http import ConsoleRequest, is_fragment
 from console.inbox.views import list_context
-from console.labels import REASONS
 
 OUTLIER = 3.0  # times the median
 
@@ -168,7 +168,7 @@ def batch(request: ConsoleRequest) -> HttpResponse:
     source = request.POST if request.method == "POST" else request.GET
     form = PickForm(source, source.getlist("pick"))
     if request.method != "POST" or not form.is_valid() or not form.cleaned_data["verdict"]:
-        return _page(request, {"together": BatchSelection(form.seen, request.user), "reasons": REASONS.items()})
+        return _page(request, {"together": BatchSelection(form.seen, request.user), "reasons": RejectionReason.choices})
     message = form.cleaned_data["message"].strip()
     verdict_input = VerdictInput(message=message or None, reason=form.cleaned_data["reason"], surface="batch")
     verdict = form.cleaned_data["verdict"]
@@ -177,7 +177,7 @@ def batch(request: ConsoleRequest) -> HttpResponse:
     needs = verdict == "reject" and any(kind is None or kind.reason_required for kind in types)
     if needs and not message and verdict_input.reason in ("", "other"):
         fault = _("A rejection needs a reason: choose one or write one.")
-        context = {"together": together, "reasons": REASONS.items(), "fault": fault, "rejecting": True}
+        context = {"together": together, "reasons": RejectionReason.choices, "fault": fault, "rejecting": True}
         return _page(request, context, status=422)
     try:
         attempt = attempt_of(request)
@@ -185,7 +185,9 @@ def batch(request: ConsoleRequest) -> HttpResponse:
             form.seen, by=request.user, verdict=verdict, verdict_input=verdict_input, attempt=attempt
         )
     except NotAllowed as error:
-        return _page(request, {"together": together, "reasons": REASONS.items(), "fault": str(error)}, status=403)
+        return _page(
+            request, {"together": together, "reasons": RejectionReason.choices, "fault": str(error)}, status=403
+        )
     context = outcome(results, request.user, attempt)
     return _page(request, context, status=200 if any(result.ok for result in results) else 409)
 

@@ -12,12 +12,12 @@ from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, ReviewError
 from approvals.execution import recall as recalling
 from approvals.models import Approval
+from approvals.models.verdict import RecallReason
 from approvals.values.schema import Fault
 from console.card import toasts
 from console.card.views import conflict, on_card_version, once_per_attempt, panel, show
 from console.forms import RecallForm
 from console.http import ConsoleRequest, visible_or_404
-from console.labels import RECALLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +62,5 @@ def recall(request: ConsoleRequest, approval: Approval) -> HttpResponse:
 def _panel(
     request: ConsoleRequest, approval: Approval, faults: Sequence[Fault] = (), *, status: int = 200
 ) -> HttpResponse:
-    beside, reasons = RecallConsequences.of(approval), RECALLS.items()
+    beside, reasons = RecallConsequences.of(approval), RecallReason.choices
     return panel(request, approval, "_recall.html", faults, status=status, beside=beside, reasons=reasons)

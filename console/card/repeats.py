@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from approvals.models import Approval, Decision, User
+from approvals.models.verdict import RejectionReason
 from approvals.people import access
 from console.card.facts import Fact, changes_of
-from console.labels import REASONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def earlier_of(approval: Approval, user: User, authority: access.Authority) -> E
     return EarlierRejection(
         approval=before,
         who=before.decided_by.name if before.decided_by else "",
-        reason=str(REASONS.get(decision.reason, "")) if decision else "",
+        reason=str(dict(RejectionReason.choices).get(decision.reason, "")) if decision else "",
         message=(decision.message or "") if decision else "",
         changes=[change for change in changes_of(before.proposal.args, approval.proposal.args) if change.changed],
     )

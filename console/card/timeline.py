@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from approvals.models import Approval, AuditEvent, Decision, Recall, User, Vote
+from approvals.models.verdict import RecallReason, RejectionReason
 from approvals.values.schema import Json
-from console.labels import ACTORS, DONE, FINDINGS, HELD, OUTCOMES, REASONS, RECALLS, WHYS
+from console.labels import ACTORS, DONE, FINDINGS, HELD, OUTCOMES, WHYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _tiers(facts: Mapping[str, Json]) -> str:
 def _moment(event: AuditEvent, text: str, absent: str = "") -> Moment:
     """`text` is what its actor wrote with it, `absent` in whose place."""
     facts = event.facts
-    reasons = RECALLS if event.kind == AuditEvent.Kind.RECALLED else REASONS
+    reasons = dict((RecallReason if event.kind == AuditEvent.Kind.RECALLED else RejectionReason).choices)
     title = event.get_kind_display()
     if event.kind == AuditEvent.Kind.DECIDED and facts.get("verdict") in DONE:
         title = str(DONE[str(facts["verdict"])])

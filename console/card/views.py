@@ -24,6 +24,7 @@ from approvals.execution.recall import TooLate
 from approvals.models import Approval, Attempt, User
 from approvals.models.approval import Status
 from approvals.models.policy import Verdict
+from approvals.models.verdict import RejectionReason
 from approvals.policy import snapshot
 from approvals.values.schema import Fault
 from console.card import answer_form, stages, step_up, toasts
@@ -32,7 +33,6 @@ from console.card.toasts import Toast
 from console.http import ConsoleRequest, content_or_404, is_fragment, visible_or_404
 from console.inbox import rows
 from console.inbox.views import filters_of, list_context
-from console.labels import REASONS
 
 # In the place of the buttons: until the person says that the new version was read.
 REREAD = "_reread.html"
@@ -282,7 +282,7 @@ def panel(
         "errors": errors,
         "faults": [{"message": fault.message, "field": fault.pointer.removeprefix("/") in FIELDS} for fault in faults],
         "values": {name: value for name, value in request.POST.items() if name not in ("password", "passkey")},
-        "reasons": REASONS.items(),
+        "reasons": RejectionReason.choices,
         "required": reason_required(approval),
         **context,
     }

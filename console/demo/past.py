@@ -23,7 +23,8 @@ from approvals.execution import agent_reports as agents_own
 from approvals.models import Agent, Approval, ApprovalRequest, Outcome, User
 from approvals.models.approval import Status
 from approvals.models.policy import Gate, Verdict
-from approvals.people import access
+from approvals.models.verdict import RejectionReason
+from approvals.people import eligibility
 from approvals.policy import snapshot
 from approvals.policy.compiled_policy import Policy
 from approvals.requests import intake
@@ -37,12 +38,12 @@ PREFIX = "demo/past/"
 # The others do not say what became of it, as agents in the world often do not.
 REPORTING = {"support-agent", "deploy-bot"}
 NOTES = {
-    "wrong_amount": "The amount is not what the contract says.",
-    "wrong_recipient": "This goes to the wrong place.",
-    "not_justified": "The evidence does not carry this.",
-    "policy": "Our handbook says otherwise.",
-    "duplicate": "We did this last week.",
-    "unclear": "I cannot tell from this what would happen.",
+    RejectionReason.WRONG_AMOUNT: "The amount is not what the contract says.",
+    RejectionReason.WRONG_RECIPIENT: "This goes to the wrong place.",
+    RejectionReason.NOT_JUSTIFIED: "The evidence does not carry this.",
+    RejectionReason.POLICY: "Our handbook says otherwise.",
+    RejectionReason.DUPLICATE: "We did this last week.",
+    RejectionReason.UNCLEAR: "I cannot tell from this what would happen.",
 }
 
 
@@ -213,7 +214,7 @@ class Calendar:
             kind = self.policy.types[approval.action_type_id or ""]
             args = approval.proposal.args
             edited = operations(args, variety.corrected_args(args, kind, self.dice))
-        typed = typed_confirmation_of(approval) if access.page_only(approval) else ""
+        typed = typed_confirmation_of(approval) if eligibility.page_only(approval) else ""
         return VerdictInput(edits=edited, typed_confirmation=typed, freshly_authenticated=bool(typed), viewed=viewed)
 
     def reviewers(self, approval: Approval) -> list[User]:

@@ -18,6 +18,7 @@ from approvals.models import Approval
 from approvals.models.approval import ItemType
 from approvals.models.policy import Verdict
 from approvals.people import access
+from approvals.values import texts
 from approvals.values.schema import Fault, Json
 from console.card import step_up
 from console.card.cards import Card
@@ -74,7 +75,7 @@ def _changed_view(request: ConsoleRequest, view: PlanView, op: str, name: str) -
 
 def _beside_reason(request: ConsoleRequest, view: PlanView, op: str, name: str) -> PlanView:
     """Another press while the reason of a rejection is being typed. Raises BadPlanEdit."""
-    opened, why = request.POST["open"], request.POST["why"][: plan_edits.LONGEST_REASON]
+    opened, why = request.POST["open"], request.POST["why"][: texts.WHY]
     if why.strip() and op in ("edit", "reject"):
         error = _("Reject this step, or cancel, first.")
         return _view_with(view, view.wish, Editing(opened, "reject", message=why, error=error))
@@ -107,7 +108,7 @@ def _after_press(request: ConsoleRequest, view: PlanView, op: str, name: str) ->
         case "reject":
             return _view_with(view, view.wish, Editing(name, "reject"))
         case "refuse":
-            message = request.POST.get("why", "").strip()[: plan_edits.LONGEST_REASON]
+            message = request.POST.get("why", "").strip()[: texts.WHY]
             if not message:
                 return _view_with(view, view.wish, Editing(name, "reject", error=_("A rejection needs a reason.")))
             wish, note = plans.with_step_rejected(view, name, message)

@@ -26,11 +26,11 @@ from approvals.errors import BadVerdict, NoLongerPending, ReviewError, how_it_en
 from approvals.models import Approval, SlackMessage, User
 from approvals.models.approval import Status
 from approvals.models.policy import Verdict
+from approvals.models.verdict import RejectionReason
 from approvals.notify import notification_text, slack
 from approvals.policy.messages import sentences
 from approvals.values.schema import Json
 from console.card.facts import facts_of
-from console.labels import REASONS
 
 AGE = 300  # seconds a signed request stays good
 A_MINUTE = 60  # presses of one account
@@ -256,7 +256,9 @@ def _dialog(approval: Approval, verdict: str, kept: str) -> Json:
     shown = _proposal_blocks(approval)
     asks: list[Json] = []
     if verdict == Verdict.REJECT:
-        options: list[Json] = [{"text": slack.text(str(label)), "value": name} for name, label in REASONS.items()]
+        options: list[Json] = [
+            {"text": slack.text(str(label)), "value": name} for name, label in RejectionReason.choices
+        ]
         asks = [
             {
                 "type": "input",

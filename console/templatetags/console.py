@@ -16,14 +16,15 @@ from django.utils.translation import gettext_lazy
 
 from approvals.models import Approval
 from approvals.models.approval import Source, Status
-from approvals.people import access
+from approvals.models.verdict import RecallReason
+from approvals.people import eligibility
 from approvals.requests.attachments import ENDINGS
 from approvals.values import characters
 from approvals.values.schema import Json
 from console.card.facts import plain
 from console.inbox import remaining
 from console.inbox.filters import MOST
-from console.labels import DONE, RECALLS, WARNINGS
+from console.labels import DONE, WARNINGS
 
 register = template.Library()
 
@@ -165,7 +166,7 @@ def settled_at(approval: Approval) -> datetime | None:
 @register.filter
 def recall_reason(name: str) -> str:
     """Why it was recalled, in words."""
-    return str(RECALLS.get(name, name))
+    return str(dict(RecallReason.choices).get(name, name))
 
 
 @register.simple_tag
@@ -198,7 +199,7 @@ def amount(number: float | None) -> str:
 @register.filter
 def selection_key(approval: Approval) -> str:
     """What a row can be selected together with; empty for what is decided by itself."""
-    return f"{approval.action_type_id}|{approval.tier_id}" if access.batchable(approval) else ""
+    return f"{approval.action_type_id}|{approval.tier_id}" if eligibility.batchable(approval) else ""
 
 
 @register.filter

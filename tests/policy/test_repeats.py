@@ -9,12 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from approvals.decisions.rejection_reasons import REASONS
 from approvals.models.policy import Verdict
+from approvals.models.verdict import RejectionReason
 from approvals.policy import messages
 from approvals.policy.assessment import assess
 from approvals.policy.evaluation_input import EvaluationInput, History, Repeat, SameDigest
-from approvals.policy.messages import REJECTED_FOR
 from approvals.policy.pre_approvals import PreApproval
 from approvals.policy.precedent import repeats
 from approvals.policy.precedent.flags import flags_of
@@ -84,8 +83,11 @@ def test_nothing_changed_and_policy_refused_have_their_words(attempt):
     assert messages.sentence(flag) == "Second attempt at what policy refused on 2026-11-19; nothing changed"
 
 
-def test_every_reason_of_the_pick_list_has_words():
-    assert set(REJECTED_FOR) == set(REASONS)
+@pytest.mark.parametrize("reason", RejectionReason)
+def test_every_reason_of_the_pick_list_has_words(attempt, reason):
+    past = History(proposed=1, repeat=repeat_of(attempt(), [rejected(reason=reason.value)], None))
+    [flag] = [one for one in flags_of(attempt(), past) if one.name == "near_repeat"]
+    assert f"({str(reason.label)[:1].lower()}{str(reason.label)[1:]})" in flag.text
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from approvals.errors import BadVerdict, NotAllowed, OutOfDate
 from approvals.execution import agent_reports, grants, post_review
 from approvals.execution.consume import RECALLED, PermitRefused
 from approvals.execution.grants import GrantRequest
-from approvals.execution.recall import REASONS, TooLate, recall
+from approvals.execution.recall import TooLate, recall
 from approvals.models import Approval, Decision, Grant, PostReview, Recall
+from approvals.models.verdict import RecallReason
 from approvals.policy import snapshot
 from approvals.policy.authoring import packs
 from approvals.requests.submission import Item, RunRef
@@ -188,7 +189,7 @@ def test_a_reason_is_needed_and_other_needs_a_text(executor, alice):
     )
 
 
-@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("reason", RecallReason.values)
 def test_every_reason_of_the_list(reason, executor, alice):
     take_back(executor.approval, by=alice, verdict_input=VerdictInput(reason=reason, message="so"))
     assert Recall.objects.get().reason == reason
