@@ -82,7 +82,7 @@ def verdict_faults(approval: Approval, verdict: str, verdict_input: VerdictInput
         approval.proposal.remember if approval.proposal else ()
     ):
         faults.append(Fault("/remember", _("The agent did not offer this.")))
-    if access.page_only(approval) and verdict in (Verdict.APPROVE, Verdict.MODIFY):
+    if eligibility.page_only(approval) and verdict in (Verdict.APPROVE, Verdict.MODIFY):
         faults += _confirmation_faults(approval, verdict_input)
     return faults
 

@@ -214,7 +214,7 @@ class Calendar:
             kind = self.policy.types[approval.action_type_id or ""]
             args = approval.proposal.args
             edited = operations(args, variety.corrected_args(args, kind, self.dice))
-        typed = typed_confirmation_of(approval) if access.page_only(approval) else ""
+        typed = typed_confirmation_of(approval) if eligibility.page_only(approval) else ""
         return VerdictInput(edits=edited, typed_confirmation=typed, freshly_authenticated=bool(typed), viewed=viewed)
 
     def reviewers(self, approval: Approval) -> list[User]:

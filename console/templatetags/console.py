@@ -199,7 +199,7 @@ def amount(number: float | None) -> str:
 @register.filter
 def selection_key(approval: Approval) -> str:
     """What a row can be selected together with; empty for what is decided by itself."""
-    return f"{approval.action_type_id}|{approval.tier_id}" if access.batchable(approval) else ""
+    return f"{approval.action_type_id}|{approval.tier_id}" if eligibility.batchable(approval) else ""
 
 
 @register.filter
