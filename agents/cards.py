@@ -8,7 +8,7 @@ from approvals.errors import ended_while_held, held_when_it_ended
 from approvals.models import Approval, PostReview, Recall, User
 from approvals.models.approval import ItemType, Status
 from approvals.models.policy import Verdict
-from approvals.people import access
+from approvals.people import access, eligibility
 from approvals.policy import messages, snapshot
 from approvals.policy.reasons import Flag
 from approvals.requests import decision_document
@@ -55,7 +55,7 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
     """Everything a decision needs, as far as this person may see it."""
     content = access.sees_content(approval, reader)
     proposal = approval.proposal if content else None
-    may = access.actions_for(approval, reader, now=now) if not access.page_only(approval) else frozenset()
+    may = access.actions_for(approval, reader, now=now) if not eligibility.page_only(approval) else frozenset()
     question = proposal if proposal and approval.item_type == ItemType.QUESTION else None
     plan = proposal if proposal and approval.item_type == ItemType.PLAN else None
     return {

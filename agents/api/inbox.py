@@ -22,7 +22,7 @@ from approvals.execution import recall
 from approvals.models import Approval, NotificationRecord, User
 from approvals.models.policy import Gate
 from approvals.notify import reached
-from approvals.people import access
+from approvals.people import access, eligibility
 from approvals.values.edits import BadEdit, Operation, read_operations
 from approvals.values.schema import Fault, Json
 
@@ -125,7 +125,7 @@ class Decide(PersonView):
         body = call.shaped("Verdict")
         person = self.person(call)
         approval = visible(person, pk)
-        if access.page_only(approval):
+        if eligibility.page_only(approval):
             again = " and to sign in again" if approval.gate == Gate.MANUAL else ""
             raise Problem(403, "manual_gate", f"This is decided on the page only: it asks to type a value{again}.")
         seen = _card_version(approval, body)

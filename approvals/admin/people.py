@@ -1,4 +1,4 @@
-"""People, what they may decide, and when they are away."""
+"""People, what a second admin has to agree to, and domains."""
 
 from collections.abc import Iterable
 from typing import Any, cast
@@ -10,7 +10,7 @@ from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.forms import ReadOnlyPasswordHashWidget
 from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import Group
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import QuerySet
 from django.forms import ModelForm
@@ -19,215 +19,27 @@ from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
-from unfold.forms import PaginationInlineFormSet, UserChangeForm
+from unfold.forms import UserChangeForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from approvals.admin.base import NarrowInline, NeverDeleted, ValidatedAsWhole, signed_in
+from approvals.admin.absences import AbsenceInline, warn_uncovered
+from approvals.admin.base import NeverDeleted, ValidatedAsWhole, signed_in
 from approvals.admin.channels import reachability
-from approvals.admin.fields import Days, Zone, use_minute_inputs
+from approvals.admin.fields import Zone
+from approvals.admin.memberships import MembershipInline, say_waiting
 from approvals.errors import NotAllowed
 from approvals.history import audit
-from approvals.models import Absence, Domain, Membership, SecondAdminRequest, SystemAuditEvent, User
-from approvals.people import absences, invitations, second_admin
+from approvals.models import Absence, Domain, SecondAdminRequest, SystemAuditEvent, User
+from approvals.people import invitations, second_admin
 from approvals.policy import retired_domains, snapshot
 from approvals.policy.authoring.coverage import Gap
 from approvals.values.schema import Json
 
-OWN_ABSENCE = _(
-    "Nobody stands in for others by their own word, and one's own absence is entered on the profile page; for more "
-    "ask another admin."
-)
 RIGHTS = {"is_manager", "is_auditor", "is_active", "is_staff", "groups", "is_superuser"}
-OWN_TIERS = _("Nobody changes their own memberships; ask another admin.")
-
-
-class MembershipFormSet(PaginationInlineFormSet):
-    """Memberships of a person or of a tier. `by` is who edits, and may be nobody among them."""
-
-    by: User
-    new_objects: list[Membership]
-    changed_objects: list[tuple[Membership, list[str]]]
-
-    def clean(self) -> None:
-        super().clean()
-        for form in self.forms:
-            # Who it is of now, and who it was of when the page was drawn.
-            mine = self.by.pk in {form.instance.user_id, form.initial.get("user")}
-            if mine and (form.has_changed() or self._should_delete_form(form)):
-                raise ValidationError(OWN_TIERS, code="own_tiers")
-
-    def save_new(self, form: "ModelForm[Membership]", commit: bool = True) -> Membership:
-        member: Membership = super().save_new(form, commit and not self._waits(form, None))
-        return member
-
-    def save_existing(self, form: "ModelForm[Membership]", obj: Membership, commit: bool = True) -> Membership:
-        before = Membership.objects.get(pk=obj.pk)
-        member: Membership = super().save_existing(form, obj, commit and not self._waits(form, before))
-        return member
-
-    def _waits(self, form: "ModelForm[Membership]", before: Membership | None) -> bool:
-        """Whether a second admin has to give it; where there is none, it is kept that one gave it alone."""
-        member = form.instance
-        if member.tier_id < second_admin.FROM_TIER or (before and not _widens(before, member)):
-            return False
-        request = second_admin.of_membership(member, by=self.by, replaces=before)
-        if not second_admin.other_admins(self.by):
-            self.alone.append(request)
-            return False
-        self.people_requests.append((member, request))
-        return True
-
-    def save(self, commit: bool = True) -> list[Membership]:
-        """The rows, each change of which stands in the audit log as well; what takes a second admin waits."""
-        self.people_requests: list[tuple[Membership, SecondAdminRequest]] = []
-        self.alone: list[SecondAdminRequest] = []
-        saved: list[Membership] = super().save(commit=commit)
-        if commit:
-            waiting = {id(member) for member, _request in self.people_requests}
-            self.new_objects = [one for one in self.new_objects if id(one) not in waiting]
-            self.changed_objects = [(one, fields) for one, fields in self.changed_objects if id(one) not in waiting]
-            kind = SystemAuditEvent.Kind
-            for member in self.new_objects:
-                self._record(kind.MEMBERSHIP_ADDED, member)
-            for member, fields in self.changed_objects:
-                self._record(kind.MEMBERSHIP_CHANGED, member, changed=list(fields))
-            for member in self.deleted_objects:
-                self._record(kind.MEMBERSHIP_REMOVED, member)
-            for _member, request in self.people_requests:
-                second_admin.ask(request)
-            for request in self.alone:
-                second_admin.record_given_alone(request)
-        return saved
-
-    def _record(self, kind: SystemAuditEvent.Kind, member: Membership, **detail: Json) -> None:
-        audit.record(
-            kind,
-            by=audit.actor_of(self.by),
-            subject=f"user:{member.user.username}",
-            detail={"tier": member.tier_id, "domain": member.domain_id, **detail},
-        )
-
-
-def _widens(before: Membership, after: Membership) -> bool:
-    """Whether somebody may decide more than before."""
-    if before.user_id != after.user_id or after.tier_id > before.tier_id:
-        return True
-    return before.domain_id is not None and before.domain_id != after.domain_id
-
-
-def say_waiting(request: HttpRequest, formset: Any) -> None:
-    """What of the memberships that were just saved is not in force yet."""
-    for _member, people_request in getattr(formset, "people_requests", ()):
-        message = _("%(what)s waits for a second admin, under “Second admin”.")
-        messages.warning(request, message % {"what": people_request})
-
-
-class MembershipForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    duty_days = Days(label=_("On"), help_text=_("On which duty begins. None: on every day."))
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        use_minute_inputs(self, "duty_from", "duty_until")
-
-    def clean(self) -> dict[str, Any] | None:
-        """Duty has two ends, and some time between them."""
-        cleaned = super().clean() or {}
-        begins, ends = cleaned.get("duty_from"), cleaned.get("duty_until")
-        if {"duty_from", "duty_until"} <= cleaned.keys():
-            missing = "duty_from" if begins is None else "duty_until"
-            if (begins is None) != (ends is None):
-                self.add_error(missing, _("Duty has a beginning and an end: say both, or leave both empty."))
-            elif begins is not None and begins == ends:
-                self.add_error("duty_until", _("That is no time at all. For the whole day leave both empty."))
-        return cleaned
-
-
-class MembershipInline(NarrowInline):
-    """Under a person and under a tier: the same rows, the same refusal."""
-
-    model = Membership
-    form = MembershipForm
-    formset = MembershipFormSet
-    extra = 0
-    autocomplete_fields = ("user",)
-    readonly_fields = ("reachability",)
-    verbose_name_plural = _("memberships: tier and domain in which a person decides")
-
-    def get_formset(self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any) -> type[Any]:
-        made = super().get_formset(request, obj, **kwargs)
-        return type(made.__name__, (made,), {"by": request.user})
-
-    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[Any]:
-        # Beside the person, not behind the last column.
-        first, *rest = (name for name in super().get_fields(request, obj) if name != "reachability")
-        return [first, "reachability", *rest]
-
-    @display(description=_("notifications"))
-    def reachability(self, member: Membership) -> str:
-        """Whether anything reaches the person; empty for a row that has none yet."""
-        if not member.user_id:
-            return ""
-        state, explanation = reachability(member.user)
-        return (
-            explanation
-            if state == "yes"
-            else format_html('<b class="text-red-700 dark:text-red-400">{}</b>', explanation)
-        )
-
-
-class AbsenceForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """`by` is who edits: neither the one who is away nor, before or after, the one who stands in."""
-
-    by: User
-
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean() or {}
-        user, delegate = cleaned.get("user"), cleaned.get("delegate")
-        stored = Absence.objects.filter(pk=self.instance.pk).first()
-        concerned = {getattr(user, "pk", None), getattr(delegate, "pk", None)}
-        concerned |= {stored.user_id, stored.delegate_id} if stored else set()
-        if self.by.pk in concerned and self.has_changed():
-            raise ValidationError(OWN_ABSENCE, code="own_absence")
-        starts, ends = cleaned.get("starts_at"), cleaned.get("ends_at")
-        if starts and ends and ends <= starts:
-            self.add_error("ends_at", _("An absence ends after it starts: choose a later end."))
-        if user and delegate and user == delegate:
-            self.add_error("delegate", _("Somebody else stands in: choose another person, or leave it empty."))
-        elif delegate and not delegate.is_active:
-            self.add_error("delegate", _("Somebody who has left cannot stand in; choose an active person."))
-        return cleaned
-
-
-class AbsenceFormSet(PaginationInlineFormSet):
-    """Absences of a person; nobody drops one by which they stand in, or their own."""
-
-    by: User
-
-    def clean(self) -> None:
-        super().clean()
-        for form in self.forms:
-            stored: Absence = form.instance
-            if self._should_delete_form(form) and self.by.pk in {stored.user_id, stored.delegate_id}:
-                raise ValidationError(OWN_ABSENCE, code="own_absence")
-
-
-class AbsenceInline(NarrowInline):
-    model = Absence
-    form = AbsenceForm
-    formset = AbsenceFormSet
-    fk_name = "user"
-    extra = 0
-    autocomplete_fields = ("delegate",)
-
-    def get_formset(self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any) -> type[Any]:
-        made = super().get_formset(request, obj, **kwargs)
-        form = type(made.form.__name__, (made.form,), {"by": request.user})
-        return type(made.__name__, (made,), {"by": request.user, "form": form})
 
 
 class PasswordSet(ReadOnlyPasswordHashWidget):
@@ -507,45 +319,6 @@ class PeopleRequestAdmin(NeverDeleted, ModelAdmin):
             if people_request.closed_by
             else ("alone", gettext("Given by one admin alone"))
         )
-
-
-@admin.register(Absence)
-class AbsenceAdmin(ValidatedAsWhole):
-    list_display = ("user", "starts_at", "ends_at", "delegate")
-    list_filter = ("user",)
-    autocomplete_fields = ("user", "delegate")
-
-    form = AbsenceForm
-
-    def get_form(
-        self, request: HttpRequest, obj: models.Model | None = None, change: bool = False, **kwargs: Any
-    ) -> "type[ModelForm[models.Model]]":
-        form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (form,), {"by": signed_in(request)})
-
-    def has_delete_permission(self, request: HttpRequest, obj: Absence | None = None) -> bool:
-        # Dropping one's own would be coming back by another door, and lengthens or shortens what somebody lent.
-        if obj is not None and request.user.pk in {obj.user_id, obj.delegate_id}:
-            return False
-        return bool(super().has_delete_permission(request, obj))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Absence]) -> None:
-        """One by one, so that open pages hear of each."""
-        me = signed_in(request).pk
-        for absence in queryset.exclude(user=me).exclude(delegate=me):
-            absence.delete()
-
-    def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        warn_uncovered(request, obj)
-
-
-def warn_uncovered(request: HttpRequest, absence: models.Model) -> None:
-    """People get ill whether or not somebody is left: an absence is never refused for it, and it is said."""
-    if isinstance(absence, Absence):
-        for queue in absences.uncovered(absence):
-            message = _("While %(who)s is away nobody is left in %(queue)s: what comes there escalates, or waits.")
-            messages.warning(request, message % {"who": absence.user.name, "queue": queue})
 
 
 @admin.register(Domain)

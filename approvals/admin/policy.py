@@ -18,7 +18,7 @@ from approvals.admin.base import NeverDeleted, PolicyAdmin, ValidatedAsWhole, si
 from approvals.admin.channels import ChannelInline, unreachable_in
 from approvals.admin.deadline_shares import shares
 from approvals.admin.forms import ActionTypeForm, AutonomyForm, CurrencyForm, ThresholdForm, TierForm
-from approvals.admin.people import MembershipInline, say_waiting
+from approvals.admin.memberships import MembershipInline, say_waiting
 from approvals.admin.queues import CapacityInline, DomainTermsInline
 from approvals.models import ActionType, Autonomy, Currency, DomainTerms, Threshold, Tier
 from approvals.policy.authoring import advice, validation

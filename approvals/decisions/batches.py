@@ -18,7 +18,7 @@ from approvals.models import Approval, User
 from approvals.models.approval import Status
 from approvals.models.policy import Verdict
 from approvals.people import access
-from approvals.people.access import batchable
+from approvals.people.eligibility import batchable
 
 MOST = 1000
 

@@ -12,7 +12,7 @@ from approvals.errors import BadVerdict, NotAllowed
 from approvals.models import Approval, Proposal, User
 from approvals.models.approval import ItemType
 from approvals.models.policy import Gate, Verdict
-from approvals.people import access
+from approvals.people import access, eligibility
 from approvals.policy.stages import Stages, required_stages_of
 from approvals.requests.submission import as_item
 from approvals.values.schema import Fault, Json
@@ -71,7 +71,7 @@ def _from_revision(approval: Approval, revision: Revision, *, by: User) -> Verdi
     stages.refuse_beyond_authority(approval, required_stages, authority)
     typing = revision.columns["typed"] or revision.columns["gate"] == Gate.MANUAL
     counts = authority.reaches(required_stages[0].tier, required_stages[0].domain) and (
-        access.page_only(approval) or not typing
+        eligibility.page_only(approval) or not typing
     )
     proposal = revision.proposal
     return VerdictRevision(

@@ -12,7 +12,7 @@ from approvals.history import audit, recorded
 from approvals.models import Agent, Approval, ApprovalRequest, AuditEvent, Outcome
 from approvals.models.approval import OPEN, ItemType, Status
 from approvals.models.policy import Verdict
-from approvals.people import access
+from approvals.people import eligibility
 from approvals.requests import withdrawal
 from approvals.requests.closing import close_settled
 from approvals.values.schema import Json
@@ -79,7 +79,7 @@ def report_outcome(
         raise Contradiction(f"The outcome was reported as {earlier.result} before; the first report stands.")
     approved = approval.verdict in (Verdict.APPROVE, Verdict.MODIFY, Verdict.ANSWER)
     recalled = approval.status == Status.RECALLED
-    released = approval.status == Status.RELEASED and approved and access.agent_knows(approval.request)
+    released = approval.status == Status.RELEASED and approved and eligibility.agent_knows(approval.request)
     if not released and not recalled:
         raise NotDecided("Nothing was approved here that could have run.")
     outcome = Outcome.objects.create(

@@ -9,7 +9,7 @@ from approvals.errors import BadVerdict, NotAllowed, ReviewError
 from approvals.history import audit, recorded
 from approvals.models import Agent, Approval, AuditEvent, Incident, User
 from approvals.notify import outbox
-from approvals.people import access
+from approvals.people import access, eligibility
 from approvals.values import texts
 from approvals.values.schema import Fault
 
@@ -40,7 +40,7 @@ def open_incident(approval: Approval, *, by: User | Agent, severity: str, text: 
     else:
         person, actor = None, audit.Actor.of(by)
         # What its agent does not know yet, it cannot have run.
-        if not access.agent_knows(approval.request) or not access.may_have_run(approval):
+        if not eligibility.agent_knows(approval.request) or not eligibility.may_have_run(approval):
             raise NothingRan("Nothing was approved here that could have run.")
     approval.refresh_from_db(fields=["event_seq"], from_queryset=Approval.objects.select_for_update(of=("self",)))
     existing = Incident.objects.filter(approval=approval, opened_by=person, severity=severity, text=clean_text).first()

@@ -23,7 +23,7 @@ from approvals.history import audit, recorded
 from approvals.models import Approval, ApprovalRequest, AuditEvent, Outcome, PostReview, Step, User
 from approvals.models.approval import Status
 from approvals.notify import outbox
-from approvals.people import access
+from approvals.people import access, eligibility
 from approvals.requests.closing import close_settled
 from approvals.requests.withdrawal import NO_VERDICT
 from approvals.values import texts
@@ -125,7 +125,7 @@ def _flag_problems(
     _tell(looks, stopped=vetoed.keys())
     if finding_input.severity:
         for approval in moved:
-            if access.may_have_run(approval):
+            if eligibility.may_have_run(approval):
                 incidents.open_incident(approval, by=by, severity=finding_input.severity, text=finding_input.note)
     return moved
 

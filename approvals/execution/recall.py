@@ -37,7 +37,7 @@ from approvals.models import (
 from approvals.models.approval import ItemType, Status
 from approvals.models.verdict import RecallReason
 from approvals.notify import outbox
-from approvals.people import access
+from approvals.people import access, eligibility
 from approvals.requests import decision_document
 from approvals.requests.withdrawal import take_back_grants
 from approvals.values import texts
@@ -120,9 +120,9 @@ def _refuse_unless_possible(approval: Approval, seen: CardVersion, *, by: User) 
         raise NotAllowed
     if (approval.revision, approval.round, approval.digest) != (seen.revision, seen.round, seen.digest):
         raise OutOfDate(approval)
-    if access.recallable(approval):
+    if eligibility.recallable(approval):
         return
-    if approval.is_open or not access.can_be_recalled(approval):
+    if approval.is_open or not eligibility.can_be_recalled(approval):
         raise NotAllowed(_("Nothing was approved here that could be taken back."))
     raise TooLate(approval)
 
@@ -154,7 +154,7 @@ def _unused_steps(plan: Approval) -> list[Approval]:
     if plan.item_type != ItemType.PLAN:
         return []
     return [
-        step for step in plan.covered.filter(status=Status.RELEASED, consumed_at=None) if access.recallable(step)
+        step for step in plan.covered.filter(status=Status.RELEASED, consumed_at=None) if eligibility.recallable(step)
     ]
 
 
@@ -200,7 +200,7 @@ def _answer_anew(approvals: Sequence[Approval]) -> None:
             request.recalled_answer = decision_document.recalled_document(request, recalled)
             request.save(update_fields=["recalled_answer"])
     approvals_known_to_agent = [
-        approval for approval in approvals if access.agent_knows(requests[approval.request_id])
+        approval for approval in approvals if eligibility.agent_knows(requests[approval.request_id])
     ]
     outbox.tell_recalled([(requests[approval.request_id], approval) for approval in approvals_known_to_agent])
 

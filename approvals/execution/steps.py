@@ -19,7 +19,7 @@ from approvals.execution import post_review_queue, recall
 from approvals.models import Agent, Approval, Outcome, Run, Step
 from approvals.models.approval import DECIDED, ItemType, Status
 from approvals.models.policy import Verdict
-from approvals.people import access
+from approvals.people import eligibility
 from approvals.values import schema
 from approvals.values.schema import Json
 
@@ -96,7 +96,7 @@ def _refuse_unless_approved(run: Run, approval: Approval | None, status: str) ->
         raise NotApproved("This was asked in another run; a step is of the run in which it was asked.")
     # What was recalled may begin no more; what ran all the same is recorded, or nobody would know how to undo it.
     recalled = approval.status == Status.RECALLED and status != Step.Status.STARTED
-    released = approval.status in DECIDED and approval.verdict in _PASSED and access.agent_knows(request)
+    released = approval.status in DECIDED and approval.verdict in _PASSED and eligibility.agent_knows(request)
     if not released and not recalled:
         raise NotApproved("Nothing was approved here that could have run.")
 

@@ -11,17 +11,16 @@ from django.db.models.functions import Least
 
 from approvals.db import times
 from approvals.execution import plans
-from approvals.models import Agent, Approval, ApprovalRequest, Membership, Run, Tier, User, Vote
+from approvals.models import Agent, Approval, Membership, Run, Tier, User, Vote
 from approvals.models.approval import OPEN, ItemType, Kind, Source, Status, queue_name
-from approvals.models.policy import Gate, Reversibility, Verdict
-from approvals.people import on_call
+from approvals.models.policy import Verdict
+from approvals.people import eligibility, on_call
 from approvals.people.reachable import having_second_factor
 from approvals.policy import snapshot
 from approvals.policy.stages import includes_queue, required_stages_of
 
 _TALK = frozenset({"escalate", "comment", "ask"})
 # What was recalled should not have run; whether it did is the executor's doing.
-_MAY_HAVE_RUN = frozenset({Status.RELEASED, Status.EXECUTED, Status.FAILED, Status.COMPENSATED, Status.RECALLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +297,7 @@ def actions_for(
         may |= _verdicts(approval, user, authority)
         may |= _claims(approval, user, now)
         may |= {"snooze"}
-        if Verdict.APPROVE in may and grantable(approval):
+        if Verdict.APPROVE in may and eligibility.grantable(approval):
             may.add("grant")
     return frozenset(may)
 
@@ -315,42 +314,14 @@ def _conversation_actions(approval: Approval, authority: Authority, decides: boo
         decides or (authority.manager and approval.agent_id not in authority.operates)
     ):
         may.add("confirm")
-    if may_have_run(approval) and (decides or authority.manager):
+    if eligibility.may_have_run(approval) and (decides or authority.manager):
         may.add("incident")
-    if decides and recallable(approval):
+    if decides and eligibility.recallable(approval):
         may.add("recall")
     approved = approval.verdict in (Verdict.APPROVE, Verdict.MODIFY) and approval.source == Source.HUMAN
-    if decides and approved and approval.status != Status.RECALLED and grantable(approval):
+    if decides and approved and approval.status != Status.RECALLED and eligibility.grantable(approval):
         may.add("grant")
     return may
-
-
-def can_be_recalled(approval: Approval) -> bool:
-    """True where something was let run that a person can take back: a real action or plan, never an answer."""
-    return (
-        approval.kind == Kind.REAL
-        and approval.item_type in (ItemType.ACTION, ItemType.PLAN)
-        and approval.verdict in (Verdict.APPROVE, Verdict.MODIFY)
-    )
-
-
-def recallable(approval: Approval) -> bool:
-    """True where what was let run has not run: released, its permit unused, and no outcome reported."""
-    return can_be_recalled(approval) and approval.status == Status.RELEASED and approval.consumed_at is None
-
-
-def agent_knows(request: ApprovalRequest) -> bool:
-    """True where the agent may know what was settled in this request."""
-    return request.status != ApprovalRequest.Status.PENDING or request.decide == ApprovalRequest.Decide.INDEPENDENTLY
-
-
-def may_have_run(approval: Approval) -> bool:
-    """True where harm can have come of it: what the agent was told it may run, whether or not it has said it did."""
-    return (
-        approval.kind == Kind.REAL
-        and approval.verdict in (Verdict.APPROVE, Verdict.MODIFY)
-        and approval.status in _MAY_HAVE_RUN
-    )
 
 
 def _verdicts(approval: Approval, user: User, authority: Authority) -> set[str]:
@@ -404,43 +375,8 @@ def steps_beyond(approval: Approval, authority: Authority) -> list[str]:
     ]
 
 
-def page_only(approval: Approval) -> bool:
-    """True where it is decided on the page alone: whoever approves it types something there."""
-    return approval.gate == Gate.MANUAL or approval.typed
-
-
-def takes_several(approval: Approval) -> bool:
-    """True where one person's approval does not let it run."""
-    return approval.approvers > 1 or bool(approval.stages)
-
-
-def grantable(approval: Approval) -> bool:
-    """True where the next ones like it may be approved beforehand: never what a person must always decide."""
-    return (
-        approval.item_type == ItemType.ACTION
-        and approval.kind == Kind.REAL
-        and approval.reversibility != Reversibility.IRREVERSIBLE
-        and not approval.by_law
-        and not page_only(approval)
-        and not takes_several(approval)
-        and approval.source != Source.GRANT
-    )
-
-
 def _claims(approval: Approval, user: User, now: datetime) -> set[str]:
     held = approval.claimed_by_id and approval.claim_until and approval.claim_until > now
     if not held:
         return {"claim"}
     return {"claim", "release_claim"} if approval.claimed_by_id == user.pk else {"take_over"}
-
-
-def batchable(approval: Approval) -> bool:
-    """True where the approval may be settled together with others of its kind."""
-    return (
-        approval.status == Status.PENDING
-        and approval.gate != Gate.CLARIFY
-        and not page_only(approval)
-        and not takes_several(approval)
-        and not approval.flagged
-        and approval.item_type == "action"
-    )

@@ -18,7 +18,7 @@ from approvals.errors import NotAllowed
 from approvals.models import Approval, User
 from approvals.models.approval import Status
 from approvals.models.verdict import RejectionReason
-from approvals.people import access
+from approvals.people import access, eligibility
 from approvals.values.schema import Json
 from console.card import facts, toasts
 from console.card.views import attempt_of
@@ -93,7 +93,7 @@ class BatchSelection:
             return _("settled meanwhile")
         if seen != card_version_of(approval):
             return _("revised meanwhile")
-        if not access.batchable(approval):
+        if not eligibility.batchable(approval):
             return _("has a flag, or needs more than one yes")
         if self.approvals and (approval.action_type_id, approval.tier_id) != (
             self.approvals[0].action_type_id,

@@ -17,7 +17,7 @@ from approvals.errors import BadVerdict, ReviewError
 from approvals.models import Approval
 from approvals.models.approval import Status
 from approvals.models.policy import Verdict
-from approvals.people import access
+from approvals.people import access, eligibility
 from approvals.values.schema import Fault, Json
 from console.card import answer_form, questions, stages, step_up, toasts
 from console.card.cards import Card
@@ -78,7 +78,7 @@ def refuse(request: ConsoleRequest, approval: Approval, faults: Sequence[Fault])
     verdict = request.POST.get("verdict", "")
     if verdict == Verdict.REJECT:
         return panel(request, approval, "_reject.html", faults, status=422)
-    if verdict == Verdict.APPROVE and access.page_only(approval):
+    if verdict == Verdict.APPROVE and eligibility.page_only(approval):
         return panel(request, approval, "_approve.html", faults, status=422)
     if verdict == Verdict.ANSWER:
         answer = answer_form.answer_to(approval.proposal, request.POST)

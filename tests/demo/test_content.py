@@ -12,7 +12,7 @@ from approvals.db import times
 from approvals.history import seal
 from approvals.models import ActionType, Approval, Membership, PolicyVersion, Run, Step, User
 from approvals.models.policy import Gate
-from approvals.people import access
+from approvals.people import access, eligibility
 from approvals.values.schema import check
 from console.demo import courses, past, variety
 from console.demo.variety import Pattern
@@ -69,7 +69,7 @@ def test_what_waits_spans_the_fields_and_the_kinds(start):
     assert any(one.flagged for one in waiting)
     assert any(one.proposal.current for one in waiting)
     assert any(one.proposal.alternatives for one in waiting)
-    alike = [one for one in waiting if one.action_type_id == "refund" and access.batchable(one)]
+    alike = [one for one in waiting if one.action_type_id == "refund" and eligibility.batchable(one)]
     assert len(alike) >= 3
 
 

@@ -16,7 +16,7 @@ from approvals.history import audit
 from approvals.models import Approval, Channel, Delivery, User
 from approvals.models.approval import Status
 from approvals.notify import notifications
-from approvals.people import access
+from approvals.people import access, eligibility
 from approvals.policy import snapshot
 from tests.stages.builders import stage_state
 
@@ -110,8 +110,8 @@ def test_what_is_staged_or_typed_is_decided_by_itself(staged, propose, alice):
     for name in ("payout", "transfer"):
         approval = propose(action=name)
         approval.flagged = 0  # what is flagged is decided by itself anyway
-        assert not access.batchable(approval)
-        assert not access.grantable(approval)
+        assert not eligibility.batchable(approval)
+        assert not eligibility.grantable(approval)
         assert "grant" not in access.actions_for(approval, alice)
         [result] = batches.decide_many([card_version_of(approval)], by=alice, verdict="approve")
         assert not result.ok
