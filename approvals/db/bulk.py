@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.db import connection, models
@@ -85,7 +85,7 @@ class _RowDefaults:
     names: frozenset[str]
 
 
-def new_row(model: type[_Row], **values: Any) -> _Row:
+def new_row(model: type[_Row], **values: object) -> _Row:
     """A new, unsaved row, as the model's own constructor makes it; for rows that are made by the hundred.
 
     Nothing is converted. Raises TypeError for a name that is no field's and no field's key.
@@ -105,7 +105,7 @@ def new_row(model: type[_Row], **values: Any) -> _Row:
         if key is None:
             held[name] = value
         elif value is not None:
-            held[key] = value.pk
+            held[key] = cast(models.Model, value).pk
             state.fields_cache[name] = value
     return row
 

@@ -8,13 +8,16 @@ proposal that took six times as long as reading it. Here the values travel besid
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db import connection
 from psycopg import Cursor
 
+# What a query gives back.
+Rows: TypeAlias = list[tuple[Any, ...]]
 
-def ask(queries: Sequence[str], values: Mapping[str, Any]) -> list[list[tuple[Any, ...]]]:
+
+def ask(queries: Sequence[str], values: Mapping[str, Any]) -> list[Rows]:
     """The rows of each query, sent as one message. Raises django.db.Error."""
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
@@ -22,11 +25,11 @@ def ask(queries: Sequence[str], values: Mapping[str, Any]) -> list[list[tuple[An
     send = partial(_send, queries)
     for wrapper in reversed(connection.execute_wrappers):
         send = partial(wrapper, send)
-    results: list[list[tuple[Any, ...]]] = send("; ".join(queries), values, False, {"connection": connection})
+    results: list[Rows] = send("; ".join(queries), values, False, {"connection": connection})
     return results
 
 
-def _send(queries: Sequence[str], sql: str, values: Mapping[str, Any], many: bool, context: object) -> Any:
+def _send(queries: Sequence[str], sql: str, values: Mapping[str, Any], many: bool, context: object) -> list[Rows]:
     raw = connection.connection
     one_message = raw.pipeline() if len(queries) > 1 else nullcontext()
     with connection.wrap_database_errors, one_message:

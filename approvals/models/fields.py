@@ -1,7 +1,5 @@
 """Columns that Django does not bring along."""
 
-from typing import Any
-
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.types.json import Json as AsJson
@@ -19,8 +17,8 @@ class OrderedJSONField(models.JSONField):
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return "json"
 
-    def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
+    def from_db_value(self, value: object, expression: object, connection: BaseDatabaseWrapper) -> object:
         return value  # psycopg has read it; Django asks for text of jsonb alone
 
-    def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
+    def get_db_prep_value(self, value: object, connection: BaseDatabaseWrapper, prepared: bool = False) -> AsJson:
         return AsJson(value if prepared else self.get_prep_value(value), dumps=compact)

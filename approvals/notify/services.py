@@ -15,7 +15,8 @@ from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from django.conf import settings
@@ -181,12 +182,30 @@ def _internet_only(messages: list[str]) -> Iterator[None]:
 
 
 _plain = socket.getaddrinfo
+# Family, type, protocol, name, and host and port as the family writes them.
+Address: TypeAlias = (
+    tuple[Literal[socket.AddressFamily.AF_INET], socket.SocketKind, int, str, tuple[str, int]]
+    | tuple[
+        Literal[socket.AddressFamily.AF_INET6],
+        socket.SocketKind,
+        int,
+        str,
+        tuple[str, int, int, int] | tuple[int, bytes],
+    ]
+)
 
 
 @cache
 def _install_guard() -> None:
-    def getaddrinfo(host: Any, port: Any, *args: Any, **named: Any) -> Any:
-        addresses = _plain(host, port, *args, **named)
+    def getaddrinfo(
+        host: bytes | str | None,
+        port: bytes | str | int | None,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[Address]:
+        addresses = _plain(host, port, family, type, proto, flags)
         refusals = _refusals.get()
         if refusals is not None:
             name = host.decode() if isinstance(host, bytes) else str(host)
@@ -251,7 +270,7 @@ def _scrubbed(sentence: str, url: str) -> str:
 
 
 @cache
-def _apprise() -> Any:
+def _apprise() -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its plugins import what Python is about to drop
         import apprise

@@ -1,7 +1,5 @@
 """What an admin may do, as code: the group *Admins* is set to exactly this after every migration."""
 
-from typing import Any
-
 from django.apps import AppConfig, apps
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q, QuerySet
@@ -41,7 +39,7 @@ def admin_permissions() -> QuerySet[Permission]:
     return Permission.objects.filter(condition, content_type__app_label__in=["approvals", "agents"])
 
 
-def set_admins(sender: AppConfig, **_: Any) -> None:
+def set_admins(sender: AppConfig, **_: object) -> None:
     """After a migration, once the last app's permissions exist: the group has exactly these."""
     if sender.label not in {"approvals", "agents"} or not apps.is_installed("django.contrib.auth"):
         return
