@@ -14,6 +14,7 @@ from approvals.models.policy import Silence
 from approvals.people import access, second_admin
 from approvals.policy import snapshot
 from approvals.policy.compiled_policy import TypePolicy
+from approvals.policy.precedent.signals import LABELS
 from approvals.requests.attachments import IMAGES
 from approvals.values.schema import Json
 from console.card import questions, reasons
@@ -24,7 +25,6 @@ from console.card.repeats import EarlierRejection, earlier_of
 from console.card.timeline import Moment, moments_of
 from console.card.viewed import ViewedApproval
 from console.inbox import rows
-from console.labels import SIGNALS
 from console.plan.plans import PlanView
 from console.runs import summaries
 
@@ -334,4 +334,4 @@ class Card(ViewedApproval):
 
 
 def _signal(name: str) -> str:
-    return str(SIGNALS.get(name, name.replace("_", " ").capitalize()))
+    return str(LABELS.get(name, name.replace("_", " ").capitalize()))
