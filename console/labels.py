@@ -5,17 +5,6 @@ from django.utils.translation import gettext_lazy as _
 from approvals.models import Outcome, PostReview
 from approvals.models.policy import Verdict
 
-SIGNALS = {
-    "stated_confidence": _("Stated confidence"),
-    "tool_validity": _("Tool result validity"),
-    "retrieval_relevance": _("Retrieval relevance"),
-    "precedent": _("Action precedent"),
-    "action_precedent": _("Action precedent"),
-    "policy_alignment": _("Policy alignment"),
-    "policy": _("Policy alignment"),
-    "impact": _("Impact"),
-}
-
 # Done, as the timeline and a settled row say it; "by Ana" follows.
 DONE = {
     Verdict.APPROVE.value: _("Approved"),

@@ -25,7 +25,7 @@ from approvals.execution import permits
 from approvals.models import ActionType, Autonomy, Tier
 from approvals.models.people import workdays
 from approvals.models.policy import Accompanying, Verdict, default_allowed
-from approvals.policy.authoring import action_type_checks, field_checks, validation
+from approvals.policy.authoring import action_type_checks, checks, validation
 from approvals.policy.precedent.flags import LABELS
 from approvals.values.schema import Json, check_schema
 
@@ -107,7 +107,7 @@ class ActionTypeForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
         stored: dict[str, float] = self.instance.weights or {}
         if value == stored:
             return stored
-        if wrong := list(field_checks.weights(value)):
+        if wrong := list(checks.weights(value)):
             raise ValidationError(wrong)
         return value
 

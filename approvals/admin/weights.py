@@ -12,16 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from approvals.policy.precedent.signals import STATED, WEIGHTS
-
-LABELS: Mapping[str, Promise] = {
-    "stated_confidence": gettext_lazy("Stated confidence"),
-    "tool_validity": gettext_lazy("Tool result validity"),
-    "retrieval_relevance": gettext_lazy("Retrieval relevance"),
-    "precedent": gettext_lazy("Action precedent"),
-    "policy": gettext_lazy("Policy alignment"),
-    "impact": gettext_lazy("Impact"),
-}
+from approvals.policy.precedent.signals import LABELS, STATED, WEIGHTS
 
 
 class Preset(NamedTuple):

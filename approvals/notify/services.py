@@ -198,14 +198,9 @@ Address: TypeAlias = (
 @cache
 def _install_guard() -> None:
     def getaddrinfo(
-        host: bytes | str | None,
-        port: bytes | str | int | None,
-        family: int = 0,
-        type: int = 0,
-        proto: int = 0,
-        flags: int = 0,
+        host: bytes | str | None, port: bytes | str | int | None, *args: int, **named: int
     ) -> list[Address]:
-        addresses = _plain(host, port, family, type, proto, flags)
+        addresses = _plain(host, port, *args, **named)
         refusals = _refusals.get()
         if refusals is not None:
             name = host.decode() if isinstance(host, bytes) else str(host)

@@ -15,7 +15,7 @@ from approvals.history import chains
 from approvals.models import Approval, PolicyVersion, SystemAuditEvent, User
 from approvals.policy.authoring import documents
 from approvals.policy.authoring.documents import faults_of, snapshot_of_tables
-from approvals.policy.authoring.fields import ACTION_TYPE, CAPACITY, RULE, TERMS, TIER, Row
+from approvals.policy.authoring.fields import ACTION_TYPE, BAND, CAPACITY, RULE, TERMS, TIER, Row
 from approvals.policy.compiled_policy import CapacityPolicy, Hours, Policy, RulePolicy, Stage, TierPolicy, TypePolicy
 from approvals.policy.rules.expressions import BadExpression, Expression, compiled_expression
 from approvals.values.schema import Fault, Validator
@@ -136,7 +136,7 @@ def _type(name: str, row: Row, shared: list[RulePolicy]) -> TypePolicy:
         name=name,
         **values,
         rules=(*map(_rule, row["rules"]), *shared),
-        thresholds={impact: (Decimal(auto), Decimal(review)) for impact, (auto, review) in row["thresholds"].items()},
+        thresholds={impact: tuple(BAND.values(band).values()) for impact, band in row["thresholds"].items()},
         validator=Validator(row["schema"]),
     )
 

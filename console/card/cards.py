@@ -15,6 +15,7 @@ from approvals.people import access, second_admin
 from approvals.policy import snapshot
 from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.messages import sentence, sentences
+from approvals.policy.precedent.signals import LABELS
 from approvals.policy.reasons import Reason
 from approvals.requests.attachments import IMAGES
 from approvals.values.schema import Json
@@ -26,7 +27,6 @@ from console.card.repeats import EarlierRejection, earlier_of
 from console.card.timeline import Moment, moments_of
 from console.card.viewed import ViewedApproval
 from console.inbox import rows
-from console.labels import SIGNALS
 from console.plan.plans import PlanView
 from console.runs import summaries
 
@@ -336,4 +336,4 @@ class Card(ViewedApproval):
 
 
 def _signal(name: str) -> str:
-    return str(SIGNALS.get(name, name.replace("_", " ").capitalize()))
+    return str(LABELS.get(name, name.replace("_", " ").capitalize()))

@@ -114,7 +114,9 @@ TYPE = st.fixed_dictionaries(
         "runs_before_review": choices("runs_before_review"),
         "sample": SHARE,
         "shadow": st.booleans(),
-        "thresholds": st.dictionaries(st.sampled_from(Impact.values), st.lists(SHARE, min_size=2, max_size=2)),
+        "thresholds": st.dictionaries(
+            st.sampled_from(Impact.values), st.fixed_dictionaries({"auto": SHARE, "review": SHARE})
+        ),
     }
 )
 TERMS = {

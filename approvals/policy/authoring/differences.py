@@ -159,10 +159,10 @@ def _bands(key: str, title: str, before: Row, after: Row) -> Iterator[PolicyChan
             yield PolicyChange("actiontype", key, title, _impact(impact), _band(was), _band(becomes))
 
 
-def _band(limits: Sequence[str] | None) -> str:
+def _band(limits: Row | None) -> str:
     if limits is None:
         return _("as the action type's own")
-    return _("passes from {}, a person from {}").format(*limits)
+    return _("passes from {auto}, a person from {review}").format(**limits)
 
 
 def _rules(

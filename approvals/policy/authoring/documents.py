@@ -52,7 +52,7 @@ def snapshot_of(
             type.name: {
                 **ACTION_TYPE.row(type),
                 "rules": _rule_rows(own),
-                "thresholds": {band.impact: list(BAND.row(band).values()) for band in bands},
+                "thresholds": {band.impact: BAND.row(band) for band in bands},
             }
             for type, own, bands in types
         },

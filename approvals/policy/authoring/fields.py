@@ -6,8 +6,6 @@ of the lines is that of the file, of the form and of what a difference tells.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from decimal import Decimal
 from functools import cached_property, partial
 from typing import Any, Literal, TypeAlias
 
@@ -17,38 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from approvals.models import ActionType, Capacity, Currency, DomainTerms, Rule, Threshold, Tier
-from approvals.models.policy import Accompanying
-from approvals.policy.authoring.field_checks import (
-    NO_TIME,
-    NOTHING,
-    Check,
-    above,
-    confidence,
-    counted,
-    days,
-    lasts,
-    names_of,
-    sla,
-    waiting,
-    weights,
-    window,
-    within,
-    zone,
-)
-from approvals.policy.authoring.shapes import (
-    ArgumentsSchema,
-    Column,
-    JsonSchema,
-    Names,
-    Shape,
-    Stages,
-    object_schema,
-    shape_of,
-)
-from approvals.policy.checkpoints import HOUR, LONGEST_WINDOW, RUN_LOOK_BACK
+from approvals.policy.authoring import checks, shapes
 from approvals.policy.precedent.flags import LABELS
-from approvals.policy.precedent.reader import LOOK_BACK
-from approvals.policy.precedent.repeats import REJECTIONS
 from approvals.values.schema import Json
 
 # One object of a snapshot or of a file, by the names of its settings.
@@ -63,7 +31,7 @@ class PolicyField:
     name: str  # in the snapshot
     column_name: str = ""  # of the model and the form, where that differs
     name_in_file: str = ""  # where that differs
-    shape_here: Shape | None = None  # where it is not that of every such column
+    shape_here: shapes.Shape | None = None  # where it is not that of every such column
     needed: bool = False  # a file has to say it
     quiet: bool = False  # a file says it only where it differs from leaving it out
     section: str = ""  # of the form; empty: not in it
@@ -71,16 +39,16 @@ class PolicyField:
     says: bool | None = None  # whether a new object says it; None: where it is not what it would be by itself
     bears_on: Literal["route", "flags", "nothing"] = "route"  # what a rehearsal looks at again when it changes
     nothing: Promise | None = None  # how a reader is told that it is empty, where not by that word
-    check: Check | None = None
+    check: checks.Check | None = None
 
     @cached_property
-    def column(self) -> Column:
+    def column(self) -> shapes.Column:
         name = self.column_name or self.name
         return next(column for column in self.model._meta.concrete_fields if column.name == name)
 
     @cached_property
-    def shape(self) -> Shape:
-        return self.shape_here or shape_of(self.column)
+    def shape(self) -> shapes.Shape:
+        return self.shape_here or shapes.shape_of(self.column)
 
     @property
     def file_name(self) -> str:
@@ -150,11 +118,13 @@ class PolicyFields:
         values = [(field, field.of(row)) for field in self]
         return {field.file_name: field.shape.written(value) for field, value in values if not field.left_out(value)}
 
-    def schema(self, more: Mapping[str, JsonSchema] | None = None, required: Iterable[str] = ()) -> JsonSchema:
+    def schema(
+        self, more: Mapping[str, shapes.JsonSchema] | None = None, required: Iterable[str] = ()
+    ) -> shapes.JsonSchema:
         """JSON Schema of a table of a file. `more` are properties that are no settings."""
         properties = {field.file_name: field.shape.schema(field.column) for field in self}
         needed = [field.file_name for field in self if field.needed]
-        return object_schema({**(more or {}), **properties}, required=[*required, *needed])
+        return shapes.object_schema({**(more or {}), **properties}, required=[*required, *needed])
 
     def complaints(self, columns: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """What is wrong with single values, by column; one that is missing was found faulty before."""
@@ -193,13 +163,13 @@ ACTION_TYPE = PolicyFields(
     _type("domain", section="card"),
     _type("pack", bears_on="nothing", says=False),
     _type("policy_text", bears_on="nothing", section="card"),
-    _type("schema", section="sent", shape_here=ArgumentsSchema()),
+    _type("schema", section="sent", shape_here=shapes.ArgumentsSchema()),
     _type("schema_version", bears_on="nothing", says=False),
     _type("value_path", section="sent"),
     _type("currency_path", section="sent", beside=True),
     _type("subject_path", bears_on="nothing", section="sent"),
     _type("subject_kind", bears_on="nothing", section="sent", beside=True),
-    _type("required", section="sent", quiet=True, shape_here=Names(), check=names_of(Accompanying.values)),
+    _type("required", section="sent", quiet=True, shape_here=shapes.Names(), check=checks.accompanying),
     _type("reversibility", section="asks", needed=True),
     _type("strategy", section="asks", needed=True, beside=True),
     _type("gate", section="asks", says=True),
@@ -207,82 +177,36 @@ ACTION_TYPE = PolicyFields(
     _type("approvers", section="asks"),
     _type("level", section="asks", beside=True),
     _type("by_law", section="asks", quiet=True),
-    _type("flags", section="asks", shape_here=Names(LABELS), check=names_of(LABELS)),
-    _type("allowed", bears_on="nothing", section="asks", shape_here=Names()),
+    _type("flags", section="asks", shape_here=shapes.Names(LABELS), check=checks.flags),
+    _type("allowed", bears_on="nothing", section="asks", shape_here=shapes.Names()),
     _type("reason_required", bears_on="nothing", section="asks"),
-    _type("auto_threshold", section="confidence", check=confidence),
-    _type("review_threshold", section="confidence", beside=True, check=confidence),
-    _type("weights", section="confidence", check=weights),
-    _type("expires_after", bears_on="nothing", section="time", check=lasts),
+    _type("auto_threshold", section="confidence", check=checks.confidence),
+    _type("review_threshold", section="confidence", beside=True, check=checks.confidence),
+    _type("weights", section="confidence", check=checks.weights),
+    _type("expires_after", bears_on="nothing", section="time", check=checks.lasts),
     _type("on_timeout", section="time"),
-    _type("permit_valid", bears_on="nothing", section="time", check=lasts),
-    _type(
-        "every_steps", section="checkpoints", quiet=True,
-        check=within(
-            gettext_lazy("From every step (1) to every %(most)d; leave it empty for never."), 1, RUN_LOOK_BACK
-        ),
-    ),
-    _type(
-        "every_time", section="checkpoints", quiet=True, beside=True,
-        check=within(
-            gettext_lazy("From a second to %(days)d days, such as 30 min; leave it empty for never."),
-            timedelta(seconds=1),
-            LONGEST_WINDOW,
-        ),
-    ),
-    _type(
-        "spend_limit", section="checkpoints", quiet=True,
-        check=above(Decimal(0), gettext_lazy("A limit is above 0; leave it empty for none.")),
-    ),
-    _type(
-        "spend_window", section="checkpoints", quiet=True, beside=True,
-        check=within(
-            gettext_lazy(
-                "Spending is counted by the hour for %(days)d days: give a window between 1 h and %(days)d days."
-            ),
-            HOUR,
-            LONGEST_WINDOW,
-        ),
-    ),
+    _type("permit_valid", bears_on="nothing", section="time", check=checks.lasts),
+    _type("every_steps", section="checkpoints", quiet=True, check=checks.steps),
+    _type("every_time", section="checkpoints", quiet=True, beside=True, check=checks.pause),
+    _type("spend_limit", section="checkpoints", quiet=True, check=checks.limit),
+    _type("spend_window", section="checkpoints", quiet=True, beside=True, check=checks.spending),
     _type("spend_of", section="checkpoints", quiet=True),
     _type("baseline_path", bears_on="flags", section="unusual", quiet=True),
-    _type(
-        "usual_times", bears_on="flags", section="unusual", quiet=True, beside=True,
-        check=within(
-            gettext_lazy("At least 1: below, every usual value would be unusual."), Decimal(1), Decimal("Infinity")
-        ),
-    ),
+    _type("usual_times", bears_on="flags", section="unusual", quiet=True, beside=True, check=checks.ratio),
     _type("frequency_path", bears_on="flags", section="unusual", quiet=True),
-    _type("frequency_from", bears_on="flags", section="unusual", quiet=True, check=counted(2, LOOK_BACK)),
-    _type(
-        "frequency_window", bears_on="flags", section="unusual", quiet=True, beside=True,
-        check=window(timedelta(days=366)),
-    ),
-    _type("burst_from", bears_on="flags", section="unusual", quiet=True, check=counted(2, LOOK_BACK)),
-    _type(
-        "burst_window", bears_on="flags", section="unusual", quiet=True, beside=True,
-        check=window(timedelta(days=31)),
-    ),
+    _type("frequency_from", bears_on="flags", section="unusual", quiet=True, check=checks.flagged_from),
+    _type("frequency_window", bears_on="flags", section="unusual", quiet=True, beside=True, check=checks.window(366)),
+    _type("burst_from", bears_on="flags", section="unusual", quiet=True, check=checks.flagged_from),
+    _type("burst_window", bears_on="flags", section="unusual", quiet=True, beside=True, check=checks.window(31)),
     _type("rejects_repeats", section="unusual", quiet=True),
-    _type("most_attempts", section="unusual", quiet=True, beside=True, check=counted(1, REJECTIONS)),
+    _type("most_attempts", section="unusual", quiet=True, beside=True, check=checks.attempts),
     _type("runs_before_review", section="ahead", quiet=True),
-    _type(
-        "sample", section="ahead", quiet=True,
-        check=within(
-            gettext_lazy("A share lies between 0 and 1: 0.05 is one in twenty."), Decimal(0), Decimal(1)
-        ),
-    ),
+    _type("sample", section="ahead", quiet=True, check=checks.share),
     _type("shadow", section="ahead", quiet=True),
-)  # fmt: skip
+)
 
-_band = partial(PolicyField, Threshold, needed=True, check=confidence)
+_band = partial(PolicyField, Threshold, needed=True, check=checks.confidence)
 BAND = PolicyFields(_band("auto"), _band("review"))
-
-
-def band_row(limits: Iterable[str]) -> Row:
-    """A band, of which a snapshot holds the two limits as a list."""
-    return dict(zip(BAND.by_name, limits, strict=True))
-
 
 _rule = partial(PolicyField, Rule)
 RULE = PolicyFields(
@@ -292,7 +216,7 @@ RULE = PolicyFields(
     _rule("message", needed=True, section="consequence"),
     _rule("tier", section="consequence"),
     _rule("approvers", quiet=True, section="consequence"),
-    _rule("stages", name_in_file="stage", quiet=True, section="consequence", shape_here=Stages()),
+    _rule("stages", name_in_file="stage", quiet=True, section="consequence", shape_here=shapes.Stages()),
     _rule("typed", quiet=True, section="consequence"),
 )
 
@@ -300,24 +224,22 @@ RULE = PolicyFields(
 def _terms(model: type[Tier] | type[DomainTerms]) -> Iterator[PolicyField]:
     """What a tier has, and a domain may have of its own under a tier."""
     terms = partial(PolicyField, model)
-    no_ceiling = gettext_lazy("A ceiling is above 0; leave it empty for none.")
-    yield terms("ceiling", section="authority", check=above(Decimal(0), no_ceiling))
-    yield terms("sla", section="time", needed=True, says=True, check=sla)
+    yield terms("ceiling", section="authority", check=checks.ceiling)
+    yield terms("sla", section="time", needed=True, says=True, check=checks.sla)
     yield terms("working", section="hours", quiet=True)
     yield terms("opens", section="hours", quiet=True)
     yield terms("closes", section="hours", quiet=True, beside=True)
-    yield terms("workdays", section="hours", quiet=True, check=days)
-    yield terms("time_zone", section="hours", quiet=True, check=zone)
+    yield terms("workdays", section="hours", quiet=True, check=checks.days)
+    yield terms("time_zone", section="hours", quiet=True, check=checks.zone)
 
 
 _tier = partial(PolicyField, Tier)
-_undo = within(gettext_lazy("A verdict can be taken back for 0 to 30 seconds."), NOTHING, timedelta(seconds=30))
 TIER = PolicyFields(
     _tier("name", section="authority", needed=True, says=False),
     *_terms(Tier),
     _tier("next", section="time"),
-    _tier("hold", section="time", needed=True, check=_undo),
-    _tier("claim", section="time", needed=True, check=above(NOTHING, NO_TIME)),
+    _tier("hold", section="time", needed=True, check=checks.undo),
+    _tier("claim", section="time", needed=True, check=checks.claim),
     _tier("second_factor", section="authority", quiet=True),
 )
 TERMS = PolicyFields(PolicyField(DomainTerms, "domain", needed=True, section="authority"), *_terms(DomainTerms))
@@ -325,10 +247,8 @@ TERMS = PolicyFields(PolicyField(DomainTerms, "domain", needed=True, section="au
 _capacity = partial(PolicyField, Capacity)
 CAPACITY = PolicyFields(
     _capacity("domain"),
-    _capacity("limit", nothing=gettext_lazy("any number"), check=waiting),
+    _capacity("limit", nothing=gettext_lazy("any number"), check=checks.waiting),
     _capacity("when_full"),
     _capacity("when_empty"),
 )
-CURRENCY = PolicyFields(
-    PolicyField(Currency, "rate", needed=True, check=above(Decimal(0), gettext_lazy("A rate is above 0.")))
-)
+CURRENCY = PolicyFields(PolicyField(Currency, "rate", needed=True, check=checks.rate))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from approvals.policy.authoring import documents
-from approvals.policy.authoring.fields import ACTION_TYPE, BAND, CAPACITY, RULE, TERMS, TIER, Row, band_row
+from approvals.policy.authoring.fields import ACTION_TYPE, BAND, CAPACITY, RULE, TERMS, TIER, Row
 from approvals.values.schema import Json
 
 _BARE = re.compile(r"^[A-Za-z0-9_-]+$")
@@ -38,7 +38,7 @@ def _type(name: str, row: Row) -> Iterator[str]:
     pairs = {"name": name, **ACTION_TYPE.written(row)}
     pairs.pop("schema", None)
     if row["thresholds"]:
-        pairs["threshold"] = {impact: BAND.written(band_row(limits)) for impact, limits in row["thresholds"].items()}
+        pairs["threshold"] = {impact: BAND.written(band) for impact, band in row["thresholds"].items()}
     table = _as_table(row["schema"])
     if table is None:
         pairs["schema"] = json.dumps(row["schema"], indent=2, ensure_ascii=False)

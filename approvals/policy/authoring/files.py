@@ -75,7 +75,7 @@ def _type_row(table: Table) -> Row:
     return {
         **ACTION_TYPE.read(table),
         "rules": _rule_rows(table),
-        "thresholds": {impact: list(BAND.read(band).values()) for impact, band in bands.items()},
+        "thresholds": {impact: BAND.read(band) for impact, band in bands.items()},
     }
 
 

@@ -1,7 +1,7 @@
 """Writes a snapshot into the policy tables: a draft discarded, a version restored, a file imported."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from django.db import connection, models, transaction
 from django.db.models import JSONField, ProtectedError, Q
@@ -10,7 +10,7 @@ from django.db.utils import IntegrityError
 
 from approvals.models import ActionType, Capacity, Currency, Domain, DomainTerms, PolicyVersion, Rule, Threshold, Tier
 from approvals.policy.authoring import documents
-from approvals.policy.authoring.fields import ACTION_TYPE, BAND, CAPACITY, CURRENCY, RULE, TERMS, TIER, Row, band_row
+from approvals.policy.authoring.fields import ACTION_TYPE, BAND, CAPACITY, CURRENCY, RULE, TERMS, TIER, Row
 from approvals.values.schema import Json
 
 
@@ -111,10 +111,10 @@ def _put(model: type[models.Model], key: Mapping[str, object], columns: Mapping[
         model(**{**key, **columns}).save(force_insert=True)
 
 
-def _put_bands(name: str, bands: Mapping[str, Sequence[str]]) -> None:
+def _put_bands(name: str, bands: Mapping[str, Row]) -> None:
     Threshold.objects.filter(action_type=name).exclude(impact__in=bands).delete()
-    for impact, limits in bands.items():
-        _put(Threshold, {"action_type_id": name, "impact": impact}, BAND.columns(band_row(limits)))
+    for impact, band in bands.items():
+        _put(Threshold, {"action_type_id": name, "impact": impact}, BAND.columns(band))
 
 
 def _put_queues(

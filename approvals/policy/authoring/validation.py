@@ -14,7 +14,7 @@ from approvals.models import Rule
 from approvals.models.policy import OverloadMode
 from approvals.policy.authoring import documents, stage_rules
 from approvals.policy.authoring.action_type_checks import Columns, Complaints, of_band, of_type
-from approvals.policy.authoring.fields import ACTION_TYPE, BAND, CAPACITY, CURRENCY, RULE, TERMS, TIER, Row, band_row
+from approvals.policy.authoring.fields import ACTION_TYPE, BAND, CAPACITY, CURRENCY, RULE, TERMS, TIER, Row
 from approvals.policy.rules import fit
 from approvals.policy.rules.expressions import BadExpression, Expression, compiled_expression
 from approvals.values.schema import Fault, Json, pointer_of
@@ -37,8 +37,8 @@ def faults(snapshot: Row) -> list[Fault]:
     for name, row in snapshot["types"].items():
         complaints = of_type(ACTION_TYPE.columns(row))
         all_faults += _faults_at(["types", name], [*complaints, *_leading(row["tier"], levels, "tier")])
-        for impact, limits in row["thresholds"].items():
-            complaints = of_band(BAND.columns(band_row(limits)))
+        for impact, band in row["thresholds"].items():
+            complaints = of_band(BAND.columns(band))
             all_faults += _faults_at(["types", name, "thresholds", impact], complaints)
         all_faults += _rules(["types", name], row["rules"], levels, row["schema"], row["title"])
     all_faults += _rules([], snapshot["rules"], levels, None, "")

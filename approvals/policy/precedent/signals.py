@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from approvals.models.policy import Impact, Reversibility
 from approvals.models.rule import Rule
 from approvals.policy import reasons
@@ -20,6 +23,14 @@ WEIGHTS: Mapping[str, Decimal] = {
     "precedent": Decimal("0.25"),
     "policy": Decimal("0.20"),
     "impact": Decimal("0.20"),
+}
+LABELS: Mapping[str, Promise] = {
+    "stated_confidence": _("Stated confidence"),
+    "tool_validity": _("Tool result validity"),
+    "retrieval_relevance": _("Retrieval relevance"),
+    "precedent": _("Action precedent"),
+    "policy": _("Policy alignment"),
+    "impact": _("Impact"),
 }
 STATED = ("stated_confidence", "tool_validity", "retrieval_relevance")
 

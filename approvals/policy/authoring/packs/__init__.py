@@ -15,7 +15,7 @@ from django.db import transaction
 from approvals.models import ActionType, Currency, Domain, Rule, Threshold, Tier
 from approvals.policy.authoring import files
 from approvals.policy.authoring.documents import snapshot_of
-from approvals.policy.authoring.fields import ACTION_TYPE, BAND, RULE, TIER, Row, band_row
+from approvals.policy.authoring.fields import ACTION_TYPE, BAND, RULE, TIER, Row
 from approvals.policy.authoring.files import Table
 from approvals.policy.compiled_policy import Policy, Stage
 from approvals.policy.evaluation_input import EvaluationInput, History, RunPast
@@ -167,7 +167,7 @@ def _save(type: ActionType, rules: Sequence[Rule], thresholds: Sequence[Threshol
 def _type(name: str, row: Row) -> tuple[ActionType, list[Rule], list[Threshold]]:
     type = ActionType(name=name, **ACTION_TYPE.columns(row))
     rules = [Rule(action_type=type, **RULE.columns(rule)) for rule in row["rules"]]
-    bands = [(impact, BAND.columns(band_row(limits))) for impact, limits in row["thresholds"].items()]
+    bands = [(impact, BAND.columns(band)) for impact, band in row["thresholds"].items()]
     return type, rules, [Threshold(action_type=type, impact=impact, **columns) for impact, columns in bands]
 
 

@@ -1,7 +1,7 @@
 """What a single setting of policy may be. A check takes a value that is there and says what is wrong with it."""
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache, partial
@@ -10,9 +10,14 @@ from zoneinfo import available_timezones
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _lazy
 
 from approvals.models.people import WEEK
+from approvals.models.policy import Accompanying
+from approvals.policy.checkpoints import HOUR, LONGEST_WINDOW, RUN_LOOK_BACK
+from approvals.policy.precedent.flags import LABELS
+from approvals.policy.precedent.reader import LOOK_BACK
+from approvals.policy.precedent.repeats import REJECTIONS
 from approvals.policy.precedent.signals import WEIGHTS
 from approvals.policy.rules.paths import not_known_sentence
 from approvals.values.schema import Json
@@ -25,7 +30,7 @@ LONGEST_SLA = timedelta(days=90)
 NOTHING = timedelta(0)
 
 
-def within(sentence: Promise, least: Bound, most: Bound) -> Check:
+def _within(sentence: Promise, least: Bound, most: Bound) -> Check:
     facts = {"least": least, "most": most, "days": most.days if isinstance(most, timedelta) else most}
 
     def check(value: Bound) -> Iterator[str]:
@@ -35,7 +40,7 @@ def within(sentence: Promise, least: Bound, most: Bound) -> Check:
     return check
 
 
-def above(bound: Bound, sentence: Promise) -> Check:
+def _above(bound: Bound, sentence: Promise) -> Check:
     def check(value: Bound) -> Iterator[str]:
         if value <= bound:
             yield str(sentence)
@@ -43,24 +48,42 @@ def above(bound: Bound, sentence: Promise) -> Check:
     return check
 
 
-def names_of(names: Iterable[str]) -> Check:
-    listed = list(names)
-
+def _names_of(names: Collection[str]) -> Check:
     def check(value: Iterable[str]) -> Iterator[str]:
-        yield from (not_known_sentence(name, listed) for name in value if name not in listed)
+        yield from (not_known_sentence(name, list(names)) for name in value if name not in names)
 
     return check
 
 
-def window(longest: timedelta) -> Check:
-    sentence = gettext_lazy("More than nothing and at most %(days)d days.")
-    return within(sentence, timedelta.resolution, longest)
+def window(longest: int) -> Check:
+    """At most so many days."""
+    sentence = _lazy("More than nothing and at most %(days)d days.")
+    return _within(sentence, timedelta.resolution, timedelta(days=longest))
 
 
-NO_TIME = gettext_lazy("Nobody answers in no time: give it more than nothing, for example 15 min.")
-counted = partial(within, gettext_lazy("From %(least)d to %(most)d: history counts no further."))
-confidence = within(gettext_lazy("A confidence lies between 0 and 1: write 0.85 for 85 %%."), Decimal(0), Decimal(1))
-lasts = above(NOTHING, gettext_lazy("A deadline lies ahead: give it more than nothing, such as 4 h."))
+_counted = partial(_within, _lazy("From %(least)d to %(most)d: history counts no further."))
+flagged_from, attempts = _counted(2, LOOK_BACK), _counted(1, REJECTIONS)
+confidence = _within(_lazy("A confidence lies between 0 and 1: write 0.85 for 85 %%."), Decimal(0), Decimal(1))
+share = _within(_lazy("A share lies between 0 and 1: 0.05 is one in twenty."), Decimal(0), Decimal(1))
+ratio = _within(_lazy("At least 1: below, every usual value would be unusual."), Decimal(1), Decimal("Infinity"))
+lasts = _above(NOTHING, _lazy("A deadline lies ahead: give it more than nothing, such as 4 h."))
+claim = _above(NOTHING, _lazy("Nobody answers in no time: give it more than nothing, for example 15 min."))
+undo = _within(_lazy("A verdict can be taken back for 0 to 30 seconds."), NOTHING, timedelta(seconds=30))
+limit = _above(Decimal(0), _lazy("A limit is above 0; leave it empty for none."))
+ceiling = _above(Decimal(0), _lazy("A ceiling is above 0; leave it empty for none."))
+rate = _above(Decimal(0), _lazy("A rate is above 0."))
+steps = _within(_lazy("From every step (1) to every %(most)d; leave it empty for never."), 1, RUN_LOOK_BACK)
+pause = _within(
+    _lazy("From a second to %(days)d days, such as 30 min; leave it empty for never."),
+    timedelta(seconds=1),
+    LONGEST_WINDOW,
+)
+spending = _within(
+    _lazy("Spending is counted by the hour for %(days)d days: give a window between 1 h and %(days)d days."),
+    HOUR,
+    LONGEST_WINDOW,
+)
+accompanying, flags = _names_of(Accompanying.values), _names_of(LABELS)
 
 
 def weights(value: Json) -> Iterator[str]:
@@ -78,7 +101,7 @@ def weights(value: Json) -> Iterator[str]:
 
 
 def sla(value: timedelta) -> Iterator[str]:
-    yield from above(NOTHING, NO_TIME)(value)
+    yield from claim(value)
     if value > LONGEST_SLA:
         message = _("At most %(days)d days: what may wait longer goes into a work queue.")
         yield message % {"days": LONGEST_SLA.days}
