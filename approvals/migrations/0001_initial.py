@@ -1627,7 +1627,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='approval',
-            index=models.Index(condition=models.Q(models.Q(('similarity_key', ''), _negated=True), ('kind', 'real')), fields=['agent', 'action_type', 'similarity_key', '-created_at'], include=('id',), name='approval_alike'),
+            index=models.Index(condition=models.Q(models.Q(('similarity_key', ''), _negated=True), ('kind', 'real')), fields=['similarity_key', '-created_at'], include=('id',), name='approval_alike'),
         ),
         migrations.AddIndex(
             model_name='approval',

@@ -466,7 +466,7 @@ class Approval(models.Model):
                 name="approval_usual",
             ),
             models.Index(
-                fields=["agent", "action_type", "similarity_key", "-created_at"],
+                fields=["similarity_key", "-created_at"],
                 include=["id"],
                 condition=~Q(similarity_key="") & Q(kind="real"),
                 name="approval_alike",

@@ -17,6 +17,7 @@ from console.bench.stage import ROOT, BenchStage
 from console.startup.terminal import Refused, phase
 
 OPEN_INBOXES = 50
+MOST_FILES = 25
 PASTS = (1_000, 1_000_000)
 REST = 15.0  # seconds after the start until memory is at rest
 
@@ -33,9 +34,8 @@ def submit(stage: BenchStage) -> list[Figure]:
         calls[submits][1] += done["seconds"]
         took += done["took"] if submits else []
     submitted, empty = (calls[which][0] / calls[which][1] for which in (True, False))
-    filled = stage.asks(do="bulk", key=stage.seeded["keys"][0], of=500, times=6).result()
-    bulk = filled["requests"] / filled["seconds"]
-    ratio = submitted / empty
+    bulk, plain = _bulk(stage)
+    ratio, share = submitted / empty, bulk / plain
     return [
         Figure("submit, one per call, 32 clients", submitted, "/s"),
         Figure("empty async view, same handler and run", empty, "/s"),
@@ -43,6 +43,31 @@ def submit(stage: BenchStage) -> list[Figure]:
         Figure("submit, one call under that load, p50", percentile(took, 0.5) * 1000, "ms"),
         Figure("submit, one call under that load, p95", percentile(took, 0.95) * 1000, "ms"),
         Figure("submit in bulk of 500", bulk, "/s", "at least 2,000", bulk >= 2000),
+        Figure("plain INSERT of the same rows into the same tables, same run", plain, "/s"),
+        Figure("bulk / plain INSERT", share, "", "at least 0.33", share >= 1 / 3),
+    ]
+
+
+def _bulk(stage: Stage) -> tuple[float, float]:
+    """Requests a second: in bulk of 500, and as plain INSERTs of the rows that it stored, in turns."""
+    requests, seconds = [0, 0], [0.0, 0.0]
+    for _ in range(3):
+        filled = stage.asks(do="bulk", key=stage.seeded["keys"][0], of=500, times=2).result()
+        inserted = stage.start_plain(of=500, times=2).result()
+        for place, done in enumerate((filled, inserted)):
+            requests[place] += done["requests"]
+            seconds[place] += done["seconds"]
+    return requests[0] / seconds[0], requests[1] / seconds[1]
+
+
+def touched(stage: Stage) -> list[Figure]:
+    """The files that one submitted request and one click on Approve go through; printed, too."""
+    files = stage.start_touched(key=stage.seeded["keys"][3], cookie=stage.seeded["cookies"][0]).result()
+    for what, names in files.items():
+        print(f"{what}:", *names, sep="\n  ")
+    return [
+        Figure(f"files touched by one {what}", len(names), "", f"at most {MOST_FILES}", len(names) <= MOST_FILES)
+        for what, names in files.items()
     ]
 
 
@@ -177,6 +202,7 @@ def _fresh_installation() -> tuple[dict[str, float], float]:
 
 STAGED: dict[str, Callable[[BenchStage], list[Figure]]] = {
     # In this order: what `submit` leaves behind must not lie on the pages of the others.
+    "touched": touched,
     "live": live,
     "release": release,
     "inbox": inbox,

@@ -108,7 +108,7 @@ _APPROVAL = {
     "subject": "'order:' || n",
     "frequency_key": "'customer:' || CASE WHEN n %% 5 = 0 THEN 'hot' ELSE (n %% 50000)::text END",
     "baseline_key": "'department:' || (n %% 12)",
-    "similarity_key": "CASE WHEN n %% 3 = 0 THEN %(similarity_key)s ELSE md5((n %% 9000)::text) END",
+    "similarity_key": "CASE WHEN n %% 6 = 0 THEN %(similarity_key)s ELSE md5((n %% 9000)::text) END",
     "digest": "'sha256:' || CASE WHEN n %% 10 = 0 THEN 'hot' ELSE md5(n::text) END",
     "value": "(n %% 400) + 0.5",
     "route": f"CASE WHEN n %% 2 = 0 OR {_REJECTED} THEN 'review' ELSE 'auto' END",

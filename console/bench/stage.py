@@ -127,6 +127,14 @@ class BenchStage:
         """Start a process that routes proposals over pasts of these sizes."""
         return JobProcess([sys.executable, "-m", "console.bench.routing", *map(str, sizes)], {}, self.environment)
 
+    def start_plain(self, **job: Any) -> "JobProcess":
+        """Start a process that inserts the rows of the newest requests once more."""
+        return JobProcess([sys.executable, "-m", "console.bench.plain"], job, self.environment)
+
+    def start_touched(self, **job: Any) -> "JobProcess":
+        """Start a process that traces one call and one click."""
+        return JobProcess([sys.executable, "-m", "console.bench.touched"], job, self.environment)
+
     def start_deadlines(self, **job: Any) -> "JobProcess":
         """Start a process that has deadlines come in one second."""
         return JobProcess([sys.executable, "-m", "console.bench.deadlines"], job, self.environment)

@@ -5,7 +5,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 
+from approvals.db import times
 from approvals.models import Agent
 from approvals.policy.assessment import read_histories
 from approvals.policy.messages import sentence
@@ -29,6 +31,10 @@ def published_question(published, make_question):
         )
 
     return make
+
+
+def template_of(question, agent=None):
+    return keys_of(agent or question.agent_id, question.type, ARGS, "").similarity_key
 
 
 def flag(question, name):
@@ -78,20 +84,36 @@ def test_what_is_counted_and_within_which_time_is_the_types_to_say(published_que
 
 
 def test_alike_ones_are_of_the_same_agent_and_counted_whatever_became_of_them(published_question, past_approval):
-    like = keys_of(published_question().type, ARGS, "").similarity_key
+    like = template_of(published_question())
     hours = timedelta(hours=11)
     past_approval("refund", similarity_key=like, times=7, ago=hours)
     past_approval("refund", similarity_key=like, verdict="reject", ago=hours)
     past_approval("refund", similarity_key=like, verdict="", status="cancelled", ago=hours)
     past_approval("refund", similarity_key=like, ago=timedelta(hours=13))
     past_approval("refund", similarity_key="0" * 64, times=3, ago=hours)
-    past_approval("refund", similarity_key=like, agent=Agent.objects.create(name="other"), ago=hours)
+    other = Agent.objects.create(name="other")
+    past_approval("refund", similarity_key=template_of(published_question(), other.pk), agent=other, ago=hours)
     raised_flag = flag(published_question(), "burst")
     assert sentence(raised_flag) == f"10 alike proposals of {published_question().type.title} by robot in 12 hours"
     assert (raised_flag.count, raised_flag.alike, raised_flag.window) == (10, True, timedelta(hours=12))
     assert flag(published_question(burst_from=11), "burst") is None
     assert flag(published_question(burst_window=timedelta(hours=1)), "burst") is None
     assert flag(published_question({"order": "457", "amount": 50}), "burst") is None
+
+
+def test_alike_ones_are_looked_for_by_no_index_that_leads_through_all_of_an_agents_proposals(published):
+    """An agent that began after the last ANALYZE looks to the planner as if it had none."""
+    now = times.now()
+    values = {"alike": ["x"], "alike_since": [now], "now": now, "own": [], "look_back": 400}
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        plans = []
+        for change in ("SELECT 1", "DROP INDEX approval_alike"):
+            cursor.execute(change)
+            cursor.execute(f"EXPLAIN {reader._ALIKE}", values)
+            plans.append("\n".join(line for (line,) in cursor.fetchall()))
+    assert "approval_alike" in plans[0]
+    assert "agent_id" not in plans[1] and "approval_proposed" not in plans[1]
 
 
 def test_ten_in_ten_minutes_are_a_burst_though_none_is_like_another(published_question, past_approval):
@@ -114,7 +136,7 @@ def test_of_a_hot_key_a_bounded_number_is_looked_at_and_the_text_says_so(
     published_question, past_approval, monkeypatch
 ):
     monkeypatch.setattr(reader, "LOOK_BACK", 4)
-    like = keys_of(published_question().type, ARGS, "").similarity_key
+    like = template_of(published_question())
     past_approval("refund", frequency_key="department:ops", similarity_key=like, times=9, ago=timedelta(hours=2))
     question = published_question(frequency_path="department", burst_from=3)
     assert sentence(flag(question, "frequency")).startswith("More than 4 times for department:ops in 7 days: ")

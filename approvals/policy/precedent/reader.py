@@ -106,14 +106,12 @@ CROSS JOIN LATERAL (
 """
 
 _ALIKE = """
-SELECT asked.agent, asked.name, asked.similarity_key, past.count
-FROM unnest(%(alike_agents)s::uuid[], %(alike_names)s::text[], %(alike)s::text[], %(alike_since)s::timestamptz[])
-    AS asked (agent, name, similarity_key, since)
+SELECT asked.similarity_key, past.count
+FROM unnest(%(alike)s::text[], %(alike_since)s::timestamptz[]) AS asked (similarity_key, since)
 CROSS JOIN LATERAL (
     SELECT count(*) FROM (
         SELECT FROM approvals_approval
-        WHERE agent_id = asked.agent AND action_type_id = asked.name
-          AND similarity_key = asked.similarity_key AND similarity_key <> '' AND kind = 'real'
+        WHERE similarity_key = asked.similarity_key AND similarity_key <> '' AND kind = 'real'
           AND created_at > asked.since AND created_at <= %(now)s AND id <> ALL (%(own)s::uuid[])
         ORDER BY created_at DESC LIMIT %(look_back)s
     ) AS newest
@@ -128,7 +126,7 @@ def read_histories(questions: Sequence[EvaluationInput]) -> list[History]:
     """
     if not questions:
         return []
-    keys = [keys_of(question.type, question.args, question.subject) for question in questions]
+    keys = [keys_of(question.agent_id, question.type, question.args, question.subject) for question in questions]
     past = _HistoryReader(questions, keys)
     before: Counter[tuple[object, ...]] = Counter()
     digests: set[str] = set()
@@ -136,11 +134,7 @@ def read_histories(questions: Sequence[EvaluationInput]) -> list[History]:
     histories = []
     for question, own in zip(questions, keys, strict=True):
         name = question.type.name
-        pair, counted, alike = (
-            (question.agent_id, name),
-            (own.count, name),
-            (question.agent_id, name, own.similarity_key),
-        )
+        pair, counted, alike = (question.agent_id, name), (own.count, name), (own.similarity_key,)
         history = past.pairs[pair]
         twin = past.twins.get(question.digest)
         histories.append(
@@ -149,7 +143,7 @@ def read_histories(questions: Sequence[EvaluationInput]) -> list[History]:
                 proposed=history.proposed + before[pair],
                 recent=history.recent + before[pair],
                 amounts=past.usual.get((own.baseline, name), ()) if own.baseline else history.amounts,
-                same_template=past.alike.get(alike, 0) + before[alike] if own.similarity_key else 0,
+                same_template=past.alike.get(own.similarity_key, 0) + before[alike] if own.similarity_key else 0,
                 same_subject=past.counted.get(counted, 0) + before[counted] if own.count else 0,
                 twin=SameDigest(None, "pending") if question.digest in digests else twin,
                 repeat=repeats.repeat_of(question, past.rejected.get(pair, ()), twin),
@@ -174,7 +168,7 @@ class _HistoryReader:
         self.twins: dict[str, SameDigest] = {}
         self.counted: dict[tuple[str, str], int] = {}
         self.usual: dict[tuple[str, str], tuple[Decimal, ...]] = {}
-        self.alike: dict[tuple[UUID, str, str], int] = {}
+        self.alike: dict[str, int] = {}
         self.rejected: dict[tuple[UUID, str], list[repeats.Rejected]] = {}
         self.runs: dict[tuple[UUID, str], tuple[Any, ...]] = {}
         self.purses: Mapping[checkpoints.SpendingScope, Decimal] = {}
@@ -224,7 +218,7 @@ class _HistoryReader:
         self.usual = {(key, name): tuple(amounts or ()) for key, name, amounts in rows}
 
     def _read_alike(self, rows: list[Any]) -> None:
-        self.alike = {(agent, name, similarity_key): count for agent, name, similarity_key, count in rows}
+        self.alike = dict(rows)
 
     def _read_rejected(self, rows: list[Any]) -> None:
         self.rejected = repeats.read(rows)
@@ -259,23 +253,15 @@ def _keyed(questions: Sequence[EvaluationInput], keys: Sequence[Keys], now: date
     pairs = list(zip(questions, keys, strict=True))
     counted = sorted({(own.count, one.type.name, now - one.type.frequency_window) for one, own in pairs if own.count})
     usual = sorted({(own.baseline, one.type.name) for one, own in pairs if own.baseline})
-    alike = sorted(
-        {
-            (question.agent_id, question.type.name, own.similarity_key, now - question.type.burst_window)
-            for question, own in pairs
-            if own.similarity_key
-        }
-    )
+    alike = sorted({(own.similarity_key, now - one.type.burst_window) for one, own in pairs if own.similarity_key})
     return {
         "counted": [key for key, _, _ in counted],
         "counted_names": [name for _, name, _ in counted],
         "counted_since": [since for _, _, since in counted],
         "usual": [key for key, _ in usual],
         "usual_names": [name for _, name in usual],
-        "alike_agents": [agent for agent, _, _, _ in alike],
-        "alike_names": [name for _, name, _, _ in alike],
-        "alike": [similarity_key for _, _, similarity_key, _ in alike],
-        "alike_since": [since for _, _, _, since in alike],
+        "alike": [similarity_key for similarity_key, _ in alike],
+        "alike_since": [since for _, since in alike],
     }
 
 
