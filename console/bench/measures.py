@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from console.bench import many, memory
+from console.bench import evidence, many, memory
 from console.bench.figure import Figure
 from console.bench.load import percentile
 from console.bench.stage import ROOT, BenchStage
@@ -215,8 +215,11 @@ STAGED: dict[str, Callable[[BenchStage], list[Figure]]] = {
 }
 
 
-def run(which: str, data: Path) -> list[Figure]:
-    """Everything, or one measurement by its name. Raises Refused when one cannot be made."""
+def run(which: str, data: Path, *, runs: int, seed: int) -> list[Figure]:
+    """Everything, or one measurement by its name; `evidence` by so many runs from that seed.
+
+    Raises Refused when one cannot be made.
+    """
     figures: list[Figure] = []
     measurements = [name for name in STAGED if which in {name, "all"}]
     if measurements:
@@ -227,4 +230,6 @@ def run(which: str, data: Path) -> list[Figure]:
     if which in {"memory", "all"}:
         with phase("memory"):
             figures += memory_at_rest(data)
+    if which in {"evidence", "all"}:
+        figures += evidence.evidence(runs, seed)
     return figures

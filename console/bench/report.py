@@ -18,7 +18,9 @@ def table(figures: Sequence[Figure]) -> str:
         f"{int(hardware['memory_mib']) / 1024:.0f} GiB, Python {platform.python_version()}"
     )
     widest = max(len(figure.name) for figure in figures)
-    lines = [f"  {figure.name:<{widest}}  {_number(figure):>9} {figure.unit:<4} {_bound(figure)}" for figure in figures]
+    lines = [
+        f"  {figure.name:<{widest}}  {_number(figure):>12} {figure.unit:<4} {_bound(figure)}" for figure in figures
+    ]
     return "\n".join([head, "", *(line.rstrip() for line in lines)])
 
 
@@ -35,7 +37,8 @@ def document(figures: Sequence[Figure]) -> str:
 def _number(figure: Figure) -> str:
     if figure.unit == "/s":
         return f"{figure.value:,.0f}"
-    return f"{figure.value:.2f}" if not figure.unit else f"{figure.value:,.1f}"
+    number = f"{figure.value:.2f}" if not figure.unit else f"{figure.value:,.1f}"
+    return number if figure.error is None else f"{number} ± {figure.error:,.1f}"
 
 
 def _bound(figure: Figure) -> str:

@@ -132,6 +132,11 @@ class Tally:
             largest = wrong * _log(wrong / self.labels / bar) if wrong else 0.0
             if largest + right * math.log(right / self.labels / (1 - bar)) < log_level:
                 return False
+        if not self.equal and not self.stake and self.least and bar > 0:
+            # ∏(1 + λ(bar - x)) is at most (1 + λ(bar - mean of x))^n, and no λ is larger than the least share allows.
+            top = min(BETS[0], 1 / (1 / self.least - bar))
+            if self.proposals * math.log1p(max(0.0, top * (bar - (self.rate or 0.0)))) < log_level:
+                return False
         return self.log_e(bar) >= log_level
 
     def needed(self, level: float, bar: float) -> int | None:
@@ -186,7 +191,7 @@ def drawn(share: float) -> float:
     within("share", share, 0, 1)
     if share == 0:
         raise ValueError("share is 0: what is never drawn has no label")
-    return share
+    return float(share)
 
 
 def undrawn(share: float) -> float:
@@ -194,7 +199,7 @@ def undrawn(share: float) -> float:
     within("share", share, 0, 1)
     if share == 1:
         raise ValueError("share is 1: all are drawn, and a label that is missing counts as wrong")
-    return share
+    return float(share)
 
 
 def inside(name: str, value: float) -> None:

@@ -105,8 +105,9 @@ class Decline:
 
     def see(self, *, wrong: bool, share: float = 1.0) -> None:
         """One fair label. Raises ValueError for a share outside (0, 1]."""
-        self._compare(drawn(share))
-        self._step(wrong if self._equal else wrong / share)
+        share = drawn(share)
+        self._compare(share)
+        self._step(float(wrong) if self._equal else float(wrong) / share)
 
     def pass_unseen(self, *, share: float) -> None:
         """A proposal of the population that was not drawn; one with a share of 0 teaches nothing.
