@@ -61,7 +61,7 @@ def fields_json(value: _HasFields) -> dict[str, Json]:
     return {name: to_json(part) for name, part in named.items() if part is not None}
 
 
-def from_json(hint: Any, value: Any) -> Any:  # whatever the type of a field is
+def from_json(hint: Any, value: Any) -> Any:  # noqa: ANN401  # whatever the type of a field is
     """What was stored of a field of this type."""
     if value is None or hint is Any:
         return value

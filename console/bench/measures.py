@@ -48,7 +48,7 @@ def submit(stage: BenchStage) -> list[Figure]:
     ]
 
 
-def _bulk(stage: Stage) -> tuple[float, float]:
+def _bulk(stage: BenchStage) -> tuple[float, float]:
     """Requests a second: in bulk of 500, and as plain INSERTs of the rows that it stored, in turns."""
     requests, seconds = [0, 0], [0.0, 0.0]
     for _ in range(3):
@@ -60,7 +60,7 @@ def _bulk(stage: Stage) -> tuple[float, float]:
     return requests[0] / seconds[0], requests[1] / seconds[1]
 
 
-def touched(stage: Stage) -> list[Figure]:
+def touched(stage: BenchStage) -> list[Figure]:
     """The files that one submitted request and one click on Approve go through; printed, too."""
     files = stage.start_touched(key=stage.seeded["keys"][3], cookie=stage.seeded["cookies"][0]).result()
     for what, names in files.items():
