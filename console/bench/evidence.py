@@ -322,7 +322,9 @@ CELLS: tuple[Callable[[int, int], Iterator[Figure]], ...] = (
 
 
 def evidence(runs: int, seed: int) -> list[Figure]:
-    """All of it, so many runs each. Raises Refused where the arrays and the shipped code differ."""
+    """All of it, so many runs each. Raises Refused for none, or where arrays and shipped code differ."""
+    if runs < 1:
+        raise Refused("--runs is at least 1")
     figures: list[Figure] = []
     for cell in CELLS:
         with phase(f"{cell.__name__}, seed {seed}") as far:

@@ -6,6 +6,7 @@ import pytest
 from console.bench import evidence, report, simulated
 from console.bench.figure import Figure
 from console.bench.simulated import START
+from console.startup.terminal import Refused
 
 CAREERS = {  # with a target that they reach somewhere on the way, and the start of the sequence
     "flat": (evidence.flat(0.05, length=3000), 0.1, None),
@@ -42,3 +43,8 @@ def test_a_drawn_figure_shows_its_standard_error():
 @pytest.mark.parametrize(("hits", "held"), [(63, True), (64, False)])
 def test_at_most_leaves_two_standard_errors(hits, held):
     assert evidence.share("promoted", hits, 1000, most=0.05).held is held
+
+
+def test_no_runs_are_refused():
+    with pytest.raises(Refused, match="at least 1"):
+        evidence.evidence(runs=0, seed=12)
