@@ -18,7 +18,7 @@ from agents.problems import Problem, agents_only, people_only, scope_missing, un
 
 def secret_of(request: Request) -> str:
     """The secret of the Authorization header. Raises Problem 401 when there is none, or another scheme."""
-    scheme, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    scheme, _, secret = str(request.META.get("HTTP_AUTHORIZATION", "")).partition(" ")
     if scheme.lower() != "bearer" or not secret or " " in secret.strip():
         raise unauthorized()
     return secret.strip()

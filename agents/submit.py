@@ -103,7 +103,10 @@ class PendingCall:
             return self._rendered()
 
     def _rendered(self) -> Response:
-        return self.view.finalize_response(self.call, self.response).render()
+        if self.response is None:
+            raise RuntimeError("a call was left without an answer")
+        rendered: Response = self.view.finalize_response(self.call, self.response).render()
+        return rendered
 
 
 def answer_calls(calls: Sequence[PendingCall]) -> list[Response]:

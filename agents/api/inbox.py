@@ -86,7 +86,7 @@ class Card(PersonView):
     @documented("Open an approval", name="read_card", answers={200: "Card"}, problems=[404], tag="people")
     def get(self, call: Call, pk: UUID) -> Response:
         person = self.person(call)
-        return Response(cards.card(visible(person, pk), reader=person, now=times.now()))
+        return _card(person, pk)
 
 
 class Claim(PersonView):
@@ -107,7 +107,7 @@ class Claim(PersonView):
         person = self.person(call)
         visible(person, pk)
         claims.claim(pk, by=person, take_over=body.get("take_over") is True)
-        return Response(cards.card(visible(person, pk), reader=person, now=times.now()))
+        return _card(person, pk)
 
 
 class Decide(PersonView):
@@ -130,7 +130,7 @@ class Decide(PersonView):
             raise Problem(403, "manual_gate", f"This is decided on the page only: it asks to type a value{again}.")
         seen = _card_version(approval, body)
         decide(seen, by=person, verdict=str(body["verdict"]), verdict_input=_verdict_input(body))
-        return Response(cards.card(visible(person, pk), reader=person, now=times.now()))
+        return _card(person, pk)
 
 
 class Recall(PersonView):
@@ -149,7 +149,7 @@ class Recall(PersonView):
         person = self.person(call)
         approval = visible(person, pk)
         recall.recall(_card_version(approval, body), by=person, verdict_input=_verdict_input(body))
-        return Response(cards.card(visible(person, pk), reader=person, now=times.now()))
+        return _card(person, pk)
 
 
 class Batch(PersonView):
@@ -178,6 +178,11 @@ class Batch(PersonView):
         return Response(
             {"results": [results.get(pk) or {"id": str(pk), "ok": False, "text": nowhere} for pk in items_by_id]}
         )
+
+
+def _card(person: User, pk: UUID) -> Response:
+    """The approval as it stands now."""
+    return Response(cards.card(visible(person, pk), reader=person, now=times.now()))
 
 
 def _card_version(approval: Approval, body: Mapping[str, Json], pointer: str = "") -> CardVersion:

@@ -9,17 +9,15 @@ import re
 from functools import cache
 
 from agents.problems import invalid
-from agents.schemas import conversation, events, grants, incoming, outgoing, permits, runs
+from agents.schemas import conversation, events, execution, incoming, outgoing
 from agents.schemas.build import Schema
 from approvals.values.schema import Json, Validator
 
 COMPONENTS: dict[str, Schema] = {
     **events.COMPONENTS,
-    **grants.COMPONENTS,
+    **execution.COMPONENTS,
     **incoming.COMPONENTS,
     **outgoing.COMPONENTS,
-    **permits.COMPONENTS,
-    **runs.COMPONENTS,
     **conversation.COMPONENTS,
 }
 

@@ -9,6 +9,7 @@ Schema = dict[str, Json]
 ANYTHING: Schema = {}
 ANY_OBJECT: Schema = {"type": "object"}
 FLAG: Schema = {"type": "boolean"}
+STRING: Schema = {"type": "string"}
 WHOLE: Schema = {"type": "integer"}
 NUMBER: Schema = {"type": "number"}
 ID: Schema = {"type": "string", "format": "uuid"}

@@ -1,12 +1,23 @@
 """The shapes of a confidence and of what shadow mode did not ask."""
 
-from agents.schemas.build import ANY_OBJECT, FLAG, NUMBER, WHOLE, Schema, answer_object, array, one_of, or_null, ref
+from agents.schemas.build import (
+    ANY_OBJECT,
+    FLAG,
+    NUMBER,
+    STRING,
+    WHOLE,
+    Schema,
+    answer_object,
+    array,
+    one_of,
+    or_null,
+    ref,
+)
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Impact
 from approvals.policy.precedent.signals import WEIGHTS
 from approvals.policy.reasons import CODES
 
-STRING: Schema = {"type": "string"}
 _SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 
 SIGNAL: Schema = answer_object(

@@ -4,6 +4,7 @@ from agents.schemas.build import (
     ANYTHING,
     DIGEST,
     ID,
+    STRING,
     TIME,
     WHOLE,
     Schema,
@@ -23,7 +24,6 @@ from approvals.models.policy import Verdict
 from approvals.requests.attachments import ENDINGS
 from approvals.values import texts
 
-STRING: Schema = {"type": "string"}
 # What an item may say and its amendment may say anew.
 _REVISED = ("summary", "reasoning", "context", "alternatives", "signals", "current", "preconditions", "attachments")
 

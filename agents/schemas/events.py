@@ -1,12 +1,10 @@
 """The shape of what a stream of events carries in its `data`."""
 
 from agents.feed import NAMES
-from agents.schemas.build import ANYTHING, DIGEST, ID, TIME, WHOLE, Schema, fields, one_of
+from agents.schemas.build import ANYTHING, DIGEST, ID, STRING, TIME, WHOLE, Schema, fields, one_of
 from approvals.models.approval import Source
 from approvals.models.policy import Verdict
 from approvals.models.verdict import RecallReason
-
-_STRING: Schema = {"type": "string"}
 
 COMPONENTS: dict[str, Schema] = {
     "AgentEvent": fields(
@@ -15,30 +13,30 @@ COMPONENTS: dict[str, Schema] = {
         number={**WHOLE, "description": "Its place in history. Numbers grow; those between are not this agent's."},
         type=one_of(list(NAMES.values())),
         request=ID,
-        item=_STRING,
+        item=STRING,
         at=TIME,
         verdict=one_of(Verdict.values),
         source=one_of(Source.values),
-        silence=_STRING,
-        route=_STRING,
+        silence=STRING,
+        route=STRING,
         tier=WHOLE,
         **{"from": WHOLE},
         to=WHOLE,
-        to_domain={**_STRING, "description": "Where another field's people are asked now."},
+        to_domain={**STRING, "description": "Where another field's people are asked now."},
         stage={**WHOLE, "description": "Of those that approve one after the other: which it is, from 1."},
         stages={**WHOLE, "description": "How many of them there are."},
         due_at=TIME,
         expires_at=TIME,
         revision=WHOLE,
         digest=DIGEST,
-        result=_STRING,
+        result=STRING,
         jti=ID,
         question=ID,
         guidance=ID,
         incident=ID,
-        severity=_STRING,
-        run=_STRING,
-        step=_STRING,
+        severity=STRING,
+        run=STRING,
+        step=STRING,
         grant=ID,
         moved=ANYTHING,
         reason=one_of(RecallReason.values, says="recalled: why it was taken back."),

@@ -6,6 +6,7 @@ from agents.schemas.build import (
     DIGEST,
     FLAG,
     ID,
+    STRING,
     TIME,
     WHOLE,
     Schema,
@@ -23,7 +24,6 @@ from approvals.models.policy import Accompanying, Gate, Impact, Reversibility, S
 from approvals.models.verdict import RecallReason
 
 AHEAD_OF = [PostReview.Why.VETO.value, PostReview.Why.REVIEW.value]
-STRING: Schema = {"type": "string"}
 _LINK: Schema = {"type": "string", "format": "uri"}
 _SECONDS: Schema = {"type": "number", "minimum": 0}
 LABELS: Schema = {"type": "object", "additionalProperties": STRING}

@@ -54,9 +54,9 @@ def _bulk(stage: BenchStage) -> tuple[float, float]:
     for _ in range(3):
         filled = stage.asks(do="bulk", key=stage.seeded["keys"][0], of=500, times=2).result()
         inserted = stage.start_plain(of=500, times=2).result()
-        for place, done in enumerate((filled, inserted)):
-            requests[place] += done["requests"]
-            seconds[place] += done["seconds"]
+        for index, done in enumerate((filled, inserted)):
+            requests[index] += done["requests"]
+            seconds[index] += done["seconds"]
     return requests[0] / seconds[0], requests[1] / seconds[1]
 
 

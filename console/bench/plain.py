@@ -15,7 +15,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 django.setup()
 
-from django.db import connection, transaction  # noqa: E402  # needs the settings
+from django.db import connection, models, transaction  # noqa: E402  # needs the settings
 
 from approvals.db.ids import new_id  # noqa: E402
 from approvals.models import Approval, ApprovalRequest, AuditEvent, Proposal  # noqa: E402
@@ -47,7 +47,7 @@ def copied(texts: list[str], number: int) -> list[str]:
     return others
 
 
-def columns(model: type) -> str:
+def columns(model: type[models.Model]) -> str:
     """What is inserted: all but what the database numbers itself."""
     names = [field.column for field in model._meta.concrete_fields if field.get_internal_type() != "BigAutoField"]
     return ", ".join(f'"{name}"' for name in names)

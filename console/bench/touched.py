@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 from types import FrameType
+from typing import Any
 from urllib.parse import urlencode
 
 import django
@@ -52,17 +53,17 @@ class Trace:
 
 async def ask(method: str, path: str, headers: dict[str, str], content: bytes = b"") -> tuple[int, dict[str, str], str]:
     """One call of the site: status, headers and body."""
-    sent: list[dict[str, object]] = []
+    sent: list[dict[str, Any]] = []
     inbox = [{"type": "http.request", "body": content}]
     over = asyncio.Event()
 
-    async def receive() -> dict[str, object]:
+    async def receive() -> dict[str, Any]:
         if not inbox:
             await over.wait()
             return {"type": "http.disconnect"}
         return inbox.pop()
 
-    async def send(message: dict[str, object]) -> None:
+    async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
     scope = {
@@ -119,7 +120,7 @@ async def main() -> None:
         if status != 200:
             raise SystemExit(f"approve: {status} {text[:300]}")
     sys.setprofile(None)
-    threading.setprofile(None)  # type: ignore[arg-type]  # takes None, as sys.setprofile does
+    threading.setprofile(None)
     print(json.dumps(touched))
 
 
