@@ -12,6 +12,7 @@ from django.urls import URLPattern
 import console.settings
 from agents.schemas import COMPONENTS
 from agents.urls import urlpatterns
+from approvals.values import texts
 
 # Not of the contract: the document, its page, and the answer to what is nowhere.
 UNLISTED = {"openapi", "docs", "missing"}
@@ -180,3 +181,9 @@ def test_every_operation_has_an_example_that_is_of_its_shape(document):
         for parameter in operation.get("parameters", ()):
             if parameter["in"] == "path":
                 holds(parameter["schema"], parameter["example"], f"{name} {parameter['name']}")
+
+
+def test_a_verdict_may_say_as_much_by_the_api_as_on_the_page():
+    given = COMPONENTS["Verdict"]["properties"]
+    assert {given["message"]["maxLength"], given["guidance"]["maxLength"]} == {texts.MESSAGE}
+    assert COMPONENTS["PlanStepEdit"]["properties"]["message"]["maxLength"] == texts.WHY

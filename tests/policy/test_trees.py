@@ -22,8 +22,8 @@ TEXTS = [
 def every_text():
     yield from TEXTS
     for name in packs.FIELDS:
-        for _type, rules, _thresholds in packs.read(name).types:
-            yield from (rule.expression for rule in rules)
+        for rules in (row["rules"] for row in packs.read(name).snapshot["types"].values()):
+            yield from (rule["when"] for rule in rules)
 
 
 def test_what_is_written_from_a_tree_means_the_same():

@@ -147,7 +147,7 @@ def _inside(row: Row) -> Iterator[tuple[str, str]]:
         then = [settings.pop(RULE.label("effect"))]
         for name in ("when", "message"):
             settings.pop(RULE.label(name), None)
-        then += [f"{label} {words}" for label, words in settings.items()]
+        then += [f"{label} {shown}" for label, shown in settings.items()]
         when = explained(rule["when"], row["schema"])
         yield _("rule “%(name)s”") % {"name": rule["name"]}, f"{when}: {', '.join(then)}"
 
@@ -211,7 +211,7 @@ def _object(
             yield from _reordered(kind, key, thing, field.label, was, becomes)
             yield from _within(kind, key, thing, field.label, was, becomes)
         elif was != becomes and (field.name != "schema_version" or before["schema"] == after["schema"]):
-            yield PolicyChange(kind, key, thing, field.label, field.words(was), field.words(becomes))
+            yield PolicyChange(kind, key, thing, field.label, field.shown(was), field.shown(becomes))
 
 
 def _settings(fields: PolicyFields, row: Row) -> Iterator[tuple[str, str]]:
@@ -222,7 +222,7 @@ def _settings(fields: PolicyFields, row: Row) -> Iterator[tuple[str, str]]:
             if field.name == "schema":
                 shown = ", ".join(_properties(value))
             else:
-                shown = plain(explained(str(value))) if field.name == "when" else field.words(value)
+                shown = plain(explained(str(value))) if field.name == "when" else field.shown(value)
             if shown:
                 yield field.label, shown
 

@@ -4,9 +4,7 @@ import json
 from collections.abc import Iterable
 from decimal import Decimal
 
-from django.db import models
-
-from approvals.models import ActionType, Currency, Rule, Threshold, Tier
+from approvals.models import ActionType, Currency, Rule, Tier
 from approvals.policy.authoring.fields import (
     ACTION_TYPE,
     BAND,
@@ -15,7 +13,6 @@ from approvals.policy.authoring.fields import (
     RULE,
     TERMS,
     TIER,
-    PolicyFields,
     Row,
 )
 from approvals.policy.rules.expressions import BadExpression, compiled_expression
@@ -24,49 +21,34 @@ from approvals.values.schema import BadSchema, Fault, Validator, digest_of, poin
 
 def snapshot_of_tables() -> Row:
     """What the policy tables say now: money and thresholds as text, durations in seconds, inactive types left out."""
-    active = ActionType.objects.filter(active=True).prefetch_related("rules", "thresholds")
-    return snapshot_of(
-        [(type, list(type.rules.all()), list(type.thresholds.all())) for type in active],
-        rules=Rule.objects.filter(action_type=None),
-        tiers=Tier.objects.filter(active=True).prefetch_related("capacities", "terms"),
-        currencies=Currency.objects.all(),
-    )
+    types = ActionType.objects.filter(active=True).prefetch_related("rules", "thresholds")
+    tiers = Tier.objects.filter(active=True).prefetch_related("capacities", "terms")
+    return {
+        "types": {
+            type.name: {
+                **ACTION_TYPE.row(type),
+                "rules": _rule_rows(type.rules.all()),
+                "thresholds": {band.impact: BAND.row(band) for band in type.thresholds.all()},
+            }
+            for type in types
+        },
+        "rules": _rule_rows(Rule.objects.filter(action_type=None)),
+        "tiers": {
+            str(tier.level): {
+                **TIER.row(tier),
+                "capacities": _by_domain(map(CAPACITY.row, tier.capacities.all())),
+                "terms": _by_domain(map(TERMS.row, tier.terms.all())),
+            }
+            for tier in tiers
+        },
+        "rates": {currency.code: CURRENCY.row(currency)["rate"] for currency in Currency.objects.all()},
+    }
 
 
 def digest(snapshot: Row) -> str:
     """The digest of a snapshot, in which the order of a schema's fields counts: it is what people are shown."""
     types = {name: {**row, "schema": json.dumps(row["schema"])} for name, row in snapshot["types"].items()}
     return digest_of({**snapshot, "types": types})
-
-
-def snapshot_of(
-    types: Iterable[tuple[ActionType, Iterable[Rule], Iterable[Threshold]]],
-    *,
-    rules: Iterable[Rule],
-    tiers: Iterable[Tier],
-    currencies: Iterable[Currency],
-) -> Row:
-    """The snapshot of these rows, saved or not."""
-    return {
-        "types": {
-            type.name: {
-                **ACTION_TYPE.row(type),
-                "rules": _rule_rows(own),
-                "thresholds": {band.impact: BAND.row(band) for band in bands},
-            }
-            for type, own, bands in types
-        },
-        "rules": _rule_rows(rules),
-        "tiers": {
-            str(tier.level): {
-                **TIER.row(tier),
-                "capacities": _rows_below(tier, "capacities", CAPACITY),
-                "terms": _rows_below(tier, "terms", TERMS),
-            }
-            for tier in tiers
-        },
-        "rates": {currency.code: CURRENCY.row(currency)["rate"] for currency in currencies},
-    }
 
 
 def domains_of(snapshot: Row) -> set[str]:
@@ -88,10 +70,8 @@ def _rule_rows(rules: Iterable[Rule]) -> list[Row]:
     return [RULE.row(rule) for rule in sorted(rules, key=lambda rule: rule.name) if rule.active]
 
 
-def _rows_below(tier: Tier, name: str, fields: PolicyFields) -> list[Row]:
-    """The rows under a tier by domain; an unsaved one of a file or pack has none, and cannot be asked."""
-    below: Iterable[models.Model] = () if tier._state.adding else getattr(tier, name).all()
-    return sorted(map(fields.row, below), key=lambda row: row["domain"] or "")
+def _by_domain(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row["domain"] or "")
 
 
 def _unusable(snapshot: Row) -> list[Fault]:

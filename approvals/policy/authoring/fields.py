@@ -75,10 +75,10 @@ class PolicyField:
         """Whether a file says nothing of it."""
         return value is None or (value == self.default and (self.quiet or value in ("", [], {})))
 
-    def words(self, value: Json) -> str:
+    def shown(self, value: Json) -> str:
         if value is None or value == "":
             return str(self.nothing or _("nothing"))
-        return self.shape.words(value, self.column)
+        return self.shape.shown(value, self.column)
 
     @property
     def label(self) -> str:

@@ -68,7 +68,7 @@ class Shape:
             shape["pattern"] = "^[-a-zA-Z0-9_]*$"
         return shape | ({"maxLength": column.max_length} if column.max_length else {})
 
-    def words(self, value: Json, column: Column) -> str:
+    def shown(self, value: Json, column: Column) -> str:
         """A snapshot's value as a reader of a difference understands it."""
         if isinstance(value, bool):
             return _("yes") if value else _("no")
@@ -97,7 +97,7 @@ class Duration(Shape):
     def schema(self, column: Column) -> JsonSchema:
         return {"type": "string", "format": DURATION}
 
-    def words(self, value: Json, column: Column) -> str:
+    def shown(self, value: Json, column: Column) -> str:
         return durations.written(self.loaded(value))
 
 
@@ -139,7 +139,7 @@ class Days(Shape):
     def schema(self, column: Column) -> JsonSchema:
         return {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 7}}
 
-    def words(self, value: Json, column: Column) -> str:
+    def shown(self, value: Json, column: Column) -> str:
         return ", ".join(str(WEEKDAYS_ABBR[day - 1]) for day in cast(list[int], value)) or _("nothing")
 
 
@@ -155,7 +155,7 @@ class Names(Shape):
     def schema(self, column: Column) -> JsonSchema:
         return {"type": "array", "items": {"type": "string"}}
 
-    def words(self, value: Json, column: Column) -> str:
+    def shown(self, value: Json, column: Column) -> str:
         return ", ".join(str(self.labels.get(name, name)) for name in cast(list[str], value)) or _("nothing")
 
 
@@ -190,7 +190,7 @@ class Stages(Shape):
         parts = {"tier": LEVEL, "domain": {"type": "string"}, "approvers": PEOPLE}
         return {"type": "array", "items": object_schema(parts, required=["tier"])}
 
-    def words(self, value: Json, column: Column) -> str:
+    def shown(self, value: Json, column: Column) -> str:
         return stage_rules.in_words(value)
 
 

@@ -23,7 +23,7 @@ class Command(BaseCommand):
         if not names:
             for name in packs.names():
                 pack = packs.read(name)
-                self.stdout.write(f"{name}: {', '.join(sorted(type.name for type, _, _ in pack.types))}")
+                self.stdout.write(f"{name}: {', '.join(sorted(pack.snapshot['types']))}")
             return
         snapshot.lock_policy_tables()
         draft = versions.draft()

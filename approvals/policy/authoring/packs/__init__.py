@@ -12,10 +12,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals.models import ActionType, Currency, Domain, Rule, Threshold, Tier
-from approvals.policy.authoring import files
-from approvals.policy.authoring.documents import snapshot_of
-from approvals.policy.authoring.fields import ACTION_TYPE, BAND, RULE, TIER, Row
+from approvals.models import ActionType, Currency, Tier
+from approvals.policy.authoring import files, tables
+from approvals.policy.authoring.fields import Row
 from approvals.policy.authoring.files import Table
 from approvals.policy.compiled_policy import Policy, Stage
 from approvals.policy.evaluation_input import EvaluationInput, History, RunPast
@@ -90,13 +89,11 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A pack as rows that are not saved yet."""
+    """A pack as its file says it. `domains` are names by short name."""
 
     name: str
-    domain: Domain
-    types: Sequence[tuple[ActionType, Sequence[Rule], Sequence[Threshold]]]
-    tiers: Sequence[Tier]
-    currencies: Sequence[Currency]
+    domains: Mapping[str, str]
+    snapshot: Row
     scenarios: Sequence[Scenario]
 
 
@@ -109,27 +106,15 @@ def read(name: str) -> Pack:
     """A pack from its file; touches no database."""
     text = (_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
     file = files.read(text, pack=name)
-    [(slug, title)] = file.domains.items()
-    return Pack(
-        name=name,
-        domain=Domain(slug=slug, name=title),
-        types=[_type(one, row) for one, row in file.snapshot["types"].items()],
-        tiers=[Tier(level=int(level), **TIER.columns(row)) for level, row in file.snapshot["tiers"].items()],
-        currencies=[Currency(code=code, rate=Decimal(rate)) for code, rate in file.snapshot["rates"].items()],
-        scenarios=[_scenario(name, one) for one in file.scenarios],
-    )
+    return Pack(name, file.domains, file.snapshot, [_scenario(name, table) for table in file.scenarios])
 
 
 def policy(*pack_names: str) -> Policy:
     """The policy of these packs and the core (without names: of all), straight from their files, as version 0."""
     packs = [read(name) for name in dict.fromkeys((CORE, *(pack_names or FIELDS)))]
-    snapshot = snapshot_of(
-        [row for pack in packs for row in pack.types],
-        rules=[],
-        tiers=[tier for pack in packs for tier in pack.tiers],
-        currencies=[currency for pack in packs for currency in pack.currencies],
-    )
-    return compiled(0, snapshot)
+    parts = ("types", "tiers", "rates")
+    named = {part: {key: row for pack in packs for key, row in pack.snapshot[part].items()} for part in parts}
+    return compiled(0, {**named, "rules": []})
 
 
 @transaction.atomic
@@ -142,33 +127,17 @@ def load(name: str) -> Pack:
     if name != CORE:
         load(CORE)
     pack = read(name)
-    Domain.objects.bulk_create([pack.domain], ignore_conflicts=True)
-    Currency.objects.bulk_create(pack.currencies, ignore_conflicts=True)
-    # The end of the chain first: a tier refers to the next one.
-    for tier in reversed(pack.tiers):
-        Tier.objects.bulk_create([tier], ignore_conflicts=True)
-    for type, rules, thresholds in pack.types:
-        _save(type, rules, thresholds)
+    tiers = {str(level) for level in Tier.objects.values_list("level", flat=True)}
+    rates = set(Currency.objects.values_list("code", flat=True))
+    new = {
+        "tiers": {level: row for level, row in pack.snapshot["tiers"].items() if level not in tiers},
+        "rates": {code: rate for code, rate in pack.snapshot["rates"].items() if code not in rates},
+    }
+    for type in ActionType.objects.filter(name__in=pack.snapshot["types"]):
+        row = pack.snapshot["types"][type.name]
+        row["schema_version"] = type.schema_version + (type.schema != row["schema"])
+    tables.merge({**pack.snapshot, **new}, pack.domains)
     return pack
-
-
-def _save(type: ActionType, rules: Sequence[Rule], thresholds: Sequence[Threshold]) -> None:
-    before = ActionType.objects.filter(pk=type.pk).values_list("schema", "schema_version").first()
-    if before:
-        schema, version = before
-        type.schema_version = version if schema == type.schema else version + 1
-    type.save(force_insert=not before, force_update=bool(before))
-    Threshold.objects.filter(action_type=type).delete()
-    Threshold.objects.bulk_create(thresholds)
-    Rule.objects.filter(action_type=type, name__in=[rule.name for rule in rules]).delete()
-    Rule.objects.bulk_create(rules)
-
-
-def _type(name: str, row: Row) -> tuple[ActionType, list[Rule], list[Threshold]]:
-    type = ActionType(name=name, **ACTION_TYPE.columns(row))
-    rules = [Rule(action_type=type, **RULE.columns(rule)) for rule in row["rules"]]
-    bands = [(impact, BAND.columns(band)) for impact, band in row["thresholds"].items()]
-    return type, rules, [Threshold(action_type=type, impact=impact, **columns) for impact, columns in bands]
 
 
 def _scenario(pack: str, table: Table) -> Scenario:
