@@ -104,7 +104,7 @@ def card(approval: Approval, *, reader: User, now: datetime) -> dict[str, Json]:
         "may_recall": "recall" in access.actions_for(approval, reader, now=now),
         "recalled": _recalled(approval, content),
         "ended": _ended(approval),
-        "audit": _post_review(approval) if content else None,
+        "post_review": _post_review(approval) if content else None,
         "timeline": [
             {
                 "seq": event.seq,

@@ -122,7 +122,7 @@ def _item(approval: Approval) -> dict[str, Json]:
         "outcome": _RESULTS.get(Status(approval.status)),
     }
     if approval.reason_code == BEFORE_REVIEW:
-        look = approval.audit
+        look = approval.post_review
         until = look.until if look.why == PostReview.Why.VETO else None
         document["runs_before_review"] = {"why": look.why, "until": moment(until), "finding": look.finding}
     if approval.status in OPEN:

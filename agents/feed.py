@@ -17,7 +17,7 @@ from approvals.models.approval import Source
 from approvals.values.schema import Json
 
 RELEASED = "released"
-OBJECTED = "objected"  # that somebody looked and found it fine is not told
+FLAGGED = "flagged"  # that somebody looked and found it fine is not told
 # What concerns the agent. Who reads, votes or comments among the reviewers does not, nor what they may take back.
 _NAMES: Mapping[str, str] = {
     kind: str(kind.value)
@@ -46,7 +46,7 @@ _NAMES: Mapping[str, str] = {
         AuditEvent.Kind.RECALLED,
     )
 }
-NAMES: Mapping[str, str] = {**_NAMES, AuditEvent.Kind.AUDITED: OBJECTED}
+NAMES: Mapping[str, str] = {**_NAMES, AuditEvent.Kind.REVIEWED: FLAGGED}
 # A verdict without an undo window is released by being decided: to the agent it is the same event.
 _KINDS = [*NAMES, AuditEvent.Kind.DECIDED]
 _FACTS = (
@@ -65,7 +65,7 @@ SELECT span.number, a.agent_id, e.kind, e.facts, e.at, a.request_id, a.item
 FROM span JOIN approvals_auditevent AS e ON e.id = span.event_id JOIN approvals_approval AS a ON a.id = e.approval_id
 WHERE a.agent_id = ANY(%(agents)s::uuid[]) AND e.kind = ANY(%(kinds)s)
     AND (e.kind <> 'decided' OR a.released_at = e.at)
-    AND (e.kind <> 'audited' OR e.facts ->> 'finding' = 'objected')
+    AND (e.kind <> 'reviewed' OR e.facts ->> 'finding' = 'flagged')
 UNION ALL SELECT max(number), NULL, NULL, NULL, NULL, NULL, NULL FROM span
 ORDER BY 1, 2 NULLS LAST
 """

@@ -103,7 +103,7 @@ def ended_while_held(decision: Decision) -> str:
 def how_it_ended(approval: Approval) -> str:
     """One sentence: who settled the approval, or what else became of it."""
     who = approval.decided_by.name if approval.decided_by else ""
-    look = PostReview.objects.select_related("by").filter(pk=approval.pk, finding=PostReview.Finding.OBJECTED).first()
+    look = PostReview.objects.select_related("by").filter(pk=approval.pk, finding=PostReview.Finding.FLAGGED).first()
     if look is not None and look.by is not None and approval.status in (Status.SKIPPED, Status.CANCELLED):
         return _("%(who)s flagged a problem before it ran.") % {"who": look.by.name}
     if approval.status == Status.RECALLED:

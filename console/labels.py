@@ -28,8 +28,8 @@ OUTCOMES = {result.value: result.label for result in Outcome.Result}
 
 # What was found on looking afterwards, and why anybody looks, as the timeline says it.
 FINDINGS = {
-    PostReview.Finding.FINE.value: _("found OK"),
-    PostReview.Finding.OBJECTED.value: _("a problem flagged"),
+    PostReview.Finding.OK.value: _("found OK"),
+    PostReview.Finding.FLAGGED.value: _("a problem flagged"),
     PostReview.Finding.LAPSED.value: _("nobody stopped it in time"),
     PostReview.Finding.RECALLED.value: _("recalled before it ran"),
 }

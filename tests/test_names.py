@@ -5,6 +5,7 @@ import builtins
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,11 @@ def files(wing: str) -> list[Path]:
     return [path for path in (ROOT / wing).rglob("*.py") if "migrations" not in path.parts]
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def names(tree: ast.AST, short: int = SHORT) -> Iterator[tuple[str, int]]:
     """Every name that is bound, with its line; those of comprehensions of less than `short` lines are free."""
     for node in ast.iter_child_nodes(tree):
@@ -66,7 +72,7 @@ def test_a_class_name_stands_for_one_thing():
     for wing in ("approvals", "agents", "console"):
         for path in files(wing):
             name = str(path.relative_to(ROOT))
-            for node in ast.parse(path.read_text()).body:
+            for node in parsed(path).body:
                 if isinstance(node, ast.ClassDef) and not name.startswith(APART):
                     homes[node.name].append(name)
 
@@ -83,7 +89,7 @@ def test_a_name_says_what_it_holds(wing):
     refused = [
         f"{path.relative_to(ROOT)}:{line} {name}"
         for path in files(wing)
-        for name, line in names(ast.parse(path.read_text()), 0 if is_strict(path) else SHORT)
+        for name, line in names(parsed(path), 0 if is_strict(path) else SHORT)
         if name in NOTHING or name.lstrip("_") in REPLACED - OWN.get(str(path.relative_to(ROOT)), set())
     ]
 
@@ -119,7 +125,7 @@ def test_every_file_and_class_of_the_glossary_is_there():
 
 
 def test_an_error_that_a_docstring_promises_is_there():
-    trees = {path: ast.parse(path.read_text()) for wing in WINGS[:3] for path in files(wing)}
+    trees = {path: parsed(path) for wing in WINGS[:3] for path in files(wing)}
     nodes = [(path, node) for path, tree in trees.items() for node in ast.walk(tree)]
     there = {node.name for _, node in nodes if isinstance(node, ast.ClassDef)} | set(dir(builtins))
     there |= {name.name for _, node in nodes if isinstance(node, ast.ImportFrom) for name in node.names}

@@ -40,7 +40,7 @@ COMPONENTS: dict[str, Schema] = {
         grant=ID,
         moved=ANYTHING,
         reason=one_of(RecallReason.values, says="recalled: why it was taken back."),
-        permit=one_of(["not used", "taken back"], says="outcome: it ran without; vetoed, objected: taken back unused."),
-        undo=one_of(["asked"], says="vetoed, objected: what ran is to be undone."),
+        permit=one_of(["not used", "taken back"], says="outcome: it ran without; vetoed, flagged: taken back unused."),
+        undo=one_of(["asked"], says="vetoed, flagged: what ran is to be undone."),
     ),
 }

@@ -122,7 +122,7 @@ COMPONENTS: dict[str, Schema] = {
             says="It goes on before its review.",
             why=one_of(AHEAD_OF, says="veto: unless stopped in time; review: its run is reviewed when it has ended."),
             until={**or_null(TIME), "description": "veto: until when it can be stopped."},
-            finding=one_of(PostReview.Finding.values, says="objected: nothing may run by its permit; undo what ran."),
+            finding=one_of(PostReview.Finding.values, says="flagged: nothing may run by its permit; undo what ran."),
         ),
     ),
     "RequestState": answer_object(
@@ -289,7 +289,7 @@ COMPONENTS: dict[str, Schema] = {
             "description": "Who took it back after its release, and why.",
         },
         ended={**or_null(STRING), "description": "How a verdict ended that was held when its agent withdrew it."},
-        audit={
+        post_review={
             **or_null(
                 answer_object(
                     why=one_of(PostReview.Why.values),

@@ -34,7 +34,7 @@ FROM (
     LEFT JOIN approvals_postreview AS look ON look.approval_id = approval.id
     WHERE action_type_id = %(name)s AND kind = 'real' AND created_at > %(since)s AND confidence IS NOT NULL
       AND (
-          faulted_at IS NOT NULL OR finding = 'fine'
+          faulted_at IS NOT NULL OR finding = 'ok'
           OR source = 'human' AND released_at IS NOT NULL AND verdict IN ('approve', 'modify', 'reject')
       )
       AND policy_id = ANY (%(versions)s) AND returned_from_id IS NULL

@@ -181,7 +181,7 @@ def _replay(use: PermitUse, approval: Approval, earlier: Consumption) -> PermitU
 
 def _refuse_as_over(approval: Approval) -> WorldMoved:
     """It is over though nobody used its permit: a person objected, it came back before, or its outcome was reported."""
-    if PostReview.objects.filter(approval=approval, finding=PostReview.Finding.OBJECTED).exists():
+    if PostReview.objects.filter(approval=approval, finding=PostReview.Finding.FLAGGED).exists():
         raise PermitRefused(VETOED, "A reviewer objected to this before it ran; nothing may run by its permit.")
     earlier = returns.earlier_return(approval)
     if earlier is None:

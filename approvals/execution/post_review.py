@@ -29,7 +29,7 @@ from approvals.requests.withdrawal import NO_VERDICT
 from approvals.values import texts
 from approvals.values.schema import Fault, Json
 
-FINE, OBJECTED = PostReview.Finding.FINE, PostReview.Finding.OBJECTED
+OK, FLAGGED = PostReview.Finding.OK, PostReview.Finding.FLAGGED
 MOST = 500  # looks at once
 
 
@@ -70,16 +70,16 @@ def record_finding(
     taken = [look for look in looks if _claim_review(look, by=by, finding=finding, note=finding_input.note, now=now)]
     if not taken:
         raise AlreadyReviewed(PostReview.objects.select_related("by").get(pk=looks[0].pk))
-    if finding == FINE:
+    if finding == OK:
         return [_record_ok(one, by=by, note=finding_input.note, now=now) for one in taken]
     return _flag_problems(taken, by=by, finding_input=finding_input, now=now)
 
 
 def _checked(finding: str, finding_input: FindingInput) -> FindingInput:
     note, faults = finding_input.note.strip(), []
-    if finding not in (FINE, OBJECTED):
+    if finding not in (OK, FLAGGED):
         raise BadVerdict([Fault("/finding", _("Choose OK, or flag a problem."))])
-    if finding == OBJECTED and not note:
+    if finding == FLAGGED and not note:
         faults.append(Fault("/note", _("Say what is wrong; the agent's people read it.")))
     if faults := [*faults, *texts.too_long("/note", note, texts.ACCOUNT)]:
         raise BadVerdict(faults)
@@ -93,7 +93,7 @@ def _lock(looks: Sequence[PostReview], finding: str) -> datetime:
     """
     pks = [look.pk for look in looks]
     list(Approval.objects.filter(pk__in=pks).order_by("pk").select_for_update(no_key=True).values_list("pk"))
-    if finding == OBJECTED:
+    if finding == FLAGGED:
         requests = {look.approval.request_id for look in looks}
         runs.lock(requests)
         list(ApprovalRequest.objects.filter(pk__in=requests).order_by("pk").select_for_update().values_list("pk"))
@@ -107,8 +107,8 @@ def _claim_review(look: PostReview, *, by: User, finding: str, note: str, now: d
 
 
 def _record_ok(look: PostReview, *, by: User, note: str, now: datetime) -> Approval:
-    facts: dict[str, Json] = {"why": look.why, "finding": FINE}
-    return _record(look, AuditEvent.Kind.AUDITED, facts, by=by, note=note, now=now)
+    facts: dict[str, Json] = {"why": look.why, "finding": OK}
+    return _record(look, AuditEvent.Kind.REVIEWED, facts, by=by, note=note, now=now)
 
 
 # --- Objections
@@ -134,7 +134,7 @@ def _flag_problem(look: PostReview, *, by: User, finding_input: FindingInput, no
     """One objection: its permit is taken back if nobody used it, else what ran by it is to be undone."""
     approval = Approval.objects.select_related("request").get(pk=look.pk)
     unused = approval.status == Status.RELEASED and approval.consumed_at is None
-    facts: dict[str, Json] = {"why": look.why, "finding": OBJECTED}
+    facts: dict[str, Json] = {"why": look.why, "finding": FLAGGED}
     sets: dict[str, object] = {"faulted_at": now}
     outcome = None
     if unused:
@@ -145,7 +145,7 @@ def _flag_problem(look: PostReview, *, by: User, finding_input: FindingInput, no
         step = Step.objects.filter(approval=approval, status=Step.Status.DONE, undo__isnull=False)
         if step.update(status=Step.Status.UNDOING, undo_asked_at=now):
             facts["undo"] = "asked"
-    kind = AuditEvent.Kind.VETOED if look.why == PostReview.Why.VETO else AuditEvent.Kind.AUDITED
+    kind = AuditEvent.Kind.VETOED if look.why == PostReview.Why.VETO else AuditEvent.Kind.REVIEWED
     return _record(look, kind, facts, by=by, note=finding_input.note, now=now, sets=sets, outcome=outcome)
 
 
@@ -184,7 +184,7 @@ def _tell(looks: Sequence[PostReview], *, stopped: Collection[object]) -> None:
         [
             outbox.AgentMessage(
                 approval.agent_id,
-                outbox.VETOED if look.why == PostReview.Why.VETO else outbox.OBJECTED,
+                outbox.VETOED if look.why == PostReview.Why.VETO else outbox.FLAGGED,
                 {
                     "request": str(approval.request_id),
                     "item": approval.item,
@@ -205,8 +205,8 @@ def how_it_ended(look: PostReview) -> str:
     if look.by is None or look.at is None:
         return _("The time to stop it is over.")
     sentence = {
-        FINE: _("%(who)s looked at this at %(at)s UTC and found it OK."),
-        OBJECTED: _("%(who)s flagged a problem here at %(at)s UTC."),
+        OK: _("%(who)s looked at this at %(at)s UTC and found it OK."),
+        FLAGGED: _("%(who)s flagged a problem here at %(at)s UTC."),
         PostReview.Finding.RECALLED: _("%(who)s recalled this at %(at)s UTC, before it ran."),
     }[PostReview.Finding(look.finding)]
     return sentence % {"who": look.by.name, "at": date_format(look.at, "H:i:s")}

@@ -35,7 +35,7 @@ def why_of(evaluation: Evaluation) -> str:
 def new_post_review(approval: Approval, evaluation: Evaluation, why: str, *, now: datetime) -> PostReview:
     """The unsaved row of what policy lets pass. The window is the action type's: no agent shortens it."""
     look = _made(approval, why, run=approval.request.run_id, until=now + evaluation.type.expires_after, now=now)
-    approval.audit = look  # the answer to the agent tells of it
+    approval.post_review = look  # the answer to the agent tells of it
     return look
 
 
@@ -90,5 +90,5 @@ def may_review(audit: PostReview, authority: access.Authority) -> bool:
 def has_objection(approval_id: UUID) -> bool:
     """True where a person objected to what goes ahead by this approval: what it does is to be undone."""
     return PostReview.objects.filter(
-        pk=approval_id, why__in=RAN_BEFORE_REVIEW, finding=PostReview.Finding.OBJECTED
+        pk=approval_id, why__in=RAN_BEFORE_REVIEW, finding=PostReview.Finding.FLAGGED
     ).exists()

@@ -40,10 +40,10 @@ def close_lapsed_windows() -> int:
     while True:
         with transaction.atomic():
             now = times.now()
-            due = Approval.objects.filter(audit__finding=_OPEN, audit__until__lte=now)
+            due = Approval.objects.filter(post_review__finding=_OPEN, post_review__until__lte=now)
             # The approval's row first, as for whoever says what was found.
             rows = list(
-                due.order_by("audit__until", "pk")
+                due.order_by("post_review__until", "pk")
                 .select_for_update(no_key=True, skip_locked=True, of=("self",))
                 .values_list("pk", flat=True)[:SET]
             )
@@ -59,7 +59,9 @@ def _close(approvals: Sequence[UUID], *, now: datetime) -> int:
     lapsed = list(over.order_by("pk").values_list("pk", flat=True))
     over.update(finding=PostReview.Finding.LAPSED, at=now)
     facts = {"why": PostReview.Why.VETO.value, "finding": PostReview.Finding.LAPSED.value}
-    audit.move([audit.Move(pk, AuditEvent.Kind.AUDITED, audit.CLOCK, expect={}, facts=facts) for pk in lapsed], now=now)
+    audit.move(
+        [audit.Move(pk, AuditEvent.Kind.REVIEWED, audit.CLOCK, expect={}, facts=facts) for pk in lapsed], now=now
+    )
     return len(lapsed)
 
 
@@ -82,7 +84,9 @@ def _silent_at(run: Run) -> datetime:
     of_requests = ApprovalRequest.objects.filter(run=run).aggregate(at=Max("created_at"))["at"]
     of_steps = Step.objects.filter(run=run).aggregate(at=Max(Greatest("started_at", "done_at", "undone_at")))["at"]
     used = Approval.objects.filter(request__run=run).aggregate(at=Max("consumed_at"))["at"]
-    open_ = Approval.objects.filter(audit__run=run, audit__why=PostReview.Why.REVIEW, audit__finding=_OPEN)
+    open_ = Approval.objects.filter(
+        post_review__run=run, post_review__why=PostReview.Why.REVIEW, post_review__finding=_OPEN
+    )
     kinds = set(open_.order_by().values_list("policy", "action_type"))
     wait = min(snapshot.load(number).types[name].expires_after for number, name in kinds)
     heard: datetime = max(filter(None, (run.created_at, of_requests, of_steps, used)))

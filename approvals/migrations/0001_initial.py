@@ -67,10 +67,10 @@ class Migration(migrations.Migration):
                 ('subject_path', models.CharField(blank=True, help_text='Argument that names whom or what it concerns.', max_length=120, verbose_name='subject')),
                 ('subject_kind', models.CharField(blank=True, max_length=40, verbose_name='kind of subject')),
                 ('expires_after', models.DurationField(default=datetime.timedelta(seconds=14400), verbose_name='deadline after')),
-                ('on_timeout', models.CharField(choices=[('reject', 'Nothing runs'), ('escalate', 'Escalates, then nothing runs'), ('approve', 'Runs'), ('proceed', 'Runs, and is audited afterwards'), ('best_guess', 'The agent goes on with its best guess')], default='reject', help_text='What happens at the deadline when nobody decided. “Runs” and “best guess” are for reversible actions only.', max_length=10, verbose_name='silence means')),
+                ('on_timeout', models.CharField(choices=[('reject', 'Nothing runs'), ('escalate', 'Escalates, then nothing runs'), ('approve', 'Runs'), ('proceed', 'Runs, and is reviewed afterwards'), ('best_guess', 'The agent goes on with its best guess')], default='reject', help_text='What happens at the deadline when nobody decided. “Runs” and “best guess” are for reversible actions only.', max_length=10, verbose_name='silence means')),
                 ('permit_valid', models.DurationField(default=datetime.timedelta(days=1), help_text='What was approved must start within this time of its release.', verbose_name='permit lasts')),
                 ('runs_before_review', models.CharField(choices=[('waits', 'It waits for the verdict'), ('veto', 'It goes on; a veto before the deadline stops its run and undoes it'), ('review', 'It goes on; its run is reviewed as a whole when it has ended')], default='waits', help_text="Only inside a run, and only where nothing but this action's own strategy asks for a person.", max_length=6, verbose_name='before the verdict')),
-                ('sample', models.DecimalField(decimal_places=3, default='0.000', help_text='Of what passed without a person, 0 to 1: that share is looked at afterwards.', max_digits=4, verbose_name='share to audit')),
+                ('sample', models.DecimalField(decimal_places=3, default='0.000', help_text='Of what passed without a person, 0 to 1: that share is looked at afterwards.', max_digits=4, verbose_name='share for post-review')),
                 ('shadow', models.BooleanField(default=False, help_text='Nobody is asked: what would have been asked is recorded. Not for what cannot be undone.', verbose_name='shadow mode')),
                 ('required', models.JSONField(blank=True, default=list, help_text='A request without it is refused (422) with the place that is empty.', verbose_name='what agents must say')),
                 ('by_law', models.BooleanField(default=False, help_text='A person always decides: no level, rule, plan, standing approval or silence lifts it.', verbose_name='the law wants a person')),
@@ -124,7 +124,7 @@ class Migration(migrations.Migration):
                 ('due_at', models.DateTimeField(help_text='When the tier should have answered; then it escalates.', null=True)),
                 ('remind_at', models.DateTimeField(help_text='When the tier is told that little time is left; NULL: told.', null=True)),
                 ('expires_at', models.DateTimeField(help_text='The end; then silence speaks. NULL: it stays queued.', null=True)),
-                ('on_timeout', models.CharField(choices=[('reject', 'Nothing runs'), ('escalate', 'Escalates, then nothing runs'), ('approve', 'Runs'), ('proceed', 'Runs, and is audited afterwards'), ('best_guess', 'The agent goes on with its best guess')], max_length=10)),
+                ('on_timeout', models.CharField(choices=[('reject', 'Nothing runs'), ('escalate', 'Escalates, then nothing runs'), ('approve', 'Runs'), ('proceed', 'Runs, and is reviewed afterwards'), ('best_guess', 'The agent goes on with its best guess')], max_length=10)),
                 ('hold', models.DurationField(default=datetime.timedelta(0))),
                 ('hold_until', models.DateTimeField(null=True)),
                 ('claim_until', models.DateTimeField(null=True)),
@@ -290,11 +290,11 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='PostReview',
             fields=[
-                ('approval', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='audit', serialize=False, to='approvals.approval')),
+                ('approval', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='post_review', serialize=False, to='approvals.approval')),
                 ('why', models.CharField(choices=[('sampled', 'Drawn as a sample'), ('veto', 'Goes on unless stopped'), ('review', 'Ran ahead of its review'), ('silence', 'Ran because nobody answered'), ('degraded', 'Passed because nobody could be asked')], max_length=8)),
                 ('opened_at', models.DateTimeField()),
                 ('until', models.DateTimeField(help_text='Until when a veto stops it, or a silent run counts as going on; NULL: there is no hurry.', null=True)),
-                ('finding', models.CharField(choices=[('open', 'Not looked at'), ('fine', 'OK'), ('objected', 'Problem flagged'), ('lapsed', 'Not stopped in time'), ('recalled', 'Recalled before it ran')], default='open', max_length=8)),
+                ('finding', models.CharField(choices=[('open', 'Not looked at'), ('ok', 'OK'), ('flagged', 'Problem flagged'), ('lapsed', 'Not stopped in time'), ('recalled', 'Recalled before it ran')], default='open', max_length=8)),
                 ('at', models.DateTimeField(null=True)),
                 ('note', models.TextField(blank=True)),
             ],
@@ -419,7 +419,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('seq', models.PositiveIntegerField()),
-                ('kind', models.CharField(choices=[('submitted', 'Submitted'), ('amended', 'Revised by the agent'), ('claimed', 'Claimed'), ('unclaimed', 'Returned to the queue'), ('voted', 'Approved by one of several'), ('modified', 'Modified, needs approval again'), ('decided', 'Decided'), ('undone', 'Verdict taken back'), ('released', 'Released to the agent'), ('escalated', 'Escalated'), ('overdue', 'The last tier did not answer in time'), ('expired', 'Nobody decided before the deadline'), ('cancelled', 'Withdrawn by the agent'), ('superseded', 'Replaced'), ('snoozed', 'Snoozed'), ('commented', 'Comment'), ('asked', 'Question to the agent'), ('answered', 'Answer of the agent'), ('consumed', 'Permit used'), ('alarmed', 'Used, and never confirmed'), ('outcome', 'Outcome'), ('returned', 'Came back, the world had moved'), ('stopped', 'Ended with its whole run'), ('reversed', 'Undone'), ('stuck', 'Could not be undone'), ('closed', 'Undo closed by hand'), ('granted', 'Standing approval given'), ('guided', 'Guidance for the agent'), ('incident', 'Incident'), ('delivery', 'Delivery'), ('staged', 'Approved in one stage, goes to the next'), ('audited', 'Looked at afterwards'), ('vetoed', 'Stopped by a veto'), ('recalled', 'Recalled')], max_length=10)),
+                ('kind', models.CharField(choices=[('submitted', 'Submitted'), ('amended', 'Revised by the agent'), ('claimed', 'Claimed'), ('unclaimed', 'Returned to the queue'), ('voted', 'Approved by one of several'), ('modified', 'Modified, needs approval again'), ('decided', 'Decided'), ('undone', 'Verdict taken back'), ('released', 'Released to the agent'), ('escalated', 'Escalated'), ('overdue', 'The last tier did not answer in time'), ('expired', 'Nobody decided before the deadline'), ('cancelled', 'Withdrawn by the agent'), ('superseded', 'Replaced'), ('snoozed', 'Snoozed'), ('commented', 'Comment'), ('asked', 'Question to the agent'), ('answered', 'Answer of the agent'), ('consumed', 'Permit used'), ('alarmed', 'Used, and never confirmed'), ('outcome', 'Outcome'), ('returned', 'Came back, the world had moved'), ('stopped', 'Ended with its whole run'), ('reversed', 'Undone'), ('stuck', 'Could not be undone'), ('closed', 'Undo closed by hand'), ('granted', 'Standing approval given'), ('guided', 'Guidance for the agent'), ('incident', 'Incident'), ('delivery', 'Delivery'), ('staged', 'Approved in one stage, goes to the next'), ('reviewed', 'Post-review'), ('vetoed', 'Stopped by a veto'), ('recalled', 'Recalled')], max_length=10)),
                 ('actor', models.CharField(help_text='user:ana, agent:robot, clock, policy', max_length=160)),
                 ('facts', models.JSONField(default=dict, help_text='Digests and small facts, no arguments and no texts.')),
                 ('state', models.JSONField(default=dict, help_text='Columns of the approval as it left them, digests of other rows.')),
@@ -1184,22 +1184,22 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='postreview',
             name='by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='audits', to=settings.AUTH_USER_MODEL),
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='post_reviews', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddField(
             model_name='postreview',
             name='domain',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='audits', to='approvals.domain'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='post_reviews', to='approvals.domain'),
         ),
         migrations.AddField(
             model_name='postreview',
             name='run',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='audits', to='approvals.run'),
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='post_reviews', to='approvals.run'),
         ),
         migrations.AddField(
             model_name='postreview',
             name='tier',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='audits', to='approvals.tier'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='post_reviews', to='approvals.tier'),
         ),
         migrations.AddField(
             model_name='recall',
@@ -1811,19 +1811,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='postreview',
-            index=models.Index(condition=models.Q(('finding', 'open')), fields=['tier', 'domain', 'opened_at'], name='audit_open'),
+            index=models.Index(condition=models.Q(('finding', 'open')), fields=['tier', 'domain', 'opened_at'], name='post_review_open'),
         ),
         migrations.AddIndex(
             model_name='postreview',
-            index=models.Index(condition=models.Q(('finding', 'open'), ('until__isnull', False)), fields=['until'], name='audit_lapsing'),
+            index=models.Index(condition=models.Q(('finding', 'open'), ('until__isnull', False)), fields=['until'], name='post_review_lapsing'),
         ),
         migrations.AddConstraint(
             model_name='postreview',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('at', None), ('by', None), ('finding', 'open')), models.Q(('at__isnull', False), ('by', None), ('finding', 'lapsed')), models.Q(('at__isnull', False), ('by__isnull', False), ('finding__in', ['fine', 'objected', 'recalled'])), _connector='OR'), name='audit_is_open_or_found'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('at', None), ('by', None), ('finding', 'open')), models.Q(('at__isnull', False), ('by', None), ('finding', 'lapsed')), models.Q(('at__isnull', False), ('by__isnull', False), ('finding__in', ['ok', 'flagged', 'recalled'])), _connector='OR'), name='post_review_is_open_or_found'),
         ),
         migrations.AddConstraint(
             model_name='postreview',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('why', 'veto'), _negated=True), ('until__isnull', False), _connector='OR'), name='audit_veto_has_an_end'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('why', 'veto'), _negated=True), ('until__isnull', False), _connector='OR'), name='post_review_veto_has_an_end'),
         ),
         migrations.AddIndex(
             model_name='recall',

@@ -48,7 +48,7 @@ class AuditEvent(models.Model):
         INCIDENT = "incident", _("Incident")
         DELIVERY = "delivery", _("Delivery")
         STAGED = "staged", _("Approved in one stage, goes to the next")
-        AUDITED = "audited", _("Looked at afterwards")
+        REVIEWED = "reviewed", _("Post-review")
         VETOED = "vetoed", _("Stopped by a veto")
         RECALLED = "recalled", _("Recalled")
 

@@ -42,7 +42,7 @@ class Silence(models.TextChoices):
     REJECT = "reject", _("Nothing runs")
     ESCALATE = "escalate", _("Escalates, then nothing runs")
     APPROVE = "approve", _("Runs")
-    PROCEED = "proceed", _("Runs, and is audited afterwards")
+    PROCEED = "proceed", _("Runs, and is reviewed afterwards")
     BEST_GUESS = "best_guess", _("The agent goes on with its best guess")
 
 
@@ -257,7 +257,7 @@ class ActionType(models.Model):
         help_text=_("Only inside a run, and only where nothing but this action's own strategy asks for a person."),
     )
     sample = models.DecimalField(
-        _("share to audit"),
+        _("share for post-review"),
         max_digits=4,
         decimal_places=3,
         default="0.000",

@@ -21,22 +21,22 @@ class PostReview(models.Model):
 
     class Finding(models.TextChoices):
         OPEN = "open", _("Not looked at")
-        FINE = "fine", _("OK")
-        OBJECTED = "objected", _("Problem flagged")
+        OK = "ok", _("OK")
+        FLAGGED = "flagged", _("Problem flagged")
         LAPSED = "lapsed", _("Not stopped in time")
         RECALLED = "recalled", _("Recalled before it ran")
 
-    approval = models.OneToOneField(Approval, models.PROTECT, related_name="audit", primary_key=True)
+    approval = models.OneToOneField(Approval, models.PROTECT, related_name="post_review", primary_key=True)
     why = models.CharField(max_length=8, choices=Why.choices)
-    tier = models.ForeignKey(Tier, models.PROTECT, related_name="audits")
-    domain = models.ForeignKey(Domain, models.PROTECT, related_name="audits")
-    run = models.ForeignKey(Run, models.PROTECT, related_name="audits", null=True)
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="post_reviews")
+    domain = models.ForeignKey(Domain, models.PROTECT, related_name="post_reviews")
+    run = models.ForeignKey(Run, models.PROTECT, related_name="post_reviews", null=True)
     opened_at = models.DateTimeField()
     until = models.DateTimeField(
         null=True, help_text="Until when a veto stops it, or a silent run counts as going on; NULL: there is no hurry."
     )
     finding = models.CharField(max_length=8, choices=Finding.choices, default=Finding.OPEN)
-    by = models.ForeignKey(User, models.PROTECT, related_name="audits", null=True)
+    by = models.ForeignKey(User, models.PROTECT, related_name="post_reviews", null=True)
     at = models.DateTimeField(null=True)
     note = models.TextField(blank=True)
 
@@ -47,14 +47,18 @@ class PostReview(models.Model):
             models.CheckConstraint(
                 condition=Q(finding="open", by=None, at=None)
                 | Q(finding="lapsed", by=None, at__isnull=False)
-                | Q(finding__in=["fine", "objected", "recalled"], by__isnull=False, at__isnull=False),
-                name="audit_is_open_or_found",
+                | Q(finding__in=["ok", "flagged", "recalled"], by__isnull=False, at__isnull=False),
+                name="post_review_is_open_or_found",
             ),
-            models.CheckConstraint(condition=~Q(why="veto") | Q(until__isnull=False), name="audit_veto_has_an_end"),
+            models.CheckConstraint(
+                condition=~Q(why="veto") | Q(until__isnull=False), name="post_review_veto_has_an_end"
+            ),
         ]
         indexes = [
-            models.Index(fields=["tier", "domain", "opened_at"], condition=Q(finding="open"), name="audit_open"),
-            models.Index(fields=["until"], condition=Q(finding="open", until__isnull=False), name="audit_lapsing"),
+            models.Index(fields=["tier", "domain", "opened_at"], condition=Q(finding="open"), name="post_review_open"),
+            models.Index(
+                fields=["until"], condition=Q(finding="open", until__isnull=False), name="post_review_lapsing"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -28,9 +28,9 @@ STAGED = "request.staged"
 ASKED = "question.asked"
 GUIDED = "guidance.given"
 VETOED = "request.vetoed"
-OBJECTED = "request.objected"
+FLAGGED = "request.flagged"
 INCIDENT = "incident.opened"
-TOPICS = (DECIDED, RECALLED, EXPIRED, CANCELLED, ESCALATED, STAGED, VETOED, OBJECTED, ASKED, GUIDED, INCIDENT)
+TOPICS = (DECIDED, RECALLED, EXPIRED, CANCELLED, ESCALATED, STAGED, VETOED, FLAGGED, ASKED, GUIDED, INCIDENT)
 
 _OF_STATUS = {
     ApprovalRequest.Status.DECIDED: DECIDED,

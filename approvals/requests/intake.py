@@ -289,7 +289,7 @@ def _keep(
         [proposal for new in kept for proposal in new.proposals],
         [decision for new in kept for decision in new.decisions],
         [step for new in kept for step in new.planned],
-        [audit for new in kept for audit in new.audits],
+        [review for new in kept for review in new.post_reviews],
     )
     overload.begin_overload(
         [

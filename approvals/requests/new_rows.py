@@ -44,7 +44,7 @@ class NewRequest:
     decisions: list[Decision] = field(default_factory=list)
     changes: list[audit.AuditedChange] = field(default_factory=list)
     planned: list[PlannedStep] = field(default_factory=list)
-    audits: list[PostReview] = field(default_factory=list)
+    post_reviews: list[PostReview] = field(default_factory=list)
 
 
 def new_request(
@@ -89,7 +89,7 @@ def new_request(
             why = post_review_queue.why_of(evaluation) if evaluation.routing.route == Route.AUTO else ""
             entries.append((AuditEvent.Kind.RELEASED, audit.POLICY, _released(approval, evaluation.routing, why)))
             if why:
-                draft.audits.append(post_review_queue.new_post_review(approval, evaluation, why, now=now))
+                draft.post_reviews.append(post_review_queue.new_post_review(approval, evaluation, why, now=now))
             draft.planned.extend(plans.rows_of(approval, evaluation.type.permit_valid))
         draft.changes.extend(audit.begin(approval, entries, digests=digests, now=now))
         draft.approvals.append(approval)
@@ -275,7 +275,7 @@ def _released(approval: Approval, routing: Routing, why: str) -> dict[str, Json]
     if routing.grant is not None:
         facts |= {"grant": str(routing.grant.id)}
     if why:
-        facts |= {"audit": why}
+        facts |= {"post_review": why}
     return facts
 
 

@@ -177,7 +177,7 @@ class Card(ViewedApproval):
             Silence.REJECT: _("If nobody decides, nothing runs."),
             Silence.ESCALATE: _("If nobody decides, it escalates, and then nothing runs."),
             Silence.APPROVE: _("If nobody decides, it runs."),
-            Silence.PROCEED: _("If nobody decides, it runs and is audited afterwards."),
+            Silence.PROCEED: _("If nobody decides, it runs and is reviewed afterwards."),
             Silence.BEST_GUESS: _("If nobody answers, the agent goes on with its best guess."),
         }[Silence(self.approval.on_timeout)]
 

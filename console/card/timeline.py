@@ -53,7 +53,7 @@ _SPOKEN = {
     AuditEvent.Kind.VOTED,
     AuditEvent.Kind.MODIFIED,
     AuditEvent.Kind.STAGED,
-    AuditEvent.Kind.AUDITED,
+    AuditEvent.Kind.REVIEWED,
     AuditEvent.Kind.VETOED,
     AuditEvent.Kind.RECALLED,
 }
@@ -95,7 +95,7 @@ def _moment(event: AuditEvent, text: str, absent: str = "") -> Moment:
         str(FINDINGS.get(str(facts["finding"]), "")) if facts.get("finding") else "",
         _("its permit was taken back") if facts.get("permit") == "taken back" else "",
         _("its agent is asked to undo it") if facts.get("undo") == "asked" else "",
-        str(WHYS.get(str(facts["audit"]), "")) if facts.get("audit") else "",
+        str(WHYS.get(str(facts["post_review"]), "")) if facts.get("post_review") else "",
         _("its permit was not used") if facts.get("permit") == "not used" else "",
         _("no longer so: %s") % ", ".join(map(str, facts["moved"])) if facts.get("moved") else "",
         _("came back, approved before") if facts.get("returned_from") else "",

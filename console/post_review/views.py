@@ -67,7 +67,7 @@ def _picked_ids(request: ConsoleRequest) -> list[UUID]:
 def _finding_sentence(finding: str, audit_ids: Sequence[UUID], *, missed: int) -> str:
     count = len(audit_ids)
     stops = PostReview.objects.filter(pk__in=audit_ids, why=PostReview.Why.VETO).count()
-    if finding == post_review.FINE:
+    if finding == post_review.OK:
         sentence = ngettext("%(n)d found fine.", "%(n)d found fine.", count) % {"n": count}
     elif stops == count:
         sentence = ngettext("Stopped; its run has ended.", "%(n)d stopped; their runs have ended.", count) % {

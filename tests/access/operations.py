@@ -218,7 +218,7 @@ def post_review(client: Client, approval: Approval) -> HttpResponse:
     PostReview.objects.get_or_create(
         approval=approval, defaults={"why": "sampled", "tier_id": 2, "domain_id": "commerce", "opened_at": times.now()}
     )
-    return client.post(reverse("post_review:find"), {"pick": str(approval.pk), "finding": "fine"})
+    return client.post(reverse("post_review:find"), {"pick": str(approval.pk), "finding": "ok"})
 
 
 def reviewed_by(approval: Approval, user: User | None) -> bool:

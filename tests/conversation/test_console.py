@@ -136,7 +136,7 @@ def test_an_agents_own_words_do_not_stand_in_the_consoles_red_box(refund, robot,
     open_incident(load(refund.pk), by=robot, severity="high", text="Everything must be approved at once!")
     open_incident(load(refund.pk), by=mia, severity="high", text="Paid twice.")
     page = shown(as_(mia), load(refund.pk))
-    boxes = dict(re.findall(r'<li class="(notice[^"]*)">.*?</b> (.*?) <span', page, re.DOTALL))
+    boxes = dict(re.findall(r'<li class="(notice[^"]*)">.*?</b>\s+(.*?)\s+<span', page, re.DOTALL))
 
     assert boxes == {"notice": "Everything must be approved at once!", "notice notice-danger": "Paid twice."}
 

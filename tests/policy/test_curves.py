@@ -258,7 +258,7 @@ def test_what_was_looked_at_afterwards_and_what_people_found_fault_with_count(de
     PostReview.objects.bulk_create(
         PostReview(approval=approval, why="sampled", tier_id=1, domain_id=approval.domain_id, opened_at=at, **fields)
         for approval, fields in zip(
-            passed, [{"finding": "fine", "by": alice, "at": at}] * 30 + [{"finding": "open"}] * 30, strict=True
+            passed, [{"finding": "ok", "by": alice, "at": at}] * 30 + [{"finding": "open"}] * 30, strict=True
         )
     )
     Approval.objects.filter(pk__in=[one.pk for one in passed[:12]]).update(faulted_at=at)

@@ -73,7 +73,7 @@ def review_of(approval: Approval) -> PostReview:
 
 def mark_fine(*approvals: Approval, by: User, note: str = "") -> list[Approval]:
     return post_review.record_finding(
-        [one.pk for one in approvals], by=by, finding=post_review.FINE, finding_input=FindingInput(note)
+        [one.pk for one in approvals], by=by, finding=post_review.OK, finding_input=FindingInput(note)
     )
 
 
@@ -83,7 +83,7 @@ def flag_problem(
     return post_review.record_finding(
         [one.pk for one in approvals],
         by=by,
-        finding=post_review.OBJECTED,
+        finding=post_review.FLAGGED,
         finding_input=FindingInput(note, **verdict_input),
     )
 

@@ -39,7 +39,7 @@ def test_a_veto_ends_the_run_undoes_it_and_cancels_what_waits(vetoable, propose_
     assert (fresh(waiting).status, course.read()["stopped"]) == ("cancelled", True)
     event = vetoable.events.get(kind="vetoed")
     assert (event.user, event.facts["why"], "permit" in event.facts) == (alice, "veto", False)
-    assert review_of(vetoable).finding == "objected"
+    assert review_of(vetoable).finding == "flagged"
 
 
 def test_a_veto_takes_back_a_permit_that_nobody_used(vetoable, course, alice):
@@ -84,14 +84,14 @@ def test_the_agent_is_told_of_a_veto_and_of_an_objection(vetoable, optimistic_ty
 
     payload = {"request": str(vetoable.request_id), "item": vetoable.item, "run": KEY, "stopped": True}
     assert deliveries(vetoable) == [("request.vetoed", payload)]
-    assert [(topic, data["stopped"]) for topic, data in deliveries(labelled)] == [("request.objected", False)]
+    assert [(topic, data["stopped"]) for topic, data in deliveries(labelled)] == [("request.flagged", False)]
 
 
 def test_a_request_that_was_vetoed_says_so_to_its_agent(vetoable, api, alice):
     flag_problem(vetoable, by=alice)
     [item] = api.get(f"requests/{vetoable.request_id}").json()["items"]
 
-    assert (item["runs_before_review"]["finding"], item["outcome"]) == ("objected", "skipped")
+    assert (item["runs_before_review"]["finding"], item["outcome"]) == ("flagged", "skipped")
 
 
 def test_after_the_window_nobody_stops_it_and_the_clock_says_so(vetoable, alice):
@@ -102,7 +102,7 @@ def test_after_the_window_nobody_stops_it_and_the_clock_says_so(vetoable, alice)
         assert clock.sweep().lapsed == 0
 
     assert (review_of(vetoable).finding, fresh(vetoable).status) == ("lapsed", "released")
-    event = vetoable.events.get(kind="audited")
+    event = vetoable.events.get(kind="reviewed")
     assert (event.actor, event.facts) == ("clock", {"why": "veto", "finding": "lapsed"})
 
 
@@ -118,7 +118,7 @@ def test_fine_within_the_window_ends_it(vetoable, alice, course):
     with times.at(vetoable.created_at + WINDOW):
         assert clock.sweep().lapsed == 0
 
-    assert (review_of(vetoable).finding, review_of(vetoable).by) == ("fine", alice)
+    assert (review_of(vetoable).finding, review_of(vetoable).by) == ("ok", alice)
     assert executor_of(vetoable, course.api).consume().status_code == 200
 
 
@@ -135,7 +135,7 @@ def test_objecting_asks_for_that_step_alone_to_be_undone(optimistic, propose_in_
     assert (course.status("one"), course.status("two")) == ("done", "undoing")
     assert [one["step"] for one in course.read()["to_undo"]] == ["two"]
     assert [one["step"] for one in course.read()["compensate"]] == ["two", "one"]
-    assert second.events.get(kind="audited").facts == {"why": "review", "finding": "objected", "undo": "asked"}
+    assert second.events.get(kind="reviewed").facts == {"why": "review", "finding": "flagged", "undo": "asked"}
 
 
 def test_several_are_undone_newest_first(optimistic, propose_in_run, course, alice):
@@ -162,7 +162,7 @@ def test_what_undoes_nothing_is_objected_to_all_the_same(optimistic, course, ali
     report_step(course, optimistic, "label", undo=None)
     flag_problem(optimistic, by=alice)
 
-    assert (course.status("label"), review_of(optimistic).finding) == ("done", "objected")
+    assert (course.status("label"), review_of(optimistic).finding) == ("done", "flagged")
 
 
 # --- Samples, silence
@@ -271,7 +271,7 @@ def test_of_a_set_those_are_found_that_nobody_had_looked_at(vetoable, propose_in
     mark_fine(vetoable, by=bob)
 
     assert [one.pk for one in mark_fine(vetoable, second, by=alice)] == [second.pk]
-    assert vetoable.events.filter(kind="audited").count() == second.events.filter(kind="audited").count() == 1
+    assert vetoable.events.filter(kind="reviewed").count() == second.events.filter(kind="reviewed").count() == 1
 
 
 def test_looks_are_no_approvals(vetoable, alice, bob):

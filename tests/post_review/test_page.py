@@ -26,7 +26,7 @@ def page(client) -> str:
     return client.get(reverse("post_review:post_review")).content.decode()
 
 
-def post_finding(client, *approvals: Approval, finding: str = "fine", **data: object):
+def post_finding(client, *approvals: Approval, finding: str = "ok", **data: object):
     form = {"pick": [str(one.pk) for one in approvals], "finding": finding, **data}
     return client.post(reverse("post_review:find"), form)
 
@@ -41,7 +41,7 @@ def test_each_reason_has_its_part_in_the_order_of_hurry(vetoable, optimistic, sa
         approval=propose(action="refund", order="2"), why="degraded", tier_id=1, domain_id="commerce",
         opened_at=times.now(),
     )  # fmt: skip
-    titles = re.findall(r'<h2 id="looks-[a-z]+">([^<]+?) <', page(as_(alice)))
+    titles = re.findall(r'<h2 id="looks-[a-z]+">\s*([^<]+?)\s+<', page(as_(alice)))
 
     assert titles == [
         "Can still be stopped",
@@ -130,19 +130,19 @@ def test_one_press_finds_a_whole_run_fine_and_each_has_its_event(optimistic, pro
     run_endings.end_run(optimistic.request.run)
     assert post_finding(as_(alice), optimistic, second).status_code == 302
 
-    assert {review_of(one).finding for one in (optimistic, second)} == {"fine"}
-    assert [one.events.filter(kind="audited").count() for one in (optimistic, second)] == [1, 1]
+    assert {review_of(one).finding for one in (optimistic, second)} == {"ok"}
+    assert [one.events.filter(kind="reviewed").count() for one in (optimistic, second)] == [1, 1]
 
 
 def test_stopping_on_the_page_ends_the_run(vetoable, course, alice, as_):
-    assert post_finding(as_(alice), vetoable, finding="objected", note="wrong order").status_code == 302
+    assert post_finding(as_(alice), vetoable, finding="flagged", note="wrong order").status_code == 302
 
     assert course.read()["stopped"] is True
     assert review_of(vetoable).note == "wrong order"
 
 
 def test_an_objection_without_words_keeps_the_form_open_and_says_so(vetoable, alice, as_):
-    answer = post_finding(as_(alice), vetoable, finding="objected", note="  ")
+    answer = post_finding(as_(alice), vetoable, finding="flagged", note="  ")
 
     assert answer.status_code == 422
     assert "Say what is wrong" in answer.content.decode()
@@ -159,7 +159,7 @@ def test_who_comes_too_late_reads_why(vetoable, alice, bob, as_):
 def test_after_the_window_it_is_gone_from_the_page(vetoable, alice, as_):
     with times.at(vetoable.created_at + WINDOW):
         assert str(vetoable.pk) not in page(as_(alice))
-        assert post_finding(as_(alice), vetoable, finding="objected", note="late").status_code == 409
+        assert post_finding(as_(alice), vetoable, finding="flagged", note="late").status_code == 409
 
 
 def test_the_undo_of_a_sample_is_the_persons_choice_and_so_is_an_incident(sampling, propose_in_run, course, alice, as_):
@@ -167,8 +167,8 @@ def test_the_undo_of_a_sample_is_the_persons_choice_and_so_is_an_incident(sampli
     for number, approval in enumerate((first, two)):
         executor_of(approval, course.api).consume()
         report_step(course, approval, f"tag-{number}")
-    post_finding(as_(alice), first, finding="objected", note="hm", severity="high")
-    post_finding(as_(alice), two, finding="objected", note="hm", undo="on", severity="worst")
+    post_finding(as_(alice), first, finding="flagged", note="hm", severity="high")
+    post_finding(as_(alice), two, finding="flagged", note="hm", undo="on", severity="worst")
 
     assert (course.status("tag-0"), course.status("tag-1")) == ("done", "undoing")
     assert [(row.approval_id, row.severity) for row in Incident.objects.all()] == [(first.pk, "high")]
@@ -176,7 +176,7 @@ def test_the_undo_of_a_sample_is_the_persons_choice_and_so_is_an_incident(sampli
 
 @pytest.mark.parametrize("pick", ["", "nonsense", "0192f3a1-0000-7000-8000-000000000000"])
 def test_what_is_not_there_is_refused(vetoable, alice, as_, pick):
-    answer = as_(alice).post(reverse("post_review:find"), {"pick": pick, "finding": "fine"})
+    answer = as_(alice).post(reverse("post_review:find"), {"pick": pick, "finding": "ok"})
 
     assert answer.status_code == 403
     assert review_of(vetoable).finding == "open"
@@ -188,7 +188,7 @@ def test_another_word_than_fine_or_objected_is_refused(vetoable, alice, as_):
 
 
 def test_no_link_finds_anything(vetoable, alice, as_):
-    assert as_(alice).get(reverse("post_review:find"), {"pick": vetoable.pk, "finding": "fine"}).status_code == 405
+    assert as_(alice).get(reverse("post_review:find"), {"pick": vetoable.pk, "finding": "ok"}).status_code == 405
 
 
 def test_an_open_page_is_answered_only_when_there_is_something_new(vetoable, propose_in_run, alice, as_):
@@ -239,9 +239,9 @@ def test_a_tool_reads_the_same(vetoable, alice):
     from tests.agents.conftest import Api
 
     mark_fine(vetoable, by=alice, note="ok")
-    audit = Api(keys.issue(user=alice, name="tool")[1]).get(f"inbox/{vetoable.pk}").json()["audit"]
+    audit = Api(keys.issue(user=alice, name="tool")[1]).get(f"inbox/{vetoable.pk}").json()["post_review"]
 
-    assert (audit["why"], audit["finding"], audit["by"], audit["note"]) == ("veto", "fine", alice.name, "ok")
+    assert (audit["why"], audit["finding"], audit["by"], audit["note"]) == ("veto", "ok", alice.name, "ok")
 
 
 def test_the_runs_page_says_that_it_has_ended(optimistic, alice, as_):

@@ -53,9 +53,9 @@ def test_of_two_people_one_has_it_and_the_other_reads_who(veto_type, propose_in_
             lambda: flag_problem(approval, by=bob),  # noqa: B023
         )
         assert [isinstance(one, AlreadyReviewed) for one in results].count(True) == 1, results
-        kinds = approval.events.filter(kind__in=["audited", "vetoed"])
+        kinds = approval.events.filter(kind__in=["reviewed", "vetoed"])
         assert kinds.count() == 1
-        assert (review_of(approval).finding == "fine") == (kinds.get().kind == "audited")
+        assert (review_of(approval).finding == "ok") == (kinds.get().kind == "reviewed")
     assert check(database_url()) == []
 
 
@@ -67,7 +67,7 @@ def test_a_veto_against_the_clock(veto_type, propose_in_run, alice):
         assert isinstance(vetoed, AlreadyReviewed)
         clock.sweep()
         assert review_of(approval).finding == "lapsed"
-        assert (fresh(approval).status, approval.events.filter(kind="audited").count()) == ("released", 1)
+        assert (fresh(approval).status, approval.events.filter(kind="reviewed").count()) == ("released", 1)
 
 
 def test_two_clocks_close_each_window_once(veto_type, propose_in_run):
@@ -77,7 +77,7 @@ def test_two_clocks_close_each_window_once(veto_type, propose_in_run):
     together(*[clock.sweep] * 4)
 
     assert set(PostReview.objects.values_list("finding", flat=True)) == {"lapsed"}
-    assert AuditEvent.objects.filter(kind="audited").count() == 60
+    assert AuditEvent.objects.filter(kind="reviewed").count() == 60
 
 
 def test_overlapping_sets_of_two_people_find_each_once(optimistic_type, propose_in_run, alice, bob):
@@ -85,7 +85,7 @@ def test_overlapping_sets_of_two_people_find_each_once(optimistic_type, propose_
         mine = [propose_in_run("label", key=f"{round_}", order=f"{round_}-{n}") for n in range(6)]
         together(lambda: mark_fine(*mine[:4], by=alice), lambda: flag_problem(*reversed(mine[2:]), by=bob))  # noqa: B023
         assert not PostReview.objects.filter(finding="open").exists()
-        assert AuditEvent.objects.filter(approval__in=mine, kind="audited").count() == 6
+        assert AuditEvent.objects.filter(approval__in=mine, kind="reviewed").count() == 6
     assert check(database_url()) == []
 
 

@@ -17,7 +17,7 @@ from tests.runs.conftest import KEY
 def review_events(agent) -> list[tuple[str, dict]]:
     seal.seal(now=times.now())
     events = [(one.name, json.loads(one.data)) for one in feed.read([agent.pk], 0).events]
-    return [(name, data) for name, data in events if name in ("objected", "vetoed", "audited")]
+    return [(name, data) for name, data in events if name in ("flagged", "vetoed", "reviewed")]
 
 
 def test_the_stream_tells_of_objections_and_vetoes_and_not_of_what_was_fine(
@@ -30,7 +30,7 @@ def test_the_stream_tells_of_objections_and_vetoes_and_not_of_what_was_fine(
 
     events = review_events(robot)
     assert [(name, data["request"]) for name, data in events] == [
-        ("objected", str(labelled.request_id)),
+        ("flagged", str(labelled.request_id)),
         ("vetoed", str(vetoable.request_id)),
     ]
     assert events[0][1]["permit"] == "taken back"

@@ -129,14 +129,14 @@ def test_what_was_given_on_its_card_goes_with_it(propose, robot, alice):
 def test_what_runs_before_anybody_has_looked_and_nobody_has_to_look_any_more(action_type, propose, alice):
     action_type("label", reversibility="reversible", runs_before_review="review")
     approval = propose(action="label", run=RunRef("run-1", "Order 1"))
-    assert approval.audit.finding == "open"
+    assert approval.post_review.finding == "open"
     take_back(approval, by=alice)
 
     look = PostReview.objects.get(pk=approval.pk)
     assert (look.finding, look.by) == ("recalled", alice)
     with pytest.raises(post_review.AlreadyReviewed, match="Alice recalled this"):
         post_review.record_finding(
-            [approval.pk], by=alice, finding=post_review.OBJECTED, finding_input=post_review.FindingInput("no")
+            [approval.pk], by=alice, finding=post_review.FLAGGED, finding_input=post_review.FindingInput("no")
         )
 
 

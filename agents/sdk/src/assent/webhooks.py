@@ -27,7 +27,7 @@ TOPICS = frozenset(
         "request.expired",
         "request.cancelled",
         "request.vetoed",
-        "request.objected",
+        "request.flagged",
         "question.asked",
         "guidance.given",
         "incident.opened",
