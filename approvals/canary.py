@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from approvals.db import times
 from approvals.history import audit
 from approvals.models import Delivery, SystemAuditEvent
-from approvals.notify import notifications, reached
+from approvals.notify import alarms
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def record_failure(why: str) -> None:
     _one_at_a_time()
     if standing_failure():
         return
-    notifications.write_alarm(ALARM, [(person, {}) for person in reached.people_who_can_help()], now=times.now())
+    alarms.raise_alarm(ALARM, [(person, {}) for person in alarms.people_who_can_help()], now=times.now())
     audit.record(SystemAuditEvent.Kind.CANARY_FAILED, by=audit.CLOCK, detail={"why": why})
 
 

@@ -7,14 +7,14 @@ from celery import shared_task
 from approvals.db import times
 from approvals.evidence import fitted
 from approvals.execution import spending
-from approvals.notify import alarms, sending, slack
+from approvals.notify import letters, sending, slack
 from approvals.policy.authoring import rehearsal_jobs
 
 
 @shared_task(ignore_result=True)
 def deliver(delivery_id: str) -> None:
     """Attempt one delivery. One that is not due, or no longer needed, is left alone."""
-    alarms.attempt(delivery_id)
+    letters.deliver(delivery_id)
 
 
 @shared_task(ignore_result=True)

@@ -53,6 +53,31 @@ def test_a_claim_is_cleared_by_one_set_of_columns():
     assert cleared == {"approvals/models/approval.py"}
 
 
+def test_a_mail_is_sent_and_an_alarm_is_written_in_one_module():
+    mailers = {path for path, node in nodes() if isinstance(node, ast.ImportFrom) and node.module == "django.core.mail"}
+    alarms = {
+        path
+        for path, node in nodes()
+        if makes(node, "Delivery")
+        and any(ast.unparse(keyword.value) == "Delivery.Channel.MAIL" for keyword in node.keywords)
+    }
+
+    assert mailers == {"approvals/notify/mail.py"}
+    assert alarms == {"approvals/notify/alarms.py"}
+
+
+def test_what_became_of_a_delivery_is_written_in_one_module():
+    writers = {
+        path
+        for path, node in nodes()
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".update")
+        for keyword in node.keywords
+        if keyword.arg == "status" and ast.unparse(keyword.value).startswith(("Delivery.Status.", "_DUE"))
+    }
+
+    assert writers == {"approvals/notify/deliveries.py"}
+
+
 def test_a_set_of_one_is_moved_as_one():
     sets_of_one = {
         f"{path}:{node.lineno}"

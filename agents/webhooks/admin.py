@@ -31,7 +31,7 @@ from approvals.admin.base import NeverDeleted, ReadOnlyAdmin
 from approvals.db import times
 from approvals.db.ids import new_id
 from approvals.models import Agent, Delivery, Endpoint
-from approvals.notify import outbox, webhooks
+from approvals.notify import deliveries, outbox
 
 _TEST = "webhook.test"
 
@@ -185,7 +185,7 @@ class EndpointAdmin(NeverDeleted):
         endpoint = get_object_or_404(self.get_queryset(request), pk=object_id)
         if request.method == "POST":
             dead = Delivery.objects.filter(endpoint=endpoint, status=Delivery.Status.DEAD)
-            _replay_message(request, webhooks.replay(dead))
+            _replay_message(request, deliveries.replay(dead))
             self.log_change(request, endpoint, "Sent again what was given up.")
             return HttpResponseRedirect(reverse("admin:approvals_endpoint_change", args=[endpoint.pk]))
         title = gettext("Send again what was given up")
@@ -304,13 +304,13 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Send again"), permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        _replay_message(request, webhooks.replay(Delivery.objects.filter(pk__in=queryset.values("pk"))))
+        _replay_message(request, deliveries.replay(Delivery.objects.filter(pk__in=queryset.values("pk"))))
 
     @action(description=_("Send again"), icon="replay", permissions=["replay"])
     def replay_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         delivery = get_object_or_404(Delivery, pk=object_id)
         if request.method == "POST":
-            _replay_message(request, webhooks.replay(Delivery.objects.filter(pk=delivery.pk)))
+            _replay_message(request, deliveries.replay(Delivery.objects.filter(pk=delivery.pk)))
             return HttpResponseRedirect(reverse("admin:approvals_delivery_change", args=[delivery.pk]))
         context = {
             **self.admin_site.each_context(request),

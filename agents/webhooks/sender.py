@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -22,8 +23,8 @@ from agents.webhooks.addresses import Forbidden
 from agents.webhooks.post import Answer, Poster, Unanswered
 from approvals.db import secret_box
 from approvals.models import Delivery
-from approvals.notify import webhooks
-from approvals.notify.webhooks import AttemptFailure
+from approvals.notify import deliveries, webhooks
+from approvals.notify.deliveries import NotDelivered
 from approvals.values.compact import compact
 
 _T = TypeVar("_T")
@@ -119,18 +120,16 @@ class _Sender:
         try:
             answer = await attempt(delivery, self._poster)
         except Forbidden as forbidden:
-            await self._in_books(
-                webhooks.failed, delivery, AttemptFailure(str(forbidden), hopeless=not forbidden.passing)
-            )
-            return
+            failure = NotDelivered(str(forbidden), hopeless=not forbidden.passing)
         except (Unanswered, secret_box.WrongSecret) as error:
-            await self._in_books(webhooks.failed, delivery, AttemptFailure(str(error)))
-            return
-        failure = failure_of(answer)
-        if failure is None:
-            await self._in_books(lambda: webhooks.delivered(delivery, answered=answer.status))
+            failure = NotDelivered(str(error))
         else:
-            await self._in_books(webhooks.failed, delivery, failure)
+            refusal = failure_of(answer)
+            if refusal is None:
+                await self._in_books(partial(deliveries.record_delivered, [delivery], answered=answer.status))
+                return
+            failure = refusal
+        await self._in_books(deliveries.record_failure, [delivery], failure)
 
     async def _in_books(self, work: Callable[..., _T], *arguments: object) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._books, _kept, work, arguments)
@@ -144,7 +143,7 @@ def _kept(work: Callable[..., _T], arguments: tuple[object, ...]) -> _T:
 
 
 async def attempt(delivery: Delivery, poster: Poster) -> Answer:
-    """Sign it and send it, whatever the books say of it. Raises Forbidden, Unanswered, vault.Unreadable."""
+    """Sign it and send it, whatever the books say of it. Raises Forbidden, Unanswered, WrongSecret."""
     endpoint = delivery.endpoint
     if endpoint is None:
         raise Forbidden("The endpoint was deleted.")
@@ -162,16 +161,16 @@ async def attempt(delivery: Delivery, poster: Poster) -> Answer:
     )
 
 
-def failure_of(answer: Answer) -> AttemptFailure | None:
+def failure_of(answer: Answer) -> NotDelivered | None:
     """What an answer means; None: it was taken."""
     status = answer.status
     if 200 <= status < 300:
         return None
     if status == 410:
-        return AttemptFailure("410 Gone: the endpoint wants nothing more", status, gone=True)
+        return NotDelivered("410 Gone: the endpoint wants nothing more", status)
     wait = answer.wait if status in {429, 503} else None
     if status == 429 and wait is None:
         wait = timedelta(minutes=1)
     detail = "redirects are not followed" if 300 <= status < 400 else ""
     alive = status < 500 and status != 429
-    return AttemptFailure(f"HTTP {status}{detail and ', '}{detail}", status, wait=wait, alive=alive)
+    return NotDelivered(f"HTTP {status}{detail and ', '}{detail}", status, wait=wait, alive=alive)

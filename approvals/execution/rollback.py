@@ -16,7 +16,7 @@ from approvals.errors import BadVerdict, NotAllowed, ReviewError
 from approvals.execution.agent_reports import record_reversal as reverse_approval
 from approvals.history import audit
 from approvals.models import Agent, Approval, AuditEvent, Delivery, Run, Step, User
-from approvals.notify import notifications
+from approvals.notify import alarms
 from approvals.people import access
 from approvals.values.characters import plain
 from approvals.values.schema import Fault, Json
@@ -127,11 +127,11 @@ def _tell(topic: str, runs: dict[UUID, UUID], *, now: datetime) -> None:
     """A mail for each run, given with its agent, to the agent's operators and to managers."""
     if not runs:
         return
-    people = notifications.by_mail()
+    people = alarms.by_mail()
     operators = people.filter(operated_agents__in=set(runs.values())).values_list("operated_agents", "pk")
     managers = {one.pk: one for one in people.filter(is_manager=True)}
     recipients = managers | people.in_bulk([pk for _, pk in operators])
-    notifications.write_alarm(
+    alarms.raise_alarm(
         topic,
         [
             (recipients[person], {"payload": {"run": str(run)}})

@@ -24,7 +24,7 @@ from approvals.execution.agent_reports import STATUS_AFTER
 from approvals.history import audit, recorded
 from approvals.models import Approval, AuditEvent, Delivery, Outcome, User
 from approvals.models.approval import Status
-from approvals.notify import notifications
+from approvals.notify import alarms
 from approvals.people import access
 from approvals.values.schema import Fault
 
@@ -76,9 +76,9 @@ def _alarmed(rows: Sequence[Approval], *, now: datetime) -> list[Approval]:
         ],
         now=now,
     )
-    managers = notifications.by_mail().filter(is_manager=True)
+    managers = alarms.by_mail().filter(is_manager=True)
     recipients = list(managers) if moved else []
-    notifications.write_alarm(ALARM, [(person, {"approval": one}) for one in moved for person in recipients], now=now)
+    alarms.raise_alarm(ALARM, [(person, {"approval": one}) for one in moved for person in recipients], now=now)
     for approval in moved:
         log.warning(
             "approval %s: its permit was used at %s, and nobody says what came of it", approval.pk, approval.consumed_at

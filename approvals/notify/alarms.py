@@ -1,105 +1,45 @@
-"""Alarms by mail: what a transaction wrote leaves the house at least once, or is listed as dead.
+"""Alarms: a mail to each person who can do something about it, written in the transaction that finds the cause.
 
-Webhooks and notifications are rows of the same table; `webhooks` and `notices` keep their books.
+What a mail says is composed when it is sent (see `letters`), so nobody is alarmed of what is over by then.
 """
 
-import logging
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
-from django.core.mail import EmailMessage
-from django.db import transaction
-from django.utils.translation import gettext as _
+from django.db.models import Exists, OuterRef, QuerySet
 
-from approvals import canary, links
-from approvals.db import times
-from approvals.execution import rollback, unconfirmed
-from approvals.models import Delivery
-from approvals.notify import reached, webhooks
-from approvals.people import second_admin
-
-log = logging.getLogger(__name__)
-
-ATTEMPTS = 8
-FIRST_WAIT = timedelta(seconds=30)
+from approvals.db import bulk
+from approvals.db.ids import new_id
+from approvals.models import Channel, Delivery, User
+from approvals.notify.retry_policy import MAIL
 
 
-def due(*, limit: int = 200) -> list[Delivery]:
-    """The letters whose time has come, oldest first."""
-    letters = Delivery.objects.filter(channel=Delivery.Channel.MAIL, status=Delivery.Status.DUE)
-    return list(letters.filter(due_at__lte=times.now()).order_by("due_at")[:limit])
+def by_mail() -> "QuerySet[User]":
+    """The people who may be written to: active, with an address that they have not switched off."""
+    off = Channel.objects.filter(user=OuterRef("pk"), service=Channel.MAIL, active=False)
+    return User.objects.filter(~Exists(off), is_active=True).exclude(email="")
 
 
-def attempt(delivery_id: str) -> None:
-    """Send one letter if it is still due and still needed; a failure waits twice as long each time.
-
-    The row is taken for the time of the attempt before anything leaves the house, so a second doorbell finds nothing.
-    """
-    now = times.now()
-    with transaction.atomic():
-        delivery = (
-            Delivery.objects.select_for_update(skip_locked=True)
-            .filter(pk=delivery_id, channel=Delivery.Channel.MAIL, status=Delivery.Status.DUE, due_at__lte=now)
-            .first()
-        )
-        if delivery is None:
-            return
-        delivery.attempts += 1
-        delivery.due_at = now + FIRST_WAIT * 2 ** (delivery.attempts - 1)
-        delivery.save(update_fields=["attempts", "due_at"])
-    letter = _LETTERS.get(delivery.topic)
-    written = letter(delivery) if letter else None
-    if written is None:
-        _end(delivery, Delivery.Status.DROPPED)
-        return
-    subject, body = written
-    try:
-        EmailMessage(subject, body, to=[delivery.target]).send()
-    except OSError as error:  # refused, unreachable, SMTP's own errors
-        _failed(delivery, str(error))
-        return
-    _end(delivery, Delivery.Status.DONE)
-
-
-def _of_a_dead_webhook(delivery: Delivery) -> tuple[str, str] | None:
-    """How many were given up, and where they are sent again; None when all were, meanwhile."""
-    endpoint = delivery.endpoint
-    if endpoint is None:
-        return None
-    dead = endpoint.deliveries.filter(channel=Delivery.Channel.WEBHOOK, status=Delivery.Status.DEAD)
-    newest = dead.order_by("-done_at").first()
-    if newest is None:
-        return None
-    subject = _("Webhooks of %(agent)s were given up") % {"agent": endpoint.agent.name}
-    body = _(
-        "%(count)d webhooks to %(url)s were not delivered and are tried no more.\nLast: %(error)s\n\n"
-        "They are listed here, and can be sent again:\n%(link)s\n"
-    ) % {
-        "count": dead.count(),
-        "url": endpoint.url,
-        "error": newest.last_error,
-        "link": links.link(links.Page.GIVEN_UP, endpoint.pk),
-    }
-    return subject, body
-
-
-_LETTERS: Mapping[str, Callable[[Delivery], tuple[str, str] | None]] = {
-    webhooks.ALARM: _of_a_dead_webhook,
-    canary.ALARM: canary.letter,
-    reached.ALARM: reached.letter,
-    second_admin.ALARM: second_admin.letter,
-    unconfirmed.ALARM: unconfirmed.letter,
-    **dict.fromkeys(rollback.ALARMS, rollback.letter),
-}
-
-
-def _end(delivery: Delivery, status: str) -> None:
-    Delivery.objects.filter(pk=delivery.pk).update(status=status, done_at=times.now())
-
-
-def _failed(delivery: Delivery, error: str) -> None:
-    dead = delivery.attempts >= ATTEMPTS
-    log.warning("delivery %s failed (attempt %d): %s", delivery.pk, delivery.attempts, error[:200])
-    Delivery.objects.filter(pk=delivery.pk).update(
-        last_error=error[:500], status=Delivery.Status.DEAD if dead else Delivery.Status.DUE
+def raise_alarm(topic: str, about: Iterable[tuple[User, Mapping[str, object]]], *, now: datetime) -> None:
+    """Write a mail to each of these people, with what it is about by the names of a delivery's fields."""
+    bulk.insert(
+        [
+            Delivery(
+                id=new_id(),
+                channel=Delivery.Channel.MAIL,
+                topic=topic,
+                user=person,
+                target=person.email,
+                due_at=now,
+                gives_up_at=now + MAIL.gives_up_after,
+                created_at=now,
+                **subject,
+            )
+            for person, subject in about
+        ]
     )
+
+
+def people_who_can_help() -> list[User]:
+    """Who can do something about a queue or a process: managers, and those who configure tiers and people."""
+    return [person for person in by_mail() if person.is_manager or person.has_perm("approvals.change_tier")]

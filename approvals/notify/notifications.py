@@ -3,7 +3,7 @@
 `notices` carries them out. A queue whose people have no channel for what happens costs one query and no row.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,12 +16,13 @@ from approvals.db.ids import new_id
 from approvals.models import Absence, Agent, Approval, Channel, Delivery, Membership, User
 from approvals.models.approval import Status
 from approvals.models.people import NotificationLevel
+from approvals.notify import deliveries
+from approvals.notify.retry_policy import NOTIFICATION
 from approvals.people import on_call
 from approvals.people.on_call import OnCall
 
 NEW, ESCALATED, SOON = "new", "escalated", "soon"
 TOPICS = (NEW, ESCALATED, SOON)
-GIVES_UP_AFTER = timedelta(hours=12)  # what is older says nothing that the inbox does not say better
 SET = 500  # reminders of one transaction
 
 # Whoever watches over a tier has wishes as a person has who never changed them.
@@ -83,7 +84,7 @@ INSERT INTO approvals_delivery
      last_error, created_at)
 SELECT gen_random_uuid(), a.id, c.via, c.person, 'notice', say.topic, c.urgent, '', jsonb_build_object('tier', a.tier),
     'due', 0, c.due_at, c.due_at + say.patience, '', say.now
-FROM (SELECT %s::text, %s::interval, %s::timestamptz) AS say (topic, patience, now)
+FROM (SELECT %s::text, make_interval(secs => %s), %s::timestamptz) AS say (topic, patience, now)
 CROSS JOIN unnest(%s::uuid[], %s::int[], %s::int[]) AS a (id, tier, part)
 JOIN unnest(%s::int[], %s::uuid[], %s::uuid[], %s::bool[], %s::timestamptz[])
     AS c (part, via, person, urgent, due_at) ON c.part = a.part
@@ -97,7 +98,7 @@ def _write(groups: Sequence[_Group], lines: Sequence[_Line], topic: str, *, now:
     approvals, tiers, of = zip(*targets, strict=True)
     parts, vias, people, urgent, due = zip(*lines, strict=True)
     values = (
-        *(topic, f"{GIVES_UP_AFTER.total_seconds():.0f} s", now, list(approvals), list(tiers), list(of)),
+        *(topic, NOTIFICATION.gives_up_after.total_seconds(), now, list(approvals), list(tiers), list(of)),
         *(list(parts), list(vias), list(people), list(urgent), list(due)),
     )
     with connection.cursor() as cursor:
@@ -168,34 +169,6 @@ def _weight(channel: Channel, topic: str) -> str:
 # --- The person's own address
 
 
-def by_mail() -> "QuerySet[User]":
-    """The people who may be written to: active, with an address that they have not switched off."""
-    off = Channel.objects.filter(user=OuterRef("pk"), service=Channel.MAIL, active=False)
-    return User.objects.filter(~Exists(off), is_active=True).exclude(email="")
-
-
-def write_alarm(topic: str, letters: Iterable[tuple[User, Mapping[str, object]]], *, now: datetime) -> None:
-    """Write a letter to each of these people, with what it is about by the names of a delivery's fields.
-
-    What it says is written when it is sent, and nothing where it is over by then (see `deliveries`).
-    """
-    bulk.insert(
-        [
-            Delivery(
-                id=new_id(),
-                channel=Delivery.Channel.MAIL,
-                topic=topic,
-                user=person,
-                target=person.email,
-                due_at=now,
-                created_at=now,
-                **subject,
-            )
-            for person, subject in letters
-        ]
-    )
-
-
 def channels_of(user: User) -> list[Channel]:
     """A person's channels, the own address first."""
     if user.email:
@@ -262,5 +235,4 @@ def remind() -> int:
 
 def drop_notifications(channel_ids: Iterable[UUID]) -> None:
     """What these were still to carry is no longer needed."""
-    due = Delivery.objects.filter(via__in=list(channel_ids), status=Delivery.Status.DUE)
-    due.update(status=Delivery.Status.DROPPED, done_at=times.now())
+    deliveries.drop(Delivery.objects.filter(via__in=list(channel_ids)))

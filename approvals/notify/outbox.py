@@ -6,7 +6,7 @@ A worker delivers them at least once, or they are listed as dead; whoever hears 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from approvals.db import bulk, times
 from approvals.db.ids import new_id
 from approvals.links import Page, link
 from approvals.models import Approval, ApprovalRequest, Delivery, Endpoint, Incident
+from approvals.notify.retry_policy import WEBHOOK
 from approvals.values.schema import Json
 
 DECIDED = "request.decided"
@@ -30,9 +31,6 @@ VETOED = "request.vetoed"
 OBJECTED = "request.objected"
 INCIDENT = "incident.opened"
 TOPICS = (DECIDED, RECALLED, EXPIRED, CANCELLED, ESCALATED, STAGED, VETOED, OBJECTED, ASKED, GUIDED, INCIDENT)
-
-# What ten attempts take, and a little: who was away that long finds what is older listed as dead.
-GIVES_UP_AFTER = timedelta(hours=76)
 
 _OF_STATUS = {
     ApprovalRequest.Status.DECIDED: DECIDED,
@@ -208,7 +206,7 @@ def _row(news: AgentMessage, endpoint: Endpoint, url: str, *, now: datetime) -> 
         target=url,
         payload={"type": news.topic, "timestamp": now.isoformat(), "data": dict(news.data)},
         due_at=now,
-        gives_up_at=now + GIVES_UP_AFTER,
+        gives_up_at=now + WEBHOOK.gives_up_after,
         created_at=now,
     )
 

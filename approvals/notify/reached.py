@@ -16,9 +16,9 @@ from django.utils.translation import ngettext
 from approvals import links
 from approvals.db import bulk, times
 from approvals.db.ids import new_id
-from approvals.models import Approval, Delivery, Domain, NotificationRecord, Tier, User
+from approvals.models import Approval, Delivery, Domain, NotificationRecord, Tier
 from approvals.models.approval import Status, queue_name
-from approvals.notify import notifications
+from approvals.notify import alarms
 
 log = logging.getLogger(__name__)
 
@@ -107,13 +107,8 @@ def _raise(tier: int, domain: str, approval_ids: list[UUID], *, now: datetime) -
         "queue %s: nobody who may decide was told of %d approvals, the first is %s", queue, raised, approval_ids[0]
     )
     subject = {"approval_id": approval_ids[0], "payload": {"tier": tier, "domain": domain}}
-    notifications.write_alarm(ALARM, [(person, subject) for person in people_who_can_help()], now=now)
+    alarms.raise_alarm(ALARM, [(person, subject) for person in alarms.people_who_can_help()], now=now)
     return raised
-
-
-def people_who_can_help() -> list[User]:
-    """Who can do something about it: managers, and those who configure tiers and people."""
-    return [one for one in notifications.by_mail() if one.is_manager or one.has_perm("approvals.change_tier")]
 
 
 def letter(delivery: Delivery) -> tuple[str, str] | None:

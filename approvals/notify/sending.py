@@ -7,33 +7,27 @@ needed goes out as one message. A channel that fails rests, longer each time; th
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from random import SystemRandom
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db import connection, transaction
-from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from approvals.db import secret_box, times
 from approvals.history import audit
 from approvals.models import AuditEvent, Channel, Delivery, NotificationRecord
 from approvals.models.approval import Status
-from approvals.notify import notification_text, notifications, reached, services, slack
+from approvals.notify import deliveries, mail, notification_text, notifications, reached, services, slack
+from approvals.notify.deliveries import NotDelivered
+from approvals.notify.retry_policy import NOTIFICATION
 from approvals.people import access
 from approvals.values.schema import Json
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 8
-LEASE = timedelta(seconds=60)  # longer than any message may take
 URGENT_EVERY = timedelta(minutes=1)  # what is urgent waits this long for the message before it, at most
-FIRST_REST, LONGEST_REST = timedelta(seconds=15), timedelta(minutes=15)
 MOST = 1000  # rows of one message
-
-_dice = SystemRandom()
-
 
 # --- Which channels have something to carry
 
@@ -70,9 +64,9 @@ def send_due(channel_id: UUID) -> None:
     if channel is None:
         return
     try:
-        rows = _due(channel, now=now)
-        if rows:
-            _carry(channel, rows)
+        claimed = _claim(channel, now=now)
+        if claimed and deliveries.carry(claimed, partial(_attempt, channel), _record_failure):
+            _record_delivered(channel, claimed)
     finally:
         Channel.objects.filter(pk=channel.pk).update(leased_until=None)
 
@@ -86,7 +80,7 @@ def _lease(channel_id: UUID, *, now: datetime) -> Channel | None:
         cursor.execute(f"{_READY} AND c.id = %(id)s", {**_moments(now), "id": channel_id})
         if cursor.fetchone() is None:
             return None
-        Channel.objects.filter(pk=channel_id).update(leased_until=now + LEASE)
+        Channel.objects.filter(pk=channel_id).update(leased_until=now + NOTIFICATION.lease)
     return Channel.objects.select_related("user", "tier").get(pk=channel_id)
 
 
@@ -94,7 +88,7 @@ def _lease(channel_id: UUID, *, now: datetime) -> Channel | None:
 
 # An approval is wide, and a bundle may hold a thousand.
 _READ = (
-    *("approval", "topic", "urgent", "payload", "created_at"),
+    *("approval", "via", "channel", "topic", "urgent", "payload", "attempts", "gives_up_at", "created_at"),
     *(
         f"approval__{name}"
         for name in (
@@ -112,12 +106,13 @@ _READ = (
 )
 
 
-def _due(channel: Channel, *, now: datetime) -> list[Delivery]:
+@transaction.atomic
+def _claim(channel: Channel, *, now: datetime) -> list[Delivery]:
     """The rows to send now, one for each approval; what nobody needs any more is dropped here, right before."""
-    deliveries = Delivery.objects.filter(via=channel, status=Delivery.Status.DUE, due_at__lte=now)
+    due = Delivery.objects.filter(via=channel, status=Delivery.Status.DUE, due_at__lte=now)
     # By what presses first: of two rows about one approval the later says more.
     related = ("approval__action_type", "approval__agent", "approval__tier")
-    rows = list(deliveries.select_related(*related).only(*_READ).order_by("-created_at", "-pk")[:MOST])
+    rows = list(due.select_related(*related).only(*_READ).order_by("-created_at", "-pk")[:MOST])
     authority = access.authority_of(channel.user) if channel.user else None
     needed: dict[object, Delivery] = {}
     late: list[Delivery] = []
@@ -129,12 +124,12 @@ def _due(channel: Channel, *, now: datetime) -> list[Delivery]:
         else:
             needed[row.approval_id] = row
     kept = {one.pk for one in (*needed.values(), *late)}
-    unneeded = [one.pk for one in rows if one.pk not in kept]
-    Delivery.objects.filter(pk__in=unneeded).update(status=Delivery.Status.DROPPED, done_at=now)
+    deliveries.drop(due.filter(pk__in=[one.pk for one in rows if one.pk not in kept]))
     for row in late:  # the hours were changed, or a failure moved it into them
         end = notifications.quiet_until(channel.user, urgent=row.urgent, now=now)
-        Delivery.objects.filter(pk=row.pk).update(due_at=end, gives_up_at=end + notifications.GIVES_UP_AFTER)
-    return sorted(needed.values(), key=_urgency)
+        Delivery.objects.filter(pk=row.pk).update(due_at=end, gives_up_at=end + NOTIFICATION.gives_up_after)
+    claimed = due.filter(pk__in=[one.pk for one in needed.values()]).select_related(*related).only(*_READ)
+    return sorted(deliveries.claim(claimed, now=now), key=_urgency)
 
 
 def _urgency(delivery: Delivery) -> tuple[datetime, datetime]:
@@ -159,46 +154,31 @@ def _matters(row: Delivery, authority: access.Authority | None, *, now: datetime
 # --- One message
 
 
-class ChannelFailure(Exception):
-    """The channel did not take it; the sentence carries no secret."""
-
-
-def _carry(channel: Channel, rows: Sequence[Delivery]) -> None:
-    approvals = [row.approval for row in rows if row.approval is not None]
+def _attempt(channel: Channel, claimed: Sequence[Delivery]) -> None:
+    approvals = [row.approval for row in claimed if row.approval is not None]
     first = channel.notified_at is None or channel.notified_at < times.now() - timedelta(hours=1)
-    try:
-        with notification_text.localized_for(channel):
-            if channel.service == Channel.SLACK and channel.user is not None:
-                slack.post(channel.user, approvals, rows[0].topic)
-            else:
-                _send_text(channel, *notification_text.message(approvals, rows[0].topic, more=not first))
-    except (ChannelFailure, slack.Unreachable) as failure:
-        _failed(channel, rows, str(failure))
-    except Exception as surprise:
-        _failed(
-            channel, rows, type(surprise).__name__
-        )  # it rests like any other that fails, and is not rung for at once
-        raise
-    else:
-        _delivered(channel, rows)
+    with notification_text.localized_for(channel):
+        if channel.service == Channel.SLACK and channel.user is not None:
+            slack.post(channel.user, approvals, claimed[0].topic)
+        else:
+            _send_text(channel, *notification_text.message(approvals, claimed[0].topic, more=not first))
 
 
 def _send_text(channel: Channel, title: str, text: str) -> None:
-    """Send one text by mail or by a service. Raises Failure."""
+    """Send one text by mail or by a service. Raises NotDelivered."""
+    if channel.is_mail:
+        mail.send(channel.user.email if channel.user else "", title, text)
+        return
     try:
-        if channel.is_mail:
-            address = channel.user.email if channel.user else ""
-            EmailMessage(title, text, to=[address]).send()
-        else:
-            services.send(secret_box.open_secret(channel.kept).decode(), title, text)
+        services.send(secret_box.open_secret(channel.kept).decode(), title, text)
     except services.Unusable as error:
-        raise ChannelFailure(str(error)) from None
+        raise NotDelivered(str(error)) from None
     except secret_box.WrongSecret:
-        raise ChannelFailure(
+        raise NotDelivered(
             _("The address cannot be read: the installation's secret was changed. Add it anew.")
         ) from None
-    except OSError as error:  # refused, unreachable, SMTP's own errors
-        raise ChannelFailure(str(error)[:200] or type(error).__name__) from None
+    except OSError as error:
+        raise NotDelivered(str(error)[:200] or type(error).__name__) from None
 
 
 def send_test_message(channel: Channel) -> str:
@@ -209,53 +189,40 @@ def send_test_message(channel: Channel) -> str:
                 slack.say(channel.user, " ".join(notification_text.test_message()))
             else:
                 _send_text(channel, *notification_text.test_message())
-    except (ChannelFailure, slack.Unreachable) as failure:
-        _broken(channel, str(failure), now=times.now())
-        return str(failure)
-    _works(channel, now=times.now())
+    except NotDelivered as failure:
+        deliveries.let_rest(channel, failure, NOTIFICATION, now=times.now())
+        return failure.error
+    deliveries.mark_working(channel)
     return ""
 
 
 # --- What became of it
 
 
-def _delivered(channel: Channel, rows: Sequence[Delivery]) -> None:
-    now = times.now()
-    sent = Delivery.objects.filter(pk__in=[one.pk for one in rows])
-    sent.update(status=Delivery.Status.DONE, attempts=F("attempts") + 1, done_at=now, last_error="")
-    _works(channel, now=now)
-    Channel.objects.filter(pk=channel.pk).update(notified_at=now)
+def _record_delivered(channel: Channel, claimed: Sequence[Delivery]) -> None:
+    Channel.objects.filter(pk=channel.pk).update(notified_at=times.now())
     reached.record_notified(
-        reached.waiting_places(row.approval for row in rows if row.approval), NotificationRecord.By.CHANNEL
-    )
-
-
-def _works(channel: Channel, *, now: datetime) -> None:
-    Channel.objects.filter(pk=channel.pk).update(
-        state=Channel.State.WORKS, tried_at=now, error="", failures=0, rests_until=None
+        reached.waiting_places(row.approval for row in claimed if row.approval), NotificationRecord.By.CHANNEL
     )
 
 
 @transaction.atomic
-def _failed(channel: Channel, rows: Sequence[Delivery], error: str) -> None:
-    """The rows wait with their channel, or are given up; each approval's history says once that it was not told."""
-    now = times.now()
-    tried = Delivery.objects.filter(pk__in=[one.pk for one in rows])
-    before = Delivery.objects.filter(via=channel, attempts__gt=0, approval__in=[one.approval_id for one in rows])
+def _record_failure(claimed: Sequence[Delivery], failure: NotDelivered) -> None:
+    """Beside what becomes of the rows, each approval's history says once that it was not told by this channel."""
+    now, channel = times.now(), claimed[0].via
+    if channel is None:
+        return
+    before = Delivery.objects.filter(via=channel, attempts__gt=0, approval__in=[row.approval_id for row in claimed])
+    before = before.exclude(pk__in=[row.pk for row in claimed if row.attempts == 1])
     already_failed = set(before.values_list("approval_id", flat=True))
-    tried.update(attempts=F("attempts") + 1, last_error=error[:500])
-    tired = tried.filter(Q(attempts__gte=ATTEMPTS) | Q(gives_up_at__lte=now))
-    dead = tired.update(status=Delivery.Status.DEAD, done_at=now)
-    if dead:
-        log.error("%d notifications by channel %s were given up: %s", dead, channel.pk, ascii(error[:200]))
-    _broken(channel, error, now=now)
+    deliveries.record_failure(claimed, failure)
     facts: dict[str, Json] = {"by": channel.service, "to": _whom(channel), "failed": True}
     audit.move(
         [
             audit.Move(
                 row.approval_id, AuditEvent.Kind.DELIVERY, audit.CLOCK, expect={"status": Status.PENDING}, facts=facts
             )
-            for row in rows
+            for row in claimed
             if row.approval_id is not None and row.approval_id not in already_failed
         ],
         now=now,
@@ -264,15 +231,3 @@ def _failed(channel: Channel, rows: Sequence[Delivery], error: str) -> None:
 
 def _whom(channel: Channel) -> str:
     return channel.user.name if channel.user else f"tier {channel.tier_id}"
-
-
-def _broken(channel: Channel, error: str, *, now: datetime) -> None:
-    rest = min(FIRST_REST * 2 ** min(channel.failures, 10), LONGEST_REST) * _dice.uniform(0.9, 1.1)
-    Channel.objects.filter(pk=channel.pk).update(
-        state=Channel.State.FAILED,
-        tried_at=now,
-        error=error[:200],
-        failures=F("failures") + 1,
-        rests_until=now + rest,
-    )
-    log.warning("channel %s (%s) failed: %s", channel.pk, channel.service, ascii(error[:200]))

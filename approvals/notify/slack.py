@@ -21,6 +21,7 @@ from approvals.models import Approval, Channel, SlackAccount, SlackMessage, User
 from approvals.models.approval import ItemType, Status
 from approvals.models.policy import Gate, Verdict
 from approvals.notify import notification_text
+from approvals.notify.deliveries import NotDelivered
 from approvals.people import access
 from approvals.values.schema import Json
 
@@ -31,7 +32,7 @@ PATIENCE = 8.0
 FORGOTTEN = timedelta(days=2)  # a card whose buttons could not be taken away for so long is left alone
 
 
-class Unreachable(Exception):
+class Unreachable(NotDelivered):
     """Slack did not take it; the sentence carries no secret."""
 
 

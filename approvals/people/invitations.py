@@ -2,13 +2,14 @@
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
-from django.core.mail import EmailMessage
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from approvals import links
 from approvals.history import audit
 from approvals.models import SystemAuditEvent, User
+from approvals.notify import mail
+from approvals.notify.deliveries import NotDelivered
 
 
 def link(person: User) -> str:
@@ -22,15 +23,12 @@ def invite(person: User, *, by: audit.Actor) -> bool:
     if not person.email or not person.is_active:
         return False
     with translation.override(person.language):
-        letter = EmailMessage(
-            _("Set your password for Assent"),
-            _("%(name)s, set your password here. The link works once, and for three days:\n\n%(link)s\n")
-            % {"name": person.name, "link": link(person)},
-            to=[person.email],
-        )
+        subject = _("Set your password for Assent")
+        text = _("%(name)s, set your password here. The link works once, and for three days:\n\n%(link)s\n")
+        text %= {"name": person.name, "link": link(person)}
     try:
-        letter.send()
-    except OSError:
+        mail.send(person.email, subject, text)
+    except NotDelivered:
         return False
     record(person, by=by, sent=person.email)
     return True

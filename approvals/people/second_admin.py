@@ -15,7 +15,7 @@ from approvals.db import times
 from approvals.errors import NotAllowed
 from approvals.history import audit
 from approvals.models import Delivery, Membership, SecondAdminRequest, SystemAuditEvent, User
-from approvals.notify import notifications
+from approvals.notify import alarms
 from approvals.people import invitations
 from approvals.values.schema import Json
 
@@ -87,9 +87,7 @@ def record_given_alone(request: SecondAdminRequest) -> None:
     request.save()
     _record(SystemAuditEvent.Kind.GIVEN_ALONE, request, by=request.asked_by)
     subject = {"payload": {"request": str(request.pk)}}
-    notifications.write_alarm(
-        ALARM, [(person, subject) for person in notifications.by_mail().filter(is_auditor=True)], now=now
-    )
+    alarms.raise_alarm(ALARM, [(person, subject) for person in alarms.by_mail().filter(is_auditor=True)], now=now)
 
 
 # --- Answering

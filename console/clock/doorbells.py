@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError as BrokerDown
 from redis.exceptions import RedisError
 
 from agents.tasks import send_webhooks
-from approvals.notify import alarms, sending, slack, webhooks
+from approvals.notify import letters, sending, slack, webhooks
 from approvals.policy.authoring import rehearsal_jobs
 from approvals.tasks import carry, close_card, deliver, rehearse
 
@@ -75,7 +75,7 @@ class Doorbells:
         connection.close()
 
     def _ring(self) -> None:
-        for delivery in alarms.due():
+        for delivery in letters.due():
             self._once(delivery.pk, deliver, str(delivery.pk))
         for rehearsal in rehearsal_jobs.due():
             self._once(rehearsal, rehearse, str(rehearsal))

@@ -8,7 +8,7 @@ from approvals.decisions.card_version import card_version_of, load
 from approvals.decisions.decide import decide
 from approvals.errors import NotAllowed
 from approvals.models import Delivery, Membership, SecondAdminRequest, SystemAuditEvent, User
-from approvals.notify import alarms
+from approvals.notify import letters
 from approvals.people import second_admin
 from tests.admin.test_people import PERSON, membership
 
@@ -125,7 +125,7 @@ def test_with_one_admin_auditors_are_told_and_the_cards_say_so_for_a_week(
     assert newcomer.memberships.get().tier_id == 2
     assert kinds() == ["membership_added", "given_alone"]
     letter = Delivery.objects.get(topic=second_admin.ALARM)
-    alarms.attempt(str(letter.pk))
+    letters.deliver(str(letter.pk))
     [sent] = mail.outbox
     assert sent.to == [otto.email]
     assert "ada alone" in sent.subject

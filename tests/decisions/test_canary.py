@@ -13,7 +13,7 @@ from approvals.db import times
 from approvals.evidence.selection import Selection, cohort
 from approvals.execution import agent_pause, kill_switch, permits
 from approvals.models import ActionType, Agent, Approval, Delivery, SystemAuditEvent
-from approvals.notify import alarms
+from approvals.notify import letters
 from approvals.policy import snapshot
 from approvals.policy.authoring import packs
 from console.clock import canary as sender
@@ -85,7 +85,7 @@ def test_what_fails_is_named_once_by_mail_and_stops_the_pulse_until_one_comes_th
     assert sorted(row.target for row in rows) == sorted([mia.email, root.email])
 
     mail.outbox.clear()
-    alarms.attempt(str(rows.get(user=mia).pk))
+    letters.deliver(str(rows.get(user=mia).pk))
     [letter] = mail.outbox
     assert SAID[broken] in letter.body
 
@@ -96,7 +96,7 @@ def test_what_fails_is_named_once_by_mail_and_stops_the_pulse_until_one_comes_th
     assert canary.standing_failure() is None
     assert SystemAuditEvent.objects.filter(kind="canary_passed").count() == 1
     assert HeartbeatPing("https://watch.example").beat()
-    alarms.attempt(str(Delivery.objects.get(user=root).pk))  # not told of what is over
+    letters.deliver(str(Delivery.objects.get(user=root).pk))  # not told of what is over
     assert len(mail.outbox) == 1
     assert Delivery.objects.get(user=root).status == "dropped"
 

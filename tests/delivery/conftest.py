@@ -15,6 +15,7 @@ from approvals.db import times
 from approvals.db.ids import new_id
 from approvals.models import Agent, Delivery, Endpoint
 from approvals.notify import outbox
+from approvals.notify.retry_policy import WEBHOOK
 
 
 @dataclass
@@ -115,7 +116,7 @@ def queue() -> Callable[..., list[Delivery]]:
             "target": endpoint.url,
             "due_at": now,
             "created_at": now,
-            "gives_up_at": now + outbox.GIVES_UP_AFTER,
+            "gives_up_at": now + WEBHOOK.gives_up_after,
             **fields,
         }
         rows = [

@@ -19,7 +19,8 @@ from agents.webhooks import sender, signing
 from agents.webhooks.post import Poster
 from approvals.db import times
 from approvals.models import Channel, Delivery, Endpoint
-from approvals.notify import alarms, webhooks
+from approvals.notify import deliveries, letters, webhooks
+from approvals.notify.retry_policy import WEBHOOK
 from tests.conftest import ROOT, database_url
 from tests.delivery.conftest import verified
 from tests.text_search import mentions
@@ -111,7 +112,7 @@ def test_what_a_killed_sender_had_under_way_arrives_nevertheless(receiver, endpo
     receiver.answers = None
 
     assert sender.send() == 0, "they are taken for the time of an attempt"
-    assert Delivery.objects.filter(status="due", due_at__lte=times.now() + webhooks.LEASE).count() == 3
+    assert Delivery.objects.filter(status="due", due_at__lte=times.now() + WEBHOOK.lease).count() == 3
     make_due()
     assert sender.send() == 3
     assert {got.id for got in receiver.received[3:]} == {str(row.pk) for row in rows}
@@ -168,7 +169,7 @@ def test_ten_attempts_take_about_75_hours_and_then_it_is_dead_and_said(receiver,
     assert timedelta(hours=67) < waited < timedelta(hours=84)
     assert sender.send() == 0
     letter = Delivery.objects.get(channel="mail")
-    alarms.attempt(str(letter.pk))
+    letters.deliver(str(letter.pk))
     [sent] = mail.outbox
     assert sent.to == [olga.email]
     assert "robot" in sent.subject and "HTTP 500" in sent.body and f"endpoint__id__exact={webhook.pk}" in sent.body
@@ -361,7 +362,7 @@ def test_rests_grow_and_end(endpoint, queue):
     rests = []
     for _ in range(9):
         before = times.now()
-        webhooks.failed(row, webhooks.AttemptFailure("away"))
+        deliveries.record_failure([row], deliveries.NotDelivered("away"))
         webhook.refresh_from_db()
         rests.append((webhook.rests_until - before).total_seconds())
 
@@ -372,7 +373,7 @@ def test_rests_grow_and_end(endpoint, queue):
 def test_one_answer_that_refuses_a_webhook_does_not_hold_up_the_next(endpoint, queue):
     webhook = endpoint("https://example.com/")
     [row] = queue(webhook)
-    webhooks.failed(row, webhooks.AttemptFailure("HTTP 404", 404, alive=True))
+    deliveries.record_failure([row], deliveries.NotDelivered("HTTP 404", 404, alive=True))
 
     webhook.refresh_from_db()
     assert (webhook.failures, webhook.rests_until) == (0, None)
@@ -385,9 +386,9 @@ def test_a_dead_one_is_replayed_under_its_id_and_so_are_all_of_an_endpoint(recei
     webhook, other = endpoint(receiver.url), endpoint(receiver.url)
     rows = queue(webhook, 3, status="dead", attempts=10)
     queue(other, 1, status="dead", attempts=10)
-    assert webhooks.replay(Delivery.objects.filter(pk=rows[0].pk)) == 1
+    assert deliveries.replay(Delivery.objects.filter(pk=rows[0].pk)) == 1
     sender.send()
-    assert webhooks.replay(Delivery.objects.filter(endpoint=webhook, status="dead")) == 2
+    assert deliveries.replay(Delivery.objects.filter(endpoint=webhook, status="dead")) == 2
     sender.send()
 
     assert receiver.received[0].id == str(rows[0].pk)
@@ -400,7 +401,7 @@ def test_what_is_under_way_and_what_belongs_to_an_endpoint_that_is_off_is_not_re
     queue(endpoint("https://example.com/"))
     queue(endpoint("https://example.com/", active=False), 1, status="dead")
 
-    assert webhooks.replay(Delivery.objects.all()) == 0
+    assert deliveries.replay(Delivery.objects.all()) == 0
 
 
 def test_mail_is_no_webhook(bob, endpoint, queue):
@@ -410,7 +411,7 @@ def test_mail_is_no_webhook(bob, endpoint, queue):
     assert not webhooks.ready()
     assert webhooks.take_due(10, {}) == []
     Delivery.objects.update(status="dead")
-    assert webhooks.replay(Delivery.objects.all()) == 0
+    assert deliveries.replay(Delivery.objects.all()) == 0
 
 
 # --- Shifts

@@ -13,7 +13,7 @@ from approvals.decisions import claims
 from approvals.decisions.card_version import card_version_of
 from approvals.decisions.decide import decide
 from approvals.models import Channel, Delivery, NotificationRecord
-from approvals.notify import alarms, reached
+from approvals.notify import letters, reached
 from tests.concurrency import together
 from tests.notify.conftest import carry_all
 from tests.text_search import mentions
@@ -25,7 +25,7 @@ def alarm_after(**span: float) -> int:
         return reached.alarm()
 
 
-def letters() -> list[Delivery]:
+def alarm_mails() -> list[Delivery]:
     return list(Delivery.objects.filter(topic=reached.ALARM).select_related("user"))
 
 
@@ -36,10 +36,10 @@ def test_after_five_minutes_it_is_alarmed_once_and_managers_are_told(propose, al
     assert alarm_after(minutes=5, seconds=1) == 1
     assert alarm_after(minutes=11) == 0
 
-    [letter] = letters()
+    [letter] = alarm_mails()
     assert letter.user == mia
     with times.at(times.now() + timedelta(minutes=6)):
-        alarms.attempt(str(letter.pk))
+        letters.deliver(str(letter.pk))
     [sent] = mail.outbox
     assert "nobody was told" in sent.subject
     assert "1 request has waited in Frontline · Commerce" in sent.body
@@ -114,7 +114,7 @@ def test_a_queue_has_at_most_one_alarm_in_five_minutes(propose, alice, mia):
     assert alarm_after(minutes=5, seconds=30) == 1
     assert alarm_after(minutes=7) == 0
     assert alarm_after(minutes=11) == 1
-    assert len(letters()) == 2
+    assert len(alarm_mails()) == 2
 
 
 def test_what_is_settled_alarms_nobody(propose, alice):
@@ -127,9 +127,9 @@ def test_no_letter_for_what_somebody_opened_meanwhile(propose, alice, mia):
     approval = propose()
     assert alarm_after(minutes=6) == 1
     claims.claim(approval.pk, by=alice)
-    [letter] = letters()
+    [letter] = alarm_mails()
     with times.at(times.now() + timedelta(minutes=7)):
-        alarms.attempt(str(letter.pk))
+        letters.deliver(str(letter.pk))
     assert not mail.outbox
 
 
@@ -143,4 +143,4 @@ def test_two_clocks_raise_one_alarm(propose, mia, alice):
             return reached.alarm()
 
     assert sorted(together(clock, clock)) == [0, 20]
-    assert len(letters()) == 1
+    assert len(alarm_mails()) == 1

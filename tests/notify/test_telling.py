@@ -20,6 +20,7 @@ from approvals.decisions.undo import undo
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.models import Absence, Approval, Channel, Delivery, Membership, User
 from approvals.notify import notifications, sending, services
+from approvals.notify.retry_policy import NOTIFICATION
 from approvals.people import on_call
 from tests.notify.conftest import carry_all, later
 from tests.text_search import mentions
@@ -290,7 +291,7 @@ def test_a_channel_that_never_works_ends_as_dead_and_is_listed(alice, channel, p
         carry_all(later(minutes=20 * at))
 
     [row] = rows()
-    assert (row.status, row.attempts) == ("dead", sending.ATTEMPTS)
+    assert (row.status, row.attempts) == ("dead", NOTIFICATION.attempts)
     assert mentions(row.last_error, "500") or "Internal" in row.last_error
 
 

@@ -15,7 +15,7 @@ from approvals.errors import BadVerdict, NotAllowed
 from approvals.execution import unconfirmed
 from approvals.execution.unconfirmed import AlreadyConfirmed, confirm
 from approvals.models import AuditEvent, Channel, Delivery, Outcome, User
-from approvals.notify import alarms
+from approvals.notify import letters
 from approvals.people import access
 from tests.text_search import mentions
 
@@ -66,7 +66,7 @@ def test_it_is_alarmed_once_and_managers_are_told(unreported, mia, person):
     assert event.actor == "clock"
     [letter] = Delivery.objects.filter(topic=unconfirmed.ALARM)
     assert letter.user == mia
-    alarms.attempt(str(letter.pk))
+    letters.deliver(str(letter.pk))
     [sent] = mail.outbox
     assert sent.to == ["mia@example.com"] and "never confirmed" in sent.subject
     assert reverse("card:card", args=[unreported.approval.pk]) in sent.body
@@ -76,7 +76,7 @@ def test_it_is_alarmed_once_and_managers_are_told(unreported, mia, person):
 def test_no_letter_for_what_was_confirmed_meanwhile(unreported, mia):
     clock.sweep()
     unreported.report()
-    alarms.attempt(str(Delivery.objects.get(topic=unconfirmed.ALARM).pk))
+    letters.deliver(str(Delivery.objects.get(topic=unconfirmed.ALARM).pk))
 
     assert not mail.outbox
 

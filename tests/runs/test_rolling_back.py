@@ -13,7 +13,7 @@ from approvals.decisions.card_version import load
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.execution import rollback, runs, steps
 from approvals.models import Approval, Delivery, Outcome, Rule, Run, Step
-from approvals.notify import alarms
+from approvals.notify import letters
 from approvals.policy import snapshot
 from approvals.requests.submission import Item
 from tests.permits.conftest import executor_of
@@ -242,11 +242,11 @@ def test_the_third_failure_tells_people_once_and_the_agent_may_go_on(
         assert (told_so["attempts"], told_so["last_error"]) == (attempt, f"no. {attempt}")
         assert told_so["status"] == ("stuck" if attempt >= 3 else "undoing")
     assert "could not be undone" in caplog.text
-    letters = Delivery.objects.filter(topic="undo.stuck")
-    assert sorted(one.user.username for one in letters) == ["mia", "olga"]
+    mails = Delivery.objects.filter(topic="undo.stuck")
+    assert sorted(one.user.username for one in mails) == ["mia", "olga"]
 
-    for letter in letters:
-        alarms.attempt(str(letter.pk))
+    for letter in mails:
+        letters.deliver(str(letter.pk))
     assert "robot" in mail.outbox[0].subject and f"/runs/{reserved.row.pk}/" in mail.outbox[0].body
     assert "R-7" not in mail.outbox[0].body
     assert [one["step"] for one in reserved.read()["compensate"]] == ["reserve"]
@@ -258,7 +258,7 @@ def test_a_letter_about_what_was_undone_meanwhile_is_not_sent(reserved, propose_
     for _ in range(3):
         reserved.undo("reserve", "failed")
     reserved.undo("reserve")
-    alarms.attempt(str(Delivery.objects.get(topic="undo.stuck").pk))
+    letters.deliver(str(Delivery.objects.get(topic="undo.stuck").pk))
 
     assert not mail.outbox
     assert Delivery.objects.get(topic="undo.stuck").status == "dropped"

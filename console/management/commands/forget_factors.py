@@ -4,7 +4,6 @@ from argparse import ArgumentParser
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
-from django.core.mail import send_mail
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -13,6 +12,7 @@ from approvals.db import times
 from approvals.history import audit
 from approvals.history.chains import COMMAND
 from approvals.models import AccountEvent, SystemAuditEvent, User
+from approvals.notify import mail
 from console.sign_in import factors
 
 REMOVED = SystemAuditEvent.Kind.FACTOR_REMOVED
@@ -38,5 +38,5 @@ class Command(BaseCommand):
         if lost and user.email:
             subject = settings.ACCOUNT_EMAIL_SUBJECT_PREFIX + _("Second factors removed")
             text = _("An administrator removed the second factors of your account. Add new ones under Security.")
-            send_mail(subject, text, None, [user.email])
+            mail.send(user.email, subject, text)
         self.stdout.write(f"{len(lost)} removed of {user.username}.")
