@@ -21,7 +21,7 @@ from approvals.models import Approval, AuditEvent, Decision, Proposal
 from approvals.models.approval import NO_CLAIM, Source, Status
 from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.notify import notifications, outbox
-from approvals.people.roster import ReviewersOnCall
+from approvals.people.roster import Reviewers
 from approvals.policy import snapshot
 from approvals.requests.closing import close_settled
 from approvals.values.schema import Json
@@ -234,7 +234,7 @@ def _expire(rows: Sequence[Approval], now: datetime) -> int:
 def _escalate_at_deadline(rows: Sequence[Approval], now: datetime) -> list[Approval]:
     """Those of which silence escalates and a higher tier has seen nothing go there, once, with that tier's time."""
     asking = [one for one in rows if one.on_timeout == Silence.ESCALATE]
-    policies, staff = _policies(asking), ReviewersOnCall(now)
+    policies, staff = _policies(asking), Reviewers(now)
     moves = []
     for approval in asking:
         last_resort = escalation.last_resort(approval, policies[approval.policy_id], staff=staff)
@@ -290,7 +290,7 @@ def _release_by_silence(rows: Sequence[Approval], now: datetime) -> list[Approva
 
 def _escalate(rows: Sequence[Approval], now: datetime) -> int:
     """The tier did not answer in time: the next one gets it; at the end of the chain only the clock is silenced."""
-    policies, staff = _policies(rows), ReviewersOnCall(now)
+    policies, staff = _policies(rows), Reviewers(now)
     upwards, at_the_end = [], []
     for approval in rows:
         receiver = escalation.next_in_time(approval, policies[approval.policy_id], staff=staff)
