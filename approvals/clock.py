@@ -21,7 +21,7 @@ from approvals.models import Approval, AuditEvent, Decision, Proposal
 from approvals.models.approval import NO_CLAIM, Source, Status
 from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.notify import notifications, outbox
-from approvals.people.roster import ReviewersOnCall
+from approvals.people.roster import Reviewers
 from approvals.policy import snapshot
 from approvals.policy.compiled_policy import Policy
 from approvals.requests.closing import close_settled
@@ -235,7 +235,7 @@ def _expire(rows: Sequence[Approval], now: datetime) -> int:
 def _escalate_at_deadline(rows: Sequence[Approval], now: datetime) -> list[Approval]:
     """Escalate once, with the next tier's time, those whose deadline escalates and which no higher tier has seen."""
     asking = [row for row in rows if row.on_timeout == Silence.ESCALATE]
-    policies, staff = _policies(asking), ReviewersOnCall(now)
+    policies, staff = _policies(asking), Reviewers(now)
     moves = []
     for approval in asking:
         last_resort = escalation.last_resort(approval, policies[approval.policy_id], staff=staff)
@@ -294,7 +294,7 @@ def _escalate(rows: Sequence[Approval], now: datetime) -> int:
 
     At the end of the chain it stays, and its tier's time is cleared.
     """
-    policies, staff = _policies(rows), ReviewersOnCall(now)
+    policies, staff = _policies(rows), Reviewers(now)
     upwards, at_the_end = [], []
     for approval in rows:
         receiver = escalation.next_in_time(approval, policies[approval.policy_id], staff=staff)

@@ -8,7 +8,7 @@ from uuid import UUID
 from approvals.models import Agent, Approval, AuditEvent, Tier, User
 from approvals.models.approval import Status
 from approvals.models.policy import GOING_ON, Silence
-from approvals.people.roster import ReviewersOnCall
+from approvals.people.roster import Reviewers
 from approvals.policy import hours
 from approvals.policy.compiled_policy import Policy, TierPolicy
 
@@ -65,7 +65,7 @@ def due_of(approval: Approval, tiers: Mapping[int, TierPolicy], level: int, *, n
     return due_at(sharing_deadline(tiers, level, approval.on_timeout), level, now=now, expires_at=approval.expires_at)
 
 
-def last_resort(approval: Approval, policy: Policy, *, staff: ReviewersOnCall) -> tuple[Tier, datetime] | None:
+def last_resort(approval: Approval, policy: Policy, *, staff: Reviewers) -> tuple[Tier, datetime] | None:
     """Who gets it once more when the deadline comes and silence escalates: who is next, until their own time is over.
 
     None where silence means something else, and where nobody further up may decide it.
@@ -86,11 +86,9 @@ def expire_where_nobody_may(approvals: Iterable[Approval], *, now: datetime) -> 
     if not waiting:
         return
     rows = Agent.operators.through.objects.filter(agent__in={one.agent_id for one in waiting})
-    operated, staff = set(rows.values_list("agent_id", flat=True)), ReviewersOnCall(now)
+    operated, staff = set(rows.values_list("agent_id", flat=True)), Reviewers(now)
     for approval in waiting:
-        if approval.agent_id in operated and not staff.eligible(
-            approval.tier_id, approval.domain_id, approval.agent_id
-        ):
+        if approval.agent_id in operated and not staff.of_tier(approval.tier_id, approval.domain_id, approval.agent_id):
             approval.due_at = now
 
 
@@ -118,35 +116,35 @@ def held_since(approvals: Iterable[UUID]) -> dict[UUID, datetime]:
     return dict(anew.values_list("approval_id", "at"))
 
 
-def next_in_time(approval: Approval, policy: Policy, *, staff: ReviewersOnCall) -> Receiver | None:
+def next_in_time(approval: Approval, policy: Policy, *, staff: Reviewers) -> Receiver | None:
     """Who gets it now that its tier has not answered in time; None where it stays.
 
     What goes on in silence climbs only where nobody in its tier could stop it.
     """
-    if not escalates(approval) and staff.eligible(approval.tier_id, approval.domain_id, approval.agent_id):
+    if not escalates(approval) and staff.of_tier(approval.tier_id, approval.domain_id, approval.agent_id):
         return None
     return receiver_of(approval, policy, now=staff.now, staff=staff)
 
 
 def receiver_of(
-    approval: Approval, policy: Policy, *, now: datetime, staff: ReviewersOnCall | None = None
+    approval: Approval, policy: Policy, *, now: datetime, staff: Reviewers | None = None
 ) -> Receiver | None:
     """Who would get the approval if it escalated now: the next tier in which somebody may decide it.
 
     None at the end of the chain, and where nobody further up may decide it: it stays with those who can.
     """
-    staff = staff or ReviewersOnCall(now)
+    staff = staff or Reviewers(now)
     scope = (approval.domain_id, approval.agent_id)
     above = list(_above(approval, policy, staff))
     for index, level in enumerate(above):
-        if staff.eligible(level, *scope):
+        if staff.of_tier(level, *scope):
             return _receiver(approval, policy, level, staff, passed=above[:index])
-    if above and not staff.eligible(approval.tier_id, *scope):
+    if above and not staff.of_tier(approval.tier_id, *scope):
         return _receiver(approval, policy, above[0], staff)  # nobody anywhere may: then where policy says
     return None
 
 
-def _above(approval: Approval, policy: Policy, staff: ReviewersOnCall) -> Iterator[int]:
+def _above(approval: Approval, policy: Policy, staff: Reviewers) -> Iterator[int]:
     """The levels that it would climb, by the policy it arrived under."""
     level: int | None = approval.tier_id
     while level is not None:
@@ -155,19 +153,12 @@ def _above(approval: Approval, policy: Policy, staff: ReviewersOnCall) -> Iterat
             yield level
 
 
-def _receiver(
-    approval: Approval, policy: Policy, level: int, staff: ReviewersOnCall, passed: Sequence[int] = ()
-) -> Receiver:
+def _receiver(approval: Approval, policy: Policy, level: int, staff: Reviewers, passed: Sequence[int] = ()) -> Receiver:
     scope = (level, approval.domain_id, approval.agent_id)
     return Receiver(
         staff.tiers[level],
-        staff.people_to_ask(*scope),
+        staff.people(staff.to_ask(*scope)),
         due_of(approval, policy.tiers_in(approval.domain_id), level, now=staff.now),
-        on_duty=bool(staff.present(*scope)),
+        on_duty=bool(staff.on_duty(*scope)),
         passed=tuple(staff.tiers[one] for one in passed),
     )
-
-
-def reviewers(level: int, approval: Approval, *, now: datetime, staff: ReviewersOnCall | None = None) -> list[User]:
-    """The people of a tier who may decide this approval: those on duty, or, where nobody is, all who are not away."""
-    return list((staff or ReviewersOnCall(now)).people_to_ask(level, approval.domain_id, approval.agent_id))

@@ -13,13 +13,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from approvals.db import bulk, times
 from approvals.db.ids import new_id
-from approvals.models import Absence, Agent, Approval, Channel, Delivery, Membership, User
+from approvals.models import Absence, Approval, Channel, Delivery, Membership, User
 from approvals.models.approval import Status
 from approvals.models.people import NotificationLevel
 from approvals.notify import deliveries
 from approvals.notify.retry_policy import NOTIFICATION
 from approvals.people import on_call
-from approvals.people.on_call import OnCall
+from approvals.people.roster import Reviewers
 
 NEW, ESCALATED, SOON = "new", "escalated", "soon"
 TOPICS = (NEW, ESCALATED, SOON)
@@ -35,21 +35,16 @@ _CARRIES = {
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Everybody who hears of one topic at this moment, by channel, and who is on duty where."""
+    """Everybody who hears of one topic at this moment, by channel."""
 
     personal: Sequence[Channel]
     of_tiers: Sequence[Channel]
-    posts: Sequence[OnCall]
-    operators: frozenset[tuple[UUID, UUID]]  # agent, person
 
-    def of(self, level: int, domain: str, agent: UUID, people: Collection[UUID]) -> list[Channel]:
-        """The channels that tell of what this agent has waiting in a queue; `people` serve the queue now."""
-        mine = [one for one in self.personal if one.user_id in people and (agent, one.user_id) not in self.operators]
+    def of(self, level: int, domain: str, people: Collection[UUID]) -> list[Channel]:
+        """The channels that tell of what waits in a queue, where these people are to hear of it."""
+        mine = [one for one in self.personal if one.user_id in people]
         watching = [one for one in self.of_tiers if one.tier_id == level and one.domain_id in (None, domain)]
         return mine + watching
-
-    def serving(self, level: int, domain: str) -> set[UUID]:
-        return {post.user_id for post in self.posts if post.serves(level, domain)}
 
 
 def notify(approvals: Iterable[Approval], topic: str, *, now: datetime) -> None:
@@ -57,18 +52,15 @@ def notify(approvals: Iterable[Approval], topic: str, *, now: datetime) -> None:
     waiting = [one for one in approvals if one.status == Status.PENDING]
     if not waiting or not _anybody(topic):
         return
-    audience = _audience(waiting, topic, now=now)
-    queues = {(one.tier_id, one.domain_id) for one in waiting}
-    serving = {queue: audience.serving(*queue) for queue in queues}
-    if topic != NEW:
-        # Somebody has to hear of it, on duty or not: after this there is only the next tier, or the end.
-        serving = {queue: people or _members(*queue) for queue, people in serving.items()}
+    audience, staff = _audience(topic), Reviewers(now)
+    # Somebody has to hear of it, on duty or not: after this there is only the next tier, or the end.
+    whom = staff.on_duty if topic == NEW else staff.to_ask
     groups: dict[tuple[int, str, UUID], list[UUID]] = {}
     for approval in waiting:
         groups.setdefault((approval.tier_id, approval.domain_id, approval.agent_id), []).append(approval.pk)
     lines = []
     for group, (level, domain, agent) in enumerate(groups):
-        for channel in audience.of(level, domain, agent, serving[level, domain]):
+        for channel in audience.of(level, domain, whom(level, domain, agent)):
             urgent = _weight(channel, topic) == NotificationLevel.URGENT
             due_at = quiet_until(channel.user, urgent=urgent, now=now)
             lines.append((group, channel.pk, channel.user_id, urgent, due_at))
@@ -138,28 +130,15 @@ def _people_without_mail_channel(topic: str) -> "QuerySet[User]":
     return User.objects.filter(posted, ~written, is_active=True).exclude(email="")
 
 
-def _audience(waiting: Sequence[Approval], topic: str, *, now: datetime) -> Audience:
-    """A constant number of queries, whatever the number of approvals and people."""
-    posts = on_call.on_duty(now)
+def _audience(topic: str) -> Audience:
+    """A constant number of queries, whatever the number of people."""
     _write_mail(_people_without_mail_channel(topic))
-    channels = list(
-        Channel.objects.filter(_channels_carrying(topic, "user__") | _tier_channels_carrying(topic)).select_related(
-            "user"
-        )
-    )
-    through = Agent.operators.through.objects
-    operators = through.filter(agent__in={one.agent_id for one in waiting}).values_list("agent_id", "user_id")
+    condition = _channels_carrying(topic, "user__") | _tier_channels_carrying(topic)
+    channels = list(Channel.objects.filter(condition).select_related("user"))
     return Audience(
         personal=[one for one in channels if one.user_id and not (one.is_mail and not one.user.email)],  # type: ignore[union-attr]  # it has a person
         of_tiers=[one for one in channels if one.tier_id],
-        posts=posts,
-        operators=frozenset(operators),
     )
-
-
-def _members(level: int, domain: str) -> set[UUID]:
-    members = Membership.objects.filter(Q(domain=domain) | Q(domain=None), tier=level, user__is_active=True)
-    return set(members.values_list("user_id", flat=True))
 
 
 def _weight(channel: Channel, topic: str) -> str:

@@ -148,7 +148,7 @@ def _matters(row: Delivery, authority: access.Authority | None, *, now: datetime
         return False
     if authority is None:
         return True
-    return authority.reaches(approval.tier_id, approval.domain_id) and approval.agent_id not in authority.operates
+    return authority.decides(approval.tier_id, approval.domain_id, approval.agent_id)
 
 
 # --- One message

@@ -1,8 +1,9 @@
 """Who sees an approval, and what each person may do with it now. Templates and views ask here and compare no roles."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -73,11 +74,11 @@ class Authority:
         """True where this person reviews in the domain at that tier or above it."""
         return any(level >= tier and where in (None, domain) for level, where in self.posts)
 
-    def decides(self, tier: int, domain: str, agent: UUID) -> bool:
+    def decides(self, tier: int, domain: str, agent: UUID | None) -> bool:
         """True where this person may decide what that agent proposes there."""
         return bool(self.delegations_for(tier, domain, agent))
 
-    def delegations_for(self, tier: int, domain: str, agent: UUID) -> list[Delegation | None]:
+    def delegations_for(self, tier: int, domain: str, agent: UUID | None) -> list[Delegation | None]:
         """As whom this person may decide it: None is as oneself, and then nobody else's place is needed."""
         if agent in self.operates or tier in self.lacks_factor:
             return []
@@ -126,34 +127,55 @@ def authorities(people: Iterable[User]) -> dict[UUID, Authority]:
         operates.setdefault(pk, set()).add(agent)
     demanding = tiers_demanding_factor()
     safe = having_second_factor(active) if demanding else set()
+    lenders = {pk: [Lender(user.pk, user.username, user.name) for user in users] for pk, users in lent.items()}
     return {
-        pk: Authority(
-            user_id=pk,
-            reviews=tuple(reviews.get(pk, ())),
-            operates=frozenset(operates.get(pk, ())),
+        pk: replace(
+            rights(pk, reviews, operates, lenders.get(pk, ()), frozenset() if pk in safe else demanding),
             manager=user.is_manager,
             auditor=user.is_auditor,
             superuser=user.is_superuser,
-            loans=tuple(
-                Delegation(
-                    lender.pk, lender.username, lender.name, tier, domain, frozenset(operates.get(lender.pk, ()))
-                )
-                for lender in lent.get(pk, ())
-                for tier, domain in reviews.get(lender.pk, ())
-            ),
-            lacks_factor=frozenset() if pk in safe else demanding,
         )
         for pk, user in active.items()
     }
 
 
+class Lender(NamedTuple):
+    """Somebody who is away, in whose place another decides."""
+
+    user_id: UUID
+    username: str = ""
+    name: str = ""
+
+
+def rights(
+    pk: UUID,
+    reviews: Mapping[UUID, Sequence[tuple[int, str | None]]],
+    operates: Mapping[UUID, Collection[UUID]],
+    lenders: Iterable[Lender],
+    lacks_factor: frozenset[int],
+) -> Authority:
+    """What one person may decide: by their own memberships, and in the place of those who are away."""
+    return Authority(
+        user_id=pk,
+        reviews=tuple(reviews.get(pk, ())),
+        operates=frozenset(operates.get(pk, ())),
+        loans=tuple(
+            Delegation(
+                lender.user_id, lender.username, lender.name, tier, domain, frozenset(operates.get(lender.user_id, ()))
+            )
+            for lender in lenders
+            for tier, domain in reviews.get(lender.user_id, ())
+        ),
+        lacks_factor=lacks_factor,
+    )
+
+
 def tiers_demanding_factor() -> frozenset[int]:
     """The levels in which the policy in force lets nobody decide without a second factor."""
     try:
-        tiers = snapshot.current().tiers
+        return snapshot.current().tiers_demanding_factor
     except snapshot.NoPolicy:
         return frozenset()
-    return frozenset(level for level, tier in tiers.items() if tier.second_factor)
 
 
 def lacks_factor(user: User, authority: Authority | None = None) -> bool:

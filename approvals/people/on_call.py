@@ -18,6 +18,7 @@ from django.db.models import Q
 
 from approvals.db import times
 from approvals.models import Absence, User
+from approvals.people.reachable import having_second_factor
 
 FORTNIGHT = timedelta(days=14)
 
@@ -32,6 +33,26 @@ class OnCall(NamedTuple):
 
     def serves(self, tier: int, domain: str) -> bool:
         return self.tier == tier and self.domain in (None, domain)
+
+
+class Leave(NamedTuple):
+    """An absence, and the active person who is to stand in, if any."""
+
+    user_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    delegate_id: UUID | None
+
+
+def stand_ins(leaves: Iterable[Leave]) -> dict[UUID, list[UUID]]:
+    """Of absences at one moment: who is away, and who stands in for each, in the order in which the absences began."""
+    leaves = sorted(leaves, key=lambda leave: leave.starts_at)
+    standing: dict[UUID, list[UUID]] = {leave.user_id: [] for leave in leaves}
+    for leave in leaves:
+        delegate = leave.delegate_id
+        if delegate is not None and delegate not in standing and delegate not in standing[leave.user_id]:
+            standing[leave.user_id].append(delegate)
+    return standing
 
 
 class Member(NamedTuple):
@@ -65,45 +86,51 @@ class Roster:
     """Who is on duty when: memberships and absences read once, to be asked of any moment from then on."""
 
     members: tuple[Member, ...]
-    absences: tuple[tuple[UUID, datetime, datetime, UUID | None], ...]  # who, from, until, and who stands in
+    absences: tuple[Leave, ...]
+    demanding: frozenset[int] = frozenset()  # the tiers in which nobody decides without a second factor
+    lacking: frozenset[UUID] = frozenset()  # and who has none
 
     @classmethod
-    def read(cls, since: datetime) -> "Roster":
-        """All that concerns that moment and later ones. One query, whatever the number of people."""
+    def read(cls, since: datetime, *, demanding: frozenset[int] = frozenset()) -> "Roster":
+        """All that concerns that moment and later ones. One query, whatever the number of people; one more where a tier
+        demands a second factor."""
         with connection.cursor() as cursor:
             cursor.execute(_ROSTER, [since])
             rows = cursor.fetchall()
-        return cls(
-            tuple(
-                Member(user, tier, domain, begins, ends, tuple(days), zone(name))
-                for user, tier, domain, begins, ends, days, name, *_away in rows
-                if tier is not None
-            ),
-            tuple((user, starts, ends, by) for user, tier, *_hours, starts, ends, by in rows if tier is None),
+        members = tuple(
+            Member(user, tier, domain, begins, ends, tuple(days), zone(name))
+            for user, tier, domain, begins, ends, days, name, *_away in rows
+            if tier is not None
         )
+        absences = tuple(
+            Leave(user, starts, ends, by) for user, tier, *_hours, starts, ends, by in rows if tier is None
+        )
+        people = {member.user_id for member in members} | {leave.delegate_id for leave in absences if leave.delegate_id}
+        lacking = people - having_second_factor(people) if demanding else ()
+        return cls(members, absences, demanding, frozenset(lacking))
 
-    def away(self, now: datetime) -> dict[UUID, UUID | None]:
-        """Who is away then, and the active person who stands in, if any."""
-        stand_ins: dict[UUID, UUID | None] = {}
-        for user, starts, ends, delegate in self.absences:
-            if starts <= now < ends:
-                stand_ins[user] = delegate or stand_ins.get(user)
-        return stand_ins
+    def stand_ins(self, now: datetime) -> dict[UUID, list[UUID]]:
+        """Who is away then, and who stands in for each."""
+        return stand_ins(leave for leave in self.absences if leave.starts_at <= now < leave.ends_at)
 
-    def at(self, now: datetime) -> list[OnCall]:
-        """Every post that is filled at that moment."""
-        away = self.away(now)
+    def at(self, now: datetime, *, at_any_hour: bool = False) -> list[OnCall]:
+        """Every post that is filled at that moment, by somebody who may decide there; `at_any_hour`: on duty or not."""
+        absent = self.stand_ins(now)
         posts = []
         for member in self.members:
-            if not in_duty_hours(member.duty_from, member.duty_until, member.duty_days, now.astimezone(member.zone)):
+            if not at_any_hour and not in_duty_hours(
+                member.duty_from, member.duty_until, member.duty_days, now.astimezone(member.zone)
+            ):
                 continue
-            if member.user_id in away:
-                stands_in = away[member.user_id]
-                if stands_in and stands_in not in away:
-                    posts.append(OnCall(stands_in, member.tier, member.domain, member.user_id))
-            else:
+            if at_any_hour or member.user_id not in absent:
                 posts.append(OnCall(member.user_id, member.tier, member.domain))
-        return posts
+            delegates = absent.get(member.user_id, ())
+            posts += [OnCall(delegate, member.tier, member.domain, member.user_id) for delegate in delegates]
+        return [post for post in posts if post.tier not in self.demanding or post.user_id not in self.lacking]
+
+    def serving(self, tier: int, domain: str, now: datetime) -> frozenset[UUID]:
+        """Who is on duty in that queue at that moment."""
+        return frozenset(post.user_id for post in self.at(now) if post.serves(tier, domain))
 
     def turns(self, now: datetime, until: datetime) -> list[datetime]:
         """The moments between the two at which somebody's duty may begin or end, in order."""
@@ -123,20 +150,9 @@ class Roster:
     def next_at(self, tier: int, domain: str, now: datetime) -> datetime | None:
         """When somebody is on duty in that queue again; None where that is not within a fortnight."""
         for moment in [now, *self.turns(now, now + FORTNIGHT)]:
-            if any(post.serves(tier, domain) for post in self.at(moment)):
+            if self.serving(tier, domain, moment):
                 return moment
         return None
-
-
-def on_duty(now: datetime) -> list[OnCall]:
-    """Every post that is filled now. One query, whatever the number of people."""
-    return Roster.read(now).at(now)
-
-
-def standing_in(now: datetime) -> dict[UUID, UUID | None]:
-    """Who is away now, and the active person who stands in, if any; of several absences at once the one that ends
-    last."""
-    return Roster.read(now).away(now)
 
 
 def absences_changed_between(since: datetime, until: datetime) -> list[Absence]:
@@ -154,12 +170,14 @@ def covered_absentees(people: Collection[UUID]) -> dict[UUID, list[User]]:
         .select_related("user")
         .order_by("starts_at", "pk")
     )
-    away = {row.user_id for row in rows}
+    users = {row.user_id: row.user for row in rows if row.user.is_active}
     absentees: dict[UUID, list[User]] = {}
-    for row in rows:
-        if row.delegate_id and row.delegate_id in people and row.delegate_id not in away and row.user.is_active:
-            lent = absentees.setdefault(row.delegate_id, [])
-            lent += [row.user] if row.user not in lent else []
+    for absent, delegates in stand_ins(
+        Leave(row.user_id, row.starts_at, row.ends_at, row.delegate_id) for row in rows
+    ).items():
+        for delegate in delegates:
+            if delegate in people and absent in users:
+                absentees.setdefault(delegate, []).append(users[absent])
     return absentees
 
 

@@ -160,6 +160,11 @@ class Policy:
     # By the short name of each domain in which a tier has terms of its own.
     tiers_by_domain: Mapping[str, Mapping[int, TierPolicy]] = field(default_factory=dict)
 
+    @property
+    def tiers_demanding_factor(self) -> frozenset[int]:
+        """In which nobody decides without a second factor."""
+        return frozenset(level for level, tier in self.tiers.items() if tier.second_factor)
+
     def tiers_in(self, domain: str) -> Mapping[int, TierPolicy]:
         """The tiers by level, with the ceiling, the time and the hours that hold in this domain."""
         return self.tiers_by_domain.get(domain, self.tiers)

@@ -80,7 +80,7 @@ def on_call_periods(shifts: Roster, key: Key, now: datetime) -> list[OnCallPerio
     all_crews: list[OnCallPeriod] = []
     begins = now
     for moment in [*shifts.turns(now, now + FORTNIGHT), now + FORTNIGHT]:
-        people = frozenset(post.user_id for post in shifts.at(begins) if post.serves(*key))
+        people = shifts.serving(*key, begins)
         if all_crews and all_crews[-1].people == people:
             all_crews[-1] = all_crews[-1]._replace(until=moment)
         else:
@@ -235,8 +235,8 @@ class _RosterReading:
         """The queues that the same people serve now, and those that this one escalates to."""
         if key in self.others:
             return self.others[key]
+        ours = self.shifts.serving(*key, self.at)
         posts = self.shifts.at(self.at)
-        ours = {post.user_id for post in posts if post.serves(*key)}
         queues = {(post.tier, post.domain) for post in posts if post.user_id in ours and post.domain}
         level: int | None = key[0]
         while level is not None and level in self.policy.tiers:
@@ -316,7 +316,8 @@ def _rhythms() -> dict[Key, DecisionPace]:
 
 
 def _staff(now: datetime) -> _RosterReading:
-    return _RosterReading(Roster.read(now), snapshot.current(), now)
+    policy = snapshot.current()
+    return _RosterReading(Roster.read(now, demanding=policy.tiers_demanding_factor), policy, now)
 
 
 def _readers(now: datetime) -> frozenset[UUID]:

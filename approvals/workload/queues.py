@@ -54,16 +54,15 @@ def measure(policy: Policy, keys: Collection[Key], *, now: datetime, coming: int
     """One query for all that wait, and one more where it matters who is on duty."""
     capacities = {key: policy.tiers[key[0]].capacity(key[1]) for key in keys}
     waiting = _waiting({key: capacity.limit for key, capacity in capacities.items() if capacity.limit is not None})
-    shifts = (
-        Roster.read(now) if any(capacity.when_empty != OverloadMode.QUEUE for capacity in capacities.values()) else None
-    )
-    posts = shifts.at(now) if shifts else []
+    shifts = None
+    if any(capacity.when_empty != OverloadMode.QUEUE for capacity in capacities.values()):
+        shifts = Roster.read(now, demanding=policy.tiers_demanding_factor)
     queues = {}
     for (tier, domain), capacity in capacities.items():
         count = waiting.get((tier, domain), 0)
         manned, back_at = True, None
         if shifts and capacity.when_empty != OverloadMode.QUEUE:
-            manned = any(post.serves(tier, domain) for post in posts)
+            manned = bool(shifts.serving(tier, domain, now))
             if not manned and capacity.when_empty == OverloadMode.REJECT:
                 back_at = shifts.next_at(tier, domain, now)
         full = capacity.limit is not None and count + coming >= capacity.limit

@@ -5,10 +5,14 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from approvals.models import Absence, Membership
-from approvals.people.on_call import OnCall, Roster, on_duty
+from approvals.people.on_call import OnCall, Roster
 
 MONDAY = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+
+
+def on_duty(now):
+    return Roster.read(now).at(now)
 
 
 @pytest.fixture

@@ -269,13 +269,13 @@ def test_on_duty_in_one_query_whatever_the_number_of_people(alice, bob, carol, d
 
     now = times.now()
     with django_assert_num_queries(1):
-        posts = on_call.on_duty(now)
+        posts = on_call.Roster.read(now).at(now)
     assert {(post.user_id, post.tier, post.in_place_of) for post in posts if post.tier > 1} == {
         (carol.pk, 2, bob.pk),
         (carol.pk, 3, None),
     }
-    assert alice.pk in {post.user_id for post in on_call.on_duty(noon_there)}
-    assert alice.pk not in {post.user_id for post in on_call.on_duty(noon_there + 12 * HOUR)}
+    assert alice.pk in {post.user_id for post in on_call.Roster.read(noon_there).at(noon_there)}
+    assert alice.pk not in {post.user_id for post in on_call.Roster.read(noon_there).at(noon_there + 12 * HOUR)}
 
 
 def test_a_set_escalates_with_as_many_queries_as_one(propose, alice, bob, carol, django_assert_max_num_queries):

@@ -94,7 +94,7 @@ def test_there_are_no_chains(tier_two_refund, bob, alice, dana, away):
 
     assert not access.authority_of(dana).reaches(2, "commerce")
     assert not access.authority_of(alice).reaches(2, "commerce")  # who is away stands in for nobody
-    assert not any(post.tier == 2 for post in on_call.on_duty(times.now()))
+    assert not any(post.tier == 2 for post in on_call.Roster.read(times.now()).at(times.now()))
 
 
 def test_who_has_left_lends_nothing_and_stands_in_for_nobody(tier_two_refund, bob, dana, away):

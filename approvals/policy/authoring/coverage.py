@@ -14,7 +14,8 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from approvals.models import Membership, PolicyVersion, Rule
+from approvals.db import times
+from approvals.models import PolicyVersion, Rule
 from approvals.models.policy import OverloadMode
 from approvals.people.on_call import Roster
 from approvals.people.reachable import having_second_factor, reachable
@@ -77,9 +78,8 @@ class ReviewerRoster:
 
     def __init__(self) -> None:
         self.of: dict[int, set[tuple[str, UUID]]] = {}
-        rows = Membership.objects.filter(user__is_active=True).values_list("tier_id", "domain_id", "user_id")
-        for tier, domain, user in rows:
-            self.of.setdefault(tier, set()).add((domain or "", user))
+        for member in Roster.read(times.now()).members:
+            self.of.setdefault(member.tier, set()).add((member.domain or "", member.user_id))
         people = {user for found in self.of.values() for _domain, user in found}
         self.reachable_ids = reachable(people)
         self.proven = having_second_factor(people)
