@@ -47,6 +47,7 @@ COMPUTED = frozenset(
     {
         *("revision", "proposal", "digest", "subject", "value", "impact", "assessment", "flagged", "confidence"),
         *("reasons", "reason_code", "reversibility", "allowed", "baseline_key", "frequency_key", "similarity_key"),
+        "search_words",
     }
 )
 # what only rises;
@@ -301,6 +302,7 @@ def _columns(
         "proposal_id": proposal.pk,
         "digest": case.digest,
         "subject": case.subject,
+        "search_words": new_rows.search_words_of(approval, proposal, case),
         "value": case.worth.value,
         "impact": assessment.impact,
         "assessment": new_rows.stored_assessment(case),

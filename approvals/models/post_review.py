@@ -28,15 +28,15 @@ class PostReview(models.Model):
 
     approval = models.OneToOneField(Approval, models.PROTECT, related_name="audit", primary_key=True)
     why = models.CharField(max_length=8, choices=Why.choices)
-    tier = models.ForeignKey(Tier, models.PROTECT, related_name="audits")
-    domain = models.ForeignKey(Domain, models.PROTECT, related_name="audits")
-    run = models.ForeignKey(Run, models.PROTECT, related_name="audits", null=True)
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="audits", db_index=False)
+    domain = models.ForeignKey(Domain, models.PROTECT, related_name="audits", db_index=False)
+    run = models.ForeignKey(Run, models.PROTECT, related_name="audits", null=True, db_index=False)
     opened_at = models.DateTimeField()
     until = models.DateTimeField(
         null=True, help_text="Until when a veto stops it, or a silent run counts as going on; NULL: there is no hurry."
     )
     finding = models.CharField(max_length=8, choices=Finding.choices, default=Finding.OPEN)
-    by = models.ForeignKey(User, models.PROTECT, related_name="audits", null=True)
+    by = models.ForeignKey(User, models.PROTECT, related_name="audits", null=True, db_index=False)
     at = models.DateTimeField(null=True)
     note = models.TextField(blank=True)
 
@@ -53,8 +53,12 @@ class PostReview(models.Model):
             models.CheckConstraint(condition=~Q(why="veto") | Q(until__isnull=False), name="audit_veto_has_an_end"),
         ]
         indexes = [
+            # What a person may look at now.
             models.Index(fields=["tier", "domain", "opened_at"], condition=Q(finding="open"), name="audit_open"),
+            # What the clock closes.
             models.Index(fields=["until"], condition=Q(finding="open", until__isnull=False), name="audit_lapsing"),
+            # Those of one run, which end with it.
+            models.Index(fields=["run"], condition=Q(run__isnull=False), name="audit_of_run"),
         ]
 
     def __str__(self) -> str:

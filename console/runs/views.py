@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from approvals.db import times
+from approvals.db.search import matching
 from approvals.decisions import guidance
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.execution import rollback
@@ -25,7 +26,7 @@ from approvals.people import access
 from console.http import ConsoleRequest, is_fragment
 from console.inbox.filters import make_cursor, read_cursor
 from console.runs.run_page import RunPage
-from console.runs.summaries import STATES, STUCK, UNDOING, RunState, matching_text, with_state
+from console.runs.summaries import ENDED, STATES, STOPPED, STUCK, UNDOING, UNDONE, RunState, with_state
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -68,13 +69,15 @@ class RunFilter(forms.Form):
     def apply(self, queryset: QuerySet[WithAnnotations[Run, RunState]]) -> QuerySet[WithAnnotations[Run, RunState]]:
         active = self.active
         if text := active.get("q"):
-            queryset = queryset.filter(matching_text(text))
+            queryset = queryset.filter(matching(text))
         if agent := active.get("agent"):
             queryset = queryset.filter(agent__name=agent)
         if state := active.get("state"):
-            if state in (STUCK, UNDOING):
-                # Few of very many: begin with the few.
+            # Few of very many: begin with the few.
+            if state in (STUCK, UNDOING, UNDONE):
                 queryset = queryset.filter(pk__in=Step.objects.filter(status=state).values("run"))
+            elif state in (STOPPED, ENDED):
+                queryset = queryset.filter(**{f"{state}_at__isnull": False})
             queryset = queryset.filter(state=state)
         return queryset
 
@@ -89,7 +92,7 @@ def runs(request: ConsoleRequest) -> HttpResponse:
     position = read_cursor(request.GET.get("after", ""))
     if position and position[0]:
         at, pk = position
-        queryset = queryset.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=pk))
+        queryset = queryset.filter(Q(created_at__lt=at) | Q(pk__lt=pk), created_at__lte=at)
     rows = list(queryset[: PAGE + 1])
     shown = rows[:PAGE]
     cursor = make_cursor(shown[-1].created_at, shown[-1].pk) if len(rows) > PAGE else ""
