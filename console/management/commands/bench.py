@@ -17,12 +17,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("which", nargs="?", default="all", choices=[*measures.STAGED, "memory", "all"])
+        parser.add_argument("--most", type=int, default=1_000_000, help="of pages: how many approvals wait, at most")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
-    def handle(self, *, which: str, json: bool, **options: object) -> None:
+    def handle(self, *, which: str, most: int, json: bool, **options: object) -> None:
         try:
             with redirect_stdout(sys.stderr):
-                figures = measures.run(which, settings.ASSENT_DATA)
+                figures = measures.run(which, settings.ASSENT_DATA, most)
         except Refused as refused:
             raise CommandError(str(refused)) from None
         self.stdout.write(report.document(figures) if json else report.table(figures))
