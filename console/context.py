@@ -36,7 +36,7 @@ def page(request: HttpRequest) -> dict[str, object]:
         "may_stop": SimpleLazyObject(lambda: user is not None and access.may_stop(user, authority)),
         "overload": SimpleLazyObject(lambda: banner_of(user, authority) if user else Banner()),
         "to_look_at": SimpleLazyObject(lambda: count_of(due_for(user, authority)) if user else 0),
-        "to_undo": SimpleLazyObject(lambda: needing_people(user, authority).count() if user else 0),
+        "to_undo": SimpleLazyObject(lambda: count_of(needing_people(user, authority)) if user else 0),
         "server_now": SimpleLazyObject(times.now),
         "page_name": request.resolver_match.view_name if request.resolver_match else _page_name(request.path_info),
     }

@@ -1,16 +1,23 @@
-"""What no page can carry out, told as that: a NUL character in what was sent, a database that is away or full."""
+"""What no page can carry out, told as that: a NUL character in what was sent, a database that is away, full or slow."""
 
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any
 
-from asgiref.sync import sync_to_async
-from django.db import InterfaceError, OperationalError
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.conf import settings
+from django.db import Error, InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.defaults import server_error
+from psycopg.errors import QueryCanceled
 
-from console.middleware import SyncAsyncMiddleware
+from console.middleware import Answer, Awaited, SyncAsyncMiddleware, may_be_signed_in
+from console.sign_in.session import wants_part
 
 RETRY_AFTER = "5"  # seconds
 
@@ -49,10 +56,56 @@ def _refused() -> HttpResponse:
     return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
 
 
+class PageTimeMiddleware:
+    """Ends what a page asks of the database when its time is over, also where nobody reads the page any more.
+
+    Stands last: it calls the view, in the view's own thread, whose connection it is. What is sent in parts (exports)
+    and what changes something are not cut short.
+    """
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Awaited:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> HttpResponse | None:
+        if request.method not in {"GET", "HEAD"} or iscoroutinefunction(view) or not may_be_signed_in(request):
+            return None
+        with _time_limit(settings.ASSENT_PAGE_TIME):
+            return view(request, *args, **kwargs)
+
+
+@contextmanager
+def _time_limit(limit: timedelta) -> Iterator[None]:
+    """How long each statement of this thread may take. The connection goes back to the others without it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = %s", [int(limit.total_seconds() * 1000)])
+    try:
+        yield
+    finally:
+        # A connection that cannot take it is broken, and no other request gets it.
+        with suppress(Error), connection.cursor() as cursor:
+            cursor.execute("RESET statement_timeout")
+
+
 def failed(request: HttpRequest) -> HttpResponse:
-    """The answer to a surprise: 503 and when to come back where it is the database's, else 500."""
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        response = render(None, "503.html", status=503)  # no request: it would ask for a person
+    """The answer to a surprise: 503 where it is the database's, as a part where a part was asked for; else 500."""
+    error = sys.exc_info()[1]
+    if not isinstance(error, OperationalError | InterfaceError):
+        return server_error(request)
+    slow = isinstance(error.__cause__, QueryCanceled)
+    # No request: it would ask for a person.
+    part = wants_part(request)
+    response = render(None, "_failed.html" if part else "503.html", {"slow": slow}, status=503)
+    if part:
+        response["HX-Retarget"], response["HX-Reswap"] = "#toasts", "afterbegin"
+    if not slow:
         response["Retry-After"] = RETRY_AFTER
-        return response
-    return server_error(request)
+    return response

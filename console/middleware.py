@@ -68,14 +68,14 @@ class PersonMiddleware(SyncAsyncMiddleware):
     """Stands behind the authentication middleware."""
 
     def at_once(self, request: HttpRequest) -> HttpResponseBase:
-        user = request.user if _may_be_signed_in(request) else None
+        user = request.user if may_be_signed_in(request) else None
         if user is not None and user.is_authenticated:
             presence.touch(request)
         with as_seen_by(user):
             return _with_admin_csp(request, super().at_once(request))
 
     async def awaited(self, request: HttpRequest) -> HttpResponseBase:
-        user = await request.auser() if _may_be_signed_in(request) else None
+        user = await request.auser() if may_be_signed_in(request) else None
         if user is not None and user.is_authenticated:
             presence.touch(request)  # the session was read for the person
         with as_seen_by(user):
@@ -100,13 +100,13 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo("UTC")  # a zone that this machine does not know must not lock the person out
 
 
-def _may_be_signed_in(request: HttpRequest) -> bool:
+def may_be_signed_in(request: HttpRequest) -> bool:
     """Without a session cookie nobody is, and neither health checks nor the login page need the database for it."""
     return settings.SESSION_COOKIE_NAME in request.COOKIES
 
 
 def _with_admin_csp(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    if _may_be_signed_in(request):
+    if may_be_signed_in(request):
         response.headers.setdefault("Cache-Control", "private, no-store")  # what one person sees is nobody else's
     response.headers["Content-Language"] = translation.get_language() or settings.LANGUAGE_CODE
     # Only what the admin itself answered: whatever fails before or beside it keeps the strict policy.

@@ -167,6 +167,7 @@ MIDDLEWARE = [
     "console.card.unsent_text.SentTextMiddleware",
     "console.middleware.PersonMiddleware",
     "console.failures.NulMiddleware",
+    "console.failures.PageTimeMiddleware",
 ]
 # Each middleware that is not async-native costs two thread hops a request: /api/ carries none of the page's.
 API_MIDDLEWARE: list[str] = []
@@ -364,6 +365,8 @@ ASSENT_CONFIRM_AFTER = timedelta(minutes=env.number("ASSENT_CONFIRM_MINUTES", 10
 ASSENT_PULSE_URL = env.text("ASSENT_PULSE_URL")
 ASSENT_CANARY_URL = env.text("ASSENT_CANARY_URL", ASSENT_BASE_URL)  # "" sends none
 ASSENT_ATTACHMENTS = 1024**2 * env.number("ASSENT_ATTACHMENTS_MB", 1000, at_least=10)  # bytes of one agent in a day
+# A page's question to the database that takes longer is ended, and the page says so.
+ASSENT_PAGE_TIME = timedelta(seconds=env.number("ASSENT_PAGE_SECONDS", 5, at_least=1))
 ASSENT_KEY_RATE = env.number("ASSENT_KEY_RATE", 6000, at_least=1)  # requests a minute and key
 
 UNFOLD = {

@@ -92,7 +92,7 @@ class DecisionAdmin(ApprovalRecordAdmin):
     list_filter = ("verdict", "source", "surface", "tier")
     list_select_related = ("user", "tier")
     search_fields = ("=approval__id",)
-    ordering = ("-decided_at",)
+    ordering = ("-id",)  # which is by time
     fields = (
         "approval",
         "revision",

@@ -48,6 +48,7 @@ COMPUTED = frozenset(
     {
         *("revision", "proposal", "digest", "subject", "value", "impact", "assessment", "flagged", "confidence"),
         *("reasons", "reason_code", "reversibility", "allowed", "baseline_key", "frequency_key", "similarity_key"),
+        "search_words",
     }
 )
 # what only rises;
@@ -308,6 +309,7 @@ def _columns(
         "proposal_id": proposal.pk,
         "digest": evaluation.digest,
         "subject": evaluation.subject,
+        "search_words": new_rows.search_words_of(approval, proposal, evaluation),
         "value": evaluation.worth.value,
         "impact": assessment.impact,
         "assessment": new_rows.stored_assessment(evaluation),

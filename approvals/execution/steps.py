@@ -13,7 +13,6 @@ from django.db import transaction
 from django.db.models import Max
 
 from approvals.db import bulk, times
-from approvals.db.ids import new_id
 from approvals.errors import ReviewError
 from approvals.execution import post_review_queue, recall
 from approvals.models import Agent, Approval, Outcome, Run, Step
@@ -68,7 +67,7 @@ _NOTHING = _Content({}, None, {})
 def run_of(agent: Agent, key: str, name: str = "") -> Run:
     """The agent's run of that key, new where there is none."""
     if not Run.objects.filter(agent=agent, key=key).exists():
-        bulk.insert_new([Run(id=new_id(), agent=agent, key=key, name=name, created_at=times.now())])
+        bulk.insert_new([Run.of(agent.pk, key, name, at=times.now())])
     return Run.objects.get(agent=agent, key=key)
 
 

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Least
+from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext_lazy as _
 
 from approvals.db.ids import new_id
@@ -44,7 +46,7 @@ class ApprovalRequest(models.Model):
         INDEPENDENTLY = "independently", _("As they come")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    agent = models.ForeignKey(Agent, models.PROTECT, related_name="requests")
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="requests", db_index=False)
     run = models.ForeignKey(Run, models.PROTECT, related_name="requests", null=True, db_index=False)
     step = models.CharField(max_length=200, blank=True)
     key = models.CharField(max_length=255, null=True)  # noqa: DJ001  # NULL: not idempotent; "" is refused on the wire
@@ -78,8 +80,20 @@ class ApprovalRequest(models.Model):
             ),
         ]
         indexes = [
+            # The API's list.
             models.Index(fields=["agent", "-created_at", "-id"], name="request_of_agent"),
+            # Those of a run, and when the last of them came,
             models.Index(fields=["run", "-created_at"], condition=Q(run__isnull=False), name="request_of_run"),
+            # when the last was closed,
+            models.Index(
+                fields=["run", "-closed_at"],
+                condition=Q(run__isnull=False, closed_at__isnull=False),
+                name="request_closed_of_run",
+            ),
+            # and whether any waits.
+            models.Index(
+                fields=["run"], condition=Q(run__isnull=False, status="pending"), name="request_waiting_of_run"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -146,6 +160,23 @@ class Route(models.TextChoices):
     REJECT = "reject", _("Refused")
 
 
+SEARCH_LIST = 256  # kB
+
+
+class InUtc(models.Func):
+    """A moment without its time zone: an index takes no arithmetic that could depend on the session's."""
+
+    template = "(%(expressions)s AT TIME ZONE 'UTC')"
+    output_field = models.DateTimeField()
+
+
+def used_up_at(share: float) -> Least:
+    """When that share of the time to the deadline is used, or the tier's time is over: as `urgency` has it, in UTC."""
+    end = Coalesce("expires_at", "due_at")
+    left = models.ExpressionWrapper((end - F("created_at")) * models.Value(1 - share), models.DurationField())
+    return Least(InUtc("due_at"), models.ExpressionWrapper(InUtc(end) - left, models.DateTimeField()))
+
+
 # How many stages there are.
 # Above which used share of the time to the deadline it is how urgent; static/js/clock.js has the same.
 URGENCY = {"critical": 0.75, "high": 0.5, "medium": 0.25}
@@ -161,26 +192,26 @@ class Approval(models.Model):
     """One proposed action, question or plan, decided by itself (an *item* in the API, a card on the page)."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="approvals")
+    request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="approvals", db_index=False)
     position = models.PositiveSmallIntegerField(default=0)
     item = models.CharField(max_length=200, help_text="The agent's own id of it, unique in its request.")
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.REAL)
     item_type = models.CharField(max_length=8, choices=ItemType.choices, default=ItemType.ACTION)
-    agent = models.ForeignKey(Agent, models.PROTECT, related_name="approvals")
-    action_type = models.ForeignKey(ActionType, models.PROTECT, related_name="approvals", null=True)
-    domain = models.ForeignKey(Domain, models.PROTECT, related_name="approvals")
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="approvals", db_index=False)
+    action_type = models.ForeignKey(ActionType, models.PROTECT, related_name="approvals", null=True, db_index=False)
+    domain = models.ForeignKey(Domain, models.PROTECT, related_name="approvals", db_index=False)
     status = models.CharField(max_length=11, choices=Status.choices, default=Status.PENDING)
 
     # What a verdict covers
     revision = models.PositiveIntegerField(default=1)
     round = models.PositiveIntegerField(default=1)
-    proposal = models.ForeignKey("Proposal", models.PROTECT, related_name="+", null=True)
+    proposal = models.ForeignKey("Proposal", models.PROTECT, related_name="+", null=True, db_index=False)
     digest = models.CharField(max_length=71, help_text="SHA-256 of the canonical form of what will execute.")
     subject = models.CharField(max_length=200, blank=True, help_text="Whom or what it concerns: customer:981.")
     allowed = ArrayField(models.CharField(max_length=8, choices=Verdict.choices), default=list)
 
     # How it was routed
-    policy = models.ForeignKey(PolicyVersion, models.PROTECT, related_name="approvals")
+    policy = models.ForeignKey(PolicyVersion, models.PROTECT, related_name="approvals", db_index=False)
     route = models.CharField(max_length=6, choices=Route.choices)
     gate = models.CharField(max_length=7, choices=Gate.choices)
     reversibility = models.CharField(max_length=12, choices=Reversibility.choices)
@@ -192,7 +223,7 @@ class Approval(models.Model):
     confidence = models.DecimalField(max_digits=4, decimal_places=3, null=True)
     value = models.DecimalField(max_digits=20, decimal_places=2, null=True, help_text="In base currency.")
     impact = models.CharField(max_length=6, choices=Impact.choices, default=Impact.LOW)
-    tier = models.ForeignKey(Tier, models.PROTECT, related_name="approvals")
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="approvals", db_index=False)
     tiers_visited = ArrayField(models.PositiveSmallIntegerField(), default=list)
     queues_visited = ArrayField(
         models.CharField(max_length=60),
@@ -210,15 +241,23 @@ class Approval(models.Model):
     baseline_key = models.CharField(max_length=200, blank=True, help_text="Whose usual value it counts for.")
     frequency_key = models.CharField(max_length=200, blank=True, help_text="What is counted when it comes again.")
     similarity_key = models.CharField(max_length=64, blank=True, help_text="The same for proposals that are alike.")
-    repeats = models.ForeignKey("self", models.PROTECT, related_name="repeated", null=True)
+    repeats = models.ForeignKey("self", models.PROTECT, related_name="repeated", null=True, db_index=False)
     attempt = models.PositiveSmallIntegerField(default=1, help_text="Which near repetition of a rejected one.")
 
+    # What a search finds it by (approvals/db/search.py)
+    search_words = SearchVectorField(default="", editable=False)
+
     # What was approved beforehand, and what it follows
-    grant = models.ForeignKey("approvals.Grant", models.PROTECT, related_name="uses", null=True)
-    plan = models.ForeignKey("self", models.PROTECT, related_name="covered", null=True)
-    returned_from = models.OneToOneField("self", models.PROTECT, related_name="returned_as", null=True)
+    grant = models.ForeignKey("approvals.Grant", models.PROTECT, related_name="uses", null=True, db_index=False)
+    plan = models.ForeignKey("self", models.PROTECT, related_name="covered", null=True, db_index=False)
+    returned_from = models.ForeignKey("self", models.PROTECT, related_name="+", null=True, db_index=False)
     originally_approved_by = models.ForeignKey(
-        User, models.PROTECT, related_name="returned", null=True, help_text="Who approved it before the world moved."
+        User,
+        models.PROTECT,
+        related_name="returned",
+        null=True,
+        db_index=False,
+        help_text="Who approved it before the world moved.",
     )
 
     # Time
@@ -229,7 +268,7 @@ class Approval(models.Model):
     on_timeout = models.CharField(max_length=10, choices=Silence.choices)
     hold = models.DurationField(default=timedelta(0))
     hold_until = models.DateTimeField(null=True)
-    claimed_by = models.ForeignKey(User, models.SET_NULL, related_name="claims", null=True)
+    claimed_by = models.ForeignKey(User, models.SET_NULL, related_name="claims", null=True, db_index=False)
     claim_until = models.DateTimeField(null=True)
     snoozed_until = models.DateTimeField(null=True)
     escalations = models.PositiveSmallIntegerField(default=0, help_text="How often it left a tier.")
@@ -238,7 +277,7 @@ class Approval(models.Model):
     # What was decided
     verdict = models.CharField(max_length=8, choices=Verdict.choices, blank=True)
     source = models.CharField(max_length=8, choices=Source.choices, blank=True)
-    decided_by = models.ForeignKey(User, models.PROTECT, related_name="decided", null=True)
+    decided_by = models.ForeignKey(User, models.PROTECT, related_name="decided", null=True, db_index=False)
     decided_at = models.DateTimeField(null=True)
     released_at = models.DateTimeField(null=True)
     consumed_at = models.DateTimeField(null=True, help_text="When its permit was used.")
@@ -263,6 +302,9 @@ class Approval(models.Model):
         verbose_name_plural = _("approvals")
         constraints = [
             models.UniqueConstraint(fields=["request", "item"], name="item_once_per_request"),
+            models.UniqueConstraint(
+                fields=["returned_from"], condition=Q(returned_from__isnull=False), name="returned_once"
+            ),
             models.CheckConstraint(
                 condition=~Q(on_timeout__in=sorted(CONSENTING)) | Q(reversibility=Reversibility.REVERSIBLE),
                 name="silence_runs_only_the_reversible",
@@ -374,6 +416,8 @@ class Approval(models.Model):
                 name="only_what_can_be_undone_ran_ahead",
             ),
         ]
+        # Every insert pays for each of them, and so does every update that moves the row: none without a reader. A test
+        # refuses what is not declared here, Django's own on foreign keys too.
         indexes = [
             # The inbox: the open ones by the next moment that matters, whatever mixture of queues a person sees.
             models.Index(
@@ -384,6 +428,30 @@ class Approval(models.Model):
                 condition=Q(status__in=["pending", "held"]),
                 name="approval_inbox",
             ),
+            # The inbox by urgency: those that three quarters of their time are used of,
+            models.Index(used_up_at(0.75), condition=Q(status="pending"), name="approval_critical"),
+            # those that half of it is,
+            models.Index(used_up_at(0.5), condition=Q(status="pending"), name="approval_high"),
+            # and those that nobody answered in time and nothing ends.
+            models.Index(
+                fields=["id"],
+                condition=Q(status="pending", due_at=None, expires_at=None, breaches__gt=0),
+                name="approval_overdue",
+            ),
+            # Search among what waits. Few words lie beside the index until they are merged: each search reads them all.
+            GinIndex(
+                fields=["search_words"],
+                condition=Q(status="pending"),
+                gin_pending_list_limit=SEARCH_LIST,
+                name="approval_search_waiting",
+            ),
+            # Search in history.
+            GinIndex(
+                fields=["search_words"],
+                condition=~Q(status="pending"),
+                gin_pending_list_limit=SEARCH_LIST,
+                name="approval_search_settled",
+            ),
             # How many wait in a queue that has a limit, counted up to it.
             models.Index(fields=["tier", "domain"], condition=Q(status="pending"), name="approval_queued"),
             # What passed or was refused while a queue had no room, or nobody.
@@ -393,40 +461,47 @@ class Approval(models.Model):
                 condition=Q(reason_code="degraded"),
                 name="approval_degraded",
             ),
-            # The sweep: each of its questions is one partial index.
+            # The clock: what expires,
             models.Index(fields=["expires_at"], condition=Q(status="pending"), name="approval_expiring"),
+            # what escalates,
             models.Index(fields=["due_at"], condition=Q(status="pending"), name="approval_due"),
+            # whose tier hears that little time is left,
             models.Index(
                 fields=["remind_at"], condition=Q(status="pending", remind_at__isnull=False), name="approval_soon"
             ),
+            # what is released (and what a person may still undo),
             models.Index(fields=["hold_until"], condition=Q(status="held"), name="approval_held"),
+            # whose claim is over (and, in the inbox, whose claims those are),
             models.Index(
                 fields=["claim_until"],
                 condition=Q(status="pending", claim_until__isnull=False),
                 name="approval_claimed",
             ),
+            # and what comes back after it was snoozed.
             models.Index(
                 fields=["snoozed_until"],
                 condition=Q(status="pending", snoozed_until__isnull=False),
                 name="approval_snoozed",
             ),
-            # Used, and nobody has said what came of it.
+            # The page of uses that nobody has said of what came of them.
             models.Index(
                 fields=["consumed_at"],
                 condition=Q(status="released", consumed_at__isnull=False),
                 name="approval_unconfirmed",
             ),
+            # Those of them that no alarm was raised of yet.
             models.Index(
                 fields=["consumed_at"],
                 condition=Q(status="released", consumed_at__isnull=False, alarmed_at=None),
                 name="approval_alarming",
             ),
-            # History: this agent and action type, this subject, what a person settled lately. Each index holds only
-            # what is counted by it, so that other rows, however many, cannot push it out of the newest. What history
-            # counts of a row travels in the index: reading the rows themselves took twice as long.
+            # Precedent. Each of these holds only what is counted by it, so that other rows, however many, cannot push
+            # it out of the newest. What precedent counts of a row travels in the index: reading the rows themselves
+            # took twice as long. How often this agent proposed this; the agent filter of history:
             models.Index(
                 fields=["agent", "action_type", "-created_at"], include=["id", "kind"], name="approval_proposed"
             ),
+            # what people decided of it, and what was found fault with,
             models.Index(
                 fields=["agent", "action_type", "-created_at"],
                 include=["id", "verdict", "faulted_at"],
@@ -438,6 +513,7 @@ class Approval(models.Model):
                 ),
                 name="approval_precedent",
             ),
+            # its approved amounts,
             models.Index(
                 fields=["agent", "action_type", "-created_at"],
                 include=["id", "value"],
@@ -445,6 +521,7 @@ class Approval(models.Model):
                 & ~Q(status="recalled"),
                 name="approval_amounts",
             ),
+            # how often the same thing came,
             models.Index(
                 fields=["frequency_key", "action_type", "-created_at"],
                 include=["id"],
@@ -454,9 +531,11 @@ class Approval(models.Model):
                 & ~Q(status__in=["expired", "cancelled", "superseded", "recalled"]),
                 name="approval_counted",
             ),
+            # what else was proposed about the subject (rejected ones, and the card's similar decisions),
             models.Index(
                 fields=["subject", "action_type", "-created_at"], condition=~Q(subject=""), name="approval_subject"
             ),
+            # what is usual for whom it counts for,
             models.Index(
                 fields=["baseline_key", "action_type", "-created_at"],
                 include=["id", "value"],
@@ -465,13 +544,14 @@ class Approval(models.Model):
                 & ~Q(status="recalled"),
                 name="approval_usual",
             ),
+            # how many like it this agent proposed lately,
             models.Index(
                 fields=["similarity_key", "-created_at"],
                 include=["id"],
                 condition=~Q(similarity_key="") & Q(kind="real"),
                 name="approval_alike",
             ),
-            # What another attempt is compared with: what people rejected, or policy because of what it was.
+            # what another attempt is compared with: what people rejected, or policy because of what it was,
             models.Index(
                 fields=["agent", "action_type", "source", "-created_at"],
                 include=["id"],
@@ -482,11 +562,13 @@ class Approval(models.Model):
                 ),
                 name="approval_rejected",
             ),
+            # whether people approved such an attempt since,
             models.Index(
                 fields=["repeats", "-released_at"],
                 condition=Q(repeats__isnull=False, verdict__in=["approve", "modify"]),
                 name="approval_overruling",
             ),
+            # and whether the very same waits or runs already.
             models.Index(
                 fields=["digest", "-created_at"],
                 include=["id", "status"],
@@ -494,8 +576,25 @@ class Approval(models.Model):
                 & (Q(status="pending") | (Q(status__in=["held", "released", "executed"]) & ~Q(verdict="reject"))),
                 name="approval_twin",
             ),
+            # Feedback for agents, newest decision first.
             models.Index(fields=["-decided_at", "-id"], condition=Q(decided_at__isnull=False), name="approval_decided"),
+            # What a person decided last, beside the inbox; theirs in history and reports.
+            models.Index(
+                fields=["decided_by", "-decided_at", "-id"],
+                condition=Q(decided_by__isnull=False),
+                name="approval_decided_by",
+            ),
+            # History: what does not wait, newest first.
+            models.Index(fields=["-created_at", "-id"], condition=~Q(status="pending"), name="approval_settled"),
+            # Rehearsals, reports and their exports: everything of a period, newest first.
             models.Index(fields=["-created_at", "-id"], name="approval_newest"),
+            # Of one type: fitting its confidence, trying a condition on it, history's filter.
+            models.Index(fields=["action_type", "-created_at", "-id"], name="approval_of_type"),
+            # What one standing approval let pass,
+            models.Index(fields=["grant", "-created_at"], condition=Q(grant__isnull=False), name="approval_of_grant"),
+            # and one approved plan: its card, its spending, recalling it.
+            models.Index(fields=["plan", "-created_at"], condition=Q(plan__isnull=False), name="approval_of_plan"),
+            # Reports of shadow mode.
             models.Index(fields=["-created_at", "-id"], condition=Q(shadowed__isnull=False), name="approval_shadowed"),
         ]
 

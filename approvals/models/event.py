@@ -53,11 +53,11 @@ class AuditEvent(models.Model):
         RECALLED = "recalled", _("Recalled")
 
     id = models.BigAutoField(primary_key=True)
-    approval = models.ForeignKey(Approval, models.PROTECT, related_name="events")
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="events", db_index=False)
     seq = models.PositiveIntegerField()
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    user = models.ForeignKey(User, models.PROTECT, related_name="events", null=True)
-    agent = models.ForeignKey(Agent, models.PROTECT, related_name="events", null=True)
+    user = models.ForeignKey(User, models.PROTECT, related_name="events", null=True, db_index=False)
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="events", null=True, db_index=False)
     actor = models.CharField(max_length=160, help_text="user:ana, agent:robot, clock, policy")
     facts = models.JSONField(default=dict, help_text="Digests and small facts, no arguments and no texts.")
     state = models.JSONField(default=dict, help_text="Columns of the approval as it left them, digests of other rows.")
@@ -66,10 +66,6 @@ class AuditEvent(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["approval", "seq"], name="event_once_per_seq")]
-        indexes = [
-            models.Index(fields=["at"], name="event_at"),
-            models.Index(fields=["user", "-at"], name="event_of_person"),
-        ]
 
     def __str__(self) -> str:
         return f"{self.seq} {self.kind}"
@@ -241,15 +237,20 @@ class Delivery(models.Model):
         DEAD = "dead", _("Given up")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    approval = models.ForeignKey(Approval, models.PROTECT, related_name="deliveries", null=True)
-    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries", null=True)
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="deliveries", null=True, db_index=False)
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries", null=True, db_index=False)
     via = models.ForeignKey(
-        "approvals.Channel", models.CASCADE, related_name="deliveries", null=True, verbose_name=_("by")
+        "approvals.Channel",
+        models.CASCADE,
+        related_name="deliveries",
+        null=True,
+        db_index=False,
+        verbose_name=_("by"),
     )
     urgent = models.BooleanField(default=False)
     channel = models.CharField(max_length=7, choices=Channel.choices)
     topic = models.CharField(max_length=40)
-    user = models.ForeignKey(User, models.CASCADE, related_name="deliveries", null=True)
+    user = models.ForeignKey(User, models.CASCADE, related_name="deliveries", null=True, db_index=False)
     target = models.CharField(max_length=2000, blank=True)
     payload = models.JSONField(default=dict)
     status = models.CharField(max_length=7, choices=Status.choices, default=Status.DUE)
@@ -265,14 +266,23 @@ class Delivery(models.Model):
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
         indexes = [
+            # What is due, whoever sends it.
             models.Index(fields=["due_at"], condition=models.Q(status="due"), name="delivery_due"),
+            # The line before one webhook.
             models.Index(fields=["endpoint", "due_at"], condition=models.Q(status="due"), name="delivery_of_endpoint"),
+            # What one webhook never took: counted, and sent again by hand.
             models.Index(fields=["endpoint"], condition=models.Q(status="dead"), name="delivery_dead"),
+            # All of one webhook: given up together, deleted with it.
+            models.Index(fields=["endpoint"], condition=models.Q(endpoint__isnull=False), name="delivery_by_endpoint"),
+            # The line before one channel.
             models.Index(
                 fields=["via", "due_at"],
                 condition=models.Q(status="due", via__isnull=False),
                 name="delivery_of_channel",
             ),
+            # All of one channel: what it tried before, deleted with it.
+            models.Index(fields=["via"], condition=models.Q(via__isnull=False), name="delivery_by_channel"),
+            # The admin's list.
             models.Index(fields=["-created_at"], name="delivery_newest"),
         ]
 

@@ -25,7 +25,9 @@ class Outcome(models.Model):
     detail = models.TextField(blank=True)
     data = models.JSONField(default=dict)
     reported_at = models.DateTimeField()
-    reported_by = models.ForeignKey(User, models.PROTECT, related_name="outcomes", null=True)  # NULL: the executor
+    reported_by = models.ForeignKey(  # NULL: the executor
+        User, models.PROTECT, related_name="outcomes", null=True, db_index=False
+    )
 
     def __str__(self) -> str:
         return self.result

@@ -15,8 +15,8 @@ from approvals.models.policy import ActionType
 class PlannedStep(models.Model):
     """A step of an approved plan: an action with exactly this digest passes once, until it expires."""
 
-    plan = models.ForeignKey(Approval, models.PROTECT, related_name="planned")
-    agent = models.ForeignKey(Agent, models.PROTECT, related_name="planned")
+    plan = models.ForeignKey(Approval, models.PROTECT, related_name="planned", db_index=False)
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="planned", db_index=False)
     step = models.CharField(max_length=200, help_text="The agent's own id of it, unique in its plan.")
     position = models.PositiveSmallIntegerField()
     action = models.JSONField(help_text="Name and arguments, as approved.")
@@ -36,6 +36,7 @@ class PlannedStep(models.Model):
             ),
         ]
         indexes = [
+            # The step that an action is, which passes by it.
             models.Index(fields=["agent", "digest"], condition=Q(used_by=None), name="planned_step_open"),
             # Whether an agent has any plan in force: asked for every set of submissions.
             models.Index(fields=["agent", "expires_at"], name="planned_step_of_agent"),

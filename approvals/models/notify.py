@@ -89,14 +89,17 @@ class NotificationRecord(models.Model):
         NOBODY = "nobody", _("Nobody; an alarm was raised")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    approval = models.ForeignKey(Approval, models.CASCADE, related_name="heard")
+    approval = models.ForeignKey(Approval, models.CASCADE, related_name="heard", db_index=False)
     queue = models.CharField(max_length=60)
     by = models.CharField(max_length=7, choices=By.choices)
     at = models.DateTimeField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["approval", "queue"], name="heard_once_in_each_queue")]
-        indexes = [models.Index(fields=["queue", "at"], condition=Q(by="nobody"), name="heard_by_nobody")]
+        indexes = [
+            # Whether an alarm was raised of a queue lately, and of what.
+            models.Index(fields=["queue", "at"], condition=Q(by="nobody"), name="heard_by_nobody"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.queue}: {self.by}"

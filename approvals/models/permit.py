@@ -43,13 +43,10 @@ class Consumption(models.Model):
 
     approval = models.OneToOneField(Approval, models.PROTECT, related_name="consumption", primary_key=True)
     jti = models.UUIDField(unique=True, help_text="Of the permit: the decision that it carries.")
-    agent = models.ForeignKey(Agent, models.PROTECT, related_name="consumptions")
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="consumptions", db_index=False)
     attempt = models.CharField(max_length=64, help_text="The executor's own word for this try: its repeat is no reuse.")
     executor = models.CharField(max_length=200, blank=True, help_text="Who consumed it, in the executor's own words.")
     consumed_at = models.DateTimeField()
-
-    class Meta:
-        indexes = [models.Index(fields=["-consumed_at"], name="consumption_newest")]
 
     def __str__(self) -> str:
         return str(self.jti)

@@ -28,15 +28,15 @@ class PostReview(models.Model):
 
     approval = models.OneToOneField(Approval, models.PROTECT, related_name="post_review", primary_key=True)
     why = models.CharField(max_length=8, choices=Why.choices)
-    tier = models.ForeignKey(Tier, models.PROTECT, related_name="post_reviews")
-    domain = models.ForeignKey(Domain, models.PROTECT, related_name="post_reviews")
-    run = models.ForeignKey(Run, models.PROTECT, related_name="post_reviews", null=True)
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="post_reviews", db_index=False)
+    domain = models.ForeignKey(Domain, models.PROTECT, related_name="post_reviews", db_index=False)
+    run = models.ForeignKey(Run, models.PROTECT, related_name="post_reviews", null=True, db_index=False)
     opened_at = models.DateTimeField()
     until = models.DateTimeField(
         null=True, help_text="Until when a veto stops it, or a silent run counts as going on; NULL: there is no hurry."
     )
     finding = models.CharField(max_length=8, choices=Finding.choices, default=Finding.OPEN)
-    by = models.ForeignKey(User, models.PROTECT, related_name="post_reviews", null=True)
+    by = models.ForeignKey(User, models.PROTECT, related_name="post_reviews", null=True, db_index=False)
     at = models.DateTimeField(null=True)
     note = models.TextField(blank=True)
 
@@ -55,10 +55,14 @@ class PostReview(models.Model):
             ),
         ]
         indexes = [
+            # What a person may look at now.
             models.Index(fields=["tier", "domain", "opened_at"], condition=Q(finding="open"), name="post_review_open"),
+            # What the clock closes.
             models.Index(
                 fields=["until"], condition=Q(finding="open", until__isnull=False), name="post_review_lapsing"
             ),
+            # Those of one run, which end with it.
+            models.Index(fields=["run"], condition=Q(run__isnull=False), name="post_review_of_run"),
         ]
 
     def __str__(self) -> str:

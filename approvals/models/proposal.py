@@ -16,9 +16,11 @@ class Proposal(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    approval = models.ForeignKey(Approval, models.PROTECT, related_name="proposals")
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="proposals", db_index=False)
     revision = models.PositiveIntegerField()
-    author = models.ForeignKey(User, models.PROTECT, related_name="modifications", null=True)  # NULL: the agent
+    author = models.ForeignKey(  # NULL: the agent
+        User, models.PROTECT, related_name="modifications", null=True, db_index=False
+    )
     name = models.CharField(max_length=80, blank=True)  # of the action type
     args = OrderedJSONField(null=True)
     parsed = models.BooleanField(default=True, help_text="False: the model's arguments did not parse.")

@@ -40,11 +40,11 @@ class RecallReason(models.TextChoices):
 class Vote(models.Model):
     """One person's approval where several are needed. Counted in the approval's row itself."""
 
-    approval = models.ForeignKey(Approval, models.PROTECT, related_name="cast")
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="cast", db_index=False)
     revision = models.PositiveIntegerField()
     round = models.PositiveIntegerField()
     stage = models.PositiveSmallIntegerField(default=0, help_text="In which of the stages, from 0.")
-    user = models.ForeignKey(User, models.PROTECT, related_name="votes")
+    user = models.ForeignKey(User, models.PROTECT, related_name="votes", db_index=False)
     in_place_of = models.ForeignKey(
         User, models.PROTECT, related_name="+", null=True, db_index=False, help_text="Who was away."
     )
@@ -85,16 +85,16 @@ class Decision(models.Model):
     """A verdict with its words. One that was undone or recalled stays, marked; at most one of an approval stands."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    approval = models.ForeignKey(Approval, models.PROTECT, related_name="decisions")
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="decisions", db_index=False)
     revision = models.PositiveIntegerField()
     round = models.PositiveIntegerField()
     verdict = models.CharField(max_length=8, choices=Verdict.choices)
     source = models.CharField(max_length=8, choices=Source.choices)
-    user = models.ForeignKey(User, models.PROTECT, related_name="decisions", null=True)
+    user = models.ForeignKey(User, models.PROTECT, related_name="decisions", null=True, db_index=False)
     in_place_of = models.ForeignKey(
         User, models.PROTECT, related_name="+", null=True, db_index=False, help_text="Who was away."
     )
-    tier = models.ForeignKey(Tier, models.PROTECT, related_name="decisions")
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="decisions", db_index=False)
     surface = models.CharField(max_length=8, default="page", help_text="page, batch, api, clock, policy")
     reason = models.CharField(max_length=40, blank=True, help_text="From the pick-list.")
     message = models.TextField(null=True)  # noqa: DJ001  # null: no message; "" is a message (api.md)
@@ -117,7 +117,6 @@ class Decision(models.Model):
                 condition=Q(undone_at=None) | Q(recalled_at=None), name="decision_is_undone_or_recalled"
             ),
         ]
-        indexes = [models.Index(fields=["user", "-decided_at"], name="decision_of_person")]
 
     def __str__(self) -> str:
         return f"{self.verdict} · {self.approval}"

@@ -14,7 +14,6 @@ from django.db.utils import InterfaceError, OperationalError
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from approvals.db import bulk, stop_lock, times
-from approvals.db.ids import new_id
 from approvals.decisions import escalation
 from approvals.execution import kill_switch, pre_approval_uses, spending
 from approvals.history import audit
@@ -204,7 +203,7 @@ def _runs(agent_submissions: Iterable[AgentSubmission], *, now: datetime) -> dic
         return {}
     runs = _known_runs(named)
     missing = [
-        Run(id=new_id(), agent_id=agent, key=key, name=ref.name, created_at=now)
+        Run.of(agent, key, ref.name, at=now)
         for (agent, key), ref in sorted(named.items(), key=lambda pair: pair[0])
         if (agent, key) not in runs
     ]

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from approvals.db import bulk, times
 from approvals.db.ids import new_id
+from approvals.db.search import search_words
 from approvals.decisions import stages
 from approvals.decisions.escalation import due_at, sharing_deadline
 from approvals.execution import plans, post_review_queue
@@ -77,6 +78,7 @@ def new_request(
     for position, evaluation in enumerate(evaluations):
         approval = _approval(draft.request, submission, position, evaluation, policy, now=now)
         approval.proposal = proposal_of(approval, evaluation, now=now)
+        approval.search_words = search_words_of(approval, approval.proposal, evaluation)
         actor = audit.Actor(f"agent:{evaluation.agent}", agent_id=agent_submission.agent)
         entries = [(AuditEvent.Kind.SUBMITTED, actor, _submitted(approval))]
         digests: dict[str, Json] = {}
@@ -247,6 +249,11 @@ def proposal_of(
         created_at=now,
         **kept,
     )
+
+
+def search_words_of(approval: Approval, proposal: Proposal, case: Evaluation) -> str:
+    """What a search finds the approval by while this is what it proposes."""
+    return search_words(proposal.headline, case.subject, case.agent, ids=[approval.pk, approval.request_id])
 
 
 def _stored(value: object) -> object:

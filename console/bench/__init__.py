@@ -8,6 +8,7 @@ answers; everything stays on the loopback interface and is bounded in count and 
     person.py   the process that decides                                     memory.py  what a running Assent takes
     crowd.py    thousands that wait, and who takes webhooks                  hooks.py    webhooks that go out
     routing.py  proposals that are routed, one by one                         past.py    a million approvals before them
+    pages.py   a million that wait, a million decided        paths.py   the pages over them
     deadlines.py deadlines of one second
     measures.py each measurement, many.py those of crowds                     report.py  the table
 """

@@ -4,14 +4,14 @@ Half of it is of one busy agent, a fifth concerns one customer, a tenth is one d
 twentieth was rejected by people; one run has a hundredth of all requests.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
 from django.db.backends.utils import CursorWrapper
 
-from approvals.models import Approval, ApprovalRequest, Decision, Proposal
+from approvals.models import Approval, ApprovalRequest, Decision, Proposal, Run
 
 DAYS = 60
 
@@ -34,30 +34,42 @@ def extend_past(
         "by": by,
     }
     facts |= {"approval": template.pk, "request": template.request_id, "proposal": template.proposal_id, "days": DAYS}
+    insert_copies(
+        [(ApprovalRequest, "request", _PAUSE), (Approval, "approval", _APPROVAL), (Proposal, "proposal", _PROPOSAL)],
+        facts,
+        _DECISIONS,
+    )
+
+
+def insert_copies(
+    copied: Sequence[tuple[type[models.Model], str, Mapping[str, str]]], facts: Mapping[str, Any], *also: str
+) -> None:
+    """Copy a row of each model, by its id in `facts`, for each n from `since` to `until`; with columns of their own.
+
+    `also` are statements beside them. A table that grows by much loses its indexes meanwhile.
+    """
+    tables = [model._meta.db_table for model, _, _ in copied]
     with connection.cursor() as cursor:
         # What an ordinary insert asks of every row again: keys that are surely there, and each of the indexes.
         cursor.execute("SET session_replication_role = replica; SET maintenance_work_mem = '256MB'")
-        indexes = _drop_indexes(cursor)
-        copied: list[tuple[type[models.Model], str, Mapping[str, str]]] = [
-            (ApprovalRequest, "request", _PAUSE),
-            (Approval, "approval", _APPROVAL),
-            (Proposal, "proposal", _PROPOSAL),
-        ]
+        indexes = _drop_indexes(cursor, tables)
         for model, of, columns in copied:
             cursor.execute(_copy_sql(model, columns, f"t.id = %({of})s"), facts)
-        cursor.execute(_DECISIONS, facts)
+        for statement in also:
+            cursor.execute(statement, facts)
         for index in indexes:
             cursor.execute(index)
         cursor.execute("SET session_replication_role = DEFAULT")
-        for table in [*(model._meta.db_table for model, _, _ in copied), Decision._meta.db_table]:
+        for table in [*tables, Decision._meta.db_table, Run._meta.db_table]:
             cursor.execute(f"VACUUM ANALYZE {_COLUMN.format(table)}")
 
 
-def _drop_indexes(cursor: CursorWrapper) -> list[str]:
-    """Drop the indexes of approvals that no constraint needs; what makes each of them again."""
+def _drop_indexes(cursor: CursorWrapper, tables: Sequence[str]) -> list[str]:
+    """Drop the indexes of these tables that no constraint needs; what makes each of them again."""
     cursor.execute(
-        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'approvals_approval' AND NOT EXISTS "
-        "(SELECT FROM pg_constraint WHERE conindid = format('%I', indexname)::regclass)"
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY (%s) AND NOT EXISTS "
+        "(SELECT FROM pg_constraint WHERE conindid = format('%%I', indexname)::regclass)",
+        [[*tables]],
     )
     indexes = cursor.fetchall()
     for name, _ in indexes:
@@ -76,8 +88,9 @@ def _copy_sql(model: type[models.Model], columns: Mapping[str, str], where: str)
     )
 
 
-def _id(kind: int) -> str:
-    return f"('01900000-0000-7000-800{kind}-' || lpad(to_hex(n), 12, '0'))::uuid"
+def row_id(kind: int, number: str = "n") -> str:
+    """The key of the row of that number; a kind for each table and purpose."""
+    return f"('01900000-0000-7000-800{kind}-' || lpad(to_hex({number}), 12, '0'))::uuid"
 
 
 # Spread over all days whichever the number, so that a thousand and a million reach back as far.
@@ -87,7 +100,7 @@ _AGENT = (
 )
 _REJECTED = "n %% 20 < 1"
 _PAUSE = {
-    "id": _id(1),
+    "id": row_id(1),
     "agent_id": _AGENT,
     "key": "'past-' || n",
     "run_id": "CASE WHEN n %% 100 = 0 THEN %(run)s::uuid END",
@@ -98,9 +111,9 @@ _PAUSE = {
     "closed_at": _AT,
 }
 _APPROVAL = {
-    "id": _id(2),
-    "request_id": _id(1),
-    "proposal_id": _id(3),
+    "id": row_id(2),
+    "request_id": row_id(1),
+    "proposal_id": row_id(3),
     "agent_id": _AGENT,
     "created_at": _AT,
     "due_at": "NULL",
@@ -122,8 +135,8 @@ _APPROVAL = {
     "attempt": "1",
 }
 _PROPOSAL = {
-    "id": _id(3),
-    "approval_id": _id(2),
+    "id": row_id(3),
+    "approval_id": row_id(2),
     "digest": "'sha256:' || md5(n::text)",
     "args": "t.args::jsonb || jsonb_build_object('order', n::text, 'amount', (n %% 400) + 0.5)",
 }
@@ -132,7 +145,7 @@ INSERT INTO approvals_decision (
     id, approval_id, revision, round, verdict, source, user_id, tier_id, surface, reason, message, alternative,
     guidance, stop, decided_at
 )
-SELECT {_id(4)}, {_id(2)}, 1, 1, 'reject', 'human', %(by)s::uuid, 1, 'page', 'not_justified', 'No receipt.', '', '',
-       false, {_AT}
+SELECT {row_id(4)}, {row_id(2)}, 1, 1, 'reject', 'human', %(by)s::uuid, 1, 'page', 'not_justified', 'No receipt.', '',
+       '', false, {_AT}
 FROM generate_series(%(since)s::bigint, %(until)s::bigint) AS n WHERE {_REJECTED}
 """  # noqa: S608  # nothing of it comes from outside

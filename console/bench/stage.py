@@ -34,6 +34,9 @@ class BenchStage:
     clock: Process
     home: DataDirectory
 
+    def __init__(self, most: int) -> None:
+        self.most = most  # approvals that wait, where pages are measured
+
     def __enter__(self) -> Self:
         allow_open_files()
         with ExitStack() as stack:
@@ -93,14 +96,14 @@ class BenchStage:
             time.sleep(0.1)
         raise Refused(f"The web process did not come up:\n{web.home.last_lines('web')}")
 
-    def _run(self, command: list[str], **more: str) -> str:
+    def _run(self, command: list[str], *, patience: float = 180) -> str:
         done = subprocess.run(  # noqa: S603 - our own programs
             command,
             cwd=ROOT,
-            env={**self.environment, **more},
+            env=self.environment,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=patience,
             check=False,
         )
         if done.returncode:
@@ -165,6 +168,10 @@ class BenchStage:
             yield
         finally:
             stop([process], patience=20)
+
+    def fill(self, since: int, until: int) -> None:
+        """Have the approvals of these numbers wait, and as many be decided."""
+        self._run([sys.executable, "-m", "console.bench.pages", str(since), str(until)], patience=3600)
 
     def seed(self, pending: int) -> None:
         """Have that many more approvals wait."""

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from django.contrib import messages
+from django.db.models import F, Q
+from django.db.models.functions import Least
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -26,7 +28,8 @@ from console.card.views import answer_draft, conflict, on_card_version, once_per
 from console.forms import NoteForm, VerdictForm
 from console.http import ConsoleRequest, is_fragment, visible_or_404
 from console.inbox import live, rows
-from console.inbox.filters import InboxFilter
+from console.inbox.filters import PAGE, InboxFilter, first_of
+from console.inbox.remaining import next_moment
 from console.inbox.views import filters_of, list_context
 
 
@@ -136,13 +139,15 @@ def _next(request: ConsoleRequest, settled: Approval) -> Approval | None:
     card = Card(settled, user)
     pending = access.waiting_of(user, card.authority, now=card.now).exclude(pk=settled.pk)
     pending = pending.exclude(agent__in=card.authority.operates)
+    condition = Q()
     if filters_of(request):
-        pending = InboxFilter(request.GET, user, live.watch_of(user).queues).apply(pending, card.now)
-    free = pending.filter(claimed_by=None) | pending.filter(claim_until__lte=card.now) | pending.filter(claimed_by=user)
+        condition = InboxFilter(request.GET, user, live.watch_of(user).queues).condition(card.now)
+    free = pending.filter(Q(claimed_by=None) | Q(claim_until__lte=card.now) | Q(claimed_by=user))
     at = card.left.at
-    candidates = list(free.values_list("pk", "due_at", "expires_at")[:50])
-    later = [pk for pk, due, end in candidates if at and min(filter(None, (due, end)), default=at) >= at]
-    chosen = (later or [pk for pk, _due, _end in candidates])[:1]
+    timed = free.only("due_at", "expires_at").annotate(at=Least("due_at", "expires_at"))
+    candidates = first_of(timed, condition, F("at"), PAGE)
+    later = [approval.pk for approval in candidates if at and (next_moment(approval) or at) >= at]
+    chosen = (later or [approval.pk for approval in candidates])[:1]
     return visible_or_404(user, chosen[0], card.authority) if chosen else None
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from django import forms
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
@@ -14,12 +14,14 @@ from django.views.decorators.http import require_safe
 
 from approvals.db import cursors, times
 from approvals.db.cursors import Position
-from approvals.models import ActionType, Approval
+from approvals.db.search import matching
+from approvals.models import ActionType, User
 from approvals.models.approval import Kind, Route, Status
 from approvals.models.policy import Verdict
 from approvals.people import access
 from console.http import ConsoleRequest, is_fragment
 from console.inbox import rows
+from console.inbox.filters import first_of
 from console.list_filter import ListFilter
 
 PAGE = 50
@@ -68,34 +70,32 @@ class HistoryFilter(ListFilter):
         types = ActionType.objects.order_by("title").values_list("name", "title")
         self.choose("type", [("", _("All actions")), *types])
 
-    def apply(self, approvals: QuerySet[Approval], request: ConsoleRequest) -> QuerySet[Approval]:
+    def condition(self, user: User) -> Q:
+        """What the filters that are set ask of an approval; empty where none is."""
         active = self.active
-        if text := active.get("q"):
-            approvals = approvals.filter(Q(proposal__headline__icontains=text) | Q(subject__icontains=text))
+        condition = matching(active.get("q", ""))
         if by := active.get("by"):
-            approvals = approvals.filter(decided_by=request.user) if by == "me" else approvals.filter(source=by)
+            condition &= Q(decided_by=user) if by == "me" else Q(source=by)
         if verdict := active.get("verdict"):
-            approvals = approvals.filter(verdict=verdict)
+            condition &= Q(verdict=verdict)
         status = active.get("status")
         if status == "unconfirmed":
-            used = times.now() - settings.ASSENT_CONFIRM_AFTER
-            approvals = approvals.filter(status=Status.RELEASED, consumed_at__lte=used)
+            condition &= Q(status=Status.RELEASED, consumed_at__lte=times.now() - settings.ASSENT_CONFIRM_AFTER)
         elif status:
-            approvals = approvals.filter(status=status)
-        if kind := active.get("type"):
-            approvals = approvals.filter(action_type_id=kind)
-        else:
-            approvals = approvals.exclude(kind=Kind.CANARY)
+            condition &= Q(status=status)
+        if name := active.get("type"):
+            condition &= Q(action_type_id=name)
         if agent := active.get("agent"):
-            approvals = approvals.filter(agent__name=agent)
+            condition &= Q(agent__name=agent)
         if shadow := active.get("shadow"):
-            route = Route.REJECT if shadow == "refused" else Route.REVIEW
-            approvals = approvals.filter(shadowed__isnull=False, shadowed__route=route)
+            condition &= Q(
+                shadowed__isnull=False, shadowed__route=Route.REJECT if shadow == "refused" else Route.REVIEW
+            )
         if grant := active.get("grant"):
-            approvals = approvals.filter(grant_id=UUID(str(grant)))
+            condition &= Q(grant_id=UUID(str(grant)))
         if plan := active.get("plan"):
-            approvals = approvals.filter(plan_id=UUID(str(plan)))
-        return approvals
+            condition &= Q(plan_id=UUID(str(plan)))
+        return condition
 
 
 @login_required
@@ -106,12 +106,13 @@ def history(request: ConsoleRequest) -> HttpResponse:
     authority = access.authority_of(request.user)
     # Texts are searched where they may be read; of the rest there are the facts around it.
     searched = access.readable_to if chosen.active.get("q") else access.visible_to
-    seen = rows.with_row_relations(searched(request.user, authority)).exclude(status=Status.PENDING)
-    settled = chosen.apply(seen, request).order_by("-created_at", "-pk")
+    settled = rows.with_row_relations(searched(request.user, authority)).exclude(status=Status.PENDING)
+    if not chosen.active.get("type"):
+        settled = settled.exclude(kind=Kind.CANARY)
     position = cursors.read(request.GET.get("after", ""), "history")
     if position:
         settled = settled.filter(position.older("created_at"))
-    page_rows = list(settled[: PAGE + 1])
+    page_rows = first_of(settled, chosen.condition(request.user), F("created_at"), PAGE + 1, newest=True)
     shown = page_rows[:PAGE]
     cursor = cursors.write("history", Position(shown[-1].created_at, shown[-1].pk)) if len(page_rows) > PAGE else ""
     context = {

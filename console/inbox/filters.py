@@ -2,21 +2,25 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django import forms
-from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Least
+from django.db.models.lookups import LessThanOrEqual
 from django.utils.translation import gettext_lazy as _
 
 from approvals.db import cursors
 from approvals.db.cursors import Position
-from approvals.models import ActionType, Approval, Domain, PostReview, Tier, User
-from approvals.models.approval import URGENCY, Status, queue_name
+from approvals.db.search import matching
+from approvals.models import ActionType, Approval, Domain, PostReview, Run, Tier, User
+from approvals.models.approval import URGENCY, InUtc, Status, queue_name, used_up_at
 from console.list_filter import ListFilter
 
 PAGE = 50
+TOP = 1000  # rows of a list that are looked through in its order
 MOST = 1000
 NO_END = datetime.max.replace(tzinfo=UTC)  # in a cursor, of what has no end
 
@@ -48,29 +52,27 @@ class InboxFilter(ListFilter):
         self.choose("queue", [("", _("All queues")), *self.queues.items()])
         self.choose("type", [("", _("All actions")), *types])
 
-    def apply(self, approvals: QuerySet[Approval], now: datetime) -> QuerySet[Approval]:
+    def condition(self, now: datetime) -> Q:
+        """What the filters that are set ask of an approval; empty where none is."""
         active = self.active
-        if text := active.get("q"):
-            approvals = approvals.filter(
-                Q(proposal__headline__icontains=text) | Q(subject__icontains=text) | Q(agent__name__icontains=text)
-            )
+        condition = matching(active.get("q", ""))
         if queue := active.get("queue"):
             tier, domain = queue.split(".", 1)
-            approvals = approvals.filter(tier_id=int(tier), domain_id=domain)
+            condition &= Q(tier_id=int(tier), domain_id=domain)
         if name := active.get("type"):
-            approvals = approvals.filter(action_type_id=name)
+            condition &= Q(action_type_id=name)
         if agent := active.get("agent"):
-            approvals = approvals.filter(agent__name=agent)
+            condition &= Q(agent__name=agent)
         if urgency := active.get("urgency"):
-            approvals = _urgent(approvals, urgency, now)
+            condition &= _urgent(urgency, now)
         mine = active.get("mine")
         if mine == "snoozed":
-            approvals = approvals.filter(snoozed_until__gt=now)
+            condition &= Q(snoozed_until__gt=now)
+        elif mine == "me":
+            condition &= Q(claimed_by=self.user, claim_until__gt=now)
         elif mine:
-            claimed = Q(claimed_by=self.user, claim_until__gt=now)
-            free = Q(claimed_by=None) | Q(claim_until__lte=now)
-            approvals = approvals.filter(claimed if mine == "me" else free)
-        return approvals
+            condition &= Q(claimed_by=None) | Q(claim_until__lte=now)
+        return condition
 
 
 def titles() -> dict[str, str]:
@@ -87,14 +89,12 @@ def titles() -> dict[str, str]:
 OVERDUE = Q(status=Status.PENDING, due_at=None, expires_at=None, breaches__gt=0)
 
 
-def _urgent(approvals: QuerySet[Approval], urgency: str, now: datetime) -> QuerySet[Approval]:
-    late = Q(due_at__lte=now) | Q(expires_at__lte=now) | OVERDUE
+def _urgent(urgency: str, now: datetime) -> Q:
+    """Late, or so much of the time used; the words of `urgency_of` (remaining.py), as the indexes have them."""
     if urgency == "late":
-        return approvals.filter(late)
-    share = 1 - URGENCY[urgency]
-    left = ExpressionWrapper(F("expires_at") - Value(now), output_field=DurationField())
-    tail = ExpressionWrapper((F("expires_at") - F("created_at")) * Value(share), output_field=DurationField())
-    return approvals.annotate(left=left, tail=tail).filter(late | Q(left__lt=F("tail")))
+        return Q(LessThanOrEqual(Least("due_at", "expires_at"), now)) | OVERDUE
+    used_up = used_up_at(URGENCY[urgency])
+    return Q(LessThanOrEqual(used_up, InUtc(Value(now, DateTimeField())))) | OVERDUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,28 +105,66 @@ class Page:
     cursor: str
 
 
-def page_of(approvals: QuerySet[Approval], cursor: str, first: Collection[UUID] = ()) -> Page:
-    """The next page by least time left; those named `first` stand above it on the first page, and nowhere else.
+def page_of(approvals: QuerySet[Approval], condition: Q, cursor: str, first: Collection[UUID] = ()) -> Page:
+    """The next page by least time left of what meets the condition.
 
-    A cursor that is none of ours starts at the beginning.
+    Those named `first` stand above it on the first page, and nowhere else. A cursor that is none of ours starts at the
+    beginning.
     """
     approvals = approvals.annotate(at=Least("due_at", "expires_at"))
     cursor_position = cursors.read(cursor, "inbox")
-    above = list(approvals.filter(pk__in=first)) if first and cursor_position is None else []
+    above = list(approvals.filter(condition, pk__in=first)) if first and cursor_position is None else []
     approvals = approvals.exclude(pk__in=first) if first else approvals
+    # What has no deadline comes last: a part of its own, so that each part is one stretch of the index.
+    timed, untimed = approvals.filter(at__isnull=False), approvals.filter(at=None)
+    parts = [timed, untimed]
     if cursor_position is not None:
         at, pk = cursor_position
-        later = Q(at=None, pk__gt=pk) if at == NO_END else Q(at__gt=at) | Q(at=at, pk__gt=pk) | Q(at=None)
-        approvals = approvals.filter(later)
-    page_rows: list[Approval] = [*approvals[: PAGE + 1]]
-    shown = page_rows[:PAGE]
-    if len(page_rows) <= PAGE:
+        parts = [untimed.filter(pk__gt=pk)]
+        if at != NO_END:
+            parts = [timed.filter(Q(at__gt=at) | Q(pk__gt=pk), at__gte=at), untimed]
+    shown: list[Approval] = []
+    for part in parts:
+        if len(shown) <= PAGE:
+            shown += first_of(part, condition, F("at"), PAGE + 1 - len(shown))
+    more, shown = len(shown) > PAGE, shown[:PAGE]
+    if not more:
         return Page(above + shown, "")
     last = shown[-1]
     at = min(filter(None, (last.due_at, last.expires_at)), default=NO_END)
     return Page(above + shown, cursors.write("inbox", Position(at, last.pk)))
 
 
-def count_of(approvals: QuerySet[Approval] | QuerySet[PostReview]) -> int:
+def first_of(
+    approvals: QuerySet[Approval], condition: Q, moment: F, count: int, *, newest: bool = False
+) -> list[Approval]:
+    """The first `count` that meet the condition, by that moment and then by key; or the newest.
+
+    The database cannot know whether those that match stand at the top of a list or nowhere in it: it took a word that
+    is in no row for one in a hundred, and read a million rows in their order. So the top is looked through first; where
+    that is not enough, the condition's own index says which match, and only they are sorted.
+    """
+    listed = _in_order(approvals, moment, newest=newest)
+    if not condition:
+        return list(listed[:count])
+    # The same moment, as no index has it: else the rows would be read in its order after all.
+    sorted_by = ExpressionWrapper(moment + Value(timedelta(0), DurationField()), DateTimeField())
+    pks: list[UUID] = []
+    for candidates in (approvals.filter(pk__in=listed.values("pk")[:TOP]), approvals):
+        matches = _in_order(candidates.filter(condition), sorted_by, newest=newest)
+        pks = list(matches.values_list("pk", flat=True)[:count])
+        if len(pks) == count:
+            break
+    rows = {approval.pk: approval for approval in approvals.filter(pk__in=pks)}
+    return [rows[pk] for pk in pks if pk in rows]
+
+
+def _in_order(
+    approvals: QuerySet[Approval], moment: "F | ExpressionWrapper[CombinedExpression]", *, newest: bool
+) -> QuerySet[Approval]:
+    return approvals.order_by(moment.desc(), "-pk") if newest else approvals.order_by(moment.asc(), "pk")
+
+
+def count_of(approvals: QuerySet[Approval] | QuerySet[PostReview] | QuerySet[Run]) -> int:
     """How many, counted no further than one past a thousand."""
     return approvals.order_by()[: MOST + 1].count()

@@ -61,7 +61,9 @@ def with_row_relations(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
         "originally_approved_by",
         "recall__user",
     ).prefetch_related(Prefetch("inquiries", answered, "answered"))
-    return named.defer("assessment", "reasons", "action_type__schema", "action_type__policy_text", *_HEAVY)
+    return named.defer(
+        "assessment", "reasons", "search_words", "action_type__schema", "action_type__policy_text", *_HEAVY
+    )
 
 
 def render(approval: Approval, now: datetime) -> str:

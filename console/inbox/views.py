@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 
 from approvals.db import times
 from approvals.decisions import agent_questions, batches
-from approvals.models import Approval, NotificationRecord, User
+from approvals.models import Approval, NotificationRecord, Tier, User
 from approvals.models.approval import OPEN, Status, queue_name
 from approvals.notify import reached
 from approvals.people import access
@@ -86,7 +86,8 @@ def list_context(request: ConsoleRequest) -> dict[str, object]:
     pending = access.waiting_of(user, watch.authority, now=now)
     listed = waiting.filter(status=Status.PENDING) if chosen.active.get("mine") == "snoozed" else pending
     page = page_of(
-        chosen.apply(rows.with_row_relations(listed), now),
+        rows.with_row_relations(listed),
+        chosen.condition(now),
         request.GET.get("after", ""),
         first=agent_questions.answered_for(user),
     )
@@ -106,7 +107,7 @@ def list_context(request: ConsoleRequest) -> dict[str, object]:
         "waiting_number": total,
         "live": bool(watch),
         "waits": _by_queue(pending, total, chosen.queues),
-        "elsewhere": [] if page.approvals else _elsewhere(waiting),
+        "elsewhere": [] if page.approvals else SimpleLazyObject(lambda: _elsewhere(waiting)),
         "last": SimpleLazyObject(lambda: _last_decided(user, now)),
         "toasts": SimpleLazyObject(lambda: toasts.held_by(user)),
     }
@@ -147,17 +148,12 @@ def _by_queue(pending: QuerySet[Approval], total: int, titles: Mapping[str, str]
 
 def _elsewhere(mine: QuerySet[Approval]) -> list[dict[str, object]]:
     """How many wait in tiers that this person does not review; numbers only."""
-    counted = (
-        Approval.objects.filter(status__in=OPEN)
-        .exclude(pk__in=mine.order_by().values("pk"))
-        .order_by()
-        .values("tier__level", "tier__name")
-        .annotate(n=Count("pk"))
-        .order_by("tier__level")
-    )
-    held = mine.filter(status=Status.HELD).count()
-    counts = [{"name": row["tier__name"], "count": row["n"]} for row in counted]
-    return [{"name": _("in their undo window"), "count": held}, *counts] if held else counts
+    own = list(mine.order_by().values_list("pk", flat=True)[: MOST + 1])
+    others = Approval.objects.filter(status__in=OPEN).exclude(pk__in=own)
+    held = count_of(mine.filter(status=Status.HELD))
+    counts = [(_("in their undo window"), held)]
+    counts += [(tier.name, count_of(others.filter(tier=tier))) for tier in Tier.objects.order_by("level")]
+    return [{"name": name, "count": count} for name, count in counts if count]
 
 
 def _last_decided(user: User, now: datetime) -> list[Approval]:

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from approvals.db import cursors, times
 from approvals.db.cursors import Position
+from approvals.db.search import matching
 from approvals.decisions import guidance
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.execution import rollback
@@ -26,7 +27,7 @@ from approvals.people import access
 from console.http import ConsoleRequest, is_fragment
 from console.list_filter import ListFilter
 from console.runs.run_page import RunPage
-from console.runs.summaries import STATES, STUCK, UNDOING, RunState, matching_text, with_state
+from console.runs.summaries import ENDED, STATES, STOPPED, STUCK, UNDOING, UNDONE, RunState, with_state
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -47,13 +48,15 @@ class RunFilter(ListFilter):
     def apply(self, queryset: QuerySet[WithAnnotations[Run, RunState]]) -> QuerySet[WithAnnotations[Run, RunState]]:
         active = self.active
         if text := active.get("q"):
-            queryset = queryset.filter(matching_text(text))
+            queryset = queryset.filter(matching(text))
         if agent := active.get("agent"):
             queryset = queryset.filter(agent__name=agent)
         if state := active.get("state"):
-            if state in (STUCK, UNDOING):
-                # Few of very many: begin with the few.
+            # Few of very many: begin with the few.
+            if state in (STUCK, UNDOING, UNDONE):
                 queryset = queryset.filter(pk__in=Step.objects.filter(status=state).values("run"))
+            elif state in (STOPPED, ENDED):
+                queryset = queryset.filter(**{f"{state}_at__isnull": False})
             queryset = queryset.filter(state=state)
         return queryset
 

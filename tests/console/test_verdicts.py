@@ -58,11 +58,11 @@ def test_a_press_that_arrives_twice_is_told_what_it_did_the_first_time(name, wit
 
 
 def test_u36_the_next_card_of_the_same_filter_follows(propose, send):
-    first, other, following = propose(order="a1"), propose(order="b1"), propose(order="a2")
-    response = send(first, query="?q=order+a", **form_of(first))
+    first, other, following = propose(order="abc-1"), propose(order="xyz-1"), propose(order="abc-2")
+    response = send(first, query="?q=order+abc", **form_of(first))
 
     assert f'data-card="{following.pk}"' in response.content.decode()
-    assert response["HX-Push-Url"] == reverse("card:card", args=[following.pk]) + "?q=order+a"
+    assert response["HX-Push-Url"] == reverse("card:card", args=[following.pk]) + "?q=order+abc"
     assert load(other.pk).status == "pending"
 
 

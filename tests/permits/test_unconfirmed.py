@@ -14,7 +14,7 @@ from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.execution import unconfirmed
 from approvals.execution.unconfirmed import AlreadyConfirmed, confirm
-from approvals.models import AuditEvent, Channel, Delivery, Outcome, User
+from approvals.models import Approval, AuditEvent, Channel, Delivery, Outcome, User
 from approvals.notify import letters
 from approvals.people import access
 from tests.text_search import mentions
@@ -215,7 +215,7 @@ def test_the_card_of_what_came_back_leads_with_what_changed_alone(approved_execu
     was = {"order_status": "delivered", "version": 7}
     bought = approved_executor(preconditions=was, summary="The customer asked nicely.")
     bought.consume(preconditions={**was, "order_status": "returned"})
-    new = bought.approval.returned_as
+    new = Approval.objects.get(returned_from=bought.approval)
     page = as_(alice).get(reverse("card:card", args=[new.pk])).content.decode()
 
     assert "You approved this, and then the world moved." in page
