@@ -1,7 +1,7 @@
 """What every page goes through: compression, the person's language and time zone, the admin's wider content policy."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from zoneinfo import ZoneInfo
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -13,6 +13,7 @@ from django.middleware.gzip import GZipMiddleware
 from django.utils import timezone, translation
 
 from approvals.models import User
+from approvals.people import access
 from console.sign_in import presence
 
 Awaited = HttpResponseBase | Awaitable[HttpResponseBase]
@@ -71,15 +72,20 @@ class PersonMiddleware(SyncAsyncMiddleware):
         user = request.user if may_be_signed_in(request) else None
         if user is not None and user.is_authenticated:
             presence.touch(request)
-        with as_seen_by(user):
+        with as_seen_by(user), _reading(request):
             return _with_admin_csp(request, super().at_once(request))
 
     async def awaited(self, request: HttpRequest) -> HttpResponseBase:
         user = await request.auser() if may_be_signed_in(request) else None
         if user is not None and user.is_authenticated:
             presence.touch(request)  # the session was read for the person
-        with as_seen_by(user):
+        with as_seen_by(user), _reading(request):
             return _with_admin_csp(request, await super().awaited(request))
+
+
+def _reading(request: HttpRequest) -> AbstractContextManager[None]:
+    """What only reads asks for a person's rights once; what changes something asks anew each time."""
+    return access.reading_once() if request.method in {"GET", "HEAD"} else nullcontext()
 
 
 def as_seen_by(user: User | AnonymousUser | None) -> ExitStack:

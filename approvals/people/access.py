@@ -1,6 +1,8 @@
 """Who sees an approval, and what each person may do with it now. Templates and views ask here and compare no roles."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -105,9 +107,29 @@ class Authority:
 NOBODY = Authority(UUID(int=0))
 
 
+# By person, while a page is put together.
+_read: ContextVar[dict[UUID, Authority] | None] = ContextVar("authorities", default=None)
+
+
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """Within it a person's rights are read once: a page asks five times. Never around what changes something."""
+    token = _read.set({})
+    try:
+        yield
+    finally:
+        _read.reset(token)
+
+
 def authority_of(user: User) -> Authority:
     """Read a person's rights; a deactivated person has none."""
-    return authorities([user]).get(user.pk) or NOBODY
+    read = _read.get()
+    if read is not None and user.pk in read:
+        return read[user.pk]
+    authority = authorities([user]).get(user.pk) or NOBODY
+    if read is not None:
+        read[user.pk] = authority
+    return authority
 
 
 def authorities(people: Iterable[User]) -> dict[UUID, Authority]:

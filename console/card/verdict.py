@@ -97,6 +97,7 @@ def decided(request: ConsoleRequest, settled: Approval, *, stay: bool = False) -
     return onward(request, settled, toasts.verdict(settled, by=request.user), stay=stay)
 
 
+@access.reading_once()
 def onward(request: ConsoleRequest, settled: Approval, toast: Toast, *, stay: bool = False) -> HttpResponse:
     """The next card under the same filters, or this one again; without htmx a redirect to the list."""
     if not is_fragment(request):
