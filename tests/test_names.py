@@ -32,6 +32,8 @@ TWICE = {
     "Command": "Django finds management commands by it",
     "Page": "of the event feed, and of a list in the console",
     "Call": "of an expression, and of an agent at the fast door of submissions",
+    "WorldMoved": "a reason that is shown, and the refusal that an executor gets for it",
+    "RunStopped": "the same",
     "Signal": "a part of the confidence, and its line on the card",
 }
 RAISES = re.compile(r"\b[Rr]aises ([A-Z]\w+(?:(?:, and |, or |, | and | or )[A-Z]\w+)*)")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import cast
 from uuid import UUID
 
 from django.db.models import Model
@@ -53,15 +54,18 @@ def plain(value: object) -> Json:
     return None if value == "" else value  # type: ignore[return-value]  # the other columns hold JSON
 
 
-def decision_digest(verdict_input: Mapping[str, object]) -> str:
-    """The digest of what was said with a verdict, by the names in DECISION; what is left out was not said."""
-    return digest_of([verdict_input.get(name, _UNSAID[name]) for name in DECISION])  # type: ignore[misc]  # texts and JSON
+def decision_digest(verdict_input: Mapping[str, object], refused_for: Sequence[Json] = ()) -> str:
+    """The digest of what was said with a verdict, by the names in DECISION; what is left out was not said.
+
+    With the reasons that policy refuses for, where it does.
+    """
+    values: list[Json] = [cast(Json, verdict_input.get(name, _UNSAID[name])) for name in DECISION]
+    return digest_of([*values, list(refused_for)] if refused_for else values)
 
 
 def stored_decision_digest(row: Decision, refused_for: Sequence[Json] = ()) -> str:
-    """The same of a decision as it is stored, or about to be; with the reasons that policy refuses for."""
-    values: list[Json] = [getattr(row, name) for name in DECISION]
-    return digest_of([*values, list(refused_for)] if refused_for else values)
+    """The same of a decision as it is stored, or about to be."""
+    return decision_digest({name: getattr(row, name) for name in DECISION}, refused_for)
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ def _facts(approval: Approval, own: Proposal, revision: Revision) -> dict[str, J
 
 def _refuse(approval: Approval, evaluation: Evaluation, *, now: datetime) -> None:
     """Policy refuses the revision: it ends here, as it would have ended at the door."""
-    decision = Decision(message=evaluation.routing.quoted_message or None)
+    message = evaluation.routing.quoted_message or None
     refused = audit.move_held(
         audit.Move(
             approval.pk,
@@ -141,9 +141,9 @@ def _refuse(approval: Approval, evaluation: Evaluation, *, now: datetime) -> Non
                 **NO_CLAIM,
             },
             facts={"verdict": Verdict.REJECT, "source": Source.POLICY},
-            digests={"decision": recorded.stored_decision_digest(decision, approval.reasons)},
+            digests={"decision": recorded.decision_digest({"message": message}, approval.reasons)},
         ),
         now=now,
     )
-    Decision.on(refused, surface="policy", at=now, message=decision.message).save(force_insert=True)
+    Decision.on(refused, surface="policy", at=now, message=message).save(force_insert=True)
     close_settled([refused], now=now)

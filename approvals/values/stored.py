@@ -4,7 +4,7 @@ A value is a dataclass of texts, numbers, amounts, times, ids, tuples of them an
 left out. `from_json` of `to_json` is the value again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -87,7 +87,7 @@ def hints_of(kind: type) -> Mapping[str, Any]:
     """The types of a dataclass's fields by name, in their order."""
     hints = _hints.get(kind)
     if hints is None:
-        every = get_type_hints(kind)
+        every = get_type_hints(kind, localns={"Mapping": Mapping, "Sequence": Sequence})  # of which Json is made
         hints = _hints[kind] = {field.name: every[field.name] for field in fields(kind)}
     return hints
 

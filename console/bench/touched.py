@@ -30,7 +30,7 @@ _CARD = re.compile(r'<form[^>]* action="([^"]*/decide/[^"]*)".*?</form>', re.DOT
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 
 
-class Trace:
+class CallTrace:
     """The files of this project whose functions were entered since the last `start`."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ async def submit(key: str, number: int) -> str:
 
 async def main() -> None:
     job = json.loads(sys.stdin.readline())
-    trace = Trace()
+    trace = CallTrace()
     touched: dict[str, list[str]] = {}
     for number in (1, 2):
         trace.start()

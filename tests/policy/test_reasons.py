@@ -116,6 +116,7 @@ EDGES = {
     "admin/deadline_shares.py",
     "admin/rehearsals.py",
     "admin/samples.py",
+    "evidence/feedback.py",  # the log for auditors and agents
     "decisions/revise.py",  # the reviewer whose change policy refuses
     "execution/grants.py",  # the manager whose standing approval policy refuses
     "execution/offline_grants.py",  # the text of an incident

@@ -87,7 +87,7 @@ def test_nothing_changed_and_policy_refused_have_their_words(attempt):
 def test_every_reason_of_the_pick_list_has_words(attempt, reason):
     past = History(proposed=1, repeat=repeat_of(attempt(), [rejected(reason=reason.value)], None))
     [flag] = [one for one in flags_of(attempt(), past) if one.name == "near_repeat"]
-    assert f"({str(reason.label)[:1].lower()}{str(reason.label)[1:]})" in flag.text
+    assert f"({str(reason.label)[:1].lower()}{str(reason.label)[1:]})" in messages.sentence(flag)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class PolicyField:
     name: str  # in the snapshot
     column_name: str = ""  # of the model and the form, where that differs
     name_in_file: str = ""  # where that differs
-    shape_here: shapes.Shape | None = None  # where it is not that of every such column
+    shape_here: shapes.SettingShape | None = None  # where it is not that of every such column
     needed: bool = False  # a file has to say it
     quiet: bool = False  # a file says it only where it differs from leaving it out
     section: str = ""  # of the form; empty: not in it
@@ -47,7 +47,7 @@ class PolicyField:
         return next(column for column in self.model._meta.concrete_fields if column.name == name)
 
     @cached_property
-    def shape(self) -> shapes.Shape:
+    def shape(self) -> shapes.SettingShape:
         return self.shape_here or shapes.shape_of(self.column)
 
     @property
@@ -169,7 +169,7 @@ ACTION_TYPE = PolicyFields(
     _type("currency_path", section="sent", beside=True),
     _type("subject_path", bears_on="nothing", section="sent"),
     _type("subject_kind", bears_on="nothing", section="sent", beside=True),
-    _type("required", section="sent", quiet=True, shape_here=shapes.Names(), check=checks.accompanying),
+    _type("required", section="sent", quiet=True, shape_here=shapes.NamesShape(), check=checks.accompanying),
     _type("reversibility", section="asks", needed=True),
     _type("strategy", section="asks", needed=True, beside=True),
     _type("gate", section="asks", says=True),
@@ -177,8 +177,8 @@ ACTION_TYPE = PolicyFields(
     _type("approvers", section="asks"),
     _type("level", section="asks", beside=True),
     _type("by_law", section="asks", quiet=True),
-    _type("flags", section="asks", shape_here=shapes.Names(LABELS), check=checks.flags),
-    _type("allowed", bears_on="nothing", section="asks", shape_here=shapes.Names()),
+    _type("flags", section="asks", shape_here=shapes.NamesShape(LABELS), check=checks.flags),
+    _type("allowed", bears_on="nothing", section="asks", shape_here=shapes.NamesShape()),
     _type("reason_required", bears_on="nothing", section="asks"),
     _type("auto_threshold", section="confidence", check=checks.confidence),
     _type("review_threshold", section="confidence", beside=True, check=checks.confidence),

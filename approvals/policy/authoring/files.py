@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from approvals.models import ActionType
 from approvals.models.policy import Impact
 from approvals.policy.authoring.fields import ACTION_TYPE, BAND, CAPACITY, CURRENCY, RULE, TERMS, TIER, Row
-from approvals.policy.authoring.shapes import DURATION, LEVEL, NUMBER, Shape, object_schema
+from approvals.policy.authoring.shapes import DURATION, LEVEL, NUMBER, SettingShape, object_schema
 from approvals.policy.rules.paths import not_known_sentence
 from approvals.values import durations
 from approvals.values.schema import Fault, Validator, pick
@@ -102,7 +102,7 @@ def _shape() -> Table:
     text: Table = {"type": "string"}
     rules = _list(RULE.schema())
     bands = object_schema(dict.fromkeys(Impact.values, BAND.schema()), required=[])
-    named = {"name": Shape().schema(ActionType._meta.get_field("name"))}
+    named = {"name": SettingShape().schema(ActionType._meta.get_field("name"))}
     action = ACTION_TYPE.schema({**named, "rule": rules, "threshold": bands}, required=["name"])
     below = {"terms": _list(TERMS.schema()), "capacity": _list(CAPACITY.schema())}
     tier = TIER.schema({"level": LEVEL, **below}, required=["level"])

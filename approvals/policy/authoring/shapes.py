@@ -30,7 +30,7 @@ PEOPLE: JsonSchema = {"type": "integer", "minimum": 1, "maximum": 5}
 LONGEST = 300  # of a value that is shown; the version holds it whole
 
 
-class Shape:
+class SettingShape:
     """Everywhere as it is: text, a whole number, yes or no, a document. None, where the column may be, is None."""
 
     def stored(self, value: object) -> Json:
@@ -79,7 +79,7 @@ class Shape:
         return plain(value)
 
 
-class Duration(Shape):
+class DurationShape(SettingShape):
     """Seconds; in a file and to a reader 1 h 30 min."""
 
     def stored(self, value: object) -> Json:
@@ -101,7 +101,7 @@ class Duration(Shape):
         return durations.written(self.loaded(value))
 
 
-class Number(Shape):
+class Number(SettingShape):
     """Text in one spelling; a file may say it as a number."""
 
     def stored(self, value: object) -> Json:
@@ -117,7 +117,7 @@ class Number(Shape):
         return NUMBER
 
 
-class Hour(Shape):
+class Hour(SettingShape):
     """08:30"""
 
     def stored(self, value: object) -> Json:
@@ -130,7 +130,7 @@ class Hour(Shape):
         return {"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9]$"}
 
 
-class Days(Shape):
+class DaysShape(SettingShape):
     """Days of the week in order, 1 is Monday."""
 
     def stored(self, value: object) -> Json:
@@ -143,7 +143,7 @@ class Days(Shape):
         return ", ".join(str(WEEKDAYS_ABBR[day - 1]) for day in cast(list[int], value)) or _("nothing")
 
 
-class Names(Shape):
+class NamesShape(SettingShape):
     """A list of names, with the words for those that have some."""
 
     def __init__(self, labels: Mapping[str, str | Promise] | None = None) -> None:
@@ -159,7 +159,7 @@ class Names(Shape):
         return ", ".join(str(self.labels.get(name, name)) for name in cast(list[str], value)) or _("nothing")
 
 
-class ArgumentsSchema(Shape):
+class ArgumentsSchema(SettingShape):
     """The JSON Schema of an action's arguments; in a file a table, or JSON as text where a table cannot say it."""
 
     def read(self, value: Json) -> Json:
@@ -169,14 +169,14 @@ class ArgumentsSchema(Shape):
         return {"type": ["object", "string"]}
 
 
-class Reference(Shape):
+class Reference(SettingShape):
     """What a foreign key holds: a tier's level, a domain's short name."""
 
     def schema(self, column: Column) -> JsonSchema:
         return {"type": "string"} if isinstance(cast("ForeignKey", column).target_field, models.SlugField) else LEVEL
 
 
-class Stages(Shape):
+class Stages(SettingShape):
     """The stages of a rule: objects with tier, domain (empty: the action type's) and approvers."""
 
     def read(self, value: Json) -> Json:
@@ -194,17 +194,17 @@ class Stages(Shape):
         return stage_rules.in_words(value)
 
 
-def shape_of(column: Column) -> Shape:
+def shape_of(column: Column) -> SettingShape:
     """How the values of a column stand, where nothing else is said of it."""
-    return next((shape for kind, shape in _BY_COLUMN if isinstance(column, kind)), Shape())
+    return next((shape for kind, shape in _BY_COLUMN if isinstance(column, kind)), SettingShape())
 
 
-_BY_COLUMN: tuple[tuple[type[Column], Shape], ...] = (
+_BY_COLUMN: tuple[tuple[type[Column], SettingShape], ...] = (
     (models.ForeignKey, Reference()),
-    (models.DurationField, Duration()),
+    (models.DurationField, DurationShape()),
     (models.DecimalField, Number()),
     (models.TimeField, Hour()),
-    (ArrayField, Days()),
+    (ArrayField, DaysShape()),
 )
 
 
