@@ -13,7 +13,8 @@ from approvals.db import times
 from approvals.db.ids import new_id
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.history import audit, recorded
-from approvals.models import Agent, Approval, AuditEvent, Decision, SystemAuditEvent, User
+from approvals.history.facts import Decided
+from approvals.models import Agent, Approval, Decision, SystemAuditEvent, User
 from approvals.models.approval import Source, Status
 from approvals.models.policy import Verdict
 from approvals.people import access
@@ -83,7 +84,7 @@ def _reject(agent: Agent, *, by: User, why: str, now: datetime) -> int:
         [
             audit.Move(
                 approval.pk,
-                AuditEvent.Kind.DECIDED,
+                Decided(verdict=Verdict.REJECT, surface="agent", everything=True),
                 audit.Actor.person(by),
                 expect={"status": Status.PENDING, "revision": approval.revision, "round": approval.round},
                 sets={
@@ -96,7 +97,6 @@ def _reject(agent: Agent, *, by: User, why: str, now: datetime) -> int:
                     "claimed_by_id": None,
                     "claim_until": None,
                 },
-                facts={"verdict": Verdict.REJECT, "surface": "agent", "all": True},
                 digests={"decision": recorded.stored_decision_digest(Decision(message=why))},
             )
             for approval in rows

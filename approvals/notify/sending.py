@@ -18,11 +18,11 @@ from django.utils.translation import gettext as _
 
 from approvals.db import secret_box, times
 from approvals.history import audit
-from approvals.models import AuditEvent, Channel, Delivery, NotificationRecord
+from approvals.history.facts import NotDelivered
+from approvals.models import Channel, Delivery, NotificationRecord
 from approvals.models.approval import Status
 from approvals.notify import notification_text, notifications, reached, services, slack
 from approvals.people import access
-from approvals.values.schema import Json
 
 log = logging.getLogger(__name__)
 
@@ -249,12 +249,10 @@ def _failed(channel: Channel, rows: Sequence[Delivery], error: str) -> None:
     if dead:
         log.error("%d notifications by channel %s were given up: %s", dead, channel.pk, ascii(error[:200]))
     _broken(channel, error, now=now)
-    facts: dict[str, Json] = {"by": channel.service, "to": _whom(channel), "failed": True}
+    facts = NotDelivered(by=channel.service, to=_whom(channel))
     audit.move(
         [
-            audit.Move(
-                row.approval_id, AuditEvent.Kind.DELIVERY, audit.CLOCK, expect={"status": Status.PENDING}, facts=facts
-            )
+            audit.Move(row.approval_id, facts, audit.CLOCK, expect={"status": Status.PENDING})
             for row in rows
             if row.approval_id is not None and row.approval_id not in already_failed
         ],

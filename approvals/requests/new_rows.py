@@ -10,10 +10,10 @@ from approvals.decisions import stages
 from approvals.decisions.escalation import due_at, sharing_deadline
 from approvals.execution import plans, post_review_queue
 from approvals.history import audit, recorded
+from approvals.history.facts import Facts, Released, Submitted
 from approvals.models import (
     Approval,
     ApprovalRequest,
-    AuditEvent,
     Decision,
     PlannedStep,
     PostReview,
@@ -73,7 +73,7 @@ def new_request(
         approval = _approval(draft.request, submission, position, case, policy, now=now)
         approval.proposal = proposal_of(approval, case, now=now)
         actor = audit.Actor(f"agent:{case.agent}", agent_id=agent_submission.agent)
-        entries = [(AuditEvent.Kind.SUBMITTED, actor, _submitted(approval))]
+        entries: list[tuple[audit.Actor, Facts]] = [(actor, _submitted(approval))]
         digests: dict[str, Json] = {}
         if case.routing.route != Route.REVIEW:
             decision = _by_policy(approval, case.routing, now=now)
@@ -82,7 +82,7 @@ def new_request(
                 decision, approval.reasons if decision.verdict == Verdict.REJECT else ()
             )
             why = post_review_queue.why_of(case) if case.routing.route == Route.AUTO else ""
-            entries.append((AuditEvent.Kind.RELEASED, audit.POLICY, _released(approval, case.routing, why)))
+            entries.append((audit.POLICY, _released(approval, case.routing, why)))
             if why:
                 draft.audits.append(post_review_queue.new_post_review(approval, case, why, now=now))
             draft.planned.extend(plans.rows_of(approval, case.type.permit_valid))
@@ -245,27 +245,27 @@ def _stored(value: object) -> object:
     return [_stored(part) for part in value] if isinstance(value, tuple | list) else value
 
 
-def _submitted(approval: Approval) -> dict[str, Json]:
-    return {
-        "digest": approval.digest,
-        "revision": 1,
-        "route": approval.route,
-        "reason": approval.reason_code,
-        "tier": approval.tier_id,
-        "policy": approval.policy_id,
-        **({"returned_from": str(approval.returned_from_id)} if approval.returned_from_id else {}),
-    }
+def _submitted(approval: Approval) -> Submitted:
+    return Submitted(
+        digest=approval.digest,
+        revision=1,
+        route=approval.route,
+        reason=approval.reason_code,
+        tier=approval.tier_id,
+        policy=approval.policy_id,
+        returned_from=approval.returned_from_id,
+    )
 
 
-def _released(approval: Approval, routing: Routing, why: str) -> dict[str, Json]:
-    facts: dict[str, Json] = {"verdict": approval.verdict, "source": approval.source}
-    if routing.step is not None:
-        facts |= {"plan": str(routing.step.plan), "step": routing.step.number}
-    if routing.grant is not None:
-        facts |= {"grant": str(routing.grant.id)}
-    if why:
-        facts |= {"audit": why}
-    return facts
+def _released(approval: Approval, routing: Routing, why: str) -> Released:
+    return Released(
+        verdict=approval.verdict,
+        source=approval.source,
+        plan=routing.step.plan if routing.step else None,
+        step=routing.step.number if routing.step else None,
+        grant=routing.grant.id if routing.grant else None,
+        post_review=why or None,
+    )
 
 
 def _by_policy(approval: Approval, routing: Routing, *, now: datetime) -> Decision:

@@ -34,7 +34,7 @@ def test_a_soft_gate_may_let_the_agent_go_on_with_a_window_to_stop_it(vetoable):
     assert (row.why, row.finding, row.until) == ("veto", "open", vetoable.created_at + WINDOW)
     assert (row.tier_id, row.domain_id, row.run.key) == (1, "commerce", KEY)
     assert "stop it until its deadline" in sentences_of(vetoable.reasons)[-1]
-    assert vetoable.events.get(kind="released").facts["audit"] == "veto"
+    assert vetoable.events.get(kind="released").facts["post_review"] == "veto"
 
 
 def test_a_run_may_go_on_and_is_reviewed_as_a_whole(optimistic):
