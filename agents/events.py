@@ -239,9 +239,9 @@ def stream_options(query: Mapping[str, list[str]], last_event_id: str | None) ->
         elif given is not None and (given or pointer == "/after"):
             faults.append(Fault(pointer, "The number of an event."))
     types = frozenset(one for one in query.get("types", [""])[0].split(",") if one)
-    unknown = sorted(types - set(feed.NAMES.values()))
+    unknown = sorted(types - set(feed.NAMES))
     if unknown:
-        faults.append(Fault("/types", f"Of {', '.join(feed.NAMES.values())}, separated by commas."))
+        faults.append(Fault("/types", f"Of {', '.join(feed.NAMES)}, separated by commas."))
     if faults:
         raise invalid(faults)
     return StreamOptions(after, types)

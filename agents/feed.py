@@ -4,7 +4,7 @@ Seals are given after the commit, in an unbroken row, so whoever has read up to 
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,48 +12,11 @@ from uuid import UUID
 from django.db import connection
 
 from agents.documents import moment
-from approvals.models import AuditEvent
-from approvals.models.approval import Source
-from approvals.values.schema import Json
+from approvals.history.facts import BY_KIND, FEED_NAMES
+from approvals.values import stored
 
-RELEASED = "released"
-FLAGGED = "flagged"  # that somebody looked and found it fine is not told
-# What concerns the agent. Who reads, votes or comments among the reviewers does not, nor what they may take back.
-_NAMES: Mapping[str, str] = {
-    kind: str(kind.value)
-    for kind in (
-        AuditEvent.Kind.SUBMITTED,
-        AuditEvent.Kind.AMENDED,
-        AuditEvent.Kind.ESCALATED,
-        AuditEvent.Kind.STAGED,
-        AuditEvent.Kind.ASKED,
-        AuditEvent.Kind.ANSWERED,
-        AuditEvent.Kind.RELEASED,
-        AuditEvent.Kind.EXPIRED,
-        AuditEvent.Kind.CANCELLED,
-        AuditEvent.Kind.SUPERSEDED,
-        AuditEvent.Kind.CONSUMED,
-        AuditEvent.Kind.OUTCOME,
-        AuditEvent.Kind.RETURNED,
-        AuditEvent.Kind.STOPPED,
-        AuditEvent.Kind.REVERSED,
-        AuditEvent.Kind.STUCK,
-        AuditEvent.Kind.CLOSED,
-        AuditEvent.Kind.GRANTED,
-        AuditEvent.Kind.GUIDED,
-        AuditEvent.Kind.INCIDENT,
-        AuditEvent.Kind.VETOED,
-        AuditEvent.Kind.RECALLED,
-    )
-}
-NAMES: Mapping[str, str] = {**_NAMES, AuditEvent.Kind.REVIEWED: FLAGGED}
-# A verdict without an undo window is released by being decided: to the agent it is the same event.
-_KINDS = [*NAMES, AuditEvent.Kind.DECIDED]
-_FACTS = (
-    "verdict", "source", "silence", "route", "tier", "from", "to", "due_at", "expires_at", "revision", "digest",
-    "result", "jti", "question", "guidance", "incident", "severity", "run", "step", "grant", "moved", "stage", "stages",
-    "to_domain", "permit", "undo",
-)  # fmt: skip
+# What the streams call events, each name once.
+NAMES = tuple(dict.fromkeys(FEED_NAMES.values()))
 SPAN = 5000  # numbers that one reading looks at
 
 # One more row says how far the reading went, whether or not anything there was the agents' own.
@@ -96,30 +59,18 @@ class Page:
 
 def read(agents: Collection[UUID], after: int) -> Page:
     """The events of these agents above a number, as far as one reading goes."""
-    whose, kinds = [str(agent) for agent in agents], [str(kind) for kind in _KINDS]
+    whose = [str(agent) for agent in agents]
     with connection.cursor() as cursor:
-        cursor.execute(_READ, {"after": after, "span": SPAN, "agents": whose, "kinds": kinds})
+        cursor.execute(_READ, {"after": after, "span": SPAN, "agents": whose, "kinds": list(FEED_NAMES)})
         rows = cursor.fetchall()
     upto = max((number for number, agent, *_ in rows if agent is None and number is not None), default=after)
     return Page([_feed_event(*row) for row in rows if row[1] is not None], upto, upto - after < SPAN)
 
 
 def _feed_event(number: int, agent: UUID, kind: str, facts: str, at: datetime, request: UUID, item: str) -> FeedEvent:
-    all_facts: dict[str, Json] = json.loads(facts)
-    # A recall's reason is for the agent; the pick-list of a verdict is between people.
-    fact_names = (*_FACTS, "reason") if kind == AuditEvent.Kind.RECALLED else _FACTS
-    name, details = _public_name(kind, {fact: all_facts[fact] for fact in fact_names if fact in all_facts})
+    name, details = stored.read(BY_KIND[kind], json.loads(facts)).for_agent()
     data = {"number": number, "type": name, "request": str(request), "item": item, "at": moment(at), **details}
     return FeedEvent(number, agent, name, json.dumps(data, ensure_ascii=True, separators=(",", ":")))
-
-
-def _public_name(kind: str, facts: dict[str, Json]) -> tuple[str, dict[str, Json]]:
-    """Whatever settles an item so that it may be read is `released`, with who did it."""
-    if kind == AuditEvent.Kind.EXPIRED and facts.get("verdict"):
-        return RELEASED, {**facts, "source": Source.TIMEOUT.value}
-    if kind in {AuditEvent.Kind.DECIDED, AuditEvent.Kind.RELEASED}:
-        return RELEASED, {"source": Source.HUMAN.value, **facts}
-    return NAMES[kind], facts
 
 
 def lines(events: Iterable[FeedEvent], types: Collection[str]) -> bytes:

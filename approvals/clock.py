@@ -17,7 +17,8 @@ from approvals.decisions import escalation, guidance, snooze, unsent_text
 from approvals.decisions.claims import escalation_to
 from approvals.execution import kill_switch, post_review_queue, rollback, run_endings, runs, unconfirmed
 from approvals.history import audit, recorded
-from approvals.models import Approval, AuditEvent, Decision, Proposal
+from approvals.history.facts import Expired, Facts, Overdue, Released, Unclaimed
+from approvals.models import Approval, Decision, Proposal
 from approvals.models.approval import NO_CLAIM, Source, Status
 from approvals.models.policy import CONSENTING, Silence, Verdict
 from approvals.notify import notifications, outbox
@@ -166,12 +167,11 @@ def _in_halves(step: TimedStep, rows: Sequence[Approval], now: datetime) -> int:
 
 def _move_due(
     rows: Sequence[Approval],
-    kind: str,
     guard: str,
     now: datetime,
     *,
     sets: Callable[[Approval], Mapping[str, object]],
-    facts: Callable[[Approval], Mapping[str, Json]],
+    facts: Callable[[Approval], Facts],
     digests: Callable[[Approval], Mapping[str, Json]] = lambda _: {},
     still: Sequence[str] = ("round",),
 ) -> list[Approval]:
@@ -180,11 +180,10 @@ def _move_due(
         [
             audit.Move(
                 approval.pk,
-                kind,
+                facts(approval),
                 audit.CLOCK,
                 expect={"status": approval.status, **{column: getattr(approval, column) for column in still}},
                 sets=sets(approval),
-                facts=facts(approval),
                 digests=digests(approval),
             )
             for approval in rows
@@ -198,11 +197,10 @@ def _release(rows: Sequence[Approval], now: datetime) -> int:
     """Release verdicts whose undo window is over, so that their agents can read them."""
     moved = _move_due(
         rows,
-        AuditEvent.Kind.RELEASED,
         audit.HELD_OUT,
         now,
         sets=lambda _: {"status": Status.RELEASED, "hold_until": None, "released_at": now},
-        facts=lambda approval: {"verdict": approval.verdict},
+        facts=lambda approval: Released(verdict=approval.verdict),
     )
     guidance.send_released(moved, now=now)
     close_settled(moved, now=now)
@@ -221,11 +219,10 @@ def _expire(rows: Sequence[Approval], now: datetime) -> int:
     silent = [row for row in rows if stopped or _consent(row) is None]
     moved = _move_due(
         silent,
-        AuditEvent.Kind.EXPIRED,
         audit.EXPIRED,
         now,
         sets=lambda _: {"status": Status.EXPIRED, **NO_CLAIM},
-        facts=lambda approval: {"silence": approval.on_timeout, **({"stopped": True} if stopped else {})},
+        facts=lambda approval: Expired(silence=approval.on_timeout, stopped=stopped or None),
     )
     moved += _release_by_silence([] if stopped else [row for row in rows if _consent(row) is not None], now)
     close_settled(moved, now=now)
@@ -241,9 +238,9 @@ def _escalate_at_deadline(rows: Sequence[Approval], now: datetime) -> list[Appro
         last_resort = escalation.last_resort(approval, policies[approval.policy_id], staff=staff)
         if last_resort is not None:
             tier, end = last_resort
-            move = escalation_to(approval, escalation.Receiver(tier, (), end), audit.CLOCK, kept=False)
-            sets = {**move.sets, "expires_at": end, "on_timeout": Silence.REJECT}
-            moves.append(replace(move, sets=sets, facts={**move.facts, "expires_at": end.isoformat()}))
+            receiver = escalation.Receiver(tier, (), end)
+            move = escalation_to(approval, receiver, audit.CLOCK, kept=False, expires_at=end)
+            moves.append(replace(move, sets={**move.sets, "expires_at": end, "on_timeout": Silence.REJECT}))
     moved = audit.move(moves, now=now, guard=audit.EXPIRED)
     notifications.notify(moved, notifications.ESCALATED, now=now)
     outbox.notify_escalated(moved)
@@ -268,7 +265,6 @@ def _release_by_silence(rows: Sequence[Approval], now: datetime) -> list[Approva
     }
     moved = _move_due(
         rows,
-        AuditEvent.Kind.EXPIRED,
         audit.EXPIRED,
         now,
         sets=lambda approval: {
@@ -279,7 +275,7 @@ def _release_by_silence(rows: Sequence[Approval], now: datetime) -> list[Approva
             "released_at": now,
             **NO_CLAIM,
         },
-        facts=lambda approval: {"silence": approval.on_timeout, "verdict": _consent(approval)},
+        facts=lambda approval: Expired(silence=approval.on_timeout, verdict=_consent(approval)),
         digests=lambda approval: {"decision": recorded.decision_digest({"answer": answers[approval.pk]})},
     )
     Decision.objects.bulk_create(
@@ -307,11 +303,10 @@ def _escalate(rows: Sequence[Approval], now: datetime) -> int:
     outbox.notify_escalated(moved)
     ended = _move_due(
         at_the_end,
-        AuditEvent.Kind.OVERDUE,
         audit.OVERDUE,
         now,
         sets=lambda approval: {"due_at": None, "breaches": approval.breaches + 1},
-        facts=lambda approval: {"tier": approval.tier_id},
+        facts=lambda approval: Overdue(tier=approval.tier_id),
         still=("tier_id",),
     )
     return len(moved) + len(ended)
@@ -329,11 +324,10 @@ def _unclaim(rows: Sequence[Approval], now: datetime) -> int:
 
     moved = _move_due(
         rows,
-        AuditEvent.Kind.UNCLAIMED,
         audit.CLAIM_IDLE,
         now,
         sets=sets,
-        facts=lambda _: {"idle": True},
+        facts=lambda _: Unclaimed(idle=True),
         still=("claimed_by_id", "due_at", "tier_id"),
     )
     return len(moved)

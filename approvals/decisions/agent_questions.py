@@ -12,7 +12,8 @@ from approvals.db.ids import new_id
 from approvals.decisions.card_version import load
 from approvals.errors import BadVerdict, NoLongerPending, NotAllowed, ReviewError
 from approvals.history import audit, recorded
-from approvals.models import Agent, AgentQuestion, AuditEvent, User
+from approvals.history.facts import QuestionAnswered, QuestionAsked
+from approvals.models import Agent, AgentQuestion, User
 from approvals.models.approval import Status
 from approvals.notify import outbox
 from approvals.people import access
@@ -43,10 +44,9 @@ def ask(approval_id: UUID, *, by: User, text: str) -> AgentQuestion:
     moved = audit.move_one(
         audit.Move(
             approval.pk,
-            AuditEvent.Kind.ASKED,
+            QuestionAsked(question=inquiry.pk),
             audit.Actor.person(by),
             expect={"status": Status.PENDING},
-            facts={"question": str(inquiry.pk)},
             digests=recorded.related_digests(question=inquiry),
         ),
         now=now,
@@ -86,10 +86,9 @@ def answer(inquiry: AgentQuestion, *, by: Agent, text: str) -> AgentQuestion:
     audit.move_one(
         audit.Move(
             inquiry.approval_id,
-            AuditEvent.Kind.ANSWERED,
+            QuestionAnswered(question=inquiry.pk),
             audit.Actor.of(by),
             expect={},
-            facts={"question": str(inquiry.pk)},
             digests=recorded.related_digests(answer=inquiry),
         ),
         now=now,

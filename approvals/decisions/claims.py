@@ -13,7 +13,8 @@ from approvals.decisions import escalation, stages
 from approvals.decisions.card_version import load
 from approvals.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
 from approvals.history import audit, recorded
-from approvals.models import Approval, AuditEvent, Note, User
+from approvals.history.facts import Claimed, Commented, Escalated, Unclaimed
+from approvals.models import Approval, Note, User
 from approvals.models.approval import NO_CLAIM, Status
 from approvals.notify import notifications, outbox
 from approvals.people import access
@@ -39,7 +40,7 @@ def claim(approval_id: UUID, *, by: User, take_over: bool = False) -> Approval:
     moved = audit.move_one(
         audit.Move(
             approval.pk,
-            AuditEvent.Kind.CLAIMED,
+            Claimed(extended=mine or None, taken_from=_holder(approval) if take_over and not mine else None),
             audit.Actor.person(by),
             expect={"status": Status.PENDING, "claimed_by_id": approval.claimed_by_id},
             sets={
@@ -47,7 +48,6 @@ def claim(approval_id: UUID, *, by: User, take_over: bool = False) -> Approval:
                 "claim_until": now + approval.tier.claim,
                 "first_opened_at": approval.first_opened_at or now,
             },
-            facts={"extended": True} if mine else {"from": _holder(approval)} if take_over else {},
         ),
         now=now,
         guard=audit.UNLESS_OVER,
@@ -74,7 +74,7 @@ def release_claim(approval_id: UUID, *, by: User) -> Approval:
     moved = audit.move_one(
         audit.Move(
             approval_id,
-            AuditEvent.Kind.UNCLAIMED,
+            Unclaimed(),
             audit.Actor.person(by),
             expect={"status": Status.PENDING, "claimed_by_id": by.pk, "due_at": approval.due_at},
             sets={**NO_CLAIM, "due_at": due},
@@ -115,11 +115,18 @@ def escalate(approval_id: UUID, *, by: User, note: str = "") -> Approval:
     return load(approval_id)
 
 
-def escalation_to(approval: Approval, receiver: escalation.Receiver, actor: audit.Actor, *, kept: bool) -> audit.Move:
-    """The move of an escalation; `kept` False: the tier it leaves did not answer in time."""
+def escalation_to(
+    approval: Approval,
+    receiver: escalation.Receiver,
+    actor: audit.Actor,
+    *,
+    kept: bool,
+    expires_at: datetime | None = None,
+) -> audit.Move:
+    """The move of an escalation; `kept` False: the tier it leaves did not answer in time. `expires_at`: its new end."""
     return audit.Move(
         approval.pk,
-        AuditEvent.Kind.ESCALATED,
+        Escalated(from_tier=approval.tier_id, to_tier=receiver.tier.pk, due_at=receiver.due_at, expires_at=expires_at),
         actor,
         expect={
             "status": Status.PENDING,
@@ -136,7 +143,6 @@ def escalation_to(approval: Approval, receiver: escalation.Receiver, actor: audi
             "breaches": approval.breaches + (0 if kept else 1),
             **NO_CLAIM,
         },
-        facts={"from": approval.tier_id, "to": receiver.tier.pk, "due_at": receiver.due_at.isoformat()},
     )
 
 
@@ -152,7 +158,7 @@ def comment(approval_id: UUID, *, by: User, text: str) -> Approval:
     _check(text)
     note = note_of(approval, by=by, text=text, now=now)
     digests = recorded.related_digests(note=note)
-    commented = audit.Move(approval.pk, AuditEvent.Kind.COMMENTED, audit.Actor.person(by), expect={}, digests=digests)
+    commented = audit.Move(approval.pk, Commented(), audit.Actor.person(by), expect={}, digests=digests)
     moved = audit.move_held(commented, now=now)
     save_note(note, moved)
     return load(approval_id)

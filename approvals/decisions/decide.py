@@ -26,7 +26,8 @@ from approvals.errors import (
     Stopped,
 )
 from approvals.history import audit, recorded
-from approvals.models import Approval, AuditEvent, Decision, User, Vote
+from approvals.history.facts import Counted, Decided, Modified, Staged, Voted
+from approvals.models import Approval, Decision, User, Vote
 from approvals.models.approval import NO_CLAIM, ItemType, Source, Status
 from approvals.models.policy import Verdict
 from approvals.notify import notifications, outbox
@@ -227,7 +228,19 @@ def _settling(
     counted = verdict in (Verdict.APPROVE, Verdict.MODIFY)
     return audit.Move(
         approval.pk,
-        AuditEvent.Kind.DECIDED,
+        Decided(
+            verdict=effective,
+            surface=verdict_input.surface,
+            tier=approval.tier_id,
+            revision=change.revision,
+            digest=change.digest,
+            in_place_of=loan.username if loan else None,
+            reason=verdict_input.reason or None,
+            alternative=verdict_input.alternative or None,
+            edited=tuple(change.edited) or None,
+            stop=(verdict_input.stop and effective == Verdict.REJECT) or None,
+            **stages.number_of_stage(change.required_stages, change.stage),
+        ),
         audit.Actor.person(by),
         expect=_as_seen(approval, seen),
         sets={
@@ -244,19 +257,6 @@ def _settling(
             **change.columns,
             **NO_CLAIM,
             "votes": min(votes, change.approvers) if counted else approval.votes,
-        },
-        facts={
-            "verdict": effective,
-            "surface": verdict_input.surface,
-            "tier": approval.tier_id,
-            "revision": change.revision,
-            "digest": change.digest,
-            **stages.stage_facts(change.required_stages, change.stage),
-            **_delegation_fact(loan),
-            **({"reason": verdict_input.reason} if verdict_input.reason else {}),
-            **({"alternative": verdict_input.alternative} if verdict_input.alternative else {}),
-            **({"edited": list(change.edited)} if change.edited else {}),
-            **({"stop": True} if verdict_input.stop and effective == Verdict.REJECT else {}),
         },
         digests={"decision": recorded.decision_digest(verdict_input.columns_for(effective))},
     )
@@ -276,18 +276,15 @@ def _counting(
     columns = {**change.columns, "votes": votes, **NO_CLAIM}
     went = columns.get("tier_id", approval.tier_id), columns.get("domain_id", approval.domain_id)
     moves = went != (approval.tier_id, approval.domain_id)
-    facts = (
-        stages.stage_change_facts(approval, change.required_stages, change.stage, columns.get("due_at"))
-        if moves
-        else {}
+    to_stage: stages.ChangeOfStage = (
+        stages.change_of_stage(approval, change.required_stages, change.stage, columns.get("due_at")) if moves else {}
     )
     return audit.Move(
         approval.pk,
-        AuditEvent.Kind.MODIFIED if change.proposal else AuditEvent.Kind.VOTED,
+        _vote_facts(Modified if change.proposal else Voted, change, votes, loan, to_stage),
         audit.Actor.person(by),
         expect=_as_seen(approval, seen),
         sets=columns,
-        facts={**_counted(change, votes), **_delegation_fact(loan), **facts},
     )
 
 
@@ -308,33 +305,33 @@ def _to_next_stage(
         **stages.stage_columns(approval, change.required_stages, following, now=now),
         **NO_CLAIM,
     }
+    to_stage = stages.change_of_stage(approval, change.required_stages, following, columns["due_at"])
     return audit.Move(
         approval.pk,
-        AuditEvent.Kind.MODIFIED if change.proposal else AuditEvent.Kind.STAGED,
+        _vote_facts(Modified if change.proposal else Staged, change, votes, loan, to_stage),
         audit.Actor.person(by),
         expect=_as_seen(approval, seen),
         sets=columns,
-        facts={
-            **_counted(change, votes),
-            **_delegation_fact(loan),
-            **stages.stage_change_facts(approval, change.required_stages, following, columns["due_at"]),
-        },
     )
 
 
-def _counted(change: VerdictRevision, votes: int) -> dict[str, Json]:
-    return {
-        "votes": votes,
-        "of": change.approvers,
-        **stages.stage_facts(change.required_stages, change.stage),
-        "revision": change.revision,
-        "digest": change.digest,
-        **({"edited": list(change.edited)} if change.edited else {}),
-    }
-
-
-def _delegation_fact(loan: access.Delegation | None) -> dict[str, Json]:
-    return {"for": loan.username} if loan else {}
+def _vote_facts(
+    kind: type[Counted],
+    change: VerdictRevision,
+    votes: int,
+    loan: access.Delegation | None,
+    to_stage: stages.ChangeOfStage,
+) -> Counted:
+    return kind(
+        votes=votes,
+        of=change.approvers,
+        revision=change.revision,
+        digest=change.digest,
+        edited=tuple(change.edited) or None,
+        in_place_of=loan.username if loan else None,
+        **stages.number_of_stage(change.required_stages, change.stage),
+        **to_stage,
+    )
 
 
 def _as_seen(approval: Approval, seen: CardVersion) -> Mapping[str, object]:

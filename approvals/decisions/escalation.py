@@ -112,7 +112,7 @@ def due_after_idle_claim(
 def held_since(approvals: Iterable[UUID]) -> dict[UUID, datetime]:
     """Since when each of these has been held: its last claim that neither extended another nor took it over."""
     claims = AuditEvent.objects.filter(approval__in=list(approvals), kind=AuditEvent.Kind.CLAIMED).order_by("seq")
-    anew = claims.exclude(facts__has_any_keys=["extended", "from"])
+    anew = claims.exclude(facts__has_any_keys=["extended", "taken_from"])
     return dict(anew.values_list("approval_id", "at"))
 
 

@@ -11,7 +11,8 @@ from approvals.db import bulk, times
 from approvals.db.ids import new_id
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.history import audit
-from approvals.models import Approval, AuditEvent, Decision, Guidance, Run, User
+from approvals.history.facts import Guided
+from approvals.models import Approval, Decision, Guidance, Run, User
 from approvals.notify import outbox
 from approvals.people import access
 from approvals.values import texts
@@ -41,10 +42,9 @@ def give(run_id: UUID, *, by: User, text: str, approval_id: UUID | None = None) 
     audit.move_one(
         audit.Move(
             approval.pk,
-            AuditEvent.Kind.GUIDED,
+            Guided(guidance=given.pk, run=run.key),
             audit.Actor.person(by),
             expect={},
-            facts={"guidance": str(given.pk), "run": run.key},
         ),
         now=now,
     )

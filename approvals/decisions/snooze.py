@@ -11,7 +11,8 @@ from approvals.db import times
 from approvals.decisions.card_version import load
 from approvals.errors import BadVerdict, NoLongerPending, NotAllowed
 from approvals.history import audit
-from approvals.models import Approval, AuditEvent, User
+from approvals.history.facts import Snoozed
+from approvals.models import Approval, User
 from approvals.models.approval import NO_CLAIM, Status
 from approvals.people import access
 from approvals.values.schema import Fault
@@ -54,7 +55,7 @@ def snooze(approval_id: UUID, *, by: User, until: datetime) -> Approval:
     moved = audit.move_one(
         audit.Move(
             approval.pk,
-            AuditEvent.Kind.SNOOZED,
+            Snoozed(until=until),
             audit.Actor.person(by),
             expect={
                 "status": Status.PENDING,
@@ -63,7 +64,6 @@ def snooze(approval_id: UUID, *, by: User, until: datetime) -> Approval:
                 "revision": approval.revision,
             },
             sets={"snoozed_until": until, **NO_CLAIM},
-            facts={"until": until.isoformat()},
         ),
         now=now,
         guard=audit.UNLESS_OVER,
@@ -81,11 +81,10 @@ def wake(rows: Sequence[Approval], now: datetime) -> int:
             [
                 audit.Move(
                     approval.pk,
-                    AuditEvent.Kind.SNOOZED,
+                    Snoozed(over=True),
                     audit.CLOCK,
                     expect={"status": Status.PENDING, "snoozed_until": approval.snoozed_until},
                     sets={"snoozed_until": None},
-                    facts={"over": True},
                 )
                 for approval in rows
             ],

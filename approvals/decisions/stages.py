@@ -6,6 +6,7 @@ in one stage approves in no other; a new revision or a new round starts with the
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TypedDict
 
 from django.utils.translation import gettext as _
 
@@ -81,15 +82,34 @@ def escalated_columns(approval: Approval, tier: int) -> Mapping[str, object]:
     }
 
 
-def stage_facts(required_stages: Stages, number: int) -> dict[str, Json]:
-    """What history says of a vote or a move: which stage it was in, counted from 1. Nothing where there is but one."""
+class StageNumber(TypedDict, total=False):
+    """Facts of a vote or a move: which stage it was in, counted from 1. Nothing where there is but one."""
+
+    stage: int
+    stages: int
+
+
+def number_of_stage(required_stages: Stages, number: int) -> StageNumber:
+    """What history says of the stage that a verdict was given in."""
     return {"stage": number + 1, "stages": len(required_stages)} if len(required_stages) > 1 else {}
 
 
-def stage_change_facts(approval: Approval, required_stages: Stages, number: int, due_at: object) -> dict[str, Json]:
-    """What history says of going to a stage: the tiers from and to, and the field where that is another."""
+class ChangeOfStage(TypedDict, total=False):
+    """Facts of going to a stage: the tiers from and to, and the fields where that is another."""
+
+    from_tier: int
+    to_tier: int
+    from_domain: str
+    to_domain: str
+    due_at: datetime
+
+
+def change_of_stage(approval: Approval, required_stages: Stages, number: int, due_at: object) -> ChangeOfStage:
+    """What history says of going to a stage."""
     stage = required_stages[number]
-    event_facts: dict[str, Json] = {"from": approval.tier_id, "to": stage.tier}
+    change: ChangeOfStage = {"from_tier": approval.tier_id, "to_tier": stage.tier}
     if stage.domain != approval.domain_id:
-        event_facts |= {"from_domain": approval.domain_id, "to_domain": stage.domain}
-    return {**event_facts, "due_at": due_at.isoformat()} if isinstance(due_at, datetime) else event_facts
+        change |= {"from_domain": approval.domain_id, "to_domain": stage.domain}
+    if isinstance(due_at, datetime):
+        change["due_at"] = due_at
+    return change

@@ -14,7 +14,8 @@ from approvals.errors import (
     held_when_it_ended,
 )
 from approvals.history import audit
-from approvals.models import Approval, AuditEvent, Proposal, User
+from approvals.history.facts import Undone
+from approvals.models import Approval, Proposal, User
 from approvals.models.approval import Status
 from approvals.notify import notifications, outbox
 from approvals.people import access
@@ -42,7 +43,11 @@ def undo(approval_id: UUID, *, by: User) -> Approval:
     moved = audit.move_one(
         audit.Move(
             approval.pk,
-            AuditEvent.Kind.UNDONE,
+            Undone(
+                verdict=approval.verdict,
+                round=approval.round + 1,
+                **(stages.change_of_stage(approval, required_stages, 0, None) if moves else {}),
+            ),
             audit.Actor.person(by),
             expect={"status": Status.HELD, "round": approval.round, "decided_by_id": by.pk},
             sets={
@@ -55,11 +60,6 @@ def undo(approval_id: UUID, *, by: User) -> Approval:
                 "digest": first.digest,
                 **columns,
                 **stages.stage_columns(approval, required_stages, 0, now=now),
-            },
-            facts={
-                "verdict": approval.verdict,
-                "round": approval.round + 1,
-                **(stages.stage_change_facts(approval, required_stages, 0, None) if moves else {}),
             },
         ),
         now=now,

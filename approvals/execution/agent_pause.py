@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from approvals.db import times
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.history import audit, recorded
-from approvals.models import Agent, Approval, AuditEvent, Decision, SystemAuditEvent, User
+from approvals.history.facts import Decided
+from approvals.models import Agent, Approval, Decision, SystemAuditEvent, User
 from approvals.models.approval import NO_CLAIM, Source, Status
 from approvals.models.policy import Verdict
 from approvals.people import access
@@ -82,7 +83,7 @@ def _reject(agent: Agent, *, by: User, why: str, now: datetime) -> int:
         [
             audit.Move(
                 approval.pk,
-                AuditEvent.Kind.DECIDED,
+                Decided(verdict=Verdict.REJECT, surface="agent", everything=True),
                 audit.Actor.person(by),
                 expect={"status": Status.PENDING, "revision": approval.revision, "round": approval.round},
                 sets={
@@ -94,7 +95,6 @@ def _reject(agent: Agent, *, by: User, why: str, now: datetime) -> int:
                     "released_at": now,
                     **NO_CLAIM,
                 },
-                facts={"verdict": Verdict.REJECT, "surface": "agent", "all": True},
                 digests={"decision": recorded.decision_digest({"message": why})},
             )
             for approval in rows

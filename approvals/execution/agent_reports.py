@@ -9,7 +9,8 @@ from approvals.db import times
 from approvals.errors import ReviewError
 from approvals.execution import recall, runs, spending
 from approvals.history import audit, recorded
-from approvals.models import Agent, Approval, ApprovalRequest, AuditEvent, Outcome
+from approvals.history.facts import Cancelled, Reported, Reversed
+from approvals.models import Agent, Approval, ApprovalRequest, Outcome
 from approvals.models.approval import OPEN, ItemType, Status
 from approvals.models.policy import Verdict
 from approvals.people import eligibility
@@ -43,8 +44,7 @@ def cancel(request: ApprovalRequest, *, by: Agent, reason: str = "") -> Approval
     """Withdraw what is still open of a request, a held verdict included. Raises RequestAlreadyClosed."""
     now = times.now()
     waiting = request.approvals.filter(status__in=OPEN).order_by("pk").select_for_update()
-    facts: dict[str, Json] = {"reason": reason[:200]} if reason else {}
-    moved = withdrawal.withdraw(waiting, AuditEvent.Kind.CANCELLED, audit.Actor.of(by), facts=facts, now=now)
+    moved = withdrawal.withdraw(waiting, Cancelled(reason=reason[:200] or None), audit.Actor.of(by), now=now)
     if not moved:
         raise RequestAlreadyClosed("The request is closed; there is nothing left to withdraw.")
     close_settled(moved, now=now)
@@ -88,11 +88,10 @@ def report_outcome(
     audit.move_one(
         audit.Move(
             approval.pk,
-            AuditEvent.Kind.OUTCOME,
+            Reported(result=result, permit="not used" if _ran_without_a_permit(approval, result) else None),
             audit.Actor.of(by),
             expect={"status": approval.status},
             sets={} if recalled else {"status": STATUS_AFTER[Outcome.Result(result)]},
-            facts={"result": result, **({"permit": "not used"} if _ran_without_a_permit(approval, result) else {})},
             digests=recorded.related_digests(outcome=outcome),
         ),
         now=now,
@@ -124,11 +123,10 @@ def record_reversal(approval: Approval, *, by: Agent, now: datetime, step: str =
     audit.move_one(
         audit.Move(
             approval.pk,
-            AuditEvent.Kind.REVERSED,
+            Reversed(step=step or None),
             audit.Actor.of(by),
             expect={"status": approval.status},
             sets={"status": Status.COMPENSATED} if stood and not recalled else {},
-            facts={"step": step} if step else {},
             digests=recorded.related_digests(outcome=outcome),
         ),
         now=now,

@@ -14,7 +14,8 @@ from approvals.db import stop_lock, times
 from approvals.errors import ReviewError
 from approvals.execution import permits, returns
 from approvals.history import audit, recorded
-from approvals.models import Agent, Approval, AuditEvent, Consumption, Decision, PostReview, Recall
+from approvals.history.facts import Consumed
+from approvals.models import Agent, Approval, Consumption, Decision, PostReview, Recall
 from approvals.models.approval import RUNNING, ItemType, Status
 from approvals.models.policy import Verdict
 from approvals.values.schema import Json
@@ -196,11 +197,10 @@ def _used(use: PermitUse, approval: Approval, *, by: Agent, now: datetime) -> Pe
     used = audit.move_held(
         audit.Move(
             approval.pk,
-            AuditEvent.Kind.CONSUMED,
+            Consumed(jti=use.jti, digest=approval.digest),
             audit.Actor.of(by),
             expect={"status": Status.RELEASED, "consumed_at": None},
             sets={"consumed_at": now},
-            facts={"jti": str(use.jti), "digest": approval.digest},
             digests=recorded.related_digests(use=consumption),
         ),
         now=now,

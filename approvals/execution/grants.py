@@ -21,7 +21,8 @@ from approvals.decisions.revise import reevaluate
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import LacksFactor, NotAllowed, ReviewError
 from approvals.history import audit
-from approvals.models import Agent, Approval, AuditEvent, Grant, Rule, User
+from approvals.history.facts import Granted
+from approvals.models import Agent, Approval, Grant, Rule, User
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Verdict
 from approvals.people import access
@@ -103,9 +104,7 @@ def give(wish: GrantRequest, *, by: User, origin: Approval | None = None) -> Gra
         granted_at=now,
     )
     if origin is not None:
-        _tell(
-            origin, {"grant": str(grant.pk), "most": grant.most, "until": grant.expires_at.isoformat()}, by=by, now=now
-        )
+        _tell(origin, Granted(grant=grant.pk, most=grant.most, until=grant.expires_at), by=by, now=now)
     return grant
 
 
@@ -130,7 +129,7 @@ def revoke(grant_id: UUID, *, by: User) -> Grant:
         raise NotAllowed
     revoked = Grant.objects.filter(pk=grant_id, revoked_at=None).update(revoked_at=now, revoked_by=by)
     if revoked and grant.origin is not None:
-        _tell(grant.origin, {"grant": str(grant.pk), "revoked": True}, by=by, now=now)
+        _tell(grant.origin, Granted(grant=grant.pk, revoked=True), by=by, now=now)
     grant.refresh_from_db()
     return grant
 
@@ -244,8 +243,5 @@ def _origin_faults(wish: GrantRequest, origin: Approval, *, now: datetime) -> li
     return []
 
 
-def _tell(origin: Approval, facts: Mapping[str, Json], *, by: User, now: datetime) -> None:
-    audit.move_one(
-        audit.Move(origin.pk, AuditEvent.Kind.GRANTED, audit.Actor.person(by), expect={}, facts=facts),
-        now=now,
-    )
+def _tell(origin: Approval, facts: Granted, *, by: User, now: datetime) -> None:
+    audit.move_one(audit.Move(origin.pk, facts, audit.Actor.person(by), expect={}), now=now)

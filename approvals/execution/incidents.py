@@ -7,7 +7,8 @@ from approvals.db import times
 from approvals.decisions.card_version import load
 from approvals.errors import BadVerdict, NotAllowed, ReviewError
 from approvals.history import audit, recorded
-from approvals.models import Agent, Approval, AuditEvent, Incident, User
+from approvals.history.facts import IncidentOpened
+from approvals.models import Agent, Approval, Incident, User
 from approvals.notify import outbox
 from approvals.people import access, eligibility
 from approvals.values import texts
@@ -50,11 +51,10 @@ def open_incident(approval: Approval, *, by: User | Agent, severity: str, text: 
     audit.move_one(
         audit.Move(
             approval.pk,
-            AuditEvent.Kind.INCIDENT,
+            IncidentOpened(incident=incident.pk, severity=severity),
             actor,
             expect={},
             sets={"faulted_at": now},
-            facts={"incident": str(incident.pk), "severity": severity},
             digests=recorded.related_digests(incident=incident),
         ),
         now=now,

@@ -19,7 +19,8 @@ from approvals.db import times
 from approvals.errors import ReviewError
 from approvals.execution import agent_reports, grants, kill_switch, permits
 from approvals.history import audit, recorded
-from approvals.models import Agent, Approval, AuditEvent, Autonomy, Consumption, Decision, Grant, Incident, Outcome
+from approvals.history.facts import Consumed, IncidentOpened
+from approvals.models import Agent, Approval, Autonomy, Consumption, Decision, Grant, Incident, Outcome
 from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility
 from approvals.notify import outbox
@@ -288,11 +289,10 @@ def _ran(approval: Approval, use: OfflineUse, *, by: Agent, now: datetime) -> No
     audit.move_one(
         audit.Move(
             approval.pk,
-            AuditEvent.Kind.CONSUMED,
+            Consumed(jti=jti, digest=approval.digest),
             audit.Actor.of(by),
             expect={},
             sets={"consumed_at": now},
-            facts={"jti": str(jti), "digest": approval.digest},
             digests=recorded.related_digests(use=consumption),
         ),
         now=now,
@@ -305,10 +305,10 @@ def _ran(approval: Approval, use: OfflineUse, *, by: Agent, now: datetime) -> No
 def _alarm(approval: Approval, use: OfflineUse, faults: Sequence[Reason], *, by: Agent, now: datetime) -> None:
     text = messages.beyond_standing_approval(use.at.astimezone(UTC), use.outcome, faults)
     incident = Incident.objects.create(approval=approval, severity=Incident.Severity.CRITICAL, text=text[:4000])
-    facts: dict[str, Json] = {"incident": str(incident.pk), "severity": incident.severity, "offline": True}
+    facts = IncidentOpened(incident=incident.pk, severity=incident.severity, offline=True)
     digests = recorded.related_digests(incident=incident)
     audit.move_one(
-        audit.Move(approval.pk, AuditEvent.Kind.INCIDENT, audit.Actor.of(by), expect={}, facts=facts, digests=digests),
+        audit.Move(approval.pk, facts, audit.Actor.of(by), expect={}, digests=digests),
         now=now,
     )
     outbox.tell_incident(incident, approval)

@@ -20,14 +20,15 @@ from approvals.decisions.claims import note_of, save_note
 from approvals.errors import BadVerdict, NotAllowed, ReviewError
 from approvals.execution import incidents, post_review_queue, runs
 from approvals.history import audit, recorded
-from approvals.models import Approval, ApprovalRequest, AuditEvent, Outcome, PostReview, Step, User
+from approvals.history.facts import PostReviewed, Reviewed, Vetoed
+from approvals.models import Approval, ApprovalRequest, Outcome, PostReview, Step, User
 from approvals.models.approval import Status
 from approvals.notify import outbox
 from approvals.people import access, eligibility
 from approvals.requests.closing import close_settled
 from approvals.requests.withdrawal import NO_VERDICT
 from approvals.values import texts
-from approvals.values.schema import Fault, Json
+from approvals.values.schema import Fault
 
 OK, FLAGGED = PostReview.Finding.OK, PostReview.Finding.FLAGGED
 MOST = 500  # looks at once
@@ -107,8 +108,7 @@ def _claim_review(look: PostReview, *, by: User, finding: str, note: str, now: d
 
 
 def _record_ok(look: PostReview, *, by: User, note: str, now: datetime) -> Approval:
-    facts: dict[str, Json] = {"why": look.why, "finding": OK}
-    return _record(look, AuditEvent.Kind.REVIEWED, facts, by=by, note=note, now=now)
+    return _record(look, Reviewed(why=look.why, finding=OK), by=by, note=note, now=now)
 
 
 # --- Objections
@@ -134,19 +134,20 @@ def _flag_problem(look: PostReview, *, by: User, finding_input: FindingInput, no
     """One objection: its permit is taken back if nobody used it, else what ran by it is to be undone."""
     approval = Approval.objects.select_related("request").get(pk=look.pk)
     unused = approval.status == Status.RELEASED and approval.consumed_at is None
-    facts: dict[str, Json] = {"why": look.why, "finding": FLAGGED}
+    permit = undo = None
     sets: dict[str, object] = {"faulted_at": now}
     outcome = None
     if unused:
-        facts["permit"] = "taken back"
+        permit = "taken back"
         outcome = _skipped_outcome(approval, by=by, now=now)
         sets |= {"status": Status.SKIPPED} if outcome else {"status": Status.CANCELLED, **NO_VERDICT}
     elif finding_input.undo or look.why in post_review_queue.RAN_BEFORE_REVIEW:
         step = Step.objects.filter(approval=approval, status=Step.Status.DONE, undo__isnull=False)
         if step.update(status=Step.Status.UNDOING, undo_asked_at=now):
-            facts["undo"] = "asked"
-    kind = AuditEvent.Kind.VETOED if look.why == PostReview.Why.VETO else AuditEvent.Kind.REVIEWED
-    return _record(look, kind, facts, by=by, note=finding_input.note, now=now, sets=sets, outcome=outcome)
+            undo = "asked"
+    kind: type[PostReviewed] = Vetoed if look.why == PostReview.Why.VETO else Reviewed
+    facts = kind(why=look.why, finding=FLAGGED, permit=permit, undo=undo)
+    return _record(look, facts, by=by, note=finding_input.note, now=now, sets=sets, outcome=outcome)
 
 
 def _skipped_outcome(approval: Approval, *, by: User, now: datetime) -> Outcome | None:
@@ -159,8 +160,7 @@ def _skipped_outcome(approval: Approval, *, by: User, now: datetime) -> Outcome 
 
 def _record(
     look: PostReview,
-    kind: str,
-    facts: dict[str, Json],
+    facts: PostReviewed,
     *,
     by: User,
     note: str,
@@ -170,7 +170,7 @@ def _record(
 ) -> Approval:
     written = note_of(Approval(pk=look.pk), by=by, text=note, now=now) if note else None
     digests = recorded.related_digests(outcome=outcome, note=written)
-    move = audit.Move(look.pk, kind, audit.Actor.person(by), {}, sets or {}, facts, digests)
+    move = audit.Move(look.pk, facts, audit.Actor.person(by), {}, sets or {}, digests)
     moved = audit.move_held(move, now=now)
     if written:
         save_note(written, moved)

@@ -10,6 +10,7 @@ its token ends, and one made after the revocation comes back as a violation.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -23,10 +24,10 @@ from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, NotAllowed, OutOfDate, ReviewError, how_it_ended
 from approvals.execution import spending
 from approvals.history import audit, recorded
+from approvals.history.facts import IncidentOpened, Recalled
 from approvals.models import (
     Approval,
     ApprovalRequest,
-    AuditEvent,
     Decision,
     Incident,
     Outcome,
@@ -41,7 +42,7 @@ from approvals.people import access, eligibility
 from approvals.requests import decision_document
 from approvals.requests.withdrawal import take_back_grants
 from approvals.values import texts
-from approvals.values.schema import Fault, Json
+from approvals.values.schema import Fault
 
 RAN = "It was recalled before its permit was used, and its agent reports all the same that it ran."
 FAILED = "It was recalled before its permit was used, and its agent reports all the same that it tried, and failed."
@@ -76,13 +77,13 @@ def recall(seen: CardVersion, *, by: User, verdict_input: VerdictInput) -> Appro
         raise BadVerdict(faults)
     [loan, *_others] = access.authority_of(by).delegations_for(approval.tier_id, approval.domain_id, approval.agent_id)
     actor = audit.Actor.person(by)
-    facts: dict[str, Json] = {
-        "reason": verdict_input.reason,
-        "tier": approval.tier_id,
-        "source": approval.source,
-        "surface": verdict_input.surface,
-        **({"for": loan.username} if loan else {}),
-    }
+    facts = Recalled(
+        reason=verdict_input.reason,
+        tier=approval.tier_id,
+        source=approval.source,
+        surface=verdict_input.surface,
+        in_place_of=loan.username if loan else None,
+    )
     rows = _rows([approval], by=by, loan=loan, verdict_input=verdict_input, now=now)
     moved = audit.move_one(_move(approval, actor, facts, rows), now=now)
     if not moved:
@@ -90,7 +91,7 @@ def recall(seen: CardVersion, *, by: User, verdict_input: VerdictInput) -> Appro
         _refuse_unless_possible(current, seen, by=by)
         raise TooLate(current)
     # Whatever step of the plan was taken until that UPDATE is committed, and found here; no other passes any more.
-    unused, with_plan = _unused_steps(approval), {**facts, "with": str(approval.pk)}
+    unused, with_plan = _unused_steps(approval), replace(facts, with_plan=approval.pk)
     rows |= _rows(unused, by=by, loan=loan, verdict_input=verdict_input, now=now)
     steps = audit.move([_move(step, actor, with_plan, rows) for step in unused], now=now)
     recalled = [moved, *steps]
@@ -127,10 +128,10 @@ def _refuse_unless_possible(approval: Approval, seen: CardVersion, *, by: User) 
     raise TooLate(approval)
 
 
-def _move(approval: Approval, actor: audit.Actor, facts: Mapping[str, Json], rows: Mapping[UUID, Recall]) -> audit.Move:
+def _move(approval: Approval, actor: audit.Actor, facts: Recalled, rows: Mapping[UUID, Recall]) -> audit.Move:
     return audit.Move(
         approval.pk,
-        AuditEvent.Kind.RECALLED,
+        facts,
         actor,
         expect={
             "status": Status.RELEASED,
@@ -142,7 +143,6 @@ def _move(approval: Approval, actor: audit.Actor, facts: Mapping[str, Json], row
             "domain_id": approval.domain_id,
         },
         sets={"status": Status.RECALLED},
-        facts=facts,
         digests=recorded.related_digests(
             recall=rows.get(approval.pk)
         ),  # none where somebody was first: then nothing moves
@@ -221,8 +221,8 @@ def ran_anyway(approval: Approval, result: str, *, now: datetime) -> None:
     if Incident.objects.filter(approval=approval, opened_by=None, text__in=[RAN, FAILED]).exists():
         return
     incident = Incident.objects.create(approval=approval, severity=severity, text=text)
-    facts: dict[str, Json] = {"incident": str(incident.pk), "severity": incident.severity, "recalled": True}
+    facts = IncidentOpened(incident=incident.pk, severity=incident.severity, recalled=True)
     digests = recorded.related_digests(incident=incident)
-    move = audit.Move(approval.pk, AuditEvent.Kind.INCIDENT, audit.POLICY, {}, {"faulted_at": now}, facts, digests)
+    move = audit.Move(approval.pk, facts, audit.POLICY, {}, {"faulted_at": now}, digests)
     audit.move_one(move, now=now)
     outbox.tell_incident(incident, approval)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from approvals.execution import spending
 from approvals.history import audit, recorded
+from approvals.history.facts import Returned
 from approvals.models import Agent, Approval, AuditEvent, Outcome, Proposal
 from approvals.models.approval import Source, Status
 from approvals.policy.reasons import WorldMoved
@@ -57,7 +58,7 @@ def earlier_return(approval: Approval) -> tuple[list[str], Approval | None] | No
     if event is None:
         return None
     new = Approval.objects.select_related("request").filter(returned_from=approval).first()
-    return list(event.facts["moved"]), new
+    return list(Returned.of_event(event).moved), new
 
 
 def returned_of(approval: Approval) -> ReturnedFrom | None:
@@ -71,7 +72,7 @@ def returned_of(approval: Approval) -> ReturnedFrom | None:
         required_stages=required_stages_of(approval),
         typed=approval.typed,
         gate=approval.gate,
-        reason=WorldMoved(tuple(event.facts["moved"])),
+        reason=WorldMoved(Returned.of_event(event).moved),
     )
 
 
@@ -124,11 +125,10 @@ def _end(approval: Approval, moved: Sequence[str], *, by: Agent, now: datetime) 
     audit.move_held(
         audit.Move(
             approval.pk,
-            AuditEvent.Kind.RETURNED,
+            Returned(moved=tuple(moved)),
             audit.Actor.of(by),
             expect={"status": Status.RELEASED, "consumed_at": None},
             sets={"status": Status.SKIPPED},
-            facts={"moved": list(moved)},
             digests=recorded.related_digests(outcome=outcome),
         ),
         now=now,

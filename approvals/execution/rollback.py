@@ -15,11 +15,12 @@ from approvals.db import times
 from approvals.errors import BadVerdict, NotAllowed, ReviewError
 from approvals.execution.agent_reports import record_reversal as reverse_approval
 from approvals.history import audit
-from approvals.models import Agent, Approval, AuditEvent, Delivery, Run, Step, User
+from approvals.history.facts import Closed, Stuck, Undo
+from approvals.models import Agent, Approval, Delivery, Run, Step, User
 from approvals.notify import alarms
 from approvals.people import access
 from approvals.values.characters import plain
-from approvals.values.schema import Fault, Json
+from approvals.values.schema import Fault
 
 log = logging.getLogger(__name__)
 
@@ -82,14 +83,14 @@ def _failed(step: Step, approval: Approval | None, detail: str, *, by: Agent, no
     if step.attempts >= TRIES:
         step.status, step.alarmed_at = Step.Status.STUCK, now
         if approval is not None:
-            _record_event(approval.pk, AuditEvent.Kind.STUCK, audit.Actor.of(by), step, now=now)
+            _record_event(approval.pk, Stuck, audit.Actor.of(by), step, now=now)
         log.error("step %s of run %s could not be undone in %d attempts", step.pk, step.run_id, step.attempts)
         _tell(STUCK_ALARM, {step.run_id: by.pk}, now=now)
 
 
-def _record_event(approval_id: UUID, kind: str, actor: audit.Actor, step: Step, *, now: datetime) -> None:
-    facts: dict[str, Json] = {"step": step.key, "attempts": step.attempts}
-    audit.move_one(audit.Move(approval_id, kind, actor, expect={}, facts=facts), now=now)
+def _record_event(approval_id: UUID, kind: type[Undo], actor: audit.Actor, step: Step, *, now: datetime) -> None:
+    facts = kind(step=step.key, attempts=step.attempts)
+    audit.move_one(audit.Move(approval_id, facts, actor, expect={}), now=now)
 
 
 # --- Undos that nobody reports
@@ -193,7 +194,7 @@ def close(step: Step, *, by: User, note: str) -> Step:
     # History is kept by approvals: of a step that nobody was asked about it stands in that of the newest one.
     approval_id = step.approval_id or next((approval.pk for approval in _approvals(step.run_id)), None)
     if approval_id is not None:
-        _record_event(approval_id, AuditEvent.Kind.CLOSED, audit.Actor.person(by), step, now=now)
+        _record_event(approval_id, Closed, audit.Actor.person(by), step, now=now)
     return step
 
 

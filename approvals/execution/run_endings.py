@@ -10,7 +10,8 @@ from django.db.models.functions import Greatest
 
 from approvals.db import times
 from approvals.history import audit
-from approvals.models import Approval, ApprovalRequest, AuditEvent, PostReview, Run, Step
+from approvals.history.facts import Reviewed
+from approvals.models import Approval, ApprovalRequest, PostReview, Run, Step
 from approvals.policy import snapshot
 
 SET = 500  # rows of one transaction
@@ -58,10 +59,8 @@ def _close(approvals: Sequence[UUID], *, now: datetime) -> int:
     over = PostReview.objects.filter(pk__in=approvals, why=PostReview.Why.VETO, finding=_OPEN, until__lte=now)
     lapsed = list(over.order_by("pk").values_list("pk", flat=True))
     over.update(finding=PostReview.Finding.LAPSED, at=now)
-    facts = {"why": PostReview.Why.VETO.value, "finding": PostReview.Finding.LAPSED.value}
-    audit.move(
-        [audit.Move(pk, AuditEvent.Kind.REVIEWED, audit.CLOCK, expect={}, facts=facts) for pk in lapsed], now=now
-    )
+    facts = Reviewed(why=PostReview.Why.VETO, finding=PostReview.Finding.LAPSED)
+    audit.move([audit.Move(pk, facts, audit.CLOCK, expect={}) for pk in lapsed], now=now)
     return len(lapsed)
 
 

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from approvals.history import audit
-from approvals.models import Approval, ApprovalRequest, AuditEvent, Decision, Run, Step
+from approvals.history.facts import Stopped
+from approvals.models import Approval, ApprovalRequest, Decision, Run, Step
 from approvals.models.approval import OPEN, Source, Status
 from approvals.models.policy import Verdict
 from approvals.requests import withdrawal
@@ -128,7 +129,7 @@ def cancel_overtaken(*, now: datetime) -> list[Approval]:
 def _cancel(run: Run, by: audit.Actor, *, now: datetime) -> list[Approval]:
     waiting = Approval.objects.filter(request__run=run, status__in=OPEN).order_by("pk")
     held = waiting.select_for_update(skip_locked=True, of=("self",))
-    return withdrawal.withdraw(held, AuditEvent.Kind.STOPPED, by, facts={"run": run.key}, now=now)
+    return withdrawal.withdraw(held, Stopped(run=run.key), by, now=now)
 
 
 # --- What was undone

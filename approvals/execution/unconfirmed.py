@@ -21,7 +21,8 @@ from approvals.errors import BadVerdict, NotAllowed, ReviewError
 from approvals.execution import spending
 from approvals.execution.agent_reports import STATUS_AFTER
 from approvals.history import audit, recorded
-from approvals.models import Approval, AuditEvent, Delivery, Outcome, User
+from approvals.history.facts import Alarmed, Reported
+from approvals.models import Approval, Delivery, Outcome, User
 from approvals.models.approval import Status
 from approvals.notify import alarms
 from approvals.people import access
@@ -67,7 +68,7 @@ def _alarmed(rows: Sequence[Approval], *, now: datetime) -> list[Approval]:
         [
             audit.Move(
                 approval.pk,
-                AuditEvent.Kind.ALARMED,
+                Alarmed(),
                 audit.CLOCK,
                 expect={"status": Status.RELEASED, "alarmed_at": None},
                 sets={"alarmed_at": now},
@@ -131,11 +132,10 @@ def confirm(approval_id: UUID, *, by: User, ran: bool, note: str) -> Approval:
     audit.move_held(
         audit.Move(
             approval.pk,
-            AuditEvent.Kind.OUTCOME,
+            Reported(result=result.value),
             audit.Actor.person(by),
             expect={"status": Status.RELEASED},
             sets={"status": STATUS_AFTER[result]},
-            facts={"result": result.value},
             digests=recorded.related_digests(outcome=outcome),
         ),
         now=now,

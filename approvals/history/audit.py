@@ -16,6 +16,7 @@ from django.db import connection, models, transaction
 
 from approvals.db import bulk, stop_lock, times
 from approvals.history.chains import CLOCK, COMMAND, POLICY, Actor, actor_of, event_digest, link, record
+from approvals.history.facts import Facts
 from approvals.history.recorded import state_of
 from approvals.models import Approval, AuditEvent, Decision
 from approvals.models.approval import Status
@@ -52,16 +53,15 @@ class Move:
     """One approval's next state: what it must look like now, what it will look like, and what history says of it.
 
     `expect` and `sets` map column names (`status`, `votes`, `claimed_by_id` …) to values. All moves of one call name
-    the same columns. `facts` are digests and small facts, never arguments or texts; `digests` are of rows that the same
-    transaction stores with it, by what they are (`decision`).
+    the same columns. `facts` are of the kind of event that it writes; `digests` are of rows that the same transaction
+    stores with it, by what they are (`decision`).
     """
 
     id: UUID
-    kind: str
+    facts: Facts
     actor: Actor
     expect: Mapping[str, object]
     sets: Mapping[str, object] = field(default_factory=dict)
-    facts: Mapping[str, Json] = field(default_factory=dict)
     digests: Mapping[str, Json] = field(default_factory=dict)
 
 
@@ -85,7 +85,7 @@ def genesis(approval_id: UUID) -> bytes:
 
 def begin(
     approval: Approval,
-    entries: Sequence[tuple[str, Actor, Mapping[str, Json]]],
+    entries: Sequence[tuple[Actor, Facts]],
     *,
     digests: Mapping[str, Json],
     now: datetime,
@@ -98,10 +98,10 @@ def begin(
     left = {**{name: said for name, said in state_of(approval.__dict__).items() if said is not None}, **digests}
     changes = []
     head = genesis(approval.pk)
-    for seq, (kind, actor, facts) in enumerate(entries, start=1):
-        state = left if seq == len(entries) else {}
-        head = link(head, event_digest(kind, actor, now, facts, state))
-        changes.append(AuditedChange(approval, _event(approval, seq, head, kind, actor, facts, state, now)))
+    for seq, (actor, facts) in enumerate(entries, start=1):
+        state, stored = left if seq == len(entries) else {}, facts.as_json()
+        head = link(head, event_digest(facts.kind, actor, now, stored, state))
+        changes.append(AuditedChange(approval, _event(approval, seq, head, facts.kind, actor, stored, state, now)))
     approval.event_seq = len(entries)
     approval.event_head = head
     return changes
@@ -131,6 +131,7 @@ def move(moves: Sequence[Move], *, now: datetime, guard: str = "", ran: bool = F
         raise ValueError("a guard is one of this module's conditions")
     sets = [_with_reminder(one.sets, now) for one in moves]
     states = [{**state_of(new), **one.digests} for one, new in zip(moves, sets, strict=True)]
+    facts = [one.facts.as_json() for one in moves]
     held_up = not ran and any(_may_let_run(new) for new in sets)
     if held_up:
         stop_lock.lock_shared()  # before any row: who stops waits for all that hold it, and would be waited for in turn
@@ -142,14 +143,18 @@ def move(moves: Sequence[Move], *, now: datetime, guard: str = "", ran: bool = F
     rows = [
         {
             "id_": str(transition.id),
-            "digest_": event_digest(transition.kind, transition.actor, now, transition.facts, state).hex(),
+            "digest_": event_digest(transition.facts.kind, transition.actor, now, stored, state).hex(),
             **{f"was_{column}": value for column, value in transition.expect.items()},
             **{f"new_{column}": value for column, value in new.items()},
         }
-        for transition, new, state in zip(moves, sets, states, strict=True)
+        for transition, new, state, stored in zip(moves, sets, states, facts, strict=True)
     ]
     moved = {row.pk: row for row in Approval.objects.raw(sql, {"rows": bulk.as_json(rows), "now": now})}
-    moved_rows = [(one, state, moved[one.id]) for one, state in zip(moves, states, strict=True) if one.id in moved]
+    moved_rows = [
+        (transition, stored, state, moved[transition.id])
+        for transition, stored, state in zip(moves, facts, states, strict=True)
+        if transition.id in moved
+    ]
     ended = [one.id for one in moves if one.id in moved and one.sets.get("verdict") == ""]
     if ended:
         Decision.objects.filter(approval__in=ended, undone_at=None, recalled_at=None).update(undone_at=now)
@@ -161,17 +166,17 @@ def move(moves: Sequence[Move], *, now: datetime, guard: str = "", ran: bool = F
                     row,
                     row.event_seq,
                     bytes(row.event_head),
-                    transition.kind,
+                    transition.facts.kind,
                     transition.actor,
-                    transition.facts,
+                    stored,
                     state,
                     now,
                 ),
             )
-            for transition, state, row in moved_rows
+            for transition, stored, state, row in moved_rows
         ]
     )
-    return [row for _, _, row in moved_rows]
+    return [row for *_, row in moved_rows]
 
 
 def move_one(transition: Move, *, now: datetime, guard: str = "", ran: bool = False) -> Approval | None:

@@ -16,13 +16,13 @@ from django.utils.translation import gettext as _
 
 from approvals.db import secret_box, times
 from approvals.history import audit
-from approvals.models import AuditEvent, Channel, Delivery, NotificationRecord
+from approvals.history.facts import DeliveryFailed
+from approvals.models import Channel, Delivery, NotificationRecord
 from approvals.models.approval import Status
 from approvals.notify import deliveries, mail, notification_text, notifications, reached, services, slack
 from approvals.notify.deliveries import NotDelivered
 from approvals.notify.retry_policy import NOTIFICATION
 from approvals.people import access
-from approvals.values.schema import Json
 
 log = logging.getLogger(__name__)
 
@@ -216,12 +216,10 @@ def _record_failure(claimed: Sequence[Delivery], failure: NotDelivered) -> None:
     before = before.exclude(pk__in=[row.pk for row in claimed if row.attempts == 1])
     already_failed = set(before.values_list("approval_id", flat=True))
     deliveries.record_failure(claimed, failure)
-    facts: dict[str, Json] = {"by": channel.service, "to": _whom(channel), "failed": True}
+    facts = DeliveryFailed(by=channel.service, to=_whom(channel))
     audit.move(
         [
-            audit.Move(
-                row.approval_id, AuditEvent.Kind.DELIVERY, audit.CLOCK, expect={"status": Status.PENDING}, facts=facts
-            )
+            audit.Move(row.approval_id, facts, audit.CLOCK, expect={"status": Status.PENDING})
             for row in claimed
             if row.approval_id is not None and row.approval_id not in already_failed
         ],

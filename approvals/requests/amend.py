@@ -17,7 +17,8 @@ from approvals.decisions.card_version import load
 from approvals.decisions.revise import Revision, revise
 from approvals.errors import ReviewError
 from approvals.history import audit, recorded
-from approvals.models import Agent, Approval, AuditEvent, Decision, Proposal
+from approvals.history.facts import Amended, Released
+from approvals.models import Agent, Approval, Decision, Proposal
 from approvals.models.approval import NO_CLAIM, ItemType, Route, Source, Status
 from approvals.models.policy import Verdict
 from approvals.notify import notifications, outbox
@@ -25,7 +26,7 @@ from approvals.requests.closing import close_settled
 from approvals.requests.evaluation import Evaluation
 from approvals.requests.submission import BadSubmission, Item, as_item
 from approvals.values import schema
-from approvals.values.schema import Fault, Json
+from approvals.values.schema import Fault
 
 _TEXT_FIELDS = ("summary", "reasoning", "context", "current", "preconditions", "alternatives", "signals")
 _MOST_PATHS = 50
@@ -79,7 +80,7 @@ def _amend(approval_id: UUID, change: Callable[[Item], Item], *, by: Agent) -> A
         "approvers": approval.approvers,
     }
     facts = _facts(approval, own, revision)
-    move = audit.Move(approval.pk, AuditEvent.Kind.AMENDED, audit.Actor.of(by), expect, revision.columns, facts)
+    move = audit.Move(approval.pk, facts, audit.Actor.of(by), expect, revision.columns)
     moved = audit.move_one(move, now=now, guard=audit.UNLESS_OVER)
     if not moved:
         _refuse_unless_pending(load(approval_id), times.now())
@@ -109,17 +110,16 @@ def _refuse_unless_pending(approval: Approval, now: datetime) -> None:
         raise NotAmendable
 
 
-def _facts(approval: Approval, own: Proposal, revision: Revision) -> dict[str, Json]:
+def _facts(approval: Approval, own: Proposal, revision: Revision) -> Amended:
     proposal, required_stages = revision.proposal, revision.required_stages
-    edited: list[Json] = list(revision.edited[:_MOST_PATHS])
-    changed_fields: list[Json] = [
-        name for name in (*_TEXT_FIELDS, "attachments") if getattr(own, name) != getattr(proposal, name)
-    ]
-    facts: dict[str, Json] = {"revision": proposal.revision, "digest": proposal.digest}
-    facts |= {"edited": edited, "words": changed_fields}
-    if (required_stages[0].tier, required_stages[0].domain) != (approval.tier_id, approval.domain_id):
-        facts |= stages.stage_change_facts(approval, required_stages, 0, None)
-    return facts
+    moves = (required_stages[0].tier, required_stages[0].domain) != (approval.tier_id, approval.domain_id)
+    return Amended(
+        revision=proposal.revision,
+        digest=proposal.digest,
+        edited=tuple(revision.edited[:_MOST_PATHS]),
+        parts=tuple(name for name in (*_TEXT_FIELDS, "attachments") if getattr(own, name) != getattr(proposal, name)),
+        **(stages.change_of_stage(approval, required_stages, 0, None) if moves else {}),
+    )
 
 
 def _refuse(approval: Approval, evaluation: Evaluation, *, now: datetime) -> None:
@@ -128,7 +128,7 @@ def _refuse(approval: Approval, evaluation: Evaluation, *, now: datetime) -> Non
     refused = audit.move_held(
         audit.Move(
             approval.pk,
-            AuditEvent.Kind.RELEASED,
+            Released(verdict=Verdict.REJECT, source=Source.POLICY),
             audit.POLICY,
             expect={"status": Status.PENDING, "revision": approval.revision},
             sets={
@@ -140,7 +140,6 @@ def _refuse(approval: Approval, evaluation: Evaluation, *, now: datetime) -> Non
                 "released_at": now,
                 **NO_CLAIM,
             },
-            facts={"verdict": Verdict.REJECT, "source": Source.POLICY},
             digests={"decision": recorded.decision_digest({"message": message}, approval.reasons)},
         ),
         now=now,

@@ -11,10 +11,10 @@ from approvals.decisions import stages
 from approvals.decisions.escalation import due_at, sharing_deadline
 from approvals.execution import plans, post_review_queue
 from approvals.history import audit, recorded
+from approvals.history.facts import Facts, Released, Submitted
 from approvals.models import (
     Approval,
     ApprovalRequest,
-    AuditEvent,
     Decision,
     PlannedStep,
     PostReview,
@@ -80,7 +80,7 @@ def new_request(
         approval.proposal = proposal_of(approval, evaluation, now=now)
         approval.search_words = search_words_of(approval, approval.proposal, evaluation)
         actor = audit.Actor(f"agent:{evaluation.agent}", agent_id=agent_submission.agent)
-        entries = [(AuditEvent.Kind.SUBMITTED, actor, _submitted(approval))]
+        entries: list[tuple[audit.Actor, Facts]] = [(actor, _submitted(approval))]
         digests: dict[str, Json] = {}
         if evaluation.routing.route != Route.REVIEW:
             decision = _by_policy(approval, evaluation.routing, now=now)
@@ -89,7 +89,7 @@ def new_request(
                 decision, approval.reasons if decision.verdict == Verdict.REJECT else ()
             )
             why = post_review_queue.why_of(evaluation) if evaluation.routing.route == Route.AUTO else ""
-            entries.append((AuditEvent.Kind.RELEASED, audit.POLICY, _released(approval, evaluation.routing, why)))
+            entries.append((audit.POLICY, _released(approval, evaluation.routing, why)))
             if why:
                 draft.post_reviews.append(post_review_queue.new_post_review(approval, evaluation, why, now=now))
             draft.planned.extend(plans.rows_of(approval, evaluation.type.permit_valid))
@@ -263,27 +263,27 @@ def _stored(value: object) -> object:
     return [_stored(part) for part in value] if isinstance(value, tuple | list) else value
 
 
-def _submitted(approval: Approval) -> dict[str, Json]:
-    return {
-        "digest": approval.digest,
-        "revision": 1,
-        "route": approval.route,
-        "reason": approval.reason_code,
-        "tier": approval.tier_id,
-        "policy": approval.policy_id,
-        **({"returned_from": str(approval.returned_from_id)} if approval.returned_from_id else {}),
-    }
+def _submitted(approval: Approval) -> Submitted:
+    return Submitted(
+        digest=approval.digest,
+        revision=1,
+        route=approval.route,
+        reason=approval.reason_code,
+        tier=approval.tier_id,
+        policy=approval.policy_id,
+        returned_from=approval.returned_from_id,
+    )
 
 
-def _released(approval: Approval, routing: Routing, why: str) -> dict[str, Json]:
-    facts: dict[str, Json] = {"verdict": approval.verdict, "source": approval.source}
-    if routing.step is not None:
-        facts |= {"plan": str(routing.step.plan), "step": routing.step.number}
-    if routing.grant is not None:
-        facts |= {"grant": str(routing.grant.id)}
-    if why:
-        facts |= {"post_review": why}
-    return facts
+def _released(approval: Approval, routing: Routing, why: str) -> Released:
+    return Released(
+        verdict=approval.verdict,
+        source=approval.source,
+        plan=routing.step.plan if routing.step else None,
+        step=routing.step.number if routing.step else None,
+        grant=routing.grant.id if routing.grant else None,
+        post_review=why or None,
+    )
 
 
 def _by_policy(approval: Approval, routing: Routing, *, now: datetime) -> Decision:

@@ -4,31 +4,32 @@ The verdict goes with it, and so does what was given together with the verdict. 
 rejection that its agent evaded so counts as one all the same when the next proposals are compared with the past.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from approvals.history import audit
-from approvals.models import Approval, AuditEvent, Grant
+from approvals.history.facts import Cancelled, Granted, Stopped
+from approvals.models import Approval, Grant
 from approvals.models.approval import NO_CLAIM, Source, Status
 from approvals.models.policy import Verdict
-from approvals.values.schema import Json
 
 # Columns of a verdict that goes; `audit.move` ends the decision that stood with it.
 NO_VERDICT = {"verdict": "", "source": "", "decided_by_id": None, "decided_at": None, "hold_until": None}
 
 
 def withdraw(
-    approvals: Iterable[Approval], kind: str, actor: audit.Actor, *, facts: Mapping[str, Json], now: datetime
+    approvals: Iterable[Approval], facts: Cancelled | Stopped, actor: audit.Actor, *, now: datetime
 ) -> list[Approval]:
     """Cancel these open approvals, whose rows the caller holds; returns those that were cancelled.
 
-    `kind` says in history why; what was held of each stands beside it in the facts.
+    `facts` say in history why; what was held of each is added.
     """
     moved = audit.move(
         [
             audit.Move(
                 approval.pk,
-                kind,
+                replace(facts, held=approval.verdict) if approval.status == Status.HELD else facts,
                 actor,
                 expect={"status": approval.status, "round": approval.round},
                 sets={
@@ -37,7 +38,6 @@ def withdraw(
                     "faulted_at": now if _evades(approval, actor) else approval.faulted_at,
                     **NO_VERDICT,
                 },
-                facts={**facts, **({"held": approval.verdict} if approval.status == Status.HELD else {})},
             )
             for approval in approvals
         ],
@@ -61,5 +61,5 @@ def take_back_grants(approvals: Sequence[Approval], *, by: audit.Actor, now: dat
         standing = Grant.objects.filter(pk=grant.pk, revoked_at=None)
         if not standing.update(revoked_at=now, revoked_by_id=by.user_id) or grant.origin_id is None:
             continue
-        facts: dict[str, Json] = {"grant": str(grant.pk), "revoked": True}
-        audit.move_one(audit.Move(grant.origin_id, AuditEvent.Kind.GRANTED, by, expect={}, facts=facts), now=now)
+        revoked = Granted(grant=grant.pk, revoked=True)
+        audit.move_one(audit.Move(grant.origin_id, revoked, by, expect={}), now=now)

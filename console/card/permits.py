@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.conf import settings
 
+from approvals.history.facts import Reported
 from approvals.models import Approval, AuditEvent, Consumption, Outcome
 from approvals.models.approval import RUNNING, ItemType, Status
 from approvals.models.policy import Verdict
@@ -42,11 +43,11 @@ def permit_of(approval: Approval, now: datetime) -> Permit | None:
         return Permit(ISSUED if until is None or now < until else OVER, until)
     if approval.events.filter(kind=AuditEvent.Kind.RETURNED).exists():
         return Permit(RETURNED, None, new=Approval.objects.filter(returned_from=approval).first())
-    reported_facts = approval.events.filter(kind=AuditEvent.Kind.OUTCOME).values_list("facts", flat=True).first() or {}
+    reported = approval.events.filter(kind=AuditEvent.Kind.OUTCOME).first()
     outcome = Outcome.objects.filter(approval=approval).first()
-    return (
-        Permit(UNUSED, outcome.reported_at if outcome else None) if reported_facts.get("permit") == "not used" else None
-    )
+    if reported is None or Reported.of_event(reported).permit != "not used":
+        return None
+    return Permit(UNUSED, outcome.reported_at if outcome else None)
 
 
 def _expires_at(approval: Approval) -> datetime | None:

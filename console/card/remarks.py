@@ -2,6 +2,7 @@
 
 from functools import cached_property
 
+from approvals.history.facts import Amended
 from approvals.models import AgentQuestion, Approval, AuditEvent, Guidance, Incident
 from console.labels import PARTS
 
@@ -35,4 +36,4 @@ class Conversation:
         if self.approval.revision < 2 or proposal is None or proposal.author_id is not None:
             return []
         event = self.approval.events.filter(kind=AuditEvent.Kind.AMENDED).order_by("-seq").first()
-        return [str(PARTS[name]) for name in event.facts.get("words", []) if name in PARTS] if event else []
+        return [str(PARTS[name]) for name in Amended.of_event(event).parts if name in PARTS] if event else []

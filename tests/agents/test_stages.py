@@ -90,7 +90,7 @@ def test_the_feed_and_the_webhook_say_that_it_went_on(publish_stages, api, robot
     )
     seal.seal(now=times.now(), everything=True)
     [staged_event] = [json.loads(one.data) for one in feed.read([robot.pk], 0).events if one.name == "staged"]
-    assert (staged_event["stage"], staged_event["stages"], staged_event["to"], staged_event["to_domain"]) == (
+    assert (staged_event["stage"], staged_event["stages"], staged_event["to_tier"], staged_event["to_domain"]) == (
         1,
         2,
         2,

@@ -21,7 +21,8 @@ from approvals.execution import agent_reports as agents_own
 from approvals.execution.grants import GrantRequest
 from approvals.execution.recall import recall
 from approvals.history import recompute, recorded, seal
-from approvals.models import Agent, Approval
+from approvals.models import Agent, Approval, Rule
+from approvals.policy import snapshot
 from approvals.requests import amend
 from approvals.requests.submission import Item
 from approvals.values.edits import Operation
@@ -321,3 +322,29 @@ def test_whatever_happened_honestly_verifies(
     verification = seal.verify()
     assert verification.ok, verification.message
     assert "rows" in verification.message
+
+
+@pytest.mark.parametrize(
+    ("sql", "complaint"),
+    [
+        (
+            "UPDATE approvals_approval SET reasons = replace(reasons::text, 'Too much.', 'Ask again.')::jsonb",
+            "says other words",
+        ),
+        (
+            "UPDATE approvals_approvalrequest SET answer = replace(answer, '\"rule_refuses\"', '\"rule_failed\"')",
+            "its decision document does not say what was decided",
+        ),
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+def test_what_policy_refused_for_is_sealed_with_its_decision(sql, complaint, refunds, propose):
+    Rule.objects.create(action_type=refunds, name="big", effect="block", expression="true", message="Too much.")
+    snapshot.publish(by=None, note="rules")
+    refused = propose()
+    assert (refused.verdict, refused.source) == ("reject", "policy")
+    assert seal.verify().ok
+
+    tamper(sql)
+    verification = seal.verify()
+    assert not verification.ok and complaint in verification.message

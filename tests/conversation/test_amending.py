@@ -46,7 +46,7 @@ def test_an_amendment_is_a_new_revision_and_what_it_does_not_name_stays(propose,
     )
     assert (after.value, after.proposal.headline) == (300, "refund 300 EUR to order 456")
     event = refund.events.get(kind="amended")
-    assert (event.actor, event.facts["edited"], event.facts["words"]) == ("agent:robot", ["/amount"], ["summary"])
+    assert (event.actor, event.facts["edited"], event.facts["parts"]) == ("agent:robot", ["/amount"], ["summary"])
     assert check(database_url()) == []
 
 

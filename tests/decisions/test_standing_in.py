@@ -59,7 +59,7 @@ def test_who_stands_in_sees_and_decides_what_the_absent_person_would(tier_two_re
     assert "2.commerce" in live.watch_of(dana).queues
     settled = decide(card_version_of(tier_two_refund), by=dana, verdict="approve")
     assert settled.decided_by == dana
-    assert settled.events.get(kind="decided").facts["for"] == "bob"
+    assert settled.events.get(kind="decided").facts["in_place_of"] == "bob"
     assert Decision.objects.get().in_place_of == bob
 
 
@@ -85,7 +85,7 @@ def test_an_own_right_comes_before_a_lent_one(refund, alice, dana, away):
     away(alice, dana)
 
     decide(card_version_of(refund), by=dana, verdict="approve")
-    assert "for" not in refund.events.get(kind="decided").facts
+    assert "in_place_of" not in refund.events.get(kind="decided").facts
 
 
 def test_there_are_no_chains(tier_two_refund, bob, alice, dana, away):
@@ -149,7 +149,7 @@ def test_nor_does_the_absent_person_approve_after_the_one_who_stood_in(two_perso
     decide(card_version_of(two_person_approval), by=dana, verdict="approve")
 
     assert Vote.objects.get().in_place_of == bob
-    assert two_person_approval.events.get(kind="voted").facts["for"] == "bob"
+    assert two_person_approval.events.get(kind="voted").facts["in_place_of"] == "bob"
     with pytest.raises(NotAllowed):
         decide(card_version_of(load(two_person_approval.pk)), by=bob, verdict="approve")
     assert load(two_person_approval.pk).votes == 1

@@ -167,7 +167,7 @@ def test_a_second_person_has_to_take_over(refund, alice, bob):
     with pytest.raises(NotAllowed, match="Alice is reviewing"):
         claims.claim(refund.pk, by=bob)
     assert claims.claim(refund.pk, by=bob, take_over=True).claimed_by == bob
-    assert refund.events.filter(kind="claimed").last().facts == {"from": "Alice"}
+    assert refund.events.filter(kind="claimed").last().facts == {"taken_from": "Alice"}
 
 
 # --- Who is told

@@ -36,7 +36,7 @@ async def test_from_now_on_an_agent_hears_what_happens_to_its_requests(listen, p
     await stream.until(lambda: len(stream.received_events) >= 3)
 
     escalated, submitted, released = stream.received_events
-    assert (escalated["type"], escalated["request"], escalated["to"]) == ("escalated", str(refund.request_id), 2)
+    assert (escalated["type"], escalated["request"], escalated["to_tier"]) == ("escalated", str(refund.request_id), 2)
     assert (submitted["type"], submitted["item"], submitted["digest"]) == ("submitted", "call_1", second.digest)
     assert (released["type"], released["verdict"], released["source"]) == ("released", "approve", "human")
     assert stream.numbers == sorted(stream.numbers)

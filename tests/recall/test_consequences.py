@@ -57,7 +57,7 @@ def test_a_recalled_plan_lets_no_further_step_pass_and_takes_back_what_has_not_r
 
     assert [fresh(one).status for one in (given, ran, waiting)] == ["recalled", "released", "recalled"]
     [event] = waiting.events.filter(kind="recalled")
-    assert event.facts["with"] == str(given.pk)
+    assert event.facts["with_plan"] == str(given.pk)
     assert document(waiting)["items"][0]["status"] == "recalled"
     later = propose_step(step("c"), run="thread-7")
     assert (later.status, later.plan) == ("pending", None)

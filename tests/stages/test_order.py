@@ -38,8 +38,9 @@ def test_an_approval_in_the_first_stage_sends_it_to_the_next(payout, alice, lena
     assert on.due_at - times.now() > timedelta(minutes=45)  # that tier's time, not the first one's
     event = on.events.get(kind="staged")
     assert event.user == alice
-    facts = {name: event.facts[name] for name in ("stage", "stages", "votes", "of", "from", "to", "to_domain")}
-    assert facts == {"stage": 1, "stages": 2, "votes": 1, "of": 1, "from": 1, "to": 2, "to_domain": "legal"}
+    names = ("stage", "stages", "votes", "of", "from_tier", "to_tier", "to_domain")
+    facts = {name: event.facts[name] for name in names}
+    assert facts == {"stage": 1, "stages": 2, "votes": 1, "of": 1, "from_tier": 1, "to_tier": 2, "to_domain": "legal"}
     assert event.facts["due_at"] == on.due_at.isoformat()
 
     done = decide(card_version_of(on), by=lena, verdict="approve")

@@ -44,7 +44,7 @@ def test_all_that_waits_is_rejected_with_the_words_and_the_rest_stays(propose, e
         assert (after.status, after.verdict, after.decided_by) == ("released", "reject", mia)
         assert json.loads(after.request.answer)["items"][0]["message"] == "It repeats itself."
         event = approval.events.get(kind=AuditEvent.Kind.DECIDED)
-        assert (event.actor, event.facts["all"]) == ("user:mia", True)
+        assert (event.actor, event.facts["everything"]) == ("user:mia", True)
     assert load(other.pk).status == "pending"
     assert executor.fresh().verdict == "approve"
 
