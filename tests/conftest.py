@@ -14,6 +14,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from allauth.usersessions.models import UserSession
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -87,7 +88,7 @@ def replace_arguments(args: object) -> tuple[Operation, ...]:
 
 
 # What migrations and their signals fill, and no test changes.
-KEPT = {"django_migrations", "django_content_type", "auth_permission"}
+KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
 
 
 @functools.cache
@@ -395,6 +396,7 @@ def session_of(user: User) -> str:
     session = client.session
     session["account_authentication_methods"] = [{"method": "password", "at": time.time(), "username": user.username}]
     session.save()
+    UserSession.objects.create(user=user, session_key=session.session_key, ip="127.0.0.1", user_agent="Chromium")
     return str(session.session_key)
 
 

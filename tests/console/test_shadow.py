@@ -19,7 +19,7 @@ def passed(in_shadow, propose):
 
 def test_the_card_has_a_quiet_chip_and_says_what_would_have_been_asked(passed, as_, bob):
     page = as_(bob).get(reverse("card:card", args=[passed[1].pk])).content.decode()
-    assert "Shadow: tier 2</span>" in page
+    assert "Shadow: tier 2 </span>" in " ".join(page.split())
     assert "Shadow mode: nobody is asked. It would have asked tier 2:" in page
     assert "above the ceiling of tier 1" in page
 

@@ -9,6 +9,7 @@ from approvals.errors import BadVerdict, NotAllowed
 from approvals.execution import agent_reports as agents_own
 from approvals.execution.incidents import open_incident
 from approvals.models import Delivery, Endpoint, Incident
+from approvals.policy import messages
 from approvals.requests.submission import Item
 from tests.checker import check
 from tests.web import database_url
@@ -111,7 +112,7 @@ def test_a_person_says_what_happened(executed_refund, bob):
 def test_an_incident_counts_against_the_agent_in_what_it_proposes_next(executed_refund, propose, robot):
     def precedent():
         [signal] = [one for one in propose(amount=6000).assessment["signals"] if one["name"] == "precedent"]
-        return signal["note"]
+        return messages.sentences([signal["note"]])[0]
 
     assert precedent() == "1 of the last 1 approved unchanged by people"
     open_incident(executed_refund, by=robot, severity="high", text="paid twice")

@@ -9,7 +9,7 @@ import pytest
 from approvals.db.ids import new_id
 from approvals.execution import post_review_queue
 from approvals.models import Approval, Autonomy, PostReview
-from approvals.policy import sampling
+from approvals.policy import messages, sampling
 from approvals.policy.routing_decision import AgentStanding, Routing
 from approvals.policy.sampling import FLOOR, is_drawn, share
 from approvals.policy.snapshot import current
@@ -120,7 +120,8 @@ def test_what_the_route_wants_looked_at_is_whoever_says_it(sampled_type, propose
 
 
 def precedent(approval):
-    return next(one["note"] for one in approval.assessment["signals"] if one["name"] == "precedent")
+    [note] = [signal["note"] for signal in approval.assessment["signals"] if signal["name"] == "precedent"]
+    return messages.sentences([note])[0]
 
 
 def test_an_objection_to_a_sample_counts_against_the_agent(sampled_type, propose, alice):
