@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
+from allauth.core.exceptions import ImmediateHttpResponse, ReauthenticationRequired
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError, connection
@@ -78,8 +79,12 @@ class PageTimeMiddleware:
     ) -> HttpResponse | None:
         if request.method not in {"GET", "HEAD"} or iscoroutinefunction(view) or not may_be_signed_in(request):
             return None
-        with _time_limit(settings.ASSENT_PAGE_TIME):
-            return view(request, *args, **kwargs)
+        try:
+            with _time_limit(settings.ASSENT_PAGE_TIME):
+                return view(request, *args, **kwargs)
+        except (ImmediateHttpResponse, ReauthenticationRequired):
+            # Asks to sign in again. Called by Django it asks once more, where allauth's middleware hears it.
+            return None
 
 
 @contextmanager

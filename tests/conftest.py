@@ -402,15 +402,19 @@ def session_of(user: User) -> str:
 
 @pytest.fixture
 def sign_in(web, chromium) -> Iterator[Callable[..., Page]]:
-    """Open a browser window in which a person has signed in: sign_in(alice, viewport={…}, color_scheme="dark")."""
+    """Open a browser window in which a person has signed in: sign_in(alice, viewport={…}, color_scheme="dark").
+
+    Of None it is a window at the sign-in page.
+    """
     windows = []
 
-    def open_window(user: User, **options: object) -> Page:
+    def open_window(user: User | None, **options: object) -> Page:
         window = chromium.new_context(
             base_url=web.url, **{"viewport": {"width": 1280, "height": 720}, "locale": "en-GB", **options}
         )
         windows.append(window)
-        window.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": web.url}])
+        if user:
+            window.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": web.url}])
         page = window.new_page()
         page.goto("/")
         return page

@@ -24,6 +24,8 @@ if "DATABASE_URL" not in os.environ or ("PYTEST_XDIST_WORKER" in os.environ and 
         "ASSENT_DATA": folder.name,
         "ASSENT_TEST_SERVERS": folder.name,
     }
+if "ASSENT_DATA" in os.environ:
+    Path(os.environ["ASSENT_DATA"], "static").mkdir(exist_ok=True)  # else its server warns
 os.environ.setdefault("SECRET_KEY", secrets.token_hex(32))
 os.environ.setdefault("DATABASE_POOL", "40")  # twenty that race, each on a connection of its own, and who watches them
 # Playwright's synchronous interface keeps an event loop in the test's own thread, where Django would refuse to query.

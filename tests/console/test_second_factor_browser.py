@@ -8,7 +8,7 @@ from django.core.cache import cache
 from playwright.sync_api import Page, expect
 
 from approvals.decisions.card_version import load
-from approvals.models import AccountEvent
+from approvals.models import AccountEvent, User
 from tests.conftest import PASSWORD, wait_until_settled, wait_until_still
 from tests.console.test_second_factor import SECRET, code
 
@@ -25,6 +25,19 @@ def by_name(web):
     """The console at localhost: passkeys belong to a name, and an address has none."""
     web.url = web.url.replace("127.0.0.1", "localhost")
     return web
+
+
+@pytest.fixture
+def sign_in(sign_in):
+    """By the form, as whoever is asked for a second factor does."""
+
+    def open_window(user: User, **options: object) -> Page:
+        page = sign_in(None, **options)
+        give_password(page, user.username)
+        page.wait_for_url("**/")
+        return page
+
+    return open_window
 
 
 def authenticator(page: Page) -> None:
@@ -44,9 +57,9 @@ def add_passkey(page: Page) -> None:
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
 
 
-def give_password(page: Page) -> None:
+def give_password(page: Page, username: str = "alice") -> None:
     page.goto("/account/login/")
-    page.fill("[name=login]", "alice")
+    page.fill("[name=login]", username)
     page.fill("[name=password]", PASSWORD)
     page.press("[name=password]", "Enter")
 

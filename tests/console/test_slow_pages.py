@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from tests.conftest import database_url
+from tests.web import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
