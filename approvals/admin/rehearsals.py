@@ -210,9 +210,8 @@ def movement_label(kind: str) -> str:
 def outcome_text(outcome: dict[str, Any], other: dict[str, Any]) -> str:
     """Where it goes: `asks tier 2, 2 people`; gate, domain and silence where the other differs in them."""
     parts = [str(ROUTES.get(outcome["route"], outcome["route"]))]
-    if outcome["tier"] is None:
+    if outcome.get("tier") is None:
         return parts[0]
-    # A rehearsal from before there were stages does not name them.
     if outcome.get("stages"):
         parts = [_("asks %(stages)s") % {"stages": stage_rules.in_words(outcome["stages"])}]
     else:
@@ -221,14 +220,14 @@ def outcome_text(outcome: dict[str, Any], other: dict[str, Any]) -> str:
             parts.append(_("%(count)d people") % {"count": outcome["approvers"]})
     if outcome.get("typed"):
         parts.append(_("typed value"))
-    if other["tier"] is None:
+    if other.get("tier") is None:
         return ", ".join(parts)
-    if outcome["gate"] != other["gate"]:
+    if outcome.get("gate") != other.get("gate"):
         parts.append(str(Gate(outcome["gate"]).label).partition(":")[0].lower())
-    if outcome["domain"] != other["domain"] and not outcome.get("stages"):
+    if outcome.get("domain") != other.get("domain") and not outcome.get("stages"):
         parts.append(outcome["domain"])
-    if outcome["silence"] != other["silence"]:
-        silence = Silence(outcome["silence"] or Silence.REJECT)
+    if outcome.get("silence") != other.get("silence"):
+        silence = Silence(outcome.get("silence") or Silence.REJECT)
         parts.append(_("silence: %(means)s") % {"means": str(silence.label).lower()})
     return ", ".join(parts)
 
