@@ -251,9 +251,9 @@ def proposal_of(
     )
 
 
-def search_words_of(approval: Approval, proposal: Proposal, case: Evaluation) -> str:
+def search_words_of(approval: Approval, proposal: Proposal, evaluation: Evaluation) -> str:
     """What a search finds the approval by while this is what it proposes."""
-    return search_words(proposal.headline, case.subject, case.agent, ids=[approval.pk, approval.request_id])
+    return search_words(proposal.headline, evaluation.subject, evaluation.agent, ids=[approval.pk, approval.request_id])
 
 
 def _stored(value: object) -> object:
