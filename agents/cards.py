@@ -6,11 +6,11 @@ from agents import confidence
 from agents.documents import moment, stage_fields
 from approvals.errors import ended_while_held, held_when_it_ended
 from approvals.models import Approval, PostReview, Recall, User
-from approvals.models.approval import ItemType, Status
 from approvals.models.policy import Verdict
+from approvals.models.states import ItemType, Status
 from approvals.people import access, eligibility
 from approvals.policy import messages, snapshot
-from approvals.policy.reasons import Flag
+from approvals.policy.flag_reasons import Flag
 from approvals.requests import decision_document
 from approvals.values.schema import Json
 

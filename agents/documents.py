@@ -9,8 +9,8 @@ from approvals.db import times
 from approvals.decisions import agent_questions
 from approvals.links import Page, link
 from approvals.models import AgentQuestion, Approval, ApprovalRequest, Outcome, PostReview
-from approvals.models.approval import DECIDED, OPEN, Route, Status
 from approvals.models.policy import Silence
+from approvals.models.states import DECIDED, OPEN, Route, Status
 from approvals.policy import messages
 from approvals.policy.routing_codes import BEFORE_REVIEW, DEGRADED
 from approvals.requests import decision_document

@@ -11,7 +11,7 @@ from agents import schemas
 from agents.problems import Problem, invalid
 from agents.webhooks import addresses
 from approvals.models import ApprovalRequest
-from approvals.models.approval import ItemType
+from approvals.models.states import ItemType
 from approvals.requests.submission import RESERVED, BadSubmission, Item, RunRef, Submission
 from approvals.values import schema
 from approvals.values.schema import Fault, Json

@@ -16,7 +16,7 @@ from agents.problems import not_found
 from approvals.db import times
 from approvals.decisions import agent_questions
 from approvals.models import AgentQuestion, ApprovalRequest
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.requests import decision_document
 from approvals.values.compact import compact
 from approvals.values.schema import Json

@@ -19,8 +19,9 @@ from approvals.execution import kill_switch, post_review_queue, rollback, run_en
 from approvals.history import audit, recorded
 from approvals.history.facts import Expired, Facts, Overdue, Released, Unclaimed
 from approvals.models import Approval, Decision, Proposal
-from approvals.models.approval import NO_CLAIM, Source, Status
+from approvals.models.approval import NO_CLAIM
 from approvals.models.policy import CONSENTING, Silence, Verdict
+from approvals.models.states import Source, Status
 from approvals.notify import notifications, outbox
 from approvals.people.roster import Reviewers
 from approvals.policy import snapshot

@@ -6,7 +6,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from approvals.models import Approval, AuditEvent, Decision, PostReview, Recall, Run
-from approvals.models.approval import Source, Status
+from approvals.models.states import Source, Status
 from approvals.values.schema import Fault
 
 

@@ -11,7 +11,7 @@ from approvals.db import times
 from approvals.execution import kill_switch
 from approvals.models import User
 from approvals.people import access
-from approvals.people.access import Authority
+from approvals.people.authorities import NOBODY, Authority, authority_of
 from console.inbox.filters import count_of
 from console.overload.overload_banner import Banner, banner_of
 from console.post_review.page import due_for
@@ -23,7 +23,7 @@ THEMES = {"light", "dark"}
 def page(request: HttpRequest) -> dict[str, object]:
     """Lazy where it costs a query; the admin has its own pages and reads none of this."""
     user = request.user if hasattr(request, "user") and isinstance(request.user, User) else None
-    authority = cast(Authority, SimpleLazyObject(lambda: access.authority_of(user) if user else access.NOBODY))
+    authority = cast(Authority, SimpleLazyObject(lambda: authority_of(user) if user else NOBODY))
     theme = user.theme if user else request.COOKIES.get("theme", "")
     return {
         "theme": theme if theme in THEMES else "",

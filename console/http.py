@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest
 from django_htmx.middleware import HtmxDetails
 
 from approvals.models import Approval, User
-from approvals.people import access
+from approvals.people import access, authorities
 
 
 class ConsoleRequest(HttpRequest):
@@ -17,7 +17,7 @@ class ConsoleRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-def visible_or_404(user: User, pk: UUID, authority: access.Authority | None = None) -> Approval:
+def visible_or_404(user: User, pk: UUID, authority: authorities.Authority | None = None) -> Approval:
     """The approval with everything its card names; what the person may not see does not exist for them."""
     try:
         return (
@@ -42,7 +42,7 @@ def visible_or_404(user: User, pk: UUID, authority: access.Authority | None = No
 
 def content_or_404(user: User, pk: UUID) -> Approval:
     """The same for whoever also reads arguments and texts."""
-    authority = access.authority_of(user)
+    authority = authorities.authority_of(user)
     approval = visible_or_404(user, pk, authority)
     if not access.sees_content(approval, user, authority):
         raise Http404

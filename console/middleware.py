@@ -13,7 +13,7 @@ from django.middleware.gzip import GZipMiddleware
 from django.utils import timezone, translation
 
 from approvals.models import User
-from approvals.people import access
+from approvals.people import authorities
 from console.sign_in import presence
 
 Awaited = HttpResponseBase | Awaitable[HttpResponseBase]
@@ -85,7 +85,7 @@ class PersonMiddleware(SyncAsyncMiddleware):
 
 def _reading(request: HttpRequest) -> AbstractContextManager[None]:
     """What only reads asks for a person's rights once; what changes something asks anew each time."""
-    return access.reading_once() if request.method in {"GET", "HEAD"} else nullcontext()
+    return authorities.reading_once() if request.method in {"GET", "HEAD"} else nullcontext()
 
 
 def as_seen_by(user: User | AnonymousUser | None) -> ExitStack:

@@ -39,8 +39,9 @@ from approvals.models import (
     User,
 )
 from approvals.policy import snapshot
+from approvals.policy.flag_reasons import Flag
 from approvals.policy.messages import sentence
-from approvals.policy.reasons import Flag, Reason, Row
+from approvals.policy.reasons import Reason, Row
 from approvals.requests import intake
 from approvals.requests.submission import Item, Receipt, Submission
 from approvals.values.edits import Operation

@@ -11,7 +11,7 @@ import pytest
 from agents import keys
 from approvals.decisions.card_version import load
 from approvals.models import Approval
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from tests.checker import check
 from tests.conftest import PASSWORD
 from tests.web import Web, database_url

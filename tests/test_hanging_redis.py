@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from approvals.decisions.card_version import load
 from approvals.models import Endpoint
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from console.embedded import DataDirectory, start
 from console.embedded.processes import Process, stop
 from console.embedded.valkey import Valkey

@@ -26,7 +26,7 @@ from approvals.decisions.undo import undo
 from approvals.errors import ReviewError
 from approvals.history import seal
 from approvals.models import Approval, ApprovalRequest, AuditEvent, Consumption, Tier, User
-from approvals.models.approval import OPEN, Status
+from approvals.models.states import OPEN, Status
 from approvals.policy import snapshot
 from tests.checker import check
 from tests.test_hanging_redis import web_with_own_redis  # noqa: F401

@@ -14,9 +14,6 @@ CODE = (
     "static/js/**/*.js",
 )
 TO_BE_SPLIT = {
-    "approvals/models/approval.py",
-    "approvals/people/access.py",
-    "approvals/policy/reasons.py",
     "console/settings.py",
     "tests/conftest.py",
 }

@@ -22,7 +22,7 @@ from approvals.execution import recall
 from approvals.models import Approval, NotificationRecord, User
 from approvals.models.policy import Gate
 from approvals.notify import reached
-from approvals.people import access, eligibility
+from approvals.people import access, authorities, eligibility
 from approvals.values.edits import BadEdit, Operation, read_operations
 from approvals.values.schema import Fault, Json
 
@@ -69,7 +69,7 @@ class Inbox(PersonView):
         approvals = list(waiting.select_related(*_SHOWN)[: rows + 1])
         last = approvals[rows - 1] if len(approvals) > rows else None
         now = times.now()
-        authority = access.authority_of(self.person(call))
+        authority = authorities.authority_of(self.person(call))
         mine = [one for one in approvals[:rows] if authority.decides(one.tier_id, one.domain_id, one.agent_id)]
         reached.record_notified(reached.waiting_places(mine), NotificationRecord.By.INBOX)
         return Response(

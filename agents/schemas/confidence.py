@@ -13,8 +13,8 @@ from agents.schemas.build import (
     or_null,
     ref,
 )
-from approvals.models.approval import Route
 from approvals.models.policy import Gate, Impact
+from approvals.models.states import Route
 from approvals.policy.precedent.signals import WEIGHTS
 from approvals.policy.reasons import CODES
 

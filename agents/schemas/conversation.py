@@ -19,8 +19,8 @@ from agents.schemas.build import (
 )
 from agents.schemas.incoming import COMPONENTS as INCOMING
 from approvals.models import Incident, Outcome
-from approvals.models.approval import Source
 from approvals.models.policy import Verdict
+from approvals.models.states import Source
 from approvals.requests.attachments import ENDINGS
 from approvals.values import texts
 

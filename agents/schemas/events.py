@@ -2,8 +2,8 @@
 
 from agents.feed import NAMES
 from agents.schemas.build import ANYTHING, DIGEST, ID, STRING, TIME, WHOLE, Schema, fields, one_of
-from approvals.models.approval import Source
 from approvals.models.policy import Verdict
+from approvals.models.states import Source
 from approvals.models.verdict import RecallReason
 
 COMPONENTS: dict[str, Schema] = {

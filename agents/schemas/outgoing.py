@@ -19,8 +19,8 @@ from agents.schemas.build import (
 )
 from agents.schemas.confidence import CONFIDENCE, REASON, SHADOW, SIGNAL
 from approvals.models import ApprovalRequest, Outcome, PostReview
-from approvals.models.approval import ItemType, Kind, Route, Source, Status
 from approvals.models.policy import Accompanying, Gate, Impact, Reversibility, Silence, Strategy, Verdict
+from approvals.models.states import ItemType, Kind, Route, Source, Status
 from approvals.models.verdict import RecallReason
 
 AHEAD_OF = [PostReview.Why.VETO.value, PostReview.Why.REVIEW.value]

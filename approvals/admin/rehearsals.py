@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from approvals.admin.base import signed_in
 from approvals.models import Approval, Rehearsal, RoutingChange
 from approvals.models.policy import Gate, Silence
-from approvals.people import access
+from approvals.people import access, authorities
 from approvals.policy.authoring import rehearsal_jobs, stage_rules, versions
 from approvals.policy.authoring.rehearsal import MOST, Period
 from approvals.policy.authoring.versions import NotPublished
@@ -168,7 +168,7 @@ def _types_without_past(rehearsal: Rehearsal) -> list[str]:
 def rows_of(movements: list[RoutingChange], request: HttpRequest) -> list[dict[str, Any]]:
     """The movements with what this person may know of each approval: the headline only of a card they may read."""
     user = signed_in(request)
-    authority = access.authority_of(user)
+    authority = authorities.authority_of(user)
     mine = access.visible_to(user, authority).filter(pk__in=[one.approval_id for one in movements])
     opens = {one.pk: one for one in mine.select_related("proposal")}
     all_of_them = Approval.objects.filter(pk__in=[one.approval_id for one in movements])

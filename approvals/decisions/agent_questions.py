@@ -14,9 +14,9 @@ from approvals.errors import BadVerdict, NoLongerPending, NotAllowed, ReviewErro
 from approvals.history import audit, recorded
 from approvals.history.facts import QuestionAnswered, QuestionAsked
 from approvals.models import Agent, AgentQuestion, User
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.notify import outbox
-from approvals.people import access
+from approvals.people import access, authorities
 from approvals.values import texts
 from approvals.values.schema import Fault, Json
 
@@ -34,7 +34,7 @@ def ask(approval_id: UUID, *, by: User, text: str) -> AgentQuestion:
     now = times.now()
     approval = load(approval_id)
     if "ask" not in access.actions_for(approval, by, now=now):
-        if not access.authority_of(by).reviewed_its_queues(approval):
+        if not authorities.authority_of(by).reviewed_its_queues(approval):
             raise NotAllowed
         raise NoLongerPending(approval)
     clean_text = _checked(text)

@@ -17,7 +17,7 @@ from approvals.db import times
 from approvals.decisions.card_version import CardVersion, card_version_of, load
 from approvals.errors import NoLongerPending, NotAllowed, OutOfDate, ReviewError
 from approvals.models import Approval, Attempt, User
-from approvals.models.approval import Status
+from approvals.models.states import Status
 
 KEPT = timedelta(days=2)
 T = TypeVar("T")

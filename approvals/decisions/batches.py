@@ -15,8 +15,8 @@ from approvals.decisions.undo import undo
 from approvals.decisions.verdict_input import NO_INPUT, VerdictInput
 from approvals.errors import NotAllowed, ReviewError
 from approvals.models import Approval, User
-from approvals.models.approval import Status
 from approvals.models.policy import Verdict
+from approvals.models.states import Status
 from approvals.people import access
 from approvals.people.eligibility import batchable
 

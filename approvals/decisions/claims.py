@@ -15,9 +15,10 @@ from approvals.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
 from approvals.history import audit, recorded
 from approvals.history.facts import Claimed, Commented, Escalated, Unclaimed
 from approvals.models import Approval, Note, User
-from approvals.models.approval import NO_CLAIM, Status
+from approvals.models.approval import NO_CLAIM
+from approvals.models.states import Status
 from approvals.notify import notifications, outbox
-from approvals.people import access
+from approvals.people import access, authorities
 from approvals.policy import snapshot
 from approvals.values import texts
 from approvals.values.schema import Fault
@@ -91,7 +92,7 @@ def escalate(approval_id: UUID, *, by: User, note: str = "") -> Approval:
     """Hand it to the next tier now, with a note. Raises NotAllowed, BadVerdict, NoLongerPending."""
     now = times.now()
     approval = load(approval_id)
-    if not access.authority_of(by).reviewed_its_queues(approval) and "escalate" not in access.actions_for(
+    if not authorities.authority_of(by).reviewed_its_queues(approval) and "escalate" not in access.actions_for(
         approval, by, now=now
     ):
         raise NotAllowed

@@ -28,10 +28,11 @@ from approvals.errors import (
 from approvals.history import audit, recorded
 from approvals.history.facts import Counted, Decided, Modified, Staged, Voted
 from approvals.models import Approval, Decision, User, Vote
-from approvals.models.approval import NO_CLAIM, ItemType, Source, Status
+from approvals.models.approval import NO_CLAIM
 from approvals.models.policy import Verdict
+from approvals.models.states import ItemType, Source, Status
 from approvals.notify import notifications, outbox
-from approvals.people import access
+from approvals.people import access, authorities
 from approvals.requests.closing import close_settled
 from approvals.values import edits
 from approvals.values.schema import Fault, Json
@@ -135,8 +136,8 @@ def _with_relations(
 
 def _refuse_unless_possible(
     approval: Approval, seen: CardVersion, *, by: User, verdict: str, now: datetime
-) -> access.Authority:
-    authority = access.authority_of(by)
+) -> authorities.Authority:
+    authority = authorities.authority_of(by)
     before = (approval.revision, approval.round, approval.digest)
     staged = before == (seen.revision, seen.round, seen.digest) and approval.stage > seen.stage
     if staged and approval.status == Status.PENDING and authority.reviewed_its_queues(approval):
@@ -152,7 +153,7 @@ def _refuse_unless_possible(
     return authority
 
 
-def _delegation_for(approval: Approval, by: User, authority: access.Authority) -> access.Delegation | None:
+def _delegation_for(approval: Approval, by: User, authority: authorities.Authority) -> authorities.Delegation | None:
     """In whose place this person decides it; None as oneself, which a rejection always is where it can be."""
     voice = access.delegation_for(approval, by, authority)
     if isinstance(voice, access.AlreadyApproved):
@@ -166,7 +167,7 @@ def _vote(
     change: modification.VerdictRevision,
     *,
     by: User,
-    loan: access.Delegation | None,
+    loan: authorities.Delegation | None,
     note: str,
     now: datetime,
 ) -> Vote:
@@ -192,7 +193,7 @@ def _cast(vote: Vote) -> None:
 
 
 def _record(
-    approval: Approval, *, by: User, loan: access.Delegation | None, verdict_input: VerdictInput, now: datetime
+    approval: Approval, *, by: User, loan: authorities.Delegation | None, verdict_input: VerdictInput, now: datetime
 ) -> None:
     decision = Decision.on(
         approval,
@@ -216,7 +217,7 @@ def _settling(
     votes: int,
     *,
     by: User,
-    loan: access.Delegation | None,
+    loan: authorities.Delegation | None,
     verdict_input: VerdictInput,
     now: datetime,
 ) -> audit.Move:
@@ -269,7 +270,7 @@ def _counting(
     votes: int,
     *,
     by: User,
-    loan: access.Delegation | None,
+    loan: authorities.Delegation | None,
     now: datetime,
 ) -> audit.Move:
     """The move of one approval among several: the row counts, so that two at once cannot both be the last."""
@@ -295,7 +296,7 @@ def _to_next_stage(
     votes: int,
     *,
     by: User,
-    loan: access.Delegation | None,
+    loan: authorities.Delegation | None,
     now: datetime,
 ) -> audit.Move:
     """The move of the last approval of a stage: in the same UPDATE it waits in the next one."""
@@ -319,7 +320,7 @@ def _vote_facts(
     kind: type[Counted],
     change: VerdictRevision,
     votes: int,
-    loan: access.Delegation | None,
+    loan: authorities.Delegation | None,
     to_stage: stages.ChangeOfStage,
 ) -> Counted:
     return kind(

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from approvals.models import Agent, Approval, AuditEvent, Tier, User
-from approvals.models.approval import Status
 from approvals.models.policy import GOING_ON, Silence
+from approvals.models.states import Status
 from approvals.people.roster import Reviewers
 from approvals.policy import hours
 from approvals.policy.compiled_policy import Policy, TierPolicy

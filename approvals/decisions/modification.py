@@ -10,9 +10,9 @@ from approvals.decisions import plan_edits, stages
 from approvals.decisions.revise import Revision, revise
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.models import Approval, Proposal, User
-from approvals.models.approval import ItemType
 from approvals.models.policy import Gate, Verdict
-from approvals.people import access, eligibility
+from approvals.models.states import ItemType
+from approvals.people import authorities, eligibility
 from approvals.policy.stages import Stages, required_stages_of
 from approvals.requests.submission import as_item
 from approvals.values.schema import Fault, Json
@@ -66,7 +66,7 @@ def verdict_revision(
 
 
 def _from_revision(approval: Approval, revision: Revision, *, by: User) -> VerdictRevision:
-    authority = access.authority_of(by)
+    authority = authorities.authority_of(by)
     required_stages = revision.required_stages
     stages.refuse_beyond_authority(approval, required_stages, authority)
     typing = revision.columns["typed"] or revision.columns["gate"] == Gate.MANUAL

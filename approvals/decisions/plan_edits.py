@@ -16,7 +16,7 @@ from approvals.errors import BadVerdict, NotAllowed
 from approvals.execution import plans
 from approvals.models import Approval, Proposal, User
 from approvals.models.policy import Verdict
-from approvals.people import access
+from approvals.people import authorities
 from approvals.policy.stages import includes_queue
 from approvals.requests.submission import as_item
 from approvals.values import edits, schema, texts
@@ -152,7 +152,7 @@ def _within_authority(approval: Approval, revision: Revision, *, by: User) -> No
 
     Steps that other stages decide are theirs to read. Raises NotAllowed.
     """
-    authority = access.authority_of(by)
+    authority = authorities.authority_of(by)
     stages.refuse_beyond_authority(approval, revision.required_stages, authority)
     beyond = [
         step

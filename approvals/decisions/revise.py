@@ -18,8 +18,8 @@ from approvals.decisions import stages
 from approvals.errors import BadVerdict
 from approvals.execution import returns
 from approvals.models import Approval, Proposal, User
-from approvals.models.approval import ItemType, Route
 from approvals.models.policy import CONSENTING, Gate, Reversibility, Silence, Verdict
+from approvals.models.states import ItemType, Route
 from approvals.policy import messages, reasons, snapshot
 from approvals.policy import stages as demands
 from approvals.policy.compiled_policy import Policy, Stage, TypePolicy

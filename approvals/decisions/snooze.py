@@ -13,7 +13,8 @@ from approvals.errors import BadVerdict, NoLongerPending, NotAllowed
 from approvals.history import audit
 from approvals.history.facts import Snoozed
 from approvals.models import Approval, User
-from approvals.models.approval import NO_CLAIM, Status
+from approvals.models.approval import NO_CLAIM
+from approvals.models.states import Status
 from approvals.people import access
 from approvals.values.schema import Fault
 

@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from approvals.decisions import escalation
 from approvals.errors import BadVerdict
 from approvals.models import Approval
-from approvals.models.approval import NO_CLAIM, queue_name
-from approvals.people.access import Authority
+from approvals.models.approval import NO_CLAIM
+from approvals.models.states import queue_name
+from approvals.people.authorities import Authority
 from approvals.policy import snapshot
 from approvals.policy.stages import Stages
 from approvals.values.schema import Fault, Json

@@ -16,7 +16,7 @@ from approvals.errors import (
 from approvals.history import audit
 from approvals.history.facts import Undone
 from approvals.models import Approval, Proposal, User
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.notify import notifications, outbox
 from approvals.people import access
 from approvals.requests.withdrawal import NO_VERDICT, take_back_grants

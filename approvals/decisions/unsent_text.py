@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from approvals.db import times
 from approvals.errors import ReviewError
 from approvals.models import Approval, UnsentText, User
-from approvals.models.approval import OPEN, Status
+from approvals.models.states import OPEN, Status
 
 KEPT_FOR = timedelta(days=7)
 LONGEST = 200_000  # characters of one form, as JSON

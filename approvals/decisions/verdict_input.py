@@ -12,8 +12,8 @@ from approvals.errors import (
 )
 from approvals.execution import plans
 from approvals.models import Approval, Proposal
-from approvals.models.approval import ItemType
 from approvals.models.policy import Gate, Verdict
+from approvals.models.states import ItemType
 from approvals.models.verdict import RejectionReason
 from approvals.people import eligibility
 from approvals.policy import snapshot

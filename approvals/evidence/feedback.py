@@ -9,8 +9,8 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from approvals.db.cursors import Position
 from approvals.models import Approval, ApprovalRequest, Decision, Proposal
-from approvals.models.approval import DECIDED, ItemType, Kind
 from approvals.models.policy import Verdict
+from approvals.models.states import DECIDED, ItemType, Kind
 from approvals.policy import messages
 from approvals.values.edits import edits
 from approvals.values.schema import Json

@@ -15,8 +15,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import Approval, Incident
-from approvals.models.approval import OPEN, SETTLED, ItemType, Kind, Route, Source, Status
 from approvals.models.policy import Gate, Verdict
+from approvals.models.states import OPEN, SETTLED, ItemType, Kind, Route, Source, Status
 
 LONGEST = 366  # days
 

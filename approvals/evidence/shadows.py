@@ -8,7 +8,7 @@ from django.db.models import Count
 from django.db.models.fields.json import KT
 
 from approvals.evidence.selection import Selection, cohort
-from approvals.models.approval import Route
+from approvals.models.states import Route
 
 
 @dataclass(slots=True)

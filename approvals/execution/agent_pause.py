@@ -14,9 +14,10 @@ from approvals.errors import BadVerdict, NotAllowed
 from approvals.history import audit, recorded
 from approvals.history.facts import Decided
 from approvals.models import Agent, Approval, Decision, SystemAuditEvent, User
-from approvals.models.approval import NO_CLAIM, Source, Status
+from approvals.models.approval import NO_CLAIM
 from approvals.models.policy import Verdict
-from approvals.people import access
+from approvals.models.states import Source, Status
+from approvals.people import access, authorities
 from approvals.requests.closing import close_settled
 from approvals.values import texts
 from approvals.values.schema import Fault
@@ -24,10 +25,10 @@ from approvals.values.schema import Fault
 SET = 200  # rows of one transaction
 
 
-def pausable_by(user: User, authority: access.Authority | None = None) -> QuerySet[Agent]:
+def pausable_by(user: User, authority: authorities.Authority | None = None) -> QuerySet[Agent]:
     """The agents that this person may pause: managers and admins all, reviewers of the highest tier those that propose
     something in their domains and that they do not operate."""
-    authority = authority or access.authority_of(user)
+    authority = authority or authorities.authority_of(user)
     agents = Agent.objects.all()
     if not user.is_active:
         return agents.none()

@@ -11,8 +11,8 @@ from approvals.execution import recall, runs, spending
 from approvals.history import audit, recorded
 from approvals.history.facts import Cancelled, Reported, Reversed
 from approvals.models import Agent, Approval, ApprovalRequest, Outcome
-from approvals.models.approval import OPEN, ItemType, Status
 from approvals.models.policy import Verdict
+from approvals.models.states import OPEN, ItemType, Status
 from approvals.people import eligibility
 from approvals.requests import withdrawal
 from approvals.requests.closing import close_settled

@@ -16,8 +16,8 @@ from approvals.execution import permits, returns
 from approvals.history import audit, recorded
 from approvals.history.facts import Consumed
 from approvals.models import Agent, Approval, Consumption, Decision, PostReview, Recall
-from approvals.models.approval import RUNNING, ItemType, Status
 from approvals.models.policy import Verdict
+from approvals.models.states import RUNNING, ItemType, Status
 from approvals.values.schema import Json
 
 CONSUMED = "permit_consumed"

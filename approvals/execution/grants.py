@@ -23,9 +23,9 @@ from approvals.errors import LacksFactor, NotAllowed, ReviewError
 from approvals.history import audit
 from approvals.history.facts import Granted
 from approvals.models import Agent, Approval, Grant, Rule, User
-from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility, Verdict
-from approvals.people import access
+from approvals.models.states import Route
+from approvals.people import access, authorities
 from approvals.policy import grant_conditions, messages, snapshot
 from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.rules import fit
@@ -71,7 +71,7 @@ def give(wish: GrantRequest, *, by: User, origin: Approval | None = None) -> Gra
     kind = snapshot.current().types.get(wish.action)
     if kind is None or wish.action in RESERVED.values():
         raise BadGrant([Fault("/action", _("There is no such action."))])
-    authority = access.authority_of(by)
+    authority = authorities.authority_of(by)
     if authority.reaches(1, kind.domain) and any(tier <= wish.tier for tier in authority.lacks_factor):
         raise LacksFactor
     if not authority.decides(1, kind.domain, wish.agent):
@@ -125,7 +125,7 @@ def revoke(grant_id: UUID, *, by: User) -> Grant:
     """End a standing approval now; one that was revoked before stays so. Raises NotAllowed."""
     now = times.now()
     grant = Grant.objects.select_related("action_type", "origin", "agent").get(pk=grant_id)
-    if not could_give(grant, access.authority_of(by)):
+    if not could_give(grant, authorities.authority_of(by)):
         raise NotAllowed
     revoked = Grant.objects.filter(pk=grant_id, revoked_at=None).update(revoked_at=now, revoked_by=by)
     if revoked and grant.origin is not None:
@@ -134,14 +134,14 @@ def revoke(grant_id: UUID, *, by: User) -> Grant:
     return grant
 
 
-def could_give(grant: Grant, authority: access.Authority) -> bool:
+def could_give(grant: Grant, authority: authorities.Authority) -> bool:
     """Whether this person could give it now, and so may revoke it; never an operator of its agent."""
     return authority.decides(grant.tier_id, grant.action_type.domain_id, grant.agent_id)
 
 
-def visible_to(user: User, authority: access.Authority | None = None) -> QuerySet[Grant]:
+def visible_to(user: User, authority: authorities.Authority | None = None) -> QuerySet[Grant]:
     """Standing approvals in this person's domains and of agents they operate; all, for managers and auditors."""
-    authority = authority or access.authority_of(user)
+    authority = authority or authorities.authority_of(user)
     grants = Grant.objects.select_related("agent", "action_type__domain", "tier", "granted_by", "revoked_by")
     if authority.sees_all:
         return grants
@@ -190,7 +190,7 @@ def offline_refusal(kind: TypePolicy) -> str:
 # --- What a standing approval must be
 
 
-def _faults(wish: GrantRequest, kind: TypePolicy, authority: access.Authority, *, now: datetime) -> list[Fault]:
+def _faults(wish: GrantRequest, kind: TypePolicy, authority: authorities.Authority, *, now: datetime) -> list[Fault]:
     refused = refusal(kind)
     if refused:
         return [Fault("/action", refused)]

@@ -11,7 +11,7 @@ from django.db.models import Q
 from approvals.db import times
 from approvals.errors import ReviewError
 from approvals.models import ApprovalRequest
-from approvals.models.approval import OPEN
+from approvals.models.states import OPEN
 
 LONGEST = timedelta(hours=1)
 

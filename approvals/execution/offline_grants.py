@@ -21,11 +21,11 @@ from approvals.execution import agent_reports, grants, kill_switch, permits
 from approvals.history import audit, recorded
 from approvals.history.facts import Consumed, IncidentOpened
 from approvals.models import Agent, Approval, Autonomy, Consumption, Decision, Grant, Incident, Outcome
-from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility
+from approvals.models.states import Route
 from approvals.notify import outbox
-from approvals.people import access
-from approvals.policy import grant_conditions, messages, reasons, snapshot
+from approvals.people import authorities
+from approvals.policy import grant_conditions, messages, offline_reasons, reasons, snapshot
 from approvals.policy.compiled_policy import Policy, TypePolicy
 from approvals.policy.pre_approvals import StandingApproval
 from approvals.policy.reasons import Reason
@@ -83,7 +83,7 @@ def grants_with_tokens(by: Agent, *, now: datetime) -> list[tuple[Grant, str | N
         .select_related("action_type", "granted_by")
         .order_by("expires_at", "pk")
     )
-    authorities = {user: access.authority_of(user) for user in {grant_row.granted_by for grant_row in grant_rows}}
+    authorities = {user: authorities.authority_of(user) for user in {grant_row.granted_by for grant_row in grant_rows}}
     return [
         # What is in an agent's hands already runs on; while everything is stopped nothing is added.
         (grant, None if stopped else token_of(grant, by, policy, now=now))
@@ -174,7 +174,7 @@ def _report(grant: Grant, use: OfflineUse, *, by: Agent) -> RecordedUse:
     def judged(evaluation: Evaluation) -> Evaluation:
         faults.extend(_faults(grant, use, evaluation, by=by, now=now))
         if not faults and not _take_reserved_use(grant):
-            faults.append(reasons.NoUsesLeft(grant.reserved))
+            faults.append(offline_reasons.NoUsesLeft(grant.reserved))
         return replace(evaluation, routing=_routed(grant, evaluation.routing, faults, use))
 
     submission = Submission(
@@ -206,25 +206,25 @@ def _faults(grant: Grant, use: OfflineUse, evaluation: Evaluation, *, by: Agent,
     """What its token did not cover."""
     all_faults: list[Reason] = []
     if use.action != grant.action_type_id:
-        all_faults.append(reasons.NotGivenForAction(use.action[:80]))
+        all_faults.append(offline_reasons.NotGivenForAction(use.action[:80]))
     elif faults := _argument_faults(evaluation, use):
-        all_faults.append(reasons.ArgumentsOfAnotherAction(faults[0].pointer or "/", faults[0].message))
+        all_faults.append(offline_reasons.ArgumentsOfAnotherAction(faults[0].pointer or "/", faults[0].message))
     if use.digest not in _digests(use, evaluation, by):
-        all_faults.append(reasons.AnotherDigest())
+        all_faults.append(offline_reasons.AnotherDigest())
     if not grant_conditions.all_hold(grant.conditions, use.args):
-        all_faults.append(reasons.ConditionsNotMet())
+        all_faults.append(offline_reasons.ConditionsNotMet())
     ends = min(filter(None, (grant.expires_at, grant.revoked_at)))
     if not grant.granted_at - EARLY <= use.at <= min(ends, now) + (EARLY if ends > now else timedelta(0)):
-        all_faults.append(reasons.NotInForce(use.at.astimezone(UTC)))
+        all_faults.append(offline_reasons.NotInForce(use.at.astimezone(UTC)))
     if by.paused_at is not None and use.at > by.paused_at:
         all_faults.append(reasons.AgentPaused())
     kind = evaluation.type
     if kind.reversibility != Reversibility.REVERSIBLE or kind.gate == Gate.MANUAL:
-        all_faults.append(reasons.NeverUnasked())
+        all_faults.append(offline_reasons.NeverUnasked())
     if evaluation.routing.route == Route.REJECT and evaluation.routing.reason_code == POLICY_VIOLATION:
         all_faults += [reason for reason in evaluation.routing.reasons if reason not in all_faults]
     if evaluation.routing.tier > grant.tier_id:
-        all_faults.append(reasons.TierOutOfReach(evaluation.routing.tier, grant.tier_id))
+        all_faults.append(offline_reasons.TierOutOfReach(evaluation.routing.tier, grant.tier_id))
     return all_faults
 
 
@@ -264,7 +264,7 @@ def _routed(grant: Grant, routing: Routing, faults: Sequence[Reason], use: Offli
             routing,
             route=Route.REJECT,
             reason_code=POLICY_VIOLATION,
-            reasons=[reasons.RanBeyondApproval(at, giver), *faults],
+            reasons=[offline_reasons.RanBeyondApproval(at, giver), *faults],
             grant=held,
             step=None,
             shadowed=None,
@@ -273,7 +273,7 @@ def _routed(grant: Grant, routing: Routing, faults: Sequence[Reason], use: Offli
         routing,
         route=Route.AUTO,
         reason_code=PRE_APPROVED,
-        reasons=[reasons.StandingApprovalGiven(giver, grant.granted_at.date()), reasons.RanOffline(at)],
+        reasons=[reasons.StandingApprovalGiven(giver, grant.granted_at.date()), offline_reasons.RanOffline(at)],
         grant=held,
         step=None,
         shadowed=None,

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from approvals.db import bulk
 from approvals.models import Approval, PlannedStep, Proposal
-from approvals.models.approval import ItemType, Kind, Status
 from approvals.models.policy import Gate, Verdict
+from approvals.models.states import ItemType, Kind, Status
 from approvals.policy import snapshot
 from approvals.values import schema
 from approvals.values.schema import Json

@@ -22,9 +22,9 @@ from approvals.execution import incidents, post_review_queue, runs
 from approvals.history import audit, recorded
 from approvals.history.facts import PostReviewed, Reviewed, Vetoed
 from approvals.models import Approval, ApprovalRequest, Outcome, PostReview, Step, User
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.notify import outbox
-from approvals.people import access, eligibility
+from approvals.people import authorities, eligibility
 from approvals.requests.closing import close_settled
 from approvals.requests.withdrawal import NO_VERDICT
 from approvals.values import texts
@@ -63,7 +63,7 @@ def record_finding(
     looks = list(
         PostReview.objects.filter(pk__in=ids).select_related("approval", "by").order_by("-opened_at", "-pk")[:MOST]
     )
-    authority = access.authority_of(by)
+    authority = authorities.authority_of(by)
     if not looks or not all(post_review_queue.may_review(look, authority) for look in looks):
         raise NotAllowed(_("There is nothing here for you to look at."))
     finding_input = _checked(finding, finding_input)

@@ -12,9 +12,9 @@ from django.db.models import Q, QuerySet
 
 from approvals.db import bulk
 from approvals.models import Approval, ApprovalRequest, PostReview, User
-from approvals.models.approval import ItemType
 from approvals.models.policy import Silence
-from approvals.people import access
+from approvals.models.states import ItemType
+from approvals.people import access, authorities
 from approvals.policy import sampling
 from approvals.requests.evaluation import Evaluation
 
@@ -64,9 +64,9 @@ def _made(approval: Approval, why: str, *, run: object, until: datetime | None, 
 # --- Who looks
 
 
-def open_reviews_of(user: User, authority: access.Authority | None = None) -> QuerySet[PostReview]:
+def open_reviews_of(user: User, authority: authorities.Authority | None = None) -> QuerySet[PostReview]:
     """Every open look that this person sees: of their queues and of the agents they operate, all for who sees all."""
-    authority = authority or access.authority_of(user)
+    authority = authority or authorities.authority_of(user)
     post_reviews = PostReview.objects.filter(finding=PostReview.Finding.OPEN)
     if authority.sees_all:
         return post_reviews
@@ -77,12 +77,12 @@ def open_reviews_of(user: User, authority: access.Authority | None = None) -> Qu
 DUE = ~Q(why=PostReview.Why.REVIEW) | Q(run__ended_at__isnull=False) | Q(run__stopped_at__isnull=False)
 
 
-def due_reviews_of(user: User, authority: access.Authority | None = None) -> QuerySet[PostReview]:
+def due_reviews_of(user: User, authority: authorities.Authority | None = None) -> QuerySet[PostReview]:
     """What waits for this person's look now."""
     return open_reviews_of(user, authority).filter(DUE)
 
 
-def may_review(audit: PostReview, authority: access.Authority) -> bool:
+def may_review(audit: PostReview, authority: authorities.Authority) -> bool:
     """True where this person may say what was found: who could have decided it, and does not operate the agent."""
     return authority.reaches(audit.tier_id, audit.domain_id) and audit.approval.agent_id not in authority.operates
 

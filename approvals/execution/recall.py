@@ -35,10 +35,10 @@ from approvals.models import (
     Recall,
     User,
 )
-from approvals.models.approval import ItemType, Status
+from approvals.models.states import ItemType, Status
 from approvals.models.verdict import RecallReason
 from approvals.notify import outbox
-from approvals.people import access, eligibility
+from approvals.people import authorities, eligibility
 from approvals.requests import decision_document
 from approvals.requests.withdrawal import take_back_grants
 from approvals.values import texts
@@ -75,7 +75,8 @@ def recall(seen: CardVersion, *, by: User, verdict_input: VerdictInput) -> Appro
     faults = faults_of(verdict_input)
     if faults:
         raise BadVerdict(faults)
-    [loan, *_others] = access.authority_of(by).delegations_for(approval.tier_id, approval.domain_id, approval.agent_id)
+    authority = authorities.authority_of(by)
+    [loan, *_others] = authority.delegations_for(approval.tier_id, approval.domain_id, approval.agent_id)
     actor = audit.Actor.person(by)
     facts = Recalled(
         reason=verdict_input.reason,
@@ -117,7 +118,7 @@ def faults_of(verdict_input: VerdictInput) -> list[Fault]:
 
 
 def _refuse_unless_possible(approval: Approval, seen: CardVersion, *, by: User) -> None:
-    if not access.authority_of(by).decides(approval.tier_id, approval.domain_id, approval.agent_id):
+    if not authorities.authority_of(by).decides(approval.tier_id, approval.domain_id, approval.agent_id):
         raise NotAllowed
     if (approval.revision, approval.round, approval.digest) != (seen.revision, seen.round, seen.digest):
         raise OutOfDate(approval)
@@ -162,7 +163,7 @@ def _rows(
     approvals: Sequence[Approval],
     *,
     by: User,
-    loan: access.Delegation | None,
+    loan: authorities.Delegation | None,
     verdict_input: VerdictInput,
     now: datetime,
 ) -> dict[UUID, Recall]:

@@ -13,7 +13,7 @@ from approvals.execution import spending
 from approvals.history import audit, recorded
 from approvals.history.facts import Returned
 from approvals.models import Agent, Approval, AuditEvent, Outcome, Proposal
-from approvals.models.approval import Source, Status
+from approvals.models.states import Source, Status
 from approvals.policy.reasons import WorldMoved
 from approvals.policy.stages import required_stages_of
 from approvals.requests import intake

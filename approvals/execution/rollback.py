@@ -18,7 +18,7 @@ from approvals.history import audit
 from approvals.history.facts import Closed, Stuck, Undo
 from approvals.models import Agent, Approval, Delivery, Run, Step, User
 from approvals.notify import alarms
-from approvals.people import access
+from approvals.people import authorities
 from approvals.values.characters import plain
 from approvals.values.schema import Fault
 
@@ -164,7 +164,7 @@ def letter(delivery: Delivery) -> tuple[str, str] | None:
 # --- A person's word
 
 
-def may_close(step: Step, approvals: Sequence[Approval], authority: access.Authority, *, now: datetime) -> bool:
+def may_close(step: Step, approvals: Sequence[Approval], authority: authorities.Authority, *, now: datetime) -> bool:
     """True where a person has to look at this step's undo, and this one may: who decides its approval, or manages.
 
     `approvals` is that approval; of a step that nobody was asked about, those of its run.
@@ -183,7 +183,7 @@ def close(step: Step, *, by: User, note: str) -> Step:
     now = times.now()
     step = Step.objects.select_for_update(of=("self",)).select_related("approval").get(pk=step.pk)
     approvals = [step.approval] if step.approval else _approvals(step.run_id)
-    if not may_close(step, approvals, access.authority_of(by), now=now):
+    if not may_close(step, approvals, authorities.authority_of(by), now=now):
         raise NotAllowed(_("There is nothing here for you to close."))
     note = note.strip()
     if not note or len(note) > LONGEST_NOTE:

@@ -12,8 +12,8 @@ from uuid import UUID
 from approvals.history import audit
 from approvals.history.facts import Stopped
 from approvals.models import Approval, ApprovalRequest, Decision, Run, Step
-from approvals.models.approval import OPEN, Source, Status
 from approvals.models.policy import Verdict
+from approvals.models.states import OPEN, Source, Status
 from approvals.requests import withdrawal
 from approvals.values.schema import Json
 

@@ -21,8 +21,8 @@ from uuid import UUID
 from django.db import connection
 
 from approvals.models import Approval, Outcome
-from approvals.models.approval import ItemType, Kind, Route, Status
 from approvals.models.policy import Gate, Verdict
+from approvals.models.states import ItemType, Kind, Route, Status
 from approvals.policy import checkpoints
 from approvals.policy.checkpoints import PassedSpending, SpendingScope
 from approvals.policy.compiled_policy import Policy

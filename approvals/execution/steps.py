@@ -16,8 +16,8 @@ from approvals.db import bulk, times
 from approvals.errors import ReviewError
 from approvals.execution import post_review_queue, recall
 from approvals.models import Agent, Approval, Outcome, Run, Step
-from approvals.models.approval import DECIDED, ItemType, Status
 from approvals.models.policy import Verdict
+from approvals.models.states import DECIDED, ItemType, Status
 from approvals.people import eligibility
 from approvals.values import schema
 from approvals.values.schema import Json

@@ -23,7 +23,7 @@ from approvals.execution.agent_reports import STATUS_AFTER
 from approvals.history import audit, recorded
 from approvals.history.facts import Alarmed, Reported
 from approvals.models import Approval, Delivery, Outcome, User
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.notify import alarms
 from approvals.people import access
 from approvals.values import texts

@@ -19,8 +19,8 @@ from approvals.history.chains import CLOCK, COMMAND, POLICY, Actor, actor_of, ev
 from approvals.history.facts import Facts
 from approvals.history.recorded import state_of
 from approvals.models import Approval, AuditEvent, Decision
-from approvals.models.approval import Status
 from approvals.models.policy import Verdict
+from approvals.models.states import Status
 from approvals.values.schema import Json
 
 # Whoever writes history finds here who caused it, and the maker of what concerns no approval; policy takes them from

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import ClassVar, Self, dataclass_transform
 from uuid import UUID
 
-from approvals.models.approval import Source
 from approvals.models.event import AuditEvent
+from approvals.models.states import Source
 from approvals.values import stored
 from approvals.values.schema import Json
 

@@ -24,8 +24,8 @@ from approvals.models import (
     SystemAuditEvent,
     User,
 )
-from approvals.models.approval import OPEN, SETTLED, ItemType, Source, Status
 from approvals.models.policy import Verdict
+from approvals.models.states import OPEN, SETTLED, ItemType, Source, Status
 from approvals.policy.authoring import documents
 from approvals.values.schema import Json, NotCanonical, item_digest
 

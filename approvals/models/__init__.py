@@ -1,7 +1,7 @@
 """The tables. Rules live in the other packages; the database refuses what must never be."""
 
 from approvals.models.accounts import AccountEvent
-from approvals.models.approval import Approval, ApprovalRequest
+from approvals.models.approval import Approval
 from approvals.models.conversation import AgentQuestion, Attachment, Guidance
 from approvals.models.counters import AgentCurve, Curve, Spend
 from approvals.models.currency import Currency
@@ -16,6 +16,7 @@ from approvals.models.policy import ActionType, PolicyVersion
 from approvals.models.post_review import PostReview
 from approvals.models.proposal import Proposal
 from approvals.models.publishing import PublishRequest, Rehearsal, RoutingChange
+from approvals.models.request import ApprovalRequest
 from approvals.models.rule import Rule, Threshold
 from approvals.models.run import Run, Step
 from approvals.models.stop import Stop

@@ -6,9 +6,9 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from approvals.db.ids import new_id
-from approvals.models.approval import queue_name
 from approvals.models.people import Domain, Tier, User
 from approvals.models.policy import OverloadMode
+from approvals.models.states import queue_name
 
 
 class Overload(models.Model):

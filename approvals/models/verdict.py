@@ -9,9 +9,10 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.db import bulk
 from approvals.db.ids import new_id
-from approvals.models.approval import Approval, Source
+from approvals.models.approval import Approval
 from approvals.models.people import Tier, User
 from approvals.models.policy import Verdict
+from approvals.models.states import Source
 
 
 class RejectionReason(models.TextChoices):

@@ -14,8 +14,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from approvals.db import bulk, times
 from approvals.db.ids import new_id
 from approvals.models import Absence, Approval, Channel, Delivery, Membership, User
-from approvals.models.approval import Status
 from approvals.models.people import NotificationLevel
+from approvals.models.states import Status
 from approvals.notify import deliveries
 from approvals.notify.retry_policy import NOTIFICATION
 from approvals.people import on_call

@@ -17,7 +17,7 @@ from approvals import links
 from approvals.db import bulk, times
 from approvals.db.ids import new_id
 from approvals.models import Approval, Delivery, Domain, NotificationRecord, Tier
-from approvals.models.approval import Status, queue_name
+from approvals.models.states import Status, queue_name
 from approvals.notify import alarms
 
 log = logging.getLogger(__name__)

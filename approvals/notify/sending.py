@@ -18,11 +18,11 @@ from approvals.db import secret_box, times
 from approvals.history import audit
 from approvals.history.facts import DeliveryFailed
 from approvals.models import Channel, Delivery, NotificationRecord
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.notify import deliveries, mail, notification_text, notifications, reached, services, slack
 from approvals.notify.deliveries import NotDelivered
 from approvals.notify.retry_policy import NOTIFICATION
-from approvals.people import access
+from approvals.people import authorities
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def _claim(channel: Channel, *, now: datetime) -> list[Delivery]:
     # By what presses first: of two rows about one approval the later says more.
     related = ("approval__action_type", "approval__agent", "approval__tier")
     rows = list(due.select_related(*related).only(*_READ).order_by("-created_at", "-pk")[:MOST])
-    authority = access.authority_of(channel.user) if channel.user else None
+    authority = authorities.authority_of(channel.user) if channel.user else None
     needed: dict[object, Delivery] = {}
     late: list[Delivery] = []
     for row in rows:
@@ -137,7 +137,7 @@ def _urgency(delivery: Delivery) -> tuple[datetime, datetime]:
     return due_at or delivery.created_at, delivery.created_at
 
 
-def _matters(row: Delivery, authority: access.Authority | None, *, now: datetime) -> bool:
+def _matters(row: Delivery, authority: authorities.Authority | None, *, now: datetime) -> bool:
     """Whether it still waits, unread, in the tier it was told of, for somebody who may decide it."""
     approval = row.approval
     if approval is None or approval.status != Status.PENDING or approval.tier_id != row.payload.get("tier"):

@@ -18,8 +18,8 @@ from approvals.db import times
 from approvals.decisions.card_version import CardVersion, load
 from approvals.errors import how_it_ended
 from approvals.models import Approval, Channel, SlackAccount, SlackMessage, User
-from approvals.models.approval import ItemType, Status
 from approvals.models.policy import Gate, Verdict
+from approvals.models.states import ItemType, Status
 from approvals.notify import notification_text
 from approvals.notify.deliveries import NotDelivered
 from approvals.people import access

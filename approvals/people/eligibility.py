@@ -1,8 +1,8 @@
 """What an approval can be part of, whoever asks: a batch, a recall, a standing approval."""
 
 from approvals.models import Approval, ApprovalRequest
-from approvals.models.approval import ItemType, Kind, Source, Status
 from approvals.models.policy import Gate, Reversibility, Verdict
+from approvals.models.states import ItemType, Kind, Source, Status
 
 _MAY_HAVE_RUN = frozenset({Status.RELEASED, Status.EXECUTED, Status.FAILED, Status.COMPENSATED, Status.RECALLED})
 

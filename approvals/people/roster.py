@@ -9,8 +9,8 @@ from functools import cached_property
 from uuid import UUID
 
 from approvals.models import Agent, Tier, User
-from approvals.people import access
-from approvals.people.access import Authority, Lender
+from approvals.people import authorities
+from approvals.people.authorities import Authority, Lender
 from approvals.people.on_call import OnCall, Roster
 
 
@@ -61,7 +61,7 @@ class Reviewers:
 
     @cached_property
     def _roster(self) -> Roster:
-        return Roster.read(self.now, demanding=access.tiers_demanding_factor())
+        return Roster.read(self.now, demanding=authorities.tiers_demanding_factor())
 
     @cached_property
     def _away(self) -> set[UUID]:
@@ -86,7 +86,7 @@ class Reviewers:
             for delegate in delegates:
                 lenders.setdefault(delegate, []).append(Lender(absent))
         return {
-            pk: access.rights(
+            pk: authorities.rights(
                 pk, reviews, operates, lenders.get(pk, ()), roster.demanding if pk in roster.lacking else frozenset()
             )
             for pk in reviews.keys() | lenders.keys()

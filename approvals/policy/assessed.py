@@ -6,9 +6,9 @@ from decimal import Decimal
 from approvals.policy import reasons
 from approvals.policy.compiled_policy import Stage
 from approvals.policy.evaluation_input import Repeat, RunPast
+from approvals.policy.flag_reasons import Flag
 from approvals.policy.precedent.curves import Observed
 from approvals.policy.precedent.signals import Signal
-from approvals.policy.reasons import Flag
 from approvals.values.schema import Json
 
 

@@ -10,12 +10,13 @@ from approvals.models.rule import Rule
 from approvals.policy.assessed import Assessment, RuleMatch
 from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.evaluation_input import EvaluationInput, History, Repeat, RunPast
+from approvals.policy.flag_reasons import Flag
 from approvals.policy.precedent import signals
 from approvals.policy.precedent.curves import Observed, ScoreCurve
 from approvals.policy.precedent.flags import flags_of
 from approvals.policy.precedent.reader import read_histories
 from approvals.policy.precedent.signals import Signal
-from approvals.policy.reasons import Flag, Reason
+from approvals.policy.reasons import Reason
 
 __all__ = [
     "Assessment",

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from approvals.models import Approval, Decision
 from approvals.models.verdict import RejectionReason
-from approvals.policy import reasons
+from approvals.policy import flag_reasons, reasons, rehearsal_reasons, signal_reasons
 from approvals.policy.compiled_policy import Stage
 from approvals.policy.precedent.flags import LABELS
 from approvals.policy.reasons import Reason, Row
@@ -144,14 +144,14 @@ def _for_capacity(reason: reasons.QueueLacks) -> str:
 
 
 @sentence.register
-def _duplicate(flag: reasons.Duplicate) -> str:
+def _duplicate(flag: flag_reasons.Duplicate) -> str:
     if flag.approval is None:
         return str(_("The same action is in this submission already"))
     return _("The same action {status} ({approval})").format(status=_TWIN[flag.status], approval=flag.approval)
 
 
 @sentence.register
-def _unusual_amount(flag: reasons.UnusualAmount) -> str:
+def _unusual_amount(flag: flag_reasons.UnusualAmount) -> str:
     text = _("{ratio:,.1f} times the usual value of {usual:,.2f} (median of the last {count} approved)")
     if flag.key:
         text = _("{ratio:,.1f} times the usual value for {key} of {usual:,.2f} (median of the last {count} approved)")
@@ -159,7 +159,7 @@ def _unusual_amount(flag: reasons.UnusualAmount) -> str:
 
 
 @sentence.register
-def _frequency(flag: reasons.Frequency) -> str:
+def _frequency(flag: flag_reasons.Frequency) -> str:
     if flag.uncounted:
         return _("More than {nth} times for {subject} in {window}: {action}").format(**_parameters(flag))
     text = _("{nth} time for {subject} in {window}: {action}")
@@ -167,7 +167,7 @@ def _frequency(flag: reasons.Frequency) -> str:
 
 
 @sentence.register
-def _burst(flag: reasons.Burst) -> str:
+def _burst(flag: flag_reasons.Burst) -> str:
     count = _("More than {count}").format(count=flag.count) if flag.uncounted else str(flag.count)
     text = _("{count} proposals of {action} by {agent} in {window}")
     if flag.alike:
@@ -176,7 +176,7 @@ def _burst(flag: reasons.Burst) -> str:
 
 
 @sentence.register
-def _near_repeat(flag: reasons.NearRepeat) -> str:
+def _near_repeat(flag: flag_reasons.NearRepeat) -> str:
     text = _("{nth} attempt at what policy refused on {day}; {changed}")
     if flag.by_person:
         text = _("{nth} attempt at what was rejected on {day}{reason}; {changed}")
@@ -185,26 +185,26 @@ def _near_repeat(flag: reasons.NearRepeat) -> str:
 
 
 @sentence.register
-def _hidden_characters(flag: reasons.HiddenCharacters) -> str:
+def _hidden_characters(flag: flag_reasons.HiddenCharacters) -> str:
     kinds = ", ".join(str(_CHARACTERS[kind]) for kind in flag.kinds)
     text = _("Hidden or misleading characters ({kinds}) in {where}")
     return text.format(kinds=kinds, where=_listed(flag.where, flag.more))
 
 
 @sentence.register
-def _numbers(flag: reasons.NumbersNotInArguments) -> str:
+def _numbers(flag: flag_reasons.NumbersNotInArguments) -> str:
     text = _("Numbers in the summary that the arguments do not contain: {numbers}")
     return text.format(numbers=_listed(flag.numbers, flag.more))
 
 
 @sentence.register
-def _recipients(flag: reasons.RecipientsNotInArguments) -> str:
+def _recipients(flag: flag_reasons.RecipientsNotInArguments) -> str:
     text = _("Recipients in the summary that the arguments do not contain: {recipients}")
     return text.format(recipients=_listed(flag.recipients, flag.more))
 
 
 @sentence.register
-def _deviates(flag: reasons.Deviates) -> str:
+def _deviates(flag: flag_reasons.Deviates) -> str:
     if flag.step is None:
         return str(_("Deviates from the approved plan: no step of it is like this"))
     if flag.waits:
@@ -223,25 +223,25 @@ def _deviates(flag: reasons.Deviates) -> str:
 
 
 @sentence.register
-def _flag_is_up(reason: reasons.FlagIsUp) -> str:
+def _flag_is_up(reason: rehearsal_reasons.FlagIsUp) -> str:
     return _("Flag: {flag}.").format(flag=LABELS.get(reason.flag, reason.flag))
 
 
 @sentence.register
-def _unfit(reason: reasons.ArgumentsUnfit) -> str:
+def _unfit(reason: rehearsal_reasons.ArgumentsUnfit) -> str:
     fields = ", ".join(reason.fields) or _("a field that it does not know")
     return _("The arguments do not fit the schema: {fields}.").format(fields=fields)
 
 
 @sentence.register
-def _precedent(reason: reasons.Precedent) -> str:
+def _precedent(reason: signal_reasons.Precedent) -> str:
     if not reason.decided:
         return str(_("no decisions by people yet; a newcomer counts as one approval in four"))
     return _("{approved} of the last {decided} approved unchanged by people").format(**_parameters(reason))
 
 
 @sentence.register
-def _alignment(reason: reasons.Alignment) -> str:
+def _alignment(reason: signal_reasons.Alignment) -> str:
     if not reason.parsed:
         return str(_("the arguments did not parse"))
     if not reason.rules and not reason.flags:

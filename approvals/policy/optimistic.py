@@ -6,8 +6,8 @@ Pure. It begins where routing has ended: only what would wait for the action typ
 from dataclasses import replace
 
 from approvals.models import PostReview
-from approvals.models.approval import Route
 from approvals.models.policy import Gate, OptimisticExecution, Reversibility
+from approvals.models.states import Route
 from approvals.policy import reasons
 from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.evaluation_input import EvaluationInput

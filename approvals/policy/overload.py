@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from approvals.models.approval import Route
 from approvals.models.overload import Overload
 from approvals.models.policy import Gate, Impact, OverloadMode, Reversibility
+from approvals.models.states import Route
 from approvals.policy import reasons
 from approvals.policy.compiled_policy import Policy
 from approvals.policy.routing_codes import DEGRADED

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from approvals.models.approval import Route
 from approvals.models.policy import Gate, Impact, Reversibility
-from approvals.policy import reasons, shadow, stages
+from approvals.models.states import Route
+from approvals.policy import flag_reasons, reasons, shadow, stages
 from approvals.policy.assessed import Assessment
 from approvals.policy.compiled_policy import Stage
 from approvals.policy.routing import strictest
@@ -81,7 +81,7 @@ def _combined_stages(own: Routing, steps: Sequence[EvaluatedStep]) -> Stages:
 def plan_assessment(own: Assessment, steps: Sequence[EvaluatedStep]) -> Assessment:
     """The assessment of a plan: with every flag of its steps, which name the step, and the highest impact."""
     flags = [
-        reasons.FlagOfStep(number, step.title, str(step.sent.get("id", "")), flag)
+        flag_reasons.FlagOfStep(number, step.title, str(step.sent.get("id", "")), flag)
         for number, step in enumerate(steps, start=1)
         for flag in step.assessment.flags
     ]

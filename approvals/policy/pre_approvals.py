@@ -17,7 +17,7 @@ from django.db import connection
 from approvals.policy import grant_conditions
 from approvals.policy.assessed import Assessment
 from approvals.policy.evaluation_input import EvaluationInput
-from approvals.policy.reasons import Deviates
+from approvals.policy.flag_reasons import Deviates
 from approvals.policy.rules.expressions import BadExpression, compiled_expression
 from approvals.values.edits import edits
 from approvals.values.schema import Json

@@ -6,10 +6,10 @@ The steps run in the order of the table below; the first that settles it ends it
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from approvals.models.approval import Route
 from approvals.models.policy import Gate, Impact, Reversibility, Strategy
 from approvals.models.rule import Rule
-from approvals.policy import checkpoints, reasons, shadow, stages
+from approvals.models.states import Route
+from approvals.policy import checkpoints, flag_reasons, reasons, shadow, stages
 from approvals.policy.assessed import Assessment, RuleMatch
 from approvals.policy.checkpoints import CheckpointReason
 from approvals.policy.compiled_policy import Policy, TierPolicy, TypePolicy
@@ -232,7 +232,7 @@ def _planned(cover: PreApproval) -> _Choice | None:
 def _deviating(cover: PreApproval) -> _Choice | None:
     if cover.deviation is None:
         return None
-    return _Choice(Route.REVIEW, HIGH_RISK, [reasons.Flagged(cover.deviation)], strict=True)
+    return _Choice(Route.REVIEW, HIGH_RISK, [flag_reasons.Flagged(cover.deviation)], strict=True)
 
 
 def _granted(type: TypePolicy, cover: PreApproval, tier: int) -> _Choice | None:
@@ -279,7 +279,7 @@ def _irreversible_or_manual(type: TypePolicy) -> _Choice | None:
 
 
 def _flagged(type: TypePolicy, assessment: Assessment) -> _Choice | None:
-    up = [reasons.Flagged(flag) for flag in assessment.flags if flag.name in type.flags]
+    up = [flag_reasons.Flagged(flag) for flag in assessment.flags if flag.name in type.flags]
     return _Choice(Route.REVIEW, HIGH_RISK, up, strict=True) if up else None
 
 

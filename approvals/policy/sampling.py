@@ -8,7 +8,7 @@ import hmac
 from decimal import Decimal
 from uuid import UUID
 
-from approvals.models.approval import Route
+from approvals.models.states import Route
 from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.routing_decision import AgentStanding, Routing
 

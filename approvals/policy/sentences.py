@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from approvals.policy import reasons
+from approvals.policy import flag_reasons, offline_reasons, reasons, rehearsal_reasons, signal_reasons
 from approvals.policy.reasons import Reason
 
 SENTENCES: Mapping[type[Reason], Promise | str] = {
@@ -82,18 +82,18 @@ SENTENCES: Mapping[type[Reason], Promise | str] = {
     reasons.WorldMoved: _("This was approved, and then the world moved: {moved} is no longer what it was."),
     reasons.AskedBeforeChange: _("As it is now nothing asks for a person; before it was changed:"),
     reasons.StaysStrict: _("Before it was changed it needed more, and that stays: {stages}."),
-    reasons.RanOffline: _("It ran at {at:%Y-%m-%d %H:%M:%S} UTC, while Assent could not be asked."),
-    reasons.RanBeyondApproval: _(
+    offline_reasons.RanOffline: _("It ran at {at:%Y-%m-%d %H:%M:%S} UTC, while Assent could not be asked."),
+    offline_reasons.RanBeyondApproval: _(
         "It ran at {at:%Y-%m-%d %H:%M:%S} UTC unasked, and the standing approval that {by} gave did not cover it."
     ),
-    reasons.NotGivenForAction: _("It was not given for {action}."),
-    reasons.ArgumentsOfAnotherAction: _("The arguments are none of this action: {pointer}: {message}"),
-    reasons.AnotherDigest: _("The digest is not that of what is reported."),
-    reasons.ConditionsNotMet: _("The arguments do not meet its conditions."),
-    reasons.NotInForce: _("It was not in force at {at:%Y-%m-%d %H:%M:%S} UTC."),
-    reasons.NeverUnasked: _("This action always asks a person, or cannot be undone."),
-    reasons.TierOutOfReach: _("It needs tier {tier}; the standing approval reaches tier {most}."),
-    reasons.NoUsesLeft: _("All {most} uses that were set aside for it had been made."),
+    offline_reasons.NotGivenForAction: _("It was not given for {action}."),
+    offline_reasons.ArgumentsOfAnotherAction: _("The arguments are none of this action: {pointer}: {message}"),
+    offline_reasons.AnotherDigest: _("The digest is not that of what is reported."),
+    offline_reasons.ConditionsNotMet: _("The arguments do not meet its conditions."),
+    offline_reasons.NotInForce: _("It was not in force at {at:%Y-%m-%d %H:%M:%S} UTC."),
+    offline_reasons.NeverUnasked: _("This action always asks a person, or cannot be undone."),
+    offline_reasons.TierOutOfReach: _("It needs tier {tier}; the standing approval reaches tier {most}."),
+    offline_reasons.NoUsesLeft: _("All {most} uses that were set aside for it had been made."),
     reasons.SeveralPeople: _("{approvers} people must approve."),
     reasons.AnotherDomain: _("Tier {tier} {domain} decides this."),
     reasons.TypedConfirmation: _("Who approves this types a value."),
@@ -106,13 +106,13 @@ SENTENCES: Mapping[type[Reason], Promise | str] = {
     reasons.ShadowRefuses: _("Shadow mode: nobody is asked. It would have been refused:"),
     reasons.OfStep: _("Step {number}, {action}: {reason}"),
     reasons.NoLonger: _("No longer: {reasons}"),
-    reasons.FirstTime: _("First time that {agent} proposes {action}"),
-    reasons.FlagOfStep: _("Step {number}, {action}: {flag}"),
-    reasons.Flagged: _("Flag: {flag}."),
-    reasons.ActionTypeUnknown: _("There is no such action type."),
-    reasons.ValueRaisesTier: _("The value is above the ceiling of tier {below}, so tier {tier} decides."),
-    reasons.CurrencyWithoutRate: _("The currency has no rate in the policy, so the highest tier decides."),
-    reasons.RepeatsRejected: _("It nearly repeats what a person rejected: the same answer holds."),
-    reasons.StatedByAgent: _("as the agent states it"),
-    reasons.Harm: _("{reversibility}, {impact} impact"),
+    flag_reasons.FirstTime: _("First time that {agent} proposes {action}"),
+    flag_reasons.FlagOfStep: _("Step {number}, {action}: {flag}"),
+    flag_reasons.Flagged: _("Flag: {flag}."),
+    rehearsal_reasons.ActionTypeUnknown: _("There is no such action type."),
+    rehearsal_reasons.ValueRaisesTier: _("The value is above the ceiling of tier {below}, so tier {tier} decides."),
+    rehearsal_reasons.CurrencyWithoutRate: _("The currency has no rate in the policy, so the highest tier decides."),
+    rehearsal_reasons.RepeatsRejected: _("It nearly repeats what a person rejected: the same answer holds."),
+    signal_reasons.StatedByAgent: _("as the agent states it"),
+    signal_reasons.Harm: _("{reversibility}, {impact} impact"),
 }

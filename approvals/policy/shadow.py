@@ -9,9 +9,9 @@ A score too low to be asked about passes: that refusal tells the agent to reform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from approvals.models.approval import Route
 from approvals.models.policy import Gate, Reversibility
 from approvals.models.rule import Rule
+from approvals.models.states import Route
 from approvals.policy import reasons
 from approvals.policy.assessed import Assessment
 from approvals.policy.evaluation_input import EvaluationInput

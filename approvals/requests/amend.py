@@ -19,8 +19,9 @@ from approvals.errors import ReviewError
 from approvals.history import audit, recorded
 from approvals.history.facts import Amended, Released
 from approvals.models import Agent, Approval, Decision, Proposal
-from approvals.models.approval import NO_CLAIM, ItemType, Route, Source, Status
+from approvals.models.approval import NO_CLAIM
 from approvals.models.policy import Verdict
+from approvals.models.states import ItemType, Route, Source, Status
 from approvals.notify import notifications, outbox
 from approvals.requests.closing import close_settled
 from approvals.requests.evaluation import Evaluation

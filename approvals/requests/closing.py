@@ -9,7 +9,7 @@ from approvals.db import bulk
 from approvals.decisions import unsent_text
 from approvals.execution import plans, runs, spending
 from approvals.models import Approval, ApprovalRequest, Decision
-from approvals.models.approval import OPEN, SETTLED, Status
+from approvals.models.states import OPEN, SETTLED, Status
 from approvals.notify import outbox
 from approvals.policy.compiled_policy import Policy
 from approvals.requests import decision_document

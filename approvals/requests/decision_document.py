@@ -7,8 +7,8 @@ from django.db.models import Q
 
 from approvals.execution import permits, plans, runs
 from approvals.models import Approval, ApprovalRequest, Decision, Recall, User
-from approvals.models.approval import DECIDED, OPEN, RUNNING, ItemType, Source, Status
 from approvals.models.policy import Verdict
+from approvals.models.states import DECIDED, OPEN, RUNNING, ItemType, Source, Status
 from approvals.policy import messages, snapshot
 from approvals.policy.compiled_policy import Policy
 from approvals.policy.stages import required_stages_of

@@ -8,8 +8,8 @@ from uuid import UUID
 from approvals.db import prepared
 from approvals.db.ids import new_id
 from approvals.execution import plans
-from approvals.models.approval import ItemType, Route
 from approvals.models.policy import Verdict
+from approvals.models.states import ItemType, Route
 from approvals.policy import overload, plan_strictness, pre_approvals
 from approvals.policy.assessed import Assessment
 from approvals.policy.assessment import EvaluationInput, History, assess, read_histories

@@ -22,8 +22,8 @@ from approvals.models import (
     Run,
     User,
 )
-from approvals.models.approval import ItemType, Kind, Route, Source, Status
 from approvals.models.policy import CONSENTING, GOING_ON, Gate, Reversibility, Silence, Verdict
+from approvals.models.states import ItemType, Kind, Route, Source, Status
 from approvals.policy import reasons
 from approvals.policy.compiled_policy import Policy, TypePolicy
 from approvals.policy.routing_decision import Routing

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from approvals.db import times
 from approvals.models import Agent
-from approvals.models.approval import Route
+from approvals.models.states import Route
 from approvals.policy.compiled_policy import Policy
 from approvals.policy.routing_decision import Routing
 from approvals.requests.evaluation import evaluate_items

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from approvals.models import Approval, ApprovalRequest, Proposal
-from approvals.models.approval import ItemType
+from approvals.models.states import ItemType
 from approvals.policy.compiled_policy import Stage
 from approvals.policy.reasons import WorldMoved
 from approvals.values.schema import Fault, Json

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from approvals.execution import plans
-from approvals.models.approval import ItemType
 from approvals.models.policy import CONSENTING, Gate, Reversibility, Silence, Verdict
+from approvals.models.states import ItemType
 from approvals.policy.compiled_policy import Policy, TypePolicy
 from approvals.requests.submission import RESERVED, Item, Submission, item_of
 from approvals.values import dialect

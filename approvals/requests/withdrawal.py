@@ -11,8 +11,9 @@ from datetime import datetime
 from approvals.history import audit
 from approvals.history.facts import Cancelled, Granted, Stopped
 from approvals.models import Approval, Grant
-from approvals.models.approval import NO_CLAIM, Source, Status
+from approvals.models.approval import NO_CLAIM
 from approvals.models.policy import Verdict
+from approvals.models.states import Source, Status
 
 # Columns of a verdict that goes; `audit.move` ends the decision that stood with it.
 NO_VERDICT = {"verdict": "", "source": "", "decided_by_id": None, "decided_at": None, "hold_until": None}

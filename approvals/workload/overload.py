@@ -16,9 +16,9 @@ from approvals.db import bulk
 from approvals.db.ids import new_id
 from approvals.errors import NotAllowed
 from approvals.models import Approval, Overload, User
-from approvals.models.approval import queue_name
-from approvals.people import access
-from approvals.people.access import Authority
+from approvals.models.states import queue_name
+from approvals.people import authorities
+from approvals.people.authorities import Authority
 from approvals.policy import overload, snapshot
 from approvals.policy.compiled_policy import Policy
 from approvals.policy.overload import Key
@@ -169,7 +169,7 @@ def _notify_listeners(names: set[str]) -> None:
 
 def visible_to(user: User, authority: Authority | None = None) -> QuerySet[Overload]:
     """The degraded times this person may know of, newest first: of queues they watch; all, for who runs the place."""
-    authority = authority or access.authority_of(user)
+    authority = authority or authorities.authority_of(user)
     times = Overload.objects.select_related("tier", "domain", "seen_by").order_by("-began_at", "-id")
     if not user.is_active:
         return times.none()
@@ -193,7 +193,7 @@ def overloads_to_show(user: User, authority: Authority | None = None) -> list[Ov
     rows = list(overloads.order_by(F("ended_at").desc(nulls_first=True), "tier", "domain")[:_MOST_SHOWN])
     if not rows:
         return []
-    authority = authority or access.authority_of(user)
+    authority = authority or authorities.authority_of(user)
     if authority.sees_all or user.is_staff:
         return rows
     operated = _turned_away(authority, rows) if authority.operates else set()
@@ -224,7 +224,7 @@ def may_mark_reviewed(time: Overload, authority: Authority) -> bool:
 def mark_reviewed(pk: UUID, *, by: User, now: datetime) -> bool:
     """Say that what came was looked through; False where somebody has said so before. Raises NotAllowed."""
     time = Overload.objects.get(pk=pk)
-    authority = access.authority_of(by)
+    authority = authorities.authority_of(by)
     if time.ended_at is None or not authority.reaches(time.tier_id, time.domain_id):
         raise NotAllowed
     return bool(Overload.objects.filter(pk=pk, seen_at=None, ended_at__isnull=False).update(seen_by=by, seen_at=now))

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from approvals.errors import BadVerdict
 from approvals.execution import agent_pause
 from approvals.models import Agent, Approval
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from console.http import ConsoleRequest
 
 

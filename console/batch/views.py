@@ -16,7 +16,7 @@ from approvals.decisions.card_version import CardVersion, card_version_of
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import NotAllowed
 from approvals.models import Approval, User
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.models.verdict import RejectionReason
 from approvals.people import access, eligibility
 from approvals.values.schema import Json

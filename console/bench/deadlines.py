@@ -20,7 +20,7 @@ from django.db.models import Count, Q  # noqa: E402
 
 from approvals.db import times  # noqa: E402
 from approvals.models import Agent, Approval, AuditEvent, Membership, Tier, User  # noqa: E402
-from approvals.models.approval import Status  # noqa: E402
+from approvals.models.states import Status  # noqa: E402
 from approvals.policy import snapshot  # noqa: E402
 from approvals.requests import intake  # noqa: E402
 from console.bench import seed  # noqa: E402

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from approvals.decisions import escalation
 from approvals.execution import agent_pause
 from approvals.models import Approval, Grant, PostReview, SecondAdminRequest
-from approvals.models.approval import DECIDED
 from approvals.models.policy import Silence
+from approvals.models.states import DECIDED
 from approvals.people import access, second_admin
 from approvals.policy import snapshot
 from approvals.policy.compiled_policy import TypePolicy

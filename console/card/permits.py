@@ -7,8 +7,8 @@ from django.conf import settings
 
 from approvals.history.facts import Reported
 from approvals.models import Approval, AuditEvent, Consumption, Outcome
-from approvals.models.approval import RUNNING, ItemType, Status
 from approvals.models.policy import Verdict
+from approvals.models.states import RUNNING, ItemType, Status
 from approvals.policy import snapshot
 from console.card.facts import Fact, changes_of
 

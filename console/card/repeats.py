@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from approvals.models import Approval, Decision, User
 from approvals.models.verdict import RejectionReason
-from approvals.people import access
+from approvals.people import access, authorities
 from console.card.facts import Fact, changes_of
 
 
@@ -19,7 +19,7 @@ class EarlierRejection:
     changes: list[Fact]
 
 
-def earlier_of(approval: Approval, user: User, authority: access.Authority) -> EarlierRejection | None:
+def earlier_of(approval: Approval, user: User, authority: authorities.Authority) -> EarlierRejection | None:
     """What this one repeats, as far as the person may read that, too."""
     if approval.repeats_id is None or approval.proposal is None:
         return None

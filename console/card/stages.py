@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from approvals.models import Approval, Domain, Tier, Vote
-from approvals.models.approval import Status
 from approvals.models.policy import Verdict
+from approvals.models.states import Status
 
 _APPROVING = (Verdict.APPROVE, Verdict.MODIFY)
 

@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from approvals.db import times
 from approvals.models import Approval, Attempt, User
-from approvals.models.approval import Status
 from approvals.models.policy import Verdict
+from approvals.models.states import Status
 
 MOST = 20  # offered again after a page was loaded
 

@@ -17,9 +17,9 @@ from approvals.decisions import decide as decisions
 from approvals.decisions.verdict_input import NoAnswer, VerdictInput
 from approvals.errors import BadVerdict, ReviewError
 from approvals.models import Approval
-from approvals.models.approval import Status
 from approvals.models.policy import Verdict
-from approvals.people import access, eligibility
+from approvals.models.states import Status
+from approvals.people import access, authorities, eligibility
 from approvals.values.schema import Fault, Json
 from console.card import answer_form, questions, stages, step_up, toasts
 from console.card.cards import Card
@@ -97,7 +97,7 @@ def decided(request: ConsoleRequest, settled: Approval, *, stay: bool = False) -
     return onward(request, settled, toasts.verdict(settled, by=request.user), stay=stay)
 
 
-@access.reading_once()
+@authorities.reading_once()
 def onward(request: ConsoleRequest, settled: Approval, toast: Toast, *, stay: bool = False) -> HttpResponse:
     """The next card under the same filters, or this one again; without htmx a redirect to the list."""
     if not is_fragment(request):
@@ -127,7 +127,7 @@ def _row(approval: Approval) -> Approval | None:
 
 def _gone(request: ConsoleRequest, settled: Approval) -> str:
     """Where it waits now, when that is no longer in this person's list."""
-    authority = access.authority_of(request.user)
+    authority = authorities.authority_of(request.user)
     mine = authority.sees_all or settled.agent_id in authority.operates
     if settled.status != Status.PENDING or mine or authority.reaches(settled.tier_id, settled.domain_id):
         return ""

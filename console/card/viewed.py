@@ -9,9 +9,9 @@ from approvals.db import times
 from approvals.decisions.verdict_input import typed_confirmation_of
 from approvals.errors import ended_while_held, held_when_it_ended
 from approvals.models import Approval, Proposal, Recall, User
-from approvals.models.approval import ItemType, Status
 from approvals.models.policy import Gate, Verdict
-from approvals.people import access, eligibility
+from approvals.models.states import ItemType, Status
+from approvals.people import access, authorities, eligibility
 from console.card import stages
 from console.inbox import remaining
 from console.sign_in import factors
@@ -49,8 +49,8 @@ class ViewedApproval:
         return f"?{urlencode({**self.filters, 'version': self.approval.version})}"
 
     @cached_property
-    def authority(self) -> access.Authority:
-        return access.authority_of(self.user)
+    def authority(self) -> authorities.Authority:
+        return authorities.authority_of(self.user)
 
     @cached_property
     def actions(self) -> frozenset[str]:

@@ -22,8 +22,8 @@ from approvals.decisions.verdict_input import reason_required
 from approvals.errors import NoLongerPending, NotAllowed, OutOfDate, ReviewError, Stopped, how_it_ended
 from approvals.execution.recall import TooLate
 from approvals.models import Approval, Attempt, User
-from approvals.models.approval import Status
 from approvals.models.policy import Verdict
+from approvals.models.states import Status
 from approvals.models.verdict import RejectionReason
 from approvals.policy import snapshot
 from approvals.values.schema import Fault

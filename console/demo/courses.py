@@ -20,8 +20,8 @@ from approvals.decisions.verdict_input import VerdictInput
 from approvals.execution import agent_reports as agents_own
 from approvals.execution import rollback, steps
 from approvals.models import Agent, Approval, Outcome, Run, Step, User
-from approvals.models.approval import Status
 from approvals.models.policy import Verdict
+from approvals.models.states import Status
 from approvals.requests import intake
 from approvals.requests.submission import Item, Receipt, RunRef, Submission
 from approvals.values.schema import Json, digest_of

@@ -21,8 +21,8 @@ from approvals.decisions.verdict_input import VerdictInput, typed_confirmation_o
 from approvals.errors import BadVerdict, ReviewError
 from approvals.execution import agent_reports as agents_own
 from approvals.models import Agent, Approval, ApprovalRequest, Outcome, User
-from approvals.models.approval import Status
 from approvals.models.policy import Gate, Verdict
+from approvals.models.states import Status
 from approvals.models.verdict import RejectionReason
 from approvals.people import eligibility
 from approvals.policy import snapshot

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from approvals.models import Agent, ApprovalRequest
-from approvals.models.approval import ItemType
+from approvals.models.states import ItemType
 from approvals.requests import intake
 from approvals.requests.submission import Item, Receipt, RunRef, Submission
 from approvals.values.schema import digest_of

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from approvals.execution.grants import LONGEST_REASON, MOST, GrantRequest, offline_refusal
 from approvals.models import Agent, Approval
-from approvals.people.access import Authority
+from approvals.people.authorities import Authority
 from approvals.policy import grant_conditions
 from approvals.policy.compiled_policy import TypePolicy
 from approvals.values import schema

@@ -17,9 +17,9 @@ from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, NotAllowed, ReviewError
 from approvals.execution import grants
 from approvals.models import Agent, Approval, Autonomy, Grant
-from approvals.models.approval import Status
 from approvals.models.policy import Verdict
-from approvals.people import access
+from approvals.models.states import Status
+from approvals.people import access, authorities
 from approvals.policy import grant_conditions, snapshot
 from approvals.policy.compiled_policy import TypePolicy
 from approvals.values.schema import Fault, Json
@@ -38,7 +38,7 @@ PAGE = 100
 @require_safe
 def grant_list(request: ConsoleRequest) -> HttpResponse:
     """List standing approvals: what each lets pass, how much of it is used, and who gave it."""
-    authority = access.authority_of(request.user)
+    authority = authorities.authority_of(request.user)
     if not (authority.sees_all or authority.posts or authority.operates):
         raise PermissionDenied
     now = times.now()
@@ -88,7 +88,7 @@ def revoke(request: ConsoleRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def grant_new(request: ConsoleRequest) -> HttpResponse:
     """Give a standing approval without a card: first the agent and action are chosen, then the conditions."""
-    authority = access.authority_of(request.user)
+    authority = authorities.authority_of(request.user)
     policy = snapshot.current()
     given = request.POST if request.method == "POST" else request.GET
     kinds = {
@@ -131,7 +131,7 @@ def grant_new(request: ConsoleRequest) -> HttpResponse:
 def grant_from_card(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """Give a standing approval from a card, for similar requests: together with the card's approval, or after it."""
     kind = snapshot.current().types.get(approval.action_type_id or "")
-    authority = access.authority_of(request.user)
+    authority = authorities.authority_of(request.user)
     if kind is None or "grant" not in access.actions_for(approval, request.user, authority=authority):
         if request.method == "POST":
             return conflict(request, approval, NotAllowed())
@@ -181,7 +181,7 @@ def _give_with_approval(
     return show(request, fresh, toast=toasts.toast_of(fresh, text))
 
 
-def _grant_form(data: Mapping[str, str] | None, kind: TypePolicy, authority: access.Authority) -> GrantForm:
+def _grant_form(data: Mapping[str, str] | None, kind: TypePolicy, authority: authorities.Authority) -> GrantForm:
     tiers = {level: tier.name for level, tier in snapshot.current().tiers.items()}
     return GrantForm(data, kind, authority, tiers)
 
@@ -189,7 +189,7 @@ def _grant_form(data: Mapping[str, str] | None, kind: TypePolicy, authority: acc
 def _form_context(
     kind: TypePolicy,
     agent: Agent,
-    authority: access.Authority,
+    authority: authorities.Authority,
     form: GrantForm | None,
     rows: Sequence[ConditionRow],
     faults: Sequence[Fault] = (),

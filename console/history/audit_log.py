@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from approvals.history import seal
 from approvals.models import SystemAuditEvent, User
-from approvals.people import access
+from approvals.people import authorities
 from console.http import ConsoleRequest
 from console.reports import exports
 
@@ -55,7 +55,7 @@ def verify(request: ConsoleRequest) -> HttpResponse:
 @require_safe
 def audit_log_csv(request: ConsoleRequest) -> StreamingHttpResponse:
     """The whole log as CSV, oldest first."""
-    if not access.authority_of(request.user).auditor:
+    if not authorities.authority_of(request.user).auditor:
         raise PermissionDenied
     response = StreamingHttpResponse(_lines(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="audit-log.csv"'
@@ -67,7 +67,7 @@ def _lines() -> Iterator[str]:
 
 
 def _reader_or_403(user: User) -> None:
-    if not access.authority_of(user).reads_audit_log:
+    if not authorities.authority_of(user).reads_audit_log:
         raise PermissionDenied
 
 
@@ -88,6 +88,6 @@ def _page(request: ConsoleRequest, *, verification: seal.Verification | None = N
         "kind": kind or "",
         "subject": subject or "",
         "verification": verification,
-        "exports": access.authority_of(request.user).auditor,
+        "exports": authorities.authority_of(request.user).auditor,
     }
     return render(request, "audit_log.html", context)

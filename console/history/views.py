@@ -16,9 +16,9 @@ from approvals.db import cursors, times
 from approvals.db.cursors import Position
 from approvals.db.search import matching
 from approvals.models import ActionType, User
-from approvals.models.approval import Kind, Route, Status
 from approvals.models.policy import Verdict
-from approvals.people import access
+from approvals.models.states import Kind, Route, Status
+from approvals.people import access, authorities
 from console.http import ConsoleRequest, is_fragment
 from console.inbox import rows
 from console.inbox.filters import first_of
@@ -103,7 +103,7 @@ class HistoryFilter(ListFilter):
 def history(request: ConsoleRequest) -> HttpResponse:
     """Settled approvals this person may see. Newest by arrival, which is what the ids follow."""
     chosen = HistoryFilter(request.GET)
-    authority = access.authority_of(request.user)
+    authority = authorities.authority_of(request.user)
     # Texts are searched where they may be read; of the rest there are the facts around it.
     searched = access.readable_to if chosen.active.get("q") else access.visible_to
     settled = rows.with_row_relations(searched(request.user, authority)).exclude(status=Status.PENDING)

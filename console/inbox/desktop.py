@@ -10,7 +10,7 @@ from django.urls import reverse
 from approvals.models import User
 from approvals.models.people import NotificationLevel
 from approvals.notify import notifications
-from approvals.people.access import Authority
+from approvals.people.authorities import Authority
 from console.inbox.rows import Row
 
 _KEPT = 1000

@@ -16,7 +16,8 @@ from approvals.db import cursors
 from approvals.db.cursors import Position
 from approvals.db.search import matching
 from approvals.models import ActionType, Approval, Domain, PostReview, Run, Tier, User
-from approvals.models.approval import URGENCY, InUtc, Status, queue_name, used_up_at
+from approvals.models.approval_table import InUtc, used_up_at
+from approvals.models.states import URGENCY, Status, queue_name
 from console.list_filter import ListFilter
 
 PAGE = 50

@@ -34,10 +34,10 @@ from approvals.db import times
 from approvals.execution import kill_switch
 from approvals.history import audit, seal
 from approvals.models import Absence, Approval, AuditEvent, Domain, Membership, Tier, User
-from approvals.models.approval import Status, queue_name
+from approvals.models.states import Status, queue_name
 from approvals.notify import notification_text, reached
-from approvals.people import access
-from approvals.people.access import Authority
+from approvals.people import access, authorities
+from approvals.people.authorities import Authority
 from approvals.workload import overload
 from console.card import stages
 from console.inbox import rows
@@ -176,13 +176,13 @@ def watches(user_ids: Iterable[UUID]) -> dict[UUID, Watch]:
             authority,
             frozenset(queue_name(*pair) for pair in pairs if authority.sees_all or authority.reaches(*pair)),
         )
-        for pk, authority in access.authorities(people).items()
+        for pk, authority in authorities.authorities_of(people).items()
     }
 
 
 def watch_of(user: User) -> Watch:
     """One person's present rights."""
-    return watches([user.pk]).get(user.pk) or Watch(access.NOBODY, frozenset())
+    return watches([user.pk]).get(user.pk) or Watch(authorities.NOBODY, frozenset())
 
 
 def first_shown(shown_rows: Iterable[Row], authority: Authority) -> list[reached.WaitingAt]:

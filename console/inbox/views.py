@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 from approvals.db import times
 from approvals.decisions import agent_questions, batches
 from approvals.models import Approval, NotificationRecord, Tier, User
-from approvals.models.approval import OPEN, Status, queue_name
+from approvals.models.states import OPEN, Status, queue_name
 from approvals.notify import reached
 from approvals.people import access
 from console.card import toasts

@@ -7,7 +7,7 @@ from django.utils.translation import ngettext
 
 from approvals.models import Overload, User
 from approvals.models.policy import OverloadMode
-from approvals.people.access import Authority
+from approvals.people.authorities import Authority
 from approvals.workload import overload
 
 MOST = 3  # lines of each; a banner is read at a glance

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from approvals.db import times
 from approvals.errors import NotAllowed
 from approvals.models import Overload
-from approvals.people import access
+from approvals.people import access, authorities
 from approvals.workload import overload
 from console.http import ConsoleRequest
 from console.inbox import rows
@@ -32,7 +32,7 @@ def banner(request: ConsoleRequest) -> HttpResponse:
 @require_safe
 def overload_list(request: ConsoleRequest) -> HttpResponse:
     """Periods in which a queue was in its degraded mode, newest first."""
-    authority = access.authority_of(request.user)
+    authority = authorities.authority_of(request.user)
     overloads = list(overload.visible_to(request.user, authority)[: MOST + 1])
     lines = [
         (overload, overload_banner.title(overload), overload_banner.consequence(overload))
@@ -45,7 +45,7 @@ def overload_list(request: ConsoleRequest) -> HttpResponse:
 @require_safe
 def overload_detail(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     """What passed or was refused in one period of overload."""
-    authority = access.authority_of(request.user)
+    authority = authorities.authority_of(request.user)
     time = _overload_or_404(request, pk, authority)
     approval_rows = overload.approvals_during(time)
     mine = access.readable_to(request.user, authority).filter(pk__in=approval_rows.values("pk"))
@@ -69,7 +69,7 @@ def overload_detail(request: ConsoleRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def mark(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     """Mark a period as looked through, by a reviewer of the queue."""
-    time = _overload_or_404(request, pk, access.authority_of(request.user))
+    time = _overload_or_404(request, pk, authorities.authority_of(request.user))
     try:
         first = overload.mark_reviewed(time.pk, by=request.user, now=times.now())
     except NotAllowed:
@@ -78,7 +78,7 @@ def mark(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     return redirect("overload:catch_up")
 
 
-def _overload_or_404(request: ConsoleRequest, pk: UUID, authority: access.Authority) -> Overload:
+def _overload_or_404(request: ConsoleRequest, pk: UUID, authority: authorities.Authority) -> Overload:
     time = overload.visible_to(request.user, authority).filter(pk=pk).first()
     if time is None:
         raise Http404

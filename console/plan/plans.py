@@ -14,7 +14,7 @@ from approvals.decisions import plan_edits
 from approvals.execution import plans
 from approvals.models import Approval, PlannedStep
 from approvals.models.policy import Gate, Reversibility, Verdict
-from approvals.people.access import Authority
+from approvals.people.authorities import Authority
 from approvals.policy import messages, reasons, snapshot
 from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.stages import includes_queue, required_stages_of

@@ -15,9 +15,9 @@ from approvals.decisions.decide import decide
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, NotAllowed, ReviewError
 from approvals.models import Approval
-from approvals.models.approval import ItemType
 from approvals.models.policy import Verdict
-from approvals.people import access
+from approvals.models.states import ItemType
+from approvals.people import access, authorities
 from approvals.values import texts
 from approvals.values.schema import Fault, Json
 from console.card import step_up
@@ -38,7 +38,7 @@ _FOOTER = "_plan_actions.html"
 @on_card_version
 def plan(request: ConsoleRequest, approval: Approval) -> HttpResponse:
     """GET opens the edit; POST makes one change of it (`op`), or approves what it has become."""
-    authority = access.authority_of(request.user)
+    authority = authorities.authority_of(request.user)
     if approval.item_type != ItemType.PLAN or Verdict.MODIFY not in access.actions_for(
         approval, request.user, authority=authority
     ):

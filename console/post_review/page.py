@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 from approvals.db import times
 from approvals.execution import post_review_queue
 from approvals.models import Approval, PostReview, Run, Step, User
-from approvals.models.approval import Status
-from approvals.people import access
+from approvals.models.states import Status
+from approvals.people import authorities
 from console.card.facts import Fact, facts_of
 from console.inbox.remaining import duration_text
 from console.runs.run_page import LABELS
@@ -170,7 +170,7 @@ class PostReviewPage:
     def __init__(self, user: User) -> None:
         self.user = user
         self.now = times.now()
-        self.authority = access.authority_of(user)
+        self.authority = authorities.authority_of(user)
 
     @cached_property
     def sections(self) -> list[Section]:
@@ -245,7 +245,7 @@ def _by_run(looks: Iterable[PostReviewRow]) -> list[PostReviewGroup]:
     ]
 
 
-def due_for(user: User, authority: access.Authority) -> QuerySet[PostReview]:
+def due_for(user: User, authority: authorities.Authority) -> QuerySet[PostReview]:
     """What the navigation counts: what is due, and this person's to say something of; all where nothing is."""
     due = post_review_queue.due_reviews_of(user, authority)
     return due.exclude(approval__agent__in=authority.operates) if authority.posts else due

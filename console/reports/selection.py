@@ -17,7 +17,7 @@ from approvals.evidence.calibration import BANDS
 from approvals.evidence.metrics import PERSON_NEEDS, enough_decisions
 from approvals.evidence.selection import LONGEST, ROW_SETS, Selection
 from approvals.models import ActionType, Agent, Tier
-from approvals.people.access import Authority
+from approvals.people.authorities import Authority
 
 CUSTOM = "custom"
 PERIODS: list[tuple[str, Promise]] = [

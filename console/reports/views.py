@@ -21,8 +21,8 @@ from approvals.evidence.calibration import calibration
 from approvals.evidence.metrics import FigureGroup, Figures, Report
 from approvals.evidence.selection import ROW_SETS
 from approvals.models import User
-from approvals.people import access
-from approvals.people.access import Authority
+from approvals.people import access, authorities
+from approvals.people.authorities import Authority
 from console.http import ConsoleRequest, is_fragment
 from console.inbox.filters import count_of
 from console.reports import exports, plots
@@ -34,7 +34,7 @@ Chosen = TypeVar("Chosen", bound=SelectionForm)
 
 def reader_or_403(user: User, *, team: bool) -> Authority:
     """The rights of somebody who may read reports; `team` demands those who read everybody's figures."""
-    authority = access.authority_of(user)
+    authority = authorities.authority_of(user)
     if authority.sees_all or (authority.reviews and not team):
         return authority
     raise PermissionDenied

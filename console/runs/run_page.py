@@ -13,9 +13,9 @@ from approvals.db import times
 from approvals.decisions import guidance
 from approvals.execution import agent_pause, rollback
 from approvals.models import Approval, Guidance, PlannedStep, Run, Step, User
-from approvals.models.approval import ItemType, Source, Status
 from approvals.models.policy import Verdict
-from approvals.people import access
+from approvals.models.states import ItemType, Source, Status
+from approvals.people import access, authorities
 from approvals.values.characters import plain
 from console.inbox import rows
 from console.runs.summaries import STATES, Titles, with_state
@@ -101,8 +101,8 @@ class RunPage:
         return plain(str(self.run))
 
     @cached_property
-    def authority(self) -> access.Authority:
-        return access.authority_of(self.user)
+    def authority(self) -> authorities.Authority:
+        return authorities.authority_of(self.user)
 
     @cached_property
     def state(self) -> str:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from approvals.db import times
 from approvals.execution import rollback, runs
 from approvals.models import ActionType, Approval, ApprovalRequest, PlannedStep, Run, Step, User
-from approvals.people import access
+from approvals.people import access, authorities
 from approvals.values import schema
 from approvals.values.characters import plain
 from approvals.values.schema import Json
@@ -82,7 +82,7 @@ def _last(rows: QuerySet[Step] | QuerySet[ApprovalRequest], moment: str) -> Subq
     return Subquery(rows.filter(**{f"{moment}__isnull": False}).order_by(f"-{moment}").values(moment)[:1])
 
 
-def needing_people(user: User, authority: access.Authority | None = None) -> QuerySet[Run]:
+def needing_people(user: User, authority: authorities.Authority | None = None) -> QuerySet[Run]:
     """The runs this person sees in which something was to be undone and is not."""
     late = Step.objects.filter(rollback.overdue(times.now())).values("run")
     return access.runs_of(user, authority).filter(pk__in=late)

@@ -24,8 +24,8 @@ from approvals.decisions.decide import decide
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, NoLongerPending, ReviewError, how_it_ended
 from approvals.models import Approval, SlackMessage, User
-from approvals.models.approval import Status
 from approvals.models.policy import Verdict
+from approvals.models.states import Status
 from approvals.models.verdict import RejectionReason
 from approvals.notify import notification_text, slack
 from approvals.policy.messages import sentences

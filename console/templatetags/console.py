@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from approvals.models import Approval
-from approvals.models.approval import Source, Status
+from approvals.models.states import Source, Status
 from approvals.models.verdict import RecallReason
 from approvals.people import eligibility
 from approvals.requests.attachments import ENDINGS

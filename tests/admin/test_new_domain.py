@@ -14,7 +14,7 @@ from approvals.decisions.card_version import card_version_of
 from approvals.decisions.decide import decide
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.models import Approval, User
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.people import roles
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

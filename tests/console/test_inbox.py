@@ -15,7 +15,7 @@ from approvals.decisions import claims
 from approvals.decisions.card_version import card_version_of
 from approvals.decisions.decide import decide
 from approvals.models import Approval
-from approvals.models.approval import URGENCY
+from approvals.models.states import URGENCY
 from console.inbox import filters
 
 FRAGMENT = {"HX-Request": "true"}

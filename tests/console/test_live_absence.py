@@ -7,7 +7,7 @@ import pytest
 from agents import push
 from approvals.db import times
 from approvals.models import Absence
-from approvals.people import access, on_call
+from approvals.people import authorities, on_call
 from console.inbox import live
 from console.management.commands.clock import Running
 from tests.console.test_live import frame_of, in_database, opened
@@ -94,7 +94,7 @@ def test_a_turn_is_found_once(bob, alice):
 
 def test_rights_of_one_and_of_many_are_read_alike(bob, alice, carol, olga):
     away(bob, alice)
-    authorities = access.authorities([bob, alice, carol, olga])
+    rights = authorities.authorities_of([bob, alice, carol, olga])
 
-    assert {pk: watch.authority for pk, watch in live.watches(authorities).items()} == authorities
-    assert all(authorities[user.pk] == access.authority_of(user) for user in (bob, alice, carol, olga))
+    assert {pk: watch.authority for pk, watch in live.watches(rights).items()} == rights
+    assert all(authorities[user.pk] == authorities.authority_of(user) for user in (bob, alice, carol, olga))

@@ -5,7 +5,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from approvals.models import Membership
-from approvals.people import access
+from approvals.people import authorities
 
 
 def reads_of_rights(queries: CaptureQueriesContext) -> int:
@@ -29,9 +29,9 @@ def test_rights_that_change_between_two_pages_are_read_anew(refund, alice, as_):
 
 
 def test_outside_a_page_nothing_is_kept(alice):
-    with access.reading_once():
-        assert access.authority_of(alice).reviews
+    with authorities.reading_once():
+        assert authorities.authority_of(alice).reviews
         Membership.objects.filter(user=alice).delete()
-        assert access.authority_of(alice).reviews
+        assert authorities.authority_of(alice).reviews
 
-    assert not access.authority_of(alice).reviews
+    assert not authorities.authority_of(alice).reviews

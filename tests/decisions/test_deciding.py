@@ -12,7 +12,7 @@ from approvals.decisions.undo import undo
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, NoLongerPending, NotAllowed, OutOfDate
 from approvals.models import Decision, Tier
-from approvals.models.approval import Source, Status
+from approvals.models.states import Source, Status
 from tests.conftest import replace_arguments
 
 NO = VerdictInput(message="too much")

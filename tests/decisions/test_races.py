@@ -17,7 +17,7 @@ from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import NotAllowed, ReviewError
 from approvals.execution import agent_reports
 from approvals.models import Approval, ApprovalRequest, AuditEvent
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.requests import intake
 from approvals.requests.submission import Item, KeyReused, Receipt, Submission
 from tests.checker import check

@@ -15,7 +15,7 @@ from approvals.decisions.card_version import card_version_of, load
 from approvals.decisions.decide import decide
 from approvals.errors import NotAllowed
 from approvals.models import Absence, ActionType, Approval, AuditEvent, Membership, Rule, Tier
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.people import on_call
 from approvals.policy import snapshot
 from tests.checker import check

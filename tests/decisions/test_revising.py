@@ -13,7 +13,7 @@ from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.execution import returns
 from approvals.models import Agent, Approval, Proposal, Rule
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.policy import messages, reasons, snapshot
 from approvals.requests.amend import amend
 from approvals.requests.submission import PROPOSAL_FIELDS, Item, Submission

@@ -14,7 +14,7 @@ from approvals.decisions.undo import undo
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.execution import returns
 from approvals.models import Approval, ApprovalRequest
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.policy import messages, reasons, snapshot
 from approvals.requests.amend import amend
 from approvals.requests.submission import PROPOSAL_FIELDS, RunRef

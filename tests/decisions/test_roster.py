@@ -8,7 +8,7 @@ from allauth.mfa.models import Authenticator
 
 from approvals.db import times
 from approvals.models import Absence, Agent, Membership, Tier
-from approvals.people import access, on_call
+from approvals.people import access, authorities, on_call
 from approvals.people.roster import Reviewers
 from approvals.policy import snapshot
 from approvals.workload import queues
@@ -115,7 +115,7 @@ def test_of_two_absences_at_once_both_stand_in(alice, bob, carol, commerce):
         Absence.objects.create(user=alice, starts_at=now - HOUR, ends_at=now + hours * HOUR, delegate=delegate)
 
     assert Reviewers(now).on_duty(1, commerce.pk) == {bob.pk, carol.pk}
-    assert all(access.authority_of(user).reaches(1, commerce.pk) for user in (bob, carol))
+    assert all(authorities.authority_of(user).reaches(1, commerce.pk) for user in (bob, carol))
 
 
 def test_any_number_of_queues_is_one_reading(alice, bob, commerce, clinical, refunds, django_assert_num_queries):

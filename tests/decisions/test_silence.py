@@ -12,7 +12,7 @@ from approvals.decisions import claims
 from approvals.decisions.card_version import card_version_of, load
 from approvals.decisions.decide import decide
 from approvals.models import Approval, AuditEvent, Delivery
-from approvals.models.approval import Source, Status
+from approvals.models.states import Source, Status
 from tests.concurrency import together
 
 NOBODY = "Nobody decided before the deadline."

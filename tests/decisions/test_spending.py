@@ -16,7 +16,7 @@ from approvals.decisions.undo import undo
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.execution import agent_reports, spending, unconfirmed
 from approvals.models import ActionType, Agent, Approval, Spend
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.policy import checkpoints, snapshot
 from approvals.requests import intake
 from approvals.requests.submission import AgentSubmission, Item, Receipt, RunRef, Submission

@@ -17,7 +17,7 @@ from approvals.decisions.undo import undo
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import ReviewError
 from approvals.models import ActionType, Approval, AuditEvent, Domain, Membership, Rule, Vote
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.policy import snapshot
 from approvals.requests import amend
 from approvals.requests.amend import NotAmendable

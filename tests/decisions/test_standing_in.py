@@ -17,7 +17,7 @@ from approvals.decisions.decide import decide
 from approvals.decisions.undo import undo
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.models import Absence, Decision, Membership, Vote
-from approvals.people import absences, access, on_call
+from approvals.people import absences, access, authorities, on_call
 from approvals.policy import snapshot
 from console.inbox import live
 from tests.concurrency import together
@@ -67,11 +67,11 @@ def test_it_is_over_when_the_absence_is(tier_two_refund, bob, dana, away):
     absence = away(bob, dana)
 
     with times.at(absence.ends_at):
-        assert not access.authority_of(dana).reaches(2, "commerce")
+        assert not authorities.authority_of(dana).reaches(2, "commerce")
     with times.at(absence.starts_at - timedelta(seconds=1)):
-        assert not access.authority_of(dana).reaches(2, "commerce")
+        assert not authorities.authority_of(dana).reaches(2, "commerce")
     with times.at(absence.starts_at):
-        assert access.authority_of(dana).reaches(2, "commerce")
+        assert authorities.authority_of(dana).reaches(2, "commerce")
 
 
 def test_who_is_away_keeps_every_right(tier_two_refund, bob, dana, away):
@@ -92,8 +92,8 @@ def test_there_are_no_chains(tier_two_refund, bob, alice, dana, away):
     away(bob, alice)
     away(alice, dana)
 
-    assert not access.authority_of(dana).reaches(2, "commerce")
-    assert not access.authority_of(alice).reaches(2, "commerce")  # who is away stands in for nobody
+    assert not authorities.authority_of(dana).reaches(2, "commerce")
+    assert not authorities.authority_of(alice).reaches(2, "commerce")  # who is away stands in for nobody
     assert not any(post.tier == 2 for post in on_call.Roster.read(times.now()).at(times.now()))
 
 
@@ -102,10 +102,10 @@ def test_who_has_left_lends_nothing_and_stands_in_for_nobody(tier_two_refund, bo
     for user in (bob, dana):
         user.is_active = False
         user.save()
-        assert not access.authority_of(dana).reaches(2, "commerce")
+        assert not authorities.authority_of(dana).reaches(2, "commerce")
         user.is_active = True
         user.save()
-    assert access.authority_of(dana).reaches(2, "commerce")
+    assert authorities.authority_of(dana).reaches(2, "commerce")
 
 
 def test_nobody_decides_the_own_agents_request_nor_one_of_whom_they_stand_in_for(
@@ -268,7 +268,7 @@ def test_who_is_back_ends_the_own_absence_and_nobody_elses(bob, alice, dana, awa
         absences.end_absence(absence.pk, by=dana)
 
     absences.end_absence(absence.pk, by=bob)
-    assert not access.authority_of(dana).reaches(2, "commerce")
+    assert not authorities.authority_of(dana).reaches(2, "commerce")
     assert Absence.objects.filter(pk=absence.pk).exists()  # that it was stays said
     later = enter(bob, dana)
     absences.end_absence(later.pk, by=bob)

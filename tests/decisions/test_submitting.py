@@ -13,7 +13,7 @@ from approvals.decisions.decide import decide
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.execution import agent_reports
 from approvals.models import Agent, Approval, ApprovalRequest, AuditEvent, Autonomy
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.requests import intake
 from approvals.requests.submission import AgentSubmission, BadSubmission, Item, KeyReused, Receipt, RunRef, Submission
 from tests.conftest import sentences_of

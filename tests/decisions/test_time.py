@@ -16,7 +16,7 @@ from approvals.decisions.undo import undo
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import NotAllowed
 from approvals.models import Approval, Delivery, Tier
-from approvals.models.approval import Source, Status
+from approvals.models.states import Source, Status
 from approvals.notify import sending
 from approvals.policy import snapshot
 from approvals.requests.submission import Item

@@ -7,7 +7,7 @@ import pytest
 from approvals.db import times
 from approvals.decisions import claims
 from approvals.models import User
-from approvals.people import access
+from approvals.people import authorities
 from console.inbox import live
 from console.inbox.desktop import Desktop
 
@@ -18,7 +18,7 @@ def desktop_notifications(propose):
 
     def of(user: User, *approvals, since=None) -> list[dict]:
         user = User.objects.get(pk=user.pk)
-        desktop = Desktop(user, access.authority_of(user), since=since or times.now() - timedelta(minutes=1))
+        desktop = Desktop(user, authorities.authority_of(user), since=since or times.now() - timedelta(minutes=1))
         rows = list(live._rows([one.pk for one in approvals or [propose()]], "en").values())
         return desktop.of(rows, now=times.now()) + desktop.of(rows, now=times.now())
 

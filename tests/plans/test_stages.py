@@ -9,7 +9,7 @@ from approvals.decisions.decide import decide
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.models import Domain, Rule
-from approvals.people import access
+from approvals.people import access, authorities
 from approvals.policy import snapshot
 from tests.conftest import sentences_of
 from tests.plans.conftest import mail, step
@@ -63,7 +63,7 @@ def test_the_stages_of_a_step_are_the_plans(staged, plan, alice, lena):
     on = decide(card_version_of(proposed), by=alice, verdict="approve")
     assert (on.stage, on.queue) == (1, "2.legal")
     # The refunds are the first stage's to read; legal is asked what legal knows.
-    assert access.steps_beyond(on, access.authority_of(lena)) == []
+    assert access.steps_beyond(on, authorities.authority_of(lena)) == []
     done = decide(card_version_of(on), by=lena, verdict="approve")
     [item] = json.loads(done.request.answer)["items"]
     assert [one["verdict"] for one in item["plan"]["steps"]] == ["approve", "approve"]
@@ -112,7 +112,7 @@ def test_nobody_approves_a_step_that_no_stage_reads(staged, plan, kinds, clinica
     staged()
     proposed = plan(step("a"), mail("b"))
     kinds["mail"].domain = clinical
-    assert access.steps_beyond(proposed, access.authority_of(alice)) == []
+    assert access.steps_beyond(proposed, authorities.authority_of(alice)) == []
     with pytest.raises(NotAllowed):
         decide(card_version_of(proposed), by=mallory, verdict="approve")
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from approvals.policy.assessed import RuleMatch
-from approvals.policy.reasons import Burst
+from approvals.policy.flag_reasons import Burst
 from approvals.policy.routing_decision import AgentStanding
 
 BURST = Burst(12, timedelta(minutes=10), "Refund", "robot")

@@ -3,7 +3,7 @@
 from django.urls import reverse
 
 from approvals.models import ActionType, PolicyVersion, Proposal
-from approvals.models.approval import ItemType
+from approvals.models.states import ItemType
 from approvals.policy import snapshot
 from approvals.policy.authoring import file_writer, packs, versions
 from approvals.policy.authoring.documents import snapshot_of_tables

@@ -5,10 +5,10 @@ from uuid import UUID
 import pytest
 
 from approvals.policy.evaluation_input import History, SameDigest
+from approvals.policy.flag_reasons import Duplicate, FirstTime, UnusualAmount
 from approvals.policy.messages import sentence
 from approvals.policy.precedent.comparison_keys import Keys
 from approvals.policy.precedent.flags import LABELS, flags_of
-from approvals.policy.reasons import Duplicate, FirstTime, UnusualAmount
 
 KNOWN = History(proposed=5)
 

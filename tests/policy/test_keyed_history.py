@@ -10,11 +10,11 @@ from django.db import connection
 from approvals.db import times
 from approvals.models import Agent
 from approvals.policy.assessment import read_histories
+from approvals.policy.flag_reasons import UnusualAmount
 from approvals.policy.messages import sentence
 from approvals.policy.precedent import reader
 from approvals.policy.precedent.comparison_keys import keys_of
 from approvals.policy.precedent.flags import flags_of
-from approvals.policy.reasons import UnusualAmount
 
 DAY = timedelta(days=1)
 ARGS = {"order": "456", "amount": 50, "department": "ops"}

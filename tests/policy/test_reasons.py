@@ -14,9 +14,10 @@ import pytest
 from django.utils.functional import Promise
 from django.utils.translation import override
 
-from approvals.policy import messages, reasons
+from approvals.policy import flag_reasons, messages, reasons
 from approvals.policy.compiled_policy import Stage
-from approvals.policy.reasons import CODES, Flag, FlagOfStep, Reason, parameters_of
+from approvals.policy.flag_reasons import Flag, FlagOfStep
+from approvals.policy.reasons import CODES, Reason, parameters_of
 from approvals.policy.sentences import SENTENCES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +33,7 @@ PLAIN = {
     timedelta: timedelta(hours=36),
     Stage: Stage(2, "legal", 2),
     Reason: reasons.RuleMatched("big", "Too much."),
-    Flag: reasons.FirstTime("robot", "Refund"),
+    Flag: flag_reasons.FirstTime("robot", "Refund"),
     Mapping: {"path": "/amount", "from": 420, "to": 500},
 }
 # Parameters that are codes themselves.
@@ -86,7 +87,7 @@ def test_each_sentence_is_made_in_the_language_of_its_reader(code, monkeypatch):
 
 
 def test_a_flag_of_a_step_is_listed_by_its_own_name():
-    assert FlagOfStep(2, "Refund (b)", "b", reasons.FirstTime("robot", "Refund")).name == "first_time"
+    assert FlagOfStep(2, "Refund (b)", "b", flag_reasons.FirstTime("robot", "Refund")).name == "first_time"
     with pytest.raises(TypeError):
         Flag.of_json(reasons.AlwaysAsks().as_json())
 
@@ -95,7 +96,7 @@ def test_a_deviation_says_what_it_waits_for_what_ran_and_what_differs():
     at = {"plan": UUID(int=7), "step": "b", "number": 2}
     edit = {"path": "/amount", "from": 420}
     texts = [
-        messages.sentence(reasons.Deviates(**at, **facts))
+        messages.sentence(flag_reasons.Deviates(**at, **facts))
         for facts in (
             {"waits": ("a",)},
             {"used": True},

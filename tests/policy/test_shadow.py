@@ -12,7 +12,7 @@ from approvals.models import Approval, Autonomy
 from approvals.policy import snapshot
 from approvals.policy.assessed import RuleMatch
 from approvals.policy.evaluation_input import RunPast
-from approvals.policy.reasons import Burst
+from approvals.policy.flag_reasons import Burst
 from approvals.policy.routing import route
 from approvals.policy.routing_decision import AgentStanding
 from approvals.requests import intake

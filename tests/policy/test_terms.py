@@ -12,7 +12,7 @@ from approvals.db import times
 from approvals.decisions import escalation
 from approvals.decisions.card_version import load
 from approvals.models import DomainTerms, Membership, PolicyVersion, Tier
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.policy import hours, snapshot
 from approvals.policy.authoring import documents, file_writer, files, tables, validation
 from approvals.policy.authoring.coverage import ReviewerRoster, gaps_of

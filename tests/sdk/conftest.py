@@ -14,7 +14,7 @@ from approvals.decisions import decide as decisions
 from approvals.decisions.card_version import card_version_of, load
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.models import Approval, User
-from approvals.models.approval import Status
+from approvals.models.states import Status
 
 REFUND = {"order": "456", "amount": 420, "currency": "EUR"}
 

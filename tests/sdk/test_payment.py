@@ -17,7 +17,7 @@ from approvals.decisions import decide as decisions
 from approvals.decisions.card_version import card_version_of, load
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.models import Approval, Outcome
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from tests.conftest import replace_arguments
 
 HERE = Path(__file__).parent

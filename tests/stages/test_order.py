@@ -12,7 +12,7 @@ from approvals.decisions.card_version import CardVersion, card_version_of, load
 from approvals.decisions.decide import decide
 from approvals.errors import NotAllowed, OutOfDate
 from approvals.models import AuditEvent, Vote
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.people import access
 from tests.conftest import sentences_of
 from tests.stages.builders import NO, stage_state

@@ -10,7 +10,7 @@ from approvals.decisions.undo import undo
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, OutOfDate
 from approvals.models import Vote
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.requests import amend
 from tests.conftest import replace_arguments
 from tests.stages.builders import HALF, stage_state

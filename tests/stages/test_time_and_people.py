@@ -14,9 +14,9 @@ from approvals.errors import NoLongerPending, NotAllowed
 from approvals.execution import grants
 from approvals.history import audit
 from approvals.models import Approval, Channel, Delivery, User
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from approvals.notify import notifications
-from approvals.people import access, eligibility
+from approvals.people import access, authorities, eligibility
 from approvals.policy import snapshot
 from tests.stages.builders import stage_state
 
@@ -77,7 +77,7 @@ def test_it_stays_visible_to_those_whose_stage_it_was(payout, alice, lena, lotte
 
     for person, sees, waits in ((alice, True, False), (lena, True, True), (lotte, False, False)):
         assert (on in access.readable_to(person), on in access.inbox_of(person)) == (sees, waits), person
-        assert access.authority_of(person).reviewed_its_queues(on) == sees
+        assert authorities.authority_of(person).reviewed_its_queues(on) == sees
     assert access.actions_for(on, alice) == {"comment", "ask"}  # and has no say over another field's stage
 
 

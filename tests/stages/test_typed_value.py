@@ -7,7 +7,7 @@ from approvals.decisions.decide import decide
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.models import Approval
-from approvals.models.approval import Status
+from approvals.models.states import Status
 from tests.stages.builders import HALF, NO
 
 

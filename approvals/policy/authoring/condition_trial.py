@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from approvals.models import ActionType, Approval, Proposal
-from approvals.models.approval import ItemType, Kind
+from approvals.models.states import ItemType, Kind
 from approvals.policy.evaluation_input import RunPast, run_facts
 from approvals.policy.rules.expressions import Expression, Facts
 from approvals.policy.rules.operands import SIGNALS

@@ -18,9 +18,9 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from approvals.models import Approval, Autonomy, Proposal
-from approvals.models.approval import ItemType, Kind, Route, Source
 from approvals.models.policy import Reversibility
-from approvals.policy import reasons
+from approvals.models.states import ItemType, Kind, Route, Source
+from approvals.policy import reasons, rehearsal_reasons
 from approvals.policy.assessed import Assessment
 from approvals.policy.assessment import recall
 from approvals.policy.authoring import rehearsed_routes
@@ -190,7 +190,7 @@ class _Comparison:
         before_and_after = []
         for policy, kind in zip((self.base, self.draft), kinds, strict=True):
             if kind is None:
-                before_and_after.append(RoutingOutcome(GONE, reasons=(reasons.ActionTypeUnknown(),)))
+                before_and_after.append(RoutingOutcome(GONE, reasons=(rehearsal_reasons.ActionTypeUnknown(),)))
                 continue
             if (
                 checked
@@ -335,4 +335,4 @@ def _unfit(kind: TypePolicy, proposal: Proposal) -> Reason | None:
     fields = kind.schema.get("properties")
     named = {fault.pointer.split("/")[1] for fault in faults if fault.pointer.count("/")}
     known_fields = sorted(name for name in named if isinstance(fields, Mapping) and name in fields)
-    return reasons.ArgumentsUnfit(tuple(known_fields))
+    return rehearsal_reasons.ArgumentsUnfit(tuple(known_fields))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from approvals.models.approval import Route
 from approvals.models.policy import CONSENTING
-from approvals.policy import reasons
+from approvals.models.states import Route
+from approvals.policy import flag_reasons, reasons, rehearsal_reasons
 from approvals.policy.assessed import Assessment
 from approvals.policy.compiled_policy import Policy, Stage
 from approvals.policy.evaluation_input import EvaluationInput
@@ -130,13 +130,13 @@ def _silence(question: EvaluationInput, routing: Routing) -> str:
 def _bare(reason: Reason) -> Reason:
     """The reason without what it tells of the approval: a rehearsal is read by who may not open the cards."""
     match reason:
-        case reasons.Flagged(flag=flag):
-            return reasons.FlagIsUp(flag.name)
+        case flag_reasons.Flagged(flag=flag):
+            return rehearsal_reasons.FlagIsUp(flag.name)
         case reasons.AnsweredBefore():
-            return reasons.RepeatsRejected()
+            return rehearsal_reasons.RepeatsRejected()
         case reasons.ValueAboveCeiling(below=below, tier=tier):
-            return reasons.ValueRaisesTier(below, tier)
+            return rehearsal_reasons.ValueRaisesTier(below, tier)
         case reasons.UnknownCurrency():
-            return reasons.CurrencyWithoutRate()
+            return rehearsal_reasons.CurrencyWithoutRate()
         case _:
             return reason

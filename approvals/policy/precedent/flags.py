@@ -10,10 +10,10 @@ from statistics import median
 
 from django.utils.translation import gettext_lazy as _
 
-from approvals.policy import reasons
+from approvals.policy import flag_reasons
 from approvals.policy.evaluation_input import EvaluationInput, History
+from approvals.policy.flag_reasons import Flag
 from approvals.policy.precedent import reader
-from approvals.policy.reasons import Flag
 from approvals.values import characters
 from approvals.values.numerals import numerals
 from approvals.values.schema import Json, pointer_of
@@ -53,12 +53,12 @@ def flags_of(question: EvaluationInput, past: History) -> list[Flag]:
 
 def _first_time(question: EvaluationInput, past: History) -> Iterator[Flag]:
     if not past.proposed:
-        yield reasons.FirstTime(question.agent_name, question.type.title)
+        yield flag_reasons.FirstTime(question.agent_name, question.type.title)
 
 
 def _duplicate(past: History) -> Iterator[Flag]:
     if past.twin is not None:
-        yield reasons.Duplicate(past.twin.id, past.twin.status)
+        yield flag_reasons.Duplicate(past.twin.id, past.twin.status)
 
 
 def _unusual_amount(question: EvaluationInput, past: History) -> Iterator[Flag]:
@@ -68,14 +68,14 @@ def _unusual_amount(question: EvaluationInput, past: History) -> Iterator[Flag]:
     if usual <= 0 or abs(question.value) < question.type.usual_times * usual:
         return
     ratio = round(abs(question.value) / usual, 2)
-    yield reasons.UnusualAmount(ratio, usual, len(past.amounts), characters.plain(past.keys.baseline))
+    yield flag_reasons.UnusualAmount(ratio, usual, len(past.amounts), characters.plain(past.keys.baseline))
 
 
 def _frequency(question: EvaluationInput, past: History) -> Iterator[Flag]:
     nth = past.same_subject + 1
     if nth < question.type.frequency_from:
         return
-    yield reasons.Frequency(
+    yield flag_reasons.Frequency(
         nth=min(nth, reader.LOOK_BACK),
         subject=characters.plain(past.keys.count),
         window=question.type.frequency_window,
@@ -92,7 +92,7 @@ def _burst(question: EvaluationInput, past: History) -> Iterator[Flag]:
         count, window, alike = past.same_template + 1, type.burst_window, True
     else:
         return
-    yield reasons.Burst(
+    yield flag_reasons.Burst(
         count=min(count, reader.LOOK_BACK),
         window=window,
         action=type.title,
@@ -106,7 +106,7 @@ def _near_repeat(past: History) -> Iterator[Flag]:
     repeat = past.repeat
     if repeat is not None:
         changed = tuple(characters.plain(path) for path in repeat.changed)
-        yield reasons.NearRepeat(repeat.id, repeat.attempt, repeat.by_person, repeat.day, repeat.reason, changed)
+        yield flag_reasons.NearRepeat(repeat.id, repeat.attempt, repeat.by_person, repeat.day, repeat.reason, changed)
 
 
 def _hidden_characters(question: EvaluationInput) -> Iterator[Flag]:
@@ -118,7 +118,7 @@ def _hidden_characters(question: EvaluationInput) -> Iterator[Flag]:
             kinds |= kinds_here
             where.append(characters.plain(path))
     if kinds:
-        yield reasons.HiddenCharacters(tuple(sorted(kinds)), *_some(where))
+        yield flag_reasons.HiddenCharacters(tuple(sorted(kinds)), *_some(where))
 
 
 def _claims(question: EvaluationInput) -> Iterator[Flag]:
@@ -132,12 +132,12 @@ def _claims(question: EvaluationInput) -> Iterator[Flag]:
     everything = "\n".join(contained).casefold()
     recipients = [address for address in dict.fromkeys(addresses) if address.casefold() not in everything]
     if recipients:
-        yield reasons.RecipientsNotInArguments(*_some([characters.plain(address) for address in recipients]))
+        yield flag_reasons.RecipientsNotInArguments(*_some([characters.plain(address) for address in recipients]))
     argument_values = {value for text in contained for number in numerals(text) for value in number.values}
     argument_values |= {Decimal(count) for count in _counts(question.args)}
     strange = [number.text for number in dict.fromkeys(numbers) if not number.values & argument_values]
     if strange:
-        yield reasons.NumbersNotInArguments(*_some(strange))
+        yield flag_reasons.NumbersNotInArguments(*_some(strange))
 
 
 def _texts(value: Json) -> Iterator[tuple[str, str]]:

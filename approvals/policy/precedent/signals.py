@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models.policy import Impact, Reversibility
 from approvals.models.rule import Rule
-from approvals.policy import reasons
+from approvals.policy import signal_reasons
 from approvals.policy.evaluation_input import EvaluationInput, History
 from approvals.policy.reasons import Reason
 
@@ -97,14 +97,14 @@ def stated(question: EvaluationInput) -> list[Signal]:
     for name in STATED:
         value = _share(question.stated.get(name))
         if value is not None:
-            signals.append(Signal(name, value, weights[name], False, reasons.StatedByAgent()))
+            signals.append(Signal(name, value, weights[name], False, signal_reasons.StatedByAgent()))
     return signals
 
 
 def precedent(question: EvaluationInput, history: History) -> Signal:
     """How often people approved this agent's proposals of this kind unchanged, smoothed."""
     value = Decimal(history.approved + PRIOR_APPROVED) / Decimal(history.decided + PRIOR_DECIDED)
-    note = reasons.Precedent(history.approved, history.decided)
+    note = signal_reasons.Precedent(history.approved, history.decided)
     return Signal("precedent", _rounded(value), weights_of(question)["precedent"], True, note)
 
 
@@ -112,14 +112,14 @@ def impact(question: EvaluationInput) -> Signal:
     """How little there is to lose: reversibility and value."""
     band = impact_of(question)
     value = HARMLESS[question.type.reversibility, band]
-    note = reasons.Harm(question.type.reversibility, band)
+    note = signal_reasons.Harm(question.type.reversibility, band)
     return Signal("impact", value, weights_of(question)["impact"], True, note)
 
 
 def alignment(question: EvaluationInput, *, effects: Sequence[str], flags: int) -> Signal:
     """How the proposal sits with policy: the effects of the rules that matched, and how many flags are up."""
     value = Decimal(0) if question.unchecked else min((ALIGNMENT[effect] for effect in effects), default=Decimal(1))
-    note = reasons.Alignment(len(effects), flags, parsed=not question.unchecked)
+    note = signal_reasons.Alignment(len(effects), flags, parsed=not question.unchecked)
     weight = weights_of(question)["policy"]
     return Signal("policy", max(value - PER_FLAG * flags, Decimal(0)), weight, True, note)
 
