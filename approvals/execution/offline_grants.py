@@ -83,12 +83,12 @@ def grants_with_tokens(by: Agent, *, now: datetime) -> list[tuple[Grant, str | N
         .select_related("action_type", "granted_by")
         .order_by("expires_at", "pk")
     )
-    authorities = {user: authorities.authority_of(user) for user in {grant_row.granted_by for grant_row in grant_rows}}
+    rights = {user: authorities.authority_of(user) for user in {grant_row.granted_by for grant_row in grant_rows}}
     return [
         # What is in an agent's hands already runs on; while everything is stopped nothing is added.
         (grant, None if stopped else token_of(grant, by, policy, now=now))
         for grant in grant_rows
-        if grants.could_give(grant, authorities[grant.granted_by])
+        if grants.could_give(grant, rights[grant.granted_by])
     ]
 
 

@@ -187,7 +187,7 @@ OPEN = {
 }
 
 
-OPEN |= {"help:contents", "help:page", "sign_in:session"}
+OPEN |= {"help:contents", "help:page", "help:titles", "sign_in:session"}
 
 
 # One's own, and after a fresh sign-in; others are refused in tests/console/test_sessions.py.
