@@ -44,7 +44,10 @@ def fit_curves() -> None:
 @shared_task(ignore_result=True)
 def enter_labels() -> None:
     """Enter the labels that are due. Safe to run twice, also at once: one sweep works, the other does nothing."""
+    from approvals.evidence import promotions  # statistics, in the worker alone
+
     labels.enter_labels()
+    promotions.name_gates()
 
 
 @shared_task(ignore_result=True)

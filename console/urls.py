@@ -20,6 +20,7 @@ AREAS = (
     "overload",
     "history",
     "reports",
+    "evidence",
     "profile",
     "sign_in",
     "kill_switch",

@@ -2,11 +2,12 @@
 
 from approvals.models.accounts import AccountEvent
 from approvals.models.approval import Approval
+from approvals.models.autonomy import Autonomy, Breaker, LevelEvidence
 from approvals.models.conversation import AgentQuestion, Attachment, Guidance
 from approvals.models.counters import AgentCurve, Curve, Spend
 from approvals.models.currency import Currency
 from approvals.models.event import AuditEvent, Delivery, Endpoint, LastCheckpoint, Seal, SystemAuditEvent, SystemChain
-from approvals.models.evidence import Autonomy, Incident, Outcome
+from approvals.models.evidence import Incident, Outcome
 from approvals.models.grant import Grant, PlannedStep
 from approvals.models.labels import EvidenceCell, Label, LabelCursor, LabelFeed
 from approvals.models.notify import Channel, NotificationRecord, SlackAccount, SlackMessage
@@ -37,6 +38,7 @@ __all__ = [
     "Attempt",
     "AuditEvent",
     "Autonomy",
+    "Breaker",
     "Capacity",
     "Channel",
     "Consumption",
@@ -55,6 +57,7 @@ __all__ = [
     "LabelCursor",
     "LabelFeed",
     "LastCheckpoint",
+    "LevelEvidence",
     "Membership",
     "Note",
     "NotificationRecord",

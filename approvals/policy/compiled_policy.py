@@ -135,6 +135,8 @@ class TypePolicy:
     most_attempts: int | None
     runs_before_review: str
     sample: Decimal
+    level_bar: Decimal
+    level_time: timedelta
     shadow: bool
     by_law: bool
     horizon: timedelta

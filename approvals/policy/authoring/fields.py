@@ -213,6 +213,8 @@ ACTION_TYPE = PolicyFields(
         check=checks.names,
     ),
     _type("minimum_view", bears_on="nothing", section="evidence", quiet=True, check=checks.view),
+    _type("level_bar", bears_on="nothing", section="evidence", quiet=True, check=checks.bar),
+    _type("level_time", bears_on="nothing", section="evidence", quiet=True, beside=True, check=checks.level_time),
 )
 
 _band = partial(PolicyField, Threshold, needed=True, check=checks.confidence)
