@@ -108,6 +108,8 @@ class SystemAuditEvent(models.Model):
         FACTOR_REMOVED = "factor_removed", _("Second factor removed")
         RECOVERY_CODES_MADE = "recovery_codes_made", _("Recovery codes made")
         RECOVERY_CODE_USED = "recovery_code_used", _("Recovery code used")
+        CERTIFICATE_OPENED = "certificate_opened", _("Threshold certified")
+        CERTIFICATE_ENDED = "certificate_ended", _("Certificate ended")
         CANARY_FAILED = "canary_failed", _("A canary request did not come through")
         CANARY_PASSED = "canary_passed", _("Canary requests come through again")
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from approvals.policy import reasons
 from approvals.policy.assessed import Assessment
+from approvals.policy.certified import Certified
 from approvals.policy.compiled_policy import Stage, TypePolicy
 from approvals.policy.pre_approvals import ApprovedStep, StandingApproval
 from approvals.policy.reasons import Reason
@@ -43,7 +44,8 @@ class Shortage:
 class AgentStanding:
     """What is in force at once and never versioned: is the agent paused, its level for this action, the breaker.
 
-    `stopped` is its run, `halted` everything there is.
+    `stopped` is its run, `halted` everything there is. `certificates` are those in force for what it states of itself,
+    by impact.
     """
 
     paused: bool = False
@@ -52,6 +54,7 @@ class AgentStanding:
     level: int = 1
     breaker_open: bool = False
     shadow: bool = False
+    certificates: Mapping[str, Certified] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Routing:
     quoted_message: str = ""  # of an earlier rejection, for the agent alone: a person's words are in no reason
     shortage: Shortage | None = None
     in_population: bool = False  # but for score, level and strategy policy would let it pass
+    certified: Certified | None = None  # by what it passes below the declared threshold
 
     @property
     def covered(self) -> bool:

@@ -1,25 +1,30 @@
 """Who submits, as routing sees it at this moment: what is in force at once and stands in no version of policy."""
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from approvals.db import prepared
+from approvals.policy import certified
+from approvals.policy.certified import CERTIFICATES, UNSTATED, Certificates, Version
 from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.routing_decision import AgentStanding
+from approvals.requests.submission import Submission
 
 # Whether an agent has a plan or a standing approval in force is one probe of an index each, so that all others pay
 # nothing for those that have.
-_STANDINGS = """
+_STANDINGS = f"""
 SELECT agent.id, agent.name, agent.paused_at IS NOT NULL, trust.action_type_id, trust.level, trust.breaker_open,
        trust.shadow,
        EXISTS (SELECT FROM approvals_plannedstep WHERE agent_id = agent.id AND expires_at > %(now)s),
-       EXISTS (SELECT FROM approvals_grant WHERE agent_id = agent.id AND revoked_at IS NULL AND expires_at > %(now)s)
+       EXISTS (SELECT FROM approvals_grant WHERE agent_id = agent.id AND revoked_at IS NULL AND expires_at > %(now)s),
+       {CERTIFICATES}
 FROM approvals_agent AS agent
 LEFT JOIN approvals_autonomy AS trust ON trust.agent_id = agent.id AND trust.action_type_id = ANY (%(names)s::text[])
 WHERE agent.id = ANY (%(agents)s::uuid[])
-"""
+"""  # noqa: S608  # constants only
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class Submitter:
     granted: bool = False
     stopped: bool = False  # the run in which it asks
     halted: bool = False  # everything is
+    certificates: Certificates = field(default_factory=dict)
+    version: Version = UNSTATED
     trust: dict[str, tuple[int, bool, bool]] = field(default_factory=dict)  # by action type: level, breaker, shadow
 
     def standing(self, kind: TypePolicy) -> AgentStanding:
@@ -43,7 +50,16 @@ class Submitter:
             level=level,
             breaker_open=breaker_open,
             shadow=shadow,
+            certificates={
+                impact: certificate
+                for (name, version, impact), certificate in self.certificates.items()
+                if name == kind.name and version == self.version
+            },
         )
+
+    def stating(self, version: Version) -> "Submitter":
+        """The same in the version that it states of itself."""
+        return replace(self, version=version)
 
     def for_reevaluation(self, *, in_hand: bool) -> "Submitter":
         """The same for what waits for people: shadow mode takes none of it, a pause not what a reviewer changes."""
@@ -55,8 +71,16 @@ def read_submitters(agents: Collection[UUID], names: Collection[str], *, now: da
     """Who submits, with how each is trusted with these action types: one round trip."""
     submitters: dict[UUID, Submitter] = {}
     [rows] = prepared.ask([_STANDINGS], {"agents": list(agents), "names": list(names), "now": now})
-    for pk, name, paused, kind, level, breaker_open, shadow, planned, granted in rows:
-        submitter = submitters.setdefault(pk, Submitter(name, paused, planned, granted))
+    for pk, name, paused, kind, level, breaker_open, shadow, planned, granted, certificates in rows:
+        if pk not in submitters:
+            held = certified.read(json.loads(certificates or "[]"))
+            submitters[pk] = Submitter(name, paused, planned, granted, certificates=held)
+        submitter = submitters[pk]
         if kind is not None:
             submitter.trust[kind] = (level, breaker_open, shadow)
     return submitters
+
+
+def version_of(submission: Submission) -> Version:
+    """What the agent states of itself in it."""
+    return Version(submission.model, submission.prompt_version, submission.tool_version)
