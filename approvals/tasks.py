@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 
 from approvals.db import times
-from approvals.evidence import fitted
+from approvals.evidence import fitted, rollups
 from approvals.execution import spending
 from approvals.notify import letters, sending, slack
 from approvals.policy.authoring import rehearsal_jobs
@@ -39,6 +39,13 @@ def rehearse(rehearsal_id: str) -> None:
 def fit_curves() -> None:
     """Fit what people made of earlier scores anew."""
     fitted.fit_all()
+
+
+@shared_task(ignore_result=True)
+def count_changes() -> None:
+    """Count what happened into the rollups. While another worker counts there is nothing to do."""
+    while rollups.sweep():
+        pass
 
 
 @shared_task(ignore_result=True)

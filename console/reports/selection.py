@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from urllib.parse import urlencode
 
 from django import forms
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -95,7 +94,7 @@ class SelectionForm(forms.Form):
     @property
     def days(self) -> tuple[date, date]:
         """The first and the last day; an open end of a custom period is today, an open start a month before."""
-        today = timezone.localtime(times.now()).date()
+        today = times.now().astimezone(UTC).date()
         period = self.cleaned_data.get("period") or DEFAULT
         if period != CUSTOM:
             return today - timedelta(days=int(period) - 1), today
@@ -112,7 +111,6 @@ class SelectionForm(forms.Form):
         return Selection(
             first=first,
             last=last,
-            zone=timezone.get_current_timezone(),
             action_type=cleaned.get("type") or None,
             agent=self.agents.get(cleaned.get("agent") or ""),
             tier=int(cleaned["tier"]) if cleaned.get("tier") else None,
