@@ -18,7 +18,7 @@ from approvals.evidence.pieces import Piece, pieces
 from approvals.evidence.rates import Rate
 from approvals.evidence.rollups import Sum, counted_at
 from approvals.evidence.selection import ROW_SETS, Selection, cohort
-from approvals.evidence.sums import Key, over_time, sums
+from approvals.evidence.sums import Key, by_values, over_time, sums
 from approvals.models import ActionType, Agent, Domain, Tier, User
 
 ESCALATION_LINE = 0.20  # above it, tiers or thresholds are set wrong: too much reaches people who cannot decide it
@@ -134,6 +134,16 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Topic:
+    """A reason for rejections or a field that people changed, and in how many of what; `percent` is the median change
+    of a number."""
+
+    name: str
+    rate: Rate
+    percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     selection: Selection
     total: Figures
@@ -145,6 +155,8 @@ class Report:
     by_domain: Sequence[FigureGroup]
     by_tier: Sequence[FigureGroup]
     by_person: Sequence[FigureGroup]
+    reasons: Sequence[Topic]  # what was rejected for
+    edited: Sequence[Topic]  # the fields that were changed
     few: int  # people who decided too few to have a row
     trends: Mapping[str, Sequence[int]]  # submitted per span, by action type
 
@@ -161,9 +173,12 @@ def report(selection: Selection) -> Report:
     # Who voted beside others has worked as much as who came last.
     enough = {key: figures for key, figures in people.items() if figures.decided + figures.voted >= PERSON_NEEDS}
     by_type = _groups(over_time(types))
+    total = figures_of(over_time(whole).get("", Sum()))
     return Report(
         selection=selection,
-        total=figures_of(over_time(whole).get("", Sum())),
+        total=total,
+        reasons=_topics(selection, parts, "reason", "rejected", total.rejected),
+        edited=_topics(selection, parts, "field", "modified", total.modified),
         counted_at=counted_at(),
         spans=_spans(parts, whole),
         by_type=_named(by_type, ActionType.objects.filter(pk__in=by_type)),
@@ -222,9 +237,7 @@ def _largest(group: FigureGroup) -> tuple[int, int, str]:
 
 def _versions(selection: Selection, parts: Sequence[Piece]) -> list[FigureGroup]:
     """What each agent stated of itself, where it stated anything."""
-    totals: dict[tuple[str, ...], Sum] = defaultdict(Sum)
-    for key, total in sums(selection, parts, ["agent", "version"]).items():
-        totals[key.values].take(total.counts, total.histogram)
+    totals = by_values(sums(selection, parts, ["agent", "version"]))
     names = {str(pk): name for pk, name in Agent.objects.values_list("pk", "name")}
     groups = [
         FigureGroup(version, f"{names.get(agent, agent)} · {version}", figures_of(total), agent)
@@ -232,6 +245,16 @@ def _versions(selection: Selection, parts: Sequence[Piece]) -> list[FigureGroup]
         if version
     ]
     return sorted(groups, key=_largest)
+
+
+def _topics(selection: Selection, parts: Sequence[Piece], topic: str, counter: str, whole: int) -> list[Topic]:
+    """How often each was named, most often first; one approval may name several."""
+    topics = []
+    for name, total in over_time(sums(selection, parts, ["topic"], topic=f"{topic}:")).items():
+        change = histograms.percentile(total.histogram, 0.5)
+        rate = Rate(total.counts[_AT[counter]], whole)
+        topics.append(Topic(name.partition(":")[2], rate, change.total_seconds() if change is not None else None))
+    return sorted(topics, key=lambda named: (-named.rate.part, named.name))
 
 
 def _spans(parts: Sequence[Piece], whole: Mapping[Key, Sum]) -> list[Span]:

@@ -55,6 +55,7 @@ class Sum:
             self.histogram = add(self.histogram, histogram)
 
 
+Progress = Callable[[int, int], None]
 _Leaf = tuple[date, Dimensions]
 _Cell = tuple[int, str, date, Dimensions]
 
@@ -64,6 +65,11 @@ def behind() -> bool:
     last = Seal.objects.aggregate(last=Max("number"))["last"] or 0
     counted = RollupProgress.objects.values_list("seal", flat=True).first()
     return bool(last > (counted or 0))
+
+
+def generation_in_force() -> int:
+    """Which rollups hold."""
+    return RollupProgress.objects.values_list("generation", flat=True).first() or 0
 
 
 def counted_at() -> datetime | None:
@@ -87,11 +93,11 @@ def sweep() -> int:
     return len(seals)
 
 
-def rebuild(progressed: Callable[[int, int], None] = lambda done, all_of_them: None) -> int:
+def rebuild(progressed: Progress = lambda done, of_all: None) -> int:
     """Count everything anew beside what holds, then let that hold; returns how many approvals.
 
-    `progressed` hears how many of how many are done. What happens meanwhile is counted after it. Waits for a sweep at work,
-    and none works beside it.
+    `progressed` hears how many of how many are done. What happens meanwhile is counted after it. Waits for a
+    sweep at work, and none works beside it.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
@@ -102,7 +108,7 @@ def rebuild(progressed: Callable[[int, int], None] = lambda done, all_of_them: N
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
-def _rebuild(progressed: Callable[[int, int], None]) -> int:
+def _rebuild(progressed: Progress) -> int:
     progress = _progress()
     seal = Seal.objects.aggregate(last=Max("number"))["last"] or 0
     generation = progress.generation + 1

@@ -10,9 +10,9 @@ from operator import or_
 from django.db.models import Q
 
 from approvals.evidence.pieces import Piece
-from approvals.evidence.rollups import EVERYTHING, KEPT, KEPT_OF_TOPIC, Sum, bits
+from approvals.evidence.rollups import EVERYTHING, KEPT, KEPT_OF_TOPIC, Sum, bits, generation_in_force
 from approvals.evidence.selection import Selection
-from approvals.models import Rollup, RollupProgress
+from approvals.models import Rollup
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ def sums(selection: Selection, parts: Sequence[Piece], by: Sequence[str] = (), *
     them apart. `topic` is the beginning of the topics that are counted, "" for all approvals."""
     chosen = _chosen(selection)
     kept = _smallest({*by, *chosen, *(["topic"] if topic else [])}, KEPT_OF_TOPIC if topic else KEPT)
-    rollups = Rollup.objects.filter(_of(parts), generation=_generation(), kept=kept, **chosen)
+    rollups = Rollup.objects.filter(_of(parts), generation=generation_in_force(), kept=kept, **chosen)
     rollups = rollups.filter(topic__startswith=topic) if topic else rollups.filter(topic="")
     number_of = {(part.grain, start): number for number, part in enumerate(parts) for start in part.starts}
     totals: dict[Key, Sum] = defaultdict(Sum)
@@ -38,16 +38,17 @@ def sums(selection: Selection, parts: Sequence[Piece], by: Sequence[str] = (), *
     return {key: total for key, total in totals.items() if any(total.counts)}
 
 
-def over_time(totals: Mapping[Key, Sum]) -> dict[str, Sum]:
-    """The sums by the first of their values, whatever the piece."""
-    grouped: dict[str, Sum] = defaultdict(Sum)
+def by_values(totals: Mapping[Key, Sum]) -> dict[tuple[str, ...], Sum]:
+    """The sums by what was told apart, whatever the piece."""
+    grouped: dict[tuple[str, ...], Sum] = defaultdict(Sum)
     for key, total in totals.items():
-        grouped[key.values[0] if key.values else ""].take(total.counts, total.histogram)
+        grouped[key.values].take(total.counts, total.histogram)
     return dict(grouped)
 
 
-def _generation() -> int:
-    return RollupProgress.objects.values_list("generation", flat=True).first() or 0
+def over_time(totals: Mapping[Key, Sum]) -> dict[str, Sum]:
+    """The same where one dimension was told apart, or none ("")."""
+    return {"".join(values): total for values, total in by_values(totals).items()}
 
 
 def _of(parts: Sequence[Piece]) -> Q:
