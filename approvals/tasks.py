@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 
 from approvals.db import times
-from approvals.evidence import fitted, labels
+from approvals.evidence import fitted, labels, rollups
 from approvals.execution import spending
 from approvals.notify import letters, sending, slack
 from approvals.policy.authoring import rehearsal_jobs
@@ -48,6 +48,13 @@ def enter_labels() -> None:
 
     labels.enter_labels()
     promotions.name_gates()
+
+
+@shared_task(ignore_result=True)
+def count_changes() -> None:
+    """Count what happened into the rollups. While another worker counts there is nothing to do."""
+    while rollups.sweep():
+        pass
 
 
 @shared_task(ignore_result=True)

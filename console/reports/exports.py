@@ -91,8 +91,22 @@ DECISIONS: list[CsvColumn] = [
 ]
 
 FIGURES = [
-    *("group", "name", "first_day", "last_day", "submitted", "auto", "review", "refused", "open", "decided", "judged"),
-    *("approved", "modified", "rejected", "escalated", "expired", "late", "missed"),
+    *(
+        "group",
+        "name",
+        "first_day",
+        "last_day",
+        "submitted",
+        "auto",
+        "granted",
+        "review",
+        "refused",
+        "open",
+        "decided",
+        "judged",
+    ),
+    *("approved", "modified", "rejected", "needless", "escalated", "expired", "late", "missed"),
+    *("voted", "viewed_seconds", "let_run", "incidents", "incident_cost"),
     *("approval_rate", "approval_low", "approval_high", "override_rate", "override_low", "override_high"),
     *("escalation_rate", "escalation_low", "escalation_high", "median_seconds", "p95_seconds"),
 ]
@@ -139,7 +153,7 @@ def system_events(events: Iterable[SystemAuditEvent]) -> Iterator[str]:
 
 
 def figures(report: Report) -> Iterator[str]:
-    """The figures of a report as CSV: the whole, then each action type, agent, tier, person and span of time."""
+    """The figures of a report as CSV: the whole, then by each grouping and span of time."""
     yield MARK + _line(FIGURES)
     whole = FigureGroup("", "", report.total)
     days = [(span.first, span.last, FigureGroup("", "", span.figures)) for span in report.spans]
@@ -148,11 +162,13 @@ def figures(report: Report) -> Iterator[str]:
         ("all", [whole]),
         ("action_type", report.by_type),
         ("agent", report.by_agent),
+        ("version", report.by_version),
+        ("domain", report.by_domain),
         ("tier", report.by_tier),
         ("person", report.by_person),
     ):
         for group in groups:
-            name = group.name if kind in ("agent", "person") else group.key
+            name = group.name if kind in ("agent", "version", "person") else group.key
             yield _line([kind, name, first.isoformat(), last.isoformat(), *_numbers(group)])
     for start, end, group in days:
         yield _line(["period", "", start.isoformat(), end.isoformat(), *_numbers(group)])
@@ -178,10 +194,11 @@ def _tiers(approval: Approval) -> list[int]:
 
 def _numbers(group: FigureGroup) -> list[Value]:
     f = group.figures
-    counts = [f.submitted, f.auto, f.review, f.refused, f.open, f.decided, f.judged]
-    ends = [f.approved, f.modified, f.rejected, f.escalated, f.expired, f.late, f.missed]
+    counts = [f.submitted, f.auto, f.granted, f.review, f.refused, f.open, f.decided, f.judged]
+    ends = [f.approved, f.modified, f.rejected, f.needless, f.escalated, f.expired, f.late, f.missed]
+    beside: list[Value] = [f.voted, f.viewed, f.let_run, f.incidents, f.cost]
     shares = [cell for rate in (f.approval, f.override, f.escalation) for cell in _rate(rate)]
-    return [*counts, *ends, *shares, f.median, f.p95]
+    return [*counts, *ends, *beside, *shares, f.median, f.p95]
 
 
 def _rate(rate: Rate) -> list[Value]:

@@ -17,7 +17,14 @@ from approvals.models import Approval
 from console.reports import exports
 from tests.evidence.builders import HistoryBuilder, history_builder
 
-PAGES = ["/reports/", "/reports/rows/", "/calibration/", "/reports/decisions.csv", "/reports/figures.csv"]
+PAGES = [
+    "/reports/",
+    "/reports/rows/",
+    "/calibration/",
+    "/reports/decisions.csv",
+    "/reports/figures.csv",
+    "/reports/versions/",
+]
 OWN = PAGES[:2]
 
 
