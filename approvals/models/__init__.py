@@ -19,6 +19,7 @@ from approvals.models.publishing import PublishRequest, Rehearsal, RoutingChange
 from approvals.models.request import ApprovalRequest
 from approvals.models.rule import Rule, Threshold
 from approvals.models.run import Run, Step
+from approvals.models.seeded import SeededCase
 from approvals.models.stop import Stop
 from approvals.models.unsent import UnsentText
 from approvals.models.verdict import Attempt, Decision, Note, Recall, Vote
@@ -67,6 +68,7 @@ __all__ = [
     "Run",
     "Seal",
     "SecondAdminRequest",
+    "SeededCase",
     "SigningKey",
     "SlackAccount",
     "SlackMessage",
