@@ -19,6 +19,7 @@ AREAS = (
     "post_review",
     "overload",
     "history",
+    "oversight",
     "reports",
     "profile",
     "sign_in",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from typing import cast
+from uuid import UUID
 
 from django.db.models import Aggregate, Count, DurationField, ExpressionWrapper, F, Func, IntegerField, QuerySet, Value
 from django.db.models.expressions import Combinable, Expression
@@ -155,6 +156,13 @@ def report(selection: Selection) -> Report:
 def enough_decisions(selection: Selection) -> bool:
     """True where the person of this selection decided enough in it to be shown to somebody else."""
     return cohort(selection).filter(ROW_SETS["decided"].condition)[:PERSON_NEEDS].count() >= PERSON_NEEDS
+
+
+def people_with_enough(selection: Selection) -> set[UUID]:
+    """Who decided enough of these for others to read it with a name."""
+    decided = cohort(selection).filter(ROW_SETS["decided"].condition, decided_by__isnull=False)
+    counted = decided.order_by().values_list("decided_by").annotate(count=Count("pk"))
+    return {person for person, count in counted if person is not None and count >= PERSON_NEEDS}
 
 
 def span_days(selection: Selection) -> int:

@@ -31,8 +31,8 @@ from approvals.requests.validation import faults_of
 HOUSE = "assent-test-cases"
 LOOK_BACK = timedelta(days=180)
 FAULTY = 0.5  # of the test cases
-_READ = 200  # of the past, newest first
-_TRIES = 8
+_READ = 60  # of the past, newest first
+_TRIES = 5
 _dice = random.SystemRandom()
 
 
