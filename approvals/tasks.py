@@ -8,6 +8,7 @@ from approvals.db import times
 from approvals.evidence import fitted, labels, rollups
 from approvals.execution import spending
 from approvals.notify import letters, sending, slack
+from approvals.oversight import seeding
 from approvals.policy.authoring import rehearsal_jobs
 
 
@@ -33,6 +34,12 @@ def close_card(message_id: int) -> None:
 def rehearse(rehearsal_id: str) -> None:
     """Carry out one rehearsal of a policy change. One that is done, or worked on, is left alone."""
     rehearsal_jobs.carry_out(UUID(rehearsal_id))
+
+
+@shared_task(ignore_result=True)
+def put_in_case(case_id: str) -> None:
+    """Put one test case into the inbox. One that is there already, or not due, is left alone."""
+    seeding.put_in(UUID(case_id))
 
 
 @shared_task(ignore_result=True)

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from approvals.evidence import histograms
 from approvals.evidence.contributions import COUNTERS
@@ -195,6 +196,13 @@ def report(selection: Selection) -> Report:
 def enough_decisions(selection: Selection) -> bool:
     """True where the person of this selection decided enough in it to be shown to somebody else."""
     return cohort(selection).filter(ROW_SETS["decided"].condition)[:PERSON_NEEDS].count() >= PERSON_NEEDS
+
+
+def people_with_enough(selection: Selection) -> set[UUID]:
+    """Who decided enough of these for others to read it with a name."""
+    decided = cohort(selection).filter(ROW_SETS["decided"].condition, decided_by__isnull=False)
+    counted = decided.order_by().values_list("decided_by").annotate(count=Count("pk"))
+    return {person for person, count in counted if person is not None and count >= PERSON_NEEDS}
 
 
 _AT = {name: index for index, name in enumerate(COUNTERS)}

@@ -22,6 +22,7 @@ from approvals.models.request import ApprovalRequest
 from approvals.models.rollup import Rollup, RollupEntry, RollupProgress
 from approvals.models.rule import Rule, Threshold
 from approvals.models.run import Run, Step
+from approvals.models.seeded import SeededCase
 from approvals.models.stop import Stop
 from approvals.models.unsent import UnsentText
 from approvals.models.verdict import Attempt, Decision, Note, Recall, Vote
@@ -80,6 +81,7 @@ __all__ = [
     "Run",
     "Seal",
     "SecondAdminRequest",
+    "SeededCase",
     "SigningKey",
     "SlackAccount",
     "SlackMessage",

@@ -18,8 +18,9 @@ from redis.exceptions import RedisError
 from agents.tasks import send_webhooks
 from approvals.evidence import labels, rollups
 from approvals.notify import letters, sending, slack, webhooks
+from approvals.oversight import draws
 from approvals.policy.authoring import rehearsal_jobs
-from approvals.tasks import carry, close_card, count_changes, deliver, enter_labels, rehearse
+from approvals.tasks import carry, close_card, count_changes, deliver, enter_labels, put_in_case, rehearse
 
 log = structlog.get_logger("assent.clock")
 
@@ -84,6 +85,8 @@ class Doorbells:
             self._once(rehearsal, rehearse, str(rehearsal))
         for channel in sending.ready():
             self._once(channel, carry, str(channel), every=CARRY_AGAIN)
+        for case in draws.due():
+            self._once(case, put_in_case, str(case))
         for message in slack.stale_cards():
             self._once(message, close_card, message)
         if labels.ready():

@@ -139,6 +139,10 @@ PAGES = {
     "reports:rows": Operation(REVIEWERS, get("reports:rows", on=False)),
     "reports:decisions_csv": Operation("manager auditor", get("reports:decisions_csv", on=False)),
     "reports:figures_csv": Operation("manager auditor", get("reports:figures_csv", on=False)),
+    "oversight:oversight": Operation(
+        REVIEWERS + " manager auditor" if "manager" not in REVIEWERS else REVIEWERS,
+        get("oversight:oversight", on=False),
+    ),
     "reports:shadow": Operation("manager auditor", get("reports:shadow", on=False)),
     "reports:shadow_csv": Operation("manager auditor", get("reports:shadow_csv", on=False)),
     "reports:calibration": Operation("manager auditor", get("reports:calibration", on=False)),

@@ -256,6 +256,7 @@ TIER = PolicyFields(
     _tier("hold", section="time", needed=True, check=checks.undo),
     _tier("claim", section="time", needed=True, check=checks.claim),
     _tier("second_factor", section="authority", quiet=True),
+    _tier("seeded", section="oversight", quiet=True, bears_on="nothing", check=checks.few),
 )
 TERMS = PolicyFields(PolicyField(DomainTerms, "domain", needed=True, section="authority"), *_terms(DomainTerms))
 
