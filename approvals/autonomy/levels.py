@@ -130,7 +130,8 @@ def missing(
         return [Missing(Lack.HIGHEST)]
     lacks = []
     if not evidence.earned and evidence.needed is None:
-        lacks.append(Missing(Lack.OUT_OF_REACH if evidence.labels else Lack.LABELS, evidence.fewest))
+        unseen = evidence.e > 0 and not evidence.labels
+        lacks.append(Missing(Lack.LABELS) if unseen else Missing(Lack.OUT_OF_REACH))
     elif not evidence.earned:
         lacks.append(Missing(Lack.LABELS, evidence.needed))
     if any(_holds_back(autonomy, below, level) for below in _below(evidence.impact, beside)):

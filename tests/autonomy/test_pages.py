@@ -33,6 +33,8 @@ def test_every_cell_says_what_it_lacks_for_the_next_level(evidence, as_, mia, au
     ("fields", "sentence"),
     [
         ({"earned": False, "needed": None}, "Out of reach"),
+        ({"earned": False, "needed": None, "labels": 0, "e": 0}, "Out of reach"),
+        ({"earned": False, "needed": None, "labels": 0, "e": 1}, "Nothing judged yet."),
         ({"began_at": "now"}, "At this level until"),
         ({"incident": True}, "1 incident of high severity is open."),
         ({"breaker": True}, "A breaker is open."),
