@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 
 from approvals.db import times
-from approvals.evidence import fitted, rollups
+from approvals.evidence import fitted, labels, rollups
 from approvals.execution import spending
 from approvals.notify import letters, sending, slack
 from approvals.policy.authoring import rehearsal_jobs
@@ -46,6 +46,12 @@ def count_changes() -> None:
     """Count what happened into the rollups. While another worker counts there is nothing to do."""
     while rollups.sweep():
         pass
+
+
+@shared_task(ignore_result=True)
+def enter_labels() -> None:
+    """Enter the labels that are due. Safe to run twice, also at once: one sweep works, the other does nothing."""
+    labels.enter_labels()
 
 
 @shared_task(ignore_result=True)

@@ -100,29 +100,13 @@ CHANNEL_LAYERS = {
     }
 }
 
-# --- Celery: doorbells only; whatever must happen is a row that the clock rings for again
+# --- Celery's broker; how Celery works stands in celery.py
 
 CELERY_BROKER_URL = (
     REDIS_URL.split("?")[0].replace("unix://", "redis+socket://") + "?virtual_host=1"
     if REDIS_URL.startswith("unix://")
     else redis_database(1)
 )
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_TASK_TIME_LIMIT = 120
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # the default gives up for good after 100 attempts
-# With the defaults a task whose worker was killed was not back after 90 s; with these it was in 9.
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_connect_timeout": 2,
-    "socket_timeout": 5,  # a broker that hangs is away; the default waits for two minutes
-    "visibility_timeout": 180,
-    "unacked_restore_interval": 2,
-    "unacked_restore_throttle": 1,
-}
-CELERY_TIMEZONE = "UTC"
 
 # --- Applications
 
@@ -380,18 +364,13 @@ UNFOLD = {
     "STYLES": [lambda request: static("css/admin.css")],
     "THEME": "console.admin_menu.theme",
     "COLORS": {
-        "primary": {  # shades of the console's accent
-            "50": "oklch(97% .02 272)",
-            "100": "oklch(94% .04 272)",
-            "200": "oklch(88% .07 272)",
-            "300": "oklch(80% .11 272)",
-            "400": "oklch(72% .15 272)",
-            "500": "oklch(62% .18 272)",
-            "600": "oklch(50% .20 272)",
-            "700": "oklch(44% .19 272)",
-            "800": "oklch(38% .16 272)",
-            "900": "oklch(32% .13 272)",
-            "950": "oklch(24% .09 272)",
+        # Shades of the console's accent: lightness and chroma of each.
+        "primary": {
+            str(shade): f"oklch({tone} 272)"
+            for shade, tone in {
+                **{50: "97% .02", 100: "94% .04", 200: "88% .07", 300: "80% .11", 400: "72% .15", 500: "62% .18"},
+                **{600: "50% .20", 700: "44% .19", 800: "38% .16", 900: "32% .13", 950: "24% .09"},
+            }.items()
         }
     },
     "SIDEBAR": {"navigation": "console.admin_menu.groups"},

@@ -15,8 +15,9 @@ from approvals.models.states import Status
 from console.embedded import DataDirectory, start
 from console.embedded.processes import Process, stop
 from console.embedded.valkey import Valkey
+from tests.browser import wait_until_still
 from tests.checker import check
-from tests.conftest import PASSWORD, wait_until_still
+from tests.conftest import PASSWORD
 from tests.test_faults import until
 from tests.web import Web, database_url
 

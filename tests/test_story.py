@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from agents import keys
 from approvals.models import Outcome
+from tests.browser import wait_until_still
 from tests.checker import check
-from tests.conftest import wait_until_still
 from tests.web import database_url
 
 AGENT = """

@@ -16,7 +16,7 @@ from approvals.models import Proposal
 from approvals.values import dialect
 from approvals.values.edits import Side, same
 from approvals.values.schema import BadSchema, Fault, Json
-from console.controls import sentences, typed
+from console.controls import editing, sentences
 from console.controls.build import Choice, Control, all_controls
 from console.controls.schemas import Node, Option, shape_of
 
@@ -33,17 +33,17 @@ class AnswerInProgress:
         self.form = form
 
     @cached_property
-    def draft(self) -> typed.EditInProgress:
+    def draft(self) -> editing.EditInProgress:
         """What was posted; the beginning where that is none of this question's. Never raises NoEdit."""
         nothing = _empty_answer(self.schema, self.schema, 0)
         if self.form is not None and "touched" in self.form:
             try:
-                return typed.posted_draft(self.schema, nothing, self.form)
-            except typed.NoEdit:
-                fresh = typed.draft_of(self.schema, nothing)
+                return editing.posted_draft(self.schema, nothing, self.form)
+            except editing.NoEdit:
+                fresh = editing.draft_of(self.schema, nothing)
                 fresh.faults = [Fault("", _("This form does not belong to what is shown. Answer again."))]
                 return fresh
-        return typed.draft_of(self.schema, nothing)
+        return editing.draft_of(self.schema, nothing)
 
     @cached_property
     def control(self) -> Control:

@@ -18,10 +18,10 @@ from console.card import facts, step_up
 from console.card.cards import Card
 from console.card.verdict import decided, offered
 from console.card.views import conflict, on_card_version, once_per_attempt, panel
-from console.controls import sentences, typed
+from console.controls import editing, sentences
 from console.controls.build import all_controls, controls_of, in_schema_order
+from console.controls.editing import EditInProgress, NoEdit
 from console.controls.schemas import Node
-from console.controls.typed import EditInProgress, NoEdit
 from console.forms import VerdictForm
 from console.http import ConsoleRequest
 from console.inbox.views import filters_of
@@ -103,13 +103,13 @@ def _is_beside(draft: EditInProgress, fault: Fault) -> bool:
 
 
 def _new_draft(approval: Approval) -> EditInProgress:
-    return typed.draft_of(_schema(approval), (_stored_args(approval),))
+    return editing.draft_of(_schema(approval), (_stored_args(approval),))
 
 
 def _posted_draft(request: ConsoleRequest, approval: Approval) -> tuple[EditInProgress, Sequence[Fault]]:
     """The edit that was posted; where that is none of this card's arguments, a new one and a word about it."""
     try:
-        draft = typed.posted_draft(_schema(approval), (_stored_args(approval),), request.POST)
+        draft = editing.posted_draft(_schema(approval), (_stored_args(approval),), request.POST)
     except NoEdit:
         return _new_draft(approval), [Fault("", _("This form does not belong to what is shown. Edit it again."))]
     return draft, draft.faults

@@ -21,8 +21,8 @@ from approvals.policy.stages import includes_queue, required_stages_of
 from approvals.values import edits, schema
 from approvals.values.schema import Json
 from console.card.facts import Fact, changes_of, facts_of
-from console.controls import typed
-from console.controls.typed import EditInProgress
+from console.controls import editing
+from console.controls.editing import EditInProgress
 
 LONGEST = 500_000  # characters of a wish
 
@@ -218,10 +218,10 @@ class PlanView:
         schema = kind.schema if kind else {}
         try:
             if posted is not None:
-                return typed.posted_draft(schema, (action["args"],), posted)
+                return editing.posted_draft(schema, (action["args"],), posted)
             wish = next(step for step in self.wish or () if step["id"] == name)
-            return typed.draft_of(schema, (action["args"],), edits=edits.read_operations(wish.get("edits", [])))
-        except (typed.NoEdit, edits.BadEdit) as error:
+            return editing.draft_of(schema, (action["args"],), edits=edits.read_operations(wish.get("edits", [])))
+        except (editing.NoEdit, edits.BadEdit) as error:
             raise BadPlanEdit from error
 
     @cached_property

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from approvals.models import Approval
-from tests.conftest import wait_until_still
+from tests.browser import wait_until_still
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -13,7 +13,7 @@ from approvals.decisions import claims
 from approvals.decisions.card_version import card_version_of, load
 from approvals.decisions.decide import decide
 from approvals.models import Approval, Decision, User
-from tests.conftest import wait_until_settled, wait_until_still
+from tests.browser import wait_until_settled, wait_until_still
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

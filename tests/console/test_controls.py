@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from approvals.values.edits import apply, operations
-from console.controls import build, typed
+from console.controls import build, editing
 from console.controls.build import all_controls, controls_of, position_id
+from console.controls.editing import NoEdit, UnreadableInput, posted_draft, read_number, with_original_line_breaks
 from console.controls.schemas import shape_of
-from console.controls.typed import NoEdit, UnreadableInput, posted_draft, read_number, with_original_line_breaks
 
 CASES = Path(__file__).parents[1] / "cases"
 TOOLS = json.loads((CASES / "tool-schemas.json").read_text())["cases"]
@@ -278,5 +278,5 @@ def test_a_thousand_fields_are_a_form():
 def test_places_survive_html():
     assert position_id("/a\r\nb/é") == "/a%0D%0Ab/%C3%A9"
     assert position_id("") == "~"
-    assert typed.posted_draft({}, ({"a\rb": "x"},), sent(["/a%0Db", "text", "y"])).value == ({"a\rb": "y"},)
+    assert editing.posted_draft({}, ({"a\rb": "x"},), sent(["/a%0Db", "text", "y"])).value == ({"a\rb": "y"},)
     assert shape_of({"type": "object"}, {}).grows

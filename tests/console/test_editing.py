@@ -12,7 +12,8 @@ from playwright.sync_api import expect
 from approvals.decisions.card_version import load
 from approvals.models import ActionType, Proposal
 from approvals.policy import snapshot
-from tests.conftest import PASSWORD, wait_until_still
+from tests.browser import wait_until_still
+from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from approvals.decisions.card_version import load
 from approvals.models import Approval, Attempt, Decision, Tier
 from approvals.policy import snapshot
-from tests.conftest import wait_until_settled, wait_until_still
+from tests.browser import wait_until_settled, wait_until_still
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -11,7 +11,7 @@ from approvals.decisions.card_version import load
 from approvals.policy import snapshot
 from approvals.policy.authoring import packs
 from approvals.requests.submission import Item
-from tests.conftest import wait_until_still
+from tests.browser import wait_until_still
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

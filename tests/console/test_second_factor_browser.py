@@ -9,7 +9,8 @@ from playwright.sync_api import Page, expect
 
 from approvals.decisions.card_version import load
 from approvals.models import AccountEvent, User
-from tests.conftest import PASSWORD, wait_until_settled, wait_until_still
+from tests.browser import wait_until_settled, wait_until_still
+from tests.conftest import PASSWORD
 from tests.console.test_second_factor import SECRET, code
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

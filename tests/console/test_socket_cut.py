@@ -16,7 +16,8 @@ from approvals.models import Decision, Grant, Rule, Vote
 from approvals.policy import snapshot
 from approvals.requests.amend import amend
 from approvals.requests.submission import Item
-from tests.conftest import PASSWORD, wait_until_still
+from tests.browser import wait_until_still
+from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 

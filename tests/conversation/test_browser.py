@@ -10,7 +10,7 @@ from approvals.decisions import agent_questions
 from approvals.decisions.card_version import load
 from approvals.models import Tier
 from approvals.requests.amend import amend
-from tests.conftest import wait_until_still
+from tests.browser import wait_until_still
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,7 +10,7 @@ from agents import keys
 from approvals.decisions.card_version import card_version_of, load
 from approvals.decisions.decide import decide
 from tests.agents.conftest import Api
-from tests.conftest import wait_until_still
+from tests.browser import wait_until_still
 from tests.recall.conftest import approve, executor_of, take_back
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]

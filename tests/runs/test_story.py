@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 
 from agents import keys
 from approvals.models import Approval, Run, Step
-from tests.conftest import ROOT, wait_until_still
+from tests.browser import wait_until_still
+from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 DAYS = {"type": "object", "properties": {"days": {"type": "integer"}}, "required": ["days"]}

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from approvals.decisions.card_version import load
 from approvals.models import UnsentText
 from approvals.requests.amend import amend
-from tests.conftest import wait_until_settled, wait_until_still
+from tests.browser import wait_until_settled, wait_until_still
 from tests.plans.conftest import kinds, mail, plan, step  # noqa: F401
 from tests.unsent.pages import NOTE, SLOW, open_card, open_panel, wait_until_kept
 

@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 from approvals.decisions.card_version import card_version_of, load
 from approvals.decisions.decide import decide
 from approvals.models import Decision, UnsentText, User
-from tests.conftest import PASSWORD, wait_until_settled, wait_until_still
+from tests.browser import wait_until_settled, wait_until_still
+from tests.conftest import PASSWORD
 from tests.plans.conftest import kinds, mail, plan, step  # noqa: F401
 from tests.unsent.pages import MESSAGE, NOTE, SLOW, open_card, open_panel, wait_until_kept
 
