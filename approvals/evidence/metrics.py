@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -170,8 +171,7 @@ def report(selection: Selection) -> Report:
         over_time(sums(selection, parts, [name])) for name in ("agent", "tier", "domain", "person")
     )
     people = {key: figures_of(total) for key, total in persons.items() if key}
-    # Who voted beside others has worked as much as who came last.
-    enough = {key: figures for key, figures in people.items() if figures.decided + figures.voted >= PERSON_NEEDS}
+    enough = {key: figures for key, figures in people.items() if _enough(figures)}
     by_type = _groups(over_time(types))
     total = figures_of(over_time(whole).get("", Sum()))
     return Report(
@@ -195,6 +195,17 @@ def report(selection: Selection) -> Report:
 def enough_decisions(selection: Selection) -> bool:
     """True where the person of this selection decided enough in it to be shown to somebody else."""
     return cohort(selection).filter(ROW_SETS["decided"].condition)[:PERSON_NEEDS].count() >= PERSON_NEEDS
+
+
+def people_with_enough(selection: Selection) -> set[UUID]:
+    """Who decided or voted enough in the selection to be named."""
+    totals = over_time(sums(selection, pieces(selection.first, selection.last), ["person"]))
+    return {UUID(key) for key, total in totals.items() if key and _enough(figures_of(total))}
+
+
+def _enough(figures: Figures) -> bool:
+    # Who voted beside others has worked as much as who came last.
+    return figures.decided + figures.voted >= PERSON_NEEDS
 
 
 _AT = {name: index for index, name in enumerate(COUNTERS)}

@@ -2,25 +2,28 @@
 
 import csv
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from approvals.db.cursors import Position
-from approvals.evidence import selection
+from approvals.evidence import decision_log, selection
 from approvals.evidence.metrics import FigureGroup, Report
 from approvals.evidence.rates import Rate
 from approvals.evidence.selection import Selection
 from approvals.evidence.shadows import ShadowCount
 from approvals.models import Approval, SystemAuditEvent
+from approvals.values.compact import compact
 
 MARK = "\ufeff"  # without it a spreadsheet reads UTF-8 as the machine's old code page
 PAGE = 500
+LOG_PAGE = 200
 # What makes a spreadsheet take a text for a formula, its full-width twins included.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001  # full-width is the point
 
@@ -144,6 +147,18 @@ async def decisions(chosen: Selection, row_set: str) -> AsyncIterator[str]:
         cursor = Position(page[-1].created_at, page[-1].pk)
 
 
+async def log(chosen: Selection, row_set: str, *, everybody: bool) -> AsyncIterator[str]:
+    """The same as JSON Lines with all that is known of each; `everybody`: whoever decided is named."""
+    named = await sync_to_async(decision_log.named_people)(chosen, everybody=everybody)
+    cursor: Position | None = None
+    while True:
+        lines, cursor = await sync_to_async(_log_page)(chosen, row_set, cursor, named)
+        if lines:
+            yield lines
+        if cursor is None:
+            return
+
+
 def system_events(events: Iterable[SystemAuditEvent]) -> Iterator[str]:
     """The audit log of what concerns no approval as CSV, with the hashes that make it a chain."""
     yield MARK + _line(["number", "at", "event", "by", "subject", "detail", "hash"])
@@ -186,6 +201,17 @@ def shadow(pairs: Sequence[ShadowCount]) -> Iterator[str]:
 def _page(chosen: Selection, row_set: str, cursor: Position | None) -> list[Approval]:
     queryset = selection.rows(chosen, row_set).select_related("agent", "decided_by").defer("assessment", "reasons")
     return list((queryset.filter(cursor.older("created_at")) if cursor else queryset)[:PAGE])
+
+
+def _log_page(
+    chosen: Selection, row_set: str, cursor: Position | None, named: Collection[UUID] | None
+) -> tuple[str, Position | None]:
+    """A page of the log, and where the next one starts; None after the last."""
+    queryset = selection.rows(chosen, row_set)
+    queryset = queryset.filter(cursor.older("created_at")) if cursor else queryset
+    ends = list(queryset.values_list("created_at", "pk")[LOG_PAGE - 1 : LOG_PAGE])
+    lines = [compact(row) + "\n" for row in decision_log.rows(queryset[:LOG_PAGE], named)]
+    return "".join(lines), Position(*ends[0]) if ends else None
 
 
 def _tiers(approval: Approval) -> list[int]:
