@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 
 from approvals.evidence import histograms
 from approvals.evidence.contributions import COUNTERS
@@ -171,8 +171,7 @@ def report(selection: Selection) -> Report:
         over_time(sums(selection, parts, [name])) for name in ("agent", "tier", "domain", "person")
     )
     people = {key: figures_of(total) for key, total in persons.items() if key}
-    # Who voted beside others has worked as much as who came last.
-    enough = {key: figures for key, figures in people.items() if figures.decided + figures.voted >= PERSON_NEEDS}
+    enough = {key: figures for key, figures in people.items() if _enough(figures)}
     by_type = _groups(over_time(types))
     total = figures_of(over_time(whole).get("", Sum()))
     return Report(
@@ -199,10 +198,14 @@ def enough_decisions(selection: Selection) -> bool:
 
 
 def people_with_enough(selection: Selection) -> set[UUID]:
-    """Who decided enough of these for others to read it with a name."""
-    decided = cohort(selection).filter(ROW_SETS["decided"].condition, decided_by__isnull=False)
-    counted = decided.order_by().values_list("decided_by").annotate(count=Count("pk"))
-    return {person for person, count in counted if person is not None and count >= PERSON_NEEDS}
+    """Who decided or voted enough in the selection to be named."""
+    totals = over_time(sums(selection, pieces(selection.first, selection.last), ["person"]))
+    return {UUID(key) for key, total in totals.items() if key and _enough(figures_of(total))}
+
+
+def _enough(figures: Figures) -> bool:
+    # Who voted beside others has worked as much as who came last.
+    return figures.decided + figures.voted >= PERSON_NEEDS
 
 
 _AT = {name: index for index, name in enumerate(COUNTERS)}

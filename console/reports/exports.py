@@ -13,15 +13,17 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from approvals.db.cursors import Position
-from approvals.evidence import selection
+from approvals.evidence import decision_log, selection
 from approvals.evidence.metrics import FigureGroup, Report, people_with_enough
 from approvals.evidence.rates import Rate
 from approvals.evidence.selection import Selection
 from approvals.evidence.shadows import ShadowCount
 from approvals.models import Approval, SystemAuditEvent
+from approvals.values.compact import compact
 
 MARK = "\ufeff"  # without it a spreadsheet reads UTF-8 as the machine's old code page
 PAGE = 500
+LOG_PAGE = 200
 # What makes a spreadsheet take a text for a formula, its full-width twins included.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001  # full-width is the point
 
@@ -146,6 +148,18 @@ async def decisions(chosen: Selection, row_set: str) -> AsyncIterator[str]:
         cursor = Position(page[-1].created_at, page[-1].pk)
 
 
+async def log(chosen: Selection, row_set: str, *, everybody: bool) -> AsyncIterator[str]:
+    """The same as JSON Lines with all that is known of each; `everybody`: whoever decided is named."""
+    named = await sync_to_async(decision_log.named_people)(chosen, everybody=everybody)
+    cursor: Position | None = None
+    while True:
+        lines, cursor = await sync_to_async(_log_page)(chosen, row_set, cursor, named)
+        if lines:
+            yield lines
+        if cursor is None:
+            return
+
+
 def system_events(events: Iterable[SystemAuditEvent]) -> Iterator[str]:
     """The audit log of what concerns no approval as CSV, with the hashes that make it a chain."""
     yield MARK + _line(["number", "at", "event", "by", "subject", "detail", "hash"])
@@ -193,6 +207,17 @@ def _page(chosen: Selection, row_set: str, cursor: Position | None, named: Colle
         if approval.decided_by_id not in named:
             approval.decided_by = None
     return page
+
+
+def _log_page(
+    chosen: Selection, row_set: str, cursor: Position | None, named: Collection[UUID] | None
+) -> tuple[str, Position | None]:
+    """A page of the log, and where the next one starts; None after the last."""
+    queryset = selection.rows(chosen, row_set)
+    queryset = queryset.filter(cursor.older("created_at")) if cursor else queryset
+    ends = list(queryset.values_list("created_at", "pk")[LOG_PAGE - 1 : LOG_PAGE])
+    lines = [compact(row) + "\n" for row in decision_log.rows(queryset[:LOG_PAGE], named)]
+    return "".join(lines), Position(*ends[0]) if ends else None
 
 
 def _tiers(approval: Approval) -> list[int]:

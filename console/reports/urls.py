@@ -10,6 +10,7 @@ urlpatterns = [
     path("reports/", views.report, name="report"),
     path("reports/rows/", views.rows, name="rows"),
     path("reports/decisions.csv", views.decisions_csv, name="decisions_csv"),
+    path("reports/decisions.jsonl", views.decisions_jsonl, name="decisions_jsonl"),
     path("reports/figures.csv", views.figures_csv, name="figures_csv"),
     path("reports/versions/", versions.versions, name="versions"),
     path("reports/shadow/", shadow.shadow, name="shadow"),
