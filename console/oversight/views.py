@@ -32,8 +32,8 @@ def oversight(request: ConsoleRequest) -> HttpResponse:
     authority = authorities.authority_of(request.user)
     if not (authority.sees_all or authority.reviews):
         raise PermissionDenied
-    asked = request.GET.get("days", "")
-    days = int(asked) if asked in map(str, PERIODS) else PERIODS[1]
+    chosen = request.GET.get("days", "")
+    days = int(chosen) if chosen in map(str, PERIODS) else PERIODS[1]
     end = times.now()
     first = end - timedelta(days=days)
     report = figures.oversight(first, end)

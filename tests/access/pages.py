@@ -139,6 +139,8 @@ PAGES = {
     "reports:rows": Operation(REVIEWERS, get("reports:rows", on=False)),
     "reports:decisions_csv": Operation("manager auditor", get("reports:decisions_csv", on=False)),
     "reports:figures_csv": Operation("manager auditor", get("reports:figures_csv", on=False)),
+    "reports:decisions_jsonl": Operation("manager auditor", get("reports:decisions_jsonl", on=False)),
+    "reports:versions": Operation("manager auditor", get("reports:versions", on=False)),
     "oversight:oversight": Operation(
         REVIEWERS + " manager auditor" if "manager" not in REVIEWERS else REVIEWERS,
         get("oversight:oversight", on=False),
