@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.reports import shadow, views
+from console.reports import shadow, thresholds, views
 
 app_name = "reports"
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("reports/rows/", views.rows, name="rows"),
     path("reports/decisions.csv", views.decisions_csv, name="decisions_csv"),
     path("reports/figures.csv", views.figures_csv, name="figures_csv"),
+    path("reports/thresholds/", thresholds.thresholds, name="thresholds"),
+    path("reports/thresholds/draft/", thresholds.draft_threshold, name="draft_threshold"),
     path("reports/shadow/", shadow.shadow, name="shadow"),
     path("reports/shadow.csv", shadow.shadow_csv, name="shadow_csv"),
 ]

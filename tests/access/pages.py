@@ -1,10 +1,11 @@
 """The table of pages: who may do what in the console, with the addresses that are nobody's or one's own."""
 
+from decimal import Decimal
 from uuid import uuid4
 
 from django.urls import reverse
 
-from approvals.models import Absence, Attempt, Outcome, Overload, UnsentText, User
+from approvals.models import Absence, ActionType, Attempt, Outcome, Overload, UnsentText, User
 from tests.access.operations import (
     REVIEWERS,
     SIGNED_IN,
@@ -131,6 +132,12 @@ PAGES = {
     "reports:figures_csv": Operation("manager auditor", get("reports:figures_csv", on=False)),
     "reports:shadow": Operation("manager auditor", get("reports:shadow", on=False)),
     "reports:shadow_csv": Operation("manager auditor", get("reports:shadow_csv", on=False)),
+    "reports:thresholds": Operation("manager auditor", get("reports:thresholds", on=False)),
+    "reports:draft_threshold": Operation(
+        "admin superuser",
+        lambda client, _: client.post(reverse("reports:draft_threshold"), {"type": "refund", "threshold": "0.90"}),
+        lambda approval, _: ActionType.objects.get(pk="refund").auto_threshold == Decimal("0.900"),
+    ),
     "reports:calibration": Operation("manager auditor", get("reports:calibration", on=False)),
     "profile:away": Operation(
         SIGNED_IN,
