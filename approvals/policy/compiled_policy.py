@@ -146,6 +146,8 @@ class TypePolicy:
     error_target: Decimal
     error_risk: Decimal
     threshold_start: Decimal | None
+    error_cost: Decimal | None
+    minute_cost: Decimal
     required: tuple[str, ...]  # what agents must send: names of Accompanying
 
     def silence(self, gate: str) -> str:

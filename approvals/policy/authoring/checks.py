@@ -90,6 +90,7 @@ spending = _within(
 horizon = _within(_lazy("From a minute to %(days)d days, such as 7 days."), timedelta(minutes=1), timedelta(days=366))
 view = _within(_lazy("From 0 to 600 seconds: nobody reads longer than that."), NOTHING, timedelta(minutes=10))
 claim_share = _within(_lazy("From 0.001 to 0.5: 0.05 is one in twenty."), Decimal("0.001"), Decimal("0.5"))
+cost = _within(_lazy("A cost is 0 or more."), Decimal(0), Decimal("Infinity"))
 accompanying, flags = _names_of(Accompanying.values), _names_of(LABELS)
 
 

@@ -218,6 +218,8 @@ ACTION_TYPE = PolicyFields(
     _type("error_target", section="evidence", quiet=True, check=checks.claim_share),
     _type("error_risk", section="evidence", quiet=True, beside=True, check=checks.claim_share),
     _type("threshold_start", section="evidence", quiet=True, check=checks.start),
+    _type("error_cost", bears_on="nothing", section="evidence", quiet=True, check=checks.cost),
+    _type("minute_cost", bears_on="nothing", section="evidence", quiet=True, beside=True, check=checks.cost),
 )
 
 _band = partial(PolicyField, Threshold, needed=True, check=checks.confidence)
