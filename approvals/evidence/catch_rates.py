@@ -1,8 +1,8 @@
-"""How many of the seeded faults people catch, by action type."""
+"""How many of the faults people catch at the least, by action type: one catch rate for each way in which they look."""
 
 from approvals.evidence.guarantees import CatchRate
 
 
 def of(action_type: str) -> list[CatchRate]:
-    """The catch rates that hold for it, at the gate and in post-review; none where no seeded case was decided."""
+    """The catch rates of an action type, of which the lowest holds; empty without seeded cases."""
     return []

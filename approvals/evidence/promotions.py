@@ -43,10 +43,15 @@ class _Step:
 
 
 class LevelCounting:
-    """Counts labels towards the next level and against the present one."""
+    """Counts labels towards the next level and against the present one. `replaying`: levels are left as they are."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, replaying: bool) -> None:
+        self.replaying = replaying
         self._steps: dict[UUID, list[_Step]] = {}
+
+    def begin_again(self, cell: EvidenceCell) -> None:
+        """Forget what was counted of the cell."""
+        cell.states.pop(_STATE, None)
 
     def see(self, cell: EvidenceCell, label: Label) -> None:
         self._add(cell, label, settled=False)
@@ -54,12 +59,15 @@ class LevelCounting:
     def correct(self, cell: EvidenceCell, label: Label) -> None:
         self._add(cell, label, settled=True)
 
+    def severe(self, cell: EvidenceCell, number: int) -> None:
+        """An incident of high severity was opened: it cost the level in that moment, before any sweep."""
+
     def store(self, cell: EvidenceCell) -> None:
         """Count what came of the cell, and act on it: a level is lost, or a promotion is earned."""
         steps = self._steps.pop(cell.pk, [])
         kind = snapshot.current().types.get(cell.action_type_id)
         if steps and kind is not None:
-            _count(cell, steps, kind, now=times.now())
+            _count(cell, steps, kind, now=times.now(), replaying=self.replaying)
 
     def _add(self, cell: EvidenceCell, label: Label, *, settled: bool) -> None:
         step = _Step(
@@ -69,7 +77,7 @@ class LevelCounting:
 
 
 @transaction.atomic
-def _count(cell: EvidenceCell, steps: list[_Step], kind: TypePolicy, *, now: datetime) -> None:
+def _count(cell: EvidenceCell, steps: list[_Step], kind: TypePolicy, *, now: datetime, replaying: bool) -> None:
     proposed = dict(Approval.objects.filter(pk__in={step.approval for step in steps}).values_list("pk", "created_at"))
     version = cell.agent_model, cell.prompt_version, cell.tool_version
     autonomy = levels.row_of(cell.agent_id, cell.action_type_id, version, level=kind.level)
@@ -82,11 +90,15 @@ def _count(cell: EvidenceCell, steps: list[_Step], kind: TypePolicy, *, now: dat
         if proposed[step.approval] >= evidence.counts_from:
             counters.take(step)
     cell.states[_STATE] = counters.state
+    if replaying:
+        return
     earned_before = evidence.earned
     counters.show(evidence, float(kind.level_bar), rates)
     evidence.save()
     if counters.decline.alarm:
         levels.lower_by_alarm(evidence, now=now)
+        evidence.refresh_from_db()
+        cell.states[_STATE] = _Counters.of(None, evidence, float(kind.level_bar), rates, now=now).state
     elif evidence.earned and not earned_before and _may_rise(autonomy, evidence, kind):
         level_alarms.tell_earned(autonomy, impact=evidence.impact, now=now)
 

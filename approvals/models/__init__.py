@@ -9,7 +9,7 @@ from approvals.models.currency import Currency
 from approvals.models.event import AuditEvent, Delivery, Endpoint, LastCheckpoint, Seal, SystemAuditEvent, SystemChain
 from approvals.models.evidence import Incident, Outcome
 from approvals.models.grant import Grant, PlannedStep
-from approvals.models.labels import EvidenceCell, Label, LabelCursor, LabelFeed
+from approvals.models.labels import Certificate, EvidenceCell, Label, LabelCursor, LabelFeed
 from approvals.models.notify import Channel, NotificationRecord, SlackAccount, SlackMessage
 from approvals.models.overload import Capacity, Overload
 from approvals.models.people import Absence, Agent, Domain, DomainTerms, Membership, SecondAdminRequest, Tier, User
@@ -40,6 +40,7 @@ __all__ = [
     "Autonomy",
     "Breaker",
     "Capacity",
+    "Certificate",
     "Channel",
     "Consumption",
     "Currency",

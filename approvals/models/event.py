@@ -114,6 +114,8 @@ class SystemAuditEvent(models.Model):
         TRIAL_DECLARED = "trial_declared", _("Another trial declared")
         BREAKER_CLOSED = "breaker_closed", _("Breaker closed")
         INCIDENT_CLOSED = "incident_closed", _("Incident closed")
+        CERTIFICATE_OPENED = "certificate_opened", _("Threshold certified")
+        CERTIFICATE_ENDED = "certificate_ended", _("Certificate ended")
         CANARY_FAILED = "canary_failed", _("A canary request did not come through")
         CANARY_PASSED = "canary_passed", _("Canary requests come through again")
 

@@ -37,6 +37,32 @@ class EvidenceSettings(models.Model):
         _("at a level for"), default=timedelta(days=7), help_text=_("Before the next level can be signed.")
     )
 
+    error_target = models.DecimalField(
+        _("wrong at most"),
+        max_digits=4,
+        decimal_places=3,
+        default="0.050",
+        help_text=_("A lower threshold is certified where at most this share would have been changed or stopped."),
+    )
+    error_risk = models.DecimalField(
+        _("claim false at most"),
+        max_digits=4,
+        decimal_places=3,
+        default="0.050",
+        help_text=_("The probability with which a certificate may be false, whenever one looks."),
+    )
+    threshold_start = models.DecimalField(
+        _("certified from"),
+        max_digits=4,
+        decimal_places=3,
+        null=True,
+        blank=True,
+        help_text=_(
+            "The threshold that is asked about first, then the ones below it, one by one; best where 15 to 30 % of "
+            "the proposals lie above it. Empty: all at once, which takes more labels."
+        ),
+    )
+
     class Meta:
         abstract = True
 
@@ -48,5 +74,9 @@ EVIDENCE_CONSTRAINTS = [
     ),
     models.CheckConstraint(
         condition=Q(horizon__gt=timedelta(0), minimum_view__gte=timedelta(0)), name="action_type_labels_take_time"
+    ),
+    models.CheckConstraint(
+        condition=Q(error_target__gt=0, error_target__lt=1, error_risk__gt=0, error_risk__lt=1),
+        name="action_type_claims_are_shares",
     ),
 ]

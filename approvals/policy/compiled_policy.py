@@ -142,6 +142,9 @@ class TypePolicy:
     horizon: timedelta
     material: tuple[str, ...]
     minimum_view: timedelta
+    error_target: Decimal
+    error_risk: Decimal
+    threshold_start: Decimal | None
     required: tuple[str, ...]  # what agents must send: names of Accompanying
 
     def silence(self, gate: str) -> str:

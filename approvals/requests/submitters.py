@@ -1,5 +1,6 @@
 """How the agents of a set of submissions stand at this moment: paused, their breakers, how far each is trusted."""
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -7,13 +8,15 @@ from typing import NamedTuple
 from uuid import UUID
 
 from approvals.db import prepared
+from approvals.policy import certified
+from approvals.policy.certified import CERTIFICATES, UNSTATED, Certificates, Version
 from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.routing_decision import AgentStanding
 from approvals.requests.submission import AgentSubmission, Submission
 
 # Whether an agent has a plan or a standing approval in force is one probe of an index each, so that all others pay
 # nothing for those that have.
-_STANDINGS = """
+_STANDINGS = f"""
 SELECT agent.id, agent.name, agent.paused_at IS NOT NULL,
        EXISTS (SELECT FROM approvals_plannedstep WHERE agent_id = agent.id AND expires_at > %(now)s),
        EXISTS (SELECT FROM approvals_grant WHERE agent_id = agent.id AND revoked_at IS NULL AND expires_at > %(now)s),
@@ -21,6 +24,7 @@ SELECT agent.id, agent.name, agent.paused_at IS NOT NULL,
            SELECT coalesce(breaker.action_type_id, '') FROM approvals_breaker AS breaker
            WHERE breaker.closed_at IS NULL AND (breaker.agent_id = agent.id OR breaker.agent_id IS NULL)
        ),
+       {CERTIFICATES},
        trust.action_type_id, trust.newest, trust.agent_model, trust.prompt_version, trust.tool_version,
        trust.level, trust.level_medium, trust.level_high, trust.shadow,
        EXISTS (SELECT FROM approvals_levelevidence WHERE autonomy_id = trust.id AND warned)
@@ -30,18 +34,7 @@ LEFT JOIN approvals_autonomy AS trust
     AND (trust.newest OR (trust.agent_model, trust.prompt_version, trust.tool_version) IN (
         SELECT * FROM unnest(%(models)s::text[], %(prompts)s::text[], %(tools)s::text[])))
 WHERE agent.id = ANY (%(agents)s::uuid[])
-"""
-
-
-class Version(NamedTuple):
-    """What an agent states of itself; empty where it states nothing."""
-
-    model: str
-    prompt: str
-    tools: str
-
-
-UNSTATED = Version("", "", "")
+"""  # noqa: S608  # constants only
 
 
 class Trust(NamedTuple):
@@ -64,6 +57,7 @@ class Submitter:
     granted: bool = False
     stopped: bool = False  # the run in which it asks
     halted: bool = False  # everything is
+    certificates: Certificates = field(default_factory=dict)
     breakers: frozenset[str] = frozenset()  # action types with an open one; "" for all of them
     trust: dict[tuple[str, Version | None], Trust] = field(default_factory=dict)  # by action type; None: the newest
     version: Version = UNSTATED
@@ -82,6 +76,11 @@ class Submitter:
             breaker_open=not self.breakers.isdisjoint({kind.name, ""}),
             shadow=trust.shadow and not self.shadowless,
             warned=trust.warned,
+            certificates={
+                impact: certificate
+                for (name, version, impact), certificate in self.certificates.items()
+                if name == kind.name and version == self.version
+            },
         )
 
     def stating(self, version: Version) -> "Submitter":
@@ -108,13 +107,15 @@ def read_submitters(
         "tools": [version.tools for version in versions],
     }
     [rows] = prepared.ask([_STANDINGS], values)
-    for pk, name, paused, planned, granted, breakers, kind, newest, model, prompt, tools, *levels in rows:
-        submitter = submitters.setdefault(pk, Submitter(name, paused, planned, granted, breakers=frozenset(breakers)))
+    for pk, name, paused, planned, granted, breakers, certificates, kind, newest, *trust in rows:
+        if pk not in submitters:
+            held = certified.read(json.loads(certificates or "[]"))
+            submitters[pk] = Submitter(name, paused, planned, granted, certificates=held, breakers=frozenset(breakers))
         if kind is not None:
-            trust = Trust(*levels)
-            submitter.trust[kind, Version(model, prompt, tools)] = trust
+            model, prompt, tools, *levels = trust
+            submitters[pk].trust[kind, Version(model, prompt, tools)] = Trust(*levels)
             if newest:
-                submitter.trust[kind, None] = trust
+                submitters[pk].trust[kind, None] = Trust(*levels)
     return submitters
 
 

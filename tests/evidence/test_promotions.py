@@ -40,7 +40,7 @@ def count(cell, refund):
     """Have labels counted: count(right=80, wrong=2). All are of one proposal, of which only the time matters."""
 
     def make(*, right=0, wrong=0, unseen=0, missing=0, settled_right=0, share="1"):
-        counting = LevelCounting()
+        counting = LevelCounting(replaying=False)
 
         def label(**fields):
             return Label(approval=refund, cell=cell, share=Decimal(share), **fields)
@@ -184,10 +184,7 @@ def test_the_states_of_a_cell_made_anew_from_its_labels_are_the_same(propose, al
     assert (shown["labels"], shown["wrong"]) == (6, 1)
     before = cell.states["levels"]
 
-    cell.states, counting = {}, LevelCounting()
-    for label in cell.labels.order_by("number"):
-        counting.see(cell, label)
-    counting.store(cell)
+    labels.rebuild(cell)
 
     assert cell.states["levels"] == before
     again = LevelEvidence.objects.values().get()

@@ -119,6 +119,9 @@ TYPE = st.fixed_dictionaries(
         "horizon": SPAN,
         "material": st.lists(TEXT.filter(bool), unique=True, max_size=3),
         "minimum_view": SPAN,
+        "error_target": SHARE,
+        "error_risk": SHARE,
+        "threshold_start": st.one_of(st.none(), SHARE),
         "thresholds": st.dictionaries(
             st.sampled_from(Impact.values), st.fixed_dictionaries({"auto": SHARE, "review": SHARE})
         ),

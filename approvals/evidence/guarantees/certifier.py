@@ -84,6 +84,11 @@ class ThresholdCertifier:
         """The estimated share that is wrong at or above each threshold."""
         return {threshold: tally.rate for threshold, tally in self._tallies.items()}
 
+    def labels_at(self, threshold: float) -> int:
+        """How many labels at or above one of the grid's thresholds were counted in this term."""
+        tally = self._tallies[threshold]
+        return tally.labels + (tally.stake[0] if tally.stake else 0)
+
     @property
     def needed(self) -> int | None:
         """How many more labels without a fault until the next certificate, at today's bar; None for never."""

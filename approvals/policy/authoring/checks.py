@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from approvals.models.people import WEEK
 from approvals.models.policy import Accompanying
+from approvals.policy.certified import GRID
 from approvals.policy.checkpoints import HOUR, LONGEST_WINDOW, RUN_LOOK_BACK
 from approvals.policy.precedent.flags import LABELS
 from approvals.policy.precedent.reader import LOOK_BACK
@@ -87,7 +88,13 @@ spending = _within(
 )
 horizon = _within(_lazy("From a minute to %(days)d days, such as 7 days."), timedelta(minutes=1), timedelta(days=366))
 view = _within(_lazy("From 0 to 600 seconds: nobody reads longer than that."), NOTHING, timedelta(minutes=10))
+claim_share = _within(_lazy("From 0.001 to 0.5: 0.05 is one in twenty."), Decimal("0.001"), Decimal("0.5"))
 accompanying, flags = _names_of(Accompanying.values), _names_of(LABELS)
+
+
+def start(value: Decimal) -> Iterator[str]:
+    if value not in GRID:
+        yield _("One of %(grid)s; leave it empty for all at once.") % {"grid": ", ".join(f"{one:.2f}" for one in GRID)}
 
 
 def names(value: Json) -> Iterator[str]:

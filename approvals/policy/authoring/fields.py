@@ -215,6 +215,9 @@ ACTION_TYPE = PolicyFields(
     _type("minimum_view", bears_on="nothing", section="evidence", quiet=True, check=checks.view),
     _type("level_bar", bears_on="nothing", section="evidence", quiet=True, check=checks.bar),
     _type("level_time", bears_on="nothing", section="evidence", quiet=True, beside=True, check=checks.level_time),
+    _type("error_target", section="evidence", quiet=True, check=checks.claim_share),
+    _type("error_risk", section="evidence", quiet=True, beside=True, check=checks.claim_share),
+    _type("threshold_start", section="evidence", quiet=True, check=checks.start),
 )
 
 _band = partial(PolicyField, Threshold, needed=True, check=checks.confidence)

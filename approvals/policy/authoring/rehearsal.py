@@ -17,15 +17,16 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from approvals.models import Approval, Autonomy, Proposal
-from approvals.models.policy import Reversibility
+from approvals.models import ActionType, Approval, Autonomy, Proposal
+from approvals.models.policy import Impact, Reversibility
 from approvals.models.states import ItemType, Kind, Route, Source
-from approvals.policy import reasons, rehearsal_reasons
+from approvals.policy import certified, reasons, rehearsal_reasons
 from approvals.policy.assessed import Assessment
 from approvals.policy.assessment import recall
 from approvals.policy.authoring import rehearsed_routes
 from approvals.policy.authoring.fields import ACTION_TYPE, Row
 from approvals.policy.authoring.rehearsed_routes import GONE, UNFIT, RouteDifference, RoutingOutcome
+from approvals.policy.certified import CERTIFICATES, Certificates, Certified, Version
 from approvals.policy.compiled_policy import Policy, TypePolicy
 from approvals.policy.evaluation_input import EvaluationInput
 from approvals.policy.precedent.past_spending import SpendingCutoff, cutoff_of
@@ -113,6 +114,8 @@ _COLUMNS = (
     *("request__run__name", "request__step", "request__run_id", "agent_model", "prompt_version", "tool_version"),
 )
 
+_CERTIFICATES = f"SELECT agent.id, {CERTIFICATES} FROM approvals_agent AS agent"  # noqa: S608  # constants only
+
 _PATHS = """
 SELECT number, (snapshot::jsonb -> 'rates')::text, (
     SELECT jsonb_object_agg(key, jsonb_build_array(value ->> 'value_path', value ->> 'currency_path'))
@@ -130,6 +133,13 @@ def _levels() -> dict[tuple[object, ...], Autonomy]:
         (row.agent_id, row.action_type_id, row.agent_model, row.prompt_version, row.tool_version): row for row in rows
     }
     return {**newest, **stated}
+
+
+def _certificates() -> dict[UUID, Certificates]:
+    """The certificates in force, by agent."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CERTIFICATES, {"names": list(ActionType.objects.values_list("pk", flat=True))})
+        return {agent: certified.read(json.loads(rows)) for agent, rows in cursor.fetchall() if rows}
 
 
 class _Comparison:
@@ -150,6 +160,7 @@ class _Comparison:
             if _flag_settings(base["types"][name]) != _flag_settings(draft["types"][name])
         }
         self.levels = _levels()
+        self.certificates = _certificates()
         # Where both look at spending alike, what was stored says it.
         self.limits = {
             name
@@ -221,9 +232,16 @@ class _Comparison:
                 level_high=trust.level_high,
                 shadow=trust.shadow,
                 breaker_open=reasons.names(row["reasons"], reasons.BreakerOpen),
+                certificates=self._certified(row, name),
             )
             before_and_after.append(rehearsed_routes.outcome(question, assessment, policy, standing))
         return before_and_after[0], before_and_after[1]
+
+    def _certified(self, row: dict[str, Any], name: str) -> dict[str, Certified]:
+        """By impact, of what the agent stated of itself then: the certificates in force now."""
+        version = Version(row["agent_model"], row["prompt_version"], row["tool_version"])
+        held = self.certificates.get(row["agent_id"], {})
+        return {impact: held[key] for impact in Impact.values if (key := (name, version, impact)) in held}
 
     def _with_spending(self, row: dict[str, Any], kind: TypePolicy, assessment: Assessment) -> Assessment:
         """With what had been spent as this action type looks at it, where the two policies differ in that."""
