@@ -43,11 +43,15 @@ class _Step:
 
 
 class LevelCounting:
-    """Counts labels towards the next level and against the present one. `replaying`: no level changes by it."""
+    """Counts labels towards the next level and against the present one. `replaying`: levels are left as they are."""
 
     def __init__(self, *, replaying: bool) -> None:
         self.replaying = replaying
         self._steps: dict[UUID, list[_Step]] = {}
+
+    def begin_again(self, cell: EvidenceCell) -> None:
+        """Forget what was counted of the cell."""
+        cell.states.pop(_STATE, None)
 
     def see(self, cell: EvidenceCell, label: Label) -> None:
         self._add(cell, label, settled=False)
@@ -56,18 +60,14 @@ class LevelCounting:
         self._add(cell, label, settled=True)
 
     def severe(self, cell: EvidenceCell, number: int) -> None:
-        """An incident lowers the level where it is opened."""
-
-    def begin_again(self, cell: EvidenceCell) -> None:
-        """What counts is of the present level: when that began stands in its row."""
-        cell.states.pop(_STATE, None)
+        """An incident of high severity was opened: it cost the level in that moment, before any sweep."""
 
     def store(self, cell: EvidenceCell) -> None:
         """Count what came of the cell, and act on it: a level is lost, or a promotion is earned."""
         steps = self._steps.pop(cell.pk, [])
         kind = snapshot.current().types.get(cell.action_type_id)
         if steps and kind is not None:
-            _count(cell, steps, kind, now=times.now(), acts=not self.replaying)
+            _count(cell, steps, kind, now=times.now(), replaying=self.replaying)
 
     def _add(self, cell: EvidenceCell, label: Label, *, settled: bool) -> None:
         step = _Step(
@@ -77,7 +77,7 @@ class LevelCounting:
 
 
 @transaction.atomic
-def _count(cell: EvidenceCell, steps: list[_Step], kind: TypePolicy, *, now: datetime, acts: bool) -> None:
+def _count(cell: EvidenceCell, steps: list[_Step], kind: TypePolicy, *, now: datetime, replaying: bool) -> None:
     proposed = dict(Approval.objects.filter(pk__in={step.approval for step in steps}).values_list("pk", "created_at"))
     version = cell.agent_model, cell.prompt_version, cell.tool_version
     autonomy = levels.row_of(cell.agent_id, cell.action_type_id, version, level=kind.level)
@@ -90,11 +90,11 @@ def _count(cell: EvidenceCell, steps: list[_Step], kind: TypePolicy, *, now: dat
         if proposed[step.approval] >= evidence.counts_from:
             counters.take(step)
     cell.states[_STATE] = counters.state
+    if replaying:
+        return
     earned_before = evidence.earned
     counters.show(evidence, float(kind.level_bar), rates)
     evidence.save()
-    if not acts:
-        return
     if counters.decline.alarm:
         levels.lower_by_alarm(evidence, now=now)
         evidence.refresh_from_db()

@@ -161,8 +161,8 @@ def evaluate_items(
     evaluations: list[list[Evaluation]] = [[] for _ in agent_submissions]
     tally = PassedSpending()
     for index, drawn_item in drawn:
-        submission = agent_submissions[index].submission
-        submitter = submitters[drawn_item.question.agent_id].stating(version_of(submission))
+        submission, submitter = agent_submissions[index].submission, submitters[drawn_item.question.agent_id]
+        submitter = submitter.stating(version_of(submission))
         if submission.run and (drawn_item.question.agent_id, submission.run.key) in stopped:
             submitter = replace(submitter, stopped=True)
         names_of = (drawn_item.item.id, submission.run.step if submission.run else "")

@@ -24,10 +24,10 @@ SELECT agent.id, agent.name, agent.paused_at IS NOT NULL,
            SELECT coalesce(breaker.action_type_id, '') FROM approvals_breaker AS breaker
            WHERE breaker.closed_at IS NULL AND (breaker.agent_id = agent.id OR breaker.agent_id IS NULL)
        ),
+       {CERTIFICATES},
        trust.action_type_id, trust.newest, trust.agent_model, trust.prompt_version, trust.tool_version,
        trust.level, trust.level_medium, trust.level_high, trust.shadow,
-       EXISTS (SELECT FROM approvals_levelevidence WHERE autonomy_id = trust.id AND warned),
-       {CERTIFICATES}
+       EXISTS (SELECT FROM approvals_levelevidence WHERE autonomy_id = trust.id AND warned)
 FROM approvals_agent AS agent
 LEFT JOIN approvals_autonomy AS trust
     ON trust.agent_id = agent.id AND trust.action_type_id = ANY (%(names)s::text[])
@@ -57,9 +57,9 @@ class Submitter:
     granted: bool = False
     stopped: bool = False  # the run in which it asks
     halted: bool = False  # everything is
+    certificates: Certificates = field(default_factory=dict)
     breakers: frozenset[str] = frozenset()  # action types with an open one; "" for all of them
     trust: dict[tuple[str, Version | None], Trust] = field(default_factory=dict)  # by action type; None: the newest
-    certificates: Certificates = field(default_factory=dict)
     version: Version = UNSTATED
     shadowless: bool = False
 
@@ -107,18 +107,15 @@ def read_submitters(
         "tools": [version.tools for version in versions],
     }
     [rows] = prepared.ask([_STANDINGS], values)
-    for pk, name, paused, planned, granted, breakers, kind, newest, model, prompt, tools, *levels, held in rows:
+    for pk, name, paused, planned, granted, breakers, certificates, kind, newest, *trust in rows:
         if pk not in submitters:
-            certificates = certified.read(json.loads(held or "[]"))
-            submitters[pk] = Submitter(
-                name, paused, planned, granted, breakers=frozenset(breakers), certificates=certificates
-            )
-        submitter = submitters[pk]
+            held = certified.read(json.loads(certificates or "[]"))
+            submitters[pk] = Submitter(name, paused, planned, granted, certificates=held, breakers=frozenset(breakers))
         if kind is not None:
-            trust = Trust(*levels)
-            submitter.trust[kind, Version(model, prompt, tools)] = trust
+            model, prompt, tools, *levels = trust
+            submitters[pk].trust[kind, Version(model, prompt, tools)] = Trust(*levels)
             if newest:
-                submitter.trust[kind, None] = trust
+                submitters[pk].trust[kind, None] = Trust(*levels)
     return submitters
 
 

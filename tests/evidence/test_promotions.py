@@ -184,10 +184,7 @@ def test_the_states_of_a_cell_made_anew_from_its_labels_are_the_same(propose, al
     assert (shown["labels"], shown["wrong"]) == (6, 1)
     before = cell.states["levels"]
 
-    cell.states, counting = {}, LevelCounting(replaying=False)
-    for label in cell.labels.order_by("number"):
-        counting.see(cell, label)
-    counting.store(cell)
+    labels.rebuild(cell)
 
     assert cell.states["levels"] == before
     again = LevelEvidence.objects.values().get()
