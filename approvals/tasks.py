@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 
 from approvals.db import times
-from approvals.evidence import fitted
+from approvals.evidence import fitted, labels
 from approvals.execution import spending
 from approvals.notify import letters, sending, slack
 from approvals.policy.authoring import rehearsal_jobs
@@ -39,6 +39,12 @@ def rehearse(rehearsal_id: str) -> None:
 def fit_curves() -> None:
     """Fit what people made of earlier scores anew."""
     fitted.fit_all()
+
+
+@shared_task(ignore_result=True)
+def enter_labels() -> None:
+    """Enter the labels that are due. Safe to run twice, also at once: one sweep works, the other does nothing."""
+    labels.enter_labels()
 
 
 @shared_task(ignore_result=True)

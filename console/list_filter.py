@@ -1,11 +1,15 @@
 """Filters that live in the URL of a list. What is not valid is not applied."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from approvals.db import times
 from approvals.models import Agent
+from console import query
+from console.query import Query, QueryFilter
 
 
 class ListFilter(forms.Form):
@@ -23,6 +27,30 @@ class ListFilter(forms.Form):
         field = self.fields[name]
         if isinstance(field, forms.ChoiceField):
             field.choices = choices
+
+    takes_terms = False  # whether the search has a query language
+
+    @property
+    def query_filters(self) -> Sequence[QueryFilter]:
+        """What the search takes beside words; nothing where a list has no query language."""
+        return ()
+
+    def query(self, now: datetime) -> Query:
+        """What is typed in the search, read."""
+        text = self.active.get("q", "")
+        return query.read(text, self.query_filters if ":" in text else (), now)
+
+    @property
+    def faults(self) -> Sequence[str]:
+        """What is wrong with the query, for the person who types it."""
+        return self.query(times.now()).faults if self.takes_terms else ()
+
+    @property
+    def offers(self) -> list[dict[str, object]]:
+        """What the search box offers while one types: each filter with its meaning and values."""
+        return [
+            {"name": each.name, "meaning": str(each.meaning), "values": [*each.offers]} for each in self.query_filters
+        ]
 
     @property
     def active(self) -> dict[str, str]:

@@ -148,6 +148,7 @@ class ActionTypeAdmin(NeverDeleted, PolicyAdmin):
             },
         ),
         (_("Before review, audit, shadow"), {"classes": ("collapse",), "fields": TYPE_FORM["ahead"]}),
+        (_("Evidence"), {"classes": ("collapse",), "fields": TYPE_FORM["evidence"]}),
     )
 
     @display(description=_("action type"), ordering="title", header=True)

@@ -78,6 +78,7 @@ LEFT_ALONE: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("verdict", "source", "decided_by", "decided_at", "hold_until"), "the verdict's own"),
         **dict.fromkeys(("released_at", "consumed_at", "alarmed_at", "faulted_at"), "comes after a verdict"),
         **dict.fromkeys(("agent_model", "prompt_version", "tool_version"), "said of the whole request"),
+        **dict.fromkeys(("share", "routed_score", "routed_impact"), "fixed before its label, by what came first"),
         **dict.fromkeys(("event_seq", "event_head"), "history's own"),
     }
 )

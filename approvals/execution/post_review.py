@@ -5,7 +5,7 @@ something that goes on unless stopped it is a veto: it ends the run, as a review
 may come at once: whoever's UPDATE finds the look open has it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -68,7 +68,8 @@ def record_finding(
         raise NotAllowed(_("There is nothing here for you to look at."))
     finding_input = _checked(finding, finding_input)
     now = _lock(looks, finding)
-    taken = [look for look in looks if _claim_review(look, by=by, finding=finding, note=finding_input.note, now=now)]
+    columns = {"finding": finding, "by": by, "at": now, "note": finding_input.note, "together": len(looks) > 1}
+    taken = [look for look in looks if _claim_review(look, columns, now=now)]
     if not taken:
         raise AlreadyReviewed(PostReview.objects.select_related("by").get(pk=looks[0].pk))
     if finding == OK:
@@ -101,10 +102,10 @@ def _lock(looks: Sequence[PostReview], finding: str) -> datetime:
     return times.now()
 
 
-def _claim_review(look: PostReview, *, by: User, finding: str, note: str, now: datetime) -> bool:
+def _claim_review(look: PostReview, columns: Mapping[str, object], *, now: datetime) -> bool:
     in_time = ~Q(why=PostReview.Why.VETO) | Q(until__gt=now)
     still = PostReview.objects.filter(in_time, pk=look.pk, finding=PostReview.Finding.OPEN)
-    return still.update(finding=finding, by=by, at=now, note=note) == 1
+    return still.update(**columns) == 1
 
 
 def _record_ok(look: PostReview, *, by: User, note: str, now: datetime) -> Approval:

@@ -27,7 +27,7 @@ def why_of(evaluation: Evaluation) -> str:
     """An Audit.Why of what policy lets pass, empty for none: what the route says, else whether it is drawn."""
     if evaluation.routing.post_review or evaluation.item.item_type != ItemType.ACTION:
         return evaluation.routing.post_review
-    share = sampling.share(evaluation.routing, evaluation.type, evaluation.standing)
+    share = sampling.drawn_share(evaluation.routing, evaluation.type, evaluation.standing)
     drawn = share > 0 and sampling.is_drawn(evaluation.id, share, settings.SECRET_KEY)
     return PostReview.Why.SAMPLED if drawn else ""
 

@@ -8,6 +8,7 @@ from approvals.models.currency import Currency
 from approvals.models.event import AuditEvent, Delivery, Endpoint, LastCheckpoint, Seal, SystemAuditEvent, SystemChain
 from approvals.models.evidence import Autonomy, Incident, Outcome
 from approvals.models.grant import Grant, PlannedStep
+from approvals.models.labels import EvidenceCell, Label, LabelCursor, LabelFeed
 from approvals.models.notify import Channel, NotificationRecord, SlackAccount, SlackMessage
 from approvals.models.overload import Capacity, Overload
 from approvals.models.people import Absence, Agent, Domain, DomainTerms, Membership, SecondAdminRequest, Tier, User
@@ -46,9 +47,13 @@ __all__ = [
     "Domain",
     "DomainTerms",
     "Endpoint",
+    "EvidenceCell",
     "Grant",
     "Guidance",
     "Incident",
+    "Label",
+    "LabelCursor",
+    "LabelFeed",
     "LastCheckpoint",
     "Membership",
     "Note",

@@ -136,6 +136,19 @@ class Approval(models.Model):
     first_opened_at = models.DateTimeField(null=True)
     viewed = models.DurationField(default=timedelta(0), help_text="Time in view of the one who decided.")
 
+    share = models.DecimalField(
+        max_digits=4,
+        decimal_places=3,
+        null=True,
+        help_text="The probability with which a person looks at it, fixed when it came. NULL: it is no label.",
+    )
+    routed_score = models.DecimalField(
+        max_digits=4, decimal_places=3, null=True, help_text="Its confidence as it came, whatever it was changed to."
+    )
+    routed_impact = models.CharField(
+        max_length=6, choices=Impact.choices, blank=True, help_text="The same of its impact."
+    )
+
     # Its chain of events
     event_seq = models.PositiveIntegerField(default=0)
     event_head = models.BinaryField(max_length=32)

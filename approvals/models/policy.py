@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from approvals.models.evidence_settings import EVIDENCE_CONSTRAINTS, EvidenceSettings
 from approvals.models.fields import OrderedJSONField
 from approvals.models.people import Domain, Tier, User
 
@@ -89,7 +90,7 @@ def default_allowed() -> list[str]:
     return [Verdict.APPROVE, Verdict.MODIFY, Verdict.REJECT]
 
 
-class ActionType(models.Model):
+class ActionType(EvidenceSettings):
     """A kind of action that agents propose, with everything policy says of it."""
 
     name = models.SlugField(
@@ -350,6 +351,7 @@ class ActionType(models.Model):
                 & (Q(most_attempts=None) | Q(most_attempts__range=(1, 30))),
                 name="action_type_counts_are_reachable",
             ),
+            *EVIDENCE_CONSTRAINTS,
         ]
 
     def __str__(self) -> str:

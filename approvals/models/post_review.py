@@ -38,6 +38,7 @@ class PostReview(models.Model):
     finding = models.CharField(max_length=8, choices=Finding.choices, default=Finding.OPEN)
     by = models.ForeignKey(User, models.PROTECT, related_name="post_reviews", null=True, db_index=False)
     at = models.DateTimeField(null=True)
+    together = models.BooleanField(default=False, help_text="Said of several in one press: no sign that it was read.")
     note = models.TextField(blank=True)
 
     class Meta:

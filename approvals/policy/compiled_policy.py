@@ -137,6 +137,9 @@ class TypePolicy:
     sample: Decimal
     shadow: bool
     by_law: bool
+    horizon: timedelta
+    material: tuple[str, ...]
+    minimum_view: timedelta
     required: tuple[str, ...]  # what agents must send: names of Accompanying
 
     def silence(self, gate: str) -> str:

@@ -41,6 +41,8 @@ class _Choice:
     step: ApprovedStep | None = None
     grant: StandingApproval | None = None
     quoted: str = ""
+    by_standing: bool = False  # the agent's level or breaker, whatever is proposed
+    by_strategy: bool = False  # nothing but score, level or strategy settles it
 
 
 def route(
@@ -57,7 +59,7 @@ def route(
     """
     value = worth(question.type, question.args, policy)
     tier, raised = _tier(question, assessment, policy, value)
-    steps = filter(None, _routing_table(question, assessment, value, standing, cover, tier, policy))
+    steps = list(filter(None, _routing_table(question, assessment, value, standing, cover, tier, policy)))
     settled = next(step for step in steps if step.route != Route.AUTO or not standing.halted)
     review = settled.route == Route.REVIEW
     # A soft gate runs at the deadline; whatever needs a person's yes cannot wait there.
@@ -78,6 +80,8 @@ def route(
         step=settled.step,
         grant=settled.grant,
         quoted_message=settled.quoted,
+        # Whoever sees it, at any level: what else settles it would settle it at every other one, too.
+        in_population=next(step for step in steps if not step.by_standing).by_strategy,
     )
     routing = _staged(routing, question.type, assessment) if review else routing
     return shadow.let_through(routing) if shadow.applies(routing, question, assessment, standing) else routing
@@ -130,6 +134,7 @@ def reroute(routing: Routing, before: Stages, *, domain: str, gate: str, typed: 
         grant=None,
         post_review="",
         shadowed=None,
+        in_population=False,
     )
 
 
@@ -166,10 +171,10 @@ def _routing_table(
     yield _allowed(assessment)
     yield _needs_no_person(question, assessment, standing, lowest)
     if standing.level >= 3 or type.strategy == Strategy.CONFIDENCE:
-        yield _by_confidence(assessment)
+        yield replace(_by_confidence(assessment), by_strategy=True)
     if type.strategy == Strategy.ALWAYS:
-        yield _Choice(Route.REVIEW, FIXED, [reasons.AlwaysAsks()])
-    yield _Choice(Route.AUTO, PASSED, [reasons.NothingAsks()])
+        yield _Choice(Route.REVIEW, FIXED, [reasons.AlwaysAsks()], by_strategy=True)
+    yield _Choice(Route.AUTO, PASSED, [reasons.NothingAsks()], by_strategy=True)
     yield _Choice(Route.REVIEW, STOPPED, [reasons.EverythingStopped()], strict=True)
 
 
@@ -210,9 +215,9 @@ def _unparsed(question: EvaluationInput) -> _Choice | None:
 
 def _breaker_or_level_one(standing: AgentStanding) -> _Choice | None:
     if standing.breaker_open:
-        return _Choice(Route.REVIEW, HIGH_RISK, [reasons.BreakerOpen()], strict=True)
+        return _Choice(Route.REVIEW, HIGH_RISK, [reasons.BreakerOpen()], strict=True, by_standing=True)
     if standing.level <= 1:
-        return _Choice(Route.REVIEW, FIXED, [reasons.LevelOne()], strict=True)
+        return _Choice(Route.REVIEW, FIXED, [reasons.LevelOne()], strict=True, by_standing=True)
     return None
 
 
@@ -306,11 +311,11 @@ def _needs_no_person(
     Anything else is at level 4 what it is at level 3.
     """
     if question.type.strategy == Strategy.NEVER:
-        return _Choice(Route.AUTO, PASSED, [reasons.NeedsNoPerson()])
+        return _Choice(Route.AUTO, PASSED, [reasons.NeedsNoPerson()], by_strategy=True)
     within = question.value is None or lowest.ceiling is None or abs(question.value) <= lowest.ceiling
     harmless = question.type.reversibility == Reversibility.REVERSIBLE and assessment.impact == Impact.LOW
     if standing.level >= 4 and harmless and within:
-        return _Choice(Route.AUTO, PASSED, [reasons.LevelFour()])
+        return _Choice(Route.AUTO, PASSED, [reasons.LevelFour()], by_strategy=True)
     return None
 
 

@@ -84,6 +84,7 @@ class Routing:
     domain: str = ""
     quoted_message: str = ""  # of an earlier rejection, for the agent alone: a person's words are in no reason
     shortage: Shortage | None = None
+    in_population: bool = False  # but for score, level and strategy policy would let it pass
 
     @property
     def covered(self) -> bool:

@@ -1,4 +1,4 @@
-"""Draws which of what passed is looked at in post-review: nobody can steer the draw, and anybody can repeat it.
+"""Which share of proposals a person looks at, and which of what passed: nobody steers the draw, anybody can repeat it.
 
 The draw is made of the approval's id, which is ours, and a secret of the installation: an agent that knows the id can
 tell nothing from it, and it is not told, so it cannot propose again until it is not drawn.
@@ -16,7 +16,20 @@ FLOOR = Decimal("0.05")  # of what passes at level 4, autonomy with audit, howev
 _LABEL = b"assent.sample:"
 
 
-def share(routing: Routing, type: TypePolicy, standing: AgentStanding) -> Decimal:
+def share(routing: Routing, type: TypePolicy, standing: AgentStanding) -> Decimal | None:
+    """The probability with which a person looks at it, fixed before its label; None outside of the population.
+
+    The population is what policy would let pass but for score, level and strategy. What is refused is outside, too:
+    it never runs, and nobody sees it. What people decide, or look at afterwards each time, has a share of 1.
+    """
+    if not routing.in_population or routing.route == Route.REJECT:
+        return None
+    if routing.route == Route.REVIEW or routing.post_review:
+        return Decimal(1)
+    return drawn_share(routing, type, standing)
+
+
+def drawn_share(routing: Routing, type: TypePolicy, standing: AgentStanding) -> Decimal:
     """Which share of proposals routed like this is drawn, 0 to 1: nothing of what people decide or have approved."""
     if routing.route != Route.AUTO or routing.covered or routing.post_review:
         return Decimal(0)

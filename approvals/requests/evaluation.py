@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
-from approvals.db import prepared
 from approvals.db.ids import new_id
 from approvals.execution import plans
 from approvals.models.policy import Verdict
 from approvals.models.states import ItemType, Route
-from approvals.policy import overload, plan_strictness, pre_approvals
+from approvals.policy import overload, plan_strictness, pre_approvals, sampling
 from approvals.policy.assessed import Assessment
 from approvals.policy.assessment import EvaluationInput, History, assess, read_histories
 from approvals.policy.checkpoints import PassedSpending, purse_of
@@ -23,51 +23,11 @@ from approvals.policy.routing import reroute, route
 from approvals.policy.routing_decision import AgentStanding, EvaluatedStep, Routing
 from approvals.policy.worth import Worth, worth
 from approvals.requests.attachments import NO_FILES, FileRecord, Files
-from approvals.requests.submission import AgentSubmission, Item, item_of
+from approvals.requests.submission import CANARY, AgentSubmission, Item, item_of
+from approvals.requests.submitters import Submitter, read_submitters
 from approvals.values import schema
 from approvals.values.schema import Json
 from approvals.workload import queues as waiting
-
-# Whether an agent has a plan or a standing approval in force is one probe of an index each, so that all others pay
-# nothing for those that have.
-_STANDINGS = """
-SELECT agent.id, agent.name, agent.paused_at IS NOT NULL, trust.action_type_id, trust.level, trust.breaker_open,
-       trust.shadow,
-       EXISTS (SELECT FROM approvals_plannedstep WHERE agent_id = agent.id AND expires_at > %(now)s),
-       EXISTS (SELECT FROM approvals_grant WHERE agent_id = agent.id AND revoked_at IS NULL AND expires_at > %(now)s)
-FROM approvals_agent AS agent
-LEFT JOIN approvals_autonomy AS trust ON trust.agent_id = agent.id AND trust.action_type_id = ANY (%(names)s::text[])
-WHERE agent.id = ANY (%(agents)s::uuid[])
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Submitter:
-    """An agent as routing sees it, at this moment and in no earlier version: its name, its pause, how it is trusted."""
-
-    name: str
-    paused: bool
-    planned: bool = False
-    granted: bool = False
-    stopped: bool = False  # the run in which it asks
-    halted: bool = False  # everything is
-    trust: dict[str, tuple[int, bool, bool]] = field(default_factory=dict)  # by action type: level, breaker, shadow
-
-    def standing(self, kind: TypePolicy) -> AgentStanding:
-        level, breaker_open, shadow = self.trust.get(kind.name, (kind.level, False, False))
-        return AgentStanding(
-            paused=self.paused,
-            stopped=self.stopped,
-            halted=self.halted,
-            level=level,
-            breaker_open=breaker_open,
-            shadow=shadow,
-        )
-
-    def for_reevaluation(self, *, in_hand: bool) -> "Submitter":
-        """The same for what waits for people: shadow mode takes none of it, a pause not what a reviewer changes."""
-        trust = {name: (level, breaker_open, False) for name, (level, breaker_open, _) in self.trust.items()}
-        return replace(self, paused=self.paused and not in_hand, trust=trust)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +62,13 @@ class Evaluation:
     def domain(self) -> str:
         """Whose field it is: as it was routed; a plan's steps say it better than the type of all plans."""
         return self.routing.domain or (plan_strictness.plan_domain(self.steps) if self.steps else self.type.domain)
+
+    @property
+    def share(self) -> Decimal | None:
+        """The probability with which a person looks at it; None for what is no evidence of the agent's actions."""
+        if self.item.item_type != ItemType.ACTION or self.type.name == CANARY:
+            return None
+        return sampling.share(self.routing, self.type, self.standing)
 
     def without_pre_approvals(self, policy: Policy) -> "Evaluation":
         """The same without what was approved beforehand: another one was quicker, and took the last use."""
@@ -155,7 +122,7 @@ def evaluate_items(
         for item in agent_submission.submission.items
         for name in item.type_names
     }
-    submitters = _submitters({agent_submission.agent for agent_submission in agent_submissions}, names, now=now)
+    submitters = read_submitters({agent_submission.agent for agent_submission in agent_submissions}, names, now=now)
     if halted:
         submitters = {pk: replace(submitter, halted=True) for pk, submitter in submitters.items()}
     if again is not None:
@@ -305,16 +272,6 @@ def _evaluate_step(
     tally.add(question.agent_id, question.run, question.value)
     routing = route(question, assessment, policy, submitter.standing(question.type))
     return EvaluatedStep(drawn.sent, question.type, drawn.worth, question.subject, question.digest, assessment, routing)
-
-
-def _submitters(agents: Collection[UUID], names: Collection[str], *, now: datetime) -> dict[UUID, Submitter]:
-    submitters: dict[UUID, Submitter] = {}
-    [rows] = prepared.ask([_STANDINGS], {"agents": list(agents), "names": list(names), "now": now})
-    for pk, name, paused, kind, level, breaker_open, shadow, planned, granted in rows:
-        submitter = submitters.setdefault(pk, Submitter(name, paused, planned, granted))
-        if kind is not None:
-            submitter.trust[kind] = (level, breaker_open, shadow)
-    return submitters
 
 
 def _files_of(agent_submission: AgentSubmission, item: Item, files: Files) -> tuple[FileRecord, ...]:

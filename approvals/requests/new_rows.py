@@ -146,6 +146,7 @@ def _approval(
         confidence=assessment.composite,
         value=evaluation.worth.value,
         impact=assessment.impact,
+        **evidence_columns(evaluation),
         tier_id=routing.tier,
         tiers_visited=[routing.tier] if waits else [],
         approvers=routing.approvers,
@@ -167,6 +168,18 @@ def _approval(
         returned_from_id=submission.returned.approval if submission.returned else None,
         originally_approved_by_id=submission.returned.originally_approved_by if submission.returned else None,
     )
+
+
+def evidence_columns(evaluation: Evaluation) -> dict[str, object]:
+    """The share with which a person looks at it, and what it was proposed as; nothing outside of the population."""
+    share = evaluation.share
+    if share is None:
+        return {}
+    return {
+        "share": share,
+        "routed_score": evaluation.assessment.composite,
+        "routed_impact": evaluation.assessment.impact,
+    }
 
 
 def comparison_columns(evaluation: Evaluation) -> dict[str, object]:

@@ -16,14 +16,16 @@ from kombu.exceptions import OperationalError as BrokerDown
 from redis.exceptions import RedisError
 
 from agents.tasks import send_webhooks
+from approvals.evidence import labels
 from approvals.notify import letters, sending, slack, webhooks
 from approvals.policy.authoring import rehearsal_jobs
-from approvals.tasks import carry, close_card, deliver, rehearse
+from approvals.tasks import carry, close_card, deliver, enter_labels, rehearse
 
 log = structlog.get_logger("assent.clock")
 
 EVERY = 1.0  # seconds between two rounds that nobody asked for
 AGAIN = 20.0  # seconds before a doorbell that nobody answered is rung again
+LABELS_AGAIN = 5.0  # the same where something may have been found wrong: an agent that got worse is stopped by it
 CARRY_AGAIN = 2.0  # the same for a channel, which carries the next message where the last one was no longer needed
 
 
@@ -34,6 +36,7 @@ class Doorbells:
         self.turned_at = time.time()
         self._rung: dict[Hashable, float] = {}
         self._webhooks_rung: list[float] = []
+        self._labels_rung = -LABELS_AGAIN
         self._due = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="bells", daemon=True)
@@ -83,6 +86,9 @@ class Doorbells:
             self._once(channel, carry, str(channel), every=CARRY_AGAIN)
         for message in slack.stale_cards():
             self._once(message, close_card, message)
+        if labels.ready() and time.monotonic() - self._labels_rung >= LABELS_AGAIN:
+            enter_labels.apply_async(retry=False, expires=AGAIN)
+            self._labels_rung = time.monotonic()
         if not webhooks.ready():
             self._webhooks_rung = []
         elif not self._webhooks_rung or time.monotonic() - self._webhooks_rung[-1] >= len(self._webhooks_rung):

@@ -4,11 +4,11 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db.models import F, Q
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
@@ -19,10 +19,12 @@ from approvals.models import ActionType, User
 from approvals.models.policy import Verdict
 from approvals.models.states import Kind, Route, Status
 from approvals.people import access, authorities
+from console import query_filters
 from console.http import ConsoleRequest, is_fragment
 from console.inbox import rows
 from console.inbox.filters import first_of
 from console.list_filter import ListFilter
+from console.query import QueryFilter
 
 PAGE = 50
 
@@ -65,22 +67,30 @@ class HistoryFilter(ListFilter):
     grant = forms.UUIDField(required=False)  # what one standing approval let pass
     plan = forms.UUIDField(required=False)  # or one approved plan
 
-    def __init__(self, data: object) -> None:
+    def __init__(self, data: object, user: User) -> None:
         super().__init__(data)
+        self.user = user
         types = ActionType.objects.order_by("title").values_list("name", "title")
         self.choose("type", [("", _("All actions")), *types])
 
-    def condition(self, user: User) -> Q:
+    takes_terms = True
+
+    @cached_property
+    def query_filters(self) -> list[QueryFilter]:
+        return query_filters.history_filters(self.user)
+
+    def condition(self) -> Q:
         """What the filters that are set ask of an approval; empty where none is."""
-        active = self.active
-        condition = matching(active.get("q", ""))
+        active, now = self.active, times.now()
+        query = self.query(now)
+        condition = matching(query.text) & query.condition
         if by := active.get("by"):
-            condition &= Q(decided_by=user) if by == "me" else Q(source=by)
+            condition &= Q(decided_by=self.user) if by == "me" else Q(source=by)
         if verdict := active.get("verdict"):
             condition &= Q(verdict=verdict)
         status = active.get("status")
         if status == "unconfirmed":
-            condition &= Q(status=Status.RELEASED, consumed_at__lte=times.now() - settings.ASSENT_CONFIRM_AFTER)
+            condition &= query_filters.unconfirmed(now)
         elif status:
             condition &= Q(status=status)
         if name := active.get("type"):
@@ -88,9 +98,7 @@ class HistoryFilter(ListFilter):
         if agent := active.get("agent"):
             condition &= Q(agent__name=agent)
         if shadow := active.get("shadow"):
-            condition &= Q(
-                shadowed__isnull=False, shadowed__route=Route.REJECT if shadow == "refused" else Route.REVIEW
-            )
+            condition &= query_filters.in_shadow(Route.REJECT if shadow == "refused" else Route.REVIEW)
         if grant := active.get("grant"):
             condition &= Q(grant_id=UUID(str(grant)))
         if plan := active.get("plan"):
@@ -102,17 +110,17 @@ class HistoryFilter(ListFilter):
 @require_safe
 def history(request: ConsoleRequest) -> HttpResponse:
     """Settled approvals this person may see. Newest by arrival, which is what the ids follow."""
-    chosen = HistoryFilter(request.GET)
+    chosen = HistoryFilter(request.GET, request.user)
     authority = authorities.authority_of(request.user)
     # Texts are searched where they may be read; of the rest there are the facts around it.
-    searched = access.readable_to if chosen.active.get("q") else access.visible_to
+    searched = access.readable_to if chosen.query(times.now()).reads_content else access.visible_to
     settled = rows.with_row_relations(searched(request.user, authority)).exclude(status=Status.PENDING)
     if not chosen.active.get("type"):
         settled = settled.exclude(kind=Kind.CANARY)
     position = cursors.read(request.GET.get("after", ""), "history")
     if position:
         settled = settled.filter(position.older("created_at"))
-    page_rows = first_of(settled, chosen.condition(request.user), F("created_at"), PAGE + 1, newest=True)
+    page_rows = first_of(settled, chosen.condition(), F("created_at"), PAGE + 1, newest=True)
     shown = page_rows[:PAGE]
     cursor = cursors.write("history", Position(shown[-1].created_at, shown[-1].pk)) if len(page_rows) > PAGE else ""
     context = {
@@ -121,3 +129,10 @@ def history(request: ConsoleRequest) -> HttpResponse:
         "more": urlencode({**chosen.active, "after": cursor}) if cursor else "",
     }
     return render(request, "_history_rows.html" if is_fragment(request) and position else "history.html", context)
+
+
+@login_required
+@require_safe
+def terms(request: ConsoleRequest) -> HttpResponse:
+    """The filters that the search of the history takes, for its box to offer."""
+    return JsonResponse({"filters": HistoryFilter({}, request.user).offers})

@@ -9,16 +9,17 @@ from django import forms
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Least
-from django.db.models.lookups import LessThanOrEqual
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from approvals.db import cursors
 from approvals.db.cursors import Position
 from approvals.db.search import matching
 from approvals.models import ActionType, Approval, Domain, PostReview, Run, Tier, User
-from approvals.models.approval_table import InUtc, used_up_at
-from approvals.models.states import URGENCY, Status, queue_name
+from approvals.models.states import queue_name
+from console import query_filters
 from console.list_filter import ListFilter
+from console.query import QueryFilter
 
 PAGE = 50
 TOP = 1000  # rows of a list that are looked through in its order
@@ -55,8 +56,8 @@ class InboxFilter(ListFilter):
 
     def condition(self, now: datetime) -> Q:
         """What the filters that are set ask of an approval; empty where none is."""
-        active = self.active
-        condition = matching(active.get("q", ""))
+        active, query = self.active, self.query(now)
+        condition = matching(query.text) & query.condition
         if queue := active.get("queue"):
             tier, domain = queue.split(".", 1)
             condition &= Q(tier_id=int(tier), domain_id=domain)
@@ -65,15 +66,16 @@ class InboxFilter(ListFilter):
         if agent := active.get("agent"):
             condition &= Q(agent__name=agent)
         if urgency := active.get("urgency"):
-            condition &= _urgent(urgency, now)
-        mine = active.get("mine")
-        if mine == "snoozed":
-            condition &= Q(snoozed_until__gt=now)
-        elif mine == "me":
-            condition &= Q(claimed_by=self.user, claim_until__gt=now)
-        elif mine:
-            condition &= Q(claimed_by=None) | Q(claim_until__lte=now)
+            condition &= query_filters.urgent(urgency, now)
+        if mine := active.get("mine"):
+            condition &= query_filters.claimed(mine, self.user, now)
         return condition
+
+    takes_terms = True
+
+    @cached_property
+    def query_filters(self) -> list[QueryFilter]:
+        return query_filters.inbox_filters(self.user, self.queues)
 
 
 def titles() -> dict[str, str]:
@@ -84,18 +86,6 @@ def titles() -> dict[str, str]:
         for tier in Tier.objects.all()
         for domain in domains
     }
-
-
-# The last tier of the chain did not answer in time, and no deadline comes to end it: Approval.overdue.
-OVERDUE = Q(status=Status.PENDING, due_at=None, expires_at=None, breaches__gt=0)
-
-
-def _urgent(urgency: str, now: datetime) -> Q:
-    """Late, or so much of the time used; the words of `urgency_of` (remaining.py), as the indexes have them."""
-    if urgency == "late":
-        return Q(LessThanOrEqual(Least("due_at", "expires_at"), now)) | OVERDUE
-    used_up = used_up_at(URGENCY[urgency])
-    return Q(LessThanOrEqual(used_up, InUtc(Value(now, DateTimeField())))) | OVERDUE
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,5 +8,6 @@ app_name = "inbox"
 urlpatterns = [
     path("", views.inbox, name="inbox"),
     path("overview/", views.pane, name="overview"),
+    path("terms/", views.terms, name="terms"),
     path("icon/<int:count>.svg", views.favicon, name="favicon"),
 ]

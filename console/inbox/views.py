@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
@@ -66,6 +66,13 @@ def _say_of_card(request: ConsoleRequest, response: HttpResponse) -> None:
 def pane(request: ConsoleRequest) -> HttpResponse:
     """What stands beside the list while no card is open."""
     return render(request, "_overview.html", list_context(request))
+
+
+@login_required
+@require_safe
+def terms(request: ConsoleRequest) -> HttpResponse:
+    """The filters that the search of the inbox takes, for its box to offer."""
+    return JsonResponse({"filters": InboxFilter({}, request.user, live.watch_of(request.user).queues).offers})
 
 
 @require_safe

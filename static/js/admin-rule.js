@@ -1,5 +1,6 @@
 // The box for a rule's condition: completion from the chosen action type, and a check beside it while one types.
-import { completes } from "./admin-complete.js";
+import { offersOf } from "./admin-words.js";
+import { completes } from "./complete.js";
 
 const WAIT = 350; // milliseconds after the last key
 const box = document.querySelector("[data-condition]");
@@ -82,7 +83,7 @@ if (box) {
     soon();
   }
 
-  completes(box, () => names);
+  completes(box, (all) => offersOf(box, names, all));
   box.parentElement.after(panel);
   box.addEventListener("input", soon);
   form.addEventListener("change", changed);

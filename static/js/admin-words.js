@@ -1,15 +1,15 @@
 // What may follow the caret in a rule's condition.
-export const MOST = 60;
+const MOST = 60;
 
 // The word that ends at the caret, without what is inside a string.
-export function word(box) {
+function word(box) {
   const before = box.value.slice(0, box.selectionStart);
   const open = before.replace(/"(\\.|[^"\\\n])*"|'(\\.|[^'\\\n])*'/g, "");
   return /["']/.test(open) ? "" : (/[A-Za-z_][\w.]*$/.exec(before)?.[0] ?? "");
 }
 
 // What fits a word: beginnings first, then what has it in its last part or title; methods of what stands before a dot.
-export function fitting(names, typed) {
+function fitting(names, typed) {
   if (!typed) return [];
   const small = typed.toLowerCase();
   const plain = names.filter((name) => !name.of);
@@ -23,4 +23,10 @@ export function fitting(names, typed) {
     .map((name) => ({ ...name, shown: `.${name.insert}`, insert: typed.slice(0, dot + 1) + name.insert }));
   const matches = [...begins, ...methods, ...within].slice(0, MOST);
   return matches.length === 1 && matches[0].insert === typed ? [] : matches;
+}
+
+// What a box of a condition offers at its caret, of these names.
+export function offersOf(box, names, all) {
+  const typed = word(box);
+  return { typed, matches: typed ? fitting(names, typed) : all ? names.filter((name) => !name.of).slice(0, MOST) : [] };
 }

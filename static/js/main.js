@@ -17,6 +17,7 @@ import "./claim.js";
 import "./pane.js";
 import "./version.js";
 import "./filters.js";
+import "./query.js";
 import "./toast.js";
 import "./overload.js";
 import "./passkey.js";

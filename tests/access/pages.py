@@ -45,6 +45,8 @@ SEES = "R2 R3 owner manager auditor"
 PAGES = {
     "inbox:inbox": Operation(SIGNED_IN, get("inbox:inbox", on=False)),
     "inbox:overview": Operation(SIGNED_IN, get("inbox:overview", on=False)),
+    "inbox:terms": Operation(SIGNED_IN, get("inbox:terms", on=False)),
+    "history:terms": Operation(SIGNED_IN, get("history:terms", on=False)),
     "history:history": Operation(SIGNED_IN, get("history:history", on=False)),
     "history:audit_log": Operation("auditor superuser", get("history:audit_log", on=False)),
     "history:verify": Operation("auditor superuser", lambda client, _: client.post(reverse("history:verify"))),

@@ -140,7 +140,7 @@ def test_u14_it_does_not_say_empty_when_filters_hide_what_waits(refund, alice, a
     page = as_(alice).get("/?q=nonsense").content.decode()
 
     assert "Nothing matches these filters" in page
-    assert "1 wait without them" in page
+    assert "1 waits without them" in page
 
 
 def test_what_is_held_by_its_undo_window_waits_for_nobody(with_undo, propose, alice, as_):

@@ -11,7 +11,7 @@ from approvals.execution import post_review_queue
 from approvals.models import Approval, Autonomy, PostReview
 from approvals.policy import messages, sampling
 from approvals.policy.routing_decision import AgentStanding, Routing
-from approvals.policy.sampling import FLOOR, is_drawn, share
+from approvals.policy.sampling import FLOOR, drawn_share, is_drawn
 from approvals.policy.snapshot import current
 from tests.post_review.conftest import flag_problem, mark_fine, review_of
 
@@ -83,8 +83,8 @@ def test_of_level_four_at_least_one_in_twenty(action_type):
     action_type("tag", reversibility="reversible", sample="0.010")
     kind, passing = current().types["tag"], Routing("auto", "hard", 1, 1, "passed")
 
-    assert share(passing, kind, AgentStanding(level=4)) == FLOOR == Decimal("0.05")
-    assert share(passing, kind, AgentStanding(level=3)) == Decimal("0.010")
+    assert drawn_share(passing, kind, AgentStanding(level=4)) == FLOOR == Decimal("0.05")
+    assert drawn_share(passing, kind, AgentStanding(level=3)) == Decimal("0.010")
 
 
 def test_at_level_four_some_are_drawn_though_the_action_type_asks_for_none(action_type, propose, robot, monkeypatch):
@@ -103,7 +103,7 @@ def test_what_people_decide_or_have_approved_is_not_drawn(action_type, sampled_t
         Routing("auto", "hard", 1, 1, "covered", grant=object()),
         Routing("auto", "hard", 1, 1, "degraded", post_review="degraded"),
     ):
-        assert share(routing, kind, AgentStanding(level=4)) == 0
+        assert drawn_share(routing, kind, AgentStanding(level=4)) == 0
 
 
 def test_what_waits_and_what_is_refused_has_no_look(action_type, propose):

@@ -114,6 +114,9 @@ TYPE = st.fixed_dictionaries(
         "runs_before_review": choices("runs_before_review"),
         "sample": SHARE,
         "shadow": st.booleans(),
+        "horizon": SPAN,
+        "material": st.lists(TEXT.filter(bool), unique=True, max_size=3),
+        "minimum_view": SPAN,
         "thresholds": st.dictionaries(
             st.sampled_from(Impact.values), st.fixed_dictionaries({"auto": SHARE, "review": SHARE})
         ),

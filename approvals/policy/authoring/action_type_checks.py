@@ -50,6 +50,8 @@ def _paths(columns: Columns) -> Complaints:
     paths = [("headline", path) for path in placeholders(columns.get("headline", ""))]
     named = ("value_path", "currency_path", "subject_path", "baseline_path", "frequency_path")
     paths += [(name, columns[name]) for name in named if columns.get(name)]
+    material = columns.get("material")
+    paths += [("material", path) for path in material if isinstance(path, str)] if isinstance(material, list) else []
     for field, path in paths if columns.get("schema") is not None else ():
         try:
             part_schema = subschema(columns["schema"], path)

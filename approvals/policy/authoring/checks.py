@@ -83,7 +83,15 @@ spending = _within(
     HOUR,
     LONGEST_WINDOW,
 )
+horizon = _within(_lazy("From a minute to %(days)d days, such as 7 days."), timedelta(minutes=1), timedelta(days=366))
+view = _within(_lazy("From 0 to 600 seconds: nobody reads longer than that."), NOTHING, timedelta(minutes=10))
 accompanying, flags = _names_of(Accompanying.values), _names_of(LABELS)
+
+
+def names(value: Json) -> Iterator[str]:
+    """A list of names of arguments."""
+    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        yield _('A list of names: ["amount", "customer.email"]')
 
 
 def weights(value: Json) -> Iterator[str]:

@@ -203,6 +203,16 @@ ACTION_TYPE = PolicyFields(
     _type("runs_before_review", section="ahead", quiet=True),
     _type("sample", section="ahead", quiet=True, check=checks.share),
     _type("shadow", section="ahead", quiet=True),
+    _type("horizon", bears_on="nothing", section="evidence", quiet=True, check=checks.horizon),
+    _type(
+        "material",
+        bears_on="nothing",
+        section="evidence",
+        quiet=True,
+        shape_here=shapes.NamesShape(),
+        check=checks.names,
+    ),
+    _type("minimum_view", bears_on="nothing", section="evidence", quiet=True, check=checks.view),
 )
 
 _band = partial(PolicyField, Threshold, needed=True, check=checks.confidence)

@@ -1,6 +1,6 @@
-// Completion of paths and functions in a text box: a list below the caret, by keys alone or by pointer.
-import { below } from "./admin-caret.js";
-import { MOST, fitting, word } from "./admin-words.js";
+// Completion in a text box: a list below the caret, by keys alone or by pointer. `offers(all)` says what may follow: the
+// typed beginning and what matches it, or with `all` everything there is.
+import { below } from "./caret.js";
 
 function row(name, index, id, take) {
   const item = document.createElement("li");
@@ -16,7 +16,7 @@ function row(name, index, id, take) {
   return item;
 }
 
-export function completes(box, names) {
+export function completes(box, offers) {
   const list = document.createElement("ul");
   Object.assign(list, { className: "rc-list", id: `${box.id}-list`, role: "listbox", hidden: true });
   list.setAttribute("aria-label", box.dataset.sayList);
@@ -28,6 +28,7 @@ export function completes(box, names) {
   box.setAttribute("aria-haspopup", "listbox");
   box.setAttribute("aria-controls", list.id);
   let matches = [];
+  let typed = "";
   let at = 0;
 
   function close() {
@@ -47,13 +48,12 @@ export function completes(box, names) {
     const end = box.selectionStart;
     close();
     box.focus();
-    box.setRangeText(insert, end - word(box).length, end, "end");
+    box.setRangeText(insert, end - typed.length, end, "end");
     box.dispatchEvent(new InputEvent("input", { bubbles: true, data: null }));
   }
 
   function offer(all = false) {
-    const typed = word(box);
-    matches = typed ? fitting(names(), typed) : all ? names().filter((name) => !name.of).slice(0, MOST) : [];
+    ({ typed, matches } = offers(all));
     list.replaceChildren(...matches.map((name, index) => row(name, index, `${list.id}-${index}`, take)));
     if (!matches.length || document.activeElement !== box) return close();
     list.hidden = false;
@@ -80,4 +80,5 @@ export function completes(box, names) {
     event.stopPropagation();
     act();
   });
+  return offer;
 }

@@ -13,5 +13,6 @@ export function below(box, length) {
   box.parentElement.append(twin);
   const position = { left: mark.offsetLeft, top: mark.offsetTop + mark.offsetHeight - box.scrollTop + 4 };
   twin.remove();
+  if (box instanceof HTMLInputElement) position.top = box.offsetHeight + 4; // of one line
   return position;
 }
