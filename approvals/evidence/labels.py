@@ -111,8 +111,9 @@ def countings(*, replaying: bool = False) -> tuple[Counting, ...]:
     """What counts labels, in this order, for one part; `replaying`: the past once more, of which nothing is told."""
     # Here, since the statistics cost every process memory that imports them.
     from approvals.evidence.certificates import CertificateCounting
+    from approvals.evidence.promotions import LevelCounting
 
-    return (CertificateCounting(replaying=replaying),)
+    return (CertificateCounting(replaying=replaying), LevelCounting(replaying=replaying))
 
 
 class CellKey(NamedTuple):
@@ -236,11 +237,12 @@ class _Part:
         return full
 
     def store(self) -> None:
+        # First these, which hold on to their approvals: whoever opens an incident takes the approval before the level.
+        bulk.insert(self.new)
         for cell in self.touched.values():
             for counting in self.countings:
                 counting.store(cell)
         bulk.update(list(self.touched.values()), ["states"])
-        bulk.insert(self.new)
         bulk.update(self.settled, ["wrong", "settled"])
         self.feed.save()
 

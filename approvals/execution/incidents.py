@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from approvals.autonomy import levels
 from approvals.db import times
 from approvals.decisions.card_version import load
 from approvals.errors import BadVerdict, NotAllowed, ReviewError
@@ -60,4 +61,5 @@ def open_incident(approval: Approval, *, by: User | Agent, severity: str, text: 
         now=now,
     )
     outbox.tell_incident(incident, approval)
+    levels.lower_after_incident(incident, approval, by=actor)
     return incident, True

@@ -101,7 +101,7 @@ BESIDE: Mapping[str, Table] = MappingProxyType(
         ),
         "use": Table(Consumption, ("approval_id",), ("jti", "agent_id", "attempt", "executor", "consumed_at")),
         "outcome": Table(Outcome, ("approval_id",), ("result", "detail", "data", "reported_at", "reported_by_id")),
-        "incident": Table(Incident, ("id",), ("severity", "text", "opened_by_id")),
+        "incident": Table(Incident, ("id",), ("severity", "text", "opened_by_id", "cost")),
     }
 )
 

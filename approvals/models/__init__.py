@@ -2,11 +2,12 @@
 
 from approvals.models.accounts import AccountEvent
 from approvals.models.approval import Approval
+from approvals.models.autonomy import Autonomy, Breaker, LevelEvidence
 from approvals.models.conversation import AgentQuestion, Attachment, Guidance
 from approvals.models.counters import AgentCurve, Curve, Spend
 from approvals.models.currency import Currency
 from approvals.models.event import AuditEvent, Delivery, Endpoint, LastCheckpoint, Seal, SystemAuditEvent, SystemChain
-from approvals.models.evidence import Autonomy, Incident, Outcome
+from approvals.models.evidence import Incident, Outcome
 from approvals.models.grant import Grant, PlannedStep
 from approvals.models.labels import Certificate, EvidenceCell, Label, LabelCursor, LabelFeed
 from approvals.models.notify import Channel, NotificationRecord, SlackAccount, SlackMessage
@@ -18,8 +19,10 @@ from approvals.models.post_review import PostReview
 from approvals.models.proposal import Proposal
 from approvals.models.publishing import PublishRequest, Rehearsal, RoutingChange
 from approvals.models.request import ApprovalRequest
+from approvals.models.rollup import Rollup, RollupEntry, RollupProgress
 from approvals.models.rule import Rule, Threshold
 from approvals.models.run import Run, Step
+from approvals.models.seeded import SeededCase
 from approvals.models.stop import Stop
 from approvals.models.unsent import UnsentText
 from approvals.models.verdict import Attempt, Decision, Note, Recall, Vote
@@ -37,6 +40,7 @@ __all__ = [
     "Attempt",
     "AuditEvent",
     "Autonomy",
+    "Breaker",
     "Capacity",
     "Certificate",
     "Channel",
@@ -56,6 +60,7 @@ __all__ = [
     "LabelCursor",
     "LabelFeed",
     "LastCheckpoint",
+    "LevelEvidence",
     "Membership",
     "Note",
     "NotificationRecord",
@@ -68,11 +73,15 @@ __all__ = [
     "PublishRequest",
     "Recall",
     "Rehearsal",
+    "Rollup",
+    "RollupEntry",
+    "RollupProgress",
     "RoutingChange",
     "Rule",
     "Run",
     "Seal",
     "SecondAdminRequest",
+    "SeededCase",
     "SigningKey",
     "SlackAccount",
     "SlackMessage",

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class EvidenceSettings(models.Model):
-    """The settings of an action type by which its labels are made."""
+    """The settings of an action type by which its labels are made, and by which an agent earns a level."""
 
     horizon = models.DurationField(
         _("judged after"),
@@ -25,6 +25,16 @@ class EvidenceSettings(models.Model):
         _("least time in view"),
         default=timedelta(seconds=2),
         help_text=_("An approval after less time on the card is no evidence that anybody read it."),
+    )
+    level_bar = models.DecimalField(
+        _("wrong at the most"),
+        max_digits=4,
+        decimal_places=3,
+        default="0.050",
+        help_text=_("Share of an agent's proposals, 0 to 1: the next level is earned below it, a level lost above it."),
+    )
+    level_time = models.DurationField(
+        _("at a level for"), default=timedelta(days=7), help_text=_("Before the next level can be signed.")
     )
 
     error_target = models.DecimalField(
@@ -74,6 +84,10 @@ class EvidenceSettings(models.Model):
 
 
 EVIDENCE_CONSTRAINTS = [
+    models.CheckConstraint(
+        condition=Q(level_bar__gt=0, level_bar__lt=1, level_time__gte=timedelta(0)),
+        name="action_type_level_can_be_earned",
+    ),
     models.CheckConstraint(
         condition=Q(horizon__gt=timedelta(0), minimum_view__gte=timedelta(0)), name="action_type_labels_take_time"
     ),

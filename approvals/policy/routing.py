@@ -157,11 +157,12 @@ def _routing_table(
     """
     type = question.type
     lowest = policy.tiers_in(type.domain)[min(policy.tiers)]
+    level = standing.level_in(assessment.impact)
     yield _stopped_or_paused(standing)
     yield _blocked(assessment)
     yield _repeated(type, assessment, cover)
     yield _unparsed(question)
-    yield _breaker_or_level_one(standing)
+    yield _breaker_or_level_one(standing, level)
     yield _required_by_law(type)
     yield _planned(cover)
     yield _demanded(assessment)
@@ -173,8 +174,8 @@ def _routing_table(
     yield _checkpoint(checkpoints.periodic(question, assessment))
     yield _checkpoint(checkpoints.costly(question, assessment, policy.base))
     yield _allowed(assessment)
-    yield _needs_no_person(question, assessment, standing, lowest)
-    if standing.level >= 3 or type.strategy == Strategy.CONFIDENCE:
+    yield _needs_no_person(question, assessment, level, lowest)
+    if level >= 3 or type.strategy == Strategy.CONFIDENCE:
         yield replace(_by_confidence(type, assessment, standing), by_strategy=True)
     if type.strategy == Strategy.ALWAYS:
         yield _Choice(Route.REVIEW, FIXED, [reasons.AlwaysAsks()], by_strategy=True)
@@ -217,10 +218,10 @@ def _unparsed(question: EvaluationInput) -> _Choice | None:
     return _Choice(Route.REVIEW, POLICY_VIOLATION, [reasons.ArgumentsUnparsed()], strict=True)
 
 
-def _breaker_or_level_one(standing: AgentStanding) -> _Choice | None:
+def _breaker_or_level_one(standing: AgentStanding, level: int) -> _Choice | None:
     if standing.breaker_open:
         return _Choice(Route.REVIEW, HIGH_RISK, [reasons.BreakerOpen()], strict=True, by_standing=True)
-    if standing.level <= 1:
+    if level <= 1:
         return _Choice(Route.REVIEW, FIXED, [reasons.LevelOne()], strict=True, by_standing=True)
     return None
 
@@ -308,7 +309,7 @@ def _checkpoint(asks: CheckpointReason | None) -> _Choice | None:
 
 
 def _needs_no_person(
-    question: EvaluationInput, assessment: Assessment, standing: AgentStanding, lowest: TierPolicy
+    question: EvaluationInput, assessment: Assessment, level: int, lowest: TierPolicy
 ) -> _Choice | None:
     """What needs no person, and what level 4 lets pass: reversible, of low impact and within the lowest ceiling.
 
@@ -318,7 +319,7 @@ def _needs_no_person(
         return _Choice(Route.AUTO, PASSED, [reasons.NeedsNoPerson()], by_strategy=True)
     within = question.value is None or lowest.ceiling is None or abs(question.value) <= lowest.ceiling
     harmless = question.type.reversibility == Reversibility.REVERSIBLE and assessment.impact == Impact.LOW
-    if standing.level >= 4 and harmless and within:
+    if level >= 4 and harmless and within:
         return _Choice(Route.AUTO, PASSED, [reasons.LevelFour()], by_strategy=True)
     return None
 

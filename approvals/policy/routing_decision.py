@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from approvals.models.policy import Impact
 from approvals.policy import reasons
 from approvals.policy.assessed import Assessment
 from approvals.policy.certified import Certified
@@ -44,8 +45,9 @@ class Shortage:
 class AgentStanding:
     """What is in force at once and never versioned: is the agent paused, its level for this action, the breaker.
 
-    `stopped` is its run, `halted` everything there is. `certificates` are those in force for what it states of itself,
-    by impact.
+    `stopped` is its run, `halted` everything there is. `level` is that of each band of value that has none of its own.
+    `warned`: it looks worse than it may, so more of what passes is looked at. `certificates` are those in force for
+    what it states of itself, by impact.
     """
 
     paused: bool = False
@@ -54,7 +56,15 @@ class AgentStanding:
     level: int = 1
     breaker_open: bool = False
     shadow: bool = False
+    level_medium: int | None = None
+    level_high: int | None = None
+    warned: bool = False
     certificates: Mapping[str, Certified] = field(default_factory=dict)
+
+    def level_in(self, impact: str) -> int:
+        """The level that holds in this band of value."""
+        own = {Impact.MEDIUM.value: self.level_medium, Impact.HIGH.value: self.level_high}.get(impact)
+        return self.level if own is None else own
 
 
 @dataclass(frozen=True, slots=True)

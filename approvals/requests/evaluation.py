@@ -122,7 +122,7 @@ def evaluate_items(
         for item in agent_submission.submission.items
         for name in item.type_names
     }
-    submitters = read_submitters({agent_submission.agent for agent_submission in agent_submissions}, names, now=now)
+    submitters = read_submitters(agent_submissions, names, now=now)
     if halted:
         submitters = {pk: replace(submitter, halted=True) for pk, submitter in submitters.items()}
     if again is not None:
@@ -161,8 +161,8 @@ def evaluate_items(
     evaluations: list[list[Evaluation]] = [[] for _ in agent_submissions]
     tally = PassedSpending()
     for index, drawn_item in drawn:
-        submission, submitter = agent_submissions[index].submission, submitters[drawn_item.question.agent_id]
-        submitter = submitter.stating(version_of(submission))
+        submission = agent_submissions[index].submission
+        submitter = submitters[drawn_item.question.agent_id].stating(version_of(submission))
         if submission.run and (drawn_item.question.agent_id, submission.run.key) in stopped:
             submitter = replace(submitter, stopped=True)
         names_of = (drawn_item.item.id, submission.run.step if submission.run else "")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.reports import shadow, thresholds, views
+from console.reports import shadow, thresholds, versions, views
 
 app_name = "reports"
 urlpatterns = [
@@ -10,7 +10,9 @@ urlpatterns = [
     path("reports/", views.report, name="report"),
     path("reports/rows/", views.rows, name="rows"),
     path("reports/decisions.csv", views.decisions_csv, name="decisions_csv"),
+    path("reports/decisions.jsonl", views.decisions_jsonl, name="decisions_jsonl"),
     path("reports/figures.csv", views.figures_csv, name="figures_csv"),
+    path("reports/versions/", versions.versions, name="versions"),
     path("reports/thresholds/", thresholds.thresholds, name="thresholds"),
     path("reports/thresholds/draft/", thresholds.draft_threshold, name="draft_threshold"),
     path("reports/shadow/", shadow.shadow, name="shadow"),

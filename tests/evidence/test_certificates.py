@@ -159,7 +159,7 @@ def test_what_else_asks_for_a_person_still_does(certified, credits, propose, wha
 
 
 def test_a_breaker_and_level_one_ask_all_the_same(certified, credits, propose, robot):
-    trust = Autonomy.objects.create(agent=robot, action_type=credits, level=1)
+    trust, _ = Autonomy.objects.update_or_create(agent=robot, action_type=credits, defaults={"level": 1})
     assert propose(400, action="credit").route == "review"
     Autonomy.objects.filter(pk=trust.pk).update(level=2)
     assert propose(400, action="credit").route == "auto"

@@ -113,6 +113,8 @@ TYPE = st.fixed_dictionaries(
         "most_attempts": st.one_of(st.none(), st.integers(1, 99)),
         "runs_before_review": choices("runs_before_review"),
         "sample": SHARE,
+        "level_bar": SHARE,
+        "level_time": SPAN,
         "shadow": st.booleans(),
         "horizon": SPAN,
         "material": st.lists(TEXT.filter(bool), unique=True, max_size=3),

@@ -125,6 +125,16 @@ FROM approvals_policyversion WHERE number = ANY (%s)
 """
 
 
+def _levels() -> dict[tuple[object, ...], Autonomy]:
+    """Of each agent and action type by the version stated, and without one the newest."""
+    rows = list(Autonomy.objects.all())
+    newest: dict[tuple[object, ...], Autonomy] = {(row.agent_id, row.action_type_id): row for row in rows if row.newest}
+    stated: dict[tuple[object, ...], Autonomy] = {
+        (row.agent_id, row.action_type_id, row.agent_model, row.prompt_version, row.tool_version): row for row in rows
+    }
+    return {**newest, **stated}
+
+
 def _certificates() -> dict[UUID, Certificates]:
     """The certificates in force, by agent."""
     with connection.cursor() as cursor:
@@ -149,10 +159,7 @@ class _Comparison:
             for name in base["types"].keys() & draft["types"].keys()
             if _flag_settings(base["types"][name]) != _flag_settings(draft["types"][name])
         }
-        self.levels = {
-            (agent, type): (level, shadow)
-            for agent, type, level, shadow in Autonomy.objects.values_list("agent", "action_type", "level", "shadow")
-        }
+        self.levels = _levels()
         self.certificates = _certificates()
         # Where both look at spending alike, what was stored says it.
         self.limits = {
@@ -215,11 +222,15 @@ class _Comparison:
             assessment = shared if shared is not None and name in self.same else recall(question, row["assessment"])
             shared = assessment
             assessment = self._with_spending(row, kind, assessment)
-            level, shadow = self.levels.get((row["agent_id"], name), (kind.level, False))
+            pair = row["agent_id"], name
+            stated = row["agent_model"], row["prompt_version"], row["tool_version"]
+            trust = self.levels.get((*pair, *stated)) or self.levels.get(pair) or Autonomy(level=kind.level)
             standing = AgentStanding(
                 paused=reasons.names(row["reasons"], reasons.AgentPaused),
-                level=level,
-                shadow=shadow,
+                level=trust.level,
+                level_medium=trust.level_medium,
+                level_high=trust.level_high,
+                shadow=trust.shadow,
                 breaker_open=reasons.names(row["reasons"], reasons.BreakerOpen),
                 certificates=self._certified(row, name),
             )

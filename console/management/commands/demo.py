@@ -8,11 +8,12 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from approvals.db import times
+from approvals.evidence import rollups
 from approvals.history import seal
 from approvals.models import ActionType
 from approvals.policy import snapshot
 from approvals.policy.authoring import packs
-from console.demo import courses, past, patterns, people, waiting
+from console.demo import courses, past, patterns, people, trusted, waiting
 from console.demo.keyring import Keyring
 
 
@@ -29,12 +30,16 @@ class Command(BaseCommand):
             cast, agents = people.ensure(keyring)
         if not past.already_played():
             past.play(cast, agents, patterns.all_patterns(loaded))
+        if not trusted.already_played():
+            trusted.play(cast, agents)
         if not courses.already_played():
             courses.play(cast, agents)
         waiting.submit(agents)
         courses.play_waiting_run(cast, agents)
         while seal.seal(now=times.now(), everything=True):
             pass  # a newcomer's first feed has everything that was made up
+        while rollups.sweep():
+            pass  # and so have the reports
         keyring.write(
             data, url=settings.ASSENT_BASE_URL, roles={person.username: person.role for person in people.PEOPLE}
         )
