@@ -147,6 +147,12 @@ def _type_sentence(evidence: TypeEvidence, cells: Sequence[CellLine]) -> str:
 def _line(evidence: CellEvidence) -> CellLine:
     if evidence.certificate:
         return CellLine(evidence, _claim(evidence, evidence.certificate), _by_what(evidence.certificate), True)
+    if evidence.advisory and evidence.bar:
+        sentence = _("%(needed)s If everybody read carefully, %(at)s would be certified now.") % {
+            "needed": _needed(evidence),
+            "at": _number(evidence.advisory.threshold),
+        }
+        return CellLine(evidence, sentence, "", False)
     if evidence.advisory:
         advice = _("Advice only, since no seeded cases say how well people read: %(claim)s") % {
             "claim": _claim(evidence, evidence.advisory)

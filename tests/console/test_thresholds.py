@@ -83,6 +83,17 @@ def test_with_seeded_cases_more_are_needed_and_a_draw_says_of_how_many_that_is(
     assert "Not certified yet:" in text and "more labels (at a draw of 5 % about" in text
 
 
+def test_readers_who_are_known_to_miss_faults_need_more_than_careful_ones_would(
+    page, tags, robot, alice, readers_are_known
+):
+    judged(robot, tags, mostly_right(95), by=alice)
+    labels.enter_labels()
+    text = page()
+
+    assert "Not certified yet:" in text and "If everybody read carefully, 0.5 would be certified now." in text
+    assert "no seeded cases" not in text
+
+
 def test_the_trade_off_counts_minutes_and_errors_in_money(page, tags, robot, alice):
     judged(robot, tags, mostly_right(100, wrong_every=10), by=alice, score="0.700")
     judged(robot, tags, mostly_right(100), by=alice, score="0.900")
