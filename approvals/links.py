@@ -17,6 +17,7 @@ class Page(StrEnum):
     ERRORS = "errors"  # the help page about the API's problems
     PASSWORD = "password"  # noqa: S105  # (person's key, token): where somebody sets one
     TIER = "tier"  # (level): in the admin
+    WEEK = "week"  # (its Monday): the summary
     GIVEN_UP = "given up"  # (endpoint): its dead webhooks, in the admin
 
 

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from approvals import weekly_summary
 from approvals.db import times
 from approvals.evidence import fitted, labels, rollups
 from approvals.execution import spending
@@ -52,6 +53,12 @@ def count_changes() -> None:
 def enter_labels() -> None:
     """Enter the labels that are due. Safe to run twice, also at once: one sweep works, the other does nothing."""
     labels.enter_labels()
+
+
+@shared_task(ignore_result=True)
+def summarize_week() -> None:
+    """Store and send the summary of the last week. One that is there is left alone."""
+    weekly_summary.make_and_send(now=times.now())
 
 
 @shared_task(ignore_result=True)

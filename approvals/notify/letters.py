@@ -8,7 +8,7 @@ from approvals import canary, links
 from approvals.db import times
 from approvals.execution import rollback, unconfirmed
 from approvals.models import Delivery
-from approvals.notify import deliveries, mail, reached
+from approvals.notify import deliveries, mail, reached, weekly_letter
 from approvals.people import second_admin
 
 
@@ -62,5 +62,6 @@ _LETTERS: Mapping[str, Callable[[Delivery], tuple[str, str] | None]] = {
     reached.ALARM: reached.letter,
     second_admin.ALARM: second_admin.letter,
     unconfirmed.ALARM: unconfirmed.letter,
+    weekly_letter.TOPIC: weekly_letter.letter,
     **dict.fromkeys(rollback.ALARMS, rollback.letter),
 }

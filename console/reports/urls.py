@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.reports import shadow, versions, views
+from console.reports import shadow, versions, views, weekly
 
 app_name = "reports"
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("reports/decisions.jsonl", views.decisions_jsonl, name="decisions_jsonl"),
     path("reports/figures.csv", views.figures_csv, name="figures_csv"),
     path("reports/versions/", versions.versions, name="versions"),
+    path("reports/weekly/", weekly.weekly, name="weekly"),
     path("reports/shadow/", shadow.shadow, name="shadow"),
     path("reports/shadow.csv", shadow.shadow_csv, name="shadow_csv"),
 ]
