@@ -4,6 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from approvals import weekly_summary
 from approvals.db import times
 from approvals.evidence import fitted, labels, rollups
 from approvals.execution import spending
@@ -62,6 +63,12 @@ def count_changes() -> None:
     """Count what happened into the rollups. While another worker counts there is nothing to do."""
     while rollups.sweep():
         pass
+
+
+@shared_task(ignore_result=True)
+def summarize_week() -> None:
+    """Store and send the summary of the last week. One that is there is left alone."""
+    weekly_summary.make_and_send(now=times.now())
 
 
 @shared_task(ignore_result=True)

@@ -19,7 +19,7 @@ from approvals.models.post_review import PostReview
 from approvals.models.proposal import Proposal
 from approvals.models.publishing import PublishRequest, Rehearsal, RoutingChange
 from approvals.models.request import ApprovalRequest
-from approvals.models.rollup import Rollup, RollupEntry, RollupProgress
+from approvals.models.rollup import Rollup, RollupEntry, RollupProgress, WeeklySummary
 from approvals.models.rule import Rule, Threshold
 from approvals.models.run import Run, Step
 from approvals.models.seeded import SeededCase
@@ -95,4 +95,5 @@ __all__ = [
     "UnsentText",
     "User",
     "Vote",
+    "WeeklySummary",
 ]

@@ -70,3 +70,17 @@ class RollupProgress(models.Model):
 
     def __str__(self) -> str:
         return f"{self.generation}: {self.seal}"
+
+
+class WeeklySummary(models.Model):
+    """What a week was, as numbers and facts; written once, when it is over."""
+
+    first = models.DateField(primary_key=True, help_text="Its Monday, in UTC.")
+    content = models.JSONField()
+    made_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-first"]
+
+    def __str__(self) -> str:
+        return self.first.isoformat()
