@@ -305,6 +305,7 @@ class CertificateCounting:
     def _end(self, cell: EvidenceCell, evidence: _Evidence, number: int, reason: TermEnd) -> None:
         """End both terms: what either finds to be worse is so for both."""
         evidence.since = evidence.last = number
+        evidence.share = None
         for _, certifier in evidence.certifiers:
             certifier.end(reason)
         if not self.replaying:
