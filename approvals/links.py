@@ -19,6 +19,7 @@ class Page(StrEnum):
     CELL = "cell"  # (autonomy): an agent, action type and version in the fleet
     BREAKER = "breaker"  # (breaker)
     TIER = "tier"  # (level): in the admin
+    WEEK = "week"  # (its Monday): the summary
     GIVEN_UP = "given up"  # (endpoint): its dead webhooks, in the admin
 
 

@@ -4,10 +4,12 @@ from uuid import UUID
 
 from celery import shared_task
 
+from approvals import weekly_summary
 from approvals.db import times
-from approvals.evidence import fitted, labels
+from approvals.evidence import fitted, labels, rollups
 from approvals.execution import spending
 from approvals.notify import letters, sending, slack
+from approvals.oversight import seeding
 from approvals.policy.authoring import rehearsal_jobs
 
 
@@ -36,6 +38,12 @@ def rehearse(rehearsal_id: str) -> None:
 
 
 @shared_task(ignore_result=True)
+def put_in_case(case_id: str) -> None:
+    """Put one test case into the inbox. One that is there already, or not due, is left alone."""
+    seeding.put_in(UUID(case_id))
+
+
+@shared_task(ignore_result=True)
 def fit_curves() -> None:
     """Fit what people made of earlier scores anew."""
     fitted.fit_all()
@@ -48,6 +56,19 @@ def enter_labels() -> None:
 
     labels.enter_labels()
     promotions.name_gates()
+
+
+@shared_task(ignore_result=True)
+def count_changes() -> None:
+    """Count what happened into the rollups. While another worker counts there is nothing to do."""
+    while rollups.sweep():
+        pass
+
+
+@shared_task(ignore_result=True)
+def summarize_week() -> None:
+    """Store and send the summary of the last week. One that is there is left alone."""
+    weekly_summary.make_and_send(now=times.now())
 
 
 @shared_task(ignore_result=True)

@@ -31,5 +31,6 @@ app.conf.beat_schedule = {
     "clear-sessions": {"task": "console.tasks.clear_sessions", "schedule": 24 * 3600.0},
     "fit-curves": {"task": "approvals.tasks.fit_curves", "schedule": 15 * 60.0},
     "enter-labels": {"task": "approvals.tasks.enter_labels", "schedule": 60.0},
+    "summarize-week": {"task": "approvals.tasks.summarize_week", "schedule": 3600.0},
     "forget-spending": {"task": "approvals.tasks.forget_spending", "schedule": 24 * 3600.0},
 }

@@ -39,6 +39,8 @@ def _path(page: Page, *ids: object) -> str:
             return reverse("account_reset_password_from_key", args=ids)
         case Page.TIER:
             return reverse("admin:approvals_tier_change", args=ids)
+        case Page.WEEK:
+            return f"{reverse('reports:weekly')}?week={ids[0]}"
         case Page.GIVEN_UP:
             return f"{reverse('admin:approvals_delivery_changelist')}?status__exact=dead&endpoint__id__exact={ids[0]}"
 

@@ -19,6 +19,7 @@ AREAS = (
     "post_review",
     "overload",
     "history",
+    "oversight",
     "reports",
     "evidence",
     "profile",

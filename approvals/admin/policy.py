@@ -39,6 +39,7 @@ class TierAdmin(NeverDeleted, PolicyAdmin):
         (None, {"fields": ("level", *TIER_FORM["authority"], "active")}),
         (_("Time"), {"fields": TIER_FORM["time"]}),
         (_("Working hours"), {"fields": TIER_FORM["hours"]}),
+        (_("Oversight"), {"fields": TIER_FORM["oversight"]}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tier]:

@@ -15,14 +15,16 @@ from uuid import UUID
 from approvals.db import times
 from approvals.evidence import catch_rates
 from approvals.evidence.guarantees import CatchRate, Decline, ThresholdCertifier
+from approvals.evidence.trade_offs import NAME, READING
 from approvals.history import chains
-from approvals.models import Certificate, EvidenceCell, Label, SystemAuditEvent
+from approvals.models import Approval, Certificate, EvidenceCell, Label, SystemAuditEvent
 from approvals.models.labels import TermEnd
+from approvals.models.states import Kind, Source
 from approvals.policy import snapshot
 from approvals.policy.certified import GRID, basis_of
 from approvals.policy.compiled_policy import TypePolicy
 
-NAME = "thresholds"  # of its state in a cell
+DECISIONS = 500  # the newest of a type, whose time in view is averaged
 FALSE_ALARM_EVERY = 10_000  # decisions, at the bar
 EVIDENCE = chains.Actor("evidence")  # who certifies, as history names it
 
@@ -90,6 +92,7 @@ class _Evidence:
     last: int
     guarded: _Certifier
     advisory: _Certifier
+    share: float | None = None  # with which the newest that nobody was asked about was drawn
     changes: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -105,6 +108,21 @@ class _Evidence:
             "last": self.last,
             "guarded": self.guarded.state,
             "advisory": self.advisory.state,
+            "share": self.share,
+            "figures": self.figures,
+        }
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What pages read, so that none of them carries the statistics."""
+        guarded, advisory = self.guarded.thresholds, self.advisory.thresholds
+        rates = advisory.rates
+        return {
+            "counted": [[at, *advisory.counts(at), rates[at]] for at in advisory.grid],
+            "bar": guarded.claim.bar,
+            "needed": guarded.needed,
+            "needed_if_careful": advisory.needed,
+            "share": self.share,
         }
 
 
@@ -116,11 +134,14 @@ class CertificateCounting:
         self._evidence: dict[UUID, _Evidence] = {}
         self._types: dict[tuple[int, str], tuple[TypePolicy, str] | None] = {}
         self._rates: dict[str, list[CatchRate]] = {}
+        self._readings: dict[str, dict[str, float] | None] = {}
 
     def see(self, cell: EvidenceCell, label: Label) -> None:
         evidence = self._of(cell, label)
         if evidence is None:
             return
+        if label.share < 1:
+            evidence.share = float(label.share)
         alarms = [certifier.count(label) for _, certifier in evidence.certifiers]
         self._look(cell, evidence, label.number, alarm=any(alarms))
 
@@ -140,6 +161,7 @@ class CertificateCounting:
         evidence = self._known(cell)
         if evidence is None:
             return
+        evidence.share = None
         for _, certifier in evidence.certifiers:
             before = certifier.thresholds
             certifier.threshold = certifier.decline = None
@@ -159,6 +181,7 @@ class CertificateCounting:
             for change in evidence.changes:
                 change()
             evidence.changes.clear()
+            cell.states[READING] = self._reading(cell.action_type_id)
         cell.states[NAME] = evidence.state
 
     # --- Counting
@@ -222,8 +245,18 @@ class CertificateCounting:
                 last=state["last"],
                 guarded=_restored(state["guarded"], self._catch_floor(cell, delta)),
                 advisory=_restored(state["advisory"], None),
+                share=state["share"],
             )
         return self._evidence.get(cell.pk)
+
+    def _reading(self, name: str) -> dict[str, float] | None:
+        """How long people had the newest decisions of this type in view, on average; None for none."""
+        if name not in self._readings:
+            human = Approval.objects.filter(action_type=name, source=Source.HUMAN, kind=Kind.REAL)
+            newest = human.order_by("-created_at", "-id").values_list("viewed", flat=True)[:DECISIONS]
+            spans = [span.total_seconds() for span in newest]
+            self._readings[name] = {"seconds": sum(spans) / len(spans), "decisions": len(spans)} if spans else None
+        return self._readings[name]
 
     def _type(self, number: int, name: str) -> tuple[TypePolicy, str] | None:
         if (number, name) not in self._types:
@@ -253,7 +286,7 @@ class CertificateCounting:
             threshold=Decimal(str(threshold)),
             target=Decimal(str(thresholds.claim.target)),
             delta=Decimal(str(thresholds.claim.delta)),
-            labels=thresholds.labels_at(threshold),
+            labels=thresholds.counts(threshold)[1],
             bar=thresholds.claim.bar,
             cases=[] if advisory else _cases(self._rates.get(cell.action_type_id, [])),
             basis=evidence.basis,

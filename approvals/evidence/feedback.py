@@ -46,11 +46,12 @@ def position_of(approval: Approval) -> Position | None:
     return Position(approval.decided_at, approval.pk) if approval.decided_at else None
 
 
-def rows(approvals: QuerySet[Approval]) -> list[tuple[Approval, Mapping[str, Json]]]:
+def rows(approvals: QuerySet[Approval], *, with_assessment: bool = False) -> list[tuple[Approval, Mapping[str, Json]]]:
     """Each approval with its row; four queries for all of them."""
     own = Proposal.objects.filter(author=None).only("approval", "revision", "args", "prompt", "steps")
     standing = Decision.objects.filter(undone_at=None)
-    queryset = approvals.select_related("proposal", "outcome").defer("assessment")
+    queryset = approvals.select_related("proposal", "outcome")
+    queryset = queryset if with_assessment else queryset.defer("assessment")
     queryset = queryset.prefetch_related(
         Prefetch("proposals", own.order_by("revision"), to_attr="own"),
         Prefetch("decisions", standing, to_attr="standing"),

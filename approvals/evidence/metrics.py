@@ -1,33 +1,43 @@
 """What became of the approvals of a period, in numbers: rates, times, volume and deadlines.
 
-Counted from the rows themselves by a fixed number of queries, whatever is selected. What each figure counts is a row
-set of `selection`.
+Read from the rollups by a fixed number of queries, whatever is selected, and at about the same cost for a year as for a
+week. What each figure counts is a row set of `selection`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, timedelta
-from typing import cast
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
 
-from django.db.models import Aggregate, Count, DurationField, ExpressionWrapper, F, Func, IntegerField, QuerySet, Value
-from django.db.models.expressions import Combinable, Expression
-from django.db.models.functions import TruncDate
+from django.db.models import QuerySet
 
+from approvals.evidence import histograms
+from approvals.evidence.contributions import COUNTERS
+from approvals.evidence.pieces import Piece, pieces
 from approvals.evidence.rates import Rate
+from approvals.evidence.rollups import Sum, counted_at
 from approvals.evidence.selection import ROW_SETS, Selection, cohort
-from approvals.models import ActionType, Agent, Approval, Tier, User
+from approvals.evidence.sums import Key, by_values, over_time, sums
+from approvals.models import ActionType, Agent, Domain, Tier, User
 
 ESCALATION_LINE = 0.20  # above it, tiers or thresholds are set wrong: too much reaches people who cannot decide it
+DECISION_LINE = timedelta(minutes=10)  # what waits longer is waited for, not worked with
 PERSON_NEEDS = 20  # decisions; below it a person's figures say more about chance than about the person
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The counts of one selection, group or span, and the time people took (created to decided)."""
+    """The counts of one selection, group or span, and the time people took (created to decided).
+
+    `voted` are votes of others than who decided, `viewed` is the time in view of who did, `cost` is what incidents
+    cost. Percentiles are within histograms.ERROR.
+    """
 
     submitted: int = 0
     auto: int = 0
+    granted: int = 0
     review: int = 0
     refused: int = 0
     open: int = 0
@@ -36,10 +46,16 @@ class Figures:
     approved: int = 0
     modified: int = 0
     rejected: int = 0
+    needless: int = 0
+    let_run: int = 0
+    incidents: int = 0
     escalated: int = 0
     expired: int = 0
     late: int = 0
     missed: int = 0
+    voted: int = 0
+    viewed: timedelta = timedelta(0)
+    cost: Decimal = Decimal(0)
     median: timedelta | None = None
     p95: timedelta | None = None
 
@@ -73,17 +89,40 @@ class Figures:
         return Rate(self.missed, self.review)
 
     @property
+    def passed(self) -> Rate:
+        """Passed by policy / submitted."""
+        return Rate(self.auto, self.submitted)
+
+    @property
+    def needless_asks(self) -> Rate:
+        """Approved as proposed and without a flag / proposals decided by people."""
+        return Rate(self.needless, self.judged)
+
+    @property
+    def harm(self) -> Rate:
+        """With an incident / let run."""
+        return Rate(self.incidents, self.let_run)
+
+    @property
+    def is_slow(self) -> bool:
+        return self.median is not None and self.median > DECISION_LINE
+
+    @property
     def escalates_too_much(self) -> bool:
         return (self.escalation.share or 0) > ESCALATION_LINE
 
 
 @dataclass(frozen=True, slots=True)
 class FigureGroup:
-    """One action type, agent, tier or person, with its figures; `key` is what a selection narrows to."""
+    """One action type, agent, version, tier, domain or person, with its figures; `key` is what a selection narrows to.
+
+    `agent` is the id of a version's agent.
+    """
 
     key: str
     name: str
     figures: Figures
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,59 +135,60 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Topic:
+    """A reason for rejections or a field that people changed, and in how many of what; `percent` is the median change
+    of a number."""
+
+    name: str
+    rate: Rate
+    percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     selection: Selection
     total: Figures
-    incidents: int
+    counted_at: datetime | None  # up to when changes are counted
     spans: Sequence[Span]
     by_type: Sequence[FigureGroup]
     by_agent: Sequence[FigureGroup]
+    by_version: Sequence[FigureGroup]
+    by_domain: Sequence[FigureGroup]
     by_tier: Sequence[FigureGroup]
     by_person: Sequence[FigureGroup]
+    reasons: Sequence[Topic]  # what was rejected for
+    edited: Sequence[Topic]  # the fields that were changed
     few: int  # people who decided too few to have a row
     trends: Mapping[str, Sequence[int]]  # submitted per span, by action type
 
 
-class Percentile(Aggregate):
-    """PostgreSQL's percentile_cont: the value below which `share` of the rows lie, interpolated."""
-
-    function = "PERCENTILE_CONT"
-    template = "%(function)s(%(share)s) WITHIN GROUP (ORDER BY %(expressions)s)"
-
-    def __init__(self, expression: Combinable, share: float) -> None:
-        super().__init__(expression, share=str(float(share)), output_field=DurationField())
-
-
 def report(selection: Selection) -> Report:
-    """Everything the report page shows of a selection.
-
-    One pass counts every combination of action type, agent, tier and span, which are few, and they are added up here;
-    percentiles cannot be added, so each grouping asks for its own, of the decided rows alone.
-    """
-    approvals = cohort(selection)
-    decided = approvals.filter(ROW_SETS["decided"].condition)
-    keys: dict[str, Expression | F] = {
-        "type": F("action_type_id"),
-        "agent": F("agent_id"),
-        "tier": F("starting"),
-        "span": _SpanOf(selection),
-    }
-    cells = _counted(approvals, keys)
-    groups = {name: _grouped(cells, name, _times(decided, key)) for name, key in keys.items()}
-    person = {"person": F("decided_by_id")}
-    people = _grouped(_counted(decided, person), "person", _times(decided, person["person"]))
-    enough = {key: figures for key, figures in people.items() if figures.decided >= PERSON_NEEDS}
+    """Everything the report page shows of a selection: a query for each grouping, and one for its names."""
+    parts = pieces(selection.first, selection.last)
+    whole = sums(selection, parts)
+    types = sums(selection, parts, ["action_type"])
+    agents, tiers, domains, persons = (
+        over_time(sums(selection, parts, [name])) for name in ("agent", "tier", "domain", "person")
+    )
+    people = {key: figures_of(total) for key, total in persons.items() if key}
+    enough = {key: figures for key, figures in people.items() if _enough(figures)}
+    by_type = _groups(over_time(types))
+    total = figures_of(over_time(whole).get("", Sum()))
     return Report(
         selection=selection,
-        total=_grouped(cells, "", _times(decided, Value(""))).get("", Figures()),
-        incidents=approvals.filter(ROW_SETS["incidents"].condition).count(),
-        spans=_spans(selection, groups["span"]),
-        by_type=_named(groups["type"], ActionType.objects.filter(pk__in=groups["type"])),
-        by_agent=_named(groups["agent"], Agent.objects.filter(pk__in=groups["agent"])),
-        by_tier=sorted(_named(groups["tier"], Tier.objects.filter(pk__in=groups["tier"])), key=lambda group: group.key),
+        total=total,
+        reasons=_topics(selection, parts, "reason", "rejected", total.rejected),
+        edited=_topics(selection, parts, "field", "modified", total.modified),
+        counted_at=counted_at(),
+        spans=_spans(parts, whole),
+        by_type=_named(by_type, ActionType.objects.filter(pk__in=by_type)),
+        by_agent=_named(_groups(agents), Agent.objects.filter(pk__in=agents)),
+        by_version=_versions(selection, parts),
+        by_domain=_named(_groups(domains), Domain.objects.filter(pk__in=domains)),
+        by_tier=sorted(_named(_groups(tiers), Tier.objects.filter(pk__in=tiers)), key=lambda group: group.key),
         by_person=_named(enough, User.objects.filter(pk__in=enough)),
-        few=len(people) - len(enough),
-        trends=_trends(selection, cells),
+        few=sum(1 for figures in people.values() if figures.decided or figures.voted) - len(enough),
+        trends=_trends(parts, types),
     )
 
 
@@ -157,92 +197,84 @@ def enough_decisions(selection: Selection) -> bool:
     return cohort(selection).filter(ROW_SETS["decided"].condition)[:PERSON_NEEDS].count() >= PERSON_NEEDS
 
 
-def span_days(selection: Selection) -> int:
-    """How many days one span of this selection covers: at most about fifty spans fit a chart."""
-    return 1 if selection.days <= 45 else 7
+def people_with_enough(selection: Selection) -> set[UUID]:
+    """Who decided or voted enough in the selection to be named."""
+    totals = over_time(sums(selection, pieces(selection.first, selection.last), ["person"]))
+    return {UUID(key) for key, total in totals.items() if key and _enough(figures_of(total))}
 
 
-_COUNTED = tuple(field.name for field in fields(Figures) if field.name in ROW_SETS)
+def _enough(figures: Figures) -> bool:
+    # Who voted beside others has worked as much as who came last.
+    return figures.decided + figures.voted >= PERSON_NEEDS
 
 
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """The counts of one combination of keys, in the order of _COUNTED."""
-
-    keys: Mapping[str, str]
-    counts: Sequence[int]
+_AT = {name: index for index, name in enumerate(COUNTERS)}
+_COUNTED = tuple(field.name for field in fields(Figures) if field.name in _AT)
 
 
-_Times = tuple[timedelta | None, timedelta | None]
+def figures_of(total: Sum) -> Figures:
+    """The figures of a sum of rollups."""
+    if not total.counts:
+        return Figures()
+    counts = {name: total.counts[_AT[name]] for name in _COUNTED}
+    return Figures(
+        **counts,
+        viewed=timedelta(seconds=total.counts[_AT["viewed_seconds"]]),
+        cost=Decimal(total.counts[_AT["cost_cents"]]) / 100,
+        median=histograms.percentile(total.histogram, 0.5),
+        p95=histograms.percentile(total.histogram, 0.95),
+    )
 
 
-def _counted(approvals: QuerySet[Approval], keys: Mapping[str, Expression | F]) -> list[_Cell]:
-    named = {f"by_{name}": key for name, key in keys.items()}  # "agent" alone is a field of the row
-    counts = {
-        name: Count("pk", filter=ROW_SETS[name].condition) if ROW_SETS[name].condition else Count("pk")
-        for name in _COUNTED
-    }
-    rows = cast(Iterable[dict[str, int]], approvals.order_by().values(**named).annotate(**counts).iterator())
-    return [_Cell({name: str(row[f"by_{name}"]) for name in keys}, [row[name] for name in _COUNTED]) for row in rows]
+def _groups(totals: Mapping[str, Sum]) -> dict[str, Figures]:
+    return {key: figures_of(total) for key, total in totals.items() if key}
 
 
-def _times(decided: QuerySet[Approval], key: Combinable) -> dict[str, _Times]:
-    took = ExpressionWrapper(F("decided_at") - F("created_at"), output_field=DurationField())
-    rows = decided.order_by().values(key=key).annotate(median=Percentile(took, 0.5), p95=Percentile(took, 0.95))
-    return {str(row["key"]): (row["median"], row["p95"]) for row in rows}
+_Named = QuerySet[ActionType] | QuerySet[Agent] | QuerySet[Domain] | QuerySet[Tier] | QuerySet[User]
 
 
-def _grouped(cells: Iterable[_Cell], name: str, times: Mapping[str, _Times]) -> dict[str, Figures]:
-    """The cells added up by one of their keys, with the times of each group; no name adds up everything."""
-    sums: dict[str, list[int]] = defaultdict(lambda: [0] * len(_COUNTED))
-    for cell in cells:
-        group = sums[cell.keys.get(name, "")]
-        for index, count in enumerate(cell.counts):
-            group[index] += count
-    made = {}
-    for key, counts in sums.items():
-        median, p95 = times.get(key, (None, None))
-        made[key] = Figures(**dict(zip(_COUNTED, counts, strict=True)), median=median, p95=p95)
-    return made
-
-
-def _named(
-    groups: Mapping[str, Figures], things: QuerySet[ActionType] | QuerySet[Agent] | QuerySet[Tier] | QuerySet[User]
-) -> list[FigureGroup]:
+def _named(groups: Mapping[str, Figures], things: _Named) -> list[FigureGroup]:
     """The groups under the names of their things, the largest first."""
     named = [
         FigureGroup(str(thing.pk), thing.name if isinstance(thing, User) else str(thing), groups[str(thing.pk)])
         for thing in things
     ]
-    return sorted(named, key=lambda group: (-group.figures.submitted, group.name))
+    return sorted(named, key=_largest)
 
 
-class _SpanOf(Func):
-    """Which span a moment falls into, counted from 0: whole days since the first one, by the span's length."""
-
-    template = "((%(expressions)s) / %(days)s)"
-    arg_joiner = " - "
-    output_field = IntegerField()
-
-    def __init__(self, selection: Selection) -> None:
-        super().__init__(
-            TruncDate("created_at", tzinfo=selection.zone), Value(selection.first), days=span_days(selection)
-        )
+def _largest(group: FigureGroup) -> tuple[int, int, str]:
+    return -group.figures.submitted, -group.figures.decided - group.figures.voted, group.name
 
 
-def _spans(selection: Selection, groups: Mapping[str, Figures]) -> list[Span]:
-    width = span_days(selection)
-    spans = []
-    for number, offset in enumerate(range(0, selection.days, width)):
-        first = selection.first + timedelta(days=offset)
-        last = min(first + timedelta(days=width - 1), selection.last)
-        spans.append(Span(first, last, groups.get(str(number), Figures())))
-    return spans
+def _versions(selection: Selection, parts: Sequence[Piece]) -> list[FigureGroup]:
+    """What each agent stated of itself, where it stated anything."""
+    totals = by_values(sums(selection, parts, ["agent", "version"]))
+    names = {str(pk): name for pk, name in Agent.objects.values_list("pk", "name")}
+    groups = [
+        FigureGroup(version, f"{names.get(agent, agent)} · {version}", figures_of(total), agent)
+        for (agent, version), total in totals.items()
+        if version
+    ]
+    return sorted(groups, key=_largest)
 
 
-def _trends(selection: Selection, cells: Iterable[_Cell]) -> dict[str, list[int]]:
-    many = len(range(0, selection.days, span_days(selection)))
-    trends: dict[str, list[int]] = defaultdict(lambda: [0] * many)
-    for cell in cells:
-        trends[cell.keys["type"]][int(cell.keys["span"])] += cell.counts[0]
+def _topics(selection: Selection, parts: Sequence[Piece], topic: str, counter: str, whole: int) -> list[Topic]:
+    """How often each was named, most often first; one approval may name several."""
+    topics = []
+    for name, total in over_time(sums(selection, parts, ["topic"], topic=f"{topic}:")).items():
+        change = histograms.percentile(total.histogram, 0.5)
+        rate = Rate(total.counts[_AT[counter]], whole)
+        topics.append(Topic(name.partition(":")[2], rate, change.total_seconds() if change is not None else None))
+    return sorted(topics, key=lambda named: (-named.rate.part, named.name))
+
+
+def _spans(parts: Sequence[Piece], whole: Mapping[Key, Sum]) -> list[Span]:
+    by_piece = {key.piece: figures_of(total) for key, total in whole.items()}
+    return [Span(part.first, part.last, by_piece.get(number, Figures())) for number, part in enumerate(parts)]
+
+
+def _trends(parts: Sequence[Piece], types: Mapping[Key, Sum]) -> dict[str, list[int]]:
+    trends: dict[str, list[int]] = defaultdict(lambda: [0] * len(parts))
+    for key, total in types.items():
+        trends[key.values[0]][key.piece] = total.counts[_AT["submitted"]]
     return dict(trends)

@@ -5,12 +5,12 @@ it to one figure. Metrics count row sets, the rows page lists them, so that a nu
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.functions import Coalesce, NullIf
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -23,25 +23,26 @@ LONGEST = 366  # days
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Approvals that arrived from the first to the last day, both included, as days pass in `zone`."""
+    """Approvals that arrived from the first to the last day, both included, as days pass in UTC."""
 
     first: date
     last: date
-    zone: tzinfo = UTC
     action_type: str | None = None
     agent: UUID | None = None
     tier: int | None = None  # where it started: else an escalation would count against the tier that took it on
     person: UUID | None = None  # who decided
+    version: str | None = None  # as rollups name it: model, prompt and tools
+    domain: str | None = None
     band: int | None = None  # confidence from band/10 up to the next tenth
 
     @property
     def starts_at(self) -> datetime:
-        return datetime.combine(self.first, time.min, self.zone)
+        return datetime.combine(self.first, time.min, UTC)
 
     @property
     def ends_at(self) -> datetime:
         """The first moment after it."""
-        return datetime.combine(self.last + timedelta(days=1), time.min, self.zone)
+        return datetime.combine(self.last + timedelta(days=1), time.min, UTC)
 
     @property
     def days(self) -> int:
@@ -60,7 +61,17 @@ class RowSet:
     condition: Q | Exists
 
 
-# `starting` is annotated by cohort().
+# What an agent stated of itself, in one text.
+VERSION = Func(
+    Value(" · "),
+    *(NullIf(F(name), Value("")) for name in ("agent_model", "prompt_version", "tool_version")),
+    function="concat_ws",
+    output_field=TextField(),
+)
+
+# The level of the tier where it started: an annotation, `starting`, of everything that row sets are taken of.
+STARTING = Coalesce(F("tiers_visited__0"), F("tier_id"))
+
 _routed = Q(route=Route.REVIEW)
 _decided = Q(source=Source.HUMAN, status__in=sorted(SETTLED))
 _judged = _decided & ~Q(item_type=ItemType.QUESTION)
@@ -72,6 +83,11 @@ _late = (Q(breaches__gt=0) | (_decided & Q(decided_at__gt=F("due_at")))) & ~_exp
 ROW_SETS: dict[str, RowSet] = {
     "submitted": RowSet(_("Submitted"), _("Everything that agents proposed or asked."), Q()),
     "auto": RowSet(_("Passed by policy"), _("Routed past people: policy let it run."), Q(route=Route.AUTO)),
+    "granted": RowSet(
+        _("Approved beforehand"),
+        _("Passed as a step of an approved plan, or by a standing approval."),
+        Q(source=Source.GRANT),
+    ),
     "review": RowSet(_("Routed to people"), _("Policy asked a person."), _routed),
     "refused": RowSet(_("Refused by policy"), _("Policy refused it; nobody was asked."), Q(route=Route.REJECT)),
     "open": RowSet(
@@ -99,6 +115,16 @@ ROW_SETS: dict[str, RowSet] = {
         _("Rejected"),
         _("A person rejected or skipped it, or answered instead of letting it run."),
         _judged & Q(verdict__in=[Verdict.REJECT, Verdict.SKIP, Verdict.ANSWER]),
+    ),
+    "needless": RowSet(
+        _("Needless asks"),
+        _("A person approved it exactly as proposed, no flag was up, and no harm was reported."),
+        _judged & Q(verdict=Verdict.APPROVE, flagged=0, faulted_at=None),
+    ),
+    "let_run": RowSet(
+        _("Let run"),
+        _("Approved, by whomever or whatever, as proposed or changed; what came of it may still be unknown."),
+        Q(status__in=sorted(SETTLED), verdict__in=[Verdict.APPROVE, Verdict.MODIFY]),
     ),
     "escalated": RowSet(
         _("Escalated"),
@@ -129,7 +155,7 @@ def cohort(selection: Selection) -> QuerySet[Approval]:
     """The approvals of a selection, each with `starting`, the level of the tier where it started."""
     approvals = Approval.objects.filter(
         kind=Kind.REAL, created_at__gte=selection.starts_at, created_at__lt=selection.ends_at
-    ).annotate(starting=Coalesce(F("tiers_visited__0"), F("tier_id")))
+    ).annotate(starting=STARTING)
     if selection.action_type is not None:
         approvals = approvals.filter(action_type=selection.action_type)
     if selection.agent is not None:
@@ -138,6 +164,10 @@ def cohort(selection: Selection) -> QuerySet[Approval]:
         approvals = approvals.filter(starting=selection.tier)
     if selection.person is not None:
         approvals = approvals.filter(decided_by=selection.person)
+    if selection.domain is not None:
+        approvals = approvals.filter(domain=selection.domain)
+    if selection.version is not None:
+        approvals = approvals.annotate(stated=VERSION).filter(stated=selection.version)
     if selection.band is not None:
         approvals = approvals.filter(confidence__gte=Decimal(selection.band) / 10)
         if selection.band < 9:  # exactly 1 belongs to the last band

@@ -6,6 +6,7 @@ Events are chained; rows are not. By what is recorded here each row can be held 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import MappingProxyType
 from typing import cast
 from uuid import UUID
@@ -49,7 +50,7 @@ def plain(value: object) -> Json:
     """A column's value as JSON; what is empty is null."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
-    if isinstance(value, UUID):
+    if isinstance(value, UUID | Decimal):
         return str(value)
     return None if value == "" else value  # type: ignore[return-value]  # the other columns hold JSON
 
@@ -101,7 +102,7 @@ BESIDE: Mapping[str, Table] = MappingProxyType(
         ),
         "use": Table(Consumption, ("approval_id",), ("jti", "agent_id", "attempt", "executor", "consumed_at")),
         "outcome": Table(Outcome, ("approval_id",), ("result", "detail", "data", "reported_at", "reported_by_id")),
-        "incident": Table(Incident, ("id",), ("severity", "text", "opened_by_id")),
+        "incident": Table(Incident, ("id",), ("severity", "text", "opened_by_id", "cost")),
     }
 )
 

@@ -19,8 +19,10 @@ from approvals.models.post_review import PostReview
 from approvals.models.proposal import Proposal
 from approvals.models.publishing import PublishRequest, Rehearsal, RoutingChange
 from approvals.models.request import ApprovalRequest
+from approvals.models.rollup import Rollup, RollupEntry, RollupProgress, WeeklySummary
 from approvals.models.rule import Rule, Threshold
 from approvals.models.run import Run, Step
+from approvals.models.seeded import SeededCase
 from approvals.models.stop import Stop
 from approvals.models.unsent import UnsentText
 from approvals.models.verdict import Attempt, Decision, Note, Recall, Vote
@@ -71,11 +73,15 @@ __all__ = [
     "PublishRequest",
     "Recall",
     "Rehearsal",
+    "Rollup",
+    "RollupEntry",
+    "RollupProgress",
     "RoutingChange",
     "Rule",
     "Run",
     "Seal",
     "SecondAdminRequest",
+    "SeededCase",
     "SigningKey",
     "SlackAccount",
     "SlackMessage",
@@ -89,4 +95,5 @@ __all__ = [
     "UnsentText",
     "User",
     "Vote",
+    "WeeklySummary",
 ]

@@ -51,6 +51,7 @@ class AuditEvent(models.Model):
         REVIEWED = "reviewed", _("Post-review")
         VETOED = "vetoed", _("Stopped by a veto")
         RECALLED = "recalled", _("Recalled")
+        DISCLOSED = "disclosed", _("It was a test case")
 
     id = models.BigAutoField(primary_key=True)
     approval = models.ForeignKey(Approval, models.PROTECT, related_name="events", db_index=False)

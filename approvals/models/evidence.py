@@ -43,6 +43,9 @@ class Incident(models.Model):
     approval = models.ForeignKey(Approval, models.PROTECT, related_name="incidents")
     severity = models.CharField(max_length=8, choices=Severity.choices)
     text = models.TextField()
+    cost = models.DecimalField(
+        _("cost"), max_digits=14, decimal_places=2, null=True, blank=True, help_text=_("In base currency, where known.")
+    )
     opened_by = models.ForeignKey(User, models.PROTECT, related_name="incidents", null=True)  # NULL: the agent
     opened_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True)
@@ -55,7 +58,8 @@ class Incident(models.Model):
             models.CheckConstraint(
                 condition=Q(closed_at=None, closed_by=None) | Q(closed_at__isnull=False, closed_by__isnull=False),
                 name="incident_is_closed_by_a_person",
-            )
+            ),
+            models.CheckConstraint(condition=Q(cost=None) | Q(cost__gte=0), name="incident_costs_nothing_or_more"),
         ]
 
     def __str__(self) -> str:

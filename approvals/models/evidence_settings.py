@@ -63,6 +63,22 @@ class EvidenceSettings(models.Model):
         ),
     )
 
+    error_cost = models.DecimalField(
+        _("cost of an error"),
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text=_("In base currency, of a wrong one that ran. Empty: reports count errors and no money."),
+    )
+    minute_cost = models.DecimalField(
+        _("cost of a reviewer's minute"),
+        max_digits=8,
+        decimal_places=2,
+        default="1.00",
+        help_text=_("In base currency."),
+    )
+
     class Meta:
         abstract = True
 
@@ -78,5 +94,9 @@ EVIDENCE_CONSTRAINTS = [
     models.CheckConstraint(
         condition=Q(error_target__gt=0, error_target__lt=1, error_risk__gt=0, error_risk__lt=1),
         name="action_type_claims_are_shares",
+    ),
+    models.CheckConstraint(
+        condition=(Q(error_cost=None) | Q(error_cost__gte=0)) & Q(minute_cost__gte=0),
+        name="action_type_costs_are_money",
     ),
 ]

@@ -9,7 +9,7 @@ from approvals.autonomy import level_alarms
 from approvals.db import times
 from approvals.execution import rollback, unconfirmed
 from approvals.models import Delivery
-from approvals.notify import deliveries, mail, reached
+from approvals.notify import deliveries, mail, reached, weekly_letter
 from approvals.people import second_admin
 
 
@@ -64,5 +64,6 @@ _LETTERS: Mapping[str, Callable[[Delivery], tuple[str, str] | None]] = {
     second_admin.ALARM: second_admin.letter,
     unconfirmed.ALARM: unconfirmed.letter,
     **dict.fromkeys(level_alarms.ALARMS, level_alarms.letter),
+    weekly_letter.TOPIC: weekly_letter.letter,
     **dict.fromkeys(rollback.ALARMS, rollback.letter),
 }

@@ -13,7 +13,7 @@ from approvals.policy.precedent.signals import WEIGHTS
 from approvals.values.schema import Json, digest_of
 
 # The thresholds that are asked about, declared before any label.
-GRID = tuple(Decimal(hundredths) / 100 for hundredths in range(50, 100, 5))
+GRID = tuple((Decimal(hundredths) / 100).quantize(Decimal("0.01")) for hundredths in range(50, 100, 5))
 
 # Of one agent, as a column beside others of its row; those without seeded cases assume careful readers, and open no
 # gate.

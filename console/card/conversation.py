@@ -74,7 +74,8 @@ def incident(request: ConsoleRequest, approval: Approval) -> HttpResponse:
 
     def report(approval: Approval, text: str) -> None:
         severity = request.POST.get("severity", "")
-        incidents.open_incident(approval, by=request.user, severity=severity, text=text)
+        cost = request.POST.get("cost", "")
+        incidents.open_incident(approval, by=request.user, severity=severity, text=text, cost=cost)
 
     return _say(
         request, approval, "_incident.html", "incident", report, _("Recorded."), severities=Incident.Severity.choices

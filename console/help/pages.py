@@ -26,7 +26,7 @@ ORDER: Sequence[tuple[str, Sequence[str]]] = (
     ("Start", ("quickstart", "requests", "decisions", "waiting", "errors")),
     ("Run what was approved", ("permits", "runs", "post-review", "plans", "standing-approvals", "crashes")),
     ("Talk", ("words", "attachments", "webhooks", "events")),
-    ("Build and test", ("testing", "command-line", "feedback")),
+    ("Build and test", ("frameworks", "testing", "command-line", "feedback")),
     ("People", ("reviewing", "notifications")),
     ("Policy", ("new-domain", "policy", "rules", "flags", "confidence", "stages", "tiers", "autonomy", "versions")),
     ("Contribute", ("glossary",)),

@@ -2,25 +2,28 @@
 
 import csv
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from approvals.db.cursors import Position
-from approvals.evidence import selection
-from approvals.evidence.metrics import FigureGroup, Report
+from approvals.evidence import decision_log, selection
+from approvals.evidence.metrics import FigureGroup, Report, people_with_enough
 from approvals.evidence.rates import Rate
 from approvals.evidence.selection import Selection
 from approvals.evidence.shadows import ShadowCount
 from approvals.models import Approval, SystemAuditEvent
+from approvals.values.compact import compact
 
 MARK = "\ufeff"  # without it a spreadsheet reads UTF-8 as the machine's old code page
 PAGE = 500
+LOG_PAGE = 200
 # What makes a spreadsheet take a text for a formula, its full-width twins included.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001  # full-width is the point
 
@@ -76,7 +79,7 @@ DECISIONS: list[CsvColumn] = [
     CsvColumn("source", _("human, policy, timeout or grant"), lambda approval: approval.source),
     CsvColumn(
         "decided_by",
-        _("The person's user name."),
+        _("The person's user name; empty for one who decided fewer than 20 in the selection."),
         lambda approval: approval.decided_by.username if approval.decided_by else "",
     ),
     CsvColumn("created_at", _("When it arrived, UTC."), lambda approval: approval.created_at),
@@ -91,8 +94,22 @@ DECISIONS: list[CsvColumn] = [
 ]
 
 FIGURES = [
-    *("group", "name", "first_day", "last_day", "submitted", "auto", "review", "refused", "open", "decided", "judged"),
-    *("approved", "modified", "rejected", "escalated", "expired", "late", "missed"),
+    *(
+        "group",
+        "name",
+        "first_day",
+        "last_day",
+        "submitted",
+        "auto",
+        "granted",
+        "review",
+        "refused",
+        "open",
+        "decided",
+        "judged",
+    ),
+    *("approved", "modified", "rejected", "needless", "escalated", "expired", "late", "missed"),
+    *("voted", "viewed_seconds", "let_run", "incidents", "incident_cost"),
     *("approval_rate", "approval_low", "approval_high", "override_rate", "override_low", "override_high"),
     *("escalation_rate", "escalation_low", "escalation_high", "median_seconds", "p95_seconds"),
 ]
@@ -121,13 +138,26 @@ async def decisions(chosen: Selection, row_set: str) -> AsyncIterator[str]:
     """The rows of a row set as CSV, newest first, read page by page: memory does not grow with the selection."""
     yield MARK + _line([column.name for column in DECISIONS])
     cursor: Position | None = None
+    named = await sync_to_async(people_with_enough)(chosen)
     while True:
-        page = await sync_to_async(_page)(chosen, row_set, cursor)
+        page = await sync_to_async(_page)(chosen, row_set, cursor, named)
         if page:
             yield "".join(_line([column.value(one) for column in DECISIONS]) for one in page)
         if len(page) < PAGE:
             return
         cursor = Position(page[-1].created_at, page[-1].pk)
+
+
+async def log(chosen: Selection, row_set: str, *, everybody: bool) -> AsyncIterator[str]:
+    """The same as JSON Lines with all that is known of each; `everybody`: whoever decided is named."""
+    named = await sync_to_async(decision_log.named_people)(chosen, everybody=everybody)
+    cursor: Position | None = None
+    while True:
+        lines, cursor = await sync_to_async(_log_page)(chosen, row_set, cursor, named)
+        if lines:
+            yield lines
+        if cursor is None:
+            return
 
 
 def system_events(events: Iterable[SystemAuditEvent]) -> Iterator[str]:
@@ -139,7 +169,7 @@ def system_events(events: Iterable[SystemAuditEvent]) -> Iterator[str]:
 
 
 def figures(report: Report) -> Iterator[str]:
-    """The figures of a report as CSV: the whole, then each action type, agent, tier, person and span of time."""
+    """The figures of a report as CSV: the whole, then by each grouping and span of time."""
     yield MARK + _line(FIGURES)
     whole = FigureGroup("", "", report.total)
     days = [(span.first, span.last, FigureGroup("", "", span.figures)) for span in report.spans]
@@ -148,11 +178,13 @@ def figures(report: Report) -> Iterator[str]:
         ("all", [whole]),
         ("action_type", report.by_type),
         ("agent", report.by_agent),
+        ("version", report.by_version),
+        ("domain", report.by_domain),
         ("tier", report.by_tier),
         ("person", report.by_person),
     ):
         for group in groups:
-            name = group.name if kind in ("agent", "person") else group.key
+            name = group.name if kind in ("agent", "version", "person") else group.key
             yield _line([kind, name, first.isoformat(), last.isoformat(), *_numbers(group)])
     for start, end, group in days:
         yield _line(["period", "", start.isoformat(), end.isoformat(), *_numbers(group)])
@@ -167,9 +199,25 @@ def shadow(pairs: Sequence[ShadowCount]) -> Iterator[str]:
         yield _line([pair.action_type, pair.agent, "", pair.all, pair.would_ask, pair.refused])
 
 
-def _page(chosen: Selection, row_set: str, cursor: Position | None) -> list[Approval]:
+def _page(chosen: Selection, row_set: str, cursor: Position | None, named: Collection[UUID]) -> list[Approval]:
+    """The next rows; who decided too few to be read with a name is not named here either."""
     queryset = selection.rows(chosen, row_set).select_related("agent", "decided_by").defer("assessment", "reasons")
-    return list((queryset.filter(cursor.older("created_at")) if cursor else queryset)[:PAGE])
+    page = list((queryset.filter(cursor.older("created_at")) if cursor else queryset)[:PAGE])
+    for approval in page:
+        if approval.decided_by_id not in named:
+            approval.decided_by = None
+    return page
+
+
+def _log_page(
+    chosen: Selection, row_set: str, cursor: Position | None, named: Collection[UUID] | None
+) -> tuple[str, Position | None]:
+    """A page of the log, and where the next one starts; None after the last."""
+    queryset = selection.rows(chosen, row_set)
+    queryset = queryset.filter(cursor.older("created_at")) if cursor else queryset
+    ends = list(queryset.values_list("created_at", "pk")[LOG_PAGE - 1 : LOG_PAGE])
+    lines = [compact(row) + "\n" for row in decision_log.rows(queryset[:LOG_PAGE], named)]
+    return "".join(lines), Position(*ends[0]) if ends else None
 
 
 def _tiers(approval: Approval) -> list[int]:
@@ -178,10 +226,11 @@ def _tiers(approval: Approval) -> list[int]:
 
 def _numbers(group: FigureGroup) -> list[Value]:
     f = group.figures
-    counts = [f.submitted, f.auto, f.review, f.refused, f.open, f.decided, f.judged]
-    ends = [f.approved, f.modified, f.rejected, f.escalated, f.expired, f.late, f.missed]
+    counts = [f.submitted, f.auto, f.granted, f.review, f.refused, f.open, f.decided, f.judged]
+    ends = [f.approved, f.modified, f.rejected, f.needless, f.escalated, f.expired, f.late, f.missed]
+    beside: list[Value] = [f.voted, f.viewed, f.let_run, f.incidents, f.cost]
     shares = [cell for rate in (f.approval, f.override, f.escalation) for cell in _rate(rate)]
-    return [*counts, *ends, *shares, f.median, f.p95]
+    return [*counts, *ends, *beside, *shares, f.median, f.p95]
 
 
 def _rate(rate: Rate) -> list[Value]:

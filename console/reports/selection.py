@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from urllib.parse import urlencode
 
 from django import forms
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -16,7 +15,7 @@ from approvals.db import times
 from approvals.evidence.calibration import BANDS
 from approvals.evidence.metrics import PERSON_NEEDS, enough_decisions
 from approvals.evidence.selection import LONGEST, ROW_SETS, Selection
-from approvals.models import ActionType, Agent, Tier
+from approvals.models import ActionType, Agent, Domain, Tier
 from approvals.people.authorities import Authority
 
 CUSTOM = "custom"
@@ -44,8 +43,8 @@ class Select:
 
 
 class SelectionForm(forms.Form):
-    """Period, action type, agent, tier and person. A person may always ask for the own figures; who reads everybody's
-    may ask for those of a person who decided enough in the selection."""
+    """Period, action type, agent, version, tier, domain and person. A person may always ask for the own figures; who
+    reads everybody's may ask for those of a person who decided enough in the selection."""
 
     period = forms.ChoiceField(required=False, label=_("Period"), choices=PERIODS)
     first = forms.DateField(required=False, label=_("From"))
@@ -53,6 +52,8 @@ class SelectionForm(forms.Form):
     type = forms.ChoiceField(required=False, label=_("Action"))
     agent = forms.ChoiceField(required=False, label=_("Agent"))
     tier = forms.ChoiceField(required=False, label=_("Tier"))
+    domain = forms.ChoiceField(required=False, label=_("Domain"))
+    version = forms.CharField(required=False, max_length=370, label=_("Version"))
     person = forms.UUIDField(required=False, label=_("Person"))
 
     def __init__(self, data: Mapping[str, str], authority: Authority) -> None:
@@ -66,6 +67,7 @@ class SelectionForm(forms.Form):
             "type": [("", _("All actions")), *types],
             "agent": [("", _("All agents")), *((name, name) for name in sorted(self.agents))],
             "tier": [("", _("All tiers")), *tiers],
+            "domain": [("", _("All domains")), *Domain.objects.order_by("name").values_list("slug", "name")],
         }
         for name, choices in self.choices.items():
             field = self.fields[name]
@@ -95,7 +97,7 @@ class SelectionForm(forms.Form):
     @property
     def days(self) -> tuple[date, date]:
         """The first and the last day; an open end of a custom period is today, an open start a month before."""
-        today = timezone.localtime(times.now()).date()
+        today = times.now().astimezone(UTC).date()
         period = self.cleaned_data.get("period") or DEFAULT
         if period != CUSTOM:
             return today - timedelta(days=int(period) - 1), today
@@ -112,10 +114,11 @@ class SelectionForm(forms.Form):
         return Selection(
             first=first,
             last=last,
-            zone=timezone.get_current_timezone(),
             action_type=cleaned.get("type") or None,
             agent=self.agents.get(cleaned.get("agent") or ""),
             tier=int(cleaned["tier"]) if cleaned.get("tier") else None,
+            domain=cleaned.get("domain") or None,
+            version=cleaned.get("version") or None,
             person=cleaned.get("person"),
             band=cleaned.get("band"),
         )

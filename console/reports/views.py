@@ -17,18 +17,22 @@ from approvals.db import cursors
 from approvals.db.cursors import Position
 from approvals.evidence import metrics
 from approvals.evidence import selection as cohorts
+from approvals.evidence.advice import advice
 from approvals.evidence.calibration import calibration
 from approvals.evidence.metrics import FigureGroup, Figures, Report
 from approvals.evidence.selection import ROW_SETS
 from approvals.models import User
+from approvals.models.verdict import RejectionReason
 from approvals.people import access, authorities
 from approvals.people.authorities import Authority
 from console.http import ConsoleRequest, is_fragment
 from console.inbox.filters import count_of
 from console.reports import exports, plots
+from console.reports.advice import sentence
 from console.reports.selection import RowsForm, SelectionForm, address
 
 PAGE = 50
+REASONS = dict(RejectionReason.choices)
 Chosen = TypeVar("Chosen", bound=SelectionForm)
 
 
@@ -72,6 +76,8 @@ def report(request: ConsoleRequest, form: SelectionForm) -> HttpResponse:
         "personal": personal,
         "exhibits": plots.report_charts(figures, own=personal),
         "groups": tables(form, figures, personal=personal),
+        "advice": [] if personal else [sentence(hint) for hint in advice(form.selection)],
+        "reasons": [(REASONS.get(topic.name, topic.name), topic) for topic in figures.reasons],
         "why": reasons(),
         "row_sets": ROW_SETS.values(),
         "columns": [(column.name, column.meaning) for column in exports.DECISIONS],
@@ -120,6 +126,13 @@ def decisions_csv(request: ConsoleRequest, form: RowsForm) -> HttpResponseBase:
     return download(form, "decisions", exports.decisions(form.selection, form.row_set))
 
 
+@report_view("rows", RowsForm)
+def decisions_jsonl(request: ConsoleRequest, form: RowsForm) -> HttpResponseBase:
+    """The same with all that is known of each. Auditors read who decided; managers of whom they read figures."""
+    lines = exports.log(form.selection, form.row_set, everybody=request.user.is_auditor)
+    return download(form, "decisions", lines, "jsonl", "application/x-ndjson")
+
+
 @report_view("report", SelectionForm)
 def figures_csv(request: ConsoleRequest, form: SelectionForm) -> HttpResponseBase:
     return download(form, "figures", "".join(exports.figures(metrics.report(form.selection))))
@@ -156,18 +169,23 @@ class GroupTable:
 
     @property
     def empty(self) -> str:
+        if self.parameter == "version":
+            return _("No agent stated a version in this selection.")
         if self.parameter == "person":
             return _("Nobody decided %(least)d or more in this selection.") % {"least": metrics.PERSON_NEEDS}
         return _("Nothing arrived in this selection.")
 
 
 def tables(form: SelectionForm, figures: Report, *, personal: bool) -> list[GroupTable]:
-    """The report by action type, agent, tier and person; a person's own has no people."""
+    """The report by action type, agent, version, domain, tier and person; a person's own has no people."""
 
     def lines(parameter: str, groups: Sequence[FigureGroup], value: str = "key") -> list[GroupLine]:
         made = []
+        names = {str(pk): name for name, pk in form.agents.items()}
         for group in groups:
             narrower = {parameter: getattr(group, value)}
+            if parameter == "version":
+                narrower["agent"] = names[group.agent]
             rows = {name: address(form, "reports:rows", of=name, **narrower) for name in ROW_SETS}
             made.append(
                 GroupLine(group.key, group.name, group.figures, address(form, "reports:report", **narrower), rows)
@@ -177,6 +195,8 @@ def tables(form: SelectionForm, figures: Report, *, personal: bool) -> list[Grou
     groups = [
         GroupTable("type", _("By action"), _("Action"), lines("type", figures.by_type), personal),
         GroupTable("agent", _("By agent"), _("Agent"), lines("agent", figures.by_agent, "name"), personal),
+        GroupTable("version", _("By stated version"), _("Version"), lines("version", figures.by_version), personal),
+        GroupTable("domain", _("By domain"), _("Domain"), lines("domain", figures.by_domain), personal),
         GroupTable("tier", _("By tier"), _("Started in tier"), lines("tier", figures.by_tier), personal),
     ]
     if personal:
@@ -220,11 +240,12 @@ def page(
     return response
 
 
-def download(form: SelectionForm, what: str, content: object) -> HttpResponseBase:
+def download(
+    form: SelectionForm, what: str, content: object, suffix: str = "csv", kind: str = "text/csv; charset=utf-8"
+) -> HttpResponseBase:
     first, last = form.days
-    kind = "text/csv; charset=utf-8"
     headers = {
-        "Content-Disposition": f'attachment; filename="assent-{what}-{first}-{last}.csv"',
+        "Content-Disposition": f'attachment; filename="assent-{what}-{first}-{last}.{suffix}"',
         "Cache-Control": "private, no-store",
     }
     if isinstance(content, str):

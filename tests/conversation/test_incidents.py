@@ -1,5 +1,7 @@
 """An approved action caused harm: its agent or the people who answer for it say so, and it counts."""
 
+from decimal import Decimal
+
 import pytest
 
 from approvals.decisions.card_version import card_version_of, load
@@ -8,6 +10,7 @@ from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.execution import agent_reports as agents_own
 from approvals.execution.incidents import open_incident
+from approvals.history import seal
 from approvals.models import Delivery, Endpoint, Incident
 from approvals.policy import messages
 from approvals.requests.submission import Item
@@ -117,3 +120,18 @@ def test_an_incident_counts_against_the_agent_in_what_it_proposes_next(executed_
     assert precedent() == "1 of the last 1 approved unchanged by people"
     open_incident(executed_refund, by=robot, severity="high", text="paid twice")
     assert precedent() == "0 of the last 1 approved unchanged by people"
+
+
+def test_an_incident_keeps_what_it_cost(executed_refund, bob):
+    incident, _new = open_incident(executed_refund, by=bob, severity="low", text="paid twice", cost=" 420.5 ")
+    incident.refresh_from_db()
+    assert incident.cost == Decimal("420.50")
+    assert seal.verify(executed_refund.pk).ok
+
+
+@pytest.mark.parametrize("cost", ["-1", "much", "NaN", "1e15", "Infinity"])
+def test_a_cost_that_is_no_amount_is_refused(executed_refund, bob, cost):
+    with pytest.raises(BadVerdict) as refused:
+        open_incident(executed_refund, by=bob, severity="low", text="paid twice", cost=cost)
+    assert [fault.pointer for fault in refused.value.faults] == ["/cost"]
+    assert not Incident.objects.exists()

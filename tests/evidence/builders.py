@@ -1,13 +1,26 @@
 """Approvals as the past left them, written directly: what evidence reads, without going through review."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
 from approvals.db.ids import new_id
-from approvals.models import ActionType, Agent, Approval, ApprovalRequest, Domain, PolicyVersion, Proposal, Tier, User
+from approvals.evidence import rollups
+from approvals.models import (
+    ActionType,
+    Agent,
+    Approval,
+    ApprovalRequest,
+    AuditEvent,
+    Domain,
+    PolicyVersion,
+    Proposal,
+    Seal,
+    Tier,
+    User,
+)
 from approvals.policy.authoring.documents import snapshot_of_tables
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -36,9 +49,13 @@ class HistoryBuilder:
         agent: str = "robot",
         tiers: Sequence[int] = (1,),
         confidence: str | None = "0.700",
+        counted: bool = True,
         **other: object,
     ) -> Approval:
-        """One approval that arrived `at`; with a verdict it was decided after `took`, by a person where `by` is one."""
+        """One approval that arrived `at`; with a verdict it was decided after `took`, by a person where `by` is one.
+
+        It is counted by the rollups, unless somebody counts later.
+        """
         request = ApprovalRequest.objects.create(
             agent=self.agents[agent],
             content_hash="sha256:0",
@@ -92,6 +109,8 @@ class HistoryBuilder:
         Approval.objects.filter(pk=approval.pk).update(proposal=proposal)
         approval.proposal = proposal
         self.added.append(approval)
+        if counted:
+            roll_up([approval])
         return approval
 
     def add_many(
@@ -105,12 +124,17 @@ class HistoryBuilder:
             confidence = f"{dice.uniform(0.3, 1):.3f}"
             draw = dice.random()
             if draw < 0.15:
-                self.add("approve", at=at, took=timedelta(0), route="auto", confidence=confidence, **kind)
+                self.add(
+                    "approve", at=at, took=timedelta(0), route="auto", confidence=confidence, counted=False, **kind
+                )
             elif draw < 0.2:
-                self.add("reject", at=at, took=timedelta(0), route="reject", confidence=confidence, **kind)
+                self.add(
+                    "reject", at=at, took=timedelta(0), route="reject", confidence=confidence, counted=False, **kind
+                )
             elif draw < 0.28:
                 status = dice.choice(["expired", "pending", "cancelled"])
-                self.add(at=at, status=status, breaches=dice.choice([0, 1]), confidence=confidence, **kind)
+                breaches = dice.choice([0, 1])
+                self.add(at=at, status=status, breaches=breaches, confidence=confidence, counted=False, **kind)
             else:
                 self.add(
                     dice.choices(["approve", "modify", "reject", "skip", "answer"], [60, 15, 15, 5, 5])[0],
@@ -119,9 +143,29 @@ class HistoryBuilder:
                     took=timedelta(minutes=dice.expovariate(1 / 40)),
                     tiers=dice.choice([(1,), (1,), (1, 2), (2,), (2, 3)]),
                     confidence=confidence,
+                    counted=False,
                     item_type="question" if dice.random() < 0.05 else "action",
                     **kind,
                 )
+        roll_up(self.added)
+
+
+def roll_up(changed: Iterable[Approval]) -> None:
+    """Tell the rollups that these changed, as a sealed event does, and let them be counted."""
+    number = Seal.objects.count()
+    for approval in changed:
+        number += 1
+        event = AuditEvent.objects.create(
+            approval=approval,
+            seq=AuditEvent.objects.filter(approval=approval).count() + 1,
+            kind="commented",
+            actor="clock",
+            at=approval.created_at,
+            hash=bytes(32),
+        )
+        Seal.objects.create(number=number, event=event, hash=bytes(32), sealed_at=approval.created_at)
+    while rollups.sweep():
+        pass
 
 
 def history_builder(tiers: dict[int, Tier], domain: Domain) -> HistoryBuilder:

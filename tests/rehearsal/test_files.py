@@ -122,6 +122,8 @@ TYPE = st.fixed_dictionaries(
         "error_target": SHARE,
         "error_risk": SHARE,
         "threshold_start": st.one_of(st.none(), SHARE),
+        "error_cost": st.one_of(st.none(), AMOUNT),
+        "minute_cost": AMOUNT,
         "thresholds": st.dictionaries(
             st.sampled_from(Impact.values), st.fixed_dictionaries({"auto": SHARE, "review": SHARE})
         ),

@@ -84,10 +84,11 @@ class ThresholdCertifier:
         """The estimated share that is wrong at or above each threshold."""
         return {threshold: tally.rate for threshold, tally in self._tallies.items()}
 
-    def labels_at(self, threshold: float) -> int:
-        """How many labels at or above one of the grid's thresholds were counted in this term."""
+    def counts(self, threshold: float) -> tuple[int, int, int]:
+        """Proposals, labels and wrong ones at or above one of the grid's thresholds in this term."""
         tally = self._tallies[threshold]
-        return tally.labels + (tally.stake[0] if tally.stake else 0)
+        labels, wrong, _ = tally.stake or (0, 0, 0.0)
+        return tally.proposals + labels, tally.labels + labels, sum(tally.wrong.values()) + wrong
 
     @property
     def needed(self) -> int | None:

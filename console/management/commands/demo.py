@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
+from approvals import weekly_summary
 from approvals.db import times
 from approvals.history import seal
 from approvals.models import ActionType
@@ -37,6 +38,7 @@ class Command(BaseCommand):
         courses.play_waiting_run(cast, agents)
         while seal.seal(now=times.now(), everything=True):
             pass  # a newcomer's first feed has everything that was made up
+        weekly_summary.make_and_send(now=times.now())  # and so have the reports
         keyring.write(
             data, url=settings.ASSENT_BASE_URL, roles={person.username: person.role for person in people.PEOPLE}
         )

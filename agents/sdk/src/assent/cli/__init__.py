@@ -2,7 +2,7 @@
 
 Exit codes: 0 yes (it may run, was done, is valid, is well); 1 no (it may not run, is not valid, something is to be
 mended); 2 the command was not understood; 3 nobody has decided yet; 4 Assent is out of reach; 5 Assent understood the
-call and refuses it; 6 no address, key, token or file; 130 interrupted.
+call and refuses it; 6 no address, key, token or file; 130 interrupted. `run` ends as its command does.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import httpx
 
-from assent.cli import asking, doctor, people, proof, tail
+from assent.cli import asking, doctor, people, proof, shell, tail
 from assent.cli.out import Out
 from assent.errors import (
     AssentError,
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="one JSON document a line instead of words")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for module in (asking, people, tail, proof, doctor):
+    for module in (asking, shell, people, tail, proof, doctor):
         module.add(commands, common)
     options = parser.parse_args(arguments)
     out = Out(as_json=options.json)

@@ -22,11 +22,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     submit.add_argument(
         "--wait", nargs="?", type=float, const=float("inf"), metavar="SECONDS", help="wait for it; alone: without end"
     )
+    submit.add_argument(
+        "--consume", action="store_true", help="use the permit, too: run what is printed, once, and report its outcome"
+    )
     submit.set_defaults(run=_submit)
     wait = commands.add_parser("wait", parents=[common], help="wait for a request's decision")
     wait.add_argument("request")
     wait.add_argument("--timeout", type=float, metavar="SECONDS", help="give up after these; exit code 3")
     wait.set_defaults(run=_wait)
+    outcome = commands.add_parser("outcome", parents=[common], help="report what became of an approved action")
+    outcome.add_argument("request")
+    outcome.add_argument("result", choices=("succeeded", "failed", "skipped", "compensated"))
+    outcome.add_argument("--item", help="which of several")
+    outcome.add_argument("--detail", default="", help="in words")
+    outcome.set_defaults(run=_outcome)
 
 
 def _submit(options: argparse.Namespace, out: Out) -> int:
@@ -34,6 +43,8 @@ def _submit(options: argparse.Namespace, out: Out) -> int:
     for name in (*_TEXTS, "timeout_s"):
         if getattr(options, name) is not None:
             asking[name] = getattr(options, name)  # type: ignore[literal-required]  # names of Asking
+    if options.consume and options.wait is None:
+        raise ValueError("--consume uses the permit of a decision: it needs --wait.")
     with Assent() as client:
         request = client.submit(
             options.action, options.args, run=options.in_run, preconditions=options.preconditions, **asking
@@ -43,7 +54,8 @@ def _submit(options: argparse.Namespace, out: Out) -> int:
             return 0
         if not out.as_json:
             _tell_request(request, out)
-        return _print_decision(client, request, None if options.wait == float("inf") else options.wait, out)
+        timeout = None if options.wait == float("inf") else options.wait
+        return _print_decision(client, request, timeout, out, use=options.consume)
 
 
 def _wait(options: argparse.Namespace, out: Out) -> int:
@@ -51,8 +63,20 @@ def _wait(options: argparse.Namespace, out: Out) -> int:
         return _print_decision(client, options.request, options.timeout, out)
 
 
-def _print_decision(client: Assent, request: Request | str, timeout: float | None, out: Out) -> int:
+def _outcome(options: argparse.Namespace, out: Out) -> int:
+    with Assent() as client:
+        client.outcome(options.request, options.result, item=options.item, detail=options.detail)
+    out.tell({"request": options.request, "result": options.result}, f"{options.request}: {options.result}")
+    return 0
+
+
+def _print_decision(
+    client: Assent, request: Request | str, timeout: float | None, out: Out, *, use: bool = False
+) -> int:
     decision: Decision = client.wait(request, timeout=timeout)
+    if use and decision.permit:
+        # Before it is printed: what a script reads here may run, and nothing that was refused is ever read.
+        client.consume(decision)
     lines = []
     for item in decision.items:
         by = f" by {visible(item.decided_by)}" if item.decided_by else f" ({item.source})" if item.source else ""
