@@ -94,12 +94,13 @@ def _count(cell: EvidenceCell, steps: list[_Step], kind: TypePolicy, *, now: dat
         return
     earned_before = evidence.earned
     counters.show(evidence, float(kind.level_bar), rates)
+    evidence.earned = evidence.earned and _may_rise(autonomy, evidence, kind)
     evidence.save()
     if counters.decline.alarm:
         levels.lower_by_alarm(evidence, now=now)
         evidence.refresh_from_db()
         cell.states[_STATE] = _Counters.of(None, evidence, float(kind.level_bar), rates, now=now).state
-    elif evidence.earned and not earned_before and _may_rise(autonomy, evidence, kind):
+    elif evidence.earned and not earned_before:
         level_alarms.tell_earned(autonomy, impact=evidence.impact, now=now)
 
 

@@ -65,6 +65,7 @@ def fleet(request: ConsoleRequest) -> HttpResponse:
         "page": page,
         "agents": sorted({agent for agent, _name, _title in named}),
         "types": sorted({(title, name) for _agent, name, title in named}),
+        "counts": {name: cells.rows().filter(condition()).count() for name, (_title, condition) in STATES.items()},
         "states": [(name, title) for name, (title, _rows) in STATES.items()],
         "agent": agent,
         "type": name,
