@@ -30,7 +30,7 @@ def entry(approval: Approval, *, now: datetime, content: bool = True) -> dict[st
         "action": approval.action_type_id,
         "item_type": approval.item_type,
         "agent": approval.agent.name,
-        "kind": approval.kind,
+        "kind": approval.shown_kind,
         "status": approval.status,
         "urgency": approval.urgency(now),
         "pending_s": max(0.0, round((now - approval.created_at).total_seconds(), 3)),

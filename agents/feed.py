@@ -13,6 +13,7 @@ from django.db import connection
 
 from agents.documents import moment
 from approvals.history.facts import BY_KIND, FEED_NAMES
+from approvals.models.states import RUNNING
 from approvals.values import stored
 
 # What the streams call events, each name once.
@@ -26,7 +27,7 @@ WITH span AS (
 )
 SELECT span.number, a.agent_id, e.kind, e.facts, e.at, a.request_id, a.item
 FROM span JOIN approvals_auditevent AS e ON e.id = span.event_id JOIN approvals_approval AS a ON a.id = e.approval_id
-WHERE a.agent_id = ANY(%(agents)s::uuid[]) AND e.kind = ANY(%(kinds)s)
+WHERE a.agent_id = ANY(%(agents)s::uuid[]) AND a.kind = ANY(%(running)s) AND e.kind = ANY(%(kinds)s)
     AND (e.kind <> 'decided' OR a.released_at = e.at)
     AND (e.kind <> 'reviewed' OR e.facts ->> 'finding' = 'flagged')
 UNION ALL SELECT max(number), NULL, NULL, NULL, NULL, NULL, NULL FROM span
@@ -61,7 +62,9 @@ def read(agents: Collection[UUID], after: int) -> Page:
     """The events of these agents above a number, as far as one reading goes."""
     whose = [str(agent) for agent in agents]
     with connection.cursor() as cursor:
-        cursor.execute(_READ, {"after": after, "span": SPAN, "agents": whose, "kinds": list(FEED_NAMES)})
+        cursor.execute(
+            _READ, {"after": after, "span": SPAN, "agents": whose, "kinds": list(FEED_NAMES), "running": list(RUNNING)}
+        )
         rows = cursor.fetchall()
     upto = max((number for number, agent, *_ in rows if agent is None and number is not None), default=after)
     return Page([_feed_event(*row) for row in rows if row[1] is not None], upto, upto - after < SPAN)

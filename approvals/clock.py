@@ -21,8 +21,9 @@ from approvals.history.facts import Expired, Facts, Overdue, Released, Unclaimed
 from approvals.models import Approval, Decision, Proposal
 from approvals.models.approval import NO_CLAIM
 from approvals.models.policy import CONSENTING, Silence, Verdict
-from approvals.models.states import Source, Status
+from approvals.models.states import RUNNING, Source, Status
 from approvals.notify import notifications, outbox
+from approvals.oversight import judging
 from approvals.people.roster import Reviewers
 from approvals.policy import snapshot
 from approvals.policy.compiled_policy import Policy
@@ -217,7 +218,7 @@ def _expire(rows: Sequence[Approval], now: datetime) -> int:
     handed = _escalate_at_deadline(rows, now)
     given = {approval.pk for approval in handed}
     rows = [row for row in rows if row.pk not in given]
-    silent = [row for row in rows if stopped or _consent(row) is None]
+    silent = [row for row in rows if stopped or _consent(row) is None or row.kind not in RUNNING]
     moved = _move_due(
         silent,
         audit.EXPIRED,
@@ -225,7 +226,8 @@ def _expire(rows: Sequence[Approval], now: datetime) -> int:
         sets=lambda _: {"status": Status.EXPIRED, **NO_CLAIM},
         facts=lambda approval: Expired(silence=approval.on_timeout, stopped=stopped or None),
     )
-    moved += _release_by_silence([] if stopped else [row for row in rows if _consent(row) is not None], now)
+    judging.close_unanswered(moved, now=now)
+    moved += _release_by_silence([row for row in rows if row not in silent], now)
     close_settled(moved, now=now)
     return len(moved) + len(handed)
 

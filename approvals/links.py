@@ -16,6 +16,8 @@ class Page(StrEnum):
     DECISION = "decision"  # (request): where its agent reads the decision
     ERRORS = "errors"  # the help page about the API's problems
     PASSWORD = "password"  # noqa: S105  # (person's key, token): where somebody sets one
+    CELL = "cell"  # (autonomy): an agent, action type and version in the fleet
+    BREAKER = "breaker"  # (breaker)
     TIER = "tier"  # (level): in the admin
     WEEK = "week"  # (its Monday): the summary
     GIVEN_UP = "given up"  # (endpoint): its dead webhooks, in the admin

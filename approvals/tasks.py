@@ -9,6 +9,7 @@ from approvals.db import times
 from approvals.evidence import fitted, labels, rollups
 from approvals.execution import spending
 from approvals.notify import letters, sending, slack
+from approvals.oversight import seeding
 from approvals.policy.authoring import rehearsal_jobs
 
 
@@ -37,9 +38,24 @@ def rehearse(rehearsal_id: str) -> None:
 
 
 @shared_task(ignore_result=True)
+def put_in_case(case_id: str) -> None:
+    """Put one test case into the inbox. One that is there already, or not due, is left alone."""
+    seeding.put_in(UUID(case_id))
+
+
+@shared_task(ignore_result=True)
 def fit_curves() -> None:
     """Fit what people made of earlier scores anew."""
     fitted.fit_all()
+
+
+@shared_task(ignore_result=True)
+def enter_labels() -> None:
+    """Enter the labels that are due. Safe to run twice, also at once: one sweep works, the other does nothing."""
+    from approvals.evidence import promotions  # statistics, in the worker alone
+
+    labels.enter_labels()
+    promotions.name_gates()
 
 
 @shared_task(ignore_result=True)
@@ -47,12 +63,6 @@ def count_changes() -> None:
     """Count what happened into the rollups. While another worker counts there is nothing to do."""
     while rollups.sweep():
         pass
-
-
-@shared_task(ignore_result=True)
-def enter_labels() -> None:
-    """Enter the labels that are due. Safe to run twice, also at once: one sweep works, the other does nothing."""
-    labels.enter_labels()
 
 
 @shared_task(ignore_result=True)

@@ -37,6 +37,7 @@ _GROUPS = (
             (_("Deliveries"), "outbox", "approvals_delivery"),
             (_("Signing keys"), "encrypted", "approvals_signingkey"),
             (_("Autonomy"), "tune", "approvals_autonomy"),
+            (_("Breakers"), "power_off", "approvals_breaker"),
         ),
     ),
     (

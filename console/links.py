@@ -31,6 +31,10 @@ def _path(page: Page, *ids: object) -> str:
             return reverse("inbox:inbox")
         case Page.ERRORS:
             return reverse("help:page", args=["errors"])
+        case Page.CELL:
+            return reverse("evidence:cell", args=ids)
+        case Page.BREAKER:
+            return reverse("evidence:breaker", args=ids)
         case Page.PASSWORD:
             return reverse("account_reset_password_from_key", args=ids)
         case Page.TIER:

@@ -21,12 +21,14 @@ from django.test import Client, TransactionTestCase
 
 from agents.threads import Threads
 from agents.writer import CoalescingWriter
+from approvals.db import times
 from approvals.decisions.card_version import load
 from approvals.execution import permits
 from approvals.models import (
     ActionType,
     Agent,
     Approval,
+    Breaker,
     Currency,
     Domain,
     Membership,
@@ -303,6 +305,19 @@ def action_type(tiers, commerce) -> Callable[..., ActionType]:
         )
         snapshot.publish(by=None, note=f"added {name}")
         return made
+
+    return make
+
+
+@pytest.fixture
+def open_breaker(db) -> Callable[..., Breaker]:
+    """Open the breaker of a pair, an agent or an action type: open_breaker(robot, refunds)."""
+
+    def make(agent: Agent | None = None, action_type: ActionType | None = None, **fields: object) -> Breaker:
+        now = times.now()
+        return Breaker.objects.create(
+            agent=agent, action_type=action_type, opened_at=now, trial_began_at=now, **{"why": "to be sure", **fields}
+        )
 
     return make
 

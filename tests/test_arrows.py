@@ -14,9 +14,12 @@ FORBIDDEN = {
     "approvals/values": {"approvals.models", "approvals.policy", "approvals.people", "approvals.history", *STAGES},
     "approvals/db": {"approvals.models", "approvals.policy", "approvals.people", "approvals.history", *STAGES},
     "approvals/models": {"approvals.policy", "approvals.people", "approvals.history", "approvals.evidence", *STAGES},
-    "approvals/policy": {"approvals.history.audit", "approvals.evidence", *STAGES},
+    "approvals/policy": {"approvals.history.audit", "approvals.evidence", "approvals.autonomy", *STAGES},
+    # Levels and breakers: changed by what evidence counts and by incidents, and read by policy from the models.
+    "approvals/autonomy": {"approvals.evidence", "approvals.requests", "approvals.decisions", "approvals.execution"},
     "approvals/history": {"approvals.people", "approvals.evidence", *STAGES},
-    "approvals/evidence": {"approvals.people", "approvals.history", *STAGES},
+    # It changes no approval; what it certifies is said on the chain of what concerns none.
+    "approvals/evidence": {"approvals.people", "approvals.history.audit", *STAGES},
     **{wing.replace(".", "/"): {"approvals.evidence"} for wing in ("approvals.people", *STAGES)},
     # The demo agent is an agent like any other: it knows the wire and nothing of the house.
     "agents/demo": {"django", "approvals"},

@@ -22,7 +22,7 @@ from unfold.widgets import (
 from approvals.admin.fields import Days, Zone, column_texts, use_minute_inputs
 from approvals.admin.weights import PRESETS, Weights
 from approvals.execution import permits
-from approvals.models import ActionType, Autonomy, Tier
+from approvals.models import ActionType, Tier
 from approvals.models.people import workdays
 from approvals.models.policy import Accompanying, Verdict, default_allowed
 from approvals.policy.authoring import action_type_checks, checks, validation
@@ -209,27 +209,3 @@ class CurrencyForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs
         if (rate := self.cleaned_data["rate"]) <= 0:
             raise ValidationError(_("A rate is above 0."))
         return rate
-
-
-class AutonomyForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    signs = False  # whether the one who saves may grant more autonomy
-
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean() or {}
-        type: ActionType | None = cleaned.get("action_type") or getattr(self.instance, "action_type", None)
-        level: int | None = cleaned.get("level")
-        if type is None or level is None:
-            return cleaned
-        stored = Autonomy.objects.filter(pk=self.instance.pk).first()
-        if level > (stored.level if stored else type.level) and not self.signs:
-            self.add_error("level", _("A promotion is signed by a manager; an admin may only lower the level."))
-        if cleaned.get("shadow") and not (stored and stored.shadow):
-            if not self.signs:
-                self.add_error("shadow", _("Shadow mode asks nobody any more, so a manager signs it."))
-            if fault := action_type_checks.shadow_fault(type.reversibility, type.gate):
-                self.add_error("shadow", fault)
-        if stored and stored.breaker_open and not cleaned.get("breaker_open") and not self.signs:
-            self.add_error("breaker_open", _("An open breaker is closed by a manager."))
-        if fault := action_type_checks.level_fault(level, type.reversibility):
-            self.add_error("level", fault)
-        return cleaned

@@ -14,13 +14,13 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from approvals.admin.base import NeverDeleted, PolicyAdmin, ValidatedAsWhole, signed_in
+from approvals.admin.base import NeverDeleted, PolicyAdmin
 from approvals.admin.channels import ChannelInline, unreachable_in
 from approvals.admin.deadline_shares import shares
-from approvals.admin.forms import ActionTypeForm, AutonomyForm, CurrencyForm, ThresholdForm, TierForm
+from approvals.admin.forms import ActionTypeForm, CurrencyForm, ThresholdForm, TierForm
 from approvals.admin.memberships import MembershipInline, say_waiting
 from approvals.admin.queues import CapacityInline, DomainTermsInline
-from approvals.models import ActionType, Autonomy, Currency, DomainTerms, Threshold, Tier
+from approvals.models import ActionType, Currency, DomainTerms, Threshold, Tier
 from approvals.policy.authoring import advice, validation
 from approvals.policy.authoring.coverage import Gap, ReviewerRoster
 from approvals.policy.authoring.documents import snapshot_of_tables
@@ -39,6 +39,7 @@ class TierAdmin(NeverDeleted, PolicyAdmin):
         (None, {"fields": ("level", *TIER_FORM["authority"], "active")}),
         (_("Time"), {"fields": TIER_FORM["time"]}),
         (_("Working hours"), {"fields": TIER_FORM["hours"]}),
+        (_("Oversight"), {"fields": TIER_FORM["oversight"]}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tier]:
@@ -196,24 +197,3 @@ class CurrencyAdmin(NeverDeleted, PolicyAdmin):
     def judge(self, obj: models.Model, before: frozenset[Gap], after: frozenset[Gap]) -> Iterable[str]:
         """Exactly one currency is the base: the one whose rate is 1."""
         yield from validation.of_rates({row.code: str(row.rate) for row in Currency.objects.all()})
-
-
-@admin.register(Autonomy)
-class AutonomyAdmin(NeverDeleted, ValidatedAsWhole):
-    """How far an agent is trusted with one action type. Less is any admin's to set; more is signed by a manager."""
-
-    form = AutonomyForm
-    list_display = ("agent", "action_type", "level", "breaker_open", "shadow", "changed_at")
-    list_filter = ("level", "breaker_open", "shadow", "agent")
-    list_select_related = ("agent", "action_type")
-    autocomplete_fields = ("agent", "action_type")
-    fields = ("agent", "action_type", "level", "breaker_open", "shadow")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Autonomy | None = None) -> tuple[str, ...]:
-        return ("agent", "action_type") if obj else ()
-
-    def get_form(
-        self, request: HttpRequest, obj: models.Model | None = None, change: bool = False, **kwargs: Any
-    ) -> "type[ModelForm[models.Model]]":
-        form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (form,), {"signs": signed_in(request).is_manager})

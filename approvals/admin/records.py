@@ -6,6 +6,7 @@ No page here shows arguments, an agent's words or a person's message: those belo
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -32,11 +33,11 @@ class ApprovalRecordAdmin(ReadOnlyAdmin):
 @admin.register(Approval)
 class ApprovalAdmin(ReadOnlyAdmin):
     list_display = ("brief", "action_type", "agent", "tier", "domain", "status", "verdict", "source", "created_at")
-    list_filter = ("status", "verdict", "source", "route", "tier", "domain", "kind")
+    list_filter = ("status", "verdict", "source", "route", "tier", "domain")
     list_select_related = ("action_type", "agent", "tier", "domain")
     search_fields = ("=id",)
     fieldsets = (
-        (None, {"fields": ("id", "action_type", "item_type", "kind", "agent", "domain", "tier", "status")}),
+        (None, {"fields": ("id", "action_type", "item_type", "shown", "agent", "domain", "tier", "status")}),
         (
             _("What a verdict covers"),
             {"fields": ("revision", "round", "digest", "stages", "stage", "approvers", "votes", "typed")},
@@ -51,6 +52,14 @@ class ApprovalAdmin(ReadOnlyAdmin):
         ),
         (_("Decision"), {"fields": ("verdict", "source", "decided_by", "decided_at", "released_at")}),
     )
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """By no address a list of what waits shows which of it are test cases."""
+        return not lookup.startswith("kind") and super().lookup_allowed(lookup, value, request)
+
+    @display(description=_("kind"))
+    def shown(self, approval: Approval) -> str:
+        return str(approval.shown_kind.label)
 
     @display(description=_("id"), ordering="id")
     def brief(self, approval: Approval) -> SafeString:

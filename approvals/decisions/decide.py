@@ -30,8 +30,9 @@ from approvals.history.facts import Counted, Decided, Modified, Staged, Voted
 from approvals.models import Approval, Decision, User, Vote
 from approvals.models.approval import NO_CLAIM
 from approvals.models.policy import Verdict
-from approvals.models.states import ItemType, Source, Status
+from approvals.models.states import RUNNING, ItemType, Kind, Source, Status
 from approvals.notify import notifications, outbox
+from approvals.oversight import judging
 from approvals.people import access, authorities
 from approvals.requests.closing import close_settled
 from approvals.values import edits
@@ -100,6 +101,8 @@ def _decide(seen: CardVersion, *, by: User, verdict: str, verdict_input: Verdict
     settled = _with_relations(moved, approval, change, by=by if final else None)
     if final:
         _record(settled, by=by, loan=loan, verdict_input=verdict_input, now=now)
+        if settled.kind == Kind.SEEDED:
+            judging.judge(settled, by=by, edited=change.edited, now=now)
         if settled.status == Status.RELEASED:
             guidance.send_released([settled], now=now)
             # A stop closes other requests of the run, too.
@@ -225,7 +228,8 @@ def _settling(
     proposal = change.proposal or approval.proposal
     changed = proposal is not None and proposal.author_id is not None
     effective = Verdict.MODIFY if verdict == Verdict.APPROVE and changed else verdict
-    holds = approval.hold > timedelta(0)
+    # Who has heard that it was a test case could take the verdict back, and no agent waits for it.
+    holds = approval.hold > timedelta(0) and approval.kind in RUNNING
     counted = verdict in (Verdict.APPROVE, Verdict.MODIFY)
     return audit.Move(
         approval.pk,
@@ -251,7 +255,7 @@ def _settling(
             "decided_by_id": by.pk,
             "decided_at": now,
             "hold_until": now + approval.hold if holds else None,
-            "released_at": None if holds else now,
+            "released_at": now if not holds and approval.kind in RUNNING else None,
             "viewed": verdict_input.viewed,
             # Who decides at once has opened it with the same press.
             "first_opened_at": approval.first_opened_at or (now if verdict_input.surface == "page" else None),

@@ -216,7 +216,14 @@ def _evaluate(
 
 def _submission(approval: Approval, item: Item) -> Submission:
     run = approval.request.run
-    return Submission((item,), content_hash="", run=RunRef(run.key, run.name, approval.request.step) if run else None)
+    return Submission(
+        (item,),
+        content_hash="",
+        run=RunRef(run.key, run.name, approval.request.step) if run else None,
+        model=approval.agent_model,
+        prompt_version=approval.prompt_version,
+        tool_version=approval.tool_version,
+    )
 
 
 def _files(agent_submission: AgentSubmission, before: Proposal) -> Files:

@@ -11,7 +11,7 @@ One sweep at a time makes labels, in parts of a transaction each; two at once en
 its states can be made again from the labels alone.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
@@ -78,12 +78,13 @@ _NAMED = _JUDGED + " a.id = ANY (%(ids)s) ORDER BY a.created_at, a.id"
 # Seals are in the order of commits, so that none is read over.
 _EVENTS = """
 WITH next AS (SELECT number, event_id FROM approvals_seal WHERE number > %(seal)s ORDER BY number LIMIT %(most)s)
-SELECT (SELECT max(number) FROM next), a.action_type_id, array_agg(DISTINCT a.id)
+SELECT (SELECT max(number) FROM next), a.action_type_id, array_agg(DISTINCT a.id),
+       array_agg(DISTINCT a.id) FILTER (WHERE event.kind = 'incident' AND event.facts ->> 'severity' <> 'low')
 FROM next
 JOIN approvals_auditevent AS event ON event.id = next.event_id AND event.kind = ANY (%(kinds)s)
 JOIN approvals_approval AS a ON a.id = event.approval_id AND a.share IS NOT NULL AND a.kind = 'real'
 GROUP BY a.action_type_id
-UNION ALL SELECT max(number), NULL, NULL FROM next
+UNION ALL SELECT max(number), NULL, NULL, NULL FROM next
 """
 
 
@@ -96,13 +97,23 @@ class Counting(Protocol):
     def correct(self, cell: EvidenceCell, label: Label) -> None:
         """A considered verdict came for a label that was missing: `label.wrong` is what it said."""
 
+    def severe(self, cell: EvidenceCell, number: int) -> None:
+        """A severe incident followed a proposal of the cell, labelled or not, after the label of this number."""
+
+    def begin_again(self, cell: EvidenceCell) -> None:
+        """Forget what was counted, but for where in the order it began: the labels since come once more."""
+
     def store(self, cell: EvidenceCell) -> None:
         """Write what was counted into the cell's states; they are saved next."""
 
 
-def countings() -> tuple[Counting, ...]:
-    """What counts labels, in this order."""
-    return ()
+def countings(*, replaying: bool = False) -> tuple[Counting, ...]:
+    """What counts labels, in this order, for one part; `replaying`: the past once more, of which nothing is told."""
+    # Here, since the statistics cost every process memory that imports them.
+    from approvals.evidence.certificates import CertificateCounting
+    from approvals.evidence.promotions import LevelCounting
+
+    return (CertificateCounting(replaying=replaying), LevelCounting(replaying=replaying))
 
 
 class CellKey(NamedTuple):
@@ -197,12 +208,13 @@ class _Part:
         with connection.cursor() as cursor:
             cursor.execute(_EVENTS, {"seal": self.feed.seal, "most": EVENTS, "kinds": _TELLING})
             rows = cursor.fetchall()
-        ids_by_type = {name: ids for _, name, ids in rows if name in types}
-        for name, ids in ids_by_type.items():
-            type = types[name]
-            judged = _read(_NAMED, type, ids=ids)
+        for _, name, ids, harmful in rows:
+            if name not in types:
+                continue
+            judged = _read(_NAMED, types[name], ids=ids)
+            self._end_by_incidents([one for one in judged if one.id in (harmful or ())])
             entered = {label.pk: label for label in Label.objects.filter(pk__in=ids)}
-            self._settle(type, [one for one in judged if one.id in entered and entered[one.id].missing], entered)
+            self._settle([one for one in judged if one.id in entered and entered[one.id].missing], entered)
             self._enter([one for one in judged if one.id not in entered and one.drawn and one.judged == "wrong"])
         before, self.feed.seal = self.feed.seal, rows[-1][0] or self.feed.seal
         return self.feed.seal - before >= EVENTS
@@ -225,11 +237,12 @@ class _Part:
         return full
 
     def store(self) -> None:
+        # First these, which hold on to their approvals: whoever opens an incident takes the approval before the level.
+        bulk.insert(self.new)
         for cell in self.touched.values():
             for counting in self.countings:
                 counting.store(cell)
         bulk.update(list(self.touched.values()), ["states"])
-        bulk.insert(self.new)
         bulk.update(self.settled, ["wrong", "settled"])
         self.feed.save()
 
@@ -256,7 +269,15 @@ class _Part:
             for counting in self.countings:
                 counting.see(cell, label)
 
-    def _settle(self, type: TypePolicy, judged: Sequence[_Judged], entered: Mapping[UUID, Label]) -> None:
+    def _end_by_incidents(self, judged: Sequence[_Judged]) -> None:
+        self._load_cells(judged)
+        for proposal in judged:
+            cell = self.cells[proposal.key]
+            self.touched[cell.pk] = cell
+            for counting in self.countings:
+                counting.severe(cell, self.feed.number)
+
+    def _settle(self, judged: Sequence[_Judged], entered: Mapping[UUID, Label]) -> None:
         judged = [one for one in judged if one.judged != "missing" and entered[one.id].settled is None]
         self._load_cells(judged)
         for proposal in judged:
@@ -280,6 +301,35 @@ class _Part:
             self.cells.setdefault(CellKey(*(getattr(cell, name) for name in CellKey._fields)), cell)
         for key in sorted(new_keys - self.cells.keys()):
             self.cells[key] = EvidenceCell.objects.create(id=new_id(), began_at=self.now, **key._asdict())
+
+
+def rebuild_all() -> Iterator[tuple[EvidenceCell, int]]:
+    """Make the states of all cells anew, one after the other, each in a transaction of its own; how many labels."""
+    for pk in EvidenceCell.objects.order_by("began_at", "pk").values_list("pk", flat=True):
+        with transaction.atomic():
+            LabelFeed.objects.select_for_update().filter(pk=1).first()  # no label enters meanwhile
+            cell = EvidenceCell.objects.get(pk=pk)
+            rebuild(cell)
+        yield cell, cell.labels.count()
+
+
+def rebuild(cell: EvidenceCell) -> None:
+    """Make the states of a cell anew from its labels, in the order in which they entered and were settled."""
+    entered = list(cell.labels.order_by("number"))
+    steps = [(label.number, label, False) for label in entered]
+    steps += [(label.settled, label, True) for label in entered if label.settled is not None]
+    all_countings = countings(replaying=True)
+    for counting in all_countings:
+        counting.begin_again(cell)
+    for _, label, after in sorted(steps, key=lambda step: step[0]):
+        verdict = label.wrong
+        label.wrong = True if label.missing and not after else verdict  # as it was when it entered
+        for counting in all_countings:
+            (counting.correct if after else counting.see)(cell, label)
+        label.wrong = verdict
+    for counting in all_countings:
+        counting.store(cell)
+    cell.save(update_fields=["states"])
 
 
 # --- What is known of a proposal

@@ -12,12 +12,14 @@ from django.utils.translation import gettext as _
 from approvals.db import times
 from approvals.errors import BadVerdict, NotAllowed
 from approvals.history import audit, recorded
-from approvals.history.facts import Decided
+from approvals.history.facts import Cancelled, Decided
 from approvals.models import Agent, Approval, Decision, SystemAuditEvent, User
 from approvals.models.approval import NO_CLAIM
 from approvals.models.policy import Verdict
-from approvals.models.states import Source, Status
+from approvals.models.states import DISGUISED, Source, Status
+from approvals.oversight import judging
 from approvals.people import access, authorities
+from approvals.requests import withdrawal
 from approvals.requests.closing import close_settled
 from approvals.values import texts
 from approvals.values.schema import Fault
@@ -79,6 +81,7 @@ def reject_pending(agent: Agent, *, by: User, why: str) -> int:
 @transaction.atomic
 def _reject(agent: Agent, *, by: User, why: str, now: datetime) -> int:
     waiting = Approval.objects.filter(agent=agent, status=Status.PENDING).order_by("pk")
+    _end_disguised(waiting, by=by, now=now)
     rows = list(waiting.select_for_update(skip_locked=True, of=("self",)).only("pk", "revision", "round")[:SET])
     moved = audit.move(
         [
@@ -109,6 +112,15 @@ def _reject(agent: Agent, *, by: User, why: str, now: datetime) -> int:
     if moved:
         close_settled(moved, now=now)
     return len(moved)
+
+
+def _end_disguised(waiting: QuerySet[Approval], *, by: User, now: datetime) -> None:
+    """End the test cases among them: no agent is to hear a rejection of what it never proposed."""
+    disguised = waiting.filter(kind__in=DISGUISED).select_for_update(skip_locked=True, of=("self",))
+    ended = withdrawal.withdraw(disguised, Cancelled(), audit.Actor.person(by), now=now)
+    judging.close_unanswered(ended, now=now)
+    if ended:
+        close_settled(ended, now=now)
 
 
 def _refuse_unless_allowed(agent: Agent, by: User) -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from approvals.autonomy import levels
 from approvals.db import times
 from approvals.decisions.card_version import load
 from approvals.errors import BadVerdict, NotAllowed, ReviewError
@@ -69,6 +70,7 @@ def open_incident(
         now=now,
     )
     outbox.tell_incident(incident, approval)
+    levels.lower_after_incident(incident, approval, by=actor)
     return incident, True
 
 

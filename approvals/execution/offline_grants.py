@@ -15,12 +15,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from approvals.autonomy import levels
 from approvals.db import times
 from approvals.errors import ReviewError
 from approvals.execution import agent_reports, grants, kill_switch, permits
 from approvals.history import audit, recorded
 from approvals.history.facts import Consumed, IncidentOpened
-from approvals.models import Agent, Approval, Autonomy, Consumption, Decision, Grant, Incident, Outcome
+from approvals.models import Agent, Approval, Consumption, Decision, Grant, Incident, Outcome
 from approvals.models.policy import Gate, Reversibility
 from approvals.models.states import Route
 from approvals.notify import outbox
@@ -83,12 +84,12 @@ def grants_with_tokens(by: Agent, *, now: datetime) -> list[tuple[Grant, str | N
         .select_related("action_type", "granted_by")
         .order_by("expires_at", "pk")
     )
-    authorities = {user: authorities.authority_of(user) for user in {grant_row.granted_by for grant_row in grant_rows}}
+    rights = {user: authorities.authority_of(user) for user in {grant_row.granted_by for grant_row in grant_rows}}
     return [
         # What is in an agent's hands already runs on; while everything is stopped nothing is added.
         (grant, None if stopped else token_of(grant, by, policy, now=now))
         for grant in grant_rows
-        if grants.could_give(grant, authorities[grant.granted_by])
+        if grants.could_give(grant, rights[grant.granted_by])
     ]
 
 
@@ -96,7 +97,13 @@ def token_of(grant: Grant, by: Agent, policy: Policy, *, now: datetime) -> str |
     """The signed uses of a standing approval for while we cannot be asked; None where there are none to give."""
     kind = policy.types.get(grant.action_type_id)
     tier = policy.tiers_in(kind.domain).get(grant.tier_id) if kind else None
-    if kind is None or tier is None or grants.offline_refusal(kind) or by.paused_at is not None or _must_ask(by, kind):
+    if (
+        kind is None
+        or tier is None
+        or grants.offline_refusal(kind)
+        or by.paused_at is not None
+        or levels.asks_everything(by, kind)
+    ):
         return None
     left = grant.reserved - grant.used_offline
     bounds = ceiling(kind, tier.ceiling, policy)
@@ -138,12 +145,6 @@ def ceiling(kind: TypePolicy, most: Decimal | None, policy: Policy) -> list[Cond
         {"path": kind.value_path, "op": "ge", "value": "0"},
     ]
     return bounds + currency_conditions
-
-
-def _must_ask(by: Agent, kind: TypePolicy) -> bool:
-    """True where the agent's level or an open breaker has everything asked, offline too."""
-    row = Autonomy.objects.filter(agent=by, action_type=kind.name).first()
-    return (row.level if row else kind.level) <= 1 or bool(row and row.breaker_open)
 
 
 # --- What the agent tells afterwards
@@ -312,3 +313,4 @@ def _alarm(approval: Approval, use: OfflineUse, faults: Sequence[Reason], *, by:
         now=now,
     )
     outbox.tell_incident(incident, approval)
+    levels.lower_after_incident(incident, approval, by=audit.Actor.of(by))

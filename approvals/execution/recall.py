@@ -18,6 +18,7 @@ from django.db import transaction
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from approvals.autonomy import levels
 from approvals.db import times
 from approvals.decisions.card_version import CardVersion, load
 from approvals.decisions.verdict_input import VerdictInput
@@ -227,3 +228,4 @@ def ran_anyway(approval: Approval, result: str, *, now: datetime) -> None:
     move = audit.Move(approval.pk, facts, audit.POLICY, {}, {"faulted_at": now}, digests)
     audit.move_one(move, now=now)
     outbox.tell_incident(incident, approval)
+    levels.lower_after_incident(incident, approval, by=audit.POLICY)

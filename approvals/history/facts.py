@@ -341,5 +341,13 @@ class Vetoed(PostReviewed, kind=Kind.VETOED, feed="permit undo"):
     pass
 
 
+class Disclosed(Facts, kind=Kind.DISCLOSED):
+    """It was a test case that the house put in, and no agent proposed it: its fault, "" for none, and the outcome."""
+
+    case: UUID
+    fault: str
+    outcome: str
+
+
 # The kinds of which agents hear, and what their event stream calls them.
 FEED_NAMES = {kind: facts.name for kind, facts in BY_KIND.items() if facts.feed is not None}

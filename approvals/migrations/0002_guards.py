@@ -65,6 +65,24 @@ CREATE TRIGGER guard_grant BEFORE INSERT OR UPDATE OR DELETE ON approvals_grant
 """
 NO_GRANT = "DROP TRIGGER guard_grant ON approvals_grant; DROP FUNCTION assent_guard_grant();"
 
+# What cannot be undone never passes level 2, and what can only in part never level 4, whoever writes it.
+LEVEL = """
+CREATE FUNCTION assent_guard_level() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    highest integer;
+BEGIN
+    SELECT CASE reversibility WHEN 'irreversible' THEN 2 WHEN 'partial' THEN 3 ELSE 4 END INTO highest
+    FROM approvals_actiontype WHERE name = NEW.action_type_id;
+    IF greatest(NEW.level, NEW.level_medium, NEW.level_high) > highest THEN
+        RAISE EXCEPTION '% never passes level %', NEW.action_type_id, highest USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER guard_level BEFORE INSERT OR UPDATE ON approvals_autonomy
+    FOR EACH ROW EXECUTE FUNCTION assent_guard_level();
+"""
+NO_LEVEL = "DROP TRIGGER guard_level ON approvals_autonomy; DROP FUNCTION assent_guard_level();"
+
 # A stop is lifted once, by which nothing else of it changes, and is never deleted.
 STOP = """
 CREATE FUNCTION assent_guard_stop() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -111,6 +129,7 @@ class Migration(migrations.Migration):
             REFUSE + "".join(map(guard, TABLES)), "".join(map(drop, TABLES)) + "DROP FUNCTION assent_refuse();"
         ),
         migrations.RunSQL(GRANT, NO_GRANT),
+        migrations.RunSQL(LEVEL, NO_LEVEL),
         migrations.RunSQL(STOP, NO_STOP),
         migrations.RunSQL(QUEUES, NO_QUEUES),
     ]

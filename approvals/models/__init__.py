@@ -2,13 +2,14 @@
 
 from approvals.models.accounts import AccountEvent
 from approvals.models.approval import Approval
+from approvals.models.autonomy import Autonomy, Breaker, LevelEvidence
 from approvals.models.conversation import AgentQuestion, Attachment, Guidance
 from approvals.models.counters import AgentCurve, Curve, Spend
 from approvals.models.currency import Currency
 from approvals.models.event import AuditEvent, Delivery, Endpoint, LastCheckpoint, Seal, SystemAuditEvent, SystemChain
-from approvals.models.evidence import Autonomy, Incident, Outcome
+from approvals.models.evidence import Incident, Outcome
 from approvals.models.grant import Grant, PlannedStep
-from approvals.models.labels import EvidenceCell, Label, LabelCursor, LabelFeed
+from approvals.models.labels import Certificate, EvidenceCell, Label, LabelCursor, LabelFeed
 from approvals.models.notify import Channel, NotificationRecord, SlackAccount, SlackMessage
 from approvals.models.overload import Capacity, Overload
 from approvals.models.people import Absence, Agent, Domain, DomainTerms, Membership, SecondAdminRequest, Tier, User
@@ -21,6 +22,7 @@ from approvals.models.request import ApprovalRequest
 from approvals.models.rollup import Rollup, RollupEntry, RollupProgress, WeeklySummary
 from approvals.models.rule import Rule, Threshold
 from approvals.models.run import Run, Step
+from approvals.models.seeded import SeededCase
 from approvals.models.stop import Stop
 from approvals.models.unsent import UnsentText
 from approvals.models.verdict import Attempt, Decision, Note, Recall, Vote
@@ -38,7 +40,9 @@ __all__ = [
     "Attempt",
     "AuditEvent",
     "Autonomy",
+    "Breaker",
     "Capacity",
+    "Certificate",
     "Channel",
     "Consumption",
     "Currency",
@@ -56,6 +60,7 @@ __all__ = [
     "LabelCursor",
     "LabelFeed",
     "LastCheckpoint",
+    "LevelEvidence",
     "Membership",
     "Note",
     "NotificationRecord",
@@ -76,6 +81,7 @@ __all__ = [
     "Run",
     "Seal",
     "SecondAdminRequest",
+    "SeededCase",
     "SigningKey",
     "SlackAccount",
     "SlackMessage",

@@ -25,7 +25,7 @@ from approvals.models.policy import (
     Verdict,
 )
 from approvals.models.request import ApprovalRequest
-from approvals.models.states import DECIDED, OPEN, URGENCY, ItemType, Kind, Route, Source, Status, queue_name
+from approvals.models.states import DECIDED, DISGUISED, OPEN, URGENCY, ItemType, Kind, Route, Source, Status, queue_name
 
 # Columns of a claim that ends, as a move sets them.
 NO_CLAIM: Mapping[str, object] = {"claimed_by_id": None, "claim_until": None}
@@ -166,6 +166,12 @@ class Approval(models.Model):
     def version(self) -> str:
         """What a card of it shows, in one token: everything on the card sends this, and none other."""
         return f"{self.revision}.{self.round}.{self.stage}.{self.digest}"
+
+    @property
+    def shown_kind(self) -> Kind:
+        """Its kind as everybody may know it: a test case or a second review is one only after the verdict."""
+        kind = Kind(self.kind)
+        return Kind.REAL if kind in DISGUISED and self.is_open else kind
 
     @property
     def queue(self) -> str:

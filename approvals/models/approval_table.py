@@ -82,6 +82,9 @@ CONSTRAINTS = [
         | (Q(kind__in=RUNNING) & ~Q(verdict="reject")),
         name="only_approved_real_ones_run",
     ),
+    models.CheckConstraint(
+        condition=Q(released_at=None) | Q(kind__in=RUNNING), name="only_real_ones_are_released_to_an_agent"
+    ),
     models.CheckConstraint(condition=Q(votes__lte=F("approvers")), name="votes_within_approvers"),
     models.CheckConstraint(
         condition=Q(stages=[], stage=0) | (~Q(stages=[]) & Q(stage__lt=_STAGES)),

@@ -51,6 +51,7 @@ class AuditEvent(models.Model):
         REVIEWED = "reviewed", _("Post-review")
         VETOED = "vetoed", _("Stopped by a veto")
         RECALLED = "recalled", _("Recalled")
+        DISCLOSED = "disclosed", _("It was a test case")
 
     id = models.BigAutoField(primary_key=True)
     approval = models.ForeignKey(Approval, models.PROTECT, related_name="events", db_index=False)
@@ -108,6 +109,14 @@ class SystemAuditEvent(models.Model):
         FACTOR_REMOVED = "factor_removed", _("Second factor removed")
         RECOVERY_CODES_MADE = "recovery_codes_made", _("Recovery codes made")
         RECOVERY_CODE_USED = "recovery_code_used", _("Recovery code used")
+        LEVEL_RAISED = "level_raised", _("Promotion signed")
+        LEVEL_LOWERED = "level_lowered", _("Level lowered")
+        BREAKER_OPENED = "breaker_opened", _("Breaker opened")
+        TRIAL_DECLARED = "trial_declared", _("Another trial declared")
+        BREAKER_CLOSED = "breaker_closed", _("Breaker closed")
+        INCIDENT_CLOSED = "incident_closed", _("Incident closed")
+        CERTIFICATE_OPENED = "certificate_opened", _("Threshold certified")
+        CERTIFICATE_ENDED = "certificate_ended", _("Certificate ended")
         CANARY_FAILED = "canary_failed", _("A canary request did not come through")
         CANARY_PASSED = "canary_passed", _("Canary requests come through again")
 

@@ -1,14 +1,12 @@
 """What decisions and outcomes teach."""
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from approvals.db.ids import new_id
 from approvals.models.approval import Approval
-from approvals.models.people import Agent, User
-from approvals.models.policy import ActionType
+from approvals.models.people import User
 
 
 class Outcome(models.Model):
@@ -50,43 +48,27 @@ class Incident(models.Model):
     )
     opened_by = models.ForeignKey(User, models.PROTECT, related_name="incidents", null=True)  # NULL: the agent
     opened_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True, db_index=False)
 
     class Meta:
         verbose_name = _("incident")
         verbose_name_plural = _("incidents")
         constraints = [
-            models.CheckConstraint(condition=Q(cost=None) | Q(cost__gte=0), name="incident_costs_nothing_or_more")
+            models.CheckConstraint(
+                condition=Q(closed_at=None, closed_by=None) | Q(closed_at__isnull=False, closed_by__isnull=False),
+                name="incident_is_closed_by_a_person",
+            ),
+            models.CheckConstraint(condition=Q(cost=None) | Q(cost__gte=0), name="incident_costs_nothing_or_more"),
         ]
 
     def __str__(self) -> str:
         return f"{self.severity} · {self.approval}"
 
+    @property
+    def severe(self) -> bool:
+        """Whether it costs the agent its level."""
+        return self.severity in SEVERE
 
-class Autonomy(models.Model):
-    """How much an agent may do by itself with one action type; a new pair starts at the type's first level."""
 
-    agent = models.ForeignKey(Agent, models.CASCADE, related_name="autonomy")
-    action_type = models.ForeignKey(ActionType, models.CASCADE, related_name="autonomy")
-    level = models.PositiveSmallIntegerField(
-        _("level"), default=1, validators=[MinValueValidator(1), MaxValueValidator(4)]
-    )
-    breaker_open = models.BooleanField(
-        _("breaker open"), default=False, help_text=_("While open, everything of this pair asks a person.")
-    )
-    shadow = models.BooleanField(
-        _("shadow mode"),
-        default=False,
-        help_text=_("Nobody is asked: what would have been asked is recorded. Not for what cannot be undone."),
-    )
-    changed_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        verbose_name = _("autonomy")
-        verbose_name_plural = _("autonomy")
-        constraints = [
-            models.UniqueConstraint(fields=["agent", "action_type"], name="autonomy_once_per_pair"),
-            models.CheckConstraint(condition=Q(level__gte=1, level__lte=4), name="autonomy_level_is_1_to_4"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.agent} · {self.action_type} · {self.level}"
+SEVERE: frozenset[str] = frozenset({Incident.Severity.HIGH, Incident.Severity.CRITICAL})

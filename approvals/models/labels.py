@@ -2,11 +2,23 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from approvals.db.ids import new_id
 from approvals.models.approval import Approval
 from approvals.models.people import Agent
 from approvals.models.policy import ActionType, Impact, PolicyVersion
+
+
+class TermEnd(models.TextChoices):
+    """What ended a certificate, and with it the term of its evidence; LOWER: the same term certified more."""
+
+    DECLINE = "decline", _("More was wrong than certified")
+    CATCH_RATE = "catch_rate", _("People catch fewer faults")
+    INCIDENT = "incident", _("A severe incident")
+    VERSION = "version", _("A new stated version")
+    POLICY = "policy", _("Policy weighs or claims otherwise")
+    LOWER = "lower", _("A lower threshold was certified")
 
 
 class EvidenceCell(models.Model):
@@ -79,6 +91,45 @@ class Label(models.Model):
 
     def __str__(self) -> str:
         return f"{self.approval_id} · {self.number}"
+
+
+class Certificate(models.Model):
+    """That at or above a threshold at most `target` of a cell's proposals are wrong; false with `delta` at most.
+
+    An `advisory` one assumes that people read carefully, since no seeded cases say so, and opens no gate.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    cell = models.ForeignKey(EvidenceCell, models.PROTECT, related_name="certificates", db_index=False)
+    advisory = models.BooleanField()
+    term = models.PositiveIntegerField(help_text="Each uses later labels than the one before.")
+    threshold = models.DecimalField(max_digits=4, decimal_places=3)
+    target = models.DecimalField(max_digits=4, decimal_places=3)
+    delta = models.DecimalField(max_digits=4, decimal_places=3)
+    labels = models.PositiveIntegerField(help_text="At or above the threshold when it began.")
+    bar = models.FloatField(help_text="The share of wrong labels that was refuted: the target times the catch floor.")
+    cases = models.JSONField(default=list, help_text="Seeded cases and missed ones of each catch rate when it began.")
+    basis = models.CharField(max_length=71, help_text="Weights, signals, grid, start, target: what it was made for.")
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=10, choices=TermEnd.choices, blank=True)
+
+    class Meta:
+        constraints = [
+            # What routing reads: at most one for each cell.
+            models.UniqueConstraint(
+                fields=["cell", "advisory"], condition=Q(ended_at=None), name="certificate_in_force_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at=None, ended_by="") | (Q(ended_at__isnull=False) & ~Q(ended_by="")),
+                name="certificate_says_what_ended_it",
+            ),
+        ]
+        # What its cell had before.
+        indexes = [models.Index(fields=["cell", "-began_at"], name="certificate_of_cell")]
+
+    def __str__(self) -> str:
+        return f"{self.cell} · {self.threshold}"
 
 
 class LabelFeed(models.Model):

@@ -215,6 +215,16 @@ class Tier(Terms):
         default=False,
         help_text=_("Whoever signs in with a password alone reads what waits here and decides none of it."),
     )
+    seeded = models.DecimalField(
+        _("share of test cases"),
+        max_digits=4,
+        decimal_places=3,
+        default="0.000",
+        help_text=_(
+            "Of what waits here, 0 to 0.2: for that share one test case with a known right answer is put into the "
+            "inbox, which never runs. 0.02 is one in fifty."
+        ),
+    )
     active = models.BooleanField(
         _("active"), default=True, help_text=_("Switched off, policy leads nowhere to it; what waits there stays.")
     )
@@ -229,6 +239,7 @@ class Tier(Terms):
             models.CheckConstraint(
                 condition=Q(hold__gte=timedelta(0), hold__lte=timedelta(seconds=30)), name="tier_hold_is_0_to_30_s"
             ),
+            models.CheckConstraint(condition=Q(seeded__gte=0, seeded__lte="0.2"), name="tier_few_are_test_cases"),
             # A chain that only climbs cannot loop.
             models.CheckConstraint(condition=Q(next=None) | Q(next__gt=F("level")), name="tier_escalates_upwards"),
         ]

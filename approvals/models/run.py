@@ -22,6 +22,14 @@ class Run(models.Model):
     agent = models.ForeignKey(Agent, models.PROTECT, related_name="runs", db_index=False)
     key = models.CharField(max_length=200, help_text="The agent's own id of it.")
     name = models.CharField(max_length=300, blank=True)
+    stands_for = models.ForeignKey(
+        Agent,
+        models.PROTECT,
+        related_name="+",
+        null=True,
+        db_index=False,
+        help_text="Of a test case: the agent whose run it looks like. No agent has a key for the one that made it.",
+    )
     search_words = SearchVectorField(default="", editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     stopped_at = models.DateTimeField(null=True, help_text="A reviewer ended the whole run.")
@@ -43,8 +51,13 @@ class Run(models.Model):
     def __str__(self) -> str:
         return self.name or self.key
 
+    @property
+    def shown_agent(self) -> Agent:
+        """Whose run people read that it is."""
+        return self.stands_for or self.agent
+
     @classmethod
-    def of(cls, agent_id: UUID, key: str, name: str, *, at: datetime) -> "Run":
+    def of(cls, agent_id: UUID, key: str, name: str, *, at: datetime, stands_for: UUID | None = None) -> "Run":
         """The agent's run of that key, from now on; not saved."""
         pk = new_id()
         return bulk.new_row(
@@ -53,6 +66,7 @@ class Run(models.Model):
             agent_id=agent_id,
             key=key,
             name=name,
+            stands_for_id=stands_for,
             search_words=search_words(key, name, ids=[pk]),
             created_at=at,
         )

@@ -33,12 +33,14 @@ OPEN: frozenset[str] = frozenset({Status.PENDING, Status.HELD})
 class Kind(models.TextChoices):
     REAL = "real", _("Real")
     PRACTICE = "practice", _("Practice")
-    SEEDED = "seeded", _("Seeded")
+    SEEDED = "seeded", _("Test case")
     SECOND = "second", _("Second review")
     AUDIT = "audit", _("Audit")
     CANARY = "canary", _("Canary")
 
 
+# Not to be told from real ones before they are decided; what differs in them differs in nothing that anybody sees.
+DISGUISED = (Kind.SEEDED, Kind.SECOND)
 # Of these kinds something runs; the others teach or measure.
 RUNNING = (Kind.REAL, Kind.CANARY)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from django.utils.translation import gettext as _
 
 from approvals import canary, links
+from approvals.autonomy import level_alarms
 from approvals.db import times
 from approvals.execution import rollback, unconfirmed
 from approvals.models import Delivery
@@ -63,5 +64,6 @@ _LETTERS: Mapping[str, Callable[[Delivery], tuple[str, str] | None]] = {
     second_admin.ALARM: second_admin.letter,
     unconfirmed.ALARM: unconfirmed.letter,
     weekly_letter.TOPIC: weekly_letter.letter,
+    **dict.fromkeys(level_alarms.ALARMS, level_alarms.letter),
     **dict.fromkeys(rollback.ALARMS, rollback.letter),
 }

@@ -11,7 +11,7 @@ from approvals.db import times
 from approvals.execution import plans
 from approvals.models import Approval, Run, Tier, User, Vote
 from approvals.models.policy import Verdict
-from approvals.models.states import OPEN, ItemType, Kind, Source, Status, queue_name
+from approvals.models.states import DISGUISED, OPEN, ItemType, Kind, Source, Status, queue_name
 from approvals.people import eligibility
 from approvals.people.authorities import Authority, Delegation, authority_of
 from approvals.policy.stages import includes_queue, required_stages_of
@@ -62,7 +62,7 @@ def readable_to(user: User, authority: Authority | None = None) -> QuerySet[Appr
     approvals = Approval.objects.all()
     if authority.sees_all:
         return approvals
-    return approvals.filter(_was_in_queues_of(authority) | Q(agent_id__in=authority.operates))
+    return approvals.filter(_was_in_queues_of(authority) | _of_operated(authority))
 
 
 def runs_of(user: User, authority: Authority | None = None) -> QuerySet[Run]:
@@ -81,7 +81,7 @@ def inbox_of(user: User, authority: Authority | None = None) -> QuerySet[Approva
     authority = authority or authority_of(user)
     approvals = Approval.objects.filter(status__in=OPEN)
     if not authority.sees_all:
-        approvals = approvals.filter(in_queues_of(authority) | Q(agent_id__in=authority.operates))
+        approvals = approvals.filter(in_queues_of(authority) | _of_operated(authority))
     return approvals.order_by(Least("due_at", "expires_at"), "pk")
 
 
@@ -99,6 +99,11 @@ def unconfirmed_of(user: User, authority: Authority | None = None) -> QuerySet[A
     if not authority.sees_all:
         approvals = approvals.filter(in_queues_of(authority) | Q(agent_id__in=authority.operates))
     return approvals.order_by("consumed_at", "pk")
+
+
+def _of_operated(authority: Authority) -> Q:
+    """What the agents that this person operates proposed, and no test case in their name."""
+    return Q(agent_id__in=authority.operates) & ~Q(kind__in=DISGUISED)
 
 
 def in_queues_of(authority: Authority) -> Q:
@@ -127,7 +132,8 @@ def _was_in_queues_of(authority: Authority) -> Q:
 def sees_content(approval: Approval, user: User, authority: Authority | None = None) -> bool:
     """False for someone who administers the installation and reviews nothing here: metadata only."""
     authority = authority or authority_of(user)
-    return authority.sees_all or authority.reviewed_its_queues(approval) or approval.agent_id in authority.operates
+    mine = approval.agent_id in authority.operates and approval.kind not in DISGUISED
+    return authority.sees_all or authority.reviewed_its_queues(approval) or mine
 
 
 def actions_for(
@@ -140,7 +146,7 @@ def actions_for(
     """
     authority = authority or authority_of(user)
     now = now or times.now()
-    if approval.kind != Kind.REAL and not authority.reaches(approval.tier_id, approval.domain_id):
+    if approval.kind not in (Kind.REAL, *DISGUISED) and not authority.reaches(approval.tier_id, approval.domain_id):
         return frozenset()
     voices = authority.delegations_for(approval.tier_id, approval.domain_id, approval.agent_id)
     decides = bool(voices)

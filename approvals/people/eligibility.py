@@ -49,7 +49,7 @@ def grantable(approval: Approval) -> bool:
     """True where the next ones like it may be approved beforehand: never what a person must always decide."""
     return (
         approval.item_type == ItemType.ACTION
-        and approval.kind == Kind.REAL
+        and approval.shown_kind == Kind.REAL
         and approval.reversibility != Reversibility.IRREVERSIBLE
         and not approval.by_law
         and not page_only(approval)

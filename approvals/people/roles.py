@@ -21,6 +21,7 @@ _MAY = {
     "rule": ("view", "add", "change", "delete"),
     "currency": ("view", "add", "change"),
     "autonomy": ("view", "add", "change"),
+    "breaker": ("view", "add"),
     "agent": ("view", "add", "change"),
     "apikey": ("view", "add", "change"),
     "endpoint": ("view", "add", "change"),

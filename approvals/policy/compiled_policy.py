@@ -77,6 +77,7 @@ class TierPolicy:
     claim: timedelta
     next: int | None
     second_factor: bool = False  # who has none may not decide
+    seeded: Decimal = Decimal(0)  # for which share of what waits a test case is put in
     hours: Hours | None = None  # in which the SLA runs; None: always
     capacities: Mapping[str, CapacityPolicy] = field(default_factory=dict)  # by domain; "" for every other one
 
@@ -135,11 +136,18 @@ class TypePolicy:
     most_attempts: int | None
     runs_before_review: str
     sample: Decimal
+    level_bar: Decimal
+    level_time: timedelta
     shadow: bool
     by_law: bool
     horizon: timedelta
     material: tuple[str, ...]
     minimum_view: timedelta
+    error_target: Decimal
+    error_risk: Decimal
+    threshold_start: Decimal | None
+    error_cost: Decimal | None
+    minute_cost: Decimal
     required: tuple[str, ...]  # what agents must send: names of Accompanying
 
     def silence(self, gate: str) -> str:

@@ -225,6 +225,15 @@ class ConfidenceLowered(Confidence):
     of_agent: int
 
 
+class ConfidenceCertified(Confidence):
+    """It passes below `auto` under a certificate: at or above `threshold` at most `target` are wrong, by `labels`."""
+
+    threshold: Decimal
+    target: Decimal
+    delta: Decimal
+    labels: int
+
+
 class ConfidenceUnmeasured(Reason):
     pass
 

@@ -11,6 +11,7 @@ from approvals.models.rule import Rule
 from approvals.models.states import Route
 from approvals.policy import checkpoints, flag_reasons, reasons, shadow, stages
 from approvals.policy.assessed import Assessment, RuleMatch
+from approvals.policy.certified import Certified
 from approvals.policy.checkpoints import CheckpointReason
 from approvals.policy.compiled_policy import Policy, TierPolicy, TypePolicy
 from approvals.policy.evaluation_input import EvaluationInput
@@ -43,6 +44,7 @@ class _Choice:
     quoted: str = ""
     by_standing: bool = False  # the agent's level or breaker, whatever is proposed
     by_strategy: bool = False  # nothing but score, level or strategy settles it
+    certified: Certified | None = None
 
 
 def route(
@@ -82,6 +84,7 @@ def route(
         quoted_message=settled.quoted,
         # Whoever sees it, at any level: what else settles it would settle it at every other one, too.
         in_population=next(step for step in steps if not step.by_standing).by_strategy,
+        certified=settled.certified,
     )
     routing = _staged(routing, question.type, assessment) if review else routing
     return shadow.let_through(routing) if shadow.applies(routing, question, assessment, standing) else routing
@@ -135,6 +138,7 @@ def reroute(routing: Routing, before: Stages, *, domain: str, gate: str, typed: 
         post_review="",
         shadowed=None,
         in_population=False,
+        certified=None,
     )
 
 
@@ -153,11 +157,12 @@ def _routing_table(
     """
     type = question.type
     lowest = policy.tiers_in(type.domain)[min(policy.tiers)]
+    level = standing.level_in(assessment.impact)
     yield _stopped_or_paused(standing)
     yield _blocked(assessment)
     yield _repeated(type, assessment, cover)
     yield _unparsed(question)
-    yield _breaker_or_level_one(standing)
+    yield _breaker_or_level_one(standing, level)
     yield _required_by_law(type)
     yield _planned(cover)
     yield _demanded(assessment)
@@ -169,9 +174,9 @@ def _routing_table(
     yield _checkpoint(checkpoints.periodic(question, assessment))
     yield _checkpoint(checkpoints.costly(question, assessment, policy.base))
     yield _allowed(assessment)
-    yield _needs_no_person(question, assessment, standing, lowest)
-    if standing.level >= 3 or type.strategy == Strategy.CONFIDENCE:
-        yield replace(_by_confidence(assessment), by_strategy=True)
+    yield _needs_no_person(question, assessment, level, lowest)
+    if level >= 3 or type.strategy == Strategy.CONFIDENCE:
+        yield replace(_by_confidence(type, assessment, standing), by_strategy=True)
     if type.strategy == Strategy.ALWAYS:
         yield _Choice(Route.REVIEW, FIXED, [reasons.AlwaysAsks()], by_strategy=True)
     yield _Choice(Route.AUTO, PASSED, [reasons.NothingAsks()], by_strategy=True)
@@ -213,10 +218,10 @@ def _unparsed(question: EvaluationInput) -> _Choice | None:
     return _Choice(Route.REVIEW, POLICY_VIOLATION, [reasons.ArgumentsUnparsed()], strict=True)
 
 
-def _breaker_or_level_one(standing: AgentStanding) -> _Choice | None:
+def _breaker_or_level_one(standing: AgentStanding, level: int) -> _Choice | None:
     if standing.breaker_open:
         return _Choice(Route.REVIEW, HIGH_RISK, [reasons.BreakerOpen()], strict=True, by_standing=True)
-    if standing.level <= 1:
+    if level <= 1:
         return _Choice(Route.REVIEW, FIXED, [reasons.LevelOne()], strict=True, by_standing=True)
     return None
 
@@ -304,7 +309,7 @@ def _checkpoint(asks: CheckpointReason | None) -> _Choice | None:
 
 
 def _needs_no_person(
-    question: EvaluationInput, assessment: Assessment, standing: AgentStanding, lowest: TierPolicy
+    question: EvaluationInput, assessment: Assessment, level: int, lowest: TierPolicy
 ) -> _Choice | None:
     """What needs no person, and what level 4 lets pass: reversible, of low impact and within the lowest ceiling.
 
@@ -314,12 +319,12 @@ def _needs_no_person(
         return _Choice(Route.AUTO, PASSED, [reasons.NeedsNoPerson()], by_strategy=True)
     within = question.value is None or lowest.ceiling is None or abs(question.value) <= lowest.ceiling
     harmless = question.type.reversibility == Reversibility.REVERSIBLE and assessment.impact == Impact.LOW
-    if standing.level >= 4 and harmless and within:
+    if level >= 4 and harmless and within:
         return _Choice(Route.AUTO, PASSED, [reasons.LevelFour()], by_strategy=True)
     return None
 
 
-def _by_confidence(assessment: Assessment) -> _Choice:
+def _by_confidence(type: TypePolicy, assessment: Assessment, standing: AgentStanding) -> _Choice:
     """The bands, "at or above". Our own signals alone must reach the review threshold: nobody talks itself through.
 
     Want of history alone refuses nobody, or a new agent could never come by any. What was observed refuses nobody and
@@ -335,6 +340,10 @@ def _by_confidence(assessment: Assessment) -> _Choice:
         return _Choice(Route.REVIEW, LOW_CONFIDENCE, [reasons.ConfidenceOfNewcomer(*facts)])
     if composite < review:
         return _Choice(Route.REJECT, LOW_CONFIDENCE, [reasons.ConfidenceTooLow(*facts)])
+    certificate = standing.certificates.get(assessment.impact)
+    if composite < auto and certificate is not None and certificate.holds(type, score, own, review):
+        parts = certificate.threshold, certificate.target, certificate.delta, certificate.labels
+        return _Choice(Route.AUTO, PASSED, [reasons.ConfidenceCertified(*facts, *parts)], certified=certificate)
     if composite < auto:
         return _Choice(Route.REVIEW, LOW_CONFIDENCE, [reasons.ConfidenceBetween(*facts)])
     if own < review:

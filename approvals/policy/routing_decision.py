@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from approvals.models.policy import Impact
 from approvals.policy import reasons
 from approvals.policy.assessed import Assessment
+from approvals.policy.certified import Certified
 from approvals.policy.compiled_policy import Stage, TypePolicy
 from approvals.policy.pre_approvals import ApprovedStep, StandingApproval
 from approvals.policy.reasons import Reason
@@ -43,7 +45,9 @@ class Shortage:
 class AgentStanding:
     """What is in force at once and never versioned: is the agent paused, its level for this action, the breaker.
 
-    `stopped` is its run, `halted` everything there is.
+    `stopped` is its run, `halted` everything there is. `level` is that of each band of value that has none of its own.
+    `warned`: it looks worse than it may, so more of what passes is looked at. `certificates` are those in force for
+    what it states of itself, by impact.
     """
 
     paused: bool = False
@@ -52,6 +56,15 @@ class AgentStanding:
     level: int = 1
     breaker_open: bool = False
     shadow: bool = False
+    level_medium: int | None = None
+    level_high: int | None = None
+    warned: bool = False
+    certificates: Mapping[str, Certified] = field(default_factory=dict)
+
+    def level_in(self, impact: str) -> int:
+        """The level that holds in this band of value."""
+        own = {Impact.MEDIUM.value: self.level_medium, Impact.HIGH.value: self.level_high}.get(impact)
+        return self.level if own is None else own
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +98,7 @@ class Routing:
     quoted_message: str = ""  # of an earlier rejection, for the agent alone: a person's words are in no reason
     shortage: Shortage | None = None
     in_population: bool = False  # but for score, level and strategy policy would let it pass
+    certified: Certified | None = None  # by what it passes below the declared threshold
 
     @property
     def covered(self) -> bool:

@@ -12,7 +12,9 @@ from approvals.models.states import Route
 from approvals.policy.compiled_policy import TypePolicy
 from approvals.policy.routing_decision import AgentStanding, Routing
 
-FLOOR = Decimal("0.05")  # of what passes at level 4, autonomy with audit, however little the action type asks for
+# Of what passes at level 4, autonomy with audit, or by a certificate, however little the action type asks for.
+FLOOR = Decimal("0.05")
+WARNED_TIMES = 4  # as much is drawn while an agent looks worse than it may
 _LABEL = b"assent.sample:"
 
 
@@ -33,7 +35,9 @@ def drawn_share(routing: Routing, type: TypePolicy, standing: AgentStanding) -> 
     """Which share of proposals routed like this is drawn, 0 to 1: nothing of what people decide or have approved."""
     if routing.route != Route.AUTO or routing.covered or routing.post_review:
         return Decimal(0)
-    return max(type.sample, FLOOR) if standing.level >= 4 else type.sample
+    watched = standing.level >= 4 or routing.certified is not None or standing.warned
+    share = max(type.sample, FLOOR) if watched else type.sample
+    return min(share * WARNED_TIMES, Decimal(1)) if standing.warned else share
 
 
 def is_drawn(pk: UUID, share: Decimal, secret: str) -> bool:

@@ -66,6 +66,10 @@ SENTENCES: Mapping[type[Reason], Promise | str] = {
         "Confidence {composite} is at or above {auto}, but what people approved of such proposals is {share} for this "
         "agent ({decided} decided, {of_agent} of them its own), so a person is asked."
     ),
+    reasons.ConfidenceCertified: _(
+        "Confidence {composite} is below {auto}, and passes under a certificate: at or above {threshold} at most "
+        "{target:.1%} would be wrong, by {labels} labels; false with a probability of at most {delta:.1%}."
+    ),
     reasons.ConfidenceUnmeasured: _("No signal carries weight, so there is no confidence to pass by."),
     reasons.StepOfRun: _("Step {step} of the run since a person last decided; every {every} asks."),
     reasons.TimeOfRun: _("{since} of the run since it began or a person last decided in it; every {every} asks."),

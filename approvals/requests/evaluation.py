@@ -24,7 +24,7 @@ from approvals.policy.routing_decision import AgentStanding, EvaluatedStep, Rout
 from approvals.policy.worth import Worth, worth
 from approvals.requests.attachments import NO_FILES, FileRecord, Files
 from approvals.requests.submission import CANARY, AgentSubmission, Item, item_of
-from approvals.requests.submitters import Submitter, read_submitters
+from approvals.requests.submitters import Submitter, read_submitters, version_of
 from approvals.values import schema
 from approvals.values.schema import Json
 from approvals.workload import queues as waiting
@@ -122,7 +122,7 @@ def evaluate_items(
         for item in agent_submission.submission.items
         for name in item.type_names
     }
-    submitters = read_submitters({agent_submission.agent for agent_submission in agent_submissions}, names, now=now)
+    submitters = read_submitters(agent_submissions, names, now=now)
     if halted:
         submitters = {pk: replace(submitter, halted=True) for pk, submitter in submitters.items()}
     if again is not None:
@@ -162,6 +162,7 @@ def evaluate_items(
     tally = PassedSpending()
     for index, drawn_item in drawn:
         submission, submitter = agent_submissions[index].submission, submitters[drawn_item.question.agent_id]
+        submitter = submitter.stating(version_of(submission))
         if submission.run and (drawn_item.question.agent_id, submission.run.key) in stopped:
             submitter = replace(submitter, stopped=True)
         names_of = (drawn_item.item.id, submission.run.step if submission.run else "")

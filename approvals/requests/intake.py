@@ -19,6 +19,7 @@ from approvals.execution import kill_switch, pre_approval_uses, spending
 from approvals.history import audit
 from approvals.models import Agent, Approval, ApprovalRequest, Run
 from approvals.notify import notifications, outbox
+from approvals.oversight import draws
 from approvals.policy import snapshot
 from approvals.policy.assessed import Assessment
 from approvals.policy.compiled_policy import Policy
@@ -146,10 +147,20 @@ def record(agent: Agent, submission: Submission, judge: Callable[[Evaluation], E
     if not answered:
         now, policy = times.now(), snapshot.current()
         [[evaluation]] = evaluate_items([agent_submission], policy, now=now, covered=False)
-        answered = _keep({0: agent_submission}, [[judge(evaluation)]], {}, policy, now=now) or _again(
-            {0: agent_submission}
-        )
+        answered |= _keep({0: agent_submission}, [[judge(evaluation)]], {}, policy, now=now)
+        answered = answered or _again({0: agent_submission})
     return answered[0]
+
+
+@transaction.atomic
+def store_disguised(
+    agent_submission: AgentSubmission, evaluation: Evaluation, run: Run | None, policy: Policy, *, now: datetime
+) -> Approval:
+    """Store what the house submits in an agent's name, evaluated already; its one approval."""
+    named = agent_submission.submission.run
+    runs: dict[tuple[object, str], Run] = {(agent_submission.agent, named.key): run} if named and run else {}
+    [receipt] = _keep({0: agent_submission}, [[evaluation]], runs, policy, now=now).values()
+    return receipt.approvals[0]
 
 
 # --- Idempotency
@@ -235,7 +246,7 @@ def _stopped(runs: Mapping[tuple[object, str], Run]) -> set[tuple[object, str]]:
 # --- Storing
 
 
-def _store(fresh: Mapping[int, AgentSubmission], policy: Policy, files: Files, *, now: datetime) -> dict[int, Answer]:
+def _store(fresh: Mapping[int, AgentSubmission], policy: Policy, files: Files, *, now: datetime) -> dict[int, Receipt]:
     """Evaluate and store; one whose key another transaction stored meanwhile is left out."""
     if not fresh:
         return {}
@@ -256,7 +267,7 @@ def _keep(
     policy: Policy,
     *,
     now: datetime,
-) -> dict[int, Answer]:
+) -> dict[int, Receipt]:
     """Store evaluated submissions; one whose key another transaction stored meanwhile is left out."""
     spent = {
         index: spending.amounts(group, run.pk if (run := _run_of(agent_submission, runs)) else None)
@@ -289,6 +300,7 @@ def _keep(
         [decision for new in kept for decision in new.decisions],
         [step for new in kept for step in new.planned],
         [review for new in kept for review in new.post_reviews],
+        draws.draw((approval for new in kept for approval in new.approvals), policy, now=now),
     )
     overload.begin_overload(
         [

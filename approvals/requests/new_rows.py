@@ -62,7 +62,7 @@ def new_request(
         bulk.new_row(
             ApprovalRequest,
             id=new_id(),
-            agent_id=agent_submission.agent,
+            agent_id=agent_submission.house or agent_submission.agent,
             run=run,
             step=submission.run.step if submission.run else "",
             key=submission.key,
@@ -76,7 +76,7 @@ def new_request(
         )
     )
     for position, evaluation in enumerate(evaluations):
-        approval = _approval(draft.request, submission, position, evaluation, policy, now=now)
+        approval = _approval(draft.request, agent_submission, position, evaluation, policy, now=now)
         approval.proposal = proposal_of(approval, evaluation, now=now)
         approval.search_words = search_words_of(approval, approval.proposal, evaluation)
         actor = audit.Actor(f"agent:{evaluation.agent}", agent_id=agent_submission.agent)
@@ -105,14 +105,14 @@ def new_request(
 
 def _approval(
     request: ApprovalRequest,
-    submission: Submission,
+    agent_submission: AgentSubmission,
     position: int,
     evaluation: Evaluation,
     policy: Policy,
     *,
     now: datetime,
 ) -> Approval:
-    routing, assessment = evaluation.routing, evaluation.assessment
+    routing, assessment, submission = evaluation.routing, evaluation.assessment, agent_submission.submission
     expires_at = _deadline(submission, evaluation.type, routing, now=now)
     silence = _silence(submission, evaluation, routing)
     waits = routing.route == Route.REVIEW
@@ -125,9 +125,9 @@ def _approval(
         request=request,
         position=position,
         item=evaluation.item.id,
-        kind=Kind.CANARY if evaluation.type.name == CANARY else Kind.REAL,
+        kind=Kind.CANARY if evaluation.type.name == CANARY else agent_submission.kind,
         item_type=evaluation.item.item_type,
-        agent_id=request.agent_id,
+        agent_id=agent_submission.agent,
         action_type_id=evaluation.type.name,
         domain_id=evaluation.domain,
         status=Status.PENDING if waits else Status.RELEASED,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from approvals.models import Approval, ApprovalRequest, Proposal
-from approvals.models.states import ItemType
+from approvals.models.states import ItemType, Kind
 from approvals.policy.compiled_policy import Stage
 from approvals.policy.reasons import WorldMoved
 from approvals.values.schema import Fault, Json
@@ -154,6 +154,8 @@ class AgentSubmission(NamedTuple):
 
     agent: UUID
     submission: Submission
+    kind: Kind = Kind.REAL
+    house: UUID | None = None  # who submits it in the agent's name, which then finds it nowhere
 
     @property
     def once(self) -> tuple[UUID, str] | None:

@@ -172,7 +172,7 @@ SELECT tier_id, domain_id, decided_by_id, CASE WHEN escalations = 0 THEN created
 ), created_at) END, decided_at
 FROM (
     SELECT id, tier_id, domain_id, decided_by_id, escalations, created_at, decided_at, source FROM approvals_approval
-    WHERE decided_at IS NOT NULL ORDER BY decided_at DESC, id DESC LIMIT %s
+    WHERE decided_at IS NOT NULL AND kind = 'real' ORDER BY decided_at DESC, id DESC LIMIT %s
 ) AS latest
 WHERE source = 'human'
 """

@@ -11,6 +11,7 @@ from datetime import datetime
 from django.db import connection
 
 from approvals.models.policy import OverloadMode
+from approvals.oversight import draws
 from approvals.people.on_call import Roster
 from approvals.policy.compiled_policy import NO_CAPACITY, Policy, TypePolicy
 from approvals.policy.overload import UNLIMITED, Key, Queue, Queues
@@ -77,6 +78,8 @@ def measure(policy: Policy, keys: Collection[Key], *, now: datetime, coming: int
 def _waiting(most: "dict[Key, int]") -> dict[Key, int]:
     if not most:
         return {}
+    test_cases = draws.waiting_in([domain for _, domain in most])
+    upto = {key: count + test_cases.get(key, 0) for key, count in most.items()}
     with connection.cursor() as cursor:
-        cursor.execute(_WAITING, [[tier for tier, _ in most], [domain for _, domain in most], list(most.values())])
-        return {(tier, domain): count for tier, domain, count in cursor.fetchall()}
+        cursor.execute(_WAITING, [[tier for tier, _ in most], [domain for _, domain in most], list(upto.values())])
+        return {(tier, domain): count - test_cases.get((tier, domain), 0) for tier, domain, count in cursor.fetchall()}

@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 
 from approvals.decisions import escalation
 from approvals.execution import agent_pause
-from approvals.models import Approval, Grant, PostReview, SecondAdminRequest
+from approvals.models import Approval, Grant, PostReview, SecondAdminRequest, SeededCase
 from approvals.models.policy import Silence
-from approvals.models.states import DECIDED
+from approvals.models.states import DECIDED, Kind
 from approvals.people import access, second_admin
 from approvals.policy import snapshot
 from approvals.policy.compiled_policy import TypePolicy
@@ -19,7 +19,7 @@ from approvals.policy.precedent.signals import LABELS
 from approvals.policy.reasons import Reason
 from approvals.requests.attachments import IMAGES
 from approvals.values.schema import Json
-from console.card import questions, reasons
+from console.card import questions, reasons, test_cases
 from console.card.facts import Fact, changes_of, facts_of, present_and_future
 from console.card.permits import Permit, changed_preconditions, permit_of
 from console.card.remarks import Conversation
@@ -105,6 +105,13 @@ class Card(ViewedApproval):
             return []
         before = self.approval.proposals.filter(revision__lt=self.proposal.revision).order_by("-revision").first()
         return [change for change in changes_of(before.args, self.proposal.args) if change.changed] if before else []
+
+    @cached_property
+    def test_case(self) -> str:
+        """What it was, where it was a test case and is over."""
+        over = self.approval.shown_kind == Kind.SEEDED
+        case = SeededCase.objects.filter(approval=self.approval).first() if over else None
+        return test_cases.notice(case) if case else ""
 
     @cached_property
     def repeat(self) -> EarlierRejection | None:

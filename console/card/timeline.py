@@ -17,6 +17,7 @@ from approvals.history.facts import (
     Counted,
     Decided,
     DeliveryFailed,
+    Disclosed,
     Ended,
     Expired,
     Facts,
@@ -42,6 +43,7 @@ from approvals.history.facts import (
     facts_of,
 )
 from approvals.models import Approval, AuditEvent, Decision, Recall, User, Vote
+from approvals.models.seeded import CaseOutcome, FaultClass
 from approvals.models.verdict import RecallReason, RejectionReason
 from console.labels import ACTORS, DONE, FINDINGS, HELD, OUTCOMES, WHYS
 
@@ -218,6 +220,11 @@ def _granted(facts: Granted) -> list[str]:
 @details_of.register
 def _incident(facts: IncidentOpened) -> list[str]:
     return [_("it had been recalled") if facts.recalled else ""]
+
+
+@details_of.register
+def _disclosed(facts: Disclosed) -> list[str]:
+    return [str(FaultClass(facts.fault).label) if facts.fault else "", str(CaseOutcome(facts.outcome).label)]
 
 
 @details_of.register

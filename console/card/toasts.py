@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from approvals.db import times
 from approvals.models import Approval, Attempt, User
 from approvals.models.policy import Verdict
-from approvals.models.states import Status
+from approvals.models.states import Kind, Status
+from console.card import test_cases
 
 MOST = 20  # offered again after a page was loaded
 
@@ -63,6 +64,8 @@ def toast_of(approval: Approval, text: str) -> Toast:
 def verdict(approval: Approval, *, by: User, before: str = "") -> Toast:
     """That it was decided, with the seconds left to take it back while it is held."""
     done = DONE[Verdict(approval.verdict)]
+    if approval.kind == Kind.SEEDED:
+        return toast_of(approval, before + test_cases.sentence(approval.seeded_case))
     if approval.status == Status.HELD and approval.decided_by_id == by.pk:
         return Toast(
             str(approval.pk),

@@ -18,15 +18,16 @@ from redis.exceptions import RedisError
 from agents.tasks import send_webhooks
 from approvals.evidence import labels, rollups
 from approvals.notify import letters, sending, slack, webhooks
+from approvals.oversight import draws
 from approvals.policy.authoring import rehearsal_jobs
-from approvals.tasks import carry, close_card, count_changes, deliver, enter_labels, rehearse
+from approvals.tasks import carry, close_card, count_changes, deliver, enter_labels, put_in_case, rehearse
 
 log = structlog.get_logger("assent.clock")
 
 EVERY = 1.0  # seconds between two rounds that nobody asked for
 AGAIN = 20.0  # seconds before a doorbell that nobody answered is rung again
-COUNT_AGAIN = 5.0  # the same for the rollups, which a page of figures is allowed to be behind by
 LABELS_AGAIN = 5.0  # the same where something may have been found wrong: an agent that got worse is stopped by it
+COUNT_AGAIN = 5.0  # the same for the rollups, which a page of figures is allowed to be behind by
 CARRY_AGAIN = 2.0  # the same for a channel, which carries the next message where the last one was no longer needed
 
 
@@ -37,8 +38,6 @@ class Doorbells:
         self.turned_at = time.time()
         self._rung: dict[Hashable, float] = {}
         self._webhooks_rung: list[float] = []
-        self._counted_at = 0.0
-        self._labels_rung = -LABELS_AGAIN
         self._due = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="bells", daemon=True)
@@ -86,14 +85,14 @@ class Doorbells:
             self._once(rehearsal, rehearse, str(rehearsal))
         for channel in sending.ready():
             self._once(channel, carry, str(channel), every=CARRY_AGAIN)
+        for case in draws.due():
+            self._once(case, put_in_case, str(case))
         for message in slack.stale_cards():
             self._once(message, close_card, message)
-        if rollups.behind() and time.monotonic() - self._counted_at >= COUNT_AGAIN:
-            count_changes.apply_async(retry=False, expires=AGAIN)
-            self._counted_at = time.monotonic()
-        if labels.ready() and time.monotonic() - self._labels_rung >= LABELS_AGAIN:
-            enter_labels.apply_async(retry=False, expires=AGAIN)
-            self._labels_rung = time.monotonic()
+        if labels.ready():
+            self._once("labels", enter_labels, every=LABELS_AGAIN)
+        if rollups.behind():
+            self._once("rollups", count_changes, every=COUNT_AGAIN)
         if not webhooks.ready():
             self._webhooks_rung = []
         elif not self._webhooks_rung or time.monotonic() - self._webhooks_rung[-1] >= len(self._webhooks_rung):
@@ -103,7 +102,7 @@ class Doorbells:
         if len(self._rung) > 10_000:
             self._rung.clear()
 
-    def _once(self, row: Hashable, task: "Task[..., None]", argument: object, *, every: float = AGAIN) -> None:
+    def _once(self, row: Hashable, task: "Task[..., None]", *arguments: object, every: float = AGAIN) -> None:
         if time.monotonic() - self._rung.get(row, -every) >= every:
-            task.apply_async((argument,), retry=False, expires=AGAIN)
+            task.apply_async(arguments, retry=False, expires=AGAIN)
             self._rung[row] = time.monotonic()

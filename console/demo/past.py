@@ -20,10 +20,11 @@ from approvals.decisions.decide import decide
 from approvals.decisions.verdict_input import VerdictInput, typed_confirmation_of
 from approvals.errors import BadVerdict, ReviewError
 from approvals.execution import agent_reports as agents_own
-from approvals.models import Agent, Approval, ApprovalRequest, Outcome, User
+from approvals.models import Agent, Approval, ApprovalRequest, Outcome, SeededCase, User
 from approvals.models.policy import Gate, Verdict
-from approvals.models.states import Status
+from approvals.models.states import ItemType, Status
 from approvals.models.verdict import RejectionReason
+from approvals.oversight import draws, seeding
 from approvals.people import eligibility
 from approvals.policy import snapshot
 from approvals.policy.compiled_policy import Policy
@@ -36,6 +37,7 @@ from console.demo.variety import Pattern
 DAYS = 60
 PREFIX = "demo/past/"
 # The others do not say what became of it, as agents in the world often do not.
+TEST_CASES, FOUND, PASSED = 0.35, 0.9, 0.95  # beside what waits; of the faults; of the clean ones
 REPORTING = {"support-agent", "deploy-bot"}
 NOTES = {
     RejectionReason.WRONG_AMOUNT: "The amount is not what the contract says.",
@@ -127,6 +129,7 @@ class Calendar:
                 self.made += 1
                 if approval.status == Status.PENDING:
                     waiting.append((approval, quality))
+                    self.plan_test_case(approval, now)
                 elif approval.verdict == Verdict.APPROVE and name in REPORTING:
                     self.at(now + self.some_seconds(5, 90), lambda ran=approval: self.report(ran))  # type: ignore[misc]
         self.review_batch(waiting, now)
@@ -154,6 +157,29 @@ class Calendar:
             prompt_version="2026-09",
             timeout=None if self.policy.types[pattern.action].gate != Gate.ASYNC else timedelta(hours=8),
         )
+
+    # --- Test cases
+
+    def plan_test_case(self, beside: Approval, now: datetime) -> None:
+        """Beside some of what waits, a case with a known right answer comes a little later."""
+        if beside.item_type != ItemType.ACTION or self.dice.random() >= TEST_CASES:
+            return
+        case = draws.new_case(beside, now=now)
+        case.due_at = now + self.some_seconds(200, 2400)
+        case.save(force_insert=True)
+        self.at(case.due_at, lambda: self.put_in(case))
+
+    def put_in(self, case: SeededCase) -> None:
+        """Most faults are found, and nearly all clean ones pass."""
+        approval = seeding.put_in(case.pk, dice=self.dice)
+        if approval is None:
+            return
+        case.refresh_from_db()
+        if case.fault:
+            fate = Verdict.REJECT if self.dice.random() < FOUND else Verdict.APPROVE
+        else:
+            fate = Verdict.APPROVE if self.dice.random() < PASSED else Verdict.REJECT
+        self.at(times.now() + self.some_seconds(60, 700), lambda: self.settle(load(approval.pk), fate))
 
     # --- People at work
 

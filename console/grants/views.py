@@ -12,11 +12,12 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from approvals.autonomy import levels
 from approvals.db import times
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.errors import BadVerdict, NotAllowed, ReviewError
 from approvals.execution import grants
-from approvals.models import Agent, Approval, Autonomy, Grant
+from approvals.models import Agent, Approval, Grant
 from approvals.models.policy import Verdict
 from approvals.models.states import Status
 from approvals.people import access, authorities
@@ -198,13 +199,12 @@ def _form_context(
     marked, left = grant_form.with_faults(rows, faults)
     form = form or _grant_form(None, kind, authority)
     left = form.show(left) if form.is_bound else left
-    row = Autonomy.objects.filter(agent=agent, action_type=kind.name).first()
     return {
         "grant_form": form,
         "rows": marked,
         "rows_left": [fault.message for fault in left],
         "operators": grant_form.OPERATORS,
         # Level 1 and an open breaker come first in the table; better said now than wondered about later.
-        "asks_anyway": (row.level if row else kind.level) <= 1 or bool(row and row.breaker_open),
+        "asks_anyway": levels.asks_everything(agent, kind),
         "grant_kind": kind,
     }

@@ -7,5 +7,6 @@ from console.help import views
 app_name = "help"
 urlpatterns = [
     path("help/", views.start, name="contents"),
+    path("help/titles.json", views.titles, name="titles"),
     path("help/<slug:slug>/", views.page, name="page"),
 ]

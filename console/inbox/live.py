@@ -34,7 +34,7 @@ from approvals.db import times
 from approvals.execution import kill_switch
 from approvals.history import audit, seal
 from approvals.models import Absence, Approval, AuditEvent, Domain, Membership, Tier, User
-from approvals.models.states import Status, queue_name
+from approvals.models.states import DISGUISED, Status, queue_name
 from approvals.notify import notification_text, reached
 from approvals.people import access, authorities
 from approvals.people.authorities import Authority
@@ -113,7 +113,10 @@ def publish_changes(changes: Sequence[audit.AuditedChange]) -> None:
     news: dict[str, dict[str, int]] = {}
     for change in changes:
         approval = change.approval
-        for group in (*map(queue_group, approval.queues_so_far), agent_group(approval.agent_id)):
+        groups = [*map(queue_group, approval.queues_so_far)]
+        if approval.kind not in DISGUISED:  # of which nobody hears as its agent's operator
+            groups.append(agent_group(approval.agent_id))
+        for group in groups:
             news.setdefault(group, {})[str(approval.pk)] = change.event.seq
     for group, ids in news.items():
         push.send(group, {"type": "rows.changed", "ids": ids})
@@ -371,10 +374,11 @@ def follower() -> Follower:
 def concerned(ids: Iterable[UUID], watch: Watch) -> set[UUID]:
     """Which of these approvals a page may hear of, now or because they were in its queues before."""
     approvals = Approval.objects.filter(pk__in=list(ids)).only(
-        "pk", "tier_id", "tiers_visited", "queues_visited", "domain_id", "agent_id"
+        "pk", "tier_id", "tiers_visited", "queues_visited", "domain_id", "agent_id", "kind"
     )
     return {
         approval.pk
         for approval in approvals
-        if approval.agent_id in watch.authority.operates or not watch.queues.isdisjoint(approval.queues_so_far)
+        if (approval.agent_id in watch.authority.operates and approval.kind not in DISGUISED)
+        or not watch.queues.isdisjoint(approval.queues_so_far)
     }

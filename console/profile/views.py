@@ -73,6 +73,7 @@ def _profile(request: ConsoleRequest, form: ProfileForm, leaving: AwayForm) -> H
     context = {
         "form": form,
         "memberships": request.user.memberships.select_related("tier", "domain"),
+        "test_cases": request.user.memberships.filter(tier__seeded__gt=0).exists(),
         "reached": request.user.pk in reachable([request.user]),
         "leaving": leaving,
         "absences": absences.absences_of(request.user, now=now),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.db.cursors import Position
 from approvals.evidence import decision_log, selection
-from approvals.evidence.metrics import FigureGroup, Report
+from approvals.evidence.metrics import FigureGroup, Report, people_with_enough
 from approvals.evidence.rates import Rate
 from approvals.evidence.selection import Selection
 from approvals.evidence.shadows import ShadowCount
@@ -79,7 +79,7 @@ DECISIONS: list[CsvColumn] = [
     CsvColumn("source", _("human, policy, timeout or grant"), lambda approval: approval.source),
     CsvColumn(
         "decided_by",
-        _("The person's user name."),
+        _("The person's user name; empty for one who decided fewer than 20 in the selection."),
         lambda approval: approval.decided_by.username if approval.decided_by else "",
     ),
     CsvColumn("created_at", _("When it arrived, UTC."), lambda approval: approval.created_at),
@@ -138,8 +138,9 @@ async def decisions(chosen: Selection, row_set: str) -> AsyncIterator[str]:
     """The rows of a row set as CSV, newest first, read page by page: memory does not grow with the selection."""
     yield MARK + _line([column.name for column in DECISIONS])
     cursor: Position | None = None
+    named = await sync_to_async(people_with_enough)(chosen)
     while True:
-        page = await sync_to_async(_page)(chosen, row_set, cursor)
+        page = await sync_to_async(_page)(chosen, row_set, cursor, named)
         if page:
             yield "".join(_line([column.value(one) for column in DECISIONS]) for one in page)
         if len(page) < PAGE:
@@ -198,9 +199,14 @@ def shadow(pairs: Sequence[ShadowCount]) -> Iterator[str]:
         yield _line([pair.action_type, pair.agent, "", pair.all, pair.would_ask, pair.refused])
 
 
-def _page(chosen: Selection, row_set: str, cursor: Position | None) -> list[Approval]:
+def _page(chosen: Selection, row_set: str, cursor: Position | None, named: Collection[UUID]) -> list[Approval]:
+    """The next rows; who decided too few to be read with a name is not named here either."""
     queryset = selection.rows(chosen, row_set).select_related("agent", "decided_by").defer("assessment", "reasons")
-    return list((queryset.filter(cursor.older("created_at")) if cursor else queryset)[:PAGE])
+    page = list((queryset.filter(cursor.older("created_at")) if cursor else queryset)[:PAGE])
+    for approval in page:
+        if approval.decided_by_id not in named:
+            approval.decided_by = None
+    return page
 
 
 def _log_page(

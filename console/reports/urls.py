@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.reports import shadow, versions, views, weekly
+from console.reports import shadow, thresholds, versions, views, weekly
 
 app_name = "reports"
 urlpatterns = [
@@ -14,6 +14,8 @@ urlpatterns = [
     path("reports/figures.csv", views.figures_csv, name="figures_csv"),
     path("reports/versions/", versions.versions, name="versions"),
     path("reports/weekly/", weekly.weekly, name="weekly"),
+    path("reports/thresholds/", thresholds.thresholds, name="thresholds"),
+    path("reports/thresholds/draft/", thresholds.draft_threshold, name="draft_threshold"),
     path("reports/shadow/", shadow.shadow, name="shadow"),
     path("reports/shadow.csv", shadow.shadow_csv, name="shadow_csv"),
 ]

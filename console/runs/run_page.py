@@ -217,7 +217,7 @@ class RunPage:
     @cached_property
     def may_pause(self) -> bool:
         """Whether this person has a page of the agent to go to."""
-        return agent_pause.pausable_by(self.user, self.authority).filter(pk=self.run.agent_id).exists()
+        return agent_pause.pausable_by(self.user, self.authority).filter(pk=self.run.shown_agent.pk).exists()
 
     @cached_property
     def version(self) -> str:

@@ -9,7 +9,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -50,7 +50,7 @@ class RunFilter(ListFilter):
         if text := active.get("q"):
             queryset = queryset.filter(matching(text))
         if agent := active.get("agent"):
-            queryset = queryset.filter(agent__name=agent)
+            queryset = queryset.filter(Q(agent__name=agent, stands_for=None) | Q(stands_for__name=agent))
         if state := active.get("state"):
             # Few of very many: begin with the few.
             if state in (STUCK, UNDOING, UNDONE):
@@ -66,7 +66,7 @@ class RunFilter(ListFilter):
 def runs(request: ConsoleRequest) -> HttpResponse:
     """The runs this person may see, newest first."""
     chosen = RunFilter(request.GET)
-    seen = with_state(access.runs_of(request.user), times.now()).select_related("agent")
+    seen = with_state(access.runs_of(request.user), times.now()).select_related("agent", "stands_for")
     queryset = chosen.apply(seen).order_by("-created_at", "-pk")
     position = cursors.read(request.GET.get("after", ""), "runs")
     if position:
@@ -135,7 +135,7 @@ def close(request: ConsoleRequest, pk: UUID, step: int) -> HttpResponse:
 
 
 def _run_page(request: ConsoleRequest, pk: UUID) -> RunPage:
-    run_record = access.runs_of(request.user).select_related("agent").filter(pk=pk).first()
+    run_record = access.runs_of(request.user).select_related("agent", "stands_for").filter(pk=pk).first()
     if run_record is None:
         raise Http404
     return RunPage(run_record, request.user)

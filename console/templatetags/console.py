@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from approvals.models import Approval
-from approvals.models.states import Source, Status
+from approvals.models.states import Kind, Source, Status
 from approvals.models.verdict import RecallReason
 from approvals.people import eligibility
 from approvals.requests.attachments import ENDINGS
@@ -143,6 +143,8 @@ def settled_words(approval: Approval) -> str:
         return _("Recalled by %(who)s") % {"who": approval.recall.user.name}
     if approval.status == Status.CANCELLED and approval.faulted_at:
         return _("Withdrawn while a rejection was held")
+    if approval.shown_kind == Kind.SEEDED:
+        return _("Test case, closed")
     if approval.verdict and approval.decided_by:
         return _("%(done)s by %(who)s") % {"done": DONE[approval.verdict], "who": approval.decided_by.name}
     if approval.verdict:

@@ -15,12 +15,12 @@ export const typing = (target) =>
 
 // What lies in a closed menu has its key all the same.
 const visible = (element) => (element.closest("[data-menu]") ?? element).checkVisibility() && !element.closest("[inert]");
-const buttons = () => all("[data-key]").filter((element) => visible(element) && !element.disabled);
+export const buttons = () => all("[data-key]").filter((element) => visible(element) && !element.disabled);
 
 // On the card, a key is for what has stood still there, and for the card that has the focus.
 const reaches = (element) => !element.closest("#pane") || (armed() && !elsewhere());
 
-function press(element) {
+export function press(element) {
   if (!reaches(element)) return;
   if (element.dataset.focuses) find("input:not([type=hidden]), textarea, select", find(element.dataset.focuses))?.focus();
   else if (element.matches("input:not([type=radio], [type=checkbox]), textarea, select")) element.focus();
@@ -67,6 +67,15 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-open-keys]")) show();
 });
 
+// A key as it is drawn: "g i" is two caps.
+export function caps(key) {
+  return key.split(" ").map((part) => {
+    const cap = document.createElement("kbd");
+    cap.textContent = part.length === 1 ? part.toUpperCase() : part;
+    return cap;
+  });
+}
+
 function show() {
   const dialog = find("#keys");
   const list = find("dl", dialog);
@@ -80,12 +89,7 @@ function show() {
   }
   for (const [key, label] of lines) {
     const line = find("#key-line").content.cloneNode(true);
-    const dt = find("dt", line);
-    for (const part of key.split(" ")) {
-      const cap = document.createElement("kbd");
-      cap.textContent = part.length === 1 ? part.toUpperCase() : part;
-      dt.append(cap, " ");
-    }
+    find("dt", line).append(...caps(key).flatMap((cap) => [cap, " "]));
     find("dd", line).textContent = label;
     list.append(line);
   }

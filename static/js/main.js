@@ -6,6 +6,7 @@ import "./standing.js";
 import "./arm.js";
 import "./dwell.js";
 import "./keys.js";
+import "./command.js";
 import "./focus.js";
 import "./list.js";
 import "./select.js";

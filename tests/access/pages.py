@@ -1,10 +1,21 @@
 """The table of pages: who may do what in the console, with the addresses that are nobody's or one's own."""
 
+from decimal import Decimal
 from uuid import uuid4
 
 from django.urls import reverse
 
-from approvals.models import Absence, Attempt, Outcome, Overload, UnsentText, User
+from approvals.models import Absence, ActionType, Attempt, Breaker, Incident, Outcome, Overload, UnsentText, User
+from tests.access.levels import (
+    closing_breaker,
+    closing_incident,
+    declaring_trial,
+    lowering,
+    open_breaker_of,
+    opening_breaker,
+    signing,
+    trusted,
+)
 from tests.access.operations import (
     REVIEWERS,
     SIGNED_IN,
@@ -129,9 +140,42 @@ PAGES = {
     "reports:rows": Operation(REVIEWERS, get("reports:rows", on=False)),
     "reports:decisions_csv": Operation("manager auditor", get("reports:decisions_csv", on=False)),
     "reports:figures_csv": Operation("manager auditor", get("reports:figures_csv", on=False)),
+    "reports:decisions_jsonl": Operation("manager auditor", get("reports:decisions_jsonl", on=False)),
+    "reports:versions": Operation("manager auditor", get("reports:versions", on=False)),
+    "oversight:oversight": Operation(
+        REVIEWERS + " manager auditor" if "manager" not in REVIEWERS else REVIEWERS,
+        get("oversight:oversight", on=False),
+    ),
     "reports:shadow": Operation("manager auditor", get("reports:shadow", on=False)),
     "reports:shadow_csv": Operation("manager auditor", get("reports:shadow_csv", on=False)),
+    "reports:thresholds": Operation("manager auditor", get("reports:thresholds", on=False)),
+    "reports:draft_threshold": Operation(
+        "admin superuser",
+        lambda client, _: client.post(reverse("reports:draft_threshold"), {"type": "refund", "threshold": "0.90"}),
+        lambda approval, _: ActionType.objects.get(pk="refund").auto_threshold == Decimal("0.900"),
+    ),
     "reports:calibration": Operation("manager auditor", get("reports:calibration", on=False)),
+    "evidence:fleet": Operation("manager auditor", get("evidence:fleet", on=False)),
+    "evidence:cell": Operation(
+        "manager auditor", lambda client, it: client.get(reverse("evidence:cell", args=[trusted(it).pk]))
+    ),
+    "evidence:sign": Operation("manager", signing, lambda approval, _: trusted(approval).level_in("high") == 3),
+    "evidence:lower": Operation("manager", lowering, lambda approval, _: trusted(approval).level == 1),
+    "evidence:open_breaker": Operation(
+        "manager", opening_breaker, lambda _, user: bool(user) and Breaker.objects.filter(opened_by=user).exists()
+    ),
+    "evidence:breaker": Operation(
+        "manager auditor", lambda client, it: client.get(reverse("evidence:breaker", args=[open_breaker_of(it).pk]))
+    ),
+    "evidence:close_breaker": Operation(
+        "manager", closing_breaker, lambda _, user: bool(user) and Breaker.objects.filter(closed_by=user).exists()
+    ),
+    "evidence:declare_trial": Operation(
+        "manager", declaring_trial, lambda approval, _: open_breaker_of(approval).trial_decisions == 44
+    ),
+    "evidence:close_incident": Operation(
+        "manager", closing_incident, lambda _, user: bool(user) and Incident.objects.filter(closed_by=user).exists()
+    ),
     "profile:away": Operation(
         SIGNED_IN,
         lambda client, _: client.post(
@@ -187,7 +231,7 @@ OPEN = {
 }
 
 
-OPEN |= {"help:contents", "help:page", "sign_in:session"}
+OPEN |= {"help:contents", "help:page", "help:titles", "sign_in:session"}
 
 
 # One's own, and after a fresh sign-in; others are refused in tests/console/test_sessions.py.

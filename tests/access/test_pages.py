@@ -116,6 +116,10 @@ def test_a_get_decides_nothing(refund, alice, as_):
         "overload:period",
         "overload:seen",
         "profile:channel",
+        "evidence:cell",
+        "evidence:sign",
+        "evidence:lower",
+        "evidence:open_breaker",
     }:
         try:
             address = reverse(name, args=[refund.pk])

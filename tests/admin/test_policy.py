@@ -8,7 +8,18 @@ from django.forms import modelform_factory
 
 from approvals.admin.forms import ActionTypeForm
 from approvals.admin.ruleform import RuleForm
-from approvals.models import ActionType, Autonomy, Currency, Membership, PolicyVersion, Rule, Threshold, Tier
+from approvals.models import (
+    ActionType,
+    Autonomy,
+    Breaker,
+    Currency,
+    Membership,
+    PolicyVersion,
+    Rule,
+    SystemAuditEvent,
+    Threshold,
+    Tier,
+)
 from approvals.policy import snapshot
 from approvals.policy.authoring import coverage, packs
 from approvals.policy.authoring import versions as drafts
@@ -308,18 +319,33 @@ def test_there_is_one_base_currency(desk, save, refused):
     assert Currency.objects.get(code="EUR").rate == 1
 
 
-def test_an_admin_lowers_autonomy_and_a_manager_signs_more(desk, as_, save, refused, refunds, robot, admin):
-    pair = Autonomy.objects.create(agent=robot, action_type=refunds, level=2, breaker_open=True)
+def test_an_admin_lowers_a_level_and_nobody_raises_one_here(desk, save, refused, refunds, robot, admin):
+    pair = Autonomy.objects.create(agent=robot, action_type=refunds, level=2)
     url = f"/admin/approvals/autonomy/{pair.pk}/change/"
 
-    assert "signed by a manager" in refused(save(desk, url, level="3"))
-    assert "closed by a manager" in refused(save(desk, url, breaker_open=[]))
+    assert "on the fleet page" in refused(save(desk, url, level="3"))
     assert save(desk, url, level="1").status_code == 302
+    pair.refresh_from_db()
+    assert pair.level == 1
+    event = SystemAuditEvent.objects.get(kind="level_lowered")
+    assert (event.actor, event.subject) == (f"user:{admin.username}", "autonomy:robot/refund")
+    assert (event.detail["from_level"], event.detail["to_level"], event.detail["cause"]) == (2, 1, "hand")
 
     admin.is_manager = True
     admin.save()
-    assert "only reversible actions" in refused(save(desk, url, level="4"))
-    assert save(desk, url, level="3", breaker_open=[]).status_code == 302
+    assert "on the fleet page" in refused(save(desk, url, level="2"))
+
+
+def test_an_admin_opens_a_breaker_and_closes_none(desk, save, refused, refunds, robot):
+    url = "/admin/approvals/breaker/add/"
+
+    assert "Name an agent" in refused(save(desk, url, why="it invents orders"))
+    assert "From 5 to 500 decisions" in refused(save(desk, url, agent=robot.pk, why="x", trial_decisions="2"))
+    assert save(desk, url, agent=robot.pk, action_type="refund", why="it invents orders").status_code == 302
+    breaker = Breaker.objects.get()
+    assert (breaker.cause, breaker.opened_by.username, breaker.closed_at) == ("hand", "ada", None)
+    assert desk.get(f"/admin/approvals/breaker/{breaker.pk}/change/").status_code == 200
+    assert desk.post(f"/admin/approvals/breaker/{breaker.pk}/change/", {}).status_code == 403
 
 
 # --- Versions

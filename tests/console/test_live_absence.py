@@ -97,4 +97,4 @@ def test_rights_of_one_and_of_many_are_read_alike(bob, alice, carol, olga):
     rights = authorities.authorities_of([bob, alice, carol, olga])
 
     assert {pk: watch.authority for pk, watch in live.watches(rights).items()} == rights
-    assert all(authorities[user.pk] == authorities.authority_of(user) for user in (bob, alice, carol, olga))
+    assert all(rights[user.pk] == authorities.authority_of(user) for user in (bob, alice, carol, olga))

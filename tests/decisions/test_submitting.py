@@ -12,7 +12,7 @@ from approvals.decisions.card_version import card_version_of, load
 from approvals.decisions.decide import decide
 from approvals.decisions.verdict_input import VerdictInput
 from approvals.execution import agent_reports
-from approvals.models import Agent, Approval, ApprovalRequest, AuditEvent, Autonomy
+from approvals.models import Agent, Approval, ApprovalRequest, AuditEvent
 from approvals.models.states import Status
 from approvals.requests import intake
 from approvals.requests.submission import AgentSubmission, BadSubmission, Item, KeyReused, Receipt, RunRef, Submission
@@ -129,11 +129,11 @@ def test_a_set_may_hold_what_several_agents_submit(refunds, robot):
     assert [event.actor for event in AuditEvent.objects.order_by("id")] == ["agent:robot", "agent:other"]
 
 
-def test_pauses_and_trust_are_each_agents_own(refunds, robot):
+def test_pauses_and_trust_are_each_agents_own(refunds, robot, open_breaker):
     """Read when the set is taken: whoever was paused a moment ago is refused."""
     paused = Agent.objects.create(name="paused", paused_at=times.now())
     bound = Agent.objects.create(name="bound")
-    Autonomy.objects.create(agent=bound, action_type=refunds, level=2, breaker_open=True)
+    open_breaker(bound, refunds)
     submissions = [AgentSubmission(agent.pk, submission()) for agent in (robot, paused, bound)]
     routes = [(one.approvals[0].route, one.approvals[0].reason_code) for one in intake.take(submissions)]
 
@@ -271,10 +271,12 @@ def test_together_nothing_has_run_before_all_are_settled(propose, robot, alice):
         agent_reports.report_outcome(first, by=robot, result="succeeded")
 
 
-def test_where_more_than_its_own_strategy_asks_for_a_person_silence_lets_nothing_run(action_type, propose, robot):
+def test_where_more_than_its_own_strategy_asks_for_a_person_silence_lets_nothing_run(
+    action_type, propose, robot, open_breaker
+):
     tag = action_type("tag", reversibility="reversible", gate="soft", strategy="always", on_timeout="approve")
     assert (propose(action="tag").gate, propose(action="tag").on_timeout) == ("soft", "approve")
-    Autonomy.objects.create(agent=robot, action_type=tag, level=2, breaker_open=True)
+    open_breaker(robot, tag)
 
     approval = propose(action="tag", on_timeout="approve")
 

@@ -110,7 +110,7 @@ def test_rates_are_taken_of_what_they_say(past, alice):
 
 def test_only_real_ones_count(past, reviewers):
     for kind in ("practice", "seeded", "second", "audit"):
-        past.add("approve", by=reviewers[0], kind=kind)
+        past.add("approve", by=reviewers[0], kind=kind, released_at=None)
     assert total(NOVEMBER).submitted == 0
 
 

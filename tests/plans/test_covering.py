@@ -101,16 +101,17 @@ def test_an_approved_step_is_over_when_its_time_is(approved, propose_step, kinds
 
 
 @pytest.mark.parametrize("what", ["block", "request", "breaker", "level 1"])
-def test_what_stands_before_it_in_the_table_is_not_lifted(what, approved, propose_step, kinds, robot):
+def test_what_stands_before_it_in_the_table_is_not_lifted(what, approved, propose_step, kinds, robot, open_breaker):
     approved(step("a"))
     if what == "block":
         Rule.objects.create(name="no", action_type=kinds["refund"], expression="true", effect="block", message="no")
         snapshot.publish(by=None, note="no")
     elif what == "request":
         Agent.objects.filter(pk=robot.pk).update(paused_at=times.now())
+    elif what == "breaker":
+        open_breaker(robot, kinds["refund"])
     else:
-        row = {"level": 1} if what == "level 1" else {"level": 3, "breaker_open": True}
-        Autonomy.objects.create(agent=robot, action_type=kinds["refund"], **row)
+        Autonomy.objects.create(agent=robot, action_type=kinds["refund"], level=1)
 
     assert propose_step(step("a")).route == ("reject" if what in ("block", "request") else "review")
     assert PlannedStep.objects.get().used_by is None

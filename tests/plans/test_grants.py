@@ -100,7 +100,9 @@ def test_it_is_over_when_its_time_is_or_when_it_is_revoked_at_once(standing_appr
 
 
 @pytest.mark.parametrize("what", ["block", "rule", "request", "breaker", "level 1", "manual", "irreversible", "two"])
-def test_what_stands_before_it_in_the_table_is_not_lifted(what, standing_approval, propose, refunds, robot):
+def test_what_stands_before_it_in_the_table_is_not_lifted(
+    what, standing_approval, propose, refunds, robot, open_breaker
+):
     if what in ("block", "rule"):
         effect = "block" if what == "block" else "review"
         Rule.objects.create(name="no", action_type=refunds, expression="true", effect=effect, message="no")
@@ -112,9 +114,10 @@ def test_what_stands_before_it_in_the_table_is_not_lifted(what, standing_approva
         type(refunds).objects.update(approvers=2)
     elif what == "request":
         Agent.objects.filter(pk=robot.pk).update(paused_at=times.now())
+    elif what == "breaker":
+        open_breaker(robot, refunds)
     else:
-        row = {"level": 1} if what == "level 1" else {"level": 3, "breaker_open": True}
-        Autonomy.objects.create(agent=robot, action_type=refunds, **row)
+        Autonomy.objects.create(agent=robot, action_type=refunds, level=1)
     snapshot.publish(by=None, note=what)
 
     assert propose().route == ("reject" if what in ("block", "request") else "review")

@@ -113,10 +113,17 @@ TYPE = st.fixed_dictionaries(
         "most_attempts": st.one_of(st.none(), st.integers(1, 99)),
         "runs_before_review": choices("runs_before_review"),
         "sample": SHARE,
+        "level_bar": SHARE,
+        "level_time": SPAN,
         "shadow": st.booleans(),
         "horizon": SPAN,
         "material": st.lists(TEXT.filter(bool), unique=True, max_size=3),
         "minimum_view": SPAN,
+        "error_target": SHARE,
+        "error_risk": SHARE,
+        "threshold_start": st.one_of(st.none(), SHARE),
+        "error_cost": st.one_of(st.none(), AMOUNT),
+        "minute_cost": AMOUNT,
         "thresholds": st.dictionaries(
             st.sampled_from(Impact.values), st.fixed_dictionaries({"auto": SHARE, "review": SHARE})
         ),

@@ -75,6 +75,7 @@ def test_the_form_shows_each_setting_that_has_a_section(model):
 # What the constraints between columns allow, and what only some words mean.
 SPECIAL = {
     "gate": "manual",
+    "material": ["amount"],
     "runs_before_review": "review",
     "auto_threshold": "0.9",
     "usual_times": "4.5",

@@ -15,7 +15,7 @@ from assent.testing import FakeGateway
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-FUNCTION, BLOCK, RUN, EXECUTOR, TEST, HOOK = BLOCKS
+FUNCTION, BLOCK, RUN, EXECUTOR, ELSEWHERE, TEST, HOOK = BLOCKS
 
 
 @pytest.fixture
@@ -84,6 +84,16 @@ def test_an_executor_somewhere_else(paste, fake):
     paste(EXECUTOR, assent=assent, permit=permit, args=args, ship=lambda **args: shipped.append(args))
     assert shipped == [args]
     fake.assert_reported("succeeded", action="ship")
+
+
+def test_decided_here_and_run_there(paste, fake, capsys):
+    names = {"assent": assent, "json": json, "pay": lambda order, amount: f"paid {amount}"}
+    fake.approve(times=1)
+    paste(ELSEWHERE, **names)
+    fake.reject("offer an exchange")
+    paste(ELSEWHERE, **names)
+    output = capsys.readouterr().out.splitlines()
+    assert output[0] == "paid 420.00" and "offer an exchange" in output[1]
 
 
 def test_a_test_without_a_server(paste, tmp_path):

@@ -84,6 +84,12 @@ class ThresholdCertifier:
         """The estimated share that is wrong at or above each threshold."""
         return {threshold: tally.rate for threshold, tally in self._tallies.items()}
 
+    def counts(self, threshold: float) -> tuple[int, int, int]:
+        """Proposals, labels and wrong ones at or above one of the grid's thresholds in this term."""
+        tally = self._tallies[threshold]
+        labels, wrong, _ = tally.stake or (0, 0, 0.0)
+        return tally.proposals + labels, tally.labels + labels, sum(tally.wrong.values()) + wrong
+
     @property
     def needed(self) -> int | None:
         """How many more labels without a fault until the next certificate, at today's bar; None for never."""

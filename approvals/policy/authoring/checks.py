@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from approvals.models.people import WEEK
 from approvals.models.policy import Accompanying
+from approvals.policy.certified import GRID
 from approvals.policy.checkpoints import HOUR, LONGEST_WINDOW, RUN_LOOK_BACK
 from approvals.policy.precedent.flags import LABELS
 from approvals.policy.precedent.reader import LOOK_BACK
@@ -65,6 +66,9 @@ _counted = partial(_within, _lazy("From %(least)d to %(most)d: history counts no
 flagged_from, attempts = _counted(2, LOOK_BACK), _counted(1, REJECTIONS)
 confidence = _within(_lazy("A confidence lies between 0 and 1: write 0.85 for 85 %%."), Decimal(0), Decimal(1))
 share = _within(_lazy("A share lies between 0 and 1: 0.05 is one in twenty."), Decimal(0), Decimal(1))
+bar = _within(_lazy("A share between 0.001 and 0.5: 0.05 is one in twenty."), Decimal("0.001"), Decimal("0.5"))
+level_time = _within(_lazy("From 0 to %(days)d days."), NOTHING, timedelta(days=366))
+few = _within(_lazy("A share from 0 to 0.2: 0.02 is one in fifty."), Decimal(0), Decimal("0.2"))
 ratio = _within(_lazy("At least 1: below, every usual value would be unusual."), Decimal(1), Decimal("Infinity"))
 lasts = _above(NOTHING, _lazy("A deadline lies ahead: give it more than nothing, such as 4 h."))
 claim = _above(NOTHING, _lazy("Nobody answers in no time: give it more than nothing, for example 15 min."))
@@ -85,7 +89,14 @@ spending = _within(
 )
 horizon = _within(_lazy("From a minute to %(days)d days, such as 7 days."), timedelta(minutes=1), timedelta(days=366))
 view = _within(_lazy("From 0 to 600 seconds: nobody reads longer than that."), NOTHING, timedelta(minutes=10))
+claim_share = _within(_lazy("From 0.001 to 0.5: 0.05 is one in twenty."), Decimal("0.001"), Decimal("0.5"))
+cost = _within(_lazy("A cost is 0 or more."), Decimal(0), Decimal("Infinity"))
 accompanying, flags = _names_of(Accompanying.values), _names_of(LABELS)
+
+
+def start(value: Decimal) -> Iterator[str]:
+    if value not in GRID:
+        yield _("One of %(grid)s; leave it empty for all at once.") % {"grid": ", ".join(f"{one:.2f}" for one in GRID)}
 
 
 def names(value: Json) -> Iterator[str]:

@@ -213,6 +213,13 @@ ACTION_TYPE = PolicyFields(
         check=checks.names,
     ),
     _type("minimum_view", bears_on="nothing", section="evidence", quiet=True, check=checks.view),
+    _type("level_bar", bears_on="nothing", section="evidence", quiet=True, check=checks.bar),
+    _type("level_time", bears_on="nothing", section="evidence", quiet=True, beside=True, check=checks.level_time),
+    _type("error_target", section="evidence", quiet=True, check=checks.claim_share),
+    _type("error_risk", section="evidence", quiet=True, beside=True, check=checks.claim_share),
+    _type("threshold_start", section="evidence", quiet=True, check=checks.start),
+    _type("error_cost", bears_on="nothing", section="evidence", quiet=True, check=checks.cost),
+    _type("minute_cost", bears_on="nothing", section="evidence", quiet=True, beside=True, check=checks.cost),
 )
 
 _band = partial(PolicyField, Threshold, needed=True, check=checks.confidence)
@@ -251,6 +258,7 @@ TIER = PolicyFields(
     _tier("hold", section="time", needed=True, check=checks.undo),
     _tier("claim", section="time", needed=True, check=checks.claim),
     _tier("second_factor", section="authority", quiet=True),
+    _tier("seeded", section="oversight", quiet=True, bears_on="nothing", check=checks.few),
 )
 TERMS = PolicyFields(PolicyField(DomainTerms, "domain", needed=True, section="authority"), *_terms(DomainTerms))
 

@@ -17,15 +17,16 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from approvals.models import Approval, Autonomy, Proposal
-from approvals.models.policy import Reversibility
+from approvals.models import ActionType, Approval, Autonomy, Proposal
+from approvals.models.policy import Impact, Reversibility
 from approvals.models.states import ItemType, Kind, Route, Source
-from approvals.policy import reasons, rehearsal_reasons
+from approvals.policy import certified, reasons, rehearsal_reasons
 from approvals.policy.assessed import Assessment
 from approvals.policy.assessment import recall
 from approvals.policy.authoring import rehearsed_routes
 from approvals.policy.authoring.fields import ACTION_TYPE, Row
 from approvals.policy.authoring.rehearsed_routes import GONE, UNFIT, RouteDifference, RoutingOutcome
+from approvals.policy.certified import CERTIFICATES, Certificates, Certified, Version
 from approvals.policy.compiled_policy import Policy, TypePolicy
 from approvals.policy.evaluation_input import EvaluationInput
 from approvals.policy.precedent.past_spending import SpendingCutoff, cutoff_of
@@ -110,8 +111,10 @@ _COLUMNS = (
         "returned_from_id",
         "request__run__key",
     ),
-    *("request__run__name", "request__step", "request__run_id"),
+    *("request__run__name", "request__step", "request__run_id", "agent_model", "prompt_version", "tool_version"),
 )
+
+_CERTIFICATES = f"SELECT agent.id, {CERTIFICATES} FROM approvals_agent AS agent"  # noqa: S608  # constants only
 
 _PATHS = """
 SELECT number, (snapshot::jsonb -> 'rates')::text, (
@@ -120,6 +123,23 @@ SELECT number, (snapshot::jsonb -> 'rates')::text, (
 )::text
 FROM approvals_policyversion WHERE number = ANY (%s)
 """
+
+
+def _levels() -> dict[tuple[object, ...], Autonomy]:
+    """Of each agent and action type by the version stated, and without one the newest."""
+    rows = list(Autonomy.objects.all())
+    newest: dict[tuple[object, ...], Autonomy] = {(row.agent_id, row.action_type_id): row for row in rows if row.newest}
+    stated: dict[tuple[object, ...], Autonomy] = {
+        (row.agent_id, row.action_type_id, row.agent_model, row.prompt_version, row.tool_version): row for row in rows
+    }
+    return {**newest, **stated}
+
+
+def _certificates() -> dict[UUID, Certificates]:
+    """The certificates in force, by agent."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CERTIFICATES, {"names": list(ActionType.objects.values_list("pk", flat=True))})
+        return {agent: certified.read(json.loads(rows)) for agent, rows in cursor.fetchall() if rows}
 
 
 class _Comparison:
@@ -139,10 +159,8 @@ class _Comparison:
             for name in base["types"].keys() & draft["types"].keys()
             if _flag_settings(base["types"][name]) != _flag_settings(draft["types"][name])
         }
-        self.levels = {
-            (agent, type): (level, shadow)
-            for agent, type, level, shadow in Autonomy.objects.values_list("agent", "action_type", "level", "shadow")
-        }
+        self.levels = _levels()
+        self.certificates = _certificates()
         # Where both look at spending alike, what was stored says it.
         self.limits = {
             name
@@ -204,15 +222,26 @@ class _Comparison:
             assessment = shared if shared is not None and name in self.same else recall(question, row["assessment"])
             shared = assessment
             assessment = self._with_spending(row, kind, assessment)
-            level, shadow = self.levels.get((row["agent_id"], name), (kind.level, False))
+            pair = row["agent_id"], name
+            stated = row["agent_model"], row["prompt_version"], row["tool_version"]
+            trust = self.levels.get((*pair, *stated)) or self.levels.get(pair) or Autonomy(level=kind.level)
             standing = AgentStanding(
                 paused=reasons.names(row["reasons"], reasons.AgentPaused),
-                level=level,
-                shadow=shadow,
+                level=trust.level,
+                level_medium=trust.level_medium,
+                level_high=trust.level_high,
+                shadow=trust.shadow,
                 breaker_open=reasons.names(row["reasons"], reasons.BreakerOpen),
+                certificates=self._certified(row, name),
             )
             before_and_after.append(rehearsed_routes.outcome(question, assessment, policy, standing))
         return before_and_after[0], before_and_after[1]
+
+    def _certified(self, row: dict[str, Any], name: str) -> dict[str, Certified]:
+        """By impact, of what the agent stated of itself then: the certificates in force now."""
+        version = Version(row["agent_model"], row["prompt_version"], row["tool_version"])
+        held = self.certificates.get(row["agent_id"], {})
+        return {impact: held[key] for impact in Impact.values if (key := (name, version, impact)) in held}
 
     def _with_spending(self, row: dict[str, Any], kind: TypePolicy, assessment: Assessment) -> Assessment:
         """With what had been spent as this action type looks at it, where the two policies differ in that."""

@@ -5,6 +5,7 @@ of it happens under the lock of `snapshot.alone()`: what is published is what it
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from approvals.db import times
-from approvals.models import PolicyVersion, PublishRequest, User
+from approvals.models import ActionType, PolicyVersion, PublishRequest, User
 from approvals.policy import retired_domains, snapshot
 from approvals.policy.authoring import documents, files, tables, validation
 from approvals.policy.authoring.coverage import Gap, ReviewerRoster, gaps_of
@@ -186,6 +187,13 @@ def restore_version(number: int) -> Draft:
     if not after.differs:
         raise NotPublished(_("%(version)s is what is in force.") % {"version": version})
     return after
+
+
+@transaction.atomic
+def draft_threshold(type: ActionType, threshold: Decimal) -> None:
+    """Let an action type pass from this threshold on, in the draft; nothing of it is in force until it is published."""
+    snapshot.lock_policy_tables()
+    ActionType.objects.filter(pk=type.pk).update(auto_threshold=threshold)
 
 
 @transaction.atomic

@@ -13,7 +13,7 @@ from approvals.history import seal
 from approvals.models import ActionType
 from approvals.policy import snapshot
 from approvals.policy.authoring import packs
-from console.demo import courses, past, patterns, people, waiting
+from console.demo import courses, past, patterns, people, trusted, waiting
 from console.demo.keyring import Keyring
 
 
@@ -30,6 +30,8 @@ class Command(BaseCommand):
             cast, agents = people.ensure(keyring)
         if not past.already_played():
             past.play(cast, agents, patterns.all_patterns(loaded))
+        if not trusted.already_played():
+            trusted.play(cast, agents)
         if not courses.already_played():
             courses.play(cast, agents)
         waiting.submit(agents)

@@ -9,6 +9,7 @@
 this call did not run the action.
 """
 
+from assent.advice import tool_message
 from assent.aio.client import AsyncAssent
 from assent.checkpoint import Checkpoint
 from assent.defaults import async_client, client, requires_approval
@@ -37,8 +38,10 @@ from assent.errors import (
     Unconfirmed,
     WorldMoved,
 )
+from assent.keys import key_for
 from assent.shapes import Decision, Event, Item, Question, Reason, Request, Verdict
 from assent.sync.client import Assent
+from assent.values import encode
 
 __all__ = [
     "AlreadyRan",
@@ -76,5 +79,8 @@ __all__ = [
     "WorldMoved",
     "async_client",
     "client",
+    "encode",
+    "key_for",
     "requires_approval",
+    "tool_message",
 ]

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from types import CoroutineType, GeneratorType
 from typing import Any, Generic, TypeVar
 
+from assent import values
+from assent.digest import canonical
 from assent.errors import PermitRefused
 from assent.shapes import Args, Json
 
@@ -21,12 +23,17 @@ _DEEP = 8  # how far into a result is looked
 
 @dataclass(frozen=True, slots=True)
 class Bound(Generic[T]):
-    """A function that waits for its approved arguments. `fixed` were not sent, so no approval reaches them."""
+    """A function that waits for its approved arguments. `fixed` were not sent, so no approval reaches them.
+
+    `originals` are what was sent in another form, by name, with that form: approved unchanged, they are what runs.
+    """
 
     function: Callable[..., T]
     signature: inspect.Signature | None = None
     fixed: Args = field(default_factory=dict)
     unreached: frozenset[str] = frozenset()  # what a functools.partial holds already
+    hints: Mapping[str, Any] = field(default_factory=dict)  # the annotations
+    originals: Mapping[str, tuple[Json, object]] = field(default_factory=dict)
 
     @classmethod
     def plain(cls, function: Callable[..., T], args: Collection[str] = (), *, coroutines: bool = False) -> Bound[T]:
@@ -38,7 +45,8 @@ class Bound(Generic[T]):
         refuse_lazy(function, coroutines=coroutines)
         held = frozenset(function.keywords) - set(args) if isinstance(function, functools.partial) else frozenset()
         try:
-            return cls(function, inspect.signature(function), unreached=held)
+            signature = inspect.signature(function)
+            return cls(function, signature, unreached=held, hints=values.decoders(function))
         except (TypeError, ValueError):  # some functions written in C do not say
             return cls(function, unreached=held)
 
@@ -46,7 +54,7 @@ class Bound(Generic[T]):
         """Raises PermitRefused (arguments) where the function does not take what was approved."""
         try:
             self._bound(args)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             text = f"What was approved does not fit the function that would run it: {error}. Nothing runs."
             raise PermitRefused(text, reason="arguments") from error
 
@@ -62,7 +70,7 @@ class Bound(Generic[T]):
             raise TypeError(f"{kept[0]} was not proposed, and stays as the caller gave it")
         if self.signature is None:
             return None
-        given: dict[str, Any] = {**self.fixed, **args}
+        given: dict[str, Any] = {**self.fixed, **{name: self._value(name, value) for name, value in args.items()}}
         arguments: OrderedDict[str, Any] = OrderedDict()
         for name, parameter in self.signature.parameters.items():
             if parameter.kind is parameter.VAR_POSITIONAL:
@@ -78,6 +86,15 @@ class Bound(Generic[T]):
         if given:
             raise TypeError(f"there is no parameter {', '.join(sorted(given))}")
         return inspect.BoundArguments(self.signature, arguments)
+
+    def _value(self, name: str, value: Json) -> Any:
+        """An approved argument as it was given, where it was approved so, else as its annotation has it."""
+        encoded, original = self.originals.get(name, (None, None))
+        if original is not None and canonical(encoded) == canonical(value):
+            return original
+        parameter = self.signature.parameters.get(name) if self.signature else None
+        named = parameter is not None and parameter.kind is not parameter.VAR_KEYWORD
+        return values.decode(value, self.hints.get(name)) if named else value
 
 
 class Gated(Generic[T]):
@@ -97,6 +114,7 @@ class Gated(Generic[T]):
         if unknown:
             raise TypeError(f"{name_of(function)} has no parameter {', '.join(sorted(unknown))}.")
         self.without = {*without, *(name for name in names[:1] if name in _OWN)}
+        self.hints = values.decoders(function)
 
     def bind(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> tuple[Args, Bound[T]]:
         """The arguments to send, defaults included, and the function that waits for the approved ones."""
@@ -115,7 +133,10 @@ class Gated(Generic[T]):
         twice = sorted(set(more) & {*sent, *fixed})  # def f(a, /, **more) can be called f(1, a=2)
         if twice:
             raise TypeError(f"{name_of(self.function)}: {twice[0]} is given twice, and only one could be shown.")
-        return {**sent, **more}, Bound(self.function, self.signature, fixed)
+        given = {**sent, **more}
+        encoded = {name: values.encode(value) for name, value in given.items()}
+        originals = {name: (encoded[name], value) for name, value in given.items() if not values.is_plain(value)}
+        return encoded, Bound(self.function, self.signature, fixed, hints=self.hints, originals=originals)
 
 
 # --- What has not run when its call returns

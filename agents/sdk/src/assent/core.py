@@ -195,7 +195,7 @@ def fingerprint(run: str, step: str, action: str, args: Json) -> str:
     return hashlib.sha256(canonical([run, step, action, args])).hexdigest()
 
 
-def key_for(mark: str, action: str, number: int) -> str:
+def occurrence_key(mark: str, action: str, number: int) -> str:
     """The idempotency key of an occurrence: at most 255 printable characters."""
     readable = "".join(letter for letter in action if letter.isascii() and (letter.isalnum() or letter in "._-"))
     return f"{readable[:80]}/{mark[:40]}/{number}"

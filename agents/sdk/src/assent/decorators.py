@@ -11,7 +11,7 @@ from assent.aio import guards as aio_guards
 from assent.approved_call import ProposedCall
 from assent.binding import Bound, Gated, is_coroutine_function, name_of
 from assent.core import Core
-from assent.shapes import Describe, GuardOptions
+from assent.shapes import Describe, GuardOptions, RunOf
 from assent.sync import guards
 from assent.wire import Flow
 
@@ -40,7 +40,7 @@ class AsyncClient(Protocol):
 def decorator(
     client: Callable[[], Client],
     action: str,
-    run: str | None,
+    run: RunOf,
     without: Collection[str],
     describe: Describe | None,
     guarding: GuardOptions,
@@ -68,7 +68,7 @@ def decorator(
 def async_decorator(
     client: Callable[[], AsyncClient],
     action: str,
-    run: str | None,
+    run: RunOf,
     without: Collection[str],
     describe: Describe | None,
     guarding: GuardOptions,
@@ -94,15 +94,17 @@ def async_decorator(
 
 
 def _call_binder(
-    gated: Gated[T], action: str, run: str | None, describe: Describe | None, guarding: GuardOptions
+    gated: Gated[T], action: str, run: RunOf, describe: Describe | None, guarding: GuardOptions
 ) -> Callable[[Core, tuple[object, ...], dict[str, object]], tuple[ProposedCall, Bound[T]]]:
     """From one call's arguments to what is asked, and the function that waits for the answer."""
 
     def bind_call(core: Core, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[ProposedCall, Bound[T]]:
         sent, bound = gated.bind(args, kwargs)
-        described = options.guarding(describe(dict(sent)), "describe") if describe else {}
+        described = dict(describe(dict(sent))) if describe else {}
+        named = described.pop("run", None) or (run(dict(sent)) if callable(run) else run)
+        options.guarding(described, "describe")
         return ProposedCall.by(
-            core, action, sent, run, cast(GuardOptions, {**guarding, **described}), function=bound
+            core, action, sent, cast("str | None", named), cast(GuardOptions, {**guarding, **described}), function=bound
         ), bound
 
     return bind_call

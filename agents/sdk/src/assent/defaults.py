@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar, Unpack
 
 from assent.aio.client import AsyncAssent
 from assent.decorators import decorator
-from assent.shapes import Describe, GuardOptions
+from assent.shapes import Describe, GuardOptions, RunOf
 from assent.sync.client import Assent
 
 T = TypeVar("T")
@@ -56,14 +56,14 @@ def fresh() -> Iterator[None]:
 def requires_approval(
     action: str,
     *,
-    run: str | None = None,
+    run: RunOf = None,
     without: Collection[str] = (),
     describe: Describe | None = None,
     **guarding: Unpack[GuardOptions],
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """`Assent.requires_approval` with the client that the environment describes when the function is called.
 
-    `action` is what is proposed, `run` the key of the workflow. Parameters named in `without` are not sent;
-    `describe(arguments)` returns what goes with one call.
+    `action` is what is proposed, `run` the key of the workflow, or what makes it of a call's arguments. Parameters
+    named in `without` are not sent; `describe(arguments)` returns what goes with one call, and may name its "run".
     """
     return decorator(client, action, run, without, describe, guarding)

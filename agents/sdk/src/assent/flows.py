@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from assent import options, redaction
-from assent.core import Core, fingerprint, key_for
+from assent.core import Core, fingerprint, occurrence_key
 from assent.digest import plain
 from assent.documents import decision_of, questions_of, request_of
 from assent.errors import (
@@ -132,7 +132,7 @@ def _submit_item(
     mark = fingerprint(run, asking.get("step", ""), f"submit {what}", content)
     number, finished = life.begin(mark), False
     try:
-        request = yield from send(core, body(item, run=run, asking=asking), key=key_for(mark, what, number))
+        request = yield from send(core, body(item, run=run, asking=asking), key=occurrence_key(mark, what, number))
         finished = True
     finally:  # what was interrupted is what the next try means: the same key finds the same request
         life.end(mark, number, finished=finished)
@@ -174,13 +174,21 @@ def wait(
     core: Core, request: Request | str, *, timeout: float | None, on_question: OnQuestion | None = None
 ) -> Flow[Decision]:
     """The closed decision; of a single item only one that may run or that answers."""
-    decision = request.decision if isinstance(request, Request) else None
-    if decision is None:
-        decision = yield from _wait_until_closed(core, id_of(request), timeout, on_question)
+    decision = yield from wait_all(core, request, timeout=timeout, on_question=on_question)
     if len(decision.items) == 1:
         no = denial_of(decision.item, decision.request)
         if no is not None:
             raise no
+    return decision
+
+
+def wait_all(
+    core: Core, request: Request | str, *, timeout: float | None, on_question: OnQuestion | None = None
+) -> Flow[Decision]:
+    """The closed decision, whatever it says."""
+    decision = request.decision if isinstance(request, Request) else None
+    if decision is None:
+        decision = yield from _wait_until_closed(core, id_of(request), timeout, on_question)
     return decision
 
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from assent import flows, grants, permits, redaction
 from assent.approved_call import ApprovedCall, Occurrence, ProposedCall
-from assent.core import Core, fingerprint, key_for
+from assent.core import Core, fingerprint, occurrence_key
 from assent.errors import (
     AlreadyRan,
     Answered,
@@ -34,7 +34,7 @@ from assent.errors import (
 )
 from assent.journal import Entry
 from assent.reporting import keep, report_or_keep, settle, sweep
-from assent.shapes import Args, Json, Object, Request, Verdict
+from assent.shapes import Args, Decision, Json, Object, Observe, Request, Verdict
 from assent.wire import Flow, invoke, on_disk
 
 RETURNS = 5  # how often the world may move before the guard gives up
@@ -107,7 +107,7 @@ def _enter_once(proposed_call: ProposedCall) -> Flow[ApprovedCall]:
             )
         entry = yield from keep(core, entry.with_changes(owner=core.journal.mine()))
         if entry.state in ("ran", "reported"):
-            raise (yield from _earlier_run(core, entry))
+            raise (yield from earlier_run(core, entry))
         go = yield from _ask_and_consume(proposed_call, occurrence, entry, hiding)
     except BaseException as error:
         proposed_call.life.end(occurrence.mark, occurrence.number, finished=isinstance(error, Denied | AlreadyRan))
@@ -124,7 +124,7 @@ def _occurrence_of(proposed_call: ProposedCall, args: Json) -> Flow[Occurrence]:
     mark = fingerprint(proposed_call.run or "", proposed_call.guarding.get("step", ""), proposed_call.action, args)
     if proposed_call.run is not None:
         number = proposed_call.life.begin(mark, one_at_a_time=True)
-        key = key_for(mark, proposed_call.action, number)
+        key = occurrence_key(mark, proposed_call.action, number)
         return Occurrence(key, key, mark, number)
     begun: list[int] = []
     try:
@@ -140,10 +140,10 @@ def _free_occurrence(proposed_call: ProposedCall, mark: str, begun: list[int]) -
     core = proposed_call.core
     with core.journal.alone():
         number = proposed_call.life.begin(
-            mark, free=lambda number: core.journal.free(key_for(mark, proposed_call.action, number))
+            mark, free=lambda number: core.journal.free(occurrence_key(mark, proposed_call.action, number))
         )
         begun.append(number)
-        key = key_for(mark, proposed_call.action, number)
+        key = occurrence_key(mark, proposed_call.action, number)
         entry = core.journal.entry(key)
         if entry is not None and entry.done:
             core.journal.forget(key)
@@ -175,38 +175,48 @@ def _ask_and_consume(
     while True:
         item = yield from _settled_item(proposed_call, entry, question)
         real = _approved_args(proposed_call, item, hiding)
-        attempt = core.attempts.setdefault(entry.once, secrets.token_hex(16))
-        entry = yield from keep(core, entry.with_changes(state="consuming", permit=item.permit or ""))
+        shown, observe = hiding.hide(real, all_there=False), proposed_call.guarding.get("preconditions")
         try:
-            yield from permits.consume(
-                core,
-                item,
-                hiding.hide(real, all_there=False),
-                preconditions=proposed_call.guarding.get("preconditions"),
-                attempt=attempt,
-            )
+            entry = yield from use_permit(core, entry, item, shown, observe)
         except WorldMoved as moved:
-            core.attempts.pop(entry.once, None)
             returns += 1
             if not moved.returned or returns > RETURNS:
                 raise
             question = moved.returned
             entry = yield from keep(core, entry.with_changes(state="asked", request=question))
-        except Recalled:
-            core.attempts.pop(entry.once, None)
-            yield from keep(core, entry.with_changes(state="denied"))
-            raise
-        except PermitRefused as refused:
-            core.attempts.pop(entry.once, None)
-            if refused.reason == "expired":
-                yield from keep(core, entry.with_changes(state="denied"))
-            if refused.reason == "consumed":
-                raise (yield from _error_of_used_permit(core, entry, refused)) from refused
-            raise
         else:
-            # An outage in between leaves the attempt: nothing ran, and this process may repeat it.
-            core.attempts.pop(entry.once, None)
             return ApprovedCall(real, item.action, entry.request, item, entry, proposed_call, occurrence)
+
+
+def use_permit(
+    core: Core, entry: Entry, decision: Decision | Verdict, args: Args, observe: Observe | Object | None
+) -> Flow[Entry]:
+    """Hold the permit against `args`, and use it: the entry that says so. The journal knows before the server does.
+
+    Raises Recalled, WorldMoved, PermitRefused, Unavailable; Unconfirmed and AlreadyRan where it was used before.
+    """
+    item = decision.item if isinstance(decision, Decision) else decision
+    attempt = core.attempts.setdefault(entry.once, secrets.token_hex(16))
+    entry = yield from keep(core, entry.with_changes(state="consuming", permit=item.permit or ""))
+    try:
+        yield from permits.consume(core, decision, args, preconditions=observe, attempt=attempt)
+    except WorldMoved:
+        core.attempts.pop(entry.once, None)
+        raise
+    except Recalled:
+        core.attempts.pop(entry.once, None)
+        yield from keep(core, entry.with_changes(state="denied"))
+        raise
+    except PermitRefused as refused:
+        core.attempts.pop(entry.once, None)
+        if refused.reason == "expired":
+            yield from keep(core, entry.with_changes(state="denied"))
+        if refused.reason == "consumed":
+            raise (yield from _error_of_used_permit(core, entry, refused)) from refused
+        raise
+    # An outage in between leaves the attempt: nothing ran, and this process may repeat it.
+    core.attempts.pop(entry.once, None)
+    return entry
 
 
 def _settled_item(proposed_call: ProposedCall, entry: Entry, question: Request | str) -> Flow[Verdict]:
@@ -264,7 +274,7 @@ def _error_of_used_permit(core: Core, entry: Entry, refused: PermitRefused) -> F
     return Unconfirmed(text, request=entry.request)
 
 
-def _earlier_run(core: Core, entry: Entry) -> Flow[AlreadyRan]:
+def earlier_run(core: Core, entry: Entry) -> Flow[AlreadyRan]:
     """What an earlier life ran, reported if it was not."""
     if entry.state == "ran":
         yield from report_or_keep(core, entry.with_changes(handed=True))

@@ -73,8 +73,16 @@ class GuardOptions(StepGuardOptions, SubmissionOptions, total=False):
     """All of it, for what belongs to no step."""
 
 
-# What goes with one call of a decorated function, made of its arguments: {"summary": f"Refund {args['order']}"}.
-Describe: TypeAlias = Callable[[Args], GuardOptions]
+class CallOptions(GuardOptions, total=False):
+    """What goes with one call of a decorated function; `run` names the workflow of this call."""
+
+    run: str
+
+
+# Made of a call's arguments: {"summary": f"Refund {args['order']}"}.
+Describe: TypeAlias = Callable[[Args], CallOptions]
+# The key of the workflow that a decorated function's calls belong to, or what makes it of a call's arguments.
+RunOf: TypeAlias = "str | Callable[[Args], str] | None"
 
 
 @dataclass(frozen=True, slots=True)

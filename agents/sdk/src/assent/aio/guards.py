@@ -39,8 +39,13 @@ async def call_guarded(
     do: AsyncDrive, proposed_call: ProposedCall, bound: Bound[Any], on_no: Callable[[Denied], Flow[None]] | None = None
 ) -> Any:  # what the function returns
     """Run a function through the gate; what an earlier life ran and kept is returned instead."""
+    return await run_entered(do, enter_gate(proposed_call, on_no), bound)
+
+
+async def run_entered(do: AsyncDrive, entering: Flow[ApprovedCall], bound: Bound[Any]) -> Any:  # what it returns
+    """Enter, run a function with the approved arguments, and leave; what an earlier life ran and kept is returned."""
     try:
-        go = await do(enter_gate(proposed_call, on_no))
+        go = await do(entering)
     except AlreadyRan as ran:
         return kept_result(ran)
     try:

@@ -10,7 +10,7 @@ from typing import ParamSpec, Self, TypeVar, Unpack
 
 import httpx
 
-from assent import binding, fewshot, flows, grants, permits, reporting, talk
+from assent import binding, execution, fewshot, flows, grants, permits, reporting, talk
 from assent.approved_call import ProposedCall
 from assent.core import Core, Settings
 from assent.coroutines import WithCoroutines
@@ -29,6 +29,7 @@ from assent.shapes import (
     Observe,
     OnQuestion,
     Request,
+    RunOf,
     SubmissionOptions,
     Verdict,
 )
@@ -147,6 +148,15 @@ class Assent(WithCoroutines):
         """
         return self.do(flows.wait(self._core, request, timeout=timeout, on_question=on_question))
 
+    def wait_all(
+        self, request: Request | str, *, timeout: float | None = None, on_question: OnQuestion | None = None
+    ) -> Decision:
+        """As `wait`, and raises for no item: whatever became of a `request`, its decision says it of each.
+
+        Raises StillPending after `timeout` seconds, Unavailable. `on_question` answers what reviewers ask meanwhile.
+        """
+        return self.do(flows.wait_all(self._core, request, timeout=timeout, on_question=on_question))
+
     # --- Running what was approved
 
     def guard(
@@ -179,11 +189,39 @@ class Assent(WithCoroutines):
         result: T = guards.call_guarded(self.do, proposed_call, bound)
         return result
 
+    def execute(
+        self,
+        decision: Decision | Object,
+        function: Callable[..., T],
+        *,
+        item: str | None = None,
+        action: str | None = None,
+        preconditions: Observe | Object | None = None,
+    ) -> T:
+        """Run `function(**approved arguments)` by a `decision` that came from elsewhere, once, and return its result.
+
+        `decision` is the one that `wait` returned, in this process or another one, or its `document` as a checkpoint
+        carried it; `item` names the one that is meant of several. `action` is the only one that the function runs;
+        `preconditions` are the facts as they are now, or what looks at them. The permit is held against the arguments
+        and used, the outcome is reported. Ran it before, the kept result is returned, or AlreadyRan raised where none
+        was kept; Unconfirmed where it was used by a process that died. Raises every error of this package.
+        """
+        bound = binding.Bound.plain(function, coroutines=False)
+        entering = execution.enter(
+            self._core,
+            execution.decision_in(decision, item),
+            action=action,
+            function=bound,
+            preconditions=preconditions,
+        )
+        result: T = guards.run_entered(self.do, entering, bound)
+        return result
+
     def requires_approval(
         self,
         action: str,
         *,
-        run: str | None = None,
+        run: RunOf = None,
         without: Collection[str] = (),
         describe: Describe | None = None,
         **guarding: Unpack[GuardOptions],
@@ -192,8 +230,9 @@ class Assent(WithCoroutines):
 
         Coroutine functions stay coroutine functions.
 
-        `action` is what is proposed, `run` the key of the workflow. Parameters named in `without` (and self, cls) are
-        not sent; `describe(arguments)` returns what goes with one call, such as {"summary": "…"}.
+        `action` is what is proposed, `run` the key of the workflow, or what makes it of a call's arguments. Parameters
+        named in `without` (and self, cls) are not sent; `describe(arguments)` returns what goes with one call, such
+        as {"summary": "…"}, and may name its "run".
         """
         return decorator(lambda: self, action, run, without, describe, guarding)
 

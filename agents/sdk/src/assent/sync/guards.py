@@ -39,8 +39,13 @@ def call_guarded(
     do: Drive, proposed_call: ProposedCall, bound: Bound[Any], on_no: Callable[[Denied], Flow[None]] | None = None
 ) -> Any:  # what the function returns
     """Run a function through the gate; what an earlier life ran and kept is returned instead."""
+    return run_entered(do, enter_gate(proposed_call, on_no), bound)
+
+
+def run_entered(do: Drive, entering: Flow[ApprovedCall], bound: Bound[Any]) -> Any:  # what it returns
+    """Enter, run a function with the approved arguments, and leave; what an earlier life ran and kept is returned."""
     try:
-        go = do(enter_gate(proposed_call, on_no))
+        go = do(entering)
     except AlreadyRan as ran:
         return kept_result(ran)
     try:
