@@ -26,6 +26,7 @@ from approvals.values.compact import compact
 
 _LOCK = 0x2011
 BATCH = 2000  # changes of one transaction
+REBUILD = 10_000  # approvals of one, where all are counted anew
 
 
 def bits(*names: str) -> int:
@@ -117,7 +118,7 @@ def _rebuild(progressed: Progress) -> int:
     last: UUID | None = None
     while True:
         following = Approval.objects.order_by("pk").values_list("pk", flat=True)
-        ids = list((following.filter(pk__gt=last) if last else following)[:BATCH])
+        ids = list((following.filter(pk__gt=last) if last else following)[:REBUILD])
         if not ids:
             break
         with transaction.atomic():
