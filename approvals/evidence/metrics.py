@@ -156,7 +156,7 @@ class Report:
     by_domain: Sequence[FigureGroup]
     by_tier: Sequence[FigureGroup]
     by_person: Sequence[FigureGroup]
-    reasons: Sequence[Topic]  # what was rejected for
+    rejected_for: Sequence[Topic]
     edited: Sequence[Topic]  # the fields that were changed
     few: int  # people who decided too few to have a row
     trends: Mapping[str, Sequence[int]]  # submitted per span, by action type
@@ -177,7 +177,7 @@ def report(selection: Selection) -> Report:
     return Report(
         selection=selection,
         total=total,
-        reasons=_topics(selection, parts, "reason", "rejected", total.rejected),
+        rejected_for=_topics(selection, parts, "reason", "rejected", total.rejected),
         edited=_topics(selection, parts, "field", "modified", total.modified),
         counted_at=counted_at(),
         spans=_spans(parts, whole),

@@ -101,12 +101,12 @@ class TypeEvidence:
         if not whole or self.seconds is None:
             return []
         points = []
-        for place in range(len(self.cells[0].counted)):
-            at = [cell.counted[place] for cell in self.cells if len(cell.counted) > place]
-            if any(one.proposals and one.rate is None for one in at):
+        for number in range(len(self.cells[0].counted)):
+            at = [cell.counted[number] for cell in self.cells if len(cell.counted) > number]
+            if any(counted.proposals and counted.rate is None for counted in at):
                 continue
-            passes = 1000 * sum(one.proposals for one in at) / whole
-            wrong = 1000 * sum(one.proposals * (one.rate or 0) for one in at) / whole
+            passes = 1000 * sum(counted.proposals for counted in at) / whole
+            wrong = 1000 * sum(counted.proposals * (counted.rate or 0) for counted in at) / whole
             minutes = passes * self.seconds / 60
             cost = self.type.error_cost
             points.append(
@@ -126,14 +126,14 @@ class TypeEvidence:
         """Tenths of the score with enough labels of equal share to say something."""
         bands = []
         ends = range(0, len(self.cells[0].counted), 2) if self.cells else ()
-        for place in ends:
+        for number in ends:
             labels = wrong = 0
             for cell in self.cells:
-                here = cell.counted[place]
-                above = cell.counted[place + 2] if place + 2 < len(cell.counted) else None
+                here = cell.counted[number]
+                above = cell.counted[number + 2] if number + 2 < len(cell.counted) else None
                 labels += here.labels - (above.labels if above else 0)
                 wrong += here.wrong - (above.wrong if above else 0)
-            low = self.cells[0].counted[place].threshold
+            low = self.cells[0].counted[number].threshold
             if labels >= FEW:
                 bands.append(ScoreBand(low, min(low + 0.1, 1.0), Rate(wrong, labels)))
         return bands
@@ -147,7 +147,7 @@ def evidence_by_type() -> list[TypeEvidence]:
     cells = [
         _read(cell, held) for cell in EvidenceCell.objects.select_related("agent", "action_type") if NAME in cell.states
     ]
-    cells = sorted(cells, key=lambda one: -one.proposals)[:MOST]
+    cells = sorted(cells, key=lambda cell: -cell.proposals)[:MOST]
     by_type: dict[str, list[CellEvidence]] = {}
     for evidence in cells:
         by_type.setdefault(evidence.cell.action_type_id, []).append(evidence)

@@ -109,7 +109,11 @@ def _sketches(case: SeededCase, policy: Policy, *, now: datetime, dice: random.R
 
 
 def _past(beside: Approval, *, now: datetime) -> list[Approval]:
-    """What people decided of this agent's proposals of this action type, newest first."""
+    """What people decided of this agent's proposals of this action type, newest first, of which no case was made yet.
+
+    Who had read the same amount in two cases would know the third.
+    """
+    used = SeededCase.objects.filter(source__isnull=False).values("source")
     return list(
         Approval.objects.filter(
             agent=beside.agent_id,
@@ -121,6 +125,7 @@ def _past(beside: Approval, *, now: datetime) -> list[Approval]:
             created_at__gte=now - LOOK_BACK,
             created_at__lte=now,
         )
+        .exclude(pk__in=used)
         .exclude(Q(status=Status.RECALLED) | ~Q(proposal__attachments=[]) | Q(proposal__parsed=False))
         .select_related("proposal", "request__run")
         .prefetch_related("incidents")

@@ -30,8 +30,8 @@ def missing_sentence(missing: Missing) -> str:
         case Lack.LABELS if missing.number is None:
             return _("Nothing judged yet.")
         case Lack.LABELS:
-            text = ngettext("%(n)d more label without a fault.", "%(n)d more labels without a fault.", number)
-            return text % {"n": number}
+            text = ngettext("%(n)s more label without a fault.", "%(n)s more labels without a fault.", number)
+            return text % {"n": f"{number:,}"}
         case Lack.OUT_OF_REACH:
             return _("Out of reach: something passed that nobody could be drawn to look at. Draw a share of it.")
         case Lack.BAND_BELOW:

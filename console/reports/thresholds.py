@@ -91,7 +91,7 @@ def draft_threshold(request: ConsoleRequest) -> HttpResponse:
     """Write a threshold into the draft of policy, where it is rehearsed and published as any other change."""
     if not request.user.has_perm("approvals.change_actiontype"):
         raise PermissionDenied
-    form = ThresholdForm(request.POST)
+    form = DraftForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("It cannot be drafted: it lies below the threshold from which people are asked."))
         return redirect("reports:thresholds")
@@ -99,7 +99,7 @@ def draft_threshold(request: ConsoleRequest) -> HttpResponse:
     return redirect("admin:approvals_policyversion_draft")
 
 
-class ThresholdForm(forms.Form):
+class DraftForm(forms.Form):
     """One of the grid's thresholds for one action type."""
 
     type = forms.ModelChoiceField(ActionType.objects.filter(active=True))

@@ -77,7 +77,7 @@ def report(request: ConsoleRequest, form: SelectionForm) -> HttpResponse:
         "exhibits": plots.report_charts(figures, own=personal),
         "groups": tables(form, figures, personal=personal),
         "advice": [] if personal else [sentence(hint) for hint in advice(form.selection)],
-        "reasons": [(REASONS.get(topic.name, topic.name), topic) for topic in figures.reasons],
+        "reasons": [(REASONS.get(topic.name, topic.name), topic) for topic in figures.rejected_for],
         "why": reasons(),
         "row_sets": ROW_SETS.values(),
         "columns": [(column.name, column.meaning) for column in exports.DECISIONS],

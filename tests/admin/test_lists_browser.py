@@ -42,7 +42,7 @@ BEYOND = """() => {
 
 
 @pytest.fixture
-def long_rows(person, action_type, commerce, clinical, propose, root, carol, bob) -> None:
+def long_rows(person, action_type, commerce, clinical, propose, root, carol, bob, open_breaker) -> None:
     """A row in every list, with names as long as they come."""
     now = times.now()
     agent = Agent.objects.create(
@@ -78,6 +78,7 @@ def long_rows(person, action_type, commerce, clinical, propose, root, carol, bob
     Incident.objects.create(approval=approval, severity="high", text="x", opened_by=dora)
     permits.rotate(by=None)
     Autonomy.objects.create(agent=agent, action_type=type, level=2)
+    open_breaker(agent, type)
     keys.issue(agent=agent, name="of the night shift in the warehouse", by=root)
     address = "https://hooks.customer-operations.northwind.example/assent/procurement/notifications"
     endpoint = Endpoint.objects.create(agent=agent, url=address, secret="x")

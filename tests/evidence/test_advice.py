@@ -10,6 +10,7 @@ from approvals.evidence.selection import Selection
 from approvals.evidence.version_changes import Turn, difference, version_changes
 from console.reports.advice import sentence
 from tests.evidence.builders import NOON, roll_up
+from tests.text_search import mentions
 
 NOVEMBER = Selection(date(2026, 10, 22), date(2026, 11, 20))
 
@@ -46,7 +47,7 @@ def test_each_line(past, alice, verdict, columns, lines):
     add_many(past, ENOUGH, verdict, alice, **{"took": timedelta(minutes=1), **columns})
     assert crossed(past) == lines
     for hint in advice(NOVEMBER):
-        assert "30" in sentence(hint)
+        assert mentions(sentence(hint), "30")
 
 
 def test_who_got_worse_since_its_model_changed_is_first(past, alice):

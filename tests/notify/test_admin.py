@@ -34,7 +34,7 @@ def test_a_reviewer_without_a_working_way_is_marked_on_the_tier_and_among_the_pe
 def form_of(tier: Tier, **channel: str) -> dict[str, object]:
     return {
         "name": tier.name, "ceiling": "5000", "active": "on", "sla": "00:15:00", "next": "2", "hold": "0",
-        "claim": "00:10:00",
+        "claim": "00:10:00", "seeded": "0",
         "opens": "", "closes": "", "time_zone": "UTC", "workdays": ["1", "2", "3", "4", "5"],
         "capacities-TOTAL_FORMS": "0", "capacities-INITIAL_FORMS": "0",
         "terms-TOTAL_FORMS": "0", "terms-INITIAL_FORMS": "0",

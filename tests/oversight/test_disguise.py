@@ -179,13 +179,13 @@ def refund_of_the_day(propose):
 
 def test_nobody_learns_to_tell_them_by_what_is_shown(refund_of_the_day, alice, as_):
     """A classifier on the card, its row and its times: hardly better than a coin."""
-    for _ in range(60):
+    for _ in range(100):
         approval, wrong = refund_of_the_day()
         verdict, given = ("reject", VerdictInput(reason="wrong_amount")) if wrong else ("approve", VerdictInput())
         decide(card_version_of(approval), by=alice, verdict=verdict, verdict_input=given)
     drawn: list[tuple[Approval, bool]] = []
     dice = Random(6)  # noqa: S311
-    while len(drawn) < 240:
+    while len(drawn) < 200:
         beside, _ = refund_of_the_day()
         drawn.append((beside, False))
         case = draws.new_case(beside, now=times.now() - draws.LATEST)

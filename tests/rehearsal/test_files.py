@@ -146,6 +146,7 @@ TIER = st.fixed_dictionaries(
         "claim": SPAN,
         "next": st.one_of(st.none(), st.integers(1, 9)),
         "second_factor": st.booleans(),
+        "seeded": st.sampled_from(["0", "0.02", "0.2"]),
         "terms": st.lists(
             st.fixed_dictionaries({"domain": st.sampled_from(["commerce", "finance"]), **TERMS}),
             unique_by=lambda terms: terms["domain"],

@@ -91,6 +91,7 @@ SPECIAL = {
     "required": ["summary"],
     "allowed": ["approve"],
     "workdays": [6, 7],
+    "seeded": "0.05",
     "stages": [{"tier": 2, "domain": "", "approvers": 2}],
 }
 
