@@ -224,7 +224,8 @@ def _incident(facts: IncidentOpened) -> list[str]:
 
 @details_of.register
 def _disclosed(facts: Disclosed) -> list[str]:
-    return [str(FaultClass(facts.fault).label) if facts.fault else "", str(CaseOutcome(facts.outcome).label)]
+    fault, outcome = dict(FaultClass.choices), dict(CaseOutcome.choices)
+    return [str(fault.get(facts.fault, facts.fault)), str(outcome.get(facts.outcome, facts.outcome))]
 
 
 @details_of.register
