@@ -140,6 +140,7 @@ PAGES = {
     "reports:decisions_csv": Operation("manager auditor", get("reports:decisions_csv", on=False)),
     "reports:figures_csv": Operation("manager auditor", get("reports:figures_csv", on=False)),
     "reports:decisions_jsonl": Operation("manager auditor", get("reports:decisions_jsonl", on=False)),
+    "reports:weekly": Operation("manager auditor", get("reports:weekly", on=False)),
     "reports:versions": Operation("manager auditor", get("reports:versions", on=False)),
     "oversight:oversight": Operation(
         REVIEWERS + " manager auditor" if "manager" not in REVIEWERS else REVIEWERS,

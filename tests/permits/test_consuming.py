@@ -209,7 +209,7 @@ def test_a_verdict_that_was_taken_back_lets_nothing_run(executor, refused):
 
 
 def test_what_is_only_practice_never_runs(executor, refused):
-    Approval.objects.filter(pk=executor.approval.pk).update(kind="practice")
+    Approval.objects.filter(pk=executor.approval.pk).update(kind="practice", released_at=None)
 
     refused(executor.consume(), 409, "permit_mismatch")
 
