@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -108,6 +109,7 @@ class Journal(Folder):
         super().__init__(folder)
         self.owner = secrets.token_hex(8)
         self._alive: int | None = None
+        self._signing = threading.Lock()
         self._held: dict[str, int] = {}
 
     def close(self) -> None:
@@ -252,15 +254,16 @@ class Journal(Folder):
 
     def mine(self) -> str:
         """The word for this process, which others can see to be alive for as long as it is."""
-        if self._alive is None:
-            path = self._sign_of(self.owner)
-            try:
-                made(path.parent)
-                self._alive = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            except OSError as error:
-                raise unwritable(path, error) from error
-            if fcntl is not None:
-                fcntl.flock(self._alive, fcntl.LOCK_EX)
+        with self._signing:  # of two threads the second would wait for the lock of the first, which never lets go
+            if self._alive is None:
+                path = self._sign_of(self.owner)
+                try:
+                    made(path.parent)
+                    self._alive = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+                except OSError as error:
+                    raise unwritable(path, error) from error
+                if fcntl is not None:
+                    fcntl.flock(self._alive, fcntl.LOCK_EX)
         return self.owner
 
     def lives(self, owner: str) -> bool:
