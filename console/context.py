@@ -24,6 +24,7 @@ def page(request: HttpRequest) -> dict[str, object]:
     """Lazy where it costs a query; the admin has its own pages and reads none of this."""
     user = request.user if hasattr(request, "user") and isinstance(request.user, User) else None
     authority = cast(Authority, SimpleLazyObject(lambda: authority_of(user) if user else NOBODY))
+    page_name = request.resolver_match.view_name if request.resolver_match else _page_name(request.path_info)
     theme = user.theme if user else request.COOKIES.get("theme", "")
     return {
         "theme": theme if theme in THEMES else "",
@@ -38,7 +39,8 @@ def page(request: HttpRequest) -> dict[str, object]:
         "to_look_at": SimpleLazyObject(lambda: count_of(due_for(user, authority)) if user else 0),
         "to_undo": SimpleLazyObject(lambda: count_of(needing_people(user, authority)) if user else 0),
         "server_now": SimpleLazyObject(times.now),
-        "page_name": request.resolver_match.view_name if request.resolver_match else _page_name(request.path_info),
+        "page_name": page_name,
+        "page_area": page_name.partition(":")[0],
     }
 
 
