@@ -79,6 +79,7 @@ LEFT_ALONE: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("released_at", "consumed_at", "alarmed_at", "faulted_at"), "comes after a verdict"),
         **dict.fromkeys(("agent_model", "prompt_version", "tool_version"), "said of the whole request"),
         **dict.fromkeys(("share", "routed_score", "routed_impact"), "fixed before its label, by what came first"),
+        "routed_parts": "fixed with them",
         **dict.fromkeys(("event_seq", "event_head"), "history's own"),
     }
 )

@@ -1,181 +1,230 @@
-"""Does the confidence that we computed come true? What people said of it, band by band.
+"""Does a score come true? What labels say of the score that routing compares, of the composite, of each signal alone.
 
-Only proposals that a person decided say anything. Where a band passes by itself, what people saw of it is what rules,
-flags or levels picked out, which is not a fair sample; the page says so.
+Read from the weekly counts of labels (`calibration_counts`) by a fixed number of queries; the statistics are those of
+`reliability`. Labels that were drawn with a share stand for 1/share proposals each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import date
 from enum import StrEnum
+from typing import Any
+from uuid import UUID
 
-from django.db.models import Count, F, IntegerField, Sum, Value
-from django.db.models.functions import Cast, Floor, Least
+from approvals.evidence.calibration_counts import (
+    COMPARED,
+    DIMENSIONS,
+    KEPT,
+    SCORES,
+    Against,
+    Places,
+    Tally,
+    added,
+    bits,
+)
+from approvals.evidence.reliability import (
+    BrierParts,
+    Drawn,
+    Pooled,
+    Recalibrated,
+    ScoreBin,
+    brier_parts,
+    consistency_band,
+    curve,
+    pool,
+    recalibrated,
+    steps,
+)
+from approvals.models import ActionType, Agent, CalibrationRollup
 
-from approvals.evidence.rates import Rate
-from approvals.evidence.selection import ROW_SETS, Selection, cohort
-from approvals.models import ActionType
-
-BANDS = 10
-FEW = 20  # decisions; with fewer the interval is too wide for a sentence
+FEW = 20  # labels; with fewer the interval is too wide for a sentence
+ENOUGH = 100  # labels, from which on a curve says more than dots do
+FIT = 50  # labels, from which on a curve is fitted that later ones judge
 
 
 class Lean(StrEnum):
     """Which way a score errs."""
 
-    OVER = "over"  # promises more than people approve
+    OVER = "over"  # promises more than comes true
     UNDER = "under"
     FITS = "fits"
     FEW = "few"
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
-    """Proposals with a confidence from `index`/10 up to the next tenth; exactly 1 belongs to the last band.
+class ScoreSelection:
+    """Labels of the proposals of these weeks, from the first to the last Monday; `score` is one of SCORES."""
 
-    `stated` is the sum of their confidences.
-    """
-
-    index: int
-    approved: int = 0
-    modified: int = 0
-    rejected: int = 0
-    stated: Decimal = Decimal(0)
-
-    @property
-    def low(self) -> float:
-        return self.index / BANDS
-
-    @property
-    def high(self) -> float:
-        return (self.index + 1) / BANDS
-
-    @property
-    def decided(self) -> int:
-        return self.approved + self.modified + self.rejected
-
-    @property
-    def observed(self) -> Rate:
-        """Unchanged approvals / proposals decided by people."""
-        return Rate(self.approved, self.decided)
-
-    @property
-    def mean(self) -> float | None:
-        """The mean confidence, 0..1; None when empty."""
-        return float(self.stated) / self.decided if self.decided else None
-
-    @property
-    def lean(self) -> Lean:
-        return lean(self.mean, self.observed)
+    first: date
+    last: date
+    action_type: str | None = None
+    agent: UUID | None = None
+    version: str | None = None
+    impact: str | None = None
+    score: str = COMPARED
+    against: str = Against.PEOPLE
 
 
 @dataclass(frozen=True, slots=True)
-class Reliability:
-    """The ten bands of one action type, or of all (`key` empty)."""
+class ScoreReading:
+    """What labels say of one score in one group; `key` is what a selection narrows to."""
 
     key: str
     name: str
-    bands: Sequence[Band]
+    bins: Sequence[ScoreBin]
+    agent: str = ""
 
     @property
-    def observed(self) -> Rate:
-        return Rate(sum(band.approved for band in self.bands), sum(band.decided for band in self.bands))
+    def pooled(self) -> Pooled | None:
+        return pool(self.bins)
 
     @property
-    def mean(self) -> float | None:
-        many = self.observed.whole
-        return float(sum((band.stated for band in self.bands), Decimal(0))) / many if many else None
+    def parts(self) -> BrierParts | None:
+        return brier_parts(self.bins) if self.bins else None
 
     @property
-    def gap(self) -> float | None:
-        """Mean confidence less the observed share: above 0 the score promises too much."""
-        share = self.observed.share
-        return None if self.mean is None or share is None else self.mean - share
+    def count(self) -> int:
+        return self.pooled.count if self.pooled else 0
 
     @property
-    def error(self) -> float | None:
-        """Expected calibration error, 0..1: Σ nᵦ/n · |shareᵦ - meanᵦ|.
-
-        M. P. Naeini, G. F. Cooper, M. Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning",
-        AAAI 2015.
-        """
-        many = self.observed.whole
-        if not many:
-            return None
-        return sum(abs(band.approved - float(band.stated)) for band in self.bands) / many
+    def tenths(self) -> list[Pooled]:
+        """The labels by tenths of the score, those that have any, the highest first."""
+        tenths = [pool([each for each in self.bins if min(int(each.score * 10), 9) == tenth]) for tenth in range(10)]
+        return [tenth for tenth in reversed(tenths) if tenth is not None]
 
     @property
     def lean(self) -> Lean:
-        return lean(self.mean, self.observed)
-
-    @property
-    def worst(self) -> Band | None:
-        """The band that certainly errs, and errs most; None when every interval holds its mean."""
-        erring = [band for band in self.bands if band.lean in (Lean.OVER, Lean.UNDER)]
-        return max(erring, key=lambda band: abs((band.mean or 0) - (band.observed.share or 0)), default=None)
+        return lean(self.pooled)
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    selection: Selection
-    overall: Reliability
-    by_type: Sequence[Reliability]
-    unscored: int  # decided by people, and no confidence was computed
+    """One score in a selection: its curve, its band under calibration, and the same of all scores and groups."""
+
+    selection: ScoreSelection
+    whole: ScoreReading
+    fitted: Sequence[float]  # of each bin of the whole
+    band: Sequence[tuple[float, float]]
+    steps: Sequence[Pooled]
+    judged_later: Recalibrated | None  # None: too few labels to fit a curve, or to judge it
+    judged_from: date | None  # the first week that judges what the weeks before it showed
+    by_score: Sequence[ScoreReading]
+    by_type: Sequence[ScoreReading]
+    by_agent: Sequence[ScoreReading]
+    by_version: Sequence[ScoreReading]
+    by_impact: Sequence[ScoreReading]
+
+    @property
+    def worst(self) -> Pooled | None:
+        """The tenth that certainly errs and, by its weight, errs most; None where every interval holds its mean."""
+        erring = [tenth for tenth in self.whole.tenths if lean(tenth) in (Lean.OVER, Lean.UNDER)]
+        return max(erring, key=lambda tenth: abs(tenth.gap) * tenth.count, default=None)
 
 
-def lean(mean: float | None, observed: Rate) -> Lean:
-    """Over- or under-confident when the 95 % interval of what was observed does not hold the mean confidence."""
-    if mean is None or observed.whole < FEW:
+def lean(pooled: Pooled | None) -> Lean:
+    """Too sure or too modest where the 95 % interval of what came true does not hold the mean score."""
+    if pooled is None or pooled.effective < FEW:
         return Lean.FEW
-    if mean > observed.high:
+    low, high = pooled.interval
+    if pooled.score > high:
         return Lean.OVER
-    return Lean.UNDER if mean < observed.low else Lean.FITS
+    return Lean.UNDER if pooled.score < low else Lean.FITS
 
 
-def calibration(selection: Selection) -> Calibration:
-    """The reliability of the stored confidence over a selection, in three queries."""
-    judged = cohort(selection).filter(ROW_SETS["judged"].condition)
-    tenth = Cast(Least(Floor(F("confidence") * BANDS), Value(BANDS - 1)), IntegerField())
-    counted = (
-        judged.filter(confidence__isnull=False)
-        .order_by()
-        .values(key=F("action_type_id"), tenth=tenth)
-        .annotate(
-            approved=Count("pk", filter=ROW_SETS["approved"].condition),
-            modified=Count("pk", filter=ROW_SETS["modified"].condition),
-            rejected=Count("pk", filter=ROW_SETS["rejected"].condition),
-            stated=Sum("confidence"),
-        )
-    )
-    cells: dict[str, dict[int, Band]] = {}
-    for row in counted:
-        cells.setdefault(str(row["key"]), {})[row["tenth"]] = Band(
-            index=row["tenth"],
-            approved=row["approved"],
-            modified=row["modified"],
-            rejected=row["rejected"],
-            stated=row["stated"],
-        )
-    titles = dict(ActionType.objects.filter(pk__in=cells).values_list("pk", "title"))
-    by_type = [
-        Reliability(key, titles.get(key, key), [bands.get(index, Band(index)) for index in range(BANDS)])
-        for key, bands in cells.items()
+def calibration(selection: ScoreSelection) -> Calibration:
+    """Everything the calibration page shows of a selection; a query for each grouping, and two for names."""
+    weeks = {first: tally for (first,), tally in sorted(_tallies(selection, "first").items())}
+    all_scores: Tally = {}
+    for tally in weeks.values():
+        all_scores = added(all_scores, tally)
+    whole = ScoreReading("", "", bins_of(all_scores.get(selection.score, {})))
+    judged_from, judged_later = _judged_later({week: tally.get(selection.score, {}) for week, tally in weeks.items()})
+    types = dict(ActionType.objects.values_list("pk", "title"))
+    agents = {str(pk): name for pk, name in Agent.objects.values_list("pk", "name")}
+    versions = [
+        ScoreReading(version, f"{agents.get(agent, agent)} · {version}", bins, agent)
+        for (agent, version), bins in _grouped(selection, "agent", "version").items()
+        if version
     ]
-    by_type.sort(key=lambda group: (-group.observed.whole, group.name))
     return Calibration(
         selection=selection,
-        overall=Reliability("", "", [_together(index, by_type) for index in range(BANDS)]),
-        by_type=by_type,
-        unscored=judged.filter(confidence=None).count(),
+        whole=whole,
+        fitted=curve(whole.bins) if whole.bins else [],
+        band=consistency_band(whole.bins) if whole.count >= ENOUGH else [],
+        steps=steps(whole.bins) if whole.bins else [],
+        judged_later=judged_later,
+        judged_from=judged_from,
+        by_score=[ScoreReading(name, name, bins_of(all_scores.get(name, {}))) for name in SCORES],
+        by_type=_named(selection, "action_type", types),
+        by_agent=_named(selection, "agent", agents),
+        by_version=sorted(versions, key=_largest),
+        by_impact=_named(selection, "impact", {}),
     )
 
 
-def _together(index: int, parts: Sequence[Reliability]) -> Band:
-    bands = [part.bands[index] for part in parts]
-    return Band(
-        index=index,
-        approved=sum(band.approved for band in bands),
-        modified=sum(band.modified for band in bands),
-        rejected=sum(band.rejected for band in bands),
-        stated=sum((band.stated for band in bands), Decimal(0)),
+def bins_of(places: Places) -> list[ScoreBin]:
+    """The bins of one score, in its order."""
+    bins = []
+    for hundredth in sorted(places, key=int):
+        parts = [(1000 / int(share), row) for share, row in sorted(places[hundredth].items())]
+        weight = sum(each * row[0] for each, row in parts)
+        score = sum(each * row[2] for each, row in parts) / weight / 1000
+        bins.append(ScoreBin(score, tuple(Drawn(each, row[0], row[1]) for each, row in parts)))
+    return bins
+
+
+def _judged_later(weeks: Mapping[date, Places]) -> tuple[date | None, Recalibrated | None]:
+    """A curve fitted on the first weeks that hold half of the labels, judged by the rest; and the first of these."""
+    counts = {
+        week: sum(row[0] for parts in places.values() for row in parts.values()) for week, places in weeks.items()
+    }
+    half, so_far = sum(counts.values()) / 2, 0
+    for week, count in counts.items():
+        if so_far >= max(half, FIT):
+            if sum(counts.values()) - so_far < FEW:
+                break
+            earlier, later = (
+                bins_of(_places(places for each, places in weeks.items() if (each < week) is is_before))
+                for is_before in (True, False)
+            )
+            return week, recalibrated(earlier, later)
+        so_far += count
+    return None, None
+
+
+def _places(several: Iterable[Places]) -> Places:
+    """The counts of one score, added up."""
+    total: Tally = {}
+    for places in several:
+        total = added(total, {COMPARED: places})
+    return total.get(COMPARED, {})
+
+
+def _named(selection: ScoreSelection, dimension: str, names: Mapping[str, str]) -> list[ScoreReading]:
+    groups = _grouped(selection, dimension)
+    return sorted((ScoreReading(key, names.get(key, key), bins) for (key,), bins in groups.items()), key=_largest)
+
+
+def _largest(reading: ScoreReading) -> tuple[int, str]:
+    return -reading.count, reading.name
+
+
+def _grouped(selection: ScoreSelection, *by: str) -> dict[tuple[str, ...], list[ScoreBin]]:
+    tallies = _tallies(selection, *by, score=selection.score)
+    return {values: bins_of(tally[selection.score]) for values, tally in tallies.items()}
+
+
+def _tallies(selection: ScoreSelection, *by: str, score: str | None = None) -> dict[tuple[Any, ...], Tally]:
+    """What was counted in a selection, by these dimensions or by week; of one score, or of all. One query."""
+    chosen = {name: str(value) for name in DIMENSIONS if (value := getattr(selection, name)) is not None}
+    needed = bits(*{*by, *chosen} & {*DIMENSIONS})
+    kept = next(kept for kept in KEPT if kept & needed == needed)
+    rollups = CalibrationRollup.objects.filter(
+        kept=kept, against=selection.against, first__gte=selection.first, first__lte=selection.last, **chosen
     )
+    column = f"counts__{score}" if score else "counts"
+    tallies: dict[tuple[Any, ...], Tally] = {}
+    for *values, counts in rollups.values_list(*by, column):
+        if counts:
+            tallies[tuple(values)] = added(tallies.get(tuple(values), {}), {score: counts} if score else counts)
+    return tallies

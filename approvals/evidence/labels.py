@@ -11,7 +11,7 @@ One sweep at a time makes labels, in parts of a transaction each; two at once en
 its states can be made again from the labels alone.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
@@ -21,6 +21,7 @@ from django.db import connection, transaction
 
 from approvals.db import bulk, times
 from approvals.db.ids import new_id
+from approvals.evidence.calibration_counts import CalibrationCounts
 from approvals.models import AuditEvent, EvidenceCell, Label, LabelCursor, LabelFeed, Proposal, Seal
 from approvals.models.states import DECIDED
 from approvals.policy import snapshot
@@ -39,27 +40,37 @@ _TELLING = [
     AuditEvent.Kind.REVIEWED,
     AuditEvent.Kind.VETOED,
     AuditEvent.Kind.INCIDENT,
+    AuditEvent.Kind.OUTCOME,
 ]
 
 _JUDGED = """
 SELECT a.id, a.agent_id, a.action_type_id, a.agent_model, a.prompt_version, a.tool_version, a.routed_impact,
-       a.routed_score, a.share, a.policy_id, a.created_at, a.proposal_id,
+       a.routed_score, a.routed_parts, a.share, a.policy_id, a.created_at, a.proposal_id,
        a.share = 1 OR look.why IS NOT DISTINCT FROM 'sampled' AS drawn,
        CASE
-           WHEN a.faulted_at IS NOT NULL OR look.finding = 'flagged' OR EXISTS (
-               SELECT FROM approvals_incident AS incident
-               WHERE incident.approval_id = a.id AND incident.opened_at <= a.created_at + %(horizon)s
-           ) THEN 'wrong'
+           WHEN a.faulted_at IS NOT NULL OR look.finding = 'flagged' OR harm.done THEN 'wrong'
            WHEN human.decided AND a.verdict NOT IN ('approve', 'modify') THEN 'wrong'
            WHEN human.decided AND a.revision > 1 THEN 'changed'
            WHEN human.decided AND human.considered OR look.finding = 'ok' AND NOT look.together THEN 'right'
            ELSE 'missing'
        END AS judged,
-       human.considered
+       human.considered,
+       CASE
+           WHEN a.verdict <> 'approve' OR a.revision > 1 THEN NULL
+           WHEN harm.done OR outcome.result IN ('failed', 'compensated') THEN true
+           WHEN outcome.result = 'succeeded' THEN false
+       END AS went_wrong
 FROM approvals_approval AS a
 LEFT JOIN approvals_postreview AS look ON look.approval_id = a.id
 LEFT JOIN approvals_decision AS decision
        ON decision.approval_id = a.id AND decision.undone_at IS NULL AND decision.recalled_at IS NULL
+LEFT JOIN approvals_outcome AS outcome ON outcome.approval_id = a.id
+CROSS JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM approvals_incident AS incident
+        WHERE incident.approval_id = a.id AND incident.opened_at <= a.created_at + %(horizon)s
+    ) AS done
+) AS harm
 CROSS JOIN LATERAL (
     SELECT a.source = 'human' AND a.status = ANY (%(decided)s) AS decided,
            a.viewed >= %(view)s AND decision.surface IS DISTINCT FROM 'batch' AS considered
@@ -138,6 +149,7 @@ class _Judged(NamedTuple):
     tool_version: str
     impact: str
     score: Decimal | None
+    parts: list[int | None]
     share: Decimal
     policy: int
     created_at: datetime
@@ -145,6 +157,7 @@ class _Judged(NamedTuple):
     drawn: bool
     judged: str
     considered: bool
+    went_wrong: bool | None
 
     @property
     def key(self) -> CellKey:
@@ -195,6 +208,8 @@ class _Part:
         self.feed, self.now = feed, now
         self.new: list[Label] = []
         self.settled: list[Label] = []
+        self.ended: list[Label] = []
+        self.calibration = CalibrationCounts()
         self.cells: dict[CellKey, EvidenceCell] = {}
         self.touched: dict[UUID, EvidenceCell] = {}
         self.countings = countings()
@@ -215,6 +230,7 @@ class _Part:
             self._end_by_incidents([one for one in judged if one.id in (harmful or ())])
             entered = {label.pk: label for label in Label.objects.filter(pk__in=ids)}
             self._settle([one for one in judged if one.id in entered and entered[one.id].missing], entered)
+            self._learn_outcomes([one for one in judged if one.id in entered], entered)
             self._enter([one for one in judged if one.id not in entered and one.drawn and one.judged == "wrong"])
         before, self.feed.seal = self.feed.seal, rows[-1][0] or self.feed.seal
         return self.feed.seal - before >= EVENTS
@@ -244,6 +260,8 @@ class _Part:
                 counting.store(cell)
         bulk.update(list(self.touched.values()), ["states"])
         bulk.update(self.settled, ["wrong", "settled"])
+        bulk.update(self.ended, ["went_wrong"])
+        self.calibration.store()
         self.feed.save()
 
     def _enter(self, judged: Sequence[_Judged]) -> None:
@@ -257,14 +275,18 @@ class _Part:
                 cell=cell,
                 number=self._next(),
                 policy_id=proposal.policy,
+                proposed_at=proposal.created_at,
                 score=proposal.score,
+                parts=proposal.parts,
                 share=proposal.share,
                 drawn=proposal.drawn,
                 wrong=proposal.judged != "right" if proposal.drawn else None,
                 missing=missing,
+                went_wrong=proposal.went_wrong,
                 entered_at=self.now,
             )
             self.new.append(label)
+            self.calibration.see(cell, label)
             self.touched[cell.pk] = cell
             for counting in self.countings:
                 counting.see(cell, label)
@@ -284,9 +306,20 @@ class _Part:
             label, cell = entered[proposal.id], self.cells[proposal.key]
             label.wrong, label.settled = proposal.judged == "wrong", self._next()
             self.settled.append(label)
+            self.calibration.correct(cell, label)
             self.touched[cell.pk] = cell
             for counting in self.countings:
                 counting.correct(cell, label)
+
+    def _learn_outcomes(self, judged: Sequence[_Judged], entered: Mapping[UUID, Label]) -> None:
+        """What came of it after its label had entered."""
+        judged = [one for one in judged if one.went_wrong is not None and entered[one.id].went_wrong is None]
+        self._load_cells(judged)
+        for proposal in judged:
+            label = entered[proposal.id]
+            label.went_wrong = proposal.went_wrong
+            self.ended.append(label)
+            self.calibration.learn_outcome(self.cells[proposal.key], label)
 
     def _next(self) -> int:
         self.feed.number += 1
@@ -301,35 +334,6 @@ class _Part:
             self.cells.setdefault(CellKey(*(getattr(cell, name) for name in CellKey._fields)), cell)
         for key in sorted(new_keys - self.cells.keys()):
             self.cells[key] = EvidenceCell.objects.create(id=new_id(), began_at=self.now, **key._asdict())
-
-
-def rebuild_all() -> Iterator[tuple[EvidenceCell, int]]:
-    """Make the states of all cells anew, one after the other, each in a transaction of its own; how many labels."""
-    for pk in EvidenceCell.objects.order_by("began_at", "pk").values_list("pk", flat=True):
-        with transaction.atomic():
-            LabelFeed.objects.select_for_update().filter(pk=1).first()  # no label enters meanwhile
-            cell = EvidenceCell.objects.get(pk=pk)
-            rebuild(cell)
-        yield cell, cell.labels.count()
-
-
-def rebuild(cell: EvidenceCell) -> None:
-    """Make the states of a cell anew from its labels, in the order in which they entered and were settled."""
-    entered = list(cell.labels.order_by("number"))
-    steps = [(label.number, label, False) for label in entered]
-    steps += [(label.settled, label, True) for label in entered if label.settled is not None]
-    all_countings = countings(replaying=True)
-    for counting in all_countings:
-        counting.begin_again(cell)
-    for _, label, after in sorted(steps, key=lambda step: step[0]):
-        verdict = label.wrong
-        label.wrong = True if label.missing and not after else verdict  # as it was when it entered
-        for counting in all_countings:
-            (counting.correct if after else counting.see)(cell, label)
-        label.wrong = verdict
-    for counting in all_countings:
-        counting.store(cell)
-    cell.save(update_fields=["states"])
 
 
 # --- What is known of a proposal

@@ -18,7 +18,7 @@ from approvals.evidence.contributions import COUNTERS
 from approvals.evidence.pieces import Piece, pieces
 from approvals.evidence.rates import Rate
 from approvals.evidence.rollups import Sum, counted_at
-from approvals.evidence.selection import ROW_SETS, Selection, cohort
+from approvals.evidence.selection import Selection, rows
 from approvals.evidence.sums import Key, by_values, over_time, sums
 from approvals.models import ActionType, Agent, Domain, Tier, User
 
@@ -137,10 +137,11 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class Topic:
     """A reason for rejections or a field that people changed, and in how many of what; `percent` is the median change
-    of a number."""
+    of a number, `topic` how rollups name it."""
 
     name: str
     rate: Rate
+    topic: str
     percent: float | None = None
 
 
@@ -193,8 +194,9 @@ def report(selection: Selection) -> Report:
 
 
 def enough_decisions(selection: Selection) -> bool:
-    """True where the person of this selection decided enough in it to be shown to somebody else."""
-    return cohort(selection).filter(ROW_SETS["decided"].condition)[:PERSON_NEEDS].count() >= PERSON_NEEDS
+    """True where the person of this selection decided or voted enough in it to be shown to somebody else."""
+    decided = rows(selection, "decided")[:PERSON_NEEDS].count()
+    return decided >= PERSON_NEEDS or decided + rows(selection, "voted")[:PERSON_NEEDS].count() >= PERSON_NEEDS
 
 
 def people_with_enough(selection: Selection) -> set[UUID]:
@@ -264,7 +266,8 @@ def _topics(selection: Selection, parts: Sequence[Piece], topic: str, counter: s
     for name, total in over_time(sums(selection, parts, ["topic"], topic=f"{topic}:")).items():
         change = histograms.percentile(total.histogram, 0.5)
         rate = Rate(total.counts[_AT[counter]], whole)
-        topics.append(Topic(name.partition(":")[2], rate, change.total_seconds() if change is not None else None))
+        median = change.total_seconds() if change is not None else None
+        topics.append(Topic(name.partition(":")[2], rate, name, median))
     return sorted(topics, key=lambda named: (-named.rate.part, named.name))
 
 

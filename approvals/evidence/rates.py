@@ -6,7 +6,7 @@ from math import sqrt
 Z_95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 
 
-def wilson(part: int, whole: int) -> tuple[float, float]:
+def wilson(part: float, whole: float) -> tuple[float, float]:
     """The 95 % score interval of a share, as (low, high) in 0..1; (0, 1) when nothing was counted.
 
     E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22 (1927), 209-212:

@@ -6,15 +6,14 @@ it to one figure. Metrics count row sets, the rows page lists them, so that a nu
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, Subquery, TextField, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from approvals.models import Approval, Incident
+from approvals.models import Approval, Incident, Rollup, RollupEntry, RollupProgress, Vote
 from approvals.models.policy import Gate, Verdict
 from approvals.models.states import OPEN, SETTLED, ItemType, Kind, Route, Source, Status
 
@@ -33,7 +32,7 @@ class Selection:
     person: UUID | None = None  # who decided
     version: str | None = None  # as rollups name it: model, prompt and tools
     domain: str | None = None
-    band: int | None = None  # confidence from band/10 up to the next tenth
+    topic: str | None = None  # as rollups name it: a reason, a field that was changed, a band of the confidence
 
     @property
     def starts_at(self) -> datetime:
@@ -150,6 +149,11 @@ ROW_SETS: dict[str, RowSet] = {
     ),
 }
 
+# Rows that are no figure of the rollups by themselves: who voted beside somebody else is counted for each person.
+VOTED: dict[str, RowSet] = {
+    "voted": RowSet(_("Voted"), _("Voted on by somebody beside whoever gave the last verdict."), Q())
+}
+
 
 def cohort(selection: Selection) -> QuerySet[Approval]:
     """The approvals of a selection, each with `starting`, the level of the tier where it started."""
@@ -168,13 +172,44 @@ def cohort(selection: Selection) -> QuerySet[Approval]:
         approvals = approvals.filter(domain=selection.domain)
     if selection.version is not None:
         approvals = approvals.annotate(stated=VERSION).filter(stated=selection.version)
-    if selection.band is not None:
-        approvals = approvals.filter(confidence__gte=Decimal(selection.band) / 10)
-        if selection.band < 9:  # exactly 1 belongs to the last band
-            approvals = approvals.filter(confidence__lt=Decimal(selection.band + 1) / 10)
+    if selection.topic is not None:
+        approvals = approvals.filter(_counted_under(selection))
     return approvals
+
+
+def _counted_under(selection: Selection) -> Exists:
+    """What the rollups count under the selection's topic: edits of arguments are found by no condition on a row."""
+    generation = RollupProgress.objects.values("generation")[:1]
+    cells = Rollup.objects.filter(
+        generation=Subquery(generation),
+        grain=Rollup.Grain.DAY,
+        first__gte=selection.first,
+        first__lte=selection.last,
+        topic=selection.topic,
+    )
+    return Exists(
+        RollupEntry.objects.filter(
+            generation=Subquery(generation), approval_id=OuterRef("pk"), cell__in=cells.values("pk")
+        )
+    )
 
 
 def rows(selection: Selection, name: str) -> QuerySet[Approval]:
     """The rows behind one figure, newest first. Raises KeyError for a row set that does not exist."""
+    if name in VOTED:
+        return _voted(selection)
     return cohort(selection).filter(ROW_SETS[name].condition).order_by("-created_at", "-pk")
+
+
+def _voted(selection: Selection) -> QuerySet[Approval]:
+    """What others than who decided voted on; of a selection's person, what that person did."""
+    votes = Vote.objects.filter(
+        ~Q(user=OuterRef("decided_by")),
+        approval=OuterRef("pk"),
+        revision=OuterRef("revision"),
+        round=OuterRef("round"),
+    )
+    if selection.person is not None:
+        votes = votes.filter(user=selection.person)
+    decided = cohort(replace(selection, person=None)).filter(_decided, Exists(votes))
+    return decided.order_by("-created_at", "-pk")

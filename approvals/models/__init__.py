@@ -19,7 +19,7 @@ from approvals.models.post_review import PostReview
 from approvals.models.proposal import Proposal
 from approvals.models.publishing import PublishRequest, Rehearsal, RoutingChange
 from approvals.models.request import ApprovalRequest
-from approvals.models.rollup import Rollup, RollupEntry, RollupProgress, WeeklySummary
+from approvals.models.rollup import CalibrationRollup, Rollup, RollupEntry, RollupProgress, WeeklySummary
 from approvals.models.rule import Rule, Threshold
 from approvals.models.run import Run, Step
 from approvals.models.seeded import SeededCase
@@ -41,6 +41,7 @@ __all__ = [
     "AuditEvent",
     "Autonomy",
     "Breaker",
+    "CalibrationRollup",
     "Capacity",
     "Certificate",
     "Channel",

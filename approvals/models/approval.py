@@ -143,7 +143,15 @@ class Approval(models.Model):
         help_text="The probability with which a person looks at it, fixed when it came. NULL: it is no label.",
     )
     routed_score = models.DecimalField(
-        max_digits=4, decimal_places=3, null=True, help_text="Its confidence as it came, whatever it was changed to."
+        max_digits=4,
+        decimal_places=3,
+        null=True,
+        help_text="What its thresholds were compared with as it came, whatever it was changed to.",
+    )
+    routed_parts = ArrayField(
+        models.SmallIntegerField(null=True),
+        default=list,
+        help_text="In thousandths, as it came: the composite, then each signal in the order of their weights.",
     )
     routed_impact = models.CharField(
         max_length=6, choices=Impact.choices, blank=True, help_text="The same of its impact."

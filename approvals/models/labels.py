@@ -1,5 +1,6 @@
 """What decisions say of an agent's actions: labels, and the cells that they are counted in."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -62,12 +63,19 @@ class Label(models.Model):
     policy = models.ForeignKey(
         PolicyVersion, models.PROTECT, related_name="+", db_index=False, help_text="What its score was made by."
     )
+    proposed_at = models.DateTimeField()
     score = models.DecimalField(max_digits=4, decimal_places=3, null=True)
+    parts = ArrayField(
+        models.SmallIntegerField(null=True), default=list, help_text="What the score was made of: of its approval."
+    )
     share = models.DecimalField(max_digits=4, decimal_places=3)
     drawn = models.BooleanField()
     wrong = models.BooleanField(null=True, help_text="NULL: not drawn.")
     missing = models.BooleanField(default=False)
     settled = models.BigIntegerField(null=True)
+    went_wrong = models.BooleanField(
+        null=True, help_text="It ran as proposed, and failed, was undone or did harm. NULL: nobody says so or not."
+    )
     entered_at = models.DateTimeField()
 
     class Meta:

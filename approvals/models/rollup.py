@@ -72,6 +72,39 @@ class RollupProgress(models.Model):
         return f"{self.generation}: {self.seal}"
 
 
+class CalibrationRollup(models.Model):
+    """The labels of one week's proposals that share what `kept` names, by their scores.
+
+    A dimension that is not kept is "" and added up. `counts` has for each score's name, hundredth and share in
+    thousandths how many labels, how many of them right, and the sum of their scores in thousandths. Written by the
+    sweep that enters labels, and made again from them.
+    """
+
+    class Against(models.TextChoices):
+        PEOPLE = "people", _("People's decisions")
+        OUTCOMES = "outcomes", _("Outcomes and incidents")
+
+    kept = models.PositiveSmallIntegerField(help_text="Which dimensions stand apart, a bit for each.")
+    against = models.CharField(max_length=8, choices=Against.choices)
+    first = models.DateField(help_text="The Monday of the week in which they were proposed, in UTC.")
+    action_type = models.CharField(max_length=80)
+    agent = models.CharField(max_length=36)
+    version = models.CharField(max_length=370, help_text="Model, prompt and tools, as the agent stated them.")
+    impact = models.CharField(max_length=6)
+    counts = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kept", "against", "first", "action_type", "agent", "version", "impact"],
+                name="calibration_rollup_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.first} {self.against} {self.kept}"
+
+
 class WeeklySummary(models.Model):
     """What a week was, as numbers and facts; written once, when it is over."""
 

@@ -8,7 +8,7 @@ from approvals.policy.compiled_policy import Stage
 from approvals.policy.evaluation_input import Repeat, RunPast
 from approvals.policy.flag_reasons import Flag
 from approvals.policy.precedent.curves import Observed
-from approvals.policy.precedent.signals import Signal
+from approvals.policy.precedent.signals import WEIGHTS, Signal
 from approvals.values.schema import Json
 
 
@@ -59,6 +59,13 @@ class Assessment:
         if self.observed is None or self.composite is None:
             return self.composite
         return min(self.composite, self.observed.share)
+
+    @property
+    def parts(self) -> list[int | None]:
+        """The composite and each signal in the order of WEIGHTS, in thousandths; None for what is missing."""
+        by_name = {signal.name: signal.value for signal in self.signals}
+        values = [self.composite, *(by_name.get(name) for name in WEIGHTS)]
+        return [None if value is None else int(value * 1000) for value in values]
 
     def as_json(self) -> dict[str, Json]:
         """What is stored with the approval, and shown: numbers as numbers, every part of the confidence by name."""

@@ -177,7 +177,8 @@ def evidence_columns(evaluation: Evaluation) -> dict[str, object]:
         return {}
     return {
         "share": share,
-        "routed_score": evaluation.assessment.composite,
+        "routed_score": evaluation.assessment.score,
+        "routed_parts": evaluation.assessment.parts,
         "routed_impact": evaluation.assessment.impact,
     }
 

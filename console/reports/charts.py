@@ -11,7 +11,7 @@ from math import ceil
 
 from django.utils.translation import gettext as _
 
-from console.reports.axes import Format, count_steps, percent
+from console.reports.axes import Format, count_steps
 
 WIDTH = 360.0
 HEIGHT = 184.0
@@ -47,7 +47,6 @@ class Frame:
 
 
 FRAME = Frame()
-SQUARE = Frame(width=340, height=320, right=330, bottom=284)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,34 +136,6 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
-    """One band of a reliability diagram: mean score, observed share with its interval (all 0..1), and how many."""
-
-    mean: float
-    share: float
-    low: float
-    high: float
-    many: int
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Diagonal:
-    """A reliability diagram: on the diagonal a score means what it says. Dots grow with their number (area)."""
-
-    title: str
-    text: str
-    frame: Frame
-    x: Sequence[Tick]
-    y: Sequence[Tick]
-    dots: Sequence[tuple[Dot, float]]  # with the radius
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.dots
-
-
-@dataclass(frozen=True, slots=True)
 class Spark:
     """A word-sized line without axes."""
 
@@ -247,27 +218,6 @@ def bars(title: str, text: str, labels: Sequence[str], series: Sequence[Series])
         y=[Tick(frame.y(step / steps[-1]), f"{step:.0f}") for step in steps],
         rects=rects,
         legend=series,
-    )
-
-
-def diagonal(title: str, text: str, bins: Sequence[Bin]) -> Diagonal:
-    """The reliability diagram of some bands; empty ones are left out by the caller."""
-    frame = SQUARE
-    most = max((bin.many for bin in bins), default=1)
-    marks = [number / 10 for number in range(0, 11, 2)]
-    return Diagonal(
-        title=title,
-        text=text,
-        frame=frame,
-        x=[Tick(frame.x(mark), f"{mark:.1f}") for mark in marks],
-        y=[Tick(frame.y(mark), percent(mark)) for mark in marks],
-        dots=[
-            (
-                Dot(frame.x(band.mean), frame.y(band.share), band.note, frame.y(band.high), frame.y(band.low)),
-                _rounded(2.5 + 5.5 * (band.many / most) ** 0.5),
-            )
-            for band in bins
-        ],
     )
 
 

@@ -7,12 +7,11 @@ from datetime import date, timedelta
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from approvals.evidence.calibration import FEW, Lean, Reliability
-from approvals.evidence.metrics import ESCALATION_LINE, Figures, Report, Span
+from approvals.evidence.metrics import DECISION_LINE, ESCALATION_LINE, Figures, Report, Span
 from approvals.evidence.rates import Rate
 from console.reports import charts
 from console.reports.axes import DASH, length, percent, share_steps, time_label, time_steps
-from console.reports.charts import Bars, Bin, ChartPoint, Diagonal, Line, Series
+from console.reports.charts import Bars, ChartPoint, Line, Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,59 +77,6 @@ def report_charts(report: Report, *, own: bool) -> list[ChartWithTable]:
     return [_volume(report), *drawn[:2], escalation, drawn[2], _deadlines(report)]
 
 
-def reliability(calibration: Reliability) -> Diagonal:
-    """The reliability diagram of one action type or of all."""
-    bins = [
-        Bin(
-            mean=band.mean,
-            share=band.observed.share,
-            low=band.observed.low,
-            high=band.observed.high,
-            many=band.decided,
-            note=_("%(low).1f to %(high).1f: confidence %(mean)s, approved %(share)s of %(many)d")
-            % {
-                "low": band.low,
-                "high": band.high,
-                "mean": f"{band.mean:.2f}",
-                "share": percent(band.observed.share),
-                "many": band.decided,
-            },
-        )
-        for band in calibration.bands
-        if band.mean is not None and band.observed.share is not None
-    ]
-    text = _("Approved share against confidence, per band of a tenth. On the diagonal the score means what it says.")
-    return charts.diagonal(_("Reliability"), text, bins)
-
-
-def calibration_sentence(calibration: Reliability) -> str:
-    """One sentence: does the score promise too much or too little, and where most."""
-    share, mean, many = calibration.observed.share, calibration.mean, calibration.observed.whole
-    if share is None or mean is None:
-        return _("People decided nothing with a confidence in this selection.")
-    facts = {"mean": percent(mean), "share": percent(share), "many": many, "least": FEW}
-    if calibration.lean is Lean.FEW:
-        sentence = _("Only %(many)d decided: below %(least)d nothing can be said of the score.")
-    elif calibration.lean is Lean.OVER:
-        sentence = _("Overconfident: the score averages %(mean)s, people approved %(share)s of %(many)d unchanged.")
-    elif calibration.lean is Lean.UNDER:
-        sentence = _("Underconfident: the score averages %(mean)s, people approved %(share)s of %(many)d unchanged.")
-    else:
-        sentence = _(
-            "On the whole the score holds: it averages %(mean)s, people approved %(share)s of %(many)d unchanged."
-        )
-    worst = calibration.worst
-    if worst is None or worst.mean is None or worst.observed.share is None:
-        return sentence % facts
-    where = _("Furthest off: %(low).1f to %(high).1f, where it averages %(mean)s and %(share)s were approved.") % {
-        "low": worst.low,
-        "high": worst.high,
-        "mean": percent(worst.mean),
-        "share": percent(worst.observed.share),
-    }
-    return f"{sentence % facts} {where}"
-
-
 def span_label(span: Span) -> str:
     return date_format(span.first, "j M")
 
@@ -194,6 +140,7 @@ def _times(report: Report) -> ChartWithTable:
             [("line-main", median), ("line-second", p95)],
             steps=steps,
             label=time_label(steps),
+            reference=(DECISION_LINE.total_seconds(), length(DECISION_LINE.total_seconds())),
         ),
         "charts/line.svg",
         (_("From"), _("Median"), _("95th percentile"), _("Decided")),

@@ -12,9 +12,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from approvals.db import times
-from approvals.evidence.calibration import BANDS
 from approvals.evidence.metrics import PERSON_NEEDS, enough_decisions
-from approvals.evidence.selection import LONGEST, ROW_SETS, Selection
+from approvals.evidence.selection import LONGEST, ROW_SETS, VOTED, Selection
 from approvals.models import ActionType, Agent, Domain, Tier
 from approvals.people.authorities import Authority
 
@@ -36,15 +35,19 @@ class Select:
     label: str
     value: str
     choices: Sequence[tuple[str, str | Promise]]
+    default: str = ""
 
     @property
     def narrows(self) -> bool:
-        return self.value not in ("", DEFAULT)
+        return self.value not in ("", self.default)
 
 
 class SelectionForm(forms.Form):
     """Period, action type, agent, version, tier, domain and person. A person may always ask for the own figures; who
     reads everybody's may ask for those of a person who decided enough in the selection."""
+
+    periods = PERIODS
+    defaults: Mapping[str, str] = {"period": DEFAULT}  # what a filter is when nothing is chosen
 
     period = forms.ChoiceField(required=False, label=_("Period"), choices=PERIODS)
     first = forms.DateField(required=False, label=_("From"))
@@ -63,7 +66,7 @@ class SelectionForm(forms.Form):
         types = ActionType.objects.order_by("title").values_list("name", "title")
         tiers = [(str(tier.pk), str(tier)) for tier in Tier.objects.all()]
         self.choices: dict[str, list[tuple[str, str | Promise]]] = {
-            "period": [*PERIODS],
+            "period": [*self.periods],
             "type": [("", _("All actions")), *types],
             "agent": [("", _("All agents")), *((name, name) for name in sorted(self.agents))],
             "tier": [("", _("All tiers")), *tiers],
@@ -120,7 +123,7 @@ class SelectionForm(forms.Form):
             domain=cleaned.get("domain") or None,
             version=cleaned.get("version") or None,
             person=cleaned.get("person"),
-            band=cleaned.get("band"),
+            topic=cleaned.get("topic") or None,
         )
 
     @property
@@ -132,8 +135,10 @@ class SelectionForm(forms.Form):
     def selects(self) -> list[Select]:
         chosen = []
         for name, choices in self.choices.items():
-            value = self.data.get(name, "") or (DEFAULT if name == "period" else "")
-            chosen.append(Select(name, str(self.fields[name].label), value, choices))
+            default = self.defaults.get(name, "")
+            chosen.append(
+                Select(name, str(self.fields[name].label), self.data.get(name, "") or default, choices, default)
+            )
         return chosen
 
     @property
@@ -158,8 +163,10 @@ class SelectionForm(forms.Form):
 class RowsForm(SelectionForm):
     """The same, for one row set: the rows behind one number."""
 
-    of = forms.ChoiceField(required=False, choices=[(name, row_set.title) for name, row_set in ROW_SETS.items()])
-    band = forms.IntegerField(required=False, min_value=0, max_value=BANDS - 1, label=_("Confidence"))
+    of = forms.ChoiceField(
+        required=False, choices=[(name, row_set.title) for name, row_set in {**ROW_SETS, **VOTED}.items()]
+    )
+    topic = forms.RegexField(r"^(reason|field|band):.+$", required=False, max_length=240, label=_("About"))
 
     @property
     def row_set(self) -> str:
@@ -168,7 +175,7 @@ class RowsForm(SelectionForm):
     @property
     def query(self) -> dict[str, str]:
         query = super().query
-        return query | {name: value for name in ("of", "band") if (value := self.data.get(name, "").strip())}
+        return query | {name: value for name in ("of", "topic") if (value := self.data.get(name, "").strip())}
 
 
 def address(form: SelectionForm, name: str, **narrower: object) -> str:

@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from console.reports import shadow, thresholds, versions, views, weekly
+from console.reports import calibration, shadow, thresholds, versions, views, weekly
 
 app_name = "reports"
 urlpatterns = [
-    path("calibration/", views.confidence, name="calibration"),
+    path("calibration/", calibration.confidence, name="calibration"),
     path("reports/", views.report, name="report"),
     path("reports/rows/", views.rows, name="rows"),
     path("reports/decisions.csv", views.decisions_csv, name="decisions_csv"),

@@ -1,4 +1,4 @@
-"""What managers read: figures, the rows behind each of them, calibration, and both as CSV."""
+"""What managers read: figures, the rows behind each of them, and both as files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,9 @@ from approvals.db import cursors
 from approvals.db.cursors import Position
 from approvals.evidence import metrics
 from approvals.evidence import selection as cohorts
-from approvals.evidence.advice import advice
-from approvals.evidence.calibration import calibration
+from approvals.evidence.advice import advice, band_ends
 from approvals.evidence.metrics import FigureGroup, Figures, Report
-from approvals.evidence.selection import ROW_SETS
+from approvals.evidence.selection import ROW_SETS, VOTED
 from approvals.models import User
 from approvals.models.verdict import RejectionReason
 from approvals.people import access, authorities
@@ -95,29 +94,14 @@ def rows(request: ConsoleRequest, form: RowsForm) -> HttpResponse:
     ahead = list((approvals.filter(position.older("created_at")) if position else approvals)[: PAGE + 1])
     shown = ahead[:PAGE]
     content = {
-        "row_set": ROW_SETS[form.row_set],
+        "row_set": {**ROW_SETS, **VOTED}[form.row_set],
+        "about": about(form.selection.topic or ""),
         "count": count_of(approvals),
         "rows": [(one, access.sees_content(one, request.user, form.authority)) for one in shown],
         "is_first": position is None,
         "next": cursors.write("report rows", Position(shown[-1].created_at, shown[-1].pk)) if len(ahead) > PAGE else "",
     }
     return page(request, "rows", form, content)
-
-
-@report_view("calibration", SelectionForm)
-def confidence(request: ConsoleRequest, form: SelectionForm) -> HttpResponse:
-    """The calibration page."""
-    calibrations = calibration(form.selection)
-    chosen = calibrations.by_type[0] if form.selection.action_type and calibrations.by_type else calibrations.overall
-    content = {
-        "calibration": calibrations,
-        "heading": dict(form.choices["type"])[form.selection.action_type or ""],
-        "chosen": chosen,
-        "diagram": plots.reliability(chosen),
-        "verdict": plots.calibration_sentence(chosen),
-        "matrix": [(one, plots.calibration_sentence(one)) for one in calibrations.by_type],
-    }
-    return page(request, "calibration", form, content)
 
 
 @report_view("rows", RowsForm)
@@ -186,7 +170,7 @@ def tables(form: SelectionForm, figures: Report, *, personal: bool) -> list[Grou
             narrower = {parameter: getattr(group, value)}
             if parameter == "version":
                 narrower["agent"] = names[group.agent]
-            rows = {name: address(form, "reports:rows", of=name, **narrower) for name in ROW_SETS}
+            rows = {name: address(form, "reports:rows", of=name, **narrower) for name in (*ROW_SETS, *VOTED)}
             made.append(
                 GroupLine(group.key, group.name, group.figures, address(form, "reports:report", **narrower), rows)
             )
@@ -208,6 +192,17 @@ def tables(form: SelectionForm, figures: Report, *, personal: bool) -> list[Grou
             "least": metrics.PERSON_NEEDS,
         }
     return [*groups, GroupTable("person", _("By person"), _("Person"), lines("person", figures.by_person), True, few)]
+
+
+def about(topic: str) -> str:
+    """What a topic of the rollups is, on the page."""
+    kind, _colon, name = topic.partition(":")
+    if kind == "reason":
+        return str(REASONS.get(name, name))
+    if kind == "band":
+        low, high = band_ends(int(name) if name.isdecimal() else 0)
+        return _("confidence %(low).1f to %(high).1f") % {"low": low, "high": high}
+    return name
 
 
 def reasons() -> dict[str, str]:

@@ -225,7 +225,7 @@ def test_every_column_of_an_approval_is_recorded_or_named_as_left_out():
         *("reason_code", "reasons", "assessment", "flagged", "confidence", "value", "impact", "shadowed"),  # weighed
         *("baseline_key", "frequency_key", "similarity_key", "repeats_id", "attempt", "search_words"),  # compared with
         *("agent_model", "prompt_version", "tool_version", "first_opened_at", "viewed"),  # evidence
-        *("share", "routed_score", "routed_impact"),
+        *("share", "routed_score", "routed_parts", "routed_impact"),
         *("tiers_visited", "queues_visited", "due_at", "remind_at", "hold", "claimed_by_id", "claim_until"),  # sweeps
         *("snoozed_until", "escalations", "breaches", "alarmed_at"),
     }

@@ -13,9 +13,13 @@ from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
 
 from approvals.db import times
-from approvals.models import Approval
+from approvals.decisions.card_version import card_version_of
+from approvals.decisions.decide import decide
+from approvals.decisions.verdict_input import VerdictInput
+from approvals.models import Approval, Vote
 from console.reports import exports
-from tests.evidence.builders import HistoryBuilder, history_builder
+from tests.conftest import replace_arguments
+from tests.evidence.builders import HistoryBuilder, history_builder, roll_up
 
 PAGES = [
     "/reports/",
@@ -26,6 +30,7 @@ PAGES = [
     "/reports/versions/",
 ]
 OWN = PAGES[:2]
+FIGURES = [url for url in PAGES if url != "/calibration/"]  # of people, too
 
 
 @pytest.fixture
@@ -82,7 +87,7 @@ def test_a_reviewer_cannot_ask_for_a_colleagues_figures(as_, alice, bob, url):
     assert as_(alice).get(f"{url}?person={bob.pk}").status_code == 403
 
 
-@pytest.mark.parametrize("url", PAGES)
+@pytest.mark.parametrize("url", FIGURES)
 def test_a_manager_reads_a_persons_figures_from_twenty_decisions_on(as_, past, alice, mia, now, url):
     for _ in range(19):
         past.add("approve", by=alice, at=now - timedelta(hours=2))
@@ -106,14 +111,38 @@ def test_every_number_of_the_report_opens_as_many_rows(as_, past, alice, bob, mi
         assert rows.context["count"] == int(number), href
 
 
-def test_every_number_of_the_calibration_opens_as_many_rows(as_, past, alice, bob, mia, now):
-    past.add_many(40, [alice, bob], days=20, until=now)
+def test_reasons_and_changed_fields_open_as_many_rows(as_, propose, alice, mia, now):
+    approvals = [propose(order=str(number), amount=100) for number in range(4)]
+    no = VerdictInput(reason="duplicate", message="again")
+    for approval in approvals[:2]:
+        decide(card_version_of(approval), by=alice, verdict="reject", verdict_input=no)
+    edits = replace_arguments({"order": "2", "amount": 50, "currency": "EUR"})
+    decide(card_version_of(approvals[2]), by=alice, verdict="modify", verdict_input=VerdictInput(edits=edits))
+    roll_up(approvals)
     browser = as_(mia)
-    page = browser.get("/calibration/").text
-    links = set(re.findall(r'<a href="(/reports/rows/\?[^"]+)"[^>]*>(\d+)</a>', page))
-    assert len(links) > 15
-    for href, number in sorted(links)[::3]:
-        assert browser.get(unescape(href)).context["count"] == int(number), href
+    links = re.findall(r'<a href="(/reports/rows/\?[^"]*topic=[^"]+)"[^>]*>(\d+)</a>', browser.get("/reports/").text)
+    pages = {unescape(href): browser.get(unescape(href)) for href, _number in links}
+
+    assert [number for _href, number in links] == ["2", "1"]
+    assert [page.context["count"] for page in pages.values()] == [2, 1]
+    assert [page.context["about"] for page in pages.values()] == ["Duplicate", "/amount"]
+    assert {one.pk for one, _readable in list(pages.values())[1].context["rows"]} == {approvals[2].pk}
+
+
+def test_who_voted_beside_whoever_decided_counts_and_opens_the_rows(as_, past, alice, bob, mia, now):
+    approvals = [past.add("approve", by=bob, at=now - timedelta(hours=2), counted=False) for _ in range(20)]
+    Vote.objects.bulk_create(
+        Vote(approval=approval, revision=1, round=1, user=person, created_at=now)
+        for approval in approvals
+        for person in (alice, bob)
+    )
+    roll_up(approvals)
+    browser = as_(mia)
+    [line] = [line for line in browser.get("/reports/").context["groups"][-1].lines if line.name == alice.name]
+
+    assert (line.figures.voted, line.figures.decided) == (20, 0)
+    assert browser.get(line.rows["voted"]).context["count"] == 20
+    assert browser.get(f"/reports/?person={alice.pk}").status_code == 200
 
 
 def test_filters_live_in_the_url_and_narrow_the_figures(as_, past, alice, mia, now):
@@ -144,14 +173,21 @@ def test_filters_live_in_the_url_and_narrow_the_figures(as_, past, alice, mia, n
         "period=custom&first=2020-01-01&last=2026-11-01",
     ],
 )
-@pytest.mark.parametrize("url", PAGES)
+@pytest.mark.parametrize("url", FIGURES)
 def test_a_filter_that_makes_no_sense_is_named_and_shows_no_numbers(as_, mia, url, query, tiers):
     page = as_(mia).get(f"{url}?{query}")
     assert page.status_code == 422
     assert 'role="alert"' in page.text
 
 
-@pytest.mark.parametrize("query", ["of=everything", "band=10", "band=-1", "band=x"])
+@pytest.mark.parametrize("query", ["type=nothing", "impact=none", "score=best", "against=luck", "period=7"])
+def test_a_score_that_does_not_exist_is_named(as_, mia, query, tiers):
+    page = as_(mia).get(f"/calibration/?{query}")
+    assert page.status_code == 422
+    assert 'role="alert"' in page.text
+
+
+@pytest.mark.parametrize("query", ["of=everything", "topic=everything", "topic=:x"])
 def test_unknown_rows_are_refused(as_, mia, query):
     assert as_(mia).get(f"/reports/rows/?{query}").status_code == 422
 
@@ -194,7 +230,6 @@ def test_an_empty_report_says_why_there_are_no_rates(as_, mia, tiers):
     page = as_(mia).get("/reports/").text
     assert "Nobody decided a proposal in this selection." in page
     assert "Nothing arrived in this selection." in page
-    assert "Nothing to draw in this selection." in as_(mia).get("/calibration/").text
 
 
 @pytest.mark.parametrize("url", ["/reports/", "/calibration/", "/reports/rows/"])

@@ -11,7 +11,7 @@ from approvals.db.ids import new_id
 from approvals.decisions.card_version import card_version_of
 from approvals.decisions.decide import decide
 from approvals.decisions.verdict_input import VerdictInput
-from approvals.evidence import catch_rates, labels, promotions
+from approvals.evidence import catch_rates, label_recounts, labels, promotions
 from approvals.evidence.guarantees import CatchRate, Promotion, labels_needed
 from approvals.evidence.promotions import LevelCounting
 from approvals.history import seal
@@ -184,7 +184,7 @@ def test_the_states_of_a_cell_made_anew_from_its_labels_are_the_same(propose, al
     assert (shown["labels"], shown["wrong"]) == (6, 1)
     before = cell.states["levels"]
 
-    labels.rebuild(cell)
+    label_recounts.rebuild(cell)
 
     assert cell.states["levels"] == before
     again = LevelEvidence.objects.values().get()

@@ -1,8 +1,8 @@
-"""`manage.py recount`: make what is certified of every agent anew from the labels."""
+"""`manage.py recount`: make what is certified of every agent, and what calibration reads, anew from the labels."""
 
 from django.core.management.base import BaseCommand
 
-from approvals.evidence import labels
+from approvals.evidence import calibration_counts, label_recounts
 
 
 class Command(BaseCommand):
@@ -10,6 +10,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: object) -> None:
         count = 0
-        for count, (cell, labels_counted) in enumerate(labels.rebuild_all(), start=1):
+        for count, (cell, labels_counted) in enumerate(label_recounts.rebuild_all(), start=1):
             self.stdout.write(f"{count} · {labels_counted} labels · {cell}")
         self.stdout.write(f"{count} counted anew")
+        self.stdout.write(f"{calibration_counts.rebuild()} labels counted by their scores")
