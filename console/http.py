@@ -17,25 +17,30 @@ class ConsoleRequest(HttpRequest):
     htmx: HtmxDetails
 
 
+# Of people a card reads the names.
+_UNREAD = [
+    f"{relation}__{field.name}"
+    for relation in ("claimed_by", "decided_by")
+    for field in User._meta.concrete_fields
+    if field.name not in ("id", "username", "first_name", "is_active")
+]
+
+
 def visible_or_404(user: User, pk: UUID, authority: authorities.Authority | None = None) -> Approval:
     """The approval with everything its card names; what the person may not see does not exist for them."""
+    relations = (
+        "agent",
+        "action_type",
+        "domain",
+        "tier",
+        "proposal",
+        "claimed_by",
+        "decided_by",
+        "request__run",
+        "policy",
+    )
     try:
-        return (
-            access.visible_to(user, authority)
-            .select_related(
-                "agent",
-                "action_type",
-                "domain",
-                "tier",
-                "proposal",
-                "claimed_by",
-                "decided_by",
-                "request__run",
-                "policy",
-            )
-            .defer("policy__snapshot")
-            .get(pk=pk)
-        )
+        return access.visible_to(user, authority).select_related(*relations).defer(*_UNREAD).get(pk=pk)
     except Approval.DoesNotExist:
         raise Http404 from None
 

@@ -111,7 +111,11 @@ class Incidents(AgentView):
         pk = _uuid(_text(body, "request"), "/request")
         approval = item_of(call, pk or UUID(int=0), _text(body, "item"))
         incident, new = incidents.open_incident(
-            approval, by=self.agent(call), severity=_text(body, "severity"), text=_text(body, "text")
+            approval,
+            by=self.agent(call),
+            severity=_text(body, "severity"),
+            text=_text(body, "text"),
+            cost=_text(body, "cost"),
         )
         return Response(
             {
@@ -120,6 +124,7 @@ class Incidents(AgentView):
                 "item": approval.item,
                 "severity": incident.severity,
                 "text": incident.text,
+                "cost": None if incident.cost is None else str(incident.cost),
                 "opened_at": documents.moment(incident.opened_at),
             },
             status=201 if new else 200,

@@ -57,6 +57,7 @@ SENT: Mapping[str, Json] = {
         "item": "1",
         "severity": "high",
         "text": "It was paid to another customer.",
+        "cost": "420.00",
     },
     "GrantUses": {
         "uses": [

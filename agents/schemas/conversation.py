@@ -68,9 +68,16 @@ COMPONENTS: dict[str, Schema] = {
         item=non_empty_text(),
         severity=one_of(Incident.Severity.values),
         text=text(texts.ACCOUNT, shortest=1),
+        cost={**text(20), "description": 'What it cost, in base currency, like "420.00"; empty or absent: unknown.'},
     ),
     "IncidentState": answer_object(
-        id=ID, request=ID, item=STRING, severity=one_of(Incident.Severity.values), text=STRING, opened_at=TIME
+        id=ID,
+        request=ID,
+        item=STRING,
+        severity=one_of(Incident.Severity.values),
+        text=STRING,
+        cost={**or_null(STRING), "description": "In base currency; null: unknown."},
+        opened_at=TIME,
     ),
     "Attachment": answer_object(
         id={**ID, "description": "What an item's attachments name."},

@@ -290,10 +290,11 @@ class Card(ViewedApproval):
             .order_by("-created_at")
         )
         same = list(past.filter(subject=mine.subject)[:SIMILAR]) if mine.subject else []
-        same_ids = {one.pk for one in same}
-        return (same + [one for one in past.filter(agent_id=mine.agent_id)[:SIMILAR] if one.pk not in same_ids])[
-            :SIMILAR
-        ]
+        if len(same) == SIMILAR:
+            return same
+        same_ids = {approval.pk for approval in same}
+        others = past.filter(agent_id=mine.agent_id)[:SIMILAR]
+        return (same + [approval for approval in others if approval.pk not in same_ids])[:SIMILAR]
 
     @cached_property
     def siblings(self) -> list[Approval]:

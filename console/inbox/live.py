@@ -172,20 +172,23 @@ def rights_changed(user_id: UUID) -> None:
 def watches(user_ids: Iterable[UUID]) -> dict[UUID, Watch]:
     """The present rights of these people, what they hold for those who are away among them, in six queries."""
     people = User.objects.filter(pk__in=set(user_ids), is_active=True)
-    tiers, domains = list(Tier.objects.values_list("pk", flat=True)), list(Domain.objects.values_list("pk", flat=True))
-    pairs = [(tier, domain) for tier in tiers for domain in domains]
-    return {
-        pk: Watch(
-            authority,
-            frozenset(queue_name(*pair) for pair in pairs if authority.sees_all or authority.reaches(*pair)),
-        )
-        for pk, authority in authorities.authorities_of(people).items()
-    }
+    queues = _queues()
+    return {pk: _watch(authority, queues) for pk, authority in authorities.authorities_of(people).items()}
 
 
 def watch_of(user: User) -> Watch:
     """One person's present rights."""
-    return watches([user.pk]).get(user.pk) or Watch(authorities.NOBODY, frozenset())
+    return _watch(authorities.authority_of(user), _queues())
+
+
+def _queues() -> list[tuple[int, str]]:
+    domains = list(Domain.objects.values_list("pk", flat=True))
+    return [(tier, domain) for tier in Tier.objects.values_list("pk", flat=True) for domain in domains]
+
+
+def _watch(authority: Authority, queues: Iterable[tuple[int, str]]) -> Watch:
+    mine = (queue for queue in queues if authority.sees_all or authority.reaches(*queue))
+    return Watch(authority, frozenset(queue_name(*queue) for queue in mine))
 
 
 def first_shown(shown_rows: Iterable[Row], authority: Authority) -> list[reached.WaitingAt]:

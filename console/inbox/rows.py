@@ -14,13 +14,21 @@ from django.utils import translation
 from approvals.db import times
 from approvals.models import AgentQuestion, Approval
 
-# Texts and arguments are not for lists: a row names the headline only.
-_HEAVY = [
-    f"proposal__{name}"
-    for name in (
-        *("args", "schema", "summary", "reasoning", "context", "current", "preconditions", "alternatives"),
-        *("remember", "rename_to", "signals", "prompt", "best_guess", "steps", "assessed"),
-    )
+# Texts and arguments are not for lists; of what a row names beside the approval itself, only these columns are read:
+# without them each list asked for 270.
+_LEFT_OUT = {"assessment", "reasons", "search_words"}
+_NAMED = {
+    "agent": ("name", "paused_at"),
+    "action_type": ("title",),
+    "domain": ("name",),
+    "tier": ("name", "next"),
+    "proposal": ("revision", "headline"),
+    "recall": ("reason", "message", "recalled_at"),
+    **dict.fromkeys(("claimed_by", "decided_by", "originally_approved_by", "recall__user"), ("username", "first_name")),
+}
+_COLUMNS = [
+    *(field.name for field in Approval._meta.concrete_fields if field.name not in _LEFT_OUT),
+    *(f"{relation}__{name}" for relation, names in _NAMED.items() for name in names),
 ]
 
 
@@ -50,20 +58,8 @@ def with_row_relations(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
     """With what a row names, and without what it does not."""
     # Who asked the agent something and has its answer.
     answered = AgentQuestion.objects.filter(answered_at__isnull=False).only("approval", "user")
-    named = approvals.select_related(
-        "agent",
-        "action_type",
-        "domain",
-        "tier",
-        "proposal",
-        "claimed_by",
-        "decided_by",
-        "originally_approved_by",
-        "recall__user",
-    ).prefetch_related(Prefetch("inquiries", answered, "answered"))
-    return named.defer(
-        "assessment", "reasons", "search_words", "action_type__schema", "action_type__policy_text", *_HEAVY
-    )
+    named = approvals.select_related(*_NAMED).prefetch_related(Prefetch("inquiries", answered, "answered"))
+    return named.only(*_COLUMNS)
 
 
 def render(approval: Approval, now: datetime) -> str:

@@ -40,11 +40,13 @@ def incident_body(approval, **more):
 @pytest.mark.django_db(transaction=True)  # the checker reads what is committed
 def test_the_agent_reports_harm(executed_refund, robot, api):
     Endpoint.objects.create(agent=robot, url="https://robot.example/hook", secret="s")
-    response = api.post("incidents", incident_body(executed_refund))
+    response = api.post("incidents", incident_body(executed_refund, cost="120.5"))
 
     assert response.status_code == 201
+    assert response.json()["cost"] == "120.50"
     incident = Incident.objects.get()
     assert (incident.severity, incident.text, incident.opened_by) == ("high", "paid twice", None)
+    assert incident.cost == Decimal("120.50")
     assert executed_refund.events.get(kind="incident").actor == "agent:robot"
     assert Delivery.objects.get(topic="incident.opened").payload["data"]["severity"] == "high"
     assert check(database_url()) == []
@@ -100,7 +102,10 @@ def test_another_agents_approval_is_not_there(executed_refund, stranger):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"severity": "mild"}, {"severity": None}, {"text": ""}, {"text": "x" * 4001}, {"request": "1"}, {"opened_by": 1}],
+    [
+        *({"severity": "mild"}, {"severity": None}, {"text": ""}, {"text": "x" * 4001}, {"request": "1"}),
+        *({"opened_by": 1}, {"cost": "a lot"}, {"cost": "-1"}, {"cost": 1}),
+    ],
 )
 def test_bad_input_is_refused(wrong, executed_refund, api):
     assert api.post("incidents", incident_body(executed_refund, **wrong)).status_code == 422

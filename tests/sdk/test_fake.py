@@ -5,6 +5,7 @@ A client is led through everything against the fake; then each exchange is held 
 
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 import httpx
 import jsonschema_rs
@@ -57,7 +58,7 @@ def exchanges(fake, client, tmp_path) -> list[Exchange]:
     with client.guard("refund", REFUND, attachments=[photo.id], subject="customer:1", signals={"tool_validity": 1.0}):
         pass
     used = fake.consumed[-1]
-    client.incident(used.request, "high", "too late", item=used.item)
+    client.incident(used.request, "high", "too late", item=used.item, cost=Decimal("12.50"))
     for tell in (fake.expire, fake.withdraw, fake.skip, fake.refuse, lambda: fake.pass_by_policy(source="grant")):
         tell()
         client.read(client.submit("other", {}))

@@ -7,6 +7,7 @@ import mimetypes
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
 
@@ -62,9 +63,11 @@ def attach(core: Core, path: Path, *, media_type: str | None) -> Flow[Attachment
 
 
 def incident(
-    core: Core, request: Request | Decision | str, severity: str, text: str, *, item: str | None
+    core: Core, request: Request | Decision | str, severity: str, text: str, *, item: str | None, cost: Decimal | str
 ) -> Flow[None]:
     report = {"request": id_of(request), "item": item_of(request, item), "severity": severity, "text": text}
+    if cost != "":
+        report["cost"] = str(cost)
     yield from core.post("incidents", report)
 
 

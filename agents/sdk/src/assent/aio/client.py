@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar, Unpack
 
@@ -324,13 +325,19 @@ class AsyncAssent:
         return await self.do(talk.attach(self._core, Path(path), media_type=media_type))
 
     async def incident(
-        self, request: Request | Decision | str, severity: str, text: str, *, item: str | None = None
+        self,
+        request: Request | Decision | str,
+        severity: str,
+        text: str,
+        *,
+        item: str | None = None,
+        cost: Decimal | str = "",
     ) -> None:
         """Say that an approved action, an `item` of a `request`, caused harm.
 
-        `severity` is low, high or critical; `text` says what happened.
+        `severity` is low, high or critical; `text` says what happened, `cost` what it cost in base currency, if known.
         """
-        await self.do(talk.incident(self._core, request, severity, text, item=item))
+        await self.do(talk.incident(self._core, request, severity, text, item=item, cost=cost))
 
     async def feedback(self, action: str = "", limit: int = 50, *, since: str = "") -> Sequence[Object]:
         """Decided proposals, newest first: proposed, decided, verdict, reason, message, edits, outcome each.

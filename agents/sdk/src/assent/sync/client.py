@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar, Unpack
 
@@ -322,12 +323,20 @@ class Assent(WithCoroutines):
         """Send the file at `path` (PDF, image, text; 10 MB), to be named in `attachments`; `media_type` by its name."""
         return self.do(talk.attach(self._core, Path(path), media_type=media_type))
 
-    def incident(self, request: Request | Decision | str, severity: str, text: str, *, item: str | None = None) -> None:
+    def incident(
+        self,
+        request: Request | Decision | str,
+        severity: str,
+        text: str,
+        *,
+        item: str | None = None,
+        cost: Decimal | str = "",
+    ) -> None:
         """Say that an approved action, an `item` of a `request`, caused harm.
 
-        `severity` is low, high or critical; `text` says what happened.
+        `severity` is low, high or critical; `text` says what happened, `cost` what it cost in base currency, if known.
         """
-        self.do(talk.incident(self._core, request, severity, text, item=item))
+        self.do(talk.incident(self._core, request, severity, text, item=item, cost=cost))
 
     def feedback(self, action: str = "", limit: int = 50, *, since: str = "") -> Sequence[Object]:
         """Decided proposals, newest first: proposed, decided, verdict, reason, message, edits, outcome each.

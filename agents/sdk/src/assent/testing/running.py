@@ -111,6 +111,7 @@ class ExecutionEndpoints(RequestEndpoints):
         if asked_item.jti not in self.state.used:
             raise Refusal(409, "not_decided", "Nothing ran here that could have caused harm.")
         self.incidents.append(body)
-        document: Document = {"id": str(uuid.uuid4()), **body, "opened_at": rfc3339(self.state.now())}
+        report = {"cost": None, **body}
+        document: Document = {"id": str(uuid.uuid4()), **report, "opened_at": rfc3339(self.state.now())}
         self.state.happened("incident", asked_item, incident=document["id"], severity=body["severity"])
         return Reply(201, document)
