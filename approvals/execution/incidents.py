@@ -17,7 +17,7 @@ from approvals.people import access, eligibility
 from approvals.values import texts
 from approvals.values.schema import Fault
 
-_MOST = Decimal(10) ** 12
+MOST_COST = Decimal(10) ** 12
 
 
 class NothingRan(ReviewError):
@@ -80,7 +80,7 @@ def _price(cost: str, faults: list[Fault]) -> Decimal | None:
         return None
     try:
         price = Decimal(cost.strip()).quantize(Decimal("0.01"))
-        if 0 <= price < _MOST:
+        if 0 <= price < MOST_COST:
             return price
     except ArithmeticError:
         pass

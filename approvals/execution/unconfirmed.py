@@ -18,16 +18,18 @@ from approvals import links
 from approvals.db import times
 from approvals.decisions.card_version import load
 from approvals.errors import BadVerdict, NotAllowed, ReviewError
-from approvals.execution import spending
+from approvals.execution import runs, spending
 from approvals.execution.agent_reports import STATUS_AFTER
 from approvals.history import audit, recorded
 from approvals.history.facts import Alarmed, Reported
 from approvals.models import Approval, Delivery, Outcome, User
+from approvals.models.policy import Verdict
 from approvals.models.states import Status
 from approvals.notify import alarms
-from approvals.people import access
+from approvals.people import access, eligibility
+from approvals.people.authorities import authority_of
 from approvals.values import texts
-from approvals.values.schema import Fault
+from approvals.values.schema import Fault, Json
 
 log = logging.getLogger(__name__)
 
@@ -127,8 +129,37 @@ def confirm(approval_id: UUID, *, by: User, ran: bool, note: str) -> Approval:
         raise BadVerdict(
             [Fault("/note", _("Say how you know, in at most %(most)d characters.") % {"most": texts.MESSAGE})]
         )
-    result = Outcome.Result.SUCCEEDED if ran else Outcome.Result.SKIPPED
-    outcome = Outcome.objects.create(approval=approval, result=result, detail=note, reported_at=now, reported_by=by)
+    _record(approval, Outcome.Result.SUCCEEDED if ran else Outcome.Result.SKIPPED, note, {}, by=by, now=now)
+    return load(approval_id)
+
+
+def takes_outcome(approval: Approval) -> bool:
+    """True where it was released to its agent, and nobody has said yet what came of it."""
+    approved = approval.verdict in (Verdict.APPROVE, Verdict.MODIFY, Verdict.ANSWER)
+    return approval.status == Status.RELEASED and approved and eligibility.agent_knows(approval.request)
+
+
+@transaction.atomic
+def record_outcome(approval_id: UUID, *, by: User, result: str, note: str, happened_at: datetime | None) -> None:
+    """Record what a manager knows from elsewhere, used permit or not. Raises NotAllowed, AlreadyConfirmed."""
+    now = times.now()
+    Approval.objects.select_for_update().get(pk=approval_id)
+    approval = load(approval_id)
+    authority = authority_of(by)
+    if not authority.manager or approval.agent_id in authority.operates:
+        raise NotAllowed
+    if not takes_outcome(approval):
+        raise AlreadyConfirmed(_("What came of this was said meanwhile, or it was not released."))
+    data: dict[str, Json] = {"happened_at": happened_at.isoformat()} if happened_at else {}
+    _record(approval, Outcome.Result(result), note, data, by=by, now=now)
+
+
+def _record(
+    approval: Approval, result: Outcome.Result, note: str, data: dict[str, Json], *, by: User, now: datetime
+) -> None:
+    outcome = Outcome.objects.create(
+        approval=approval, result=result, detail=note, data=data, reported_at=now, reported_by=by
+    )
     audit.move_held(
         audit.Move(
             approval.pk,
@@ -141,4 +172,5 @@ def confirm(approval_id: UUID, *, by: User, ran: bool, note: str) -> Approval:
         now=now,
     )
     spending.give_back(approval, result, by_person=True)
-    return load(approval_id)
+    if result == Outcome.Result.COMPENSATED:
+        runs.mark_undone(approval, now=now)

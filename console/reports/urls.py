@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.reports import calibration, shadow, thresholds, versions, views, weekly
+from console.reports import calibration, imports, shadow, thresholds, versions, views, weekly
 
 app_name = "reports"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("reports/decisions.csv", views.decisions_csv, name="decisions_csv"),
     path("reports/decisions.jsonl", views.decisions_jsonl, name="decisions_jsonl"),
     path("reports/figures.csv", views.figures_csv, name="figures_csv"),
+    path("reports/import/", imports.import_outcomes, name="import_outcomes"),
     path("reports/versions/", versions.versions, name="versions"),
     path("reports/thresholds/", thresholds.thresholds, name="thresholds"),
     path("reports/thresholds/draft/", thresholds.draft_threshold, name="draft_threshold"),

@@ -146,6 +146,7 @@ PAGES = {
         REVIEWERS + " manager auditor" if "manager" not in REVIEWERS else REVIEWERS,
         get("oversight:oversight", on=False),
     ),
+    "reports:import_outcomes": Operation("manager", get("reports:import_outcomes", on=False)),
     "reports:shadow": Operation("manager auditor", get("reports:shadow", on=False)),
     "reports:shadow_csv": Operation("manager auditor", get("reports:shadow_csv", on=False)),
     "reports:thresholds": Operation("manager auditor", get("reports:thresholds", on=False)),
