@@ -1,11 +1,11 @@
 """The calibration page: does a score come true, in a sentence, as a curve, and in numbers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, timedelta
 
 from django import forms
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -27,11 +27,12 @@ from approvals.evidence.reliability import Pooled
 from approvals.models.policy import Impact
 from approvals.people.authorities import Authority
 from approvals.policy.precedent.signals import LABELS
+from approvals.values.schema import Json
 from console.http import ConsoleRequest
 from console.reports.axes import DASH, percent
 from console.reports.reliability_chart import reliability_chart
 from console.reports.selection import SelectionForm, address
-from console.reports.views import page, report_view
+from console.reports.views import document, page, report_view
 
 NAMES: Mapping[str, str | Promise] = {
     COMPARED: gettext_lazy("Routed score"),
@@ -138,6 +139,46 @@ def confidence(request: ConsoleRequest, form: CalibrationForm) -> HttpResponse:
         "tenths": [TenthLine(_ends(tenth), tenth, lean(tenth)) for tenth in shown.whole.tenths],
     }
     return page(request, "calibration", form, content)
+
+
+@report_view("calibration", CalibrationForm)
+def confidence_json(request: ConsoleRequest, form: CalibrationForm) -> HttpResponseBase:
+    """The same numbers as JSON."""
+    shown = calibration(form.chosen)
+    later = shown.judged_later
+    groups = [
+        *(("all", [shown.whole]), ("score", shown.by_score), ("action_type", shown.by_type)),
+        *(("agent", shown.by_agent), ("version", shown.by_version), ("impact", shown.by_impact)),
+    ]
+    return document(
+        {
+            "score": shown.selection.score,
+            "against": shown.selection.against,
+            "first": shown.selection.first.isoformat(),
+            "last": shown.selection.last.isoformat(),
+            "readings": [{"group": name, **_document(reading)} for name, readings in groups for reading in readings],
+            "curve": [
+                {"score": each.score, "labels": sum(part.count for part in each.drawn), "right": value}
+                for each, value in zip(shown.whole.bins, shown.fitted, strict=True)
+            ],
+            "band": [list(ends) for ends in shown.band],
+            "judged_later": None
+            if later is None or shown.judged_from is None
+            else {"from": shown.judged_from.isoformat(), **asdict(later)},
+        }
+    )
+
+
+def _document(reading: ScoreReading) -> dict[str, Json]:
+    pooled, parts = reading.pooled, reading.parts
+    return {
+        "name": reading.name,
+        "labels": reading.count,
+        "mean_score": pooled.score if pooled else None,
+        "right": pooled.share if pooled else None,
+        "right_interval": list(pooled.interval) if pooled else None,
+        **(asdict(parts) if parts else {}),
+    }
 
 
 def sentences(shown: Calibration) -> list[str]:

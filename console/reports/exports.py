@@ -20,6 +20,7 @@ from approvals.evidence.selection import Selection
 from approvals.evidence.shadows import ShadowCount
 from approvals.models import Approval, SystemAuditEvent
 from approvals.values.compact import compact
+from approvals.values.schema import Json
 
 MARK = "\ufeff"  # without it a spreadsheet reads UTF-8 as the machine's old code page
 PAGE = 500
@@ -171,6 +172,21 @@ def system_events(events: Iterable[SystemAuditEvent]) -> Iterator[str]:
 def figures(report: Report) -> Iterator[str]:
     """The figures of a report as CSV: the whole, then by each grouping and span of time."""
     yield MARK + _line(FIGURES)
+    yield from map(_line, _figure_rows(report))
+
+
+def figures_document(report: Report) -> list[dict[str, Json]]:
+    """The same lines as JSON, by the names of the CSV's columns: durations in seconds, money as text."""
+    return [dict(zip(FIGURES, map(_plain, row), strict=True)) for row in _figure_rows(report)]
+
+
+def _plain(value: Value) -> Json:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return str(value) if isinstance(value, Decimal | datetime) else value
+
+
+def _figure_rows(report: Report) -> Iterator[list[Value]]:
     whole = FigureGroup("", "", report.total)
     days = [(span.first, span.last, FigureGroup("", "", span.figures)) for span in report.spans]
     first, last = report.selection.first, report.selection.last
@@ -185,9 +201,9 @@ def figures(report: Report) -> Iterator[str]:
     ):
         for group in groups:
             name = group.name if kind in ("agent", "version", "person") else group.key
-            yield _line([kind, name, first.isoformat(), last.isoformat(), *_numbers(group)])
+            yield [kind, name, first.isoformat(), last.isoformat(), *_numbers(group)]
     for start, end, group in days:
-        yield _line(["period", "", start.isoformat(), end.isoformat(), *_numbers(group)])
+        yield ["period", "", start.isoformat(), end.isoformat(), *_numbers(group)]
 
 
 def shadow(pairs: Sequence[ShadowCount]) -> Iterator[str]:

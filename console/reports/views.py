@@ -8,7 +8,7 @@ from typing import TypeVar
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import F
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -24,6 +24,7 @@ from approvals.models import User
 from approvals.models.verdict import RejectionReason
 from approvals.people import access, authorities
 from approvals.people.authorities import Authority
+from approvals.values.schema import Json
 from console.http import ConsoleRequest, is_fragment
 from console.inbox.filters import count_of
 from console.reports import exports, plots
@@ -120,6 +121,19 @@ def decisions_jsonl(request: ConsoleRequest, form: RowsForm) -> HttpResponseBase
 @report_view("report", SelectionForm)
 def figures_csv(request: ConsoleRequest, form: SelectionForm) -> HttpResponseBase:
     return download(form, "figures", "".join(exports.figures(metrics.report(form.selection))))
+
+
+@report_view("report", SelectionForm)
+def figures_json(request: ConsoleRequest, form: SelectionForm) -> HttpResponseBase:
+    """The same lines as JSON, for who computes on with them."""
+    first, last = form.days
+    rows = exports.figures_document(metrics.report(form.selection))
+    return document({"first": first.isoformat(), "last": last.isoformat(), "figures": rows})
+
+
+def document(content: Mapping[str, Json]) -> HttpResponse:
+    """A report as JSON, which no cache keeps."""
+    return JsonResponse(content, headers={"Cache-Control": "private, no-store"})
 
 
 @dataclass(frozen=True, slots=True)

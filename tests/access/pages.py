@@ -146,6 +146,8 @@ PAGES = {
         REVIEWERS + " manager auditor" if "manager" not in REVIEWERS else REVIEWERS,
         get("oversight:oversight", on=False),
     ),
+    "reports:figures_json": Operation("manager auditor", get("reports:figures_json", on=False)),
+    "reports:calibration_json": Operation("manager auditor", get("reports:calibration_json", on=False)),
     "reports:import_outcomes": Operation("manager", get("reports:import_outcomes", on=False)),
     "reports:shadow": Operation("manager auditor", get("reports:shadow", on=False)),
     "reports:shadow_csv": Operation("manager auditor", get("reports:shadow_csv", on=False)),

@@ -293,6 +293,23 @@ def test_figures_are_exported_as_the_page_shows_them(as_, past, alice, bob, mia,
     assert sum(int(row["submitted"]) for row in exported_rows if row["group"] == "period") == 30
 
 
+def test_json_says_what_the_csv_and_the_page_say(as_, past, alice, bob, mia, now):
+    past.add_many(30, [alice, bob], days=6, until=now)
+    browser = as_(mia)
+    document = browser.get("/reports/figures.json?period=7").json()
+    exported_rows = download(mia, "/reports/figures.csv?period=7")
+    shown = browser.get("/reports/?period=7").context["report"].total
+
+    assert [row["name"] for row in document["figures"]] == [row["name"] for row in exported_rows]
+    assert [row["submitted"] for row in document["figures"]] == [int(row["submitted"]) for row in exported_rows]
+    [whole] = [row for row in document["figures"] if row["group"] == "all"]
+    assert whole["approval_rate"] == shown.approval.share
+    assert whole["median_seconds"] == shown.median.total_seconds()
+    assert browser.get("/reports/calibration.json").json()["readings"][0] == {
+        **{"group": "all", "name": "", "labels": 0, "mean_score": None, "right": None, "right_interval": None}
+    }
+
+
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])  # noqa: RUF001  # full-width is the point
 def test_no_cell_of_an_export_is_a_formula(past, mia, now, start):
     past.add(at=now - timedelta(hours=1), subject=f"{start}HYPERLINK(1)", agent_model='say "hi", then\nleave')
