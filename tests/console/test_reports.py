@@ -113,20 +113,20 @@ def test_every_number_of_the_report_opens_as_many_rows(as_, past, alice, bob, mi
 
 def test_reasons_and_changed_fields_open_as_many_rows(as_, propose, alice, mia, now):
     approvals = [propose(order=str(number), amount=100) for number in range(4)]
-    no = VerdictInput(reason="duplicate", message="again")
-    for approval in approvals[:2]:
+    for approval, reason in zip(approvals, ["duplicate", "duplicate", "policy"], strict=False):
+        no = VerdictInput(reason=reason, message="no")
         decide(card_version_of(approval), by=alice, verdict="reject", verdict_input=no)
-    edits = replace_arguments({"order": "2", "amount": 50, "currency": "EUR"})
-    decide(card_version_of(approvals[2]), by=alice, verdict="modify", verdict_input=VerdictInput(edits=edits))
+    edits = replace_arguments({"order": "3", "amount": 50, "currency": "EUR"})
+    decide(card_version_of(approvals[3]), by=alice, verdict="modify", verdict_input=VerdictInput(edits=edits))
     roll_up(approvals)
     browser = as_(mia)
     links = re.findall(r'<a href="(/reports/rows/\?[^"]*topic=[^"]+)"[^>]*>(\d+)</a>', browser.get("/reports/").text)
     pages = {unescape(href): browser.get(unescape(href)) for href, _number in links}
 
-    assert [number for _href, number in links] == ["2", "1"]
-    assert [page.context["count"] for page in pages.values()] == [2, 1]
-    assert [page.context["about"] for page in pages.values()] == ["Duplicate", "/amount"]
-    assert {one.pk for one, _readable in list(pages.values())[1].context["rows"]} == {approvals[2].pk}
+    assert [number for _href, number in links] == ["2", "1", "1"]
+    assert [page.context["count"] for page in pages.values()] == [2, 1, 1]
+    assert [page.context["about"] for page in pages.values()][::2] == ["Duplicate", "/amount"]
+    assert {one.pk for one, _readable in list(pages.values())[2].context["rows"]} == {approvals[3].pk}
 
 
 def test_who_voted_beside_whoever_decided_counts_and_opens_the_rows(as_, past, alice, bob, mia, now):
