@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import Case, F, IntegerField, Sum, Value, When
 
+from approvals.evidence import attention
 from approvals.evidence.histograms import bucket_of
 from approvals.evidence.selection import ROW_SETS, STARTING, VERSION
 from approvals.models import Approval, Decision, Incident, Proposal, Vote
@@ -95,6 +96,7 @@ def of(ids: Collection[UUID]) -> list[Contribution]:
             made.append(row.with_topic(f"band:{band}", **of_band, stated_permille=stated))
     made += _reasons([row for row in rows if row.holds("rejected")])
     made += _fields([row for row in rows if row.holds("modified")])
+    made += _readings([row for row in rows if row.holds("judged")])
     return made
 
 
@@ -126,6 +128,18 @@ def _read(ids: Collection[UUID]) -> list[_Counted]:
         arrived = created_at.astimezone(UTC).date()
         rows.append(_Counted(pk, arrived, dimensions, [*flags, *[0] * beside], took, viewed, confidence))
     return rows
+
+
+def _readings(judged: Iterable[_Counted]) -> list[Contribution]:
+    """What people decided by how it was read, with its time in view; told apart by the person alone."""
+    by_id = {row.pk: row for row in judged}
+    made = []
+    for reading in attention.readings(by_id):
+        row = by_id[reading.approval]
+        counts = {name: row.counts[_AT[name]] for name in _OF_BAND}
+        dimensions = Dimensions(reading.topic, "", "", "", "", "", row.dimensions.person)
+        made.append(Contribution(row.pk, row.arrived, dimensions, _counts(**counts), bucket_of(row.viewed)))
+    return made
 
 
 def _counts(**counts: int) -> list[int]:

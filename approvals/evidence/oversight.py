@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 
 from approvals.evidence.detection import Detection, reliability
 from approvals.models import SeededCase
@@ -95,6 +95,14 @@ def of_person(person: UUID, first: datetime, end: datetime) -> Detection:
 def team(cases: QuerySet[SeededCase]) -> Detection:
     """Of all these cases together."""
     return Detection(**cases.aggregate(**_COUNTS))
+
+
+def by_load(cases: QuerySet[SeededCase], lower_ends: Sequence[int]) -> list[Detection]:
+    """What was made of them by how many their reader decided in that hour, a band each; nothing of unknown load."""
+    band = Case(*(When(load__gte=low, then=Value(low)) for low in reversed(lower_ends)), output_field=IntegerField())
+    counted = cases.annotate(band=band).values("band").order_by("band").annotate(**_COUNTS)
+    rows = {low: Detection(*counts) for low, *counts in counted.values_list("band", *_COUNTS)}
+    return [rows.get(low, Detection()) for low in lower_ends]
 
 
 def _grouped(cases: QuerySet[SeededCase], *keys: str) -> list[tuple[dict[str, str], Detection]]:

@@ -61,6 +61,9 @@ class SeededCase(models.Model):
     outcome = models.CharField(max_length=8, choices=CaseOutcome.choices, blank=True, help_text="Empty: not yet.")
     decided_by = models.ForeignKey(User, models.PROTECT, related_name="seeded_cases", null=True, db_index=False)
     closed_at = models.DateTimeField(null=True)
+    load = models.PositiveSmallIntegerField(
+        null=True, help_text="How many its reader decided within the hour that ended with it."
+    )
 
     class Meta:
         constraints = [

@@ -1,6 +1,6 @@
 """What people say of an approval: votes, notes, and the decisions that stand or were taken back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
@@ -118,6 +118,10 @@ class Decision(models.Model):
                 condition=Q(undone_at=None) | Q(recalled_at=None), name="decision_is_undone_or_recalled"
             ),
         ]
+        indexes = [
+            # How many a person decided within an hour and a shift: how much was read at once.
+            models.Index(fields=["user", "decided_at"], condition=Q(user__isnull=False), name="decision_by_person"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.verdict} · {self.approval}"
@@ -126,6 +130,11 @@ class Decision(models.Model):
     def refused_by_policy(self) -> bool:
         """What is said with it are the approval's reasons; `message` is a person's of before, or none."""
         return self.source == Source.POLICY and self.verdict == Verdict.REJECT
+
+    @classmethod
+    def decided_by_within_an_hour(cls, person: User, now: datetime) -> int:
+        """How many decisions this person has made in the hour that ends now; undone ones were read, too."""
+        return cls.objects.filter(user=person, decided_at__gt=now - timedelta(hours=1), decided_at__lte=now).count()
 
     @classmethod
     def on(cls, approval: Approval, *, surface: str, at: datetime, **given: object) -> "Decision":

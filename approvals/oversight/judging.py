@@ -5,7 +5,7 @@ from datetime import datetime
 
 from approvals.history import audit
 from approvals.history.facts import Disclosed
-from approvals.models import Approval, SeededCase, User
+from approvals.models import Approval, Decision, SeededCase, User
 from approvals.models.policy import GOING_ON, Verdict
 from approvals.models.seeded import CaseOutcome
 from approvals.models.states import Kind
@@ -14,6 +14,7 @@ from approvals.models.states import Kind
 def judge(approval: Approval, *, by: User, edited: Collection[str], now: datetime) -> None:
     """Close the test case that this person has just decided. `edited` are pointers into the arguments."""
     case = SeededCase.objects.get(approval=approval)
+    case.load = Decision.decided_by_within_an_hour(by, now)
     _close([(case, approval, _outcome(case, approval.verdict, edited))], audit.Actor.person(by), by=by, now=now)
 
 
@@ -49,7 +50,7 @@ def _close(
 ) -> None:
     for case, _approval, outcome in closing:
         case.outcome, case.decided_by, case.closed_at = outcome, by, now
-        case.save(update_fields=["outcome", "decided_by", "closed_at"])
+        case.save(update_fields=["outcome", "decided_by", "closed_at", "load"])
     audit.move(
         [
             audit.Move(approval.pk, Disclosed(case=case.pk, fault=case.fault, outcome=outcome.value), actor, expect={})

@@ -13,10 +13,12 @@ from django.views.decorators.http import require_safe
 
 from approvals.db import times
 from approvals.evidence import oversight as figures
+from approvals.evidence.attention_report import attention
 from approvals.evidence.detection import Detection, Estimate
 from approvals.models import Tier
 from approvals.people import authorities
 from console.http import ConsoleRequest
+from console.oversight import reading
 from console.reports import charts
 from console.reports.axes import DASH, percent, share_steps
 from console.reports.charts import ChartPoint
@@ -39,6 +41,7 @@ def oversight(request: ConsoleRequest) -> HttpResponse:
     report = figures.oversight(first, end)
     team = report.team
     own = figures.of_person(request.user.pk, first, end) if authority.reviews else None
+    read = attention(first, end)
     context = {
         "authority": authority,
         "report": report,
@@ -59,6 +62,9 @@ def oversight(request: ConsoleRequest) -> HttpResponse:
         "own": own,
         "own_sentence": own_sentence(own) if own else "",
         "needs": figures.PERSON_NEEDS,
+        "reading_sentence": reading.team_sentence(read),
+        "reading_exhibits": reading.exhibits(read, first, end),
+        "own_reading": reading.own_sentence(request.user, first, end) if authority.reviews else "",
         "drawn": Tier.objects.filter(active=True, seeded__gt=0).exists(),
     }
     return render(request, "reports/oversight.html", context)

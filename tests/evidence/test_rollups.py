@@ -85,7 +85,7 @@ def test_nothing_is_counted_twice(past, alice):
     before = cells()
     roll_up([approval, approval])
     assert cells() == before
-    assert RollupEntry.objects.count() == 2  # of the approval, and of its band
+    assert RollupEntry.objects.count() == 3  # of the approval, of its band, and of how it was read
 
 
 def test_a_change_moves_it_from_one_cell_to_another(past, alice):

@@ -92,3 +92,15 @@ def test_unanswered_and_dropped_cases_say_nothing_of_anybody(alice, closed):
     report = oversight.oversight(now - timedelta(days=9), now)
 
     assert (report.team.cases, report.unanswered) == (0, 1)
+
+
+def test_faults_found_are_told_apart_by_the_load_of_their_reader(alice, closed):
+    closed(alice, found=3, missed=1)
+    SeededCase.objects.update(load=9)
+    closed(alice, found=1, missed=2)
+    SeededCase.objects.filter(load=None).update(load=80)
+    closed(alice, found=5)  # of unknown load
+
+    bands = oversight.by_load(SeededCase.objects.all(), (1, 10, 80))
+
+    assert [(band.hits, band.faults) for band in bands] == [(3, 4), (0, 0), (1, 3)]
