@@ -3,6 +3,7 @@
 All of it is data; whoever shows it makes the sentences.
 """
 
+from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -16,12 +17,21 @@ from approvals.evidence.pieces import pieces
 from approvals.evidence.selection import Selection
 from approvals.evidence.sums import by_values, over_time, sums
 from approvals.evidence.version_changes import Turn, VersionChange, version_changes
-from approvals.models import ActionType, Approval, Incident, PolicyVersion, WeeklySummary
+from approvals.models import ActionType, Approval, Incident, PolicyVersion, SystemAuditEvent, WeeklySummary
 from approvals.models.states import Kind, Source
 from approvals.values.schema import Json
 
 WEEK = timedelta(days=7)
 LOOK_BACK = timedelta(days=56)  # in which the version before a new one is looked for
+_OF_AUTONOMY = (
+    SystemAuditEvent.Kind.LEVEL_RAISED,
+    SystemAuditEvent.Kind.LEVEL_LOWERED,
+    SystemAuditEvent.Kind.BREAKER_OPENED,
+    SystemAuditEvent.Kind.BREAKER_CLOSED,
+    SystemAuditEvent.Kind.CERTIFICATE_OPENED,
+    SystemAuditEvent.Kind.CERTIFICATE_ENDED,
+)
+_MOST_EVENTS = 100
 
 
 def last_monday(now: datetime) -> date:
@@ -51,6 +61,7 @@ def _content(first: date) -> dict[str, Json]:
         "types": _types(week),
         "calibration": _calibration(week),
         "cost": _cost(week),
+        "autonomy": _autonomy(week),
         "advice": [_hint(hint) for hint in advice(week)],
         "versions": [_version(change) for change in changes],
         "published": [{"number": version.number, "note": version.note} for version in published.order_by("number")],
@@ -105,6 +116,13 @@ def _cost(week: Selection) -> dict[str, Json]:
         "incident_cost": str(opened.aggregate(cost_sum=Sum("cost"))["cost_sum"] or 0),
         "unpriced": opened.filter(cost=None).count(),
     }
+
+
+def _autonomy(week: Selection) -> dict[str, Json]:
+    """What happened to how much agents may do by themselves: how often each thing, and the events."""
+    events = SystemAuditEvent.objects.filter(kind__in=_OF_AUTONOMY, at__gte=week.starts_at, at__lt=week.ends_at)
+    counts = Counter(events.order_by().values_list("kind", flat=True))
+    return {"counts": dict(counts), "events": list(events.order_by("seq").values_list("seq", flat=True)[:_MOST_EVENTS])}
 
 
 def _hint(hint: Advice) -> dict[str, Json]:

@@ -28,11 +28,16 @@ def deliver(delivery_id: str) -> None:
 
 def _attempt(claimed: Sequence[Delivery]) -> None:
     [delivery] = claimed
+    mail.send(delivery.target, *text_of(delivery))
+
+
+def text_of(delivery: Delivery) -> tuple[str, str]:
+    """Subject and body of a message that concerns no approval. Raises NotNeeded where it is over."""
     letter = _LETTERS.get(delivery.topic)
     written = letter(delivery) if letter else None
     if written is None:
         raise deliveries.NotNeeded
-    mail.send(delivery.target, *written)
+    return written
 
 
 def _of_dead_webhooks(delivery: Delivery) -> tuple[str, str] | None:

@@ -3,7 +3,7 @@
 `sending` carries them out. A queue whose people have no channel for what happens costs one query and no row.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -20,6 +20,7 @@ from approvals.notify import deliveries
 from approvals.notify.retry_policy import NOTIFICATION
 from approvals.people import on_call
 from approvals.people.roster import Reviewers
+from approvals.values.schema import Json
 
 NEW, ESCALATED, SOON = "new", "escalated", "soon"
 TOPICS = (NEW, ESCALATED, SOON)
@@ -95,6 +96,27 @@ def _write(groups: Sequence[_Group], lines: Sequence[_Line], topic: str, *, now:
     )
     with connection.cursor() as cursor:
         cursor.execute(_WRITE, values)
+
+
+def write_letters(channels: Iterable[Channel], topic: str, payload: Mapping[str, Json], *, now: datetime) -> None:
+    """Write a row for each of these channels of people, for a message that concerns no approval."""
+    rows = []
+    for channel in channels:
+        due_at = quiet_until(channel.user, urgent=False, now=now)
+        rows.append(
+            Delivery(
+                id=new_id(),
+                channel=Delivery.Channel.NOTICE,
+                via=channel,
+                user=channel.user,
+                topic=topic,
+                payload=payload,
+                due_at=due_at,
+                gives_up_at=due_at + NOTIFICATION.gives_up_after,
+                created_at=now,
+            )
+        )
+    bulk.insert(rows)
 
 
 def _channels_carrying(topic: str, prefix: str = "") -> Q:

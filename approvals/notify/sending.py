@@ -19,7 +19,7 @@ from approvals.history import audit
 from approvals.history.facts import DeliveryFailed
 from approvals.models import Channel, Delivery, NotificationRecord
 from approvals.models.states import Status
-from approvals.notify import deliveries, mail, notification_text, notifications, reached, services, slack
+from approvals.notify import deliveries, letters, mail, notification_text, notifications, reached, services, slack
 from approvals.notify.deliveries import NotDelivered
 from approvals.notify.retry_policy import NOTIFICATION
 from approvals.people import authorities
@@ -108,12 +108,16 @@ _READ = (
 
 @transaction.atomic
 def _claim(channel: Channel, *, now: datetime) -> list[Delivery]:
-    """The rows to send now, one for each approval; what nobody needs any more is dropped here, right before."""
+    """The rows to send now, one for each approval; what nobody needs any more is dropped here, right before.
+
+    What concerns no approval goes alone, before the others.
+    """
     due = Delivery.objects.filter(via=channel, status=Delivery.Status.DUE, due_at__lte=now)
     # By what presses first: of two rows about one approval the later says more.
     related = ("approval__action_type", "approval__agent", "approval__tier")
     rows = list(due.select_related(*related).only(*_READ).order_by("-created_at", "-pk")[:MOST])
     authority = authorities.authority_of(channel.user) if channel.user else None
+    rows = [row for row in rows if row.approval_id is None][-1:] or rows
     needed: dict[object, Delivery] = {}
     late: list[Delivery] = []
     for row in rows:
@@ -140,7 +144,9 @@ def _urgency(delivery: Delivery) -> tuple[datetime, datetime]:
 def _matters(row: Delivery, authority: authorities.Authority | None, *, now: datetime) -> bool:
     """Whether it still waits, unread, in the tier it was told of, for somebody who may decide it."""
     approval = row.approval
-    if approval is None or approval.status != Status.PENDING or approval.tier_id != row.payload.get("tier"):
+    if approval is None:
+        return True  # whoever writes the message says whether it is over
+    if approval.status != Status.PENDING or approval.tier_id != row.payload.get("tier"):
         return False
     if approval.claimed_by_id and approval.claim_until and approval.claim_until > now:
         return False
@@ -158,14 +164,19 @@ def _attempt(channel: Channel, claimed: Sequence[Delivery]) -> None:
     approvals = [row.approval for row in claimed if row.approval is not None]
     first = channel.notified_at is None or channel.notified_at < times.now() - timedelta(hours=1)
     with notification_text.localized_for(channel):
-        if channel.service == Channel.SLACK and channel.user is not None:
+        if not approvals:
+            _send_text(channel, *letters.text_of(claimed[0]))
+        elif channel.service == Channel.SLACK and channel.user is not None:
             slack.post(channel.user, approvals, claimed[0].topic)
         else:
             _send_text(channel, *notification_text.message(approvals, claimed[0].topic, more=not first))
 
 
 def _send_text(channel: Channel, title: str, text: str) -> None:
-    """Send one text by mail or by a service. Raises NotDelivered."""
+    """Send one text by mail, by Slack or by a service. Raises NotDelivered."""
+    if channel.service == Channel.SLACK and channel.user is not None:
+        slack.say(channel.user, f"{title}\n{text}")
+        return
     if channel.is_mail:
         mail.send(channel.user.email if channel.user else "", title, text)
         return
@@ -185,10 +196,7 @@ def send_test_message(channel: Channel) -> str:
     """Send a message that asks for nothing; returns why it did not arrive, or "". The channel's state says it, too."""
     try:
         with notification_text.localized_for(channel):
-            if channel.service == Channel.SLACK and channel.user is not None:
-                slack.say(channel.user, " ".join(notification_text.test_message()))
-            else:
-                _send_text(channel, *notification_text.test_message())
+            _send_text(channel, *notification_text.test_message())
     except NotDelivered as failure:
         deliveries.let_rest(channel, failure, NOTIFICATION, now=times.now())
         return failure.error

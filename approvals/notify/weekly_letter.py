@@ -1,22 +1,35 @@
-"""The mail with a week's summary, to everybody who manages."""
+"""The message with a week's summary, to everybody who manages."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from approvals import links
-from approvals.models import Delivery, WeeklySummary
-from approvals.notify import alarms
+from approvals.models import Channel, Delivery, SystemAuditEvent, User, WeeklySummary
+from approvals.notify import alarms, notifications
 
+Kind = SystemAuditEvent.Kind
 TOPIC = "weekly summary"
 
 
 def write(summary: WeeklySummary, *, now: datetime) -> None:
-    """A mail to each manager who takes mails."""
-    managers = alarms.by_mail().filter(is_manager=True)
+    """A message by each channel on which a manager takes what is not urgent; a mail to those who have none."""
     payload = {"week": summary.first.isoformat()}
-    alarms.raise_alarm(TOPIC, [(person, {"payload": payload}) for person in managers], now=now)
+    calm = (Channel.Carries.NORMAL, Channel.Carries.BOTH)
+    managers = User.objects.filter(is_manager=True, is_active=True)
+    channels = Channel.objects.filter(user__in=managers, active=True, carries__in=calm).select_related("user")
+    used = [channel for channel in channels if channel.user and (channel.user.email or not channel.is_mail)]
+    notifications.write_letters(used, TOPIC, payload, now=now)
+    others = alarms.by_mail().filter(is_manager=True).exclude(pk__in=[channel.user_id for channel in used])
+    alarms.raise_alarm(TOPIC, [(person, {"payload": payload}) for person in others], now=now)
+
+
+def _autonomy(counts: Mapping[str, int]) -> list[str]:
+    """What changed in how much agents may do by themselves; nothing where nothing did."""
+    parts = [f"{Kind(kind).label}: {counts[kind]}" for kind in Kind if counts.get(kind)]
+    return [_("Autonomy. %(changes)s.") % {"changes": ", ".join(parts)}] if parts else []
 
 
 def letter(delivery: Delivery) -> tuple[str, str] | None:
@@ -38,5 +51,6 @@ def letter(delivery: Delivery) -> tuple[str, str] | None:
             cost["incidents"],
         )
         % {"hours": hours, "count": cost["incidents"], "cost": cost["incident_cost"]},
+        *_autonomy(summary.content["autonomy"]["counts"]),
     ]
     return subject, "\n".join(lines) + f"\n\n{links.link(links.Page.WEEK, summary.first.isoformat())}\n"

@@ -1,6 +1,6 @@
 """The weekly summary: the newest, or the one of a week that is asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import cast
@@ -16,8 +16,9 @@ from approvals.evidence.advice import Advice, CrossedLine
 from approvals.evidence.metrics import Figures
 from approvals.evidence.rates import Rate
 from approvals.evidence.version_changes import VersionChange
-from approvals.models import WeeklySummary
+from approvals.models import ActionType, SystemAuditEvent, WeeklySummary
 from approvals.values.schema import Json
+from console.evidence.sentences import EVENTS, event_sentence
 from console.http import ConsoleRequest
 from console.reports import advice, versions
 from console.reports.axes import length, percent
@@ -73,7 +74,19 @@ def _shown(summary: WeeklySummary) -> dict[str, object]:
         "hints": [advice.sentence(_hint(stored)) for stored in content["advice"]],
         "changes": [_change(stored) for stored in content["versions"]],
         "published": content["published"],
+        "autonomy": _autonomy(content["autonomy"]["events"]),
     }
+
+
+def _autonomy(numbers: Sequence[int]) -> list[str]:
+    """What happened to how much agents may do by themselves, each with whom it concerns."""
+    titles = dict(ActionType.objects.values_list("name", "title"))
+    lines = []
+    for event in SystemAuditEvent.objects.filter(pk__in=numbers).order_by("seq"):
+        agent, _slash, name = event.subject.partition(":")[2].partition("/")
+        whom = " · ".join(filter(None, (agent, titles.get(name, name))))
+        lines.append(f"{whom}: {event_sentence(event) if event.kind in EVENTS else event.get_kind_display()}")
+    return lines
 
 
 def _lines(figures: Mapping[str, Json], before: Mapping[str, Json]) -> list[WeekLine]:

@@ -2,14 +2,18 @@
 
 from datetime import UTC, date, datetime, timedelta
 from threading import Barrier, Thread
+from uuid import uuid4
 
 import pytest
 from django.core import mail
 from django.db import connection
 
 from approvals import weekly_summary
-from approvals.models import Delivery, Incident, WeeklySummary
-from approvals.notify import letters
+from approvals.db import secret_box, times
+from approvals.history.chains import CLOCK
+from approvals.history.system_facts import BreakerOpened
+from approvals.models import Channel, Delivery, Incident, WeeklySummary
+from approvals.notify import letters, sending, services
 from tests.evidence.builders import HistoryBuilder, history_builder, roll_up
 
 MONDAY = datetime(2026, 11, 23, 3, tzinfo=UTC)
@@ -45,6 +49,55 @@ def test_a_week_is_stored_once_it_is_over_and_says_what_it_cost(as_, past, alice
     [letter] = mail.outbox
     assert letter.subject == "Week of 2026-11-16 to 2026-11-22"
     assert "Reviewers spent 1.0 hours; there was 1 incident, which cost 250.00" in letter.body
+
+
+def test_it_says_what_changed_in_autonomy(as_, mia, past):
+    event = BreakerOpened(breaker=uuid4(), cause="hand", trial_decisions=20, trial_wrong=0, why="to be sure")
+    event.record(by=CLOCK, subject="autonomy:robot/refund")
+
+    assert weekly_summary.make_and_send(now=times.now() + timedelta(days=7))
+    page = " ".join(as_(mia).get("/reports/weekly/").text.split())
+    assert "robot · Refund: Breaker opened: to be sure" in page
+    Delivery.objects.update(due_at=IN_WEEK)
+    letters.deliver(str(Delivery.objects.get().pk))
+    assert "Breaker opened: 1." in mail.outbox[0].body
+
+
+def test_it_goes_by_the_channels_on_which_a_manager_takes_what_is_not_urgent(past, mia, person, monkeypatch):
+    sent = []
+    monkeypatch.setattr(services, "send", lambda url, title, text: sent.append((url, title, text)))
+    other = person("max", is_manager=True)
+    channel = Channel.objects.create(
+        user=mia, service="ntfys", kept=secret_box.seal_secret(b"ntfys://ntfy.sh/mia"), carries="both", active=True
+    )
+
+    assert weekly_summary.make_and_send(now=MONDAY)
+    assert set(Delivery.objects.values_list("user__username", "channel")) == {("mia", "notice"), ("max", "mail")}
+    Delivery.objects.update(due_at=IN_WEEK, gives_up_at=MONDAY + timedelta(days=900))
+    assert channel.pk in sending.ready()
+    sending.send_due(channel.pk)
+
+    [(url, title, text)] = sent
+    assert (url, title) == ("ntfys://ntfy.sh/mia", "Week of 2026-11-16 to 2026-11-22")
+    assert "/reports/weekly/?week=2026-11-16" in text
+    assert Delivery.objects.get(user=mia).status == "done"
+    assert Delivery.objects.get(user=other).status == "due"
+
+
+def test_a_channel_that_fails_tries_the_summary_again(past, mia, monkeypatch):
+    def fail(*_: object) -> None:
+        raise services.Unusable("The service did not take it.")
+
+    monkeypatch.setattr(services, "send", fail)
+    channel = Channel.objects.create(
+        user=mia, service="ntfys", kept=secret_box.seal_secret(b"ntfys://ntfy.sh/mia"), carries="normal", active=True
+    )
+    weekly_summary.make_and_send(now=MONDAY)
+    Delivery.objects.update(due_at=IN_WEEK, gives_up_at=MONDAY + timedelta(days=900))
+    sending.send_due(channel.pk)
+
+    delivery = Delivery.objects.get(user=mia)
+    assert (delivery.status, delivery.attempts, delivery.last_error) == ("due", 1, "The service did not take it.")
 
 
 @pytest.mark.django_db(transaction=True)
