@@ -84,12 +84,12 @@ class BadImport(ReviewError):
         self.faults = tuple(faults)
 
 
-def check(content: bytes, *, by: User) -> ImportCheck:
-    """What taking a file would do. Raises NotAllowed for anybody but managers."""
+def check(content: bytes, *, by: User, most: int = MOST_ROWS) -> ImportCheck:
+    """What taking a file of at most so many rows would do. Raises NotAllowed for anybody but managers."""
     authority = authorities.authority_of(by)
     if not authority.manager or not by.is_active:
         raise NotAllowed
-    lines, faults = _lines(content)
+    lines, faults = _lines(content, most)
     approvals = _Approvals(lines)
     rows: list[ImportRow] = []
     outcomes: dict[UUID, str] = dict(approvals.outcomes)
@@ -107,9 +107,9 @@ def check(content: bytes, *, by: User) -> ImportCheck:
 
 
 @transaction.atomic
-def take(content: bytes, *, by: User) -> ImportCheck:
+def take(content: bytes, *, by: User, most: int = MOST_ROWS) -> ImportCheck:
     """Take a file, all of it or nothing; what was written. Raises BadImport with its lines, NotAllowed."""
-    checked = check(content, by=by)
+    checked = check(content, by=by, most=most)
     if checked.faults:
         raise BadImport(checked.faults)
     for row in checked.rows:
@@ -125,7 +125,7 @@ def take(content: bytes, *, by: User) -> ImportCheck:
     return checked
 
 
-def _lines(content: bytes) -> tuple[list[tuple[int, dict[str, str]]], list[ImportFault]]:
+def _lines(content: bytes, most: int) -> tuple[list[tuple[int, dict[str, str]]], list[ImportFault]]:
     """The lines with their numbers, by column; or why the file is none."""
     if len(content) > MOST_BYTES:
         return [], [ImportFault(0, _("The file is larger than 1 MB. Import it in parts."))]
@@ -156,8 +156,8 @@ def _lines(content: bytes) -> tuple[list[tuple[int, dict[str, str]]], list[Impor
                 faults.append(ImportFault(number, _("%(n)d cells, where the first line names %(m)d.") % facts))
             else:
                 lines.append((number, {name: cell.strip() for name, cell in zip(names, cells, strict=True)}))
-            if len(lines) > MOST_ROWS:
-                return [], [ImportFault(0, _("More than 10,000 rows. Import it in parts."))]
+            if len(lines) > most:
+                return [], [ImportFault(0, _("More than %(most)d rows. Import it in parts.") % {"most": most})]
     except csv.Error as error:
         faults.append(ImportFault(reader.line_num, _("This is no CSV: %(why)s.") % {"why": error}))
     return lines, faults

@@ -8,7 +8,9 @@ from django.core.management.base import CommandError
 
 from approvals.decisions.card_version import card_version_of
 from approvals.decisions.decide import decide
+from approvals.execution import outcome_import
 from approvals.models import Approval, AuditEvent, Incident, Outcome
+from console.reports import imports
 
 URL = "/reports/import/"
 
@@ -123,3 +125,13 @@ def test_a_shell_takes_it_through_the_same_door(released, mia, alice, tmp_path):
     assert not Outcome.objects.exists()
     call_command("import_outcomes", file, by=mia.username, verbosity=0)
     assert Outcome.objects.get().reported_by == mia
+
+
+def test_a_page_takes_a_thousand_rows_and_a_shell_ten(as_, mia, monkeypatch):
+    monkeypatch.setattr(imports, "MOST_ROWS", 2)
+    text = csv_of(*["x,succeeded,,,,"] * 3)
+
+    for fields in ({"file": io.BytesIO(text.encode())}, {"text": text, "take": "1"}):
+        page = as_(mia).post(URL, fields)
+        assert "More than 2 rows. Import it in parts." in page.text
+    assert [fault.line for fault in outcome_import.check(text.encode(), by=mia).faults] == [2, 3, 4]
