@@ -13,11 +13,10 @@ from typing import Any
 from uuid import UUID
 
 from approvals.db import times
-from approvals.evidence import catch_rates
+from approvals.evidence import catch_rates, certificate_events
 from approvals.evidence.guarantees import CatchRate, Decline, ThresholdCertifier
 from approvals.evidence.trade_offs import NAME, READING
-from approvals.history import chains
-from approvals.models import Approval, Certificate, EvidenceCell, Label, SystemAuditEvent
+from approvals.models import Approval, Certificate, EvidenceCell, Label
 from approvals.models.labels import TermEnd
 from approvals.models.states import Kind, Source
 from approvals.policy import snapshot
@@ -26,7 +25,6 @@ from approvals.policy.compiled_policy import TypePolicy
 
 DECISIONS = 500  # the newest of a type, whose time in view is averaged
 FALSE_ALARM_EVERY = 10_000  # decisions, at the bar
-EVIDENCE = chains.Actor("evidence")  # who certifies, as history names it
 
 
 @dataclass
@@ -298,7 +296,7 @@ class CertificateCounting:
                 held = Certificate.objects.filter(cell=cell, advisory=advisory, ended_at=None)
                 held.update(ended_at=row.began_at, ended_by=TermEnd.LOWER)
             row.save(force_insert=True)
-            _record(SystemAuditEvent.Kind.CERTIFICATE_OPENED, cell, row)
+            certificate_events.record_opened(cell, row)
 
         evidence.changes.append(write)
 
@@ -352,28 +350,7 @@ def end_certificates(cell: EvidenceCell, reason: TermEnd) -> None:
     for row in Certificate.objects.filter(cell=cell, ended_at=None).order_by("advisory"):
         row.ended_at, row.ended_by = now, reason
         row.save(update_fields=["ended_at", "ended_by"])
-        _record(SystemAuditEvent.Kind.CERTIFICATE_ENDED, cell, row)
-
-
-def _record(kind: SystemAuditEvent.Kind, cell: EvidenceCell, row: Certificate) -> None:
-    chains.record(
-        kind,
-        by=EVIDENCE,
-        subject=f"agent:{cell.agent.name}",
-        detail={
-            "action_type": cell.action_type_id,
-            "version": [cell.agent_model, cell.prompt_version, cell.tool_version],
-            "impact": cell.impact,
-            "threshold": str(row.threshold),
-            "target": str(row.target),
-            "delta": str(row.delta),
-            "labels": row.labels,
-            "bar": row.bar,
-            "advisory": row.advisory,
-            "term": row.term,
-            **({"ended_by": str(row.ended_by)} if row.ended_by else {}),
-        },
-    )
+        certificate_events.record_ended(cell, row)
 
 
 def _restored(state: dict[str, Any], catch_floor: list[CatchRate] | None) -> _Certifier:

@@ -1,6 +1,7 @@
 """What events say that concern no approval, where others read it back: a class for each kind, as in `facts`."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import ClassVar, Self, dataclass_transform
 from uuid import UUID
 
@@ -97,6 +98,34 @@ class IncidentClosed(SystemFacts, kind=Kind.INCIDENT_CLOSED):
     incident: UUID
     approval: UUID
     severity: str
+
+
+class CertificateOpened(SystemFacts, kind=Kind.CERTIFICATE_OPENED):
+    """At or above `threshold` at most `target` of a cell's proposals are wrong, by so many labels.
+
+    `bar` is the share that was refuted, `advisory` one that assumes careful readers and opens no gate.
+    """
+
+    version: str
+    impact: str
+    threshold: Decimal
+    target: Decimal
+    delta: Decimal
+    labels: int
+    bar: float
+    advisory: bool
+    term: int
+
+
+class CertificateEnded(SystemFacts, kind=Kind.CERTIFICATE_ENDED):
+    """What ended it, by the names of `TermEnd`."""
+
+    version: str
+    impact: str
+    threshold: Decimal
+    advisory: bool
+    term: int
+    ended_by: str
 
 
 def facts_of_system_event(event: SystemAuditEvent) -> SystemFacts:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from approvals.autonomy.levels import Lack, Missing
 from approvals.history import system_facts
 from approvals.models import Breaker, SystemAuditEvent
+from approvals.models.labels import TermEnd
 from approvals.models.policy import Impact
 
 LEVELS: Mapping[int, Promise] = {
@@ -76,6 +77,22 @@ def event_sentence(event: SystemAuditEvent) -> str:
                 "wrong": closed.wrong,
                 "most": closed.decisions,
             }
+        case system_facts.CertificateOpened() as certified:
+            text = _("Certified from %(threshold)s for %(band)s: at most %(target)s wrong, by %(labels)d labels.")
+            if certified.advisory:
+                text += " " + _("It assumes careful readers, and opens no gate.")
+            return text % {
+                "threshold": certified.threshold.normalize(),
+                "band": band_name(certified.impact),
+                "target": f"{float(certified.target):.0%}".replace("%", " %"),
+                "labels": certified.labels,
+            }
+        case system_facts.CertificateEnded() as ended:
+            return _("The certificate from %(threshold)s for %(band)s ended: %(why)s.") % {
+                "threshold": ended.threshold.normalize(),
+                "band": band_name(ended.impact),
+                "why": str(TermEnd(ended.ended_by).label),
+            }
         case _:
             return _("An incident of high severity was closed.")
 
@@ -115,4 +132,6 @@ EVENTS = (
     SystemAuditEvent.Kind.TRIAL_DECLARED,
     SystemAuditEvent.Kind.BREAKER_CLOSED,
     SystemAuditEvent.Kind.INCIDENT_CLOSED,
+    SystemAuditEvent.Kind.CERTIFICATE_OPENED,
+    SystemAuditEvent.Kind.CERTIFICATE_ENDED,
 )

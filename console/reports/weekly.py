@@ -18,7 +18,7 @@ from approvals.evidence.rates import Rate
 from approvals.evidence.version_changes import VersionChange
 from approvals.models import ActionType, SystemAuditEvent, WeeklySummary
 from approvals.values.schema import Json
-from console.evidence.sentences import EVENTS, event_sentence
+from console.evidence.sentences import event_sentence
 from console.http import ConsoleRequest
 from console.reports import advice, versions
 from console.reports.axes import length, percent
@@ -85,7 +85,7 @@ def _autonomy(numbers: Sequence[int]) -> list[str]:
     for event in SystemAuditEvent.objects.filter(pk__in=numbers).order_by("seq"):
         agent, _slash, name = event.subject.partition(":")[2].partition("/")
         whom = " · ".join(filter(None, (agent, titles.get(name, name))))
-        lines.append(f"{whom}: {event_sentence(event) if event.kind in EVENTS else event.get_kind_display()}")
+        lines.append(f"{whom}: {event_sentence(event)}")
     return lines
 
 

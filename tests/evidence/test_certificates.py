@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -19,6 +20,7 @@ from approvals.policy import snapshot
 from approvals.policy.authoring import rehearsal
 from approvals.policy.authoring.documents import snapshot_of_tables
 from approvals.policy.authoring.rehearsal import Period
+from console.evidence.sentences import event_sentence
 from tests.conftest import sentences_of
 from tests.evidence.labelled import judged, mostly_right
 
@@ -221,10 +223,13 @@ def test_what_opened_and_ended_is_in_the_audit_log(certified, credits, robot, al
 
     events = SystemAuditEvent.objects.filter(kind__startswith="certificate", detail__advisory=False).order_by("seq")
     assert [(event.kind, event.subject, event.detail.get("ended_by")) for event in events] == [
-        ("certificate_opened", "agent:robot", None),
-        ("certificate_ended", "agent:robot", "decline"),
+        ("certificate_opened", "autonomy:robot/credit", None),
+        ("certificate_ended", "autonomy:robot/credit", "decline"),
     ]
     assert events[0].detail["labels"] == certified.labels
+    begun, over = [event_sentence(event) for event in events]
+    assert re.fullmatch(r"Certified from 0\.\d+ for \w+ impact: at most 5 % wrong, by \d+ labels\.", begun)
+    assert re.fullmatch(r"The certificate from 0\.\d+ for \w+ impact ended: More was wrong than certified\.", over)
 
 
 def test_a_rehearsal_goes_by_the_same_certificates(certified, credits, propose):
