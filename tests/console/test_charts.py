@@ -1,13 +1,19 @@
 import re
+from dataclasses import replace
+from datetime import date
 
 import pytest
 from django.template.loader import render_to_string
 from hypothesis import given
 from hypothesis import strategies as st
 
+from approvals.evidence import reliability
+from approvals.evidence.calibration import Calibration, ScoreReading, ScoreSelection
+from approvals.evidence.reliability import Drawn, ScoreBin
 from console.reports import axes, charts
 from console.reports.axes import length, percent
-from console.reports.charts import FRAME, Bin, ChartPoint, Series
+from console.reports.charts import FRAME, ChartPoint, Series
+from console.reports.reliability_chart import ReliabilityChart, reliability_chart
 
 
 @given(st.integers(0, 10**9))
@@ -95,12 +101,27 @@ def test_an_axis_of_time_has_at_most_six_labels(many):
     assert chart.x[0].label == "0"
 
 
+def reliability_of(*counts: tuple[float, int, int]) -> ReliabilityChart:
+    """The diagram of so many labels at a score, so many of them right."""
+    bins = [ScoreBin(score, (Drawn(1.0, count, right),)) for score, count, right in counts]
+    fitted, band = reliability.curve(bins), reliability.consistency_band(bins)
+    of_whole = ScoreReading("", "", bins), fitted, band, reliability.steps(bins)
+    day = date(2026, 11, 23)
+    return reliability_chart(Calibration(ScoreSelection(day, day), *of_whole, None, None, (), (), (), (), ()), "")
+
+
 def test_a_dot_of_the_reliability_diagram_grows_with_its_number_by_area():
-    bins = [Bin(0.5, 0.5, 0.4, 0.6, 100, ""), Bin(0.9, 0.4, 0.2, 0.6, 25, "")]
-    chart = charts.diagonal("", "", bins)
-    (_, large), (dot, small) = chart.dots
-    assert (large - 2.5) == pytest.approx(2 * (small - 2.5), abs=0.11)
+    chart = reliability_of((0.5, 100, 40), (0.9, 25, 20))
+    (_, large), (_, small) = chart.dots
+    assert (large - 2) == pytest.approx(2 * (small - 2), abs=0.11)
+    assert chart.line and chart.band
+
+
+def test_a_reliability_diagram_of_few_labels_has_intervals_and_no_line():
+    chart = reliability_of((0.5, 20, 8))
+    [(dot, _radius)] = chart.dots
     assert dot.top < dot.y < dot.bottom
+    assert not chart.line
 
 
 def test_nothing_to_draw_is_said():
@@ -122,7 +143,7 @@ def test_a_drawn_chart_has_a_name_and_no_style_of_its_own(name):
             reference=(0.2, "20 %"),
         ),
         "bars": lambda: charts.bars("A <b> & c", "", ["<i>"], [Series("a", "bar-main", [1])]),
-        "reliability": lambda: charts.diagonal("A <b> & c", "", [Bin(0.5, 0.5, 0.4, 0.6, 3, "<i>")]),
+        "reliability": lambda: replace(reliability_of((0.5, 3, 1)), title="A <b> & c"),
     }[name]()
     drawn = render_to_string(f"charts/{name}.svg", {"chart": chart})
     assert 'role="img"' in drawn
