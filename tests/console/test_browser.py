@@ -137,7 +137,8 @@ def test_u06_in_a_long_list_the_row_under_review_stays_where_it_is(propose, alic
     urgent = propose(order="URGENT", timeout=timedelta(minutes=20))
     expect(row(page, urgent)).to_be_attached()
 
-    assert row(page, made[12]).bounding_box() == before
+    # The page scrolls by whole pixels, the row may end between two.
+    assert row(page, made[12]).bounding_box() == pytest.approx(before, abs=1)
 
 
 def test_a_row_whose_time_moved_stands_where_a_new_list_has_it(propose, alice, carol, sign_in):
